@@ -1,0 +1,306 @@
+"""The one walk through the house: files and a person in, events out.
+
+The web app, the command line, the tests and the benchmarks all consume the events of ``analyse``; none has a pipeline
+of its own. Closing the generator stops whatever is going on.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from copilot import emotions, prompt
+from copilot.eeg import codecs, preparation
+from copilot.eeg.cleaning import Quality
+from copilot.eeg.decoder import Decoder, softmax
+from copilot.eeg.features import Array, Normal, differential_entropy, person_normal
+from copilot.eeg.preparation import Prepared
+from copilot.eeg.recording import Recording, RecordingError
+from copilot.engine.base import Engine, Message, PromptProgress, Scores, Token, Waiting
+from copilot.person import Person
+from copilot.reading import Reading, parse_answer
+from copilot.record.record import Record, draft
+from copilot.settings import Settings, SettingsError
+
+#: Stages in the order they happen, with the words a person sees.
+STAGES = {
+    "read": "Reading the file",
+    "clean": "Cleaning the signal",
+    "encode": "Turning EEG into text",
+    "score": "Weighing nine emotions",
+    "write": "Writing the assessment",
+}
+
+#: Seconds each stage takes on two cores for three minutes of 19 channels, measured with the model in the box.
+ESTIMATES = {"read": 1.0, "clean": 3.0, "encode": 0.2, "score": 0.5, "write": 3.0}
+
+MAX_ANSWER_TOKENS = 320
+
+
+@dataclass(frozen=True)
+class StageBegun:
+    """A stage starts; ``estimate_s`` is how long it should take, seconds."""
+
+    stage: str
+    estimate_s: float
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """``fraction`` (0 to 1) of a stage is done; ``detail`` says what is going on now, in a few words."""
+
+    stage: str
+    fraction: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SignalReady:
+    """The cleaned signal and its quality: drawn before any AI text. ``raw`` is the signal as read."""
+
+    raw: Recording
+    cleaned: Recording
+    quality: Quality
+
+
+@dataclass(frozen=True)
+class PromptReady:
+    """The messages the model reads, the codec's name and the EEG text in them (of the last segment, if several)."""
+
+    messages: list[Message]
+    codec: str
+    eeg_text: str
+
+
+@dataclass(frozen=True)
+class ReadingReady:
+    """A reading: once with probabilities and no prose (before ``write``), once complete."""
+
+    reading: Reading
+    complete: bool
+
+
+@dataclass(frozen=True)
+class RecordReady:
+    """The draft record; the last event."""
+
+    record: Record
+
+
+Event = (
+    StageBegun | StageProgress | SignalReady | PromptReady | Waiting | PromptProgress | Token | ReadingReady | RecordReady
+)
+
+
+@dataclass
+class _Walk:
+    """What the walk has gathered so far."""
+
+    started: float = field(default_factory=time.perf_counter)
+    prepared: Prepared | None = None
+    baselines: list[Prepared] = field(default_factory=list)
+    prompts: list[list[Message]] = field(default_factory=list)
+    evidence: emotions.Probabilities | None = None
+    codec: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
+def analyse(
+    files: Sequence[Path],
+    person: Person,
+    *,
+    engine: Engine,
+    settings: Settings,
+    decoder: Decoder,
+    baselines: Sequence[Path] = (),
+    codec: str | None = None,
+    sfreq: float | None = None,
+    channels: Sequence[str] | None = None,
+) -> Iterator[Event]:
+    """Walk from an EEG file to a draft record.
+
+    Args:
+        files: the files of one recording.
+        person: what the form asked.
+        engine: the language model.
+        settings: limits and read-out.
+        decoder: the small decoder, which also knows what is normal.
+        baselines: other recordings of the same person, one file each.
+        codec: name of the codec; by default the one that the model file names, else ``bands``.
+        sfreq: samples a second, for arrays that do not state it; channels: their names, likewise.
+
+    Raises:
+        RecordingError, PersonError, EngineError, SettingsError: each a plain sentence.
+    """
+    walk = _Walk()
+    yield from _prepare(walk, files, baselines, settings, sfreq, channels)
+    yield from _encode(walk, person, settings, decoder, engine.info.metadata, codec)
+    yield from _read(walk, engine, settings, person)
+
+
+def prepare_prompt(
+    files: Sequence[Path],
+    person: Person,
+    *,
+    settings: Settings,
+    metadata: Mapping[str, str],
+    decoder: Decoder,
+    baselines: Sequence[Path] = (),
+    codec: str | None = None,
+    sfreq: float | None = None,
+    channels: Sequence[str] | None = None,
+) -> Iterator[Event]:
+    """The first half of ``analyse``, up to the prompt: the last event is ``PromptReady``. No engine is needed."""
+    walk = _Walk()
+    yield from _prepare(walk, files, baselines, settings, sfreq, channels)
+    yield from _encode(walk, person, settings, decoder, metadata, codec)
+
+
+def _prepare(
+    walk: _Walk,
+    files: Sequence[Path],
+    baselines: Sequence[Path],
+    settings: Settings,
+    sfreq: float | None,
+    channels: Sequence[str] | None,
+) -> Iterator[Event]:
+    """Read and clean the recording, then the baselines."""
+    limits = {"sfreq": sfreq, "channels": channels, "max_mb": settings.max_upload_mb, "max_minutes": settings.max_minutes}
+    begun = ""
+    for event in preparation.prepare(files, **limits):  # type: ignore[arg-type]
+        if isinstance(event, Prepared):
+            walk.prepared = event
+            yield SignalReady(event.raw, event.cleaned, event.quality)
+            continue
+        if event.stage != begun:
+            begun = event.stage
+            yield StageBegun(begun, ESTIMATES[begun])
+        yield StageProgress(event.stage, event.fraction, event.detail)
+    for number, baseline in enumerate(baselines, start=1):
+        which = f"baseline {number} of {len(baselines)}"
+        try:
+            for event in preparation.prepare([baseline], **limits):  # type: ignore[arg-type]
+                if isinstance(event, Prepared):
+                    walk.baselines.append(event)
+                else:
+                    yield StageProgress("clean", event.fraction, which)
+        except RecordingError as error:
+            raise RecordingError(f"{which.capitalize()} cannot be used: {error}") from error
+
+
+def _encode(
+    walk: _Walk,
+    person: Person,
+    settings: Settings,
+    decoder: Decoder,
+    metadata: Mapping[str, str],
+    codec: str | None,
+) -> Iterator[Event]:
+    """Turn the cleaned signal into prompts."""
+    yield StageBegun("encode", ESTIMATES["encode"])
+    walk.codec = codec or metadata.get("codec", "bands")
+    if walk.codec not in codecs.CODECS:
+        raise SettingsError(f"There is no codec {walk.codec!r}; choose one of: {', '.join(codecs.CODECS)}.")
+    assert walk.prepared is not None
+    entropy = differential_entropy(walk.prepared.cleaned, walk.prepared.quality.clean)
+    normal = _normal(walk, entropy, decoder)
+    if settings.readout != "model":
+        walk.evidence = decoder.probabilities(entropy, normal)
+    others = [b.cleaned for b in walk.baselines]
+    texts = codecs.CODECS[walk.codec](codecs.Signal(walk.prepared.cleaned, entropy, normal, others))
+    walk.prompts = [
+        prompt.build(
+            person,
+            text,
+            codec=walk.codec,
+            compared_with=normal.source,
+            evidence=walk.evidence,
+            segment=(number, len(texts)),
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+    walk.notes += _notes(walk, metadata)
+    yield PromptReady(walk.prompts[-1], walk.codec, texts[-1])
+
+
+def _normal(walk: _Walk, entropy: Array, decoder: Decoder) -> Normal:
+    """The person's own normal over all the recordings given, this one among them as in training; else everybody's."""
+    if not walk.baselines:
+        return decoder.population
+    return person_normal([entropy, *(differential_entropy(b.cleaned, b.quality.clean) for b in walk.baselines)])
+
+
+def _notes(walk: _Walk, metadata: Mapping[str, str]) -> Iterator[str]:
+    """What a reader must know about how this model was fed."""
+    if "codec" not in metadata:
+        yield "This language model was not trained for EEG; what it says rests on the decoder's evidence."
+    elif walk.codec != metadata["codec"]:
+        yield f"This model was trained on the codec {metadata['codec']}, not on {walk.codec}."
+    if metadata.get("prompt_version", prompt.PROMPT_VERSION) != prompt.PROMPT_VERSION:
+        yield f"This model was trained on prompt version {metadata['prompt_version']}, not {prompt.PROMPT_VERSION}."
+    if not walk.baselines:
+        yield "No other recording of this person was given; with one the reading is more accurate."
+
+
+def _read(walk: _Walk, engine: Engine, settings: Settings, person: Person) -> Iterator[Event]:
+    """Score the labels, write the prose, draft the record."""
+    assert walk.prepared is not None
+    yield StageBegun("score", ESTIMATES["score"] * len(walk.prompts))
+    if settings.readout == "decoder" and walk.evidence is not None:
+        probabilities = walk.evidence
+    else:
+        probabilities = yield from _score(walk, engine)
+    reading = Reading(
+        probabilities=probabilities,
+        readout=settings.readout,
+        assessment="",
+        suggestions=(),
+        raw="",
+        timings={"clean_s": walk.prepared.read_s + walk.prepared.clean_s},
+        model=engine.info.name,
+        model_sha256=engine.info.sha256,
+        prompt_sha256=prompt.digest(walk.prompts[-1]),
+        codec=walk.codec,
+        notes=tuple(walk.notes),
+    )
+    yield ReadingReady(reading, complete=False)
+    reading = yield from _write(walk, engine, reading)
+    yield ReadingReady(reading, complete=True)
+    prepared = walk.prepared
+    yield RecordReady(draft(person, prepared.cleaned, prepared.quality, reading, now=datetime.now(UTC)))
+
+
+def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Probabilities]:
+    """Calibrated probabilities of the nine labels, the mean over the prompts (returned)."""
+    temperature = float(engine.info.metadata.get("temperature", 1.0))
+    each = []
+    for number, messages in enumerate(walk.prompts):
+        for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
+            if isinstance(event, Scores):
+                each.append(softmax(event.logprobs / temperature))
+                continue
+            yield event
+            if isinstance(event, PromptProgress):
+                yield StageProgress("score", (number + event.done / max(1, event.total)) / len(walk.prompts))
+    return np.mean(each, axis=0)
+
+
+def _write(walk: _Walk, engine: Engine, reading: Reading) -> Generator[Event, None, Reading]:
+    """Stream the prose behind the label; the complete reading is returned."""
+    yield StageBegun("write", ESTIMATES["write"])
+    prefix = prompt.label_prefix(reading.probabilities)
+    text, first_token_s = "", None
+    for event in engine.generate(walk.prompts[-1], prefix, max_tokens=MAX_ANSWER_TOKENS):
+        if isinstance(event, Token):
+            first_token_s = first_token_s or walk.seconds()
+            text += event.text
+        yield event
+    assessment, suggestions = parse_answer(prefix + text)
+    timings = {**reading.timings, "first_token_s": first_token_s or walk.seconds(), "total_s": walk.seconds()}
+    return replace(reading, assessment=assessment, suggestions=suggestions, raw=prefix + text, timings=timings)

@@ -1,0 +1,94 @@
+"""Differential entropy of five bands, the features that FACED publishes and that the models here were trained on.
+
+One value a second, electrode and band: 0.5 ln(2 pi e variance), variance in microvolt squared, for signals that are
+close to Gaussian inside a band (Shi, Jiao & Lu 2013; FACED: Chen et al. 2023, Sci Data 10:740).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.eeg.recording import Recording
+
+#: FACED's electrodes in FACED's order, without its two mastoids.
+ELECTRODES = tuple(
+    "Fp1 Fp2 Fz F3 F4 F7 F8 FC1 FC2 FC5 FC6 Cz C3 C4 T7 T8 CP1 CP2 CP5 CP6 Pz P3 P4 P7 P8 PO3 PO4 Oz O1 O2".split()
+)
+BANDS_HZ = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 14.0), "beta": (14.0, 30.0), "gamma": (30.0, 47.0)}
+
+#: Below this variance (microvolt squared) a second holds no brain signal; it also keeps the logarithm finite.
+SMALLEST_VARIANCE = 1e-4
+
+#: A standard deviation below this is a signal that does not move.
+SMALLEST_STD = 1e-3
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What is normal for somebody: mean and standard deviation of the differential entropy, each shape (30, 5).
+
+    ``source`` is ``person`` (their own recordings) or ``population`` (the people of the training data).
+    An electrode that none of the recordings has is NaN.
+    """
+
+    mean: Array
+    std: Array
+    source: str
+
+
+def differential_entropy(recording: Recording, clean: npt.NDArray[np.bool_] | None = None) -> Array:
+    """Differential entropy of a cleaned recording, shape (30 electrodes, whole seconds, 5 bands), float32.
+
+    Electrodes that the recording lacks and seconds that ``clean`` (shape (seconds,)) rules out are NaN.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
+    rate = round(recording.sfreq)
+    seconds = recording.data.shape[1] // rate
+    rows = [recording.channels.index(name) for name in ELECTRODES if name in recording.channels]
+    present = [i for i, name in enumerate(ELECTRODES) if name in recording.channels]
+    entropy = np.full((len(ELECTRODES), seconds, len(BANDS_HZ)), np.nan, dtype=np.float32)
+    signal = recording.data[rows].astype(np.float64)
+    for band, limits in enumerate(BANDS_HZ.values()):
+        filtered = sosfiltfilt(butter(4, limits, "bandpass", fs=recording.sfreq, output="sos"), signal, axis=1)
+        windows = filtered[:, : seconds * rate].reshape(len(rows), seconds, rate)
+        variance = np.maximum(windows.var(axis=2), SMALLEST_VARIANCE)
+        entropy[present, :, band] = 0.5 * np.log(2 * np.pi * np.e * variance)
+    if clean is not None:
+        entropy[:, ~clean[:seconds]] = np.nan
+    return entropy
+
+
+def person_normal(entropies: Sequence[Array]) -> Normal:
+    """What is normal for a person, from several of their recordings (each (30, seconds, 5)).
+
+    Every recording weighs the same, however long it is: the variance is the mean of the variances inside the
+    recordings plus the variance between their means, as over FACED's 28 equally long clips.
+    """
+    means = np.stack([_nanmean(e, axis=1) for e in entropies])
+    inside = np.stack([_nanmean((e - m[:, None]) ** 2, axis=1) for e, m in zip(entropies, means, strict=True)])
+    variance = _nanmean(inside, axis=0) + _nanmean((means - _nanmean(means, axis=0)) ** 2, axis=0)
+    return Normal(_nanmean(means, axis=0), np.sqrt(variance), "person")
+
+
+def standardise(entropy: Array, normal: Normal) -> Array:
+    """How far from normal, in standard deviations; same shape as ``entropy`` (30, seconds, 5)."""
+    return (entropy - normal.mean[:, None]) / np.maximum(normal.std, SMALLEST_STD)[:, None]
+
+
+def _nanmean(values: Array, axis: int) -> Array:
+    """Mean over what is there; NaN, without a warning, where nothing is."""
+    there = np.isfinite(values)
+    total = np.where(there, values, 0).sum(axis=axis, dtype=np.float64)
+    count = there.sum(axis=axis)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean.astype(np.float32)
+
+
+def band_means(entropy: Array) -> Array:
+    """Mean over the usable seconds, shape (30, 5)."""
+    return _nanmean(entropy, axis=1)

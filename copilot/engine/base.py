@@ -1,0 +1,119 @@
+"""What an engine is: something that reads chat messages, scores labels and writes text, one stream at a time.
+
+An engine knows nothing of EEG. Every method is a generator: the caller sees progress between chunks of the prompt,
+and closing the generator (Stop, a closed tab) ends the work within 200 ms, also while the prompt is being read.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+METADATA_PREFIX = "eeg_copilot."
+
+
+class Message(TypedDict):
+    """One turn of a chat. Its content is data: control tokens in it are never parsed as tokens."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class EngineError(RuntimeError):
+    """The model cannot do what was asked; the message is one plain sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model this is and how it says it wants to be fed.
+
+    Attributes:
+        name: for people, e.g. ``eeg-emotion-copilot``.
+        sha256: of the model file; empty for a remote model.
+        context: tokens that fit.
+        metadata: the file's own ``eeg_copilot.*`` keys, without the prefix; empty for an ordinary chat model.
+    """
+
+    name: str
+    sha256: str = ""
+    context: int = 4096
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trained_for_eeg(self) -> bool:
+        """Whether the file carries the keys that say how to feed it EEG."""
+        return "codec" in self.metadata
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Another stream is using the engine."""
+
+
+@dataclass(frozen=True)
+class PromptProgress:
+    """``done`` of ``total`` prompt tokens are read (those kept from an earlier call count as read)."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of text, whole characters only."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-probability of each label as the continuation of the prompt, natural logarithm, shape (labels,).
+
+    Whole labels are scored (all their tokens), and not normalised among themselves.
+    """
+
+    logprobs: npt.NDArray[np.float64]
+
+
+class Engine(Protocol):
+    """A language model, local or remote."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model this is."""
+        ...
+
+    def score(
+        self, messages: Sequence[Message], prefix: str, labels: Sequence[str]
+    ) -> Iterator[Waiting | PromptProgress | Scores]:
+        """Score ``labels`` as what follows the assistant's ``prefix``; the last event is ``Scores``.
+
+        Raises:
+            EngineError: the prompt does not fit, or the model gives no probabilities.
+        """
+        ...
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        prefix: str = "",
+        *,
+        max_tokens: int = 400,
+        temperature: float = 0.0,
+        top_k: int = 50,
+        seed: int = 0,
+    ) -> Iterator[Waiting | PromptProgress | Token]:
+        """Write the assistant's turn, which begins with ``prefix`` (not repeated in the tokens).
+
+        Temperature 0 is greedy. A follow-up whose messages begin like those of the last call re-reads only the rest.
+
+        Raises:
+            EngineError: the prompt does not fit, or the server fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...

@@ -1,0 +1,101 @@
+"""Every word that goes to the language model: the paper's data structure (instruction, person, signal), versioned.
+
+The only place where prompt words live; training and use build their prompts here, so that they cannot differ.
+"""
+
+import hashlib
+import json
+
+from copilot import emotions
+from copilot.eeg.codecs import DESCRIPTIONS
+from copilot.engine.base import Message
+from copilot.person import Person, tidy
+
+#: Written into the model file; a file trained with other words is told apart by it.
+PROMPT_VERSION = "1"
+
+SYSTEM = (
+    "You are the EEG Emotion Copilot, a research tool and not a medical device. You read what is known about a person "
+    "and their EEG written as letters, name the most likely of nine emotions, and write a careful assessment with "
+    "suggestions. You never diagnose."
+)
+
+#: What never changes comes first: an engine that keeps its cache reads it once.
+INSTRUCTION = (
+    "Infer the current emotional state, give an assessment and personalised suggestions. "
+    f"Answer with Emotion (one of {', '.join(emotions.EMOTIONS)}), Confidence, Assessment and Suggestions."
+)
+
+#: What the answer begins with; the nine labels are scored right behind it.
+LABEL_PREFIX = "Emotion:"
+LABELS = tuple(f" {emotion}" for emotion in emotions.EMOTIONS)
+
+COMPARED_WITH = {"person": "the person's own baseline", "population": "other people"}
+
+
+def build(
+    person: Person,
+    eeg_text: str,
+    *,
+    codec: str,
+    compared_with: str,
+    evidence: emotions.Probabilities | None = None,
+    segment: tuple[int, int] = (1, 1),
+) -> list[Message]:
+    """The chat messages for one EEG text.
+
+    Args:
+        person: what the form asked.
+        eeg_text: from ``copilot.eeg.codecs``; empty for a prompt that knows only the person.
+        codec: its name.
+        compared_with: ``person`` or ``population``, what the letters were normalised to.
+        evidence: the decoder's nine probabilities, or None to let the language model judge alone.
+        segment: which of how many texts of this recording.
+    """
+    parts = [INSTRUCTION]
+    if eeg_text:
+        parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}; a is low, m is normal, y is high, z is absent.")
+    parts += [describe(person), *_signal(eeg_text, compared_with, segment)]
+    if evidence is not None:
+        parts.append(f"Decoder evidence: {evidence_line(evidence)}.")
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]
+
+
+def _signal(eeg_text: str, compared_with: str, segment: tuple[int, int]) -> list[str]:
+    if not eeg_text:
+        return ["EEG: none."]
+    number, count = segment
+    which = f" segment {number} of {count}" if count > 1 else ""
+    return [f"EEG{which}, compared with {COMPARED_WITH[compared_with]}:", eeg_text]
+
+
+def describe(person: Person) -> str:
+    """The demographics sentence."""
+    age = f"{person.age_text} years" if person.age is not None else "age not given"
+    gender = "gender not given" if person.gender == "unspecified" else person.gender
+    texts = {"Appearance": person.appearance, "Complaint": person.complaint, "History": person.history}
+    words = [f'{name} in their own words: "{plain(text)}".' for name, text in texts.items() if text]
+    return " ".join([f"Person: {gender}, {age}.", *words])
+
+
+def evidence_line(probabilities: emotions.Probabilities) -> str:
+    """Nine emotions with whole percents, most probable first."""
+    return ", ".join(f"{emotion} {round(100 * p)}%" for emotion, p in emotions.by_probability(probabilities))
+
+
+def label_prefix(probabilities: emotions.Probabilities) -> str:
+    """How the answer begins once the emotion is known; the prose follows, so it cannot name another one first."""
+    return (
+        f"{LABEL_PREFIX} {emotions.top(probabilities)}\n"
+        f"Confidence: {emotions.confidence(probabilities)}\nAssessment:"
+    )
+
+
+def plain(text: str) -> str:
+    """Text from outside, unable to become a control token of any model family (``<|im_start|>``, ``[INST]``, ``</s>``)."""
+    return tidy(text).translate(str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "|": "¦", '"': "'"}))
+
+
+def digest(messages: list[Message]) -> str:
+    """Sha256 of the messages as canonical JSON, so that a record can be traced to its exact prompt."""
+    return hashlib.sha256(json.dumps(messages, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The draft medical record and its exports."""

@@ -1,0 +1,85 @@
+"""Every setting, read from the environment in one place.
+
+``EEG_COPILOT_MODEL=/path/model.gguf python app.py`` is how a setting is given; the table of them is in the README.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+READOUTS = ("both", "model", "decoder")
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used; the message names the variable and what it accepts."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run needs to know besides its input.
+
+    Attributes:
+        model: the GGUF file to run in this process.
+        decoder: the numpy decoder's weights.
+        server: base URL of an OpenAI-compatible server, e.g. ``http://127.0.0.1:11434/v1``; replaces ``model``.
+        server_model: the model's name on that server.
+        server_key: bearer token for that server.
+        readout: where probabilities come from: ``both`` (the decoder's evidence in the prompt, read out by the
+            language model), ``model`` (no evidence) or ``decoder`` (the decoder's own).
+        threads: CPU threads of llama.cpp; two processes with more threads than cores slow each other 10 to 50 times.
+        context: tokens of context to allocate.
+        max_upload_mb: the largest recording accepted, all its files together.
+        max_minutes: the longest stretch of a recording that is read, from its start.
+        host, port: where the web app listens.
+        on_space: running as a Hugging Face Space.
+    """
+
+    model: Path = ROOT / "models" / "eeg-emotion-copilot.gguf"
+    decoder: Path = ROOT / "models" / "decoder.npz"
+    server: str = ""
+    server_model: str = "eeg-emotion-copilot"
+    server_key: str = field(default="", repr=False)
+    readout: str = "both"
+    threads: int = field(default_factory=lambda: max(1, os.cpu_count() or 1))
+    context: int = 4096
+    max_upload_mb: int = 200
+    max_minutes: int = 30
+    host: str = "127.0.0.1"
+    port: int = 7860
+    on_space: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read ``EEG_COPILOT_<NAME>`` for each field; unset or empty means the default.
+
+        Raises:
+            SettingsError: a value of the wrong kind.
+        """
+        on_space = bool(environment.get("SPACE_ID"))
+        values: dict[str, object] = {"on_space": on_space, "host": "0.0.0.0" if on_space else cls.host}  # noqa: S104
+        for name in ("model", "decoder"):
+            if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
+                values[name] = Path(text).expanduser()
+        for name in ("server", "server_model", "server_key", "host"):
+            if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
+                values[name] = text
+        for name in ("threads", "context", "max_upload_mb", "max_minutes", "port"):
+            if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
+                values[name] = _positive(f"EEG_COPILOT_{name.upper()}", text)
+        if text := environment.get("EEG_COPILOT_READOUT"):
+            if text not in READOUTS:
+                raise SettingsError(f"EEG_COPILOT_READOUT is {text!r}; it can be {', '.join(READOUTS)}.")
+            values["readout"] = text
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _positive(variable: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SettingsError(f"{variable} is {text!r}; it has to be a whole number above 0.")
+    return number

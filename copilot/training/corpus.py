@@ -1,0 +1,154 @@
+"""Training examples for the language model: prompts from FACED's features, answers from the project's own texts.
+
+An example's prompt is built by ``copilot.prompt``, exactly as in use. Gender, age and the person's own words are drawn
+without a look at the label (the paper's example gave the answer away there). The decoder's evidence in a prompt comes
+from a decoder that did not see the person.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from copilot import emotions, prompt
+from copilot.eeg.codecs import bands_text
+from copilot.eeg.features import ELECTRODES, Array, Normal
+from copilot.engine.base import Message
+from copilot.person import GENDERS, Person
+from copilot.training import texts
+from copilot.training.faced import SEGMENTS, WHOLE_CLIP, Faced
+from copilot.training.fit_decoder import Floats, cross_fitted, population_normal
+
+SPANS = SEGMENTS + WHOLE_CLIP
+
+#: Electrodes of the usual 19-channel cap; a common recording lacks the others.
+NINETEEN = frozenset("Fp1 Fp2 Fz F3 F4 F7 F8 Cz C3 C4 T7 T8 Pz P3 P4 P7 P8 O1 O2".split())
+
+#: How often a training prompt is of each kind.
+SHARE_PERSON = 0.6
+SHARE_EVIDENCE = 0.7
+SHARE_BLANK = 0.06
+SHARE_NO_EEG = 0.04
+SHARE_INVENTED_EVIDENCE = 0.15
+SHARE_FEWER_ELECTRODES = 0.4
+SHARE_CHAT = 0.4
+
+#: What the label slot is taught: mostly the evidence where there is some, else half the truth, half the decoder.
+TRUTH_BESIDE_EVIDENCE = 0.1
+TRUTH_ALONE = 0.5
+
+OWN_WORDS = {
+    "appearance": (
+        "tired after work", "calm and quiet", "a bit restless", "as usual", "well rested", "pale", "tense shoulders",
+        "smiling now and then", "slow to answer", "neatly dressed", "looks away often", "awake and curious",
+    ),
+    "complaint": (
+        "sleeps badly", "headache in the evening", "none", "trouble concentrating", "worries about exams",
+        "no appetite lately", "back pain", "feels lonely at times", "wants to know more about themselves",
+        "short of breath when nervous", "low energy", "arguments at home",
+    ),
+    "history": (
+        "none known", "migraine", "healthy", "asthma", "broken arm as a child", "high blood pressure",
+        "treated for low mood years ago", "no medication", "allergies", "thyroid treated", "wears glasses",
+        "operation last year",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Example:
+    """One conversation to learn.
+
+    Attributes:
+        messages: system, user, assistant, then perhaps a question and its answer.
+        label: index of the emotion that the answer names.
+        target: what the label slot should say, nine probabilities.
+    """
+
+    messages: list[Message]
+    label: int
+    target: emotions.Probabilities
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything examples are drawn from."""
+
+    faced: Faced
+    normals: dict[int, Normal]
+    population: Normal
+    evidence: dict[str, Floats]
+
+    @classmethod
+    def of(cls, faced: Faced) -> "Corpus":
+        """Prepare the corpus; cross-fits the decoder, about ten seconds."""
+        return cls(faced, faced.normals(), population_normal(faced), cross_fitted(faced))
+
+    def examples(self, seed: int) -> Iterator[Example]:
+        """Examples without end; the same seed gives the same ones."""
+        rng = random.Random(seed)
+        while True:
+            yield self._example(rng)
+
+    def _example(self, rng: random.Random) -> Example:
+        person = invent_person(rng)
+        content, target = self._prompt(rng, person)
+        label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
+        emotion = emotions.EMOTIONS[label]
+        level = emotions.confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
+        answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{texts.answer(emotion, person, level, rng)}"
+        messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
+        while rng.random() < SHARE_CHAT and len(messages) < 9:
+            question, reply = texts.follow_up(emotion, person, level, rng)
+            messages += [{"role": "user", "content": prompt.plain(question)}, {"role": "assistant", "content": reply}]
+        return Example(messages, label, target)
+
+    def _prompt(self, rng: random.Random, person: Person) -> tuple[list[Message], emotions.Probabilities]:
+        """A prompt and what its label slot should say."""
+        who, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
+        source = "person" if rng.random() < SHARE_PERSON else "population"
+        with_evidence = rng.random() < SHARE_EVIDENCE
+        evidence = self.evidence[source][who, clip, span]
+        start, stop = SPANS[span]
+        entropy = _fewer_electrodes(self.faced.de[who, clip, :, start:stop], rng)
+        truth = np.eye(len(emotions.EMOTIONS))[self.faced.emotions[clip]]
+        kind = rng.random()
+        if kind < SHARE_BLANK + SHARE_NO_EEG:
+            entropy = np.full_like(entropy, np.nan)
+            evidence = truth = emotions.uniform()
+        elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
+            evidence = truth = invent_evidence(rng)
+        share = TRUTH_BESIDE_EVIDENCE if with_evidence else TRUTH_ALONE
+        normal = self.normals[int(self.faced.subjects[who])] if source == "person" else self.population
+        messages = prompt.build(
+            person,
+            "" if kind < SHARE_NO_EEG else bands_text(entropy, normal),
+            codec="bands",
+            compared_with=source,
+            evidence=evidence if with_evidence else None,
+        )
+        return messages, share * truth + (1 - share) * evidence
+
+
+def _fewer_electrodes(entropy: Array, rng: random.Random) -> Array:
+    """Sometimes only the 19 usual electrodes, or a handful."""
+    if rng.random() >= SHARE_FEWER_ELECTRODES:
+        return entropy
+    kept = NINETEEN if rng.random() < 0.7 else set(rng.sample(ELECTRODES, rng.randint(4, 29)))
+    entropy = entropy.copy()
+    entropy[[i for i, name in enumerate(ELECTRODES) if name not in kept]] = np.nan
+    return entropy
+
+
+def invent_person(rng: random.Random) -> Person:
+    """Somebody whose gender, age and words know nothing of any label."""
+    words = {name: rng.choice(choices) if rng.random() < 0.4 else "" for name, choices in OWN_WORDS.items()}
+    age = None if rng.random() < 0.05 else min(99, int(rng.triangular(5, 100, 25)))
+    return Person(gender=rng.choice(GENDERS), age=age, **words)
+
+
+def invent_evidence(rng: random.Random) -> emotions.Probabilities:
+    """Any nine probabilities, from flat to peaked, so that every evidence line can be read."""
+    weights = np.array([rng.gammavariate(shape, 1.0) for shape in [rng.choice((0.3, 1.0, 5.0))] * 9]) + 1e-3
+    return weights / weights.sum()

@@ -1,0 +1,118 @@
+"""FACED's published features as this project trains and scores on them (Chen et al. 2023, Sci Data 10:740).
+
+The file is an npz with ``DE`` float32 (people, 28 clips, electrodes, 30 seconds, 5 bands), ``subject``, ``channels``,
+``bands_hz`` and ``clip_emotion``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array, Normal, person_normal
+from copilot.emotions import EMOTIONS
+
+#: Known to be a bad recording; left out of training, kept in scoring where it is asked for.
+BAD_SUBJECTS = (23,)
+
+#: The published split: fitted on these people, scored on those after them.
+TRAIN_SUBJECTS = range(80)
+
+SEGMENTS = ((0, 10), (10, 20), (20, 30))
+WHOLE_CLIP = ((0, 30),)
+
+
+class CorpusError(ValueError):
+    """The features cannot be used; the message says what is wrong."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A stretch of one clip that one person watched: ``de`` has shape (30, seconds, 5)."""
+
+    subject: int
+    clip: int
+    emotion: int
+    de: Array
+
+
+@dataclass(frozen=True)
+class Faced:
+    """Features of several people.
+
+    ``de`` has shape (people, clips, 30, seconds, 5), ``subjects`` (people,), ``emotions`` (clips,).
+    """
+
+    de: Array
+    subjects: npt.NDArray[np.int64]
+    emotions: npt.NDArray[np.int64]
+
+    def of(self, subjects: range | list[int]) -> "Faced":
+        """Only these people.
+
+        Raises:
+            CorpusError: one of them, or all, are not there.
+        """
+        keep = np.isin(self.subjects, list(subjects))
+        if not keep.any():
+            raise CorpusError(f"None of the subjects asked for is in the file, which holds {describe(self.subjects)}.")
+        return Faced(self.de[keep], self.subjects[keep], self.emotions)
+
+    def normals(self) -> dict[int, Normal]:
+        """What is normal for each person, over all their clips, no label used."""
+        return {int(s): person_normal(list(de)) for s, de in zip(self.subjects, self.de, strict=True)}
+
+    def trials(self, spans: tuple[tuple[int, int], ...]) -> Iterator[Trial]:
+        """Every (person, clip, span of seconds), people outermost."""
+        for subject, clips in zip(self.subjects, self.de, strict=True):
+            for clip, (emotion, de) in enumerate(zip(self.emotions, clips, strict=True)):
+                for start, stop in spans:
+                    yield Trial(int(subject), clip, int(emotion), de[:, start:stop])
+
+
+def load(path: Path) -> Faced:
+    """Read the features, in the order of ``ELECTRODES``.
+
+    Raises:
+        CorpusError: the file is missing or has another layout.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            de, subjects = file["DE"], file["subject"].astype(np.int64)
+            channels, labels = [str(c) for c in file["channels"]], [str(e).lower() for e in file["clip_emotion"]]
+            bands = file["bands_hz"]
+    except FileNotFoundError:
+        raise CorpusError(f"{path} does not exist.") from None
+    except (OSError, KeyError, ValueError) as error:
+        raise CorpusError(f"{path.name} is no npz with DE, subject, channels, bands_hz, clip_emotion.") from error
+    missing = [name for name in ELECTRODES if name not in channels]
+    unknown = sorted(set(labels) - set(EMOTIONS))
+    if missing or unknown or not np.allclose(bands, list(BANDS_HZ.values())):
+        raise CorpusError(f"{path.name} has another montage, other bands or other emotions than FACED.")
+    rows = [channels.index(name) for name in ELECTRODES]
+    return Faced(de[:, :, rows].astype(np.float32), subjects, np.array([EMOTIONS.index(e) for e in labels]))
+
+
+def describe(subjects: npt.NDArray[np.int64]) -> str:
+    """``80-99`` or ``80, 82, 90``."""
+    numbers = sorted(int(s) for s in subjects)
+    if numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1:
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ", ".join(map(str, numbers))
+
+
+def parse_subjects(text: str) -> list[int]:
+    """``80-99`` or ``1,5,80-82`` as numbers.
+
+    Raises:
+        CorpusError: not of that form.
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdigit() or (last and not last.isdigit()):
+            raise CorpusError(f"Subjects are given like 80-99 or 1,5,80-82, not {text!r}.")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
