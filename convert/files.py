@@ -1,4 +1,4 @@
-"""How every verb touches files: it reads with plain errors, and what it writes is under its final name whole or not at all."""
+"""How every verb touches files: plain errors on reading, and what is written has its final name whole or not at all."""
 
 import json
 import os

@@ -27,6 +27,7 @@ COMPANIONS = (
     "generation_config.json",
     "README.md",
 )
+WEIGHTS = "adapter_model.safetensors"
 TOLERANCE = 1e-3  # of the logits' standard deviation; float32 rounding of W + BA stays well under it
 
 
@@ -40,6 +41,8 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
     """
     dtype = _saved_dtype(read_json(base / "config.json"))
     read_json(adapter / "adapter_config.json")
+    if not (adapter / WEIGHTS).is_file():
+        raise ConvertError(f"{adapter} has no {WEIGHTS}; name the folder that peft saved the adapter to.")
     with written_whole(out) as partial:
         log.info("Loading %s", base)
         model = _load(base)
@@ -71,7 +74,7 @@ def _load(base: Path) -> Any:
         raise ConvertError(f"{base} cannot be loaded as a language model: {_first_line(error)}") from error
     for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         if names := report.get(kind):
-            raise ConvertError(f"{base} does not fit its config.json: {kind.replace('_', ' ')} {sorted(map(str, names))[0]}.")
+            raise ConvertError(f"{base} does not fit its config.json: {kind.replace('_', ' ')} {min(map(str, names))}.")
     return model.eval()
 
 
@@ -84,19 +87,24 @@ def _merge_proved(model: Any, adapter: Path) -> Any:
     except Exception as error:  # every layer below has its own kinds of errors
         raise ConvertError(f"{adapter} is no adapter for this base: {_first_line(error)}") from error
     _check_complete(adapted, adapter)
+    tied = _tied(model)
     probe = torch.arange(min(64, model.config.vocab_size))[None]
     with torch.no_grad():
         before = adapted(input_ids=probe).logits
         merged = adapted.merge_and_unload()
         merged.tie_weights()
         after = merged(input_ids=probe).logits
-    # Written so that NaN fails too.
-    if not (before - after).abs().max() <= TOLERANCE * before.std():
+    same = bool((before - after).abs().max() <= TOLERANCE * before.std())  # False for NaN too
+    if not same or _tied(merged) != tied:
         raise ConvertError(
-            f"Merging {adapter} would change what the model computes; "
-            "adapters on the embedding or the output head of a model that ties the two cannot be merged."
+            f"Merging {adapter} would change what the model computes or untie its embeddings; "
+            "where the base ties embedding and output head, train neither."
         )
     return merged
+
+
+def _tied(model: Any) -> bool:
+    return model.get_input_embeddings().weight is model.get_output_embeddings().weight
 
 
 def _check_complete(adapted: Any, adapter: Path) -> None:
@@ -104,9 +112,11 @@ def _check_complete(adapted: Any, adapter: Path) -> None:
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
-        saved = set(file.keys())
-    if strays := saved ^ set(get_peft_model_state_dict(adapted)):
+    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+        saved = {name for name in file.keys() if "lora_" in name}  # noqa: SIM118 - not a dict
+    # Left to decide about embeddings by itself, peft would look the base up on the Hub.
+    loaded = {name for name in get_peft_model_state_dict(adapted, save_embedding_layers=False) if "lora_" in name}
+    if strays := saved ^ loaded:
         raise ConvertError(f"{adapter} does not belong to this base: {min(strays)} is only in one of the two.")
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader, LlamaFileType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader, LlamaFileType, ReaderTensor
 
 from convert.files import ConvertError, written_whole
 
@@ -152,9 +152,7 @@ def _receipt(path: Path, name: str, type: str) -> Receipt:
         file=name,
         type=type,
         actual=dict(sorted(actual.items())),
-        fallbacks=tuple(
-            Fallback(t.name, int(t.shape[0]), t.tensor_type.name) for t in tensors if _fell_back(t.shape, t.tensor_type, type)
-        ),
+        fallbacks=tuple(Fallback(t.name, int(t.shape[0]), t.tensor_type.name) for t in tensors if _fell_back(t, type)),
         parameters=parameters,
         bits_per_weight=round(8 * sum(share.bytes for share in actual.values()) / parameters, 3),
         file_bytes=path.stat().st_size,
@@ -162,10 +160,10 @@ def _receipt(path: Path, name: str, type: str) -> Receipt:
     )
 
 
-def _fell_back(shape: Any, actual: GGMLQuantizationType, nominal: str) -> bool:
-    """Whether a matrix has a type of a smaller block than the nominal one's, or Q8_0 in the place of a Q6_K."""
-    if len(shape) < 2:
+def _fell_back(tensor: ReaderTensor, nominal: str) -> bool:
+    """Whether a matrix has a type of smaller blocks than the nominal one's, or Q8_0 in the place of a Q6_K."""
+    if len(tensor.shape) < 2:
         return False
-    wanted = GGMLQuantizationType[re.sub(r"_[SML]$", "", nominal)]
-    smaller = GGML_QUANT_SIZES[actual][0] < GGML_QUANT_SIZES[wanted][0]
-    return smaller or (actual == GGMLQuantizationType.Q8_0 != wanted)
+    actual, wanted = tensor.tensor_type, GGMLQuantizationType[re.sub(r"_[SML]$", "", nominal)]
+    smaller: bool = GGML_QUANT_SIZES[actual][0] < GGML_QUANT_SIZES[wanted][0]
+    return smaller or (actual.name == "Q8_0" and nominal != "Q8_0")

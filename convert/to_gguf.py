@@ -2,8 +2,8 @@
 
 ``python -m convert gguf MODEL_DIR --out model.gguf --type f16 --metadata keys.json``
 
-Name, licence, description and languages come from the front matter of the checkpoint's ``README.md``, the way the Hugging
-Face Hub keeps them. The file's layout is that of https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+Name, licence, description and languages come from the front matter of the checkpoint's ``README.md``, where the Hugging
+Face Hub keeps them. The file's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
 
 import logging
@@ -73,7 +73,9 @@ class Shape:
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Every tensor the checkpoint has to hold, with its shape; all of them, and no others, make a whole model."""
         hidden, ffn, kv = self.hidden, self.ffn, self.hidden // self.heads * self.kv_heads
-        layer = {"input_layernorm.weight": (hidden,), "post_attention_layernorm.weight": (hidden,)}
+        layer: dict[str, tuple[int, ...]] = {
+            f"{norm}_layernorm.weight": (hidden,) for norm in ("input", "post_attention")
+        }
         for name, rows in (("q_proj", hidden), ("k_proj", kv), ("v_proj", kv)):
             layer |= {f"self_attn.{name}.weight": (rows, hidden), f"self_attn.{name}.bias": (rows,)}
         layer |= {"self_attn.o_proj.weight": (hidden, hidden), "mlp.down_proj.weight": (hidden, ffn)}
@@ -125,7 +127,9 @@ def _refuse_unknown(config: dict[str, Any]) -> None:
     hidden, heads = config.get("hidden_size", 0), config.get("num_attention_heads", 1)
     head_dim = config.get("head_dim") or hidden // heads
     if head_dim * heads != hidden or head_dim % 2:
-        raise ConvertError(f"{heads} heads of {head_dim} do not fit hidden size {hidden}, which llama.cpp's qwen2 requires.")
+        raise ConvertError(
+            f"{heads} heads of {head_dim} do not make up the hidden size {hidden}, as llama.cpp requires."
+        )
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if rope.get("rope_type", rope.get("type", "default")) != "default":
         raise ConvertError("Scaled rotary embeddings cannot be converted; remove the scaling from config.json.")
@@ -144,10 +148,11 @@ def _locate(model_dir: Path, shape: Shape) -> dict[str, Path]:
                 for name in file.keys():  # noqa: SIM118 - not a dict
                     found[name] = path
                     tensor = file.get_slice(name)
-                    if name in expected and tuple(tensor.get_shape()) != expected[name]:
-                        raise ConvertError(f"{name} is {tensor.get_shape()} where config.json wants {list(expected[name])}.")
-                    if tensor.get_dtype() not in ("F32", "F16", "BF16"):
-                        raise ConvertError(f"{name} is stored as {tensor.get_dtype()}; start from unquantised weights.")
+                    size, stored = tuple(tensor.get_shape()), tensor.get_dtype()
+                    if size != expected.get(name, size):
+                        raise ConvertError(f"{name} is {size} where config.json wants {expected[name]}.")
+                    if stored not in ("F32", "F16", "BF16"):
+                        raise ConvertError(f"{name} is stored as {stored}; start from unquantised weights.")
         except SafetensorError as error:
             raise ConvertError(f"{path} is damaged or cut short.") from error
     if missing := expected.keys() - found.keys():

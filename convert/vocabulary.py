@@ -1,7 +1,7 @@
 """Read a checkpoint's byte-level BPE tokenizer and write it into a GGUF, so that llama.cpp makes the same tokens.
 
-Special ids, merges and chat template are found by the ``gguf`` package; this module adds the token list with its types, and
-refuses where llama.cpp would go on with something else: an unknown pre-tokenizer, no chat template, no end of turn.
+Special ids, merges and chat template are found by the ``gguf`` package; this module adds the token list with its types,
+and refuses where llama.cpp would go on with something else: an unknown pre-tokenizer, no chat template, no end of text.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from convert.files import ConvertError, read_json
 
 # How text is cut before merging, by the pattern in tokenizer.json, and llama.cpp's name for it.
 PRE_TOKENIZERS = {
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
 }
 END_OF_TURN = "<|im_end|>"
 
@@ -40,7 +41,7 @@ class Vocabulary:
 
 
 def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
-    """Read ``tokenizer.json`` and its companions; ids without a token, up to ``rows`` of the embedding, become unused tokens.
+    """Read ``tokenizer.json`` and its companions; of the embedding's ``rows``, those without a token become unused.
 
     Raises:
         ConvertError: no tokenizer, one that llama.cpp would read differently, or more tokens than rows.
@@ -50,7 +51,9 @@ def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
     tokenizer = read_json(model_dir / "tokenizer.json")
     model = tokenizer.get("model") or {}
     if model.get("type") != "BPE" or not model.get("vocab") or not model.get("merges"):
-        raise ConvertError(f"{model_dir / 'tokenizer.json'} is not a BPE tokenizer; only byte-level BPE can be converted.")
+        raise ConvertError(
+            f"The tokenizer.json of {model_dir} is not byte-level BPE, the only kind that can be converted."
+        )
     tokens, types = _tokens(model["vocab"], tokenizer.get("added_tokens") or [], rows)
     return Vocabulary(tokens, types, _pre_tokenizer(tokenizer), _special(model_dir, rows))
 
@@ -84,7 +87,7 @@ def _special(model_dir: Path, rows: int) -> SpecialVocab:
         raise ConvertError(f"The tokenizer of {model_dir} is damaged: {error}.") from error
     if special.chat_template is None:
         # llama-cpp-python would silently talk to the model in Llama 2's format.
-        raise ConvertError(f"{model_dir} has no chat template; save the one it was trained with as chat_template.jinja.")
+        raise ConvertError(f"{model_dir} has no chat template; save the one of its training as chat_template.jinja.")
     if "eos" not in special.special_token_ids:
         raise ConvertError(f"{model_dir} names no end-of-text token; set eos_token in tokenizer_config.json.")
     # Where a file names none, llama.cpp takes token 11 for the beginning of text.

@@ -95,7 +95,9 @@ class FakeEngine:
         answer = self.answers[min(answered, len(self.answers) - 1)]
         return [Token(word) for word in re.findall(r"\s*\S+|\s+$", answer)]
 
-    def _stream(self, call: Call, results: Callable[[], Sequence[Result]]) -> Iterator[Waiting | PromptProgress | Result]:
+    def _stream(
+        self, call: Call, results: Callable[[], Sequence[Result]]
+    ) -> Iterator[Waiting | PromptProgress | Result]:
         while not self._lock.acquire(timeout=0.05):
             yield Waiting()
         try:
@@ -104,10 +106,12 @@ class FakeEngine:
             self.calls.append(call)
             if self.error is not None:
                 raise self.error
-            progress = [PromptProgress(i + 1, self.prompt_chunks) for i in range(self.prompt_chunks)]
-            for event in (*progress, *results()):
+            for done in range(1, self.prompt_chunks + 1):
                 time.sleep(self.delay)
-                yield event
+                yield PromptProgress(done, self.prompt_chunks)
+            for result in results():
+                time.sleep(self.delay)
+                yield result
         except GeneratorExit:
             self.stopped += 1
             raise

@@ -49,7 +49,8 @@ def letters(values: npt.ArrayLike, step: float) -> list[str]:
     """One letter for each value (in standard deviations); NaN becomes the letter of an absent electrode."""
     array = np.asarray(values, dtype=np.float64)
     middle = len(LETTERS) // 2
-    index = np.clip(np.rint(np.nan_to_num(array) / step) + middle, 0, len(LETTERS) - 1).astype(int)
+    limit = middle * step
+    index = (np.rint(np.clip(np.nan_to_num(array), -limit, limit) / step) + middle).astype(int)
     return [LETTERS[i] if np.isfinite(v) else ABSENT for i, v in zip(index.flat, array.flat, strict=True)]
 
 

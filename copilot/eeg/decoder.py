@@ -7,6 +7,7 @@ Each looks at windows of ten seconds, second by second; a longer recording is th
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -64,15 +65,15 @@ class Decoder:
             DecoderError: the file is missing or is not a decoder.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 heads = {
                     name: Head(**{key: arrays[f"{name}.{key}"] for key in Head.__dataclass_fields__})
                     for name in ("person", "population")
                 }
                 return cls(heads, Normal(arrays["normal.mean"], arrays["normal.std"], "population"))
         except FileNotFoundError:
-            raise DecoderError(f"The decoder {path.name} is missing; run `make model` or set EEG_COPILOT_DECODER.") from None
-        except (OSError, KeyError, ValueError, EOFError) as error:
+            raise DecoderError(f"The decoder {path.name} is missing; set EEG_COPILOT_DECODER to where it is.") from None
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise DecoderError(f"{path.name} is not a decoder that this version can read; run `make model`.") from error
 
     def save(self, path: Path) -> None:

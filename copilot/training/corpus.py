@@ -23,7 +23,7 @@ from copilot.training.fit_decoder import Floats, cross_fitted, population_normal
 SPANS = SEGMENTS + WHOLE_CLIP
 
 #: Electrodes of the usual 19-channel cap; a common recording lacks the others.
-NINETEEN = frozenset("Fp1 Fp2 Fz F3 F4 F7 F8 Cz C3 C4 T7 T8 Pz P3 P4 P7 P8 O1 O2".split())
+NINETEEN = frozenset(ELECTRODES) - {"FC1", "FC2", "FC5", "FC6", "CP1", "CP2", "CP5", "CP6", "PO3", "PO4", "Oz"}
 
 #: How often a training prompt is of each kind.
 SHARE_PERSON = 0.6
@@ -64,11 +64,13 @@ class Example:
         messages: system, user, assistant, then perhaps a question and its answer.
         label: index of the emotion that the answer names.
         target: what the label slot should say, nine probabilities.
+        truth: index of the clip's emotion where the prompt shows that clip with the decoder's real evidence, else None.
     """
 
     messages: list[Message]
     label: int
     target: emotions.Probabilities
+    truth: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Corpus:
 
     def _example(self, rng: random.Random) -> Example:
         person = invent_person(rng)
-        content, target = self._prompt(rng, person)
+        content, target, truth = self._prompt(rng, person)
         label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
         emotion = emotions.EMOTIONS[label]
         level = emotions.confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
@@ -102,10 +104,10 @@ class Corpus:
         while rng.random() < SHARE_CHAT and len(messages) < 9:
             question, reply = texts.follow_up(emotion, person, level, rng)
             messages += [{"role": "user", "content": prompt.plain(question)}, {"role": "assistant", "content": reply}]
-        return Example(messages, label, target)
+        return Example(messages, label, target, truth)
 
-    def _prompt(self, rng: random.Random, person: Person) -> tuple[list[Message], emotions.Probabilities]:
-        """A prompt and what its label slot should say."""
+    def _prompt(self, rng: random.Random, person: Person) -> tuple[list[Message], emotions.Probabilities, int | None]:
+        """A prompt, what its label slot should say, and the truth as in ``Example``."""
         who, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = "person" if rng.random() < SHARE_PERSON else "population"
         with_evidence = rng.random() < SHARE_EVIDENCE
@@ -113,12 +115,14 @@ class Corpus:
         start, stop = SPANS[span]
         entropy = _fewer_electrodes(self.faced.de[who, clip, :, start:stop], rng)
         truth = np.eye(len(emotions.EMOTIONS))[self.faced.emotions[clip]]
+        known = int(self.faced.emotions[clip]) if with_evidence else None
         kind = rng.random()
         if kind < SHARE_BLANK + SHARE_NO_EEG:
-            entropy = np.full_like(entropy, np.nan)
+            entropy, known = np.full_like(entropy, np.nan), None
             evidence = truth = emotions.uniform()
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
+            known = None
         share = TRUTH_BESIDE_EVIDENCE if with_evidence else TRUTH_ALONE
         normal = self.normals[int(self.faced.subjects[who])] if source == "person" else self.population
         messages = prompt.build(
@@ -128,7 +132,7 @@ class Corpus:
             compared_with=source,
             evidence=evidence if with_evidence else None,
         )
-        return messages, share * truth + (1 - share) * evidence
+        return messages, share * truth + (1 - share) * evidence, known
 
 
 def _fewer_electrodes(entropy: Array, rng: random.Random) -> Array:

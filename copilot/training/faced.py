@@ -4,9 +4,11 @@ The file is an npz with ``DE`` float32 (people, 28 clips, electrodes, 30 seconds
 ``bands_hz`` and ``clip_emotion``.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -79,13 +81,13 @@ def load(path: Path) -> Faced:
         CorpusError: the file is missing or has another layout.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             de, subjects = file["DE"], file["subject"].astype(np.int64)
             channels, labels = [str(c) for c in file["channels"]], [str(e).lower() for e in file["clip_emotion"]]
             bands = file["bands_hz"]
     except FileNotFoundError:
         raise CorpusError(f"{path} does not exist.") from None
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         raise CorpusError(f"{path.name} is no npz with DE, subject, channels, bands_hz, clip_emotion.") from error
     missing = [name for name in ELECTRODES if name not in channels]
     unknown = sorted(set(labels) - set(EMOTIONS))
@@ -111,8 +113,8 @@ def parse_subjects(text: str) -> list[int]:
     """
     numbers: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        found = re.fullmatch(r"\s*(\d{1,6})(?:-(\d{1,6}))?\s*", part)
+        if not found:
             raise CorpusError(f"Subjects are given like 80-99 or 1,5,80-82, not {text!r}.")
-        numbers += range(int(first), int(last or first) + 1)
+        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
     return numbers

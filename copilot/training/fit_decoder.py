@@ -115,10 +115,11 @@ def _cross_scores(vectors: Floats, emotions: npt.NDArray[np.int64], z: Array, so
 def _temperatures(scores: Floats, emotions: npt.NDArray[np.int64]) -> Array:
     """Divisors that minimise the cross-entropy of one window and of a clip's mean score, shape (2,)."""
     clips = scores.mean(axis=2, keepdims=True)
-    return np.array([_temperature(scores, emotions), _temperature(clips, emotions)], dtype=np.float32)
+    return np.array([temperature(scores, emotions), temperature(clips, emotions)], dtype=np.float32)
 
 
-def _temperature(scores: Floats, emotions: npt.NDArray[np.int64]) -> float:
+def temperature(scores: Floats, emotions: npt.NDArray[np.int64]) -> float:
+    """The divisor of scores (people, clips, windows, 9) that minimises the cross-entropy of the clips' emotions."""
     grid = np.geomspace(0.1, 30, 120)
     labels = np.broadcast_to(emotions[None, :, None, None], (*scores.shape[:3], 1))
     losses = [-np.log(np.take_along_axis(softmax(scores / t), labels, axis=3)).mean() for t in grid]

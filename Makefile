@@ -1,0 +1,40 @@
+# run: the web app.  test: checks and tests.  model: make the model in the box again (FEATURES=faced_de.npz).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FEATURES ?=
+
+# llama.cpp is built without its multimodal part: half the time.
+export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: run test model bench
+run: $(VENV)/run.stamp
+	$(BIN)/python app.py
+
+test: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/run.stamp
+	$(BIN)/python -m copilot.bench
+
+model: $(VENV)/test.stamp
+	@test -n "$(FEATURES)" || { echo "Say where FACED's features are: make model FEATURES=faced_de.npz"; exit 2; }
+	$(BIN)/python -m copilot.training.make_model --features "$(FEATURES)" --work build/model --out models
+	$(BIN)/python -m copilot.training.evaluate --features "$(FEATURES)" --model models/eeg-emotion-copilot.gguf \
+		--subjects 80-99 --report models/evaluation.json
+	$(BIN)/python -m copilot.training.card models
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what the app needs; llama.cpp is compiled, which takes 5 to 15 minutes the first time."
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp

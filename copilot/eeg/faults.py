@@ -1,0 +1,117 @@
+"""What is wrong with a recording before it is cleaned: mains hum and bad channels.
+
+The criteria are those of the PREP pipeline (Bigdely-Shamlo et al. 2015, Front Neuroinform 9:16): no signal, deviant
+amplitude, high-frequency noise, low correlation with the other channels. Its deviation limit (robust z of 5) and
+correlation limit (0.4) are kept; a channel is judged by its median second, so that one bad stretch does not cost it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+
+FLAT_UV = 0.5
+"""A second whose values span less than this holds no EEG."""
+RAILED_SHARE = 0.1
+"""A second with this share of samples at the channel's own extreme value is clipped."""
+LOST_SHARE = 0.25
+"""A channel that is flat or clipped in more than this share of seconds is bad."""
+DEVIATION_Z = 5.0
+MIN_CORRELATION = 0.4
+FEW_CHANNELS = 8
+"""With fewer, channels cannot be judged by their neighbours, nor artefacts be separated from brain."""
+LINE_RATIO = 4.0
+"""Mains hum is found when its power is this many times that of its neighbourhood."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Bad channels, bool arrays of shape (channels,), and the seconds lost on each, shape (channels, seconds)."""
+
+    flat: Bools
+    railed: Bools
+    noisy: Bools
+    lost: Bools
+
+    @property
+    def bad(self) -> Bools:
+        """Channels that cannot be used."""
+        return self.flat | self.railed | self.noisy
+
+
+def seconds_of(data: Floats, sfreq: float) -> Floats:
+    """Cut (channels, samples) into whole seconds: (channels, seconds, samples a second), the rest dropped."""
+    size = round(sfreq)
+    count = data.shape[1] // size
+    return data[:, : count * size].reshape(len(data), count, size)
+
+
+def find_line(data: Floats, sfreq: float) -> tuple[float | None, float]:
+    """Look for mains hum in (channels, samples).
+
+    Returns:
+        50 or 60 or None, and the power there over the median power 2 to 6 Hz beside it (median over channels). A
+        frequency too near half the sampling rate to have neighbours on both sides is not looked at.
+    """
+    from scipy.signal import welch
+
+    size = round(2 * sfreq)
+    hz, power = welch(data, sfreq, nperseg=size, axis=1)
+    ratios = {}
+    for line in (50.0, 60.0):
+        away = np.abs(hz - line)
+        if line + 6 <= sfreq / 2:
+            peak = power[:, away <= 0.5].max(axis=1)
+            floor = np.median(power[:, (away >= 2) & (away <= 6)], axis=1)
+            ratios[line] = float(np.median(peak / np.maximum(floor, 1e-12)))
+    line = max(ratios, key=ratios.__getitem__, default=None)
+    if line is None:
+        return None, 1.0
+    return (line if ratios[line] >= LINE_RATIO else None), ratios[line]
+
+
+def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: float) -> Faults:
+    """Judge each channel by the signal as read (lost seconds) and in the EEG's own band (noise), both microvolts."""
+    lost, railed_seconds = _lost_seconds(raw, raw_sfreq)
+    gone = lost.mean(axis=1) > LOST_SHARE
+    railed = gone & (railed_seconds.mean(axis=1) > LOST_SHARE / 2)
+    noisy = np.zeros(len(raw), dtype=bool)
+    if (~gone).sum() >= FEW_CHANNELS:
+        noisy[~gone] = _noisy(seconds_of(filtered[~gone], sfreq))
+    return Faults(gone & ~railed, railed, noisy, lost)
+
+
+def _lost_seconds(raw: Floats, sfreq: float) -> tuple[Bools, Bools]:
+    """Seconds that are flat or clipped, and those that are clipped, each of shape (channels, seconds)."""
+    windows = seconds_of(raw, sfreq)
+    low, high = windows.min(axis=(1, 2), keepdims=True), windows.max(axis=(1, 2), keepdims=True)
+    edge = 1e-4 * (high - low)
+    at_rail = ((windows >= high - edge) | (windows <= low + edge)).mean(axis=2) > RAILED_SHARE
+    railed = at_rail & ((high - low) > FLAT_UV)[:, :, 0]
+    return np.ptp(windows, axis=2) < FLAT_UV, railed
+
+
+def _noisy(windows: Floats) -> Bools:
+    """Deviant amplitude, fast noise or no likeness to any other channel; shape (channels,)."""
+    amplitude = np.median(windows.std(axis=2), axis=1)
+    fast = np.median(np.diff(windows, axis=2).std(axis=2), axis=1)
+    return (_robust_z(amplitude) > DEVIATION_Z) | (_robust_z(fast) > DEVIATION_Z) | (_likeness(windows) < MIN_CORRELATION)
+
+
+def _robust_z(values: Floats) -> Floats:
+    """Robust z of the logarithm. A spread under 20 % counts as 20 %: in an even cap nobody is an outlier by 2 microvolts."""
+    logs = np.log(np.maximum(values, 1e-6))
+    spread = 1.4826 * np.median(np.abs(logs - np.median(logs)))
+    return (logs - np.median(logs)) / max(float(spread), 0.2)
+
+
+def _likeness(windows: Floats) -> Floats:
+    """Each channel's correlation with the channel most like it, in the median second; shape (channels,)."""
+    centred = windows - windows.mean(axis=2, keepdims=True)
+    unit = centred / np.maximum(np.linalg.norm(centred, axis=2, keepdims=True), 1e-6)
+    alike = np.abs(np.einsum("ast,bst->sab", unit, unit, optimize=True))
+    np.einsum("saa->sa", alike)[:] = 0
+    return np.median(alike.max(axis=2), axis=0)

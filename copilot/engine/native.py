@@ -1,0 +1,122 @@
+"""llama.cpp's model and context as one object: the few calls of its C API that the engine needs.
+
+The high-level ``llama_cpp.Llama`` is passed over because it silences the whole process's output while it loads, keeps
+a table of scores as large as batch times vocabulary, and fails to stop while it reads a prompt.
+"""
+
+import ctypes
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import llama_cpp as C
+import numpy as np
+import numpy.typing as npt
+
+#: The most tokens that llama.cpp is given at once.
+BATCH = 256
+
+_log = logging.getLogger(__name__)
+
+
+class NativeModel:
+    """A loaded model and the tokens its context holds. Not safe for two threads at once: its user holds a lock.
+
+    Attributes:
+        held: the tokens that are in the context, in order.
+    """
+
+    def __init__(self, path: Path, *, threads: int, context: int) -> None:
+        """Load the model.
+
+        Raises:
+            ValueError: llama.cpp cannot load the file or has no memory for the context.
+        """
+        C.llama_log_set(_to_logging, ctypes.c_void_p(0))
+        C.llama_backend_init()
+        self.held: list[int] = []
+        self._model = C.llama_model_load_from_file(str(path).encode(), C.llama_model_default_params())
+        if not self._model:
+            raise ValueError(f"llama.cpp cannot load {path}")
+        self._context = C.llama_init_from_model(self._model, _context_params(threads, context))
+        if not self._context:
+            C.llama_model_free(self._model)
+            raise ValueError(f"llama.cpp cannot make a context of {context} tokens")
+        self._vocabulary = C.llama_model_get_vocab(self._model)
+        self._vocabulary_size = C.llama_vocab_n_tokens(self._vocabulary)
+
+    def tokenize(self, text: str, *, control: bool) -> list[int]:
+        """Tokens of ``text``; only with ``control`` may ``<|im_start|>`` and its like become control tokens."""
+        data = text.encode()
+        tokens = (C.llama_token * (len(data) + 1))()
+        count = C.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), False, control)
+        return list(tokens[:count])
+
+    @property
+    def first_token(self) -> int | None:
+        """The token that every text must begin with, where the model wants one."""
+        return C.llama_vocab_bos(self._vocabulary) if C.llama_vocab_get_add_bos(self._vocabulary) else None
+
+    def text_of(self, token: int) -> str:
+        """A token as it is written in the vocabulary, control tokens too; empty for no token (-1)."""
+        return C.llama_vocab_get_text(self._vocabulary, token).decode() if token >= 0 else ""
+
+    @property
+    def boundary_texts(self) -> dict[str, str]:
+        """What chat templates call ``bos_token`` and ``eos_token``."""
+        ends = {"bos_token": C.llama_vocab_bos(self._vocabulary), "eos_token": C.llama_vocab_eos(self._vocabulary)}
+        return {name: self.text_of(token) for name, token in ends.items()}
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a token adds to the answer: maybe a part of a character only, nothing for a control token."""
+        piece = ctypes.create_string_buffer(256)
+        return piece.raw[: C.llama_token_to_piece(self._vocabulary, token, piece, len(piece), 0, False)]
+
+    def ends_answer(self, token: int) -> bool:
+        """Whether the token ends the turn: any end-of-text token, and any other control token."""
+        return bool(C.llama_vocab_is_eog(self._vocabulary, token) or C.llama_vocab_is_control(self._vocabulary, token))
+
+    def keep(self, count: int) -> None:
+        """Forget all but the first ``count`` tokens; a model that cannot forget a part forgets everything."""
+        memory = C.llama_get_memory(self._context)
+        if not C.llama_memory_seq_rm(memory, 0, count, -1):
+            C.llama_memory_clear(memory, True)
+            count = 0
+        del self.held[count:]
+
+    def read(self, tokens: Sequence[int]) -> None:
+        """Append at most ``BATCH`` tokens to the context.
+
+        Raises:
+            RuntimeError: llama.cpp failed; the context holds what it held before.
+        """
+        array = (C.llama_token * len(tokens))(*tokens)  # named, because the batch is only a pointer to it
+        status = C.llama_decode(self._context, C.llama_batch_get_one(array, len(tokens)))
+        if status != 0:
+            self.keep(len(self.held))
+            raise RuntimeError(f"llama_decode returned {status}")
+        self.held.extend(tokens)
+
+    def logits(self) -> npt.NDArray[np.float64]:
+        """Scores of every token as the one that follows, shape (vocabulary,); valid after ``read``."""
+        pointer = C.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,)).astype(np.float64)
+
+    def close(self) -> None:
+        """Free the memory; the object cannot be used afterwards."""
+        C.llama_free(self._context)
+        C.llama_model_free(self._model)
+
+
+def _context_params(threads: int, context: int) -> "C.llama_context_params":
+    params = C.llama_context_default_params()
+    params.n_ctx = context
+    params.n_batch = params.n_ubatch = BATCH
+    params.n_threads = params.n_threads_batch = threads
+    params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_AUTO
+    return params
+
+
+@C.llama_log_callback
+def _to_logging(_level: int, text: bytes, _data: object) -> None:
+    _log.debug(text.decode("utf-8", "replace").rstrip())

@@ -1,0 +1,94 @@
+"""Write the model card from the evaluation's own figures: ``python -m copilot.training.card models``.
+
+Reads ``evaluation.json`` and ``receipt.json`` in that folder and writes its ``README.md``; no figure is typed by hand.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = """\
+# EEG Emotion Copilot, the model in the box
+
+A language model of {parameters} million parameters (Qwen2 architecture, own tokenizer) and a small linear decoder.
+Together they turn EEG written as letters and a few words about a person into nine probabilities, an assessment and
+suggestions. **A research tool, not a medical device; nothing it writes is a diagnosis.**
+
+| file | what |
+|---|---|
+| `eeg-emotion-copilot.gguf` | language model, {quantisation}, {megabytes} MB, {bits} bits per weight, sha256 `{sha}` |
+| `decoder.npz` | shrinkage LDA on ten seconds of differential entropy, numpy only |
+| `receipt.json` | what quantisation really did, tensor by tensor |
+| `evaluation.json` | every figure below, and more |
+
+## What it was trained on
+
+- FACED's published differential entropy (Chen et al. 2023, *Sci Data* 10:740; CC-BY-4.0 as stated by NEMAR nm000112),
+  subjects 0-79 without 23, whose recording is known to be bad: 28 film clips of 30 s, the same for everybody.
+- Assessments, suggestions and answers to follow-up questions written for this project. They are general and
+  non-diagnostic; the model recombines them and knows nothing else. It writes English only.
+- Gender, age and the person's own words were drawn at random, without a look at the emotion.
+
+## What it scores
+
+Balanced accuracy on {people} people it never saw (FACED subjects {subjects}), through the quantised file and the prompt
+alone. `evidence` says whether the decoder's line was in the prompt; `baseline` means z-scored over the person's own
+clips, without labels. Chance is 0.111 for nine classes and 0.333 for three.
+
+| EEG | evidence | unit | read-out | nine classes | three classes | macro-F1 (nine) | calibration error | n |
+|---|---|---|---|---|---|---|---|---|
+{rows}
+
+Read it with care:
+
+- **Most of this is recognising the film clip.** Everybody saw the same 28 clips. With clip and person both unseen, simple
+  decoders of these features fall to 0.18 of eight classes (chance 0.125), and to 0.55 for positive against negative.
+- The language model alone (evidence: no) reads the letters poorly; the decoder's line carries the reading.
+- Larger models on raw FACED signals reach more on 10-s segments, clips seen in training: EEGNet 0.41, LaBraM 0.53,
+  CBraMod 0.55.
+
+## What it is not for
+
+Diagnosis, treatment, screening, lie detection, hiring, school or work (where inferring emotions from biometric data
+is prohibited in the EU), or any decision about a person. It was fitted on young adults watching films in one laboratory;
+other ages, devices, tasks and illnesses are unknown to it.
+"""
+
+
+def card(report: dict[str, Any], receipt: dict[str, Any]) -> str:
+    """The card's text."""
+    nine, three = report["rows"][::2], report["rows"][1::2]
+    rows = "\n".join(_row(a, b) for a, b in zip(nine, three, strict=True))
+    return TEMPLATE.format(
+        parameters=f"{receipt['parameters'] / 1e6:.1f}",
+        quantisation=receipt["type"],
+        megabytes=f"{receipt['file_bytes'] / 1e6:.1f}",
+        bits=f"{receipt['bits_per_weight']:.2f}",
+        sha=receipt["sha256"],
+        people=report["people"],
+        subjects=report["subjects"],
+        rows=rows,
+    )
+
+
+def _row(nine: dict[str, Any], three: dict[str, Any]) -> str:
+    ece = "" if nine["ece"] is None else f"{nine['ece']:.3f}"
+    cells = [
+        nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"],
+        f"{nine['balanced_accuracy']:.3f}", f"{three['balanced_accuracy']:.3f}", f"{nine['macro_f1']:.3f}", ece, nine["n"],
+    ]  # fmt: skip
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the card beside the files it describes."""
+    (folder,) = arguments or sys.argv[1:]
+    models = Path(folder)
+    report, receipt = (json.loads((models / name).read_text()) for name in ("evaluation.json", "receipt.json"))
+    (models / "README.md").write_text(card(report, receipt))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""Make the model in the box: ``make model FEATURES=faced_de.npz``, or
+
+``python -m copilot.training.make_model --features FILE --work build/model --out models``
+
+Decoder, corpus, tokenizer, a small base from nothing, a LoRA adapter on top, merge, GGUF, quantisation. Seeds are
+fixed; a step whose result is already in the work folder is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convert.files import ConvertError
+from convert.merge import merge
+from convert.quantize import quantize
+from convert.to_gguf import to_gguf
+from copilot import emotions, prompt
+from copilot.eeg.codecs import BANDS_STEP
+from copilot.training import base, finetune, fit_decoder
+from copilot.training.corpus import Corpus
+from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, describe, load
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+NAME = "eeg-emotion-copilot"
+QUANTISATION = "Q8_0"
+
+#: All weights first, then the adapter at a gentler rate on examples that the base did not see.
+BASE = finetune.Schedule(steps=2600, rate=1.5e-3, seed=1)
+LORA = finetune.Schedule(steps=150, rate=5e-4, warmup=20, weight_decay=0.0, seed=2)
+
+TOKENIZER_EXAMPLES = 6000
+CALIBRATION_EXAMPLES = 600
+
+
+def make(features: Path, work: Path, out: Path) -> None:
+    """Run every step that the work folder does not hold yet.
+
+    Raises:
+        CorpusError: the features cannot be used.
+        ConvertError: a conversion failed.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    faced = load(features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
+    _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
+    fit_decoder.fit(faced).save(out / "decoder.npz")
+    corpus = Corpus.of(faced)
+    if not (work / "base").exists():
+        _train_base(corpus, work / "base")
+    if not (work / "adapter").exists():
+        _train_adapter(corpus, work / "base", work / "adapter")
+    shutil.rmtree(work / "merged", ignore_errors=True)
+    merge(work / "base", work / "adapter", work / "merged")
+    temperature = calibrate(work / "merged", corpus)
+    _say(f"temperature {temperature:.3f}")
+    to_gguf(work / "merged", work / f"{NAME}-f16.gguf", type="f16", metadata=metadata(temperature))
+    receipt = quantize(work / f"{NAME}-f16.gguf", out / f"{NAME}.gguf", QUANTISATION)
+    (out / "receipt.json").write_text(json.dumps(receipt.as_dict(), indent=1) + "\n")
+    _say(f"{out / NAME}.gguf: {(out / f'{NAME}.gguf').stat().st_size / 1e6:.1f} MB")
+
+
+def metadata(temperature: float) -> dict[str, str]:
+    """What the file says about how to feed it, without the ``eeg_copilot.`` prefix."""
+    return {
+        "codec": "bands",
+        "codec_parameters": json.dumps({"step": BANDS_STEP}),
+        "prompt_version": prompt.PROMPT_VERSION,
+        "labels": json.dumps(emotions.EMOTIONS),
+        "temperature": f"{temperature:.4f}",
+        "system": prompt.SYSTEM,
+        "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740), subjects 0-79 without 23",
+        "notice": "Research tool, not a medical device. Most of its score on FACED is recognising the film clip.",
+    }
+
+
+def _train_base(corpus: Corpus, folder: Path) -> None:
+    examples = islice(corpus.examples(seed=0), TOKENIZER_EXAMPLES)
+    tokenizer = base.train_tokenizer(message["content"] for example in examples for message in example.messages)
+    model = base.new_model(tokenizer, BASE.seed)
+    _say(f"base: {model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
+    finetune.train(model, tokenizer, corpus, BASE, "base")
+    _save(model, tokenizer, folder)
+
+
+def _train_adapter(corpus: Corpus, base_folder: Path, folder: Path) -> None:
+    model, tokenizer = _load(base_folder)
+    adapted = finetune.adapter(model)
+    finetune.train(adapted, tokenizer, corpus, LORA, "adapter")
+    _save(adapted, tokenizer, folder)
+
+
+def calibrate(folder: Path, corpus: Corpus) -> float:
+    """The temperature that minimises the cross-entropy of the label slot against the truth, evidence in the prompt."""
+    import torch
+
+    model, tokenizer = _load(folder)
+    labels = finetune.label_tokens(tokenizer)
+    scores, truths = [], []
+    for example in islice((e for e in corpus.examples(seed=3) if e.truth is not None), CALIBRATION_EXAMPLES):
+        encoded = finetune.encode(example, tokenizer)
+        with torch.no_grad():
+            logits = model(torch.tensor([encoded.ids[: encoded.slot]])).logits[0, -1, labels]
+        scores.append(logits.double().numpy())
+        truths.append(example.truth)
+    arranged = np.stack(scores)[None, :, None]
+    return fit_decoder.temperature(arranged, np.array(truths))
+
+
+def _load(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
+
+
+def _save(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Beside, then renamed: a killed run leaves no half checkpoint that the next one would take for whole."""
+    beside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(beside, ignore_errors=True)
+    model.save_pretrained(beside)
+    tokenizer.save_pretrained(beside)
+    beside.rename(folder)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; exit status 2 and a sentence on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m copilot.training.make_model", description=__doc__)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("build/model"))
+    parser.add_argument("--out", type=Path, default=Path("models"))
+    options = parser.parse_args(arguments)
+    try:
+        make(options.features, options.work, options.out)
+    except (CorpusError, ConvertError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

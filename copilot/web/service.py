@@ -1,0 +1,112 @@
+"""What all visitors share: the settings, one model opened in the background, and the line in front of it.
+
+Nothing of any visitor is kept here but the place of an anonymous ticket in the line.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from copilot.eeg.decoder import Decoder
+from copilot.engine.base import Engine
+from copilot.settings import Settings
+
+Event = TypeVar("Event")
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """``count`` visitors come first."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The model is still being opened."""
+
+
+class Line:
+    """First come, first served: cleaning and the model take all cores, so ``places`` visitors at a time have them.
+
+    Gradio's own queue frees a place as soon as Stop is pressed, while the stopped step may still run; here a place is
+    free only when its generator has really ended.
+    """
+
+    def __init__(self, places: int = 1) -> None:
+        self._places = places
+        self._tickets: list[object] = []
+        self._moved = threading.Condition()
+
+    def in_turn(self, work: Generator[Event, None, None] | Iterator[Event]) -> Iterator[Ahead | Event]:
+        """The events of ``work`` when it is its turn; until then how many are ahead, whenever that changes."""
+        ticket = object()
+        with self._moved:
+            self._tickets.append(ticket)
+        try:
+            told = 0
+            while (ahead := self._ahead(ticket)) > 0:
+                yield Ahead(told := ahead)
+                with self._moved:
+                    self._moved.wait(0.2)  # short, so that Stop and a closed tab are noticed
+            if told:
+                yield Ahead(0)
+            yield from work
+        finally:
+            with self._moved:
+                self._tickets.remove(ticket)
+                self._moved.notify_all()
+
+    def _ahead(self, ticket: object) -> int:
+        with self._moved:
+            return max(0, self._tickets.index(ticket) - self._places + 1)
+
+
+class Service:
+    """The copilot behind the page.
+
+    Args:
+        settings: of this process.
+        open_engine: opens the language model; called once, in the background.
+    """
+
+    def __init__(self, settings: Settings, open_engine: Callable[[Settings], Engine]) -> None:
+        self.settings = settings
+        # A server has its own queue and serves several; this machine's cores serve one at a time.
+        self.line = Line(places=4 if settings.server else 1)
+        self._open_engine = open_engine
+        self._opened: Future[tuple[Engine, Decoder]] = Future()
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called before it is open."""
+        return self.settings.server_model if self.settings.server else self.settings.model.stem
+
+    def start(self) -> None:
+        """Open the model and import what drawing and cleaning need, behind the first page."""
+        threading.Thread(target=self._open, name="open model", daemon=True).start()
+
+    def opened(self) -> Iterator[Opening]:
+        """Wait until the model is open (or could not be opened)."""
+        while not self._opened.done():
+            yield Opening()
+            self._opened.exception(timeout=0.2)
+
+    def tools(self) -> tuple[Engine, Decoder]:
+        """The language model and the decoder.
+
+        Raises:
+            EngineError, DecoderError: whatever opening them raised.
+        """
+        return self._opened.result()
+
+    def _open(self) -> None:
+        try:
+            self._opened.set_result((self._open_engine(self.settings), Decoder.load(Path(self.settings.decoder))))
+        except Exception as error:
+            self._opened.set_exception(error)
+        import matplotlib.figure
+        import mne  # noqa: F401 - both take seconds: here while the visitor reads the notice

@@ -1,0 +1,108 @@
+"""Every sentence that the web page shows, in one place, so that a second language can come later."""
+
+TITLE = "EEG Emotion Copilot"
+TAGLINE = "From an EEG and a few words to an uncertain emotion, a careful assessment and a draft record."
+LOCAL = "Everything runs on this machine."
+SERVER = "Prompts go to the language model server that this copilot was set up with: {server}"
+
+CONSENT_HEADING = "Before you start"
+CONSENT = (
+    "Your EEG and your words are used to infer an emotion. The result is uncertain, it is written by a small AI model "
+    "and **it is not a diagnosis**. Do not use it at work or in education to judge anyone: the EU AI Act prohibits that.",
+    "The recording is cleaned of names and birth dates and stays in this computer's memory, never on its disk, until "
+    "you press *Clear everything* or, at the latest, an hour after you close this page.",
+)
+CONSENT_BOX = "I am this person or act with their agreement, and they know that an AI infers an emotion."
+
+PERSON_HEADING = "The person"
+GENDER, AGE = "Gender", "Age"
+APPEARANCE, APPEARANCE_HINT = "Appearance", "How they say they look or feel, in their own words"
+COMPLAINT, COMPLAINT_HINT = "Complaint", "What brings them here"
+HISTORY, HISTORY_HINT = "History", "Earlier illness, medication, sleep"
+NO_NAMES = "No names or numbers, please: none are needed."
+
+RECORDING_HEADING = "The recording"
+SOURCE = "Which EEG"
+OWN = "My own recording"
+UPLOAD = "EEG file"
+UPLOAD_HINT = (
+    "EDF, BDF, BrainVision and EEGLAB (all files together or as .zip), FIF, GDF, CNT, EGI, CSV, OpenBCI, Muse, NPY, MAT; "
+    "at most {megabytes} MB."
+)
+BASELINE_HEADING = "Another recording of the same person (optional)"
+BASELINE = "Baseline recordings"
+BASELINE_HINT = "Nothing makes the reading better than knowing what is normal for this person. One file per recording."
+ARRAY_HEADING = "Only for bare numbers (CSV, NPY, MAT)"
+SFREQ, SFREQ_HINT = "Samples a second", "In hertz, if the file does not say"
+CHANNELS, CHANNELS_HINT = "Channel names", "In the file's order, for example Fp1, Fp2, F3"
+IN_MEMORY = "In memory, no longer on disk: {names}"
+
+ANALYSE, STOP, CLEAR = "Analyse", "Stop", "Clear everything"
+EMPTY = "Your reading appears here"
+EMPTY_STEPS = (
+    ("The signal", "drawn and judged before any AI text"),
+    ("Nine emotions", "as probabilities, with their uncertainty"),
+    ("An assessment", "that you can ask about"),
+    ("A draft record", "to edit and download"),
+)
+
+NO_CONSENT = "Please agree to the notice first."
+NO_RECORDING = "Add an EEG file or choose one of the examples."
+STOPPED = "Stopped. Press Analyse to start again."
+CLEARED = "Everything of this visit has been deleted."
+FAILED = "Something went wrong inside the copilot. Nothing was kept; please try again or try another file."
+NO_READING = "Analyse a recording first; then there is something to ask about."
+
+OPENING = "Opening the model"
+AHEAD_ONE = "1 person is ahead of you. Your turn comes by itself."
+AHEAD_MANY = "{count} people are ahead of you. Your turn comes by itself."
+BUSY = "Finishing somebody else's answer first."
+READING_PROMPT = "{done} of {total} prompt tokens read"
+ABOUT = "about {seconds} s"
+TOOK = "Done in {total:.0f} s: signal ready after {clean:.1f} s, first word after {first:.1f} s."
+
+SIGNAL_HEADING = "The signal"
+SIGNAL_ALT = "The EEG as it was read and after cleaning, channel by channel."
+BANDS_ALT = "Power in five frequency bands, electrode by electrode, after cleaning."
+TRUST = {"good": "Good recording", "fair": "Fair recording", "poor": "Poor recording"}
+CLEAN_SECONDS = "{clean} of {total} seconds are clean"
+SECONDS_ALT = "Which seconds are clean, from the start to the end of the recording: {clean} of {total}."
+DONE_TO_SIGNAL = "What was found and done"
+
+READING_HEADING = "The reading"
+HEADLINE = {
+    "clear": "Most likely {emotion}",
+    "leaning": "Leaning towards {emotion}, but uncertain",
+    "unclear": "Uncertain: no emotion stands out",
+}
+UNCERTAIN = "Uncertain: the first emotion does not stand out from the others, so read this as a hint at most."
+CALIBRATED = (
+    "A probability of 30 % means: in about 3 of 10 such readings this emotion was the right one, measured on people the "
+    "model had never seen, watching film clips in a laboratory. Elsewhere it may be less."
+)
+CHANCE = "chance, 11 %"
+PROBABILITIES = "Probability of each of nine emotions"
+THREE_CLASSES = "Negative, neutral, positive"
+VALENCE = "Valence"
+VALENCE_ALT = "Valence {value:+.2f} on a scale from -1, negative, to +1, positive."
+READOUT = {
+    "both": "Read by the language model, with the decoder's evidence in its prompt",
+    "model": "Read by the language model alone",
+    "decoder": "Read by the decoder alone",
+}
+MODEL = "Model"
+CODEC = "EEG text"
+
+ASSESSMENT_HEADING = "The assessment"
+SUGGESTIONS = "Suggestions"
+
+CHAT_HEADING = "Ask about it"
+QUESTION, QUESTION_HINT = "Your question", "Ask about this reading"
+SEND = "Send"
+QUESTIONS = ("What does it mean?", "How sure are you?", "What can I do now?", "Is this a diagnosis?")
+HALTED = "(stopped)"
+
+RECORD_HEADING = "The draft record"
+RECORD_HINT = "Change whatever is wrong; what you change is marked as written by a clinician."
+MARKDOWN, JSON = "Download Markdown", "Download JSON"
+PROMPT_HEADING = "The exact prompt"
