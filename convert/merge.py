@@ -82,12 +82,12 @@ def _merge_proved(model: Any, adapter: Path) -> Any:
     import torch
     from peft import PeftModel
 
+    tied = _tied(model)  # before peft changes the model in place
     try:
         adapted = PeftModel.from_pretrained(model, adapter).eval()
     except Exception as error:  # every layer below has its own kinds of errors
         raise ConvertError(f"{adapter} is no adapter for this base: {_first_line(error)}") from error
     _check_complete(adapted, adapter)
-    tied = _tied(model)
     probe = torch.arange(min(64, model.config.vocab_size))[None]
     with torch.no_grad():
         before = adapted(input_ids=probe).logits

@@ -1,6 +1,7 @@
 """What the form asks about a person, validated. Names and numbers have no field here: they never reach the prompt."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 GENDERS = ("female", "male", "other", "unspecified")
@@ -49,5 +50,6 @@ class Person:
 
 
 def tidy(text: str) -> str:
-    """One line of printable text: control characters dropped, white space folded."""
-    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text or "")).strip()
+    """One line of printable text in Unicode's composed form, as the tokenizers expect it; white space folded."""
+    printable = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text or ""))
+    return re.sub(r"\s+", " ", printable).strip()

@@ -57,7 +57,7 @@ def build(
         parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}; a is low, m is normal, y is high, z is absent.")
     parts += [describe(person), *_signal(eeg_text, compared_with, segment)]
     if evidence is not None:
-        parts.append(f"Decoder evidence: {evidence_line(evidence)}.")
+        parts.append(evidence_line(evidence))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]
 
 
@@ -79,8 +79,13 @@ def describe(person: Person) -> str:
 
 
 def evidence_line(probabilities: emotions.Probabilities) -> str:
-    """Nine emotions with whole percents, most probable first."""
-    return ", ".join(f"{emotion} {round(100 * p)}%" for emotion, p in emotions.by_probability(probabilities))
+    """The decoder's nine probabilities in whole percents.
+
+    The most likely comes last, next to the answer: a very small model reads what is near at a fixed distance first.
+    """
+    listed = reversed(emotions.by_probability(probabilities))
+    percents = ", ".join(f"{emotion} {round(100 * p)}%" for emotion, p in listed)
+    return f"Decoder evidence, least to most likely: {percents}."
 
 
 def label_prefix(probabilities: emotions.Probabilities) -> str:

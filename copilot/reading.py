@@ -68,8 +68,18 @@ def parse_answer(text: str) -> tuple[str, tuple[str, ...]]:
     The expected form is ``Assessment: prose``, then ``Suggestions:`` with one ``- `` line each; whatever else a model
     writes is kept: prose without headings is all assessment.
     """
-    body = re.sub(r"^\s*(?:(?:Emotion|Confidence):[^\n]*(?:\n|$)\s*)+", "", text, flags=re.I)
-    head, *rest = re.split(r"^\W*suggestions?\W*$|\n\W*suggestions?\W*:|^\W*suggestions?\W*:", body, maxsplit=1, flags=re.I | re.M)
-    assessment = re.sub(r"^\W*assessment\W*:\s*", "", head.strip(), flags=re.I).strip()
-    lines = (re.sub(r"^(?:[-*•]|\d+[.)])\s*", "", line.strip()) for line in (rest[0] if rest else "").splitlines())
-    return assessment, tuple(line for line in lines if line)
+    body = _KNOWN.sub("", text)
+    head, *rest = _SUGGESTIONS.split(body, maxsplit=1)
+    lines = (_BULLET.sub("", line.strip()) for line in (rest[0] if rest else "").splitlines())
+    return _ASSESSMENT.sub("", head, count=1).strip(), tuple(line for line in lines if line)
+
+
+def _heading(word: str) -> re.Pattern[str]:
+    """``word`` at the start of a line, with a colon or alone, perhaps in Markdown's bold or as its heading."""
+    return re.compile(rf"^[ \t#*_]*{word}[ \t*_]*(?::[ \t*_]*|$)", re.I | re.M)
+
+
+#: What the answer opens with is known already: it comes from the probabilities.
+_KNOWN = re.compile(r"^\s*(?:[#*_]*(?:Emotion|Confidence)[*_]*:[^\n]*(?:\n|$)\s*)+", re.I)
+_ASSESSMENT, _SUGGESTIONS = _heading("assessment"), _heading("suggestions?")
+_BULLET = re.compile(r"^(?:[-*•]|\d+[.)])(?:\s+|$)")

@@ -68,9 +68,9 @@ def make_adapter(base, folder, **options):
     torch.manual_seed(3)
     adapted = get_peft_model(load(base), LoraConfig(r=4, lora_alpha=16, task_type="CAUSAL_LM", **options))
     with torch.no_grad():
-        for name, parameter in adapted.named_parameters():
-            if "lora_" in name:  # B starts as zeros: an adapter that changes nothing
-                parameter.normal_(std=0.1)
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:  # B starts as zeros: an adapter that changes nothing
+                parameter.copy_(0.1 * torch.randn_like(parameter))
     adapted.save_pretrained(folder)
     return folder
 

@@ -19,7 +19,7 @@ def content(person: Person = PERSON, **options: object) -> str:
 
 def test_it_holds_instruction_person_signal_and_evidence_in_this_order() -> None:
     text = content(evidence=EVIDENCE)
-    parts = ["Infer the current emotional state", "female, 20 years", '"tired"', "a b c", "Decoder evidence: joy 35%"]
+    parts = ["Infer the current emotional state", "female, 20 years", '"tired"', "a b c", "Decoder evidence", "joy 35%."]
     assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
 
 

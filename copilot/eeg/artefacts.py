@@ -4,11 +4,12 @@ Extended infomax (Lee et al. 1999, Neural Comput 11:417) as MNE has it. Ocular c
 electrodes beside the eyes; muscle components are those whose spectrum does not fall towards high frequencies.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from copilot.eeg.recording import RecordingError
 
 Floats = npt.NDArray[np.floating]
 
@@ -16,10 +17,13 @@ MAX_COMPONENTS = 25
 """ICA needs about 20 samples for each of its squared components; a minute does not hold more."""
 TRAINING_SAMPLES = 12_000
 OCULAR_Z = 3.0
-OCULAR_R = 0.5
-"""Outliers among the components are taken for eyes only if they correlate this well with the electrodes beside them."""
+OCULAR_R = {"blinks": 0.7, "glances": 0.9}
+"""An outlier among the components is an eye if it follows the electrodes beside the eyes this well (r, 1 to 10 Hz).
+Stricter for glances: F7 minus F8 is much brain, and a frontal component without any glance reaches 0.83."""
+ABOVE_EYES = ("Fp1", "Fp2", "Fpz", "AF7", "AF8", "AF3", "AF4")
 MUSCLE_SLOPE = -0.31
-"""Log-log spectral slope, 7 to 45 Hz, above which paralysed people have no components (Dharmaprani et al. 2016, EMBC)."""
+"""Log-log spectral slope, 7 to 45 Hz, above which a component is muscle: paralysed people have none there (Dharmaprani
+et al. 2016, EMBC)."""
 SEED = 97
 
 
@@ -32,13 +36,15 @@ def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> dict[str, int]:
 
     Returns:
         How many components went, by kind; a kind that could not be looked for is absent.
+
+    Raises:
+        RecordingError: the channels hold copies of one another.
     """
     from mne.preprocessing import ICA
 
     training = _training(raw, usable)
-    count = min(len(training.ch_names) - 1, MAX_COMPONENTS)  # the average reference takes one dimension
     ica = ICA(
-        n_components=count,
+        n_components=min(_dimensions(training), MAX_COMPONENTS),
         method="infomax",
         # EEGLAB's stopping rule for caps of up to 32 channels, and the sign of a component's kurtosis looked at every
         # 20 blocks: with MNE's own values (1e-12, every block) the same components take three times as long.
@@ -47,11 +53,10 @@ def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> dict[str, int]:
         random_state=SEED,
     )
     ica.fit(training, decim=max(1, training.n_times // TRAINING_SAMPLES))
-    found = {"ocular": _ocular(ica, training), "muscle": _muscle(ica, training)}
-    if found["ocular"] is None:
-        del found["ocular"]
-    else:
-        found["muscle"] = [c for c in found["muscle"] if c not in found["ocular"]]
+    found = {}
+    if above := [name for name in ABOVE_EYES if name in training.ch_names][:2]:
+        found["ocular"] = _ocular(ica, training, above)
+    found["muscle"] = [c for c in _muscle(ica, training) if c not in found.get("ocular", ())]
     ica.apply(raw, exclude=sorted({c for components in found.values() for c in components}))
     return {kind: len(components) for kind, components in found.items()}
 
@@ -66,23 +71,30 @@ def _training(raw: Any, usable: npt.NDArray[np.bool_]) -> Any:
     return RawArray(good.get_data()[:, : samples.size][:, samples], good.info)
 
 
-def _ocular(ica: Any, training: Any) -> list[int] | None:
+def _dimensions(training: Any) -> int:
+    """How many independent signals there are: the average reference takes one, bridged electrodes another each."""
+    variances = np.linalg.eigvalsh(np.cov(training.get_data()))
+    dimensions = int((variances > 1e-6 * variances[-1]).sum())
+    if dimensions < 3 or variances[-1] < 1e-18:  # below 1e-6 of a squared microvolt: nothing but rounding
+        raise RecordingError(
+            "The channels all hold the same signal: check how the electrodes are connected."
+        )
+    return dimensions
+
+
+def _ocular(ica: Any, training: Any, above: list[str]) -> list[int]:
     """Components that follow blinks (electrodes above the eyes) or glances (left against right temple)."""
     from mne import create_info
     from mne.io import RawArray
 
-    names = training.ch_names
-    above = [name for name in ("Fp1", "Fp2", "Fpz", "AF7", "AF8", "AF3", "AF4") if name in names][:2]
-    if not above:
-        return None
     eyes = {"blinks": training.get_data(above).mean(axis=0)}
-    if {"F7", "F8"} <= set(names):
+    if {"F7", "F8"} <= set(training.ch_names):
         eyes["glances"] = np.subtract(*training.get_data(["F7", "F8"]))
     info = create_info(list(eyes), training.info["sfreq"], "eog")
     watched = training.copy().add_channels([RawArray(np.stack(list(eyes.values())), info)], force_update_info=True)
     components, scores = ica.find_bads_eog(watched, threshold=OCULAR_Z)
-    strength = np.abs(np.atleast_2d(scores)).max(axis=0)
-    return [int(c) for c in components if strength[c] >= OCULAR_R]
+    enough = np.array([OCULAR_R[name] for name in eyes])
+    return [int(c) for c in components if (np.abs(np.atleast_2d(scores))[:, c] >= enough).any()]
 
 
 def _muscle(ica: Any, training: Any) -> list[int]:

@@ -23,7 +23,7 @@ DEVIATION_Z = 5.0
 MIN_CORRELATION = 0.4
 FEW_CHANNELS = 8
 """With fewer, channels cannot be judged by their neighbours, nor artefacts be separated from brain."""
-LINE_RATIO = 4.0
+LINE_RATIO = 2.5
 """Mains hum is found when its power is this many times that of its neighbourhood."""
 
 
@@ -67,17 +67,15 @@ def find_line(data: Floats, sfreq: float) -> tuple[float | None, float]:
             peak = power[:, away <= 0.5].max(axis=1)
             floor = np.median(power[:, (away >= 2) & (away <= 6)], axis=1)
             ratios[line] = float(np.median(peak / np.maximum(floor, 1e-12)))
-    line = max(ratios, key=ratios.__getitem__, default=None)
-    if line is None:
-        return None, 1.0
-    return (line if ratios[line] >= LINE_RATIO else None), ratios[line]
+    ratio, line = max(((ratio, line) for line, ratio in ratios.items()), default=(1.0, 0.0))
+    return (line if ratio >= LINE_RATIO else None), ratio
 
 
 def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: float) -> Faults:
     """Judge each channel by the signal as read (lost seconds) and in the EEG's own band (noise), both microvolts."""
     lost, railed_seconds = _lost_seconds(raw, raw_sfreq)
     gone = lost.mean(axis=1) > LOST_SHARE
-    railed = gone & (railed_seconds.mean(axis=1) > LOST_SHARE / 2)
+    railed = gone & railed_seconds.any(axis=1)
     noisy = np.zeros(len(raw), dtype=bool)
     if (~gone).sum() >= FEW_CHANNELS:
         noisy[~gone] = _noisy(seconds_of(filtered[~gone], sfreq))
@@ -98,14 +96,17 @@ def _noisy(windows: Floats) -> Bools:
     """Deviant amplitude, fast noise or no likeness to any other channel; shape (channels,)."""
     amplitude = np.median(windows.std(axis=2), axis=1)
     fast = np.median(np.diff(windows, axis=2).std(axis=2), axis=1)
-    return (_robust_z(amplitude) > DEVIATION_Z) | (_robust_z(fast) > DEVIATION_Z) | (_likeness(windows) < MIN_CORRELATION)
+    deviant = (_robust_z(amplitude) > DEVIATION_Z) | (_robust_z(fast) > DEVIATION_Z)
+    noisy: Bools = deviant | (_likeness(windows) < MIN_CORRELATION)
+    return noisy
 
 
 def _robust_z(values: Floats) -> Floats:
-    """Robust z of the logarithm. A spread under 20 % counts as 20 %: in an even cap nobody is an outlier by 2 microvolts."""
+    """Robust z of the logarithm. A spread under 20 % counts as 20 %: in an even cap, 2 microvolts make no outlier."""
     logs = np.log(np.maximum(values, 1e-6))
     spread = 1.4826 * np.median(np.abs(logs - np.median(logs)))
-    return (logs - np.median(logs)) / max(float(spread), 0.2)
+    z: Floats = (logs - np.median(logs)) / max(float(spread), 0.2)
+    return z
 
 
 def _likeness(windows: Floats) -> Floats:
@@ -114,4 +115,5 @@ def _likeness(windows: Floats) -> Floats:
     unit = centred / np.maximum(np.linalg.norm(centred, axis=2, keepdims=True), 1e-6)
     alike = np.abs(np.einsum("ast,bst->sab", unit, unit, optimize=True))
     np.einsum("saa->sa", alike)[:] = 0
-    return np.median(alike.max(axis=2), axis=0)
+    likeness: Floats = np.median(alike.max(axis=2), axis=0)
+    return likeness

@@ -133,8 +133,8 @@ def _positions(channels: Sequence[str]) -> Floats:
 def _topography(positions: Floats, place: str, width: float) -> Floats:
     """How strongly a source under ``place`` is seen at each electrode, 1 at the nearest; width in metres."""
     distance = np.linalg.norm(positions - _positions([place]), axis=1)
-    weights: Floats = np.exp(-0.5 * (distance / width) ** 2)
-    return weights / weights.max()
+    weights: Floats = np.exp(-0.5 * (distance**2 - distance.min() ** 2) / width**2)
+    return weights
 
 
 def _background(stream: np.random.Generator, positions: Floats, samples: int, sfreq: float) -> Floats:
@@ -143,17 +143,19 @@ def _background(stream: np.random.Generator, positions: Floats, samples: int, sf
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
     smooth = np.linalg.cholesky(np.exp(-0.5 * (distance / 0.07) ** 2) + 1e-6 * np.eye(len(positions)))
     white = stream.standard_normal((len(positions), samples))
-    coloured = np.fft.irfft(np.fft.rfft(white) * np.sqrt(13.4 / hz**1.35 + 0.05) * np.sqrt(sfreq / 2), samples)
-    noise = stream.standard_normal(white.shape) * np.sqrt(0.01 * sfreq / 2)
-    return smooth @ coloured + noise
+    coloured: Floats = np.fft.irfft(np.fft.rfft(white) * np.sqrt(13.4 / hz**1.35 + 0.05) * np.sqrt(sfreq / 2), samples)
+    noise: Floats = stream.standard_normal(white.shape) * np.sqrt(0.01 * sfreq / 2)
+    smooth_over_scalp: Floats = smooth @ coloured
+    return smooth_over_scalp + noise
 
 
 def _rhythm(stream: np.random.Generator, samples: int, sfreq: float, centre: float, spread: float) -> Floats:
     """Noise with a Gaussian spectrum, RMS 1: a rhythm that waxes and wanes."""
     hz = np.fft.rfftfreq(samples, 1 / sfreq)
     spectrum = np.fft.rfft(stream.standard_normal(samples)) * np.exp(-0.5 * ((hz - centre) / spread) ** 2)
-    wave: Floats = np.fft.irfft(spectrum, samples)
-    return wave / wave.std()
+    wave = np.fft.irfft(spectrum, samples)
+    unit: Floats = wave / wave.std()
+    return unit
 
 
 def _blinks(stream: np.random.Generator, samples: int, sfreq: float, per_minute: float) -> Floats:
@@ -162,7 +164,10 @@ def _blinks(stream: np.random.Generator, samples: int, sfreq: float, per_minute:
     count = round(per_minute * samples / sfreq / 60)
     starts = (np.arange(count) + stream.uniform(0.2, 0.8, count)) * samples / sfreq / max(count, 1)
     heights = stream.uniform(90, 150, count)
-    return np.sum([h * np.exp(-0.5 * ((time - t) / 0.08) ** 2) for h, t in zip(heights, starts, strict=True)], axis=0)
+    blinks = np.zeros(samples)
+    for start, height in zip(starts, heights, strict=True):
+        blinks += height * np.exp(-0.5 * ((time - start) / 0.08) ** 2)
+    return blinks
 
 
 def _hum(stream: np.random.Generator, channels: int, samples: int, sfreq: float, line_hz: float) -> Floats:

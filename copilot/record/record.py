@@ -20,7 +20,7 @@ from copilot.reading import Reading
 ORIGIN_WORDS = {
     "entered": "entered by the person",
     "measured": "measured from the EEG",
-    "suggested": "suggested by the model",
+    "suggested": "AI-suggested, by the model",
     "written": "written by the clinician",
 }
 ORIGINS = tuple(ORIGIN_WORDS)
@@ -30,6 +30,9 @@ READOUT_WORDS = {
     "model": "language model alone",
     "decoder": "decoder alone",
 }
+
+#: A review and a signature will add theirs.
+STATUSES = ("draft",)
 
 
 class RecordError(ValueError):
@@ -46,8 +49,7 @@ class Field:
     origin: str
 
     def __post_init__(self) -> None:
-        if self.origin not in ORIGINS:
-            raise RecordError(f"Field {self.key!r} has origin {self.origin!r}; it can be {', '.join(ORIGINS)}.")
+        _one_of(f"Origin of {self.key}", self.origin, ORIGINS)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Record:
         status: ``draft`` until a clinician has reviewed it.
 
     Raises:
-        RecordError: two fields share a key.
+        RecordError: unknown status or read-out, a time without a zone, or two fields with one key.
     """
 
     headline: str
@@ -93,6 +95,10 @@ class Record:
     status: str = "draft"
 
     def __post_init__(self) -> None:
+        _one_of("Status", self.status, STATUSES)
+        _one_of("Read-out", self.readout, tuple(READOUT_WORDS))
+        if not _is_time(self.created):
+            raise RecordError(f"The record's time is {self.created!r}; it has to be ISO 8601 with its zone.")
         keys = [field.key for field in self.fields]
         if len(set(keys)) < len(keys):
             raise RecordError("Two fields of the record have the same key.")
@@ -156,6 +162,18 @@ def edit(record: Record, key: str, value: str) -> Record:
 def percent(share: float) -> str:
     """A share of 1 as it is written everywhere: ``34.2 %``."""
     return f"{100 * share:.1f} %"
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RecordError(f"{what} is {value!r}; it can be {', '.join(allowed)}.")
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _field(key: str, label: str, value: str, origin: str) -> Field:

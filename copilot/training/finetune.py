@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 #: Examples that are sorted by length before they are cut into batches, so that little is padding.
-POOL = 256
+POOL = 1024
+#: Lengths are sorted this coarsely: finer, and a batch of evidence lines would be all flat or all peaked ones.
+BUCKET = 64
 
 @dataclass(frozen=True)
 class Schedule:
@@ -34,6 +36,8 @@ class Schedule:
     rate: float
     tokens: int = 8192
     """Tokens a step, padding included."""
+    drills: float = 0.0
+    """Share of examples that only teach to read the evidence line."""
     warmup: int = 100
     weight_decay: float = 0.05
     seed: int = 0
@@ -75,10 +79,10 @@ def batches(examples: Iterator[Example], tokenizer: PreTrainedTokenizerFast, tok
     """Batches of about ``tokens`` tokens, of examples of like length, in an order that depends on nothing but them."""
     order = np.random.default_rng(0)
     while True:
-        pool = sorted((encode(next(examples), tokenizer) for _ in range(POOL)), key=lambda e: len(e.ids))
+        pool = sorted((encode(next(examples), tokenizer) for _ in range(POOL)), key=lambda e: len(e.ids) // BUCKET)
         cut: list[list[Encoded]] = [[]]
         for example in pool:
-            if (len(cut[-1]) + 1) * len(example.ids) > tokens:
+            if (len(cut[-1]) + 1) * max(len(e.ids) for e in [*cut[-1], example]) > tokens:
                 cut.append([])
             cut[-1].append(example)
         for index in order.permutation(len(cut)):
@@ -97,7 +101,7 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, schedu
     labels = torch.tensor(label_tokens(tokenizer), device=device)
     torch.manual_seed(schedule.seed)
     begun, shown = time.monotonic(), [0.0, 0.0]
-    for step, batch in enumerate(batches(corpus.examples(schedule.seed), tokenizer, schedule.tokens), start=1):
+    for step, batch in enumerate(batches(corpus.examples(schedule.seed, schedule.drills), tokenizer, schedule.tokens), start=1):
         with torch.autocast(device, dtype=torch.bfloat16):
             answer, label = losses(model, batch, labels, device)
         (answer + label).backward()

@@ -34,9 +34,19 @@ if TYPE_CHECKING:
 NAME = "eeg-emotion-copilot"
 QUANTISATION = "Q8_0"
 
-#: All weights first, then the adapter at a gentler rate on examples that the base did not see.
-BASE = finetune.Schedule(steps=2600, rate=1.5e-3, seed=1)
-LORA = finetune.Schedule(steps=150, rate=5e-4, warmup=20, weight_decay=0.0, seed=2)
+#: The evidence line first, then everything, then the adapter at a gentler rate on examples that the base did not see.
+DRILL = finetune.Schedule(steps=300, rate=8e-4, tokens=4096, drills=1.0, warmup=50, seed=1)
+BASE = finetune.Schedule(steps=2000, rate=1e-3, drills=0.5, seed=2)
+LORA = finetune.Schedule(steps=120, rate=3e-4, warmup=20, weight_decay=0.0, seed=3)
+
+CARD = """\
+---
+name: EEG Emotion Copilot
+license: apache-2.0
+language:
+- en
+---
+"""
 
 TOKENIZER_EXAMPLES = 6000
 CALIBRATION_EXAMPLES = 600
@@ -86,10 +96,12 @@ def metadata(temperature: float) -> dict[str, str]:
 def _train_base(corpus: Corpus, folder: Path) -> None:
     examples = islice(corpus.examples(seed=0), TOKENIZER_EXAMPLES)
     tokenizer = base.train_tokenizer(message["content"] for example in examples for message in example.messages)
-    model = base.new_model(tokenizer, BASE.seed)
+    model = base.new_model(tokenizer, DRILL.seed)
     _say(f"base: {model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
+    finetune.train(model, tokenizer, corpus, DRILL, "drill")
     finetune.train(model, tokenizer, corpus, BASE, "base")
     _save(model, tokenizer, folder)
+    (folder / "README.md").write_text(CARD)
 
 
 def _train_adapter(corpus: Corpus, base_folder: Path, folder: Path) -> None:
@@ -106,7 +118,7 @@ def calibrate(folder: Path, corpus: Corpus) -> float:
     model, tokenizer = _load(folder)
     labels = finetune.label_tokens(tokenizer)
     scores, truths = [], []
-    for example in islice((e for e in corpus.examples(seed=3) if e.truth is not None), CALIBRATION_EXAMPLES):
+    for example in islice((e for e in corpus.examples(seed=4) if e.truth is not None), CALIBRATION_EXAMPLES):
         encoded = finetune.encode(example, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor([encoded.ids[: encoded.slot]])).logits[0, -1, labels]

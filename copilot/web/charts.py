@@ -75,23 +75,32 @@ def good_news(sentence: str) -> str:
     return f'<div class="good-news" role="status">{escape(sentence)}</div>'
 
 
+def quiet(sentence: str) -> str:
+    """A sentence in the background."""
+    return f'<div class="quiet">{escape(sentence)}</div>'
+
+
 def urgent(text: str) -> str:
     """The fixed safety text, where it cannot be overlooked."""
     return f'<div class="urgent" role="alert">{escape(text)}</div>'
 
 
-def stages(status: str, progress: Mapping[str, float | None], estimates: Mapping[str, float], detail: str = "") -> str:
+def stages(waiting: str, progress: Mapping[str, float | None], estimates: Mapping[str, float], detail: str = "") -> str:
     """The five stages.
 
     Args:
-        status: the sentence above them; shown as waiting.
+        waiting: what is being waited for, if anything.
         progress: share done of each stage that has begun, 0 to 1; None where only the estimate is known.
         estimates: seconds of each stage that has begun.
         detail: what is going on in the last stage that has begun.
     """
     items = (_stage(name, progress, estimates.get(name), detail) for name in STAGES)
-    line = f'<p class="status waiting">{escape(status)}</p>' if status else ""
-    return f'<div role="status" aria-live="polite">{line}</div><ol class="stages">{"".join(items)}</ol>'
+    return f'{status(waiting)}<ol class="stages">{"".join(items)}</ol>'
+
+
+def status(sentence: str) -> str:
+    """A sentence about what is being waited for, announced politely."""
+    return f'<p class="status" role="status">{escape(sentence)}</p>' if sentence else ""
 
 
 def _stage(name: str, progress: Mapping[str, float | None], estimate: float | None, detail: str) -> str:

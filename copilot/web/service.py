@@ -5,7 +5,7 @@ Nothing of any visitor is kept here but the place of an anonymous ticket in the 
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -41,7 +41,7 @@ class Line:
         self._tickets: list[object] = []
         self._moved = threading.Condition()
 
-    def in_turn(self, work: Generator[Event, None, None] | Iterator[Event]) -> Iterator[Ahead | Event]:
+    def in_turn(self, work: Iterator[Event]) -> Generator[Ahead | Event, None, None]:
         """The events of ``work`` when it is its turn; until then how many are ahead, whenever that changes."""
         ticket = object()
         with self._moved:
@@ -93,7 +93,7 @@ class Service:
         """Wait until the model is open (or could not be opened)."""
         while not self._opened.done():
             yield Opening()
-            self._opened.exception(timeout=0.2)
+            wait([self._opened], timeout=0.2)  # short, so that Stop is noticed
 
     def tools(self) -> tuple[Engine, Decoder]:
         """The language model and the decoder.

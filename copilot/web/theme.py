@@ -96,10 +96,10 @@ footer { display: none !important; }
 .stages .guess i { animation: fill linear forwards; }
 @keyframes fill { from { width: 2%; } to { width: 92%; } }
 .status { font-size: 14px; margin: 0 0 12px !important; color: var(--ink); min-height: 1.4em; }
-.status.waiting::before { content: ""; display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 8px;
+.status::before { content: ""; display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 8px;
   background: var(--warn); animation: pulse 1.2s ease-in-out infinite; }
 @keyframes pulse { 50% { opacity: .25; } }
-@media (prefers-reduced-motion: reduce) { .stages .guess i, .status.waiting::before { animation: none; width: 50%; } }
+@media (prefers-reduced-motion: reduce) { .stages .guess i, .status::before { animation: none; width: 50%; } }
 
 /* signal */
 .figure { display: block; width: 100%; height: auto; border-radius: 10px; border: 1px solid var(--line); }
@@ -143,7 +143,7 @@ footer { display: none !important; }
 .ends { display: flex; justify-content: space-between; font-size: 12.5px; margin-top: 6px; }
 .prose { font-size: 15.5px; line-height: 1.65; overflow-wrap: anywhere; max-width: 75ch; }
 .prose p { margin: 0 0 10px; } .prose ul { margin: 4px 0 0; padding-left: 22px; } .prose h3 { font-size: 14px; margin: 12px 0 4px; }
-.prose.writing p:last-child::after { content: "\\258D"; color: var(--accent); animation: pulse 1s infinite; }
+.gradio-container:has(.stages .now) .prose.writing p:last-of-type::after { content: "\\258D"; color: var(--accent); animation: pulse 1s infinite; }
 
 /* chat and record */
 .asks { gap: 8px !important; } .asks button { border-radius: 999px !important; font-weight: 500; min-width: fit-content !important; }

@@ -1,6 +1,5 @@
 """Uploaded files: read into memory and unlinked before any handler sees them."""
 
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,8 +8,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData, ListFiles
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,17 +25,22 @@ class Upload(gr.File):
     leaves an empty temporary file behind on every use.
     """
 
+    is_template = True  # for Gradio: drawn in the browser like its parent
+
     def preprocess(self, payload: ListFiles | FileData | None) -> Any:
         """The payload as a tuple of attachments; the files are gone afterwards."""
         if payload is None:
             return ()
         files = payload.root if isinstance(payload, ListFiles) else [payload]
-        return tuple(_take(Path(file.path), file.orig_name or Path(file.path).name) for file in files)
+        return tuple(_take(Path(file.path), file.orig_name or "") for file in files)
 
 
 def _take(path: Path, name: str) -> Attachment:
+    # The name as the person's computer has it, since BrainVision files refer to each other by name; but it comes from
+    # the browser, so only a plain name is believed.
+    believed = name == Path(name).name and name not in ("", "..") and name.isprintable() and len(name.encode()) <= 200
     try:
-        return Attachment(Path(name).name, path.read_bytes())
+        return Attachment(name if believed else path.name, path.read_bytes())
     finally:
         path.unlink(missing_ok=True)
         with suppress(OSError):  # Gradio's folder for this one upload; not ours to remove when not empty

@@ -1,0 +1,278 @@
+"""The command line: ``python -m copilot analyse recording.edf --age 20 --gender female``.
+
+``analyse`` reads one recording, ``prompt`` prints what the model would be asked, ``chat`` answers questions about a
+reading. Exit status: 0, 2 for input or settings that cannot be used, 130 after Ctrl-C.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from copilot import NOTICE, __version__
+
+# What reads signals and runs models is imported inside the functions that need it: --help has to be quick.
+if TYPE_CHECKING:
+    from copilot.analysis import Event
+    from copilot.engine.base import Engine, Message
+    from copilot.settings import Settings
+
+FAULT, BAD_INPUT, INTERRUPTED, NOBODY_READS = 1, 2, 130, 141
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, without the usage."""
+        self.exit(BAD_INPUT, f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # what reads our output is gone; without dup2 Python complains when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        return _explain(error)
+    return 0
+
+
+def analyse(options: argparse.Namespace) -> None:
+    """Read a recording and say what is in it."""
+    settings = _settings()
+    with closing(_open_engine(settings)) as engine:
+        seen = _follow(_analysis(options, settings, engine), human=not options.json)
+    if options.json:
+        print(json.dumps(_as_dict(seen), ensure_ascii=False))
+
+
+def prompt(options: argparse.Namespace) -> None:
+    """Print the user message and nothing else: Ollama adds the model's own template and system text."""
+    from copilot.analysis import prepare_prompt
+    from copilot.engine.model_file import open_model_file
+
+    settings = _settings()
+    # The model may live in Ollama only; without its file here it is fed by the defaults.
+    metadata = open_model_file(settings.model).own_metadata if settings.model.is_file() else {}
+    seen = _follow(prepare_prompt(**_input(options, settings), metadata=metadata), human=False)
+    print(seen["PromptReady"].messages[-1]["content"])
+
+
+def chat(options: argparse.Namespace) -> None:
+    """Read a recording, then answer questions about it until the input ends or says ``exit``."""
+    settings = _settings()
+    with closing(_open_engine(settings)) as engine:
+        seen = _follow(_analysis(options, settings, engine), human=True)
+        answer: Message = {"role": "assistant", "content": seen["ReadingReady"].reading.raw}
+        conversation: list[Message] = [*seen["PromptReady"].messages, answer]
+        for question in _questions(sys.stdin):
+            conversation += _answer(engine, conversation, question)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m copilot", description=f"EEG Emotion Copilot {__version__}. {NOTICE}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for run, text in (
+        (analyse, "read a recording: emotion with its uncertainty, assessment, draft record"),
+        (prompt, "print the exact prompt: ... | ollama run eeg-emotion-copilot"),
+        (chat, "read a recording, then talk about the reading"),
+    ):
+        command = commands.add_parser(run.__name__, help=text, description=text[0].upper() + text[1:])
+        command.set_defaults(command=run)
+        _add_input(command)
+        if run is analyse:
+            command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    return parser
+
+
+def _add_input(command: argparse.ArgumentParser) -> None:
+    """What all commands take: a person and an EEG."""
+    add = command.add_argument
+    add("files", nargs="+", type=Path, metavar="FILE", help="the recording; all its files, where a format has several")
+    add("--age", type=_years, required=True, help="whole years")
+    add("--gender", required=True, help="female, male, other or unspecified")
+    add("--appearance", default="", metavar="TEXT", help="how they look or feel, in their own words")
+    add("--complaint", default="", metavar="TEXT", help="what brings them here, in their own words")
+    add("--history", default="", metavar="TEXT", help="what came before, in their own words")
+    add("--baseline", nargs="+", type=Path, default=[], metavar="FILE", help="other recordings of the same person")
+    add("--codec", metavar="NAME", help="how EEG becomes text: bands, wavelet, wavelet-segments; default: the model's")
+    add("--sfreq", type=_hertz, metavar="HZ", help="samples a second, for files that do not say")
+    add("--channels", type=_names, metavar="A,B,C", help="electrodes, for files that do not name them")
+
+
+def _years(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of years") from None
+
+
+def _hertz(text: str) -> float:
+    try:
+        hertz = float(text)
+    except ValueError:
+        hertz = 0.0
+    if not 0 < hertz < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of samples a second")
+    return hertz
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _settings() -> "Settings":
+    from copilot.settings import Settings
+
+    return Settings.from_environment()
+
+
+def _open_engine(settings: "Settings") -> "Engine":
+    from copilot.engine import opening
+
+    return opening.open_engine(settings)
+
+
+def _input(options: argparse.Namespace, settings: "Settings") -> dict[str, Any]:
+    """The arguments that ``analyse`` and ``prepare_prompt`` share."""
+    from copilot.eeg.decoder import Decoder
+    from copilot.person import Person
+
+    return {
+        "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
+        "files": options.files,
+        "baselines": options.baseline,
+        "codec": options.codec,
+        "sfreq": options.sfreq,
+        "channels": options.channels,
+        "settings": settings,
+        "decoder": Decoder.load(settings.decoder),
+    }
+
+
+def _analysis(options: argparse.Namespace, settings: "Settings", engine: "Engine") -> "Iterator[Event]":
+    from copilot.analysis import analyse
+
+    return analyse(**_input(options, settings), engine=engine)
+
+
+def _follow(events: "Iterator[Event]", *, human: bool) -> dict[str, Any]:
+    """Show events as they come; returns the last of each kind, by the name of its class."""
+    from copilot.terminal import Progress, show
+
+    progress = Progress()
+    seen: dict[str, Any] = {}
+    try:
+        for event in events:
+            progress.show(event)
+            seen[type(event).__name__] = event
+            if human:
+                show(event)
+    finally:
+        progress.clear()
+    return seen
+
+
+def _as_dict(seen: dict[str, Any]) -> dict[str, Any]:
+    """The one object of ``--json``."""
+    from copilot.emotions import EMOTIONS
+    from copilot.record.exports import as_dict
+
+    reading = seen["ReadingReady"].reading
+    return {
+        "notice": NOTICE,
+        "probabilities": dict(zip(EMOTIONS, map(float, reading.probabilities), strict=True)),
+        "emotion": reading.emotion,
+        "three_class": reading.three_class,
+        "valence": reading.valence,
+        "readout": reading.readout,
+        "assessment": reading.assessment,
+        "suggestions": list(reading.suggestions),
+        "notes": list(reading.notes),
+        "record": as_dict(seen["RecordReady"].record),
+        "quality": seen["SignalReady"].quality.as_dict(),
+        "timings": {name: round(seconds, 3) for name, seconds in reading.timings.items()},
+        "model": reading.model,
+        "model_sha256": reading.model_sha256,
+        "prompt_sha256": reading.prompt_sha256,
+    }
+
+
+def _questions(stdin: TextIO) -> Iterator[str]:
+    """Lines until the end or ``exit``; from a pipe each is printed too, so that the output reads as a conversation."""
+    from copilot.terminal import say
+
+    typed = stdin.isatty()
+    if typed:
+        say("\nAsk about this reading; Ctrl-C stops an answer, Ctrl-D or exit leaves.")
+    while line := _line(stdin, typed):
+        question = line.strip()
+        if question.lower() == "exit":
+            return
+        if question:
+            say("" if typed else f"\n> {question}")
+            yield question
+
+
+def _line(stdin: TextIO, typed: bool) -> str:
+    """One line with its end; empty when there are no more."""
+    try:
+        return input("\n> ") + "\n" if typed else stdin.readline()
+    except EOFError:
+        return ""
+
+
+def _answer(engine: "Engine", conversation: "list[Message]", question: str) -> "list[Message]":
+    """Stream one answer; returns the turn to remember, nothing where there was no answer."""
+    from copilot.chat import ask
+    from copilot.engine.base import EngineError, Token
+    from copilot.terminal import Progress, say
+
+    progress, words = Progress(), ""
+    try:
+        for event in ask(engine, conversation, question):
+            progress.show(event)
+            if isinstance(event, Token):
+                words += event.text
+                say(event.text, end="")
+        say("")
+    except KeyboardInterrupt:
+        say("\nStopped.")
+    except EngineError as error:
+        _explain(error)
+    finally:
+        progress.clear()
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": words}] if words else []
+
+
+def _explain(error: Exception) -> int:
+    """Tell what went wrong in one sentence; returns the exit status."""
+    from copilot.eeg.decoder import DecoderError
+    from copilot.eeg.recording import RecordingError
+    from copilot.engine.base import EngineError
+    from copilot.person import PersonError
+    from copilot.settings import SettingsError
+
+    if isinstance(error, RecordingError | PersonError | SettingsError | EngineError | DecoderError):
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    print(f"This is a fault of the program, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+    return FAULT
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a bar or a name must not end the run
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""Draw the signal and its band powers, before any AI text: figures that read at 390 and at 1440 pixels, light or dark.
+
+Figures are made without pyplot, so nothing is shared between two people's requests.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from copilot.eeg.cleaning import MONTAGE, Quality
+from copilot.eeg.features import BANDS_HZ
+from copilot.eeg.recording import Recording
+from copilot.eeg.simulate import TEN_TWENTY
+
+Floats = npt.NDArray[np.floating]
+
+WINDOW_S = 10
+MANY_CHANNELS = 32
+"""Above this, the 10-20 electrodes and the bad ones are drawn."""
+WIDTH_IN = 5.0
+"""Letters of 10 points are then 11 pixels high in a page 390 pixels wide."""
+DPI = 240
+HEAD = (0.0, 0.015, 0.0, 0.1)
+"""Centre and radius of the head drawn around MNE's electrode places, metres: they lie 15 mm before its origin."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a figure; blue and orange stay apart for colour-blind people."""
+
+    paper: str
+    ink: str
+    faint: str
+    cleaned: str
+    estimated: str
+    unusable: str
+
+
+LIGHT = Theme("#ffffff", "#1f2937", "#ccd2da", "#1d4ed8", "#c2410c", "#fecaca")
+DARK = Theme("#0b0f19", "#e5e7eb", "#4b5563", "#60a5fa", "#fb923c", "#5b1f27")
+
+
+def signal_figure(raw: Recording, cleaned: Recording, quality: Quality, *, dark: bool = False) -> Figure:
+    """Ten seconds of the best stretch, a trace a channel: as read behind, cleaned in front, unusable seconds shaded.
+
+    Traces are centred on their median and cut off where they would cross more than the next channel.
+    """
+    theme = DARK if dark else LIGHT
+    bad = {c.name for c in quality.channels if c.flat or c.railed or c.noisy}
+    names, start, step = _shown(raw, bad), _best_start(quality.clean), _spacing(cleaned)
+    figure = _figure(theme, 1.1 + 0.24 * len(names))
+    axes = figure.add_subplot(facecolor=theme.paper)
+    lost = [start + int(i) for i in np.flatnonzero(~quality.clean[start : start + WINDOW_S])]
+    for second in lost:
+        axes.axvspan(second, second + 1, color=theme.unusable, linewidth=0)
+    for row, name in enumerate(names):
+        axes.plot(*_trace(raw, name, start, step, -row), color=theme.faint, linewidth=0.5, zorder=1)
+        if name in cleaned.channels:
+            colour = theme.estimated if name in bad else theme.cleaned
+            axes.plot(*_trace(cleaned, name, start, step, -row), color=colour, linewidth=0.8, zorder=2)
+    _scale_bar(axes, start + WINDOW_S, step, theme)
+    _label_signal(axes, names, bad, start, theme)
+    shown = "" if len(names) == len(raw.channels) else f", {len(names)} of {len(raw.channels)} electrodes"
+    axes.set_xlabel(f"seconds{shown}", color=theme.ink, fontsize=10)
+    _signal_legend(figure, quality, bad, bool(lost), theme)
+    return figure
+
+
+def band_power_figure(cleaned: Recording, quality: Quality, *, dark: bool = False) -> Figure:
+    """RMS of FACED's five bands over the scalp in the usable seconds; bars with fewer than 4 channels."""
+    theme = DARK if dark else LIGHT
+    powers = _band_rms(cleaned, quality)
+    if len(cleaned.channels) < 4:
+        return _bars(powers, cleaned.channels, theme)
+    figure = _figure(theme, 4.0)
+    grid = figure.subplots(2, 3).ravel()
+    for axes, (name, (low, high)), values in zip(grid, BANDS_HZ.items(), powers, strict=False):
+        image = _scalp(axes, values, cleaned, theme)
+        span = f"{values.min():.1f} to {values.max():.1f} µV"
+        axes.set_title(f"{name.capitalize()}, {low:g}-{high:g} Hz\n{span}", fontsize=10, color=theme.ink)
+    grid[5].axis("off")
+    bar = figure.colorbar(image, cax=grid[5].inset_axes((0.05, 0.55, 0.9, 0.07)), orientation="horizontal", ticks=[])
+    bar.outline.set_edgecolor(theme.ink)
+    bar.set_label("weakest to strongest\nin each band", color=theme.ink, fontsize=10)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor=figure.get_facecolor())
+    return buffer.getvalue()
+
+
+def _figure(theme: Theme, height: float) -> Figure:
+    layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.06)
+    figure = Figure(figsize=(WIDTH_IN, height), facecolor=theme.paper, layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _shown(raw: Recording, bad: set[str]) -> list[str]:
+    """Names of the channels to draw, in the recording's order."""
+    if len(raw.channels) <= MANY_CHANNELS:
+        return list(raw.channels)
+    known = [name for name in raw.channels if name in TEN_TWENTY or name in bad]
+    return known[:MANY_CHANNELS] or list(raw.channels[:MANY_CHANNELS])
+
+
+def _best_start(clean: npt.NDArray[np.bool_]) -> int:
+    """First second of the ten with the most usable seconds; of equals the one nearest the middle."""
+    if clean.size <= WINDOW_S:
+        return 0
+    counts = np.convolve(clean, np.ones(WINDOW_S, dtype=int), mode="valid")
+    best = np.flatnonzero(counts == counts.max())
+    return int(best[np.abs(best - counts.size // 2).argmin()])
+
+
+def _spacing(cleaned: Recording) -> float:
+    """Microvolts between two traces, a round number: about eight times the usual amplitude."""
+    usual = float(np.median(np.abs(cleaned.data))) * 1.4826
+    return min((10.0, 20.0, 50.0, 100.0, 200.0, 500.0), key=lambda step: abs(np.log(step / max(8 * usual, 1.0))))
+
+
+def _trace(recording: Recording, name: str, start: int, step: float, level: float) -> tuple[Floats, Floats]:
+    """Time in seconds and height in rows of one channel's window."""
+    samples = slice(round(start * recording.sfreq), round((start + WINDOW_S) * recording.sfreq))
+    wave = recording.data[recording.channels.index(name), samples]
+    height = np.clip((wave - np.median(wave)) / step, -1.2, 1.2)
+    return start + np.arange(wave.size) / recording.sfreq, level + height
+
+
+def _scale_bar(axes: Any, right: float, step: float, theme: Theme) -> None:
+    axes.plot([right + 0.2, right + 0.2], [-0.5, 0.5], color=theme.ink, linewidth=2, clip_on=False)
+    axes.text(right + 0.35, 0, f"{step:g} µV", color=theme.ink, fontsize=10, va="center")
+
+
+def _label_signal(axes: Any, names: Sequence[str], bad: set[str], start: int, theme: Theme) -> None:
+    axes.set_yticks([-row for row in range(len(names))], names, fontsize=10)
+    for label in axes.get_yticklabels():
+        label.set_color(theme.estimated if label.get_text() in bad else theme.ink)
+    axes.set_xlim(start, start + WINDOW_S + 0.3)
+    axes.set_ylim(-len(names), 1)
+    axes.set_xticks(range(start, start + WINDOW_S + 1, 2))
+    axes.tick_params(colors=theme.ink, labelsize=10, length=0, axis="x")
+    axes.tick_params(length=0, axis="y")
+    axes.spines[:].set_visible(False)
+
+
+def _signal_legend(figure: Figure, quality: Quality, bad: set[str], any_lost: bool, theme: Theme) -> None:
+    """Only what is in the figure."""
+    entries: list[Line2D | Patch] = [
+        Line2D([], [], color=theme.faint, label="as read"),
+        Line2D([], [], color=theme.cleaned, label="cleaned"),
+    ]
+    if bad:
+        kept = any(c.interpolated for c in quality.channels)
+        words = "bad, estimated from neighbours" if kept else "bad, left out"
+        entries.append(Line2D([], [], color=theme.estimated, label=words))
+    if any_lost:
+        entries.append(Patch(color=theme.unusable, label="unusable second"))
+    figure.legend(handles=entries, loc="outside upper left", ncols=2, frameon=False, fontsize=10, labelcolor=theme.ink)
+
+
+def _band_rms(cleaned: Recording, quality: Quality) -> list[Floats]:
+    """RMS of each band in the usable seconds, microvolts, one array of shape (channels,) a band."""
+    from scipy.signal import welch
+
+    rate = round(cleaned.sfreq)
+    usable = np.repeat(quality.clean, rate)
+    hz, power = welch(cleaned.data[:, : usable.size][:, usable], cleaned.sfreq, nperseg=rate, axis=1)
+    return [np.sqrt(power[:, (hz >= low) & (hz < high)].sum(axis=1)) for low, high in BANDS_HZ.values()]
+
+
+def _scalp(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
+    """One scalp map; MNE draws head and electrodes black whatever the paper, so they are coloured afterwards."""
+    from mne import create_info
+    from mne.viz import plot_topomap
+
+    info = create_info(list(cleaned.channels), cleaned.sfreq, "eeg")
+    info.set_montage(MONTAGE)
+    limits = (float(values.min()), float(values.max()))
+    image, _ = plot_topomap(values, info, axes=axes, show=False, contours=0, cmap="viridis", sphere=HEAD, vlim=limits)
+    for line in axes.lines:
+        line.set_color(theme.ink)
+    return image
+
+
+def _bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme) -> Figure:
+    figure = _figure(theme, 3.0)
+    axes = figure.add_subplot(facecolor=theme.paper)
+    width = 0.8 / len(channels)
+    for i, name in enumerate(channels):
+        places = np.arange(len(powers)) + (i - (len(channels) - 1) / 2) * width
+        axes.bar(places, [values[i] for values in powers], width * 0.9, label=name)
+    labels = [f"{name.capitalize()}\n{low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items()]
+    axes.set_xticks(range(len(powers)), labels, fontsize=10)
+    axes.set_ylabel("µV (RMS)", color=theme.ink)
+    axes.tick_params(colors=theme.ink)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(theme.ink)
+    axes.legend(frameon=False, labelcolor=theme.ink)
+    return figure

@@ -1,0 +1,263 @@
+"""What happens when somebody presses something: plain generators from inputs to updates.
+
+An update names parts of the page (see ``layout``) and gives their new values; nothing here knows where they are. All
+that belongs to a visitor is in their ``Visit``, which Gradio keeps per browser tab.
+"""
+
+import logging
+import traceback
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import gradio as gr
+
+from copilot import analysis, chat
+from copilot.eeg import simulate
+from copilot.eeg.decoder import DecoderError
+from copilot.eeg.recording import RecordingError
+from copilot.engine.base import EngineError, Message, Token
+from copilot.person import Person, PersonError
+from copilot.record.exports import to_json, to_markdown
+from copilot.record.record import Record, edit
+from copilot.safety import answer_at_once
+from copilot.settings import SettingsError
+from copilot.web import charts, uploads, words
+from copilot.web.screen import Screen, Update, blank, show, status
+from copilot.web.service import Service
+from copilot.web.uploads import Attachment
+
+class ConsentError(ValueError):
+    """The notice has not been agreed to."""
+
+
+#: Value of the source that means the visitor's own upload; the others are names in ``simulate.EXAMPLES``.
+OWN = "own"
+
+#: Errors whose message is already one plain sentence, and the part of the page next to where they come from.
+PLAIN: dict[type[Exception], str] = {
+    ConsentError: "consent_problem",
+    PersonError: "person_problem",
+    RecordingError: "recording_problem",
+    EngineError: "progress",
+    DecoderError: "progress",
+    SettingsError: "progress",
+}
+BUSY: Update = {"analyse": gr.update(interactive=False), "stop": gr.update(interactive=True)}
+IDLE: Update = {"analyse": gr.update(interactive=True), "stop": gr.update(interactive=False)}
+
+#: How a record is written: function, suffix, media type.
+EXPORTS = {
+    "markdown": (to_markdown, ".md", "text/markdown"),
+    "json": (to_json, ".json", "application/json"),
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Visit:
+    """What one visitor has brought and been told, in memory only.
+
+    Attributes:
+        recording: the files of the uploaded recording.
+        baselines: uploaded recordings of the same person, one file each.
+        opening: the messages of the reading: system, prompt, answer; empty before there is one.
+        turns: the chat about it.
+    """
+
+    recording: tuple[Attachment, ...] = ()
+    baselines: tuple[Attachment, ...] = ()
+    opening: list[Message] = field(default_factory=list)
+    turns: list[Message] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of the form as the browser sends them, in the order of the page."""
+
+    consent: bool = False
+    gender: str = "unspecified"
+    age: float | None = None
+    appearance: str = ""
+    complaint: str = ""
+    history: str = ""
+    source: str = OWN
+    sfreq: float | None = None
+    channels: str = ""
+
+    def person(self) -> Person:
+        """The person.
+
+        Raises:
+            PersonError: a field cannot be used.
+        """
+        age = None if self.age is None else int(self.age)
+        return Person(self.gender, age, self.appearance, self.complaint, self.history)
+
+    def channel_names(self) -> list[str] | None:
+        """Channel names in the file's order, if given."""
+        return [name.strip() for name in self.channels.split(",") if name.strip()] or None
+
+
+def consent(agreed: bool) -> Update:
+    """Without consent there is no analysis."""
+    return {"analyse": gr.update(interactive=agreed), "consent_problem": show("")}
+
+
+def source(name: str) -> Update:
+    """The upload for an own recording; for an example, what it simulates."""
+    about = "" if name == OWN else charts.quiet(simulate.EXAMPLES[name].description)
+    return {"own": gr.update(visible=name == OWN), "about": show(about), "recording_problem": show("")}
+
+
+def keep(what: str, visit: Visit, files: tuple[Attachment, ...]) -> Update:
+    """Keep uploaded files in memory as the visit's ``recording`` or ``baselines``."""
+    setattr(visit, what, files)
+    names = ", ".join(f"{file.name} ({len(file.content) / 1e6:.1f} MB)" for file in files)
+    said = charts.good_news(words.IN_MEMORY.format(names=names))
+    return {"visit": visit, what: None, f"{what}_kept": show(said), "recording_problem": show("")}
+
+
+def analyse(service: Service, visit: Visit, form: Form) -> Generator[Update, None, None]:
+    """Walk from the form to the record, showing every event of ``analysis.analyse``."""
+    visit.opening, visit.turns = [], []
+    yield {**blank(), **BUSY, "visit": visit}
+    try:
+        yield from _analyse(service, visit, form)
+    except Exception as error:
+        place, sentence = explain(error)
+        yield {"progress": show(""), place: show(charts.problem(sentence))}
+    yield IDLE
+
+
+def _analyse(service: Service, visit: Visit, form: Form) -> Generator[Update, None, None]:
+    if not form.consent:
+        raise ConsentError(words.NO_CONSENT)
+    person = form.person()
+    if form.source == OWN and not visit.recording:
+        raise RecordingError(words.NO_RECORDING)
+    if fixed := answer_at_once(" ".join((person.appearance, person.complaint, person.history))):
+        yield {"urgent": show(charts.urgent(fixed))}  # words of danger in the form come before everything else
+    screen = Screen()
+    for waiting in service.opened():
+        yield screen.show(waiting)
+    with closing(service.line.in_turn(_walk(service, visit, form, person))) as events:
+        for event in events:
+            yield screen.show(event)
+    if screen.reading:
+        visit.opening = [*screen.messages, {"role": "assistant", "content": screen.reading.raw}]
+
+
+def _walk(service: Service, visit: Visit, form: Form, person: Person) -> Generator[analysis.Event, None, None]:
+    """The events of one analysis. Its files exist from its turn in the line until they are read."""
+    engine, decoder = service.tools()
+    folder = TemporaryDirectory(prefix="eeg-copilot-")
+    with folder:
+        files, baselines = _files(visit, form.source, Path(folder.name))
+        events = analysis.analyse(
+            files,
+            person,
+            engine=engine,
+            settings=service.settings,
+            decoder=decoder,
+            baselines=baselines,
+            sfreq=form.sfreq or None,
+            channels=form.channel_names(),
+        )
+        for event in events:
+            if isinstance(event, analysis.StageBegun) and event.stage == "encode":
+                folder.cleanup()
+            yield event
+
+
+def _files(visit: Visit, source: str, folder: Path) -> tuple[list[Path], list[Path]]:
+    """Write the recording and its baselines; an example has none, since it is nobody's."""
+    if source != OWN:
+        return [simulate.write_example(source, folder)], []
+    baselines = [uploads.write([file], folder / f"baseline-{n}")[0] for n, file in enumerate(visit.baselines)]
+    return uploads.write(visit.recording, folder / "recording"), baselines
+
+
+def ask(service: Service, visit: Visit, question: str) -> Generator[Update, None, None]:
+    """Answer a question about the reading, streaming."""
+    question = question.strip()
+    if not question:
+        yield {"question": ""}
+        return
+    answer: Message = {"role": "assistant", "content": ""}
+    earlier = [*visit.opening, *visit.turns]
+    visit.turns += [{"role": "user", "content": question}, answer]
+    yield {"question": "", "chatbot": turns(visit), "chat_stop": gr.update(interactive=True), "chat_status": show("")}
+    try:
+        with closing(_answer(service, earlier, question)) as events:
+            for event in events:
+                if isinstance(event, Token):
+                    answer["content"] += event.text
+                yield {"chatbot": turns(visit), "chat_status": show(charts.status(status(event)))}
+    except Exception as error:
+        yield {"chat_status": show(charts.problem(explain(error)[1]))}
+    finally:
+        answer["content"] = answer["content"] or words.HALTED
+    yield {"chatbot": turns(visit), "chat_stop": gr.update(interactive=False)}
+
+
+def _answer(service: Service, conversation: list[Message], question: str) -> Generator[Any, None, None]:
+    """The events of one answer; words of danger do not wait for the model or in the line."""
+    if fixed := answer_at_once(question):
+        yield Token(fixed)
+        return
+    if not conversation:
+        raise EngineError(words.NO_READING)
+    yield from service.opened()
+    engine, _ = service.tools()
+    yield from service.line.in_turn(chat.ask(engine, conversation, question))
+
+
+def turns(visit: Visit) -> list[dict[str, str]]:
+    """The chat as the page shows it."""
+    return [{"role": turn["role"], "content": turn["content"]} for turn in visit.turns]
+
+
+def stop(visit: Visit) -> Update:
+    """What the page shows when work was stopped; Gradio has closed the generators already."""
+    said = show(charts.status(words.STOPPED))
+    return {**IDLE, "progress": said, "empty_card": gr.update(visible=False), "chatbot": turns(visit)}
+
+
+def stop_answer(visit: Visit) -> Update:
+    """What the page shows when an answer was stopped."""
+    return {"chatbot": turns(visit), "chat_status": show(""), "chat_stop": gr.update(interactive=False)}
+
+
+def clear() -> Update:
+    """A new visit: the old one's files, words and reading are forgotten."""
+    uploads_ = {"recording_kept": show(""), "baselines_kept": show("")}
+    return {**blank(), **asdict(Form()), **uploads_, **IDLE, "analyse": gr.update(interactive=False), "visit": Visit()}
+
+
+def export(kind: str, record: Record, *values: str) -> dict[str, str]:
+    """The record with the page's edits, as text for the browser to save: nothing is written on this machine.
+
+    Args:
+        kind: a key of ``EXPORTS``.
+        record: as drafted.
+        values: the fields as they stand on the page, in the record's order.
+    """
+    for line, value in zip(record.fields, values, strict=True):
+        record = edit(record, line.key, value)
+    write, suffix, media_type = EXPORTS[kind]
+    return {"name": f"eeg-emotion-draft-record{suffix}", "type": media_type, "text": write(record)}
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """Where on the page an error belongs, and its sentence. The log gets no message: it could quote the person."""
+    for kind, place in PLAIN.items():
+        if isinstance(error, kind):
+            return place, str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("%s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
+    return "progress", words.FAILED

@@ -1,0 +1,260 @@
+"""What is where on the page, and which handler belongs to which button (see ``build``)."""
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+# Before Gradio is imported: it contacts two hosts at start otherwise.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+
+from copilot.eeg.simulate import EXAMPLES
+from copilot.person import GENDERS, MAX_TEXT
+from copilot.record.record import ORIGIN_WORDS, Field, Record, Section
+from copilot.web import charts, handlers, words
+from copilot.web.handlers import Form, Visit
+from copilot.web.screen import Update
+from copilot.web.service import Service
+from copilot.web.theme import CSS, theme
+from copilot.web.uploads import Upload
+
+#: How many visitors may wait at once; the line itself lets one at a time work (see ``service.Line``).
+MOST_WAITING = 16
+
+#: Saves text as a file in the browser, so that no record is ever written on the machine that runs the copilot.
+SAVE = """(file) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([file.text], {type: file.type}));
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}"""
+
+Parts = dict[str, Any]
+
+
+def build(service: Service) -> gr.Blocks:
+    """The page, not yet launched."""
+    with gr.Blocks(title=words.TITLE, fill_width=True, delete_cache=(600, 3600)) as page:
+        parts: Parts = {"visit": gr.State(Visit()), "record": gr.State(None)}
+        gr.HTML(charts.notice(), elem_classes="notice")
+        where = words.SERVER.format(server=service.settings.server) if service.settings.server else words.LOCAL
+        gr.HTML(charts.masthead(service.model_name, where))
+        with gr.Row():
+            with gr.Column(scale=4, min_width=320, elem_id="left"):
+                parts |= _consent() | _person() | _recording(service) | _actions()
+            with gr.Column(scale=7, min_width=320):
+                parts |= _results() | _chat() | _record(parts["record"]) | _prompt()
+        _connect(service, parts)
+    return page
+
+
+def launch(page: gr.Blocks, service: Service) -> str:
+    """Serve the page and return its address; the caller decides how long."""
+    settings = service.settings
+    page.queue(default_concurrency_limit=MOST_WAITING)
+    _, address, _ = page.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        prevent_thread_lock=True,
+        quiet=True,
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        max_file_size=f"{settings.max_upload_mb}mb",
+        state_session_capacity=200,
+        footer_links=[],
+        theme=theme(),
+        css=CSS,
+    )
+    return str(address)
+
+
+def _consent() -> Parts:
+    with gr.Group(elem_classes="card"):
+        gr.HTML(charts.heading(words.CONSENT_HEADING, 1))
+        gr.Markdown("\n\n".join(words.CONSENT), elem_classes="quiet")
+        consent = gr.Checkbox(Form.consent, label=words.CONSENT_BOX, container=False)
+        problem = gr.HTML(visible=False)
+    return {"consent": consent, "consent_problem": problem}
+
+
+def _person() -> Parts:
+    with gr.Group(elem_classes="card"):
+        gr.HTML(charts.heading(words.PERSON_HEADING, 2))
+        with gr.Row():
+            gender = gr.Dropdown(list(GENDERS), value=Form.gender, label=words.GENDER, min_width=130)
+            age = gr.Number(Form.age, label=words.AGE, precision=0, min_width=100)
+        texts = {
+            "appearance": _text(words.APPEARANCE, words.APPEARANCE_HINT),
+            "complaint": _text(words.COMPLAINT, words.COMPLAINT_HINT),
+            "history": _text(words.HISTORY, words.HISTORY_HINT),
+        }
+        gr.HTML(charts.quiet(words.NO_NAMES))
+        problem = gr.HTML(visible=False)
+    return {"gender": gender, "age": age, **texts, "person_problem": problem}
+
+
+def _text(label: str, hint: str) -> gr.Textbox:
+    return gr.Textbox(label=label, placeholder=hint, lines=2, max_lines=6, max_length=MAX_TEXT)
+
+
+def _recording(service: Service) -> Parts:
+    sources = [(words.OWN, handlers.OWN), *((example.title, name) for name, example in EXAMPLES.items())]
+    with gr.Group(elem_classes="card"):
+        gr.HTML(charts.heading(words.RECORDING_HEADING, 3))
+        source = gr.Radio(sources, value=Form.source, label=words.SOURCE, elem_classes="sources")
+        about = gr.HTML(visible=False)
+        with gr.Column() as own:
+            recording, kept = _upload(words.UPLOAD, words.UPLOAD_HINT.format(megabytes=service.settings.max_upload_mb))
+            with gr.Accordion(words.BASELINE_HEADING, open=False):
+                baselines, baselines_kept = _upload(words.BASELINE, words.BASELINE_HINT)
+            with gr.Accordion(words.ARRAY_HEADING, open=False):
+                sfreq = gr.Number(Form.sfreq, label=words.SFREQ, info=words.SFREQ_HINT)
+                channels = gr.Textbox(label=words.CHANNELS, info=words.CHANNELS_HINT)
+        problem = gr.HTML(visible=False)
+    return {
+        **{"source": source, "about": about, "own": own, "recording": recording, "recording_kept": kept},
+        **{"baselines": baselines, "baselines_kept": baselines_kept, "sfreq": sfreq, "channels": channels},
+        "recording_problem": problem,
+    }
+
+
+def _upload(label: str, hint: str) -> tuple[Upload, gr.HTML]:
+    upload = Upload(label=label, file_count="multiple", height=130)
+    gr.HTML(charts.quiet(hint))
+    return upload, gr.HTML(visible=False)
+
+
+def _actions() -> Parts:
+    with gr.Group(elem_classes="card", elem_id="actions"), gr.Row():
+        analyse = gr.Button(words.ANALYSE, variant="primary", interactive=False, scale=3, min_width=120)
+        stop = gr.Button(words.STOP, variant="stop", interactive=False, scale=2, min_width=80)
+        clear = gr.Button(words.CLEAR, scale=2, min_width=130)
+    return {"analyse": analyse, "stop": stop, "clear": clear}
+
+
+def _results() -> Parts:
+    with gr.Group(elem_classes="card") as empty_card:
+        gr.HTML(charts.empty())
+    urgent = gr.HTML(visible=False)
+    progress = gr.HTML(visible=False, elem_classes="card")
+    with gr.Group(visible=False, elem_classes="card") as signal_card:
+        gr.HTML(charts.heading(words.SIGNAL_HEADING))
+        parts = {"signal": gr.HTML(), "quality": gr.HTML()}
+    with gr.Group(visible=False, elem_classes="card") as reading_card:
+        gr.HTML(charts.heading(words.READING_HEADING))
+        parts["reading"] = gr.HTML()
+    with gr.Group(visible=False, elem_classes="card") as assessment_card:
+        gr.HTML(charts.heading(words.ASSESSMENT_HEADING))
+        parts["assessment"] = gr.HTML()
+    cards = {"signal_card": signal_card, "reading_card": reading_card, "assessment_card": assessment_card}
+    return {"empty_card": empty_card, "urgent": urgent, "progress": progress, **cards, **parts}
+
+
+def _chat() -> Parts:
+    with gr.Group(visible=False, elem_classes="card") as card:
+        gr.HTML(charts.heading(words.CHAT_HEADING))
+        # Answers stay plain text: rendered Markdown could load a picture from somewhere else.
+        chatbot = gr.Chatbot(
+            elem_id="chat", show_label=False, height=360, render_markdown=False, buttons=[], feedback_options=None
+        )
+        status = gr.HTML(visible=False)
+        with gr.Row(elem_classes="asks"):
+            asks = [gr.Button(question, size="sm") for question in words.QUESTIONS]
+        with gr.Row():
+            question = gr.Textbox(
+                label=words.QUESTION, placeholder=words.QUESTION_HINT, show_label=False, scale=6, max_length=1000
+            )
+            send = gr.Button(words.SEND, variant="primary", scale=1, min_width=80)
+            stop = gr.Button(words.STOP, variant="stop", scale=1, min_width=80, interactive=False)
+    found = {"chat_card": card, "chatbot": chatbot, "chat_status": status, "asks": asks, "question": question}
+    return {**found, "send": send, "chat_stop": stop}
+
+
+def _record(state: gr.State) -> Parts:
+    with gr.Group(visible=False, elem_classes="card") as card:
+        gr.HTML(charts.heading(words.RECORD_HEADING))
+        gr.HTML(charts.quiet(words.RECORD_HINT))
+        gr.render(inputs=[state], triggers=[state.change], show_progress="hidden")(partial(_fields, state))
+    return {"record_card": card}
+
+
+def _fields(state: gr.State, record: Record | None) -> None:
+    """The fields of this visitor's record, and the buttons that save them as they then stand."""
+    if record is None:
+        return
+    boxes = [box for section in record.sections for box in _section(section)]
+    file = gr.JSON(visible=False)
+    with gr.Row():
+        for kind, label in (("markdown", words.MARKDOWN), ("json", words.JSON)):
+            button = gr.Button(label)
+            export = partial(handlers.export, kind)
+            saved = button.click(export, [state, *boxes], file, show_progress="hidden", api_visibility="private")
+            saved.success(None, file, None, js=SAVE)
+
+
+def _section(section: Section) -> list[gr.Textbox]:
+    # The measurements are long and seldom edited; everything else is open.
+    with gr.Accordion(section.title, open=section.key != "examination"):
+        return [_field(field) for field in section.fields]
+
+
+def _field(field: Field) -> gr.Textbox:
+    return gr.Textbox(field.value, label=field.label, info=ORIGIN_WORDS[field.origin], lines=1, max_lines=12)
+
+
+def _prompt() -> Parts:
+    with gr.Group(visible=False, elem_classes="card") as card, gr.Accordion(words.PROMPT_HEADING, open=False):
+        prompt = gr.Textbox(show_label=False, container=False, lines=8, max_lines=24, buttons=["copy"], elem_id="prompt")
+    return {"prompt_card": card, "prompt": prompt}
+
+
+def _connect(service: Service, parts: Parts) -> None:
+    """Which press calls which handler."""
+    asks = parts.pop("asks")
+    visit, form = parts["visit"], [parts[name] for name in Form.__dataclass_fields__]
+    options = {"outputs": list(parts.values()), "show_progress": "hidden"}
+
+    ask = _stream(parts, partial(handlers.ask, service))
+    question = [visit, parts["question"]]
+    answering = [event(ask, question, api_name="ask", **options) for event in (parts["send"].click, parts["question"].submit)]
+    for button in asks:
+        answering.append(button.click(ask, [visit, button], api_visibility="private", **options))
+
+    analyse = _stream(parts, lambda visit, *values: handlers.analyse(service, visit, Form(*values)))
+    # A new analysis ends the chat about the old one.
+    analysing = parts["analyse"].click(analyse, [visit, *form], cancels=answering, api_name="analyse", **options)
+
+    at_once = {"queue": False, **options}
+    for what in ("recording", "baselines"):
+        keep = _once(parts, partial(handlers.keep, what))
+        parts[what].upload(keep, [visit, parts[what]], api_name=what, **at_once)
+    for name in ("consent", "source"):
+        parts[name].change(_once(parts, getattr(handlers, name)), parts[name], api_visibility="private", **at_once)
+    parts["stop"].click(_once(parts, handlers.stop), visit, cancels=[analysing, *answering], api_name="stop", **at_once)
+    parts["chat_stop"].click(_once(parts, handlers.stop_answer), visit, cancels=answering, api_visibility="private", **at_once)
+    parts["clear"].click(_once(parts, handlers.clear), cancels=[analysing, *answering], api_name="clear", **at_once)
+
+
+def _stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]]) -> Callable[..., Iterator[Parts]]:
+    """The handler with the parts of the page in place of their names; closed when Gradio closes it."""
+
+    def run(*values: Any) -> Iterator[Parts]:
+        with closing(handler(*values)) as updates:
+            for update in updates:
+                yield {parts[name]: value for name, value in update.items()}
+
+    return run
+
+
+def _once(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:
+    """The same for a handler that answers at once."""
+
+    def run(*values: Any) -> Parts:
+        return {parts[name]: value for name, value in handler(*values).items()}
+
+    return run
