@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def analyse(options: argparse.Namespace) -> None:
     """Read a recording and say what is in it."""
-    settings = _settings()
-    with closing(_open_engine(settings)) as engine:
-        seen = _follow(_analysis(options, settings, engine), human=not options.json)
+    given = _given(options)
+    with closing(_open_engine(given["settings"])) as engine:
+        seen = _follow(_walk(given, engine), human=not options.json)
     if options.json:
         print(json.dumps(_as_dict(seen), ensure_ascii=False))
 
@@ -63,18 +63,19 @@ def prompt(options: argparse.Namespace) -> None:
     from copilot.analysis import prepare_prompt
     from copilot.engine.model_file import open_model_file
 
-    settings = _settings()
+    given = _given(options)
+    model = given["settings"].model
     # The model may live in Ollama only; without its file here it is fed by the defaults.
-    metadata = open_model_file(settings.model).own_metadata if settings.model.is_file() else {}
-    seen = _follow(prepare_prompt(**_input(options, settings), metadata=metadata), human=False)
+    metadata = open_model_file(model).own_metadata if model.is_file() else {}
+    seen = _follow(prepare_prompt(**given, metadata=metadata), human=False)
     print(seen["PromptReady"].messages[-1]["content"])
 
 
 def chat(options: argparse.Namespace) -> None:
     """Read a recording, then answer questions about it until the input ends or says ``exit``."""
-    settings = _settings()
-    with closing(_open_engine(settings)) as engine:
-        seen = _follow(_analysis(options, settings, engine), human=True)
+    given = _given(options)
+    with closing(_open_engine(given["settings"])) as engine:
+        seen = _follow(_walk(given, engine), human=True)
         answer: Message = {"role": "assistant", "content": seen["ReadingReady"].reading.raw}
         conversation: list[Message] = [*seen["PromptReady"].messages, answer]
         for question in _questions(sys.stdin):
@@ -133,10 +134,23 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _settings() -> "Settings":
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
+    from copilot.eeg.decoder import Decoder
+    from copilot.person import Person
     from copilot.settings import Settings
 
-    return Settings.from_environment()
+    settings = Settings.from_environment()
+    return {
+        "files": options.files,
+        "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
+        "settings": settings,
+        "decoder": Decoder.load(settings.decoder),
+        "baselines": options.baseline,
+        "codec": options.codec,
+        "sfreq": options.sfreq,
+        "channels": options.channels,
+    }
 
 
 def _open_engine(settings: "Settings") -> "Engine":
@@ -145,41 +159,24 @@ def _open_engine(settings: "Settings") -> "Engine":
     return opening.open_engine(settings)
 
 
-def _input(options: argparse.Namespace, settings: "Settings") -> dict[str, Any]:
-    """The arguments that ``analyse`` and ``prepare_prompt`` share."""
-    from copilot.eeg.decoder import Decoder
-    from copilot.person import Person
+def _walk(given: dict[str, Any], engine: "Engine") -> "Iterator[Event]":
+    from copilot import analysis
 
-    return {
-        "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
-        "files": options.files,
-        "baselines": options.baseline,
-        "codec": options.codec,
-        "sfreq": options.sfreq,
-        "channels": options.channels,
-        "settings": settings,
-        "decoder": Decoder.load(settings.decoder),
-    }
-
-
-def _analysis(options: argparse.Namespace, settings: "Settings", engine: "Engine") -> "Iterator[Event]":
-    from copilot.analysis import analyse
-
-    return analyse(**_input(options, settings), engine=engine)
+    return analysis.analyse(**given, engine=engine)
 
 
 def _follow(events: "Iterator[Event]", *, human: bool) -> dict[str, Any]:
     """Show events as they come; returns the last of each kind, by the name of its class."""
-    from copilot.terminal import Progress, show
+    from copilot.terminal import Progress, Report
 
-    progress = Progress()
+    progress, report = Progress(), Report()
     seen: dict[str, Any] = {}
     try:
         for event in events:
             progress.show(event)
             seen[type(event).__name__] = event
             if human:
-                show(event)
+                report.show(event)
     finally:
         progress.clear()
     return seen
@@ -238,15 +235,15 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str) -> "
     """Stream one answer; returns the turn to remember, nothing where there was no answer."""
     from copilot.chat import ask
     from copilot.engine.base import EngineError, Token
-    from copilot.terminal import Progress, say
+    from copilot.terminal import Progress, Report, say
 
-    progress, words = Progress(), ""
+    progress, report, words = Progress("Reading the question"), Report(), ""
     try:
         for event in ask(engine, conversation, question):
             progress.show(event)
+            report.show(event)
             if isinstance(event, Token):
                 words += event.text
-                say(event.text, end="")
         say("")
     except KeyboardInterrupt:
         say("\nStopped.")
@@ -268,7 +265,8 @@ def _explain(error: Exception) -> int:
     if isinstance(error, RecordingError | PersonError | SettingsError | EngineError | DecoderError):
         print(error, file=sys.stderr)
         return BAD_INPUT
-    print(f"This is a fault of the program, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"This is a fault of the program, please report it: {what}", file=sys.stderr)
     return FAULT
 
 

@@ -26,7 +26,8 @@ def uniform() -> Probabilities:
 
 def three_classes(probabilities: Sequence[float] | Probabilities) -> npt.NDArray[np.float64]:
     """Sum nine probabilities into (negative, neutral, positive), shape (3,)."""
-    return np.bincount(CLASS_OF, weights=np.asarray(probabilities, dtype=float), minlength=3)
+    totals: npt.NDArray[np.float64] = np.bincount(CLASS_OF, weights=np.asarray(probabilities, float), minlength=3)
+    return totals
 
 
 def valence(probabilities: Sequence[float] | Probabilities) -> float:

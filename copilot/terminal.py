@@ -1,5 +1,6 @@
 """What the command line prints: progress on stderr, the reading on stdout."""
 
+import shutil
 import sys
 from dataclasses import dataclass, field
 
@@ -20,7 +21,6 @@ from copilot.reading import Reading
 from copilot.record.record import READOUT_WORDS, percent
 
 BAR_WIDTH = 30
-LINE_WIDTH = 78
 _ERASE = "\r\x1b[2K"
 
 
@@ -31,8 +31,8 @@ class Progress:
     Away from a terminal lines are held back until the input has proved good, so that an error stands alone.
     """
 
+    stage: str = ""
     in_place: bool = field(default_factory=lambda: sys.stderr.isatty())
-    _stage: str = ""
     _shown: bool = False
     _held: list[str] | None = field(default_factory=list)
 
@@ -40,12 +40,12 @@ class Progress:
         """Tell how far things are, if this event says so."""
         match event:
             case StageBegun():
-                self._stage = f"{STAGES[event.stage]} (about {max(1, round(event.estimate_s))} s)"
-                self._line(self._stage)
+                self.stage = f"{STAGES[event.stage]} (about {max(1, round(event.estimate_s))} s)"
+                self._line(self.stage)
             case StageProgress():
-                self._in_place(f"{self._stage} {event.fraction:.0%} {event.detail}")
+                self._in_place(f"{self.stage} {event.fraction:.0%} {event.detail}")
             case PromptProgress():
-                self._in_place(f"{self._stage} {event.done} of {event.total} tokens read")
+                self._in_place(f"{self.stage} {event.done / max(1, event.total):.0%}")
             case Waiting():
                 self._in_place("Waiting for another stream of this model")
             case PromptReady():
@@ -69,7 +69,8 @@ class Progress:
 
     def _in_place(self, text: str) -> None:
         if self.in_place:
-            print(f"{_ERASE}{text.rstrip()[:LINE_WIDTH]}", end="", file=sys.stderr, flush=True)
+            room = shutil.get_terminal_size().columns - 1  # a line that wraps could not be erased
+            print(f"{_ERASE}{text.rstrip()[:room]}", end="", file=sys.stderr, flush=True)
             self._shown = True
 
     def _release(self) -> None:
@@ -78,17 +79,25 @@ class Progress:
         self._held = None
 
 
-def show(event: Event) -> None:
-    """Print what a person came for: the signal's quality, probabilities, assessment."""
-    match event:
-        case SignalReady():
-            say(quality_words(event.quality))
-        case ReadingReady(complete=False):
-            say(f"\n{reading_words(event.reading)}\n\nAssessment:")
-        case Token():
-            say(event.text, end="")
-        case RecordReady():
-            say(f"\n\n{event.record.headline}\n{NOTICE}")
+@dataclass
+class Report:
+    """Prints what a person came for: the signal's quality, probabilities, assessment, answers."""
+
+    _speaking: bool = False
+
+    def show(self, event: Event) -> None:
+        """Print this event, if it says something."""
+        match event:
+            case SignalReady():
+                say(quality_words(event.quality))
+            case ReadingReady(complete=False):
+                say(f"\n{reading_words(event.reading)}\n\nAssessment:")
+            case Token():
+                # The first token carries the space that parts it from the words before.
+                say(event.text if self._speaking else event.text.lstrip(), end="")
+                self._speaking = True
+            case RecordReady():
+                say(f"\n\n{event.record.headline}\n{NOTICE}")
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -105,7 +114,7 @@ def quality_words(quality: Quality) -> str:
 def reading_words(reading: Reading) -> str:
     """Nine bars, the read-outs, and what to know about them."""
     bars = [
-        f"{name:<12} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}"
+        f"{name:<12} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
         for name, p in emotions.by_probability(reading.probabilities)
     ]
     certainty = emotions.confidence(reading.probabilities)

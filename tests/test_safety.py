@@ -243,7 +243,9 @@ def test_every_text_says_that_the_tool_cannot_help():
         assert "cannot help in an emergency" in answer_at_once(message)
 
 
-@given(st.sampled_from(lines(SELF_HARM)), st.sampled_from([str.upper, str.title, str.lower]), st.sampled_from(" \n\t-_."))
+@given(
+    st.sampled_from(lines(SELF_HARM)), st.sampled_from([str.upper, str.title, str.lower]), st.sampled_from(" \n\t-_.")
+)
 def test_found_in_any_case_spacing_and_surroundings(message, case, space):
     text = case(message).replace(" ", space * 2)
     assert answer_at_once(f"Hello!\n{text}\n...") is not None

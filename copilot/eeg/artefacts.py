@@ -17,9 +17,10 @@ MAX_COMPONENTS = 25
 """ICA needs about 20 samples for each of its squared components; a minute does not hold more."""
 TRAINING_SAMPLES = 12_000
 OCULAR_Z = 3.0
-OCULAR_R = {"blinks": 0.7, "glances": 0.9}
+OCULAR_R = {"blinks": 0.7, "glances": 0.85}
 """An outlier among the components is an eye if it follows the electrodes beside the eyes this well (r, 1 to 10 Hz).
-Stricter for glances: F7 minus F8 is much brain, and a frontal component without any glance reaches 0.83."""
+Stricter for glances: F7 minus F8 is much brain, and a frontal component without any glance reaches 0.83. So glances
+under about 60 microvolts may stay in."""
 ABOVE_EYES = ("Fp1", "Fp2", "Fpz", "AF7", "AF8", "AF3", "AF4")
 MUSCLE_SLOPE = -0.31
 """Log-log spectral slope, 7 to 45 Hz, above which a component is muscle: paralysed people have none there (Dharmaprani
@@ -76,9 +77,7 @@ def _dimensions(training: Any) -> int:
     variances = np.linalg.eigvalsh(np.cov(training.get_data()))
     dimensions = int((variances > 1e-6 * variances[-1]).sum())
     if dimensions < 3 or variances[-1] < 1e-18:  # below 1e-6 of a squared microvolt: nothing but rounding
-        raise RecordingError(
-            "The channels all hold the same signal: check how the electrodes are connected."
-        )
+        raise RecordingError("The channels all hold the same signal: check how the electrodes are connected.")
     return dimensions
 
 

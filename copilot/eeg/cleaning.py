@@ -158,7 +158,7 @@ def _require_channels(bad: Sequence[str], total: int) -> None:
 
 
 def _filter(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float32]:
-    """Mains hum out, 0.5 to 47 Hz, 250 Hz: float32, (channels, samples)."""
+    """Mains hum out, 0.5 to 47 Hz, 250 Hz, whole seconds: float32, (channels, samples)."""
     from mne.filter import filter_data, notch_filter, resample
 
     low, high = BAND_HZ
@@ -170,7 +170,7 @@ def _filter(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float
             wave = notch_filter(wave, recording.sfreq, line_hz)
         wave = filter_data(wave, recording.sfreq, low, cut, h_trans_bandwidth=ROLL_OFF_HZ)
         rows.append(resample(wave, SFREQ, recording.sfreq).astype(np.float32))
-    return np.stack(rows)
+    return np.stack(rows)[:, : int(recording.seconds) * SFREQ]
 
 
 def _without_artefacts(

@@ -43,10 +43,12 @@ class Faults:
 
 
 def seconds_of(data: Floats, sfreq: float) -> Floats:
-    """Cut (channels, samples) into whole seconds: (channels, seconds, samples a second), the rest dropped."""
-    size = round(sfreq)
-    count = data.shape[1] // size
-    return data[:, : count * size].reshape(len(data), count, size)
+    """Cut (channels, samples) into whole seconds: (channels, seconds, samples), the rest dropped.
+
+    At a rate that is no whole number each begins on time and has the same number of samples, so none drifts.
+    """
+    starts = np.round(np.arange(int(data.shape[1] / sfreq)) * sfreq).astype(int)
+    return data[:, starts[:, None] + np.arange(int(sfreq))]
 
 
 def find_line(data: Floats, sfreq: float) -> tuple[float | None, float]:
@@ -73,7 +75,8 @@ def find_line(data: Floats, sfreq: float) -> tuple[float | None, float]:
 
 def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: float) -> Faults:
     """Judge each channel by the signal as read (lost seconds) and in the EEG's own band (noise), both microvolts."""
-    lost, railed_seconds = _lost_seconds(raw, raw_sfreq)
+    pairs = [_lost_seconds(row, raw_sfreq) for row in raw]  # one at a time: long recordings are large
+    lost, railed_seconds = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
     gone = lost.mean(axis=1) > LOST_SHARE
     railed = gone & railed_seconds.any(axis=1)
     noisy = np.zeros(len(raw), dtype=bool)
@@ -82,14 +85,14 @@ def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: fl
     return Faults(gone & ~railed, railed, noisy, lost)
 
 
-def _lost_seconds(raw: Floats, sfreq: float) -> tuple[Bools, Bools]:
-    """Seconds that are flat or clipped, and those that are clipped, each of shape (channels, seconds)."""
-    windows = seconds_of(raw, sfreq)
-    low, high = windows.min(axis=(1, 2), keepdims=True), windows.max(axis=(1, 2), keepdims=True)
+def _lost_seconds(wave: Floats, sfreq: float) -> tuple[Bools, Bools]:
+    """Of one channel, the seconds that are flat or clipped, and those that are clipped, each of shape (seconds,)."""
+    windows = seconds_of(wave[None], sfreq)[0]
+    low, high = windows.min(), windows.max()
     edge = 1e-4 * (high - low)
-    at_rail = ((windows >= high - edge) | (windows <= low + edge)).mean(axis=2) > RAILED_SHARE
-    railed = at_rail & ((high - low) > FLAT_UV)[:, :, 0]
-    return np.ptp(windows, axis=2) < FLAT_UV, railed
+    at_rail = ((windows >= high - edge) | (windows <= low + edge)).mean(axis=1) > RAILED_SHARE
+    railed: Bools = at_rail & (high - low > FLAT_UV)
+    return railed | (np.ptp(windows, axis=1) < FLAT_UV), railed
 
 
 def _noisy(windows: Floats) -> Bools:

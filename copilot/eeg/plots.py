@@ -29,8 +29,8 @@ MANY_CHANNELS = 32
 WIDTH_IN = 5.0
 """Letters of 10 points are then 11 pixels high in a page 390 pixels wide."""
 DPI = 240
-HEAD = (0.0, 0.015, 0.0, 0.1)
-"""Centre and radius of the head drawn around MNE's electrode places, metres: they lie 15 mm before its origin."""
+HEAD_M = 0.105
+"""Radius of the head that is drawn, metres: MNE's own 0.095 leaves Fp1 and Fp2 outside."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Theme:
 
 
 LIGHT = Theme("#ffffff", "#1f2937", "#ccd2da", "#1d4ed8", "#c2410c", "#fecaca")
-DARK = Theme("#0b0f19", "#e5e7eb", "#4b5563", "#60a5fa", "#fb923c", "#5b1f27")
+DARK = Theme("#0b0f19", "#e5e7eb", "#374151", "#60a5fa", "#fb923c", "#5b1f27")
 
 
 def signal_figure(raw: Recording, cleaned: Recording, quality: Quality, *, dark: bool = False) -> Figure:
@@ -102,7 +102,7 @@ def png(figure: Figure) -> bytes:
 
 
 def _figure(theme: Theme, height: float) -> Figure:
-    layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.06)
+    layout = ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.06)
     figure = Figure(figsize=(WIDTH_IN, height), facecolor=theme.paper, layout=layout)
     FigureCanvasAgg(figure)
     return figure
@@ -189,7 +189,7 @@ def _scalp(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
     info = create_info(list(cleaned.channels), cleaned.sfreq, "eeg")
     info.set_montage(MONTAGE)
     limits = (float(values.min()), float(values.max()))
-    image, _ = plot_topomap(values, info, axes=axes, show=False, contours=0, cmap="viridis", sphere=HEAD, vlim=limits)
+    image, _ = plot_topomap(values, info, axes=axes, show=False, contours=0, cmap="viridis", sphere=HEAD_M, vlim=limits)
     for line in axes.lines:
         line.set_color(theme.ink)
     return image

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from copilot.engine import chat_template
 from copilot.engine.base import EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
-from copilot.engine.model_file import damaged, open_model_file
+from copilot.engine.model_file import open_model_file
 from copilot.engine.native import BATCH, NativeModel
 
 #: The longest that a chunk of the prompt should take, since a stream stops only between chunks. llama.cpp's abort
@@ -50,7 +50,10 @@ class LlamaEngine:
         try:
             self._native = NativeModel(path, threads=threads, context=context)
         except ValueError as error:
-            raise damaged(path) from error
+            raise EngineError(
+                f"The model file {path.name} is damaged, incomplete or of a kind that this llama.cpp does not know; "
+                "copy it again or choose another."
+            ) from error
         except MemoryError as error:
             raise EngineError(f"No memory for {context:,} tokens of context; lower EEG_COPILOT_CONTEXT.") from error
         if not file.chat_template:

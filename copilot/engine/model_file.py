@@ -75,12 +75,7 @@ def open_model_file(path: Path) -> ModelFile:
             try:
                 return ModelFile(path, _Cursor(header).metadata())
             except (struct.error, ValueError, MemoryError, RecursionError) as error:
-                raise damaged(path) from error
-
-
-def damaged(path: Path) -> EngineError:
-    """The error for a file that begins like a model and cannot be loaded."""
-    return EngineError(f"The model file {path.name} is damaged or incomplete; copy or download it again.")
+                raise EngineError(f"The model file {path.name} is damaged or incomplete; copy it again.") from error
 
 
 @lru_cache(maxsize=8)

@@ -1,10 +1,8 @@
 """The page's own pictures and panels as HTML: stages, signal, bars, prose. All text from outside is escaped here."""
 
 import base64
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +12,6 @@ from copilot.analysis import STAGES
 from copilot.eeg.cleaning import Quality
 from copilot.reading import Reading
 from copilot.web import words
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Brows and mouth of each emotion's face, as SVG paths in a box of 24 by 24.
 FACES = {
@@ -58,10 +53,10 @@ def heading(text: str, number: int | None = None) -> str:
 def empty() -> str:
     """What stands where the reading will be."""
     steps = "".join(f"<li><b>{escape(title)}</b> {escape(what)}</li>" for title, what in words.EMPTY_STEPS)
-    wave = "M0 30 Q10 5 20 30 T40 30 T60 30 T80 30 T100 30 T120 30 l6-18 8 34 8-26 6 10 T170 30 T190 30 T210 30 T230 30 T250 30"
+    wave = "M0 30" + "q5-24 10 0t10 0" * 4 + "l6-22 8 42 8-34 6 14" + "q5-14 10 0t10 0" * 4 + "q8-26 16 0t16 0q8-26 16 0t16 0"
     return (
-        f'<div class="empty"><svg viewBox="0 0 250 60" preserveAspectRatio="none" aria-hidden="true"><path d="{wave}" fill="none" '
-        f'stroke="currentColor" stroke-width="1.5"/></svg><h2>{escape(words.EMPTY)}</h2><ol>{steps}</ol></div>'
+        f'<div class="empty"><svg viewBox="0 0 252 60" aria-hidden="true"><path d="{wave}" fill="none" '
+        f'stroke="currentColor" stroke-width="1.5"/></svg><h2>{escape(words.EMPTY)}</h2><ul>{steps}</ul></div>'
     )
 
 
@@ -95,7 +90,7 @@ def stages(waiting: str, progress: Mapping[str, float | None], estimates: Mappin
         detail: what is going on in the last stage that has begun.
     """
     items = (_stage(name, progress, estimates.get(name), detail) for name in STAGES)
-    return f'{status(waiting)}<ol class="stages">{"".join(items)}</ol>'
+    return f'<div class="card">{status(waiting)}<ol class="stages">{"".join(items)}</ol></div>'
 
 
 def status(sentence: str) -> str:
@@ -116,33 +111,28 @@ def _stage(name: str, progress: Mapping[str, float | None], estimate: float | No
     return f'<li class="now" aria-current="step">{bar}{escape(STAGES[name])}<small>{escape(detail or about)}</small></li>'
 
 
-def took(timings: Mapping[str, float]) -> str:
-    """How long it took, in place of the stages."""
-    text = words.TOOK.format(total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
-    return f'<p class="quiet">{escape(text)}</p>'
+def said(sentence: str) -> str:
+    """A sentence in place of the stages."""
+    return f'<div class="card quiet" role="status">{escape(sentence)}</div>'
 
 
-def figure(light: "Figure", dark: "Figure", alt: str) -> str:
-    """One figure drawn for both themes; the style sheet shows the one that fits."""
+def figure(light: bytes, dark: bytes, alt: str) -> str:
+    """One picture (PNG) drawn for both themes; the style sheet shows the one that fits."""
     images = (("in-light", light), ("in-dark", dark))
     return "".join(f'<img class="figure {name}" alt="{escape(alt)}" src="{_png(drawn)}">' for name, drawn in images)
 
 
-def _png(drawn: "Figure") -> str:
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=140)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _png(drawn: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(drawn).decode()
 
 
-def quality(report: Quality, notes: Sequence[str]) -> str:
-    """How far to trust the recording, which seconds are clean, and what was done."""
+def quality(report: Quality) -> str:
+    """How far to trust the recording, and which of its seconds are clean."""
     counts = {"clean": report.clean_seconds, "total": report.clean.size}
-    done = dict.fromkeys((*report.sentences, *notes))
     return (
         f'<div class="trust"><span class="pill {escape(report.trust)}">{escape(words.TRUST[report.trust])}</span>'
         f"<span>{escape(words.CLEAN_SECONDS.format(**counts))}</span></div>"
         f"{_seconds(report.clean, words.SECONDS_ALT.format(**counts))}"
-        f"<details open><summary>{escape(words.DONE_TO_SIGNAL)}</summary>{_list(done)}</details>"
     )
 
 
@@ -156,8 +146,9 @@ def _seconds(clean: npt.NDArray[np.bool_], alt: str) -> str:
     )
 
 
-def _list(sentences: Sequence[str] | Mapping[str, None]) -> str:
-    return '<ul class="plain-list">' + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
+def sentences(lines: Iterable[str]) -> str:
+    """A plain list, each sentence once."""
+    return '<ul class="plain-list">' + "".join(f"<li>{escape(sentence)}</li>" for sentence in dict.fromkeys(lines)) + "</ul>"
 
 
 def reading(result: Reading) -> str:
@@ -171,12 +162,14 @@ def reading(result: Reading) -> str:
         f"<span>{escape(beside)}</span></div></div>{_bars(result.probabilities)}"
         f'<div class="readouts">{_three_classes(result.probabilities)}{_valence(result.valence)}</div>'
         f'<p class="quiet">{escape(words.CALIBRATED)}</p><p class="quiet">{escape(source)}</p>'
-        f"{_list(result.notes) if result.notes else ''}"
+        f"{sentences(result.notes) if result.notes else ''}"
     )
 
 
 def percent(share: float) -> str:
     """A share of 1 in whole percent."""
+    if 0 < share < 0.005:
+        return "< 1 %"
     return f"{100 * share:.0f} %"
 
 
@@ -201,7 +194,7 @@ def _bars(probabilities: emotions.Probabilities) -> str:
     items = "".join(
         f'<li class="{_tone(emotion)}{" first" if place == 0 else ""}">{_face(emotion)}<span>{escape(emotion)}</span>'
         f'<span class="track"><i class="tone" style="width:{100 * p / end:.1f}%"></i></span>'
-        f'<span class="value">{percent(p)}</span></li>'
+        f'<span class="value">{escape(percent(p))}</span></li>'
         for place, (emotion, p) in enumerate(ranked)
     )
     chance = 100 / len(emotions.EMOTIONS) / end
@@ -214,7 +207,7 @@ def _bars(probabilities: emotions.Probabilities) -> str:
 def _three_classes(probabilities: emotions.Probabilities) -> str:
     shares = list(zip(emotions.THREE_CLASSES, emotions.three_classes(probabilities), strict=True))
     parts = "".join(f'<i class="tone {name}" style="flex:{share:.4f}"></i>' for name, share in shares)
-    legend = "".join(f'<span class="{name}">{escape(name)} {percent(share)}</span>' for name, share in shares)
+    legend = "".join(f'<span class="{name}">{escape(name)} {escape(percent(share))}</span>' for name, share in shares)
     return (
         f'<section><h3>{escape(words.THREE_CLASSES)}</h3><div class="split" aria-hidden="true">{parts}</div>'
         f'<div class="legend">{legend}</div></section>'
@@ -233,5 +226,5 @@ def _valence(value: float) -> str:
 def prose(assessment: str, suggestions: Sequence[str], *, writing: bool = False) -> str:
     """The assessment and its suggestions; with a cursor while it is being written."""
     paragraphs = "".join(f"<p>{escape(part)}</p>" for part in assessment.split("\n") if part.strip())
-    more = f"<h3>{escape(words.SUGGESTIONS)}</h3>{_list(suggestions)}" if suggestions else ""
-    return f'<div class="prose{" writing" if writing else ""}">{paragraphs or "<p></p>"}{more}</div>'
+    more = f"<h3>{escape(words.SUGGESTIONS)}</h3>{sentences(suggestions)}" if suggestions else ""
+    return f'<div class="essay{" writing" if writing else ""}">{paragraphs or "<p></p>"}{more}</div>'

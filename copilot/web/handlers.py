@@ -5,6 +5,7 @@ that belongs to a visitor is in their ``Visit``, which Gradio keeps per browser 
 """
 
 import logging
+import re
 import traceback
 from collections.abc import Generator
 from contextlib import closing
@@ -20,7 +21,7 @@ from copilot.eeg import simulate
 from copilot.eeg.decoder import DecoderError
 from copilot.eeg.recording import RecordingError
 from copilot.engine.base import EngineError, Message, Token
-from copilot.person import Person, PersonError
+from copilot.person import MAX_AGE, Person, PersonError
 from copilot.record.exports import to_json, to_markdown
 from copilot.record.record import Record, edit
 from copilot.safety import answer_at_once
@@ -81,12 +82,12 @@ class Form:
 
     consent: bool = False
     gender: str = "unspecified"
-    age: float | None = None
+    age: str = ""
     appearance: str = ""
     complaint: str = ""
     history: str = ""
     source: str = OWN
-    sfreq: float | None = None
+    sfreq: str = ""
     channels: str = ""
 
     def person(self) -> Person:
@@ -95,12 +96,27 @@ class Form:
         Raises:
             PersonError: a field cannot be used.
         """
-        age = None if self.age is None else int(self.age)
-        return Person(self.gender, age, self.appearance, self.complaint, self.history)
+        age = (self.age or "").strip()
+        if age and not age.isdecimal():
+            raise PersonError(words.NOT_AN_AGE.format(age=age, most=MAX_AGE))
+        return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
+
+    def samples_a_second(self) -> float | None:
+        """The sampling rate in Hz, if given.
+
+        Raises:
+            RecordingError: it is no number above 0.
+        """
+        text = (self.sfreq or "").strip()
+        if not text:
+            return None
+        if not re.fullmatch(r"\d{1,6}([.,]\d{1,6})?", text) or (rate := float(text.replace(",", "."))) == 0:
+            raise RecordingError(words.NOT_A_RATE.format(rate=text))
+        return rate
 
     def channel_names(self) -> list[str] | None:
         """Channel names in the file's order, if given."""
-        return [name.strip() for name in self.channels.split(",") if name.strip()] or None
+        return [name.strip() for name in (self.channels or "").split(",") if name.strip()] or None
 
 
 def consent(agreed: bool) -> Update:
@@ -165,7 +181,7 @@ def _walk(service: Service, visit: Visit, form: Form, person: Person) -> Generat
             settings=service.settings,
             decoder=decoder,
             baselines=baselines,
-            sfreq=form.sfreq or None,
+            sfreq=form.samples_a_second(),
             channels=form.channel_names(),
         )
         for event in events:
@@ -224,8 +240,7 @@ def turns(visit: Visit) -> list[dict[str, str]]:
 
 def stop(visit: Visit) -> Update:
     """What the page shows when work was stopped; Gradio has closed the generators already."""
-    said = show(charts.status(words.STOPPED))
-    return {**IDLE, "progress": said, "empty_card": gr.update(visible=False), "chatbot": turns(visit)}
+    return {**IDLE, "progress": show(charts.said(words.STOPPED)), "empty_card": gr.update(visible=False), "chatbot": turns(visit)}
 
 
 def stop_answer(visit: Visit) -> Update:

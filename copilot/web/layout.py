@@ -33,16 +33,21 @@ SAVE = """(file) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }"""
 
+#: Text with a number pad on phones: ``gr.Number`` shows, and sends, 0 where nothing was entered.
+NUMERIC = gr.InputHTMLAttributes(inputmode="decimal")
+
 Parts = dict[str, Any]
+
+_html = partial(gr.HTML, apply_default_css=False)  # our own style sheet is enough
 
 
 def build(service: Service) -> gr.Blocks:
     """The page, not yet launched."""
     with gr.Blocks(title=words.TITLE, fill_width=True, delete_cache=(600, 3600)) as page:
         parts: Parts = {"visit": gr.State(Visit()), "record": gr.State(None)}
-        gr.HTML(charts.notice(), elem_classes="notice")
+        _html(charts.notice(), elem_classes="notice")
         where = words.SERVER.format(server=service.settings.server) if service.settings.server else words.LOCAL
-        gr.HTML(charts.masthead(service.model_name, where))
+        _html(charts.masthead(service.model_name, where))
         with gr.Row():
             with gr.Column(scale=4, min_width=320, elem_id="left"):
                 parts |= _consent() | _person() | _recording(service) | _actions()
@@ -74,27 +79,27 @@ def launch(page: gr.Blocks, service: Service) -> str:
 
 
 def _consent() -> Parts:
-    with gr.Group(elem_classes="card"):
-        gr.HTML(charts.heading(words.CONSENT_HEADING, 1))
+    with gr.Column(elem_classes="card"):
+        _html(charts.heading(words.CONSENT_HEADING, 1))
         gr.Markdown("\n\n".join(words.CONSENT), elem_classes="quiet")
         consent = gr.Checkbox(Form.consent, label=words.CONSENT_BOX, container=False)
-        problem = gr.HTML(visible=False)
+        problem = _html(visible=False)
     return {"consent": consent, "consent_problem": problem}
 
 
 def _person() -> Parts:
-    with gr.Group(elem_classes="card"):
-        gr.HTML(charts.heading(words.PERSON_HEADING, 2))
+    with gr.Column(elem_classes="card"):
+        _html(charts.heading(words.PERSON_HEADING, 2))
         with gr.Row():
             gender = gr.Dropdown(list(GENDERS), value=Form.gender, label=words.GENDER, min_width=130)
-            age = gr.Number(Form.age, label=words.AGE, precision=0, min_width=100)
+            age = gr.Textbox(label=words.AGE, placeholder=words.AGE_HINT, min_width=100, html_attributes=NUMERIC)
         texts = {
             "appearance": _text(words.APPEARANCE, words.APPEARANCE_HINT),
             "complaint": _text(words.COMPLAINT, words.COMPLAINT_HINT),
             "history": _text(words.HISTORY, words.HISTORY_HINT),
         }
-        gr.HTML(charts.quiet(words.NO_NAMES))
-        problem = gr.HTML(visible=False)
+        _html(charts.quiet(words.NO_NAMES))
+        problem = _html(visible=False)
     return {"gender": gender, "age": age, **texts, "person_problem": problem}
 
 
@@ -104,18 +109,18 @@ def _text(label: str, hint: str) -> gr.Textbox:
 
 def _recording(service: Service) -> Parts:
     sources = [(words.OWN, handlers.OWN), *((example.title, name) for name, example in EXAMPLES.items())]
-    with gr.Group(elem_classes="card"):
-        gr.HTML(charts.heading(words.RECORDING_HEADING, 3))
+    with gr.Column(elem_classes="card"):
+        _html(charts.heading(words.RECORDING_HEADING, 3))
         source = gr.Radio(sources, value=Form.source, label=words.SOURCE, elem_classes="sources")
-        about = gr.HTML(visible=False)
+        about = _html(visible=False)
         with gr.Column() as own:
             recording, kept = _upload(words.UPLOAD, words.UPLOAD_HINT.format(megabytes=service.settings.max_upload_mb))
             with gr.Accordion(words.BASELINE_HEADING, open=False):
                 baselines, baselines_kept = _upload(words.BASELINE, words.BASELINE_HINT)
             with gr.Accordion(words.ARRAY_HEADING, open=False):
-                sfreq = gr.Number(Form.sfreq, label=words.SFREQ, info=words.SFREQ_HINT)
-                channels = gr.Textbox(label=words.CHANNELS, info=words.CHANNELS_HINT)
-        problem = gr.HTML(visible=False)
+                sfreq = gr.Textbox(label=words.SFREQ, placeholder=words.SFREQ_HINT, html_attributes=NUMERIC)
+                channels = gr.Textbox(label=words.CHANNELS, placeholder=words.CHANNELS_HINT)
+        problem = _html(visible=False)
     return {
         **{"source": source, "about": about, "own": own, "recording": recording, "recording_kept": kept},
         **{"baselines": baselines, "baselines_kept": baselines_kept, "sfreq": sfreq, "channels": channels},
@@ -125,44 +130,49 @@ def _recording(service: Service) -> Parts:
 
 def _upload(label: str, hint: str) -> tuple[Upload, gr.HTML]:
     upload = Upload(label=label, file_count="multiple", height=130)
-    gr.HTML(charts.quiet(hint))
-    return upload, gr.HTML(visible=False)
+    _html(charts.quiet(hint))
+    return upload, _html(visible=False)
 
 
 def _actions() -> Parts:
-    with gr.Group(elem_classes="card", elem_id="actions"), gr.Row():
-        analyse = gr.Button(words.ANALYSE, variant="primary", interactive=False, scale=3, min_width=120)
-        stop = gr.Button(words.STOP, variant="stop", interactive=False, scale=2, min_width=80)
-        clear = gr.Button(words.CLEAR, scale=2, min_width=130)
+    with gr.Column(elem_classes="card", elem_id="actions"):
+        with gr.Row():
+            analyse = gr.Button(words.ANALYSE, variant="primary", interactive=False, scale=3, min_width=120)
+            stop = gr.Button(words.STOP, variant="stop", interactive=False, scale=1, min_width=90)
+        clear = gr.Button(words.CLEAR, size="sm")
     return {"analyse": analyse, "stop": stop, "clear": clear}
 
 
 def _results() -> Parts:
-    with gr.Group(elem_classes="card") as empty_card:
-        gr.HTML(charts.empty())
-    urgent = gr.HTML(visible=False)
-    progress = gr.HTML(visible=False, elem_classes="card")
-    with gr.Group(visible=False, elem_classes="card") as signal_card:
-        gr.HTML(charts.heading(words.SIGNAL_HEADING))
-        parts = {"signal": gr.HTML(), "quality": gr.HTML()}
-    with gr.Group(visible=False, elem_classes="card") as reading_card:
-        gr.HTML(charts.heading(words.READING_HEADING))
-        parts["reading"] = gr.HTML()
-    with gr.Group(visible=False, elem_classes="card") as assessment_card:
-        gr.HTML(charts.heading(words.ASSESSMENT_HEADING))
-        parts["assessment"] = gr.HTML()
+    with gr.Column(elem_classes="card") as empty_card:
+        _html(charts.empty())
+    urgent = _html(visible=False)
+    progress = _html(visible=False)
+    with gr.Column(visible=False, elem_classes="card") as signal_card:
+        _html(charts.heading(words.SIGNAL_HEADING))
+        parts = {"quality": _html()}
+        with gr.Row():
+            for names in (("signal",), ("bands", "done")):
+                with gr.Column(min_width=300):
+                    parts |= {name: _html() for name in names}
+    with gr.Column(visible=False, elem_classes="card") as reading_card:
+        _html(charts.heading(words.READING_HEADING))
+        parts["reading"] = _html()
+    with gr.Column(visible=False, elem_classes="card") as assessment_card:
+        _html(charts.heading(words.ASSESSMENT_HEADING))
+        parts["assessment"] = _html()
     cards = {"signal_card": signal_card, "reading_card": reading_card, "assessment_card": assessment_card}
     return {"empty_card": empty_card, "urgent": urgent, "progress": progress, **cards, **parts}
 
 
 def _chat() -> Parts:
-    with gr.Group(visible=False, elem_classes="card") as card:
-        gr.HTML(charts.heading(words.CHAT_HEADING))
+    with gr.Column(visible=False, elem_classes="card") as card:
+        _html(charts.heading(words.CHAT_HEADING))
         # Answers stay plain text: rendered Markdown could load a picture from somewhere else.
         chatbot = gr.Chatbot(
             elem_id="chat", show_label=False, height=360, render_markdown=False, buttons=[], feedback_options=None
         )
-        status = gr.HTML(visible=False)
+        status = _html(visible=False)
         with gr.Row(elem_classes="asks"):
             asks = [gr.Button(question, size="sm") for question in words.QUESTIONS]
         with gr.Row():
@@ -176,9 +186,9 @@ def _chat() -> Parts:
 
 
 def _record(state: gr.State) -> Parts:
-    with gr.Group(visible=False, elem_classes="card") as card:
-        gr.HTML(charts.heading(words.RECORD_HEADING))
-        gr.HTML(charts.quiet(words.RECORD_HINT))
+    with gr.Column(visible=False, elem_classes="card") as card:
+        _html(charts.heading(words.RECORD_HEADING))
+        _html(charts.quiet(words.RECORD_HINT))
         gr.render(inputs=[state], triggers=[state.change], show_progress="hidden")(partial(_fields, state))
     return {"record_card": card}
 
@@ -199,16 +209,17 @@ def _fields(state: gr.State, record: Record | None) -> None:
 
 def _section(section: Section) -> list[gr.Textbox]:
     # The measurements are long and seldom edited; everything else is open.
-    with gr.Accordion(section.title, open=section.key != "examination"):
+    with gr.Accordion(section.title, open=section.key != "examination", elem_classes="record-section"):
         return [_field(field) for field in section.fields]
 
 
 def _field(field: Field) -> gr.Textbox:
-    return gr.Textbox(field.value, label=field.label, info=ORIGIN_WORDS[field.origin], lines=1, max_lines=12)
+    info = ORIGIN_WORDS[field.origin]
+    return gr.Textbox(field.value, label=field.label, info=info, lines=1, max_lines=12, min_width=260)
 
 
 def _prompt() -> Parts:
-    with gr.Group(visible=False, elem_classes="card") as card, gr.Accordion(words.PROMPT_HEADING, open=False):
+    with gr.Column(visible=False, elem_classes="card") as card, gr.Accordion(words.PROMPT_HEADING, open=False):
         prompt = gr.Textbox(show_label=False, container=False, lines=8, max_lines=24, buttons=["copy"], elem_id="prompt")
     return {"prompt_card": card, "prompt": prompt}
 

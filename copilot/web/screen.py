@@ -33,11 +33,11 @@ def show(html: str) -> Any:
 def blank() -> Update:
     """The page before a reading."""
     cards = {card: gr.update(visible=False) for card in CARDS}
-    parts = ("progress", "urgent", "person_problem", "recording_problem", "chat_problem", "chat_status")
+    parts = ("progress", "urgent", "person_problem", "recording_problem", "consent_problem", "chat_status")
     return {
         **cards,
         **{part: show("") for part in parts},
-        **{part: "" for part in ("signal", "quality", "reading", "assessment", "prompt", "question")},
+        **{part: "" for part in ("signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question")},
         "empty_card": gr.update(visible=True),
         "chatbot": [],
         "record": None,
@@ -98,7 +98,7 @@ class Screen:
             "reading": charts.reading(reading),
             "assessment": charts.prose(reading.assessment, reading.suggestions),
             "chat_card": gr.update(visible=True),
-            "progress": show(charts.took(reading.timings)),
+            "progress": show(charts.said(_took(reading.timings))),
         }
 
 
@@ -120,16 +120,24 @@ def status(event: object) -> str:
     return ""
 
 
+def _took(timings: Mapping[str, float]) -> str:
+    return words.TOOK.format(total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
+
+
 def _signal(event: SignalReady) -> Update:
-    """Both figures in both themes, and the quality report."""
+    """Both pictures in both themes, and the quality report."""
     from copilot.eeg import plots  # matplotlib takes a second to import: not before the first page
 
-    signals = [plots.signal_figure(event.raw, event.cleaned, event.quality, dark=dark) for dark in (False, True)]
-    bands = [plots.band_power_figure(event.cleaned, event.quality, dark=dark) for dark in (False, True)]
+    raw, cleaned, quality = event.raw, event.cleaned, event.quality
+    themes = (False, True)
+    signal = [plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark)) for dark in themes]
+    bands = [plots.png(plots.band_power_figure(cleaned, quality, dark=dark)) for dark in themes]
     return {
         "signal_card": gr.update(visible=True),
-        "signal": charts.figure(*signals, words.SIGNAL_ALT) + charts.figure(*bands, words.BANDS_ALT),
-        "quality": charts.quality(event.quality, event.cleaned.notes),
+        "quality": charts.quality(quality),
+        "signal": charts.figure(*signal, words.SIGNAL_ALT),
+        "bands": charts.figure(*bands, words.BANDS_ALT),
+        "done": charts.sentences((*quality.sentences, *cleaned.notes)),
     }
 
 

@@ -48,7 +48,7 @@ CSS = """
   text-align: center; padding: 7px 16px; font-size: 13px; font-weight: 600; }
 .masthead { display: flex; align-items: center; gap: 14px; padding: 18px 0 6px; }
 .masthead svg { width: 46px; height: 46px; flex: none; }
-.masthead h1 { font-size: 23px; line-height: 1.2; margin: 0; color: var(--ink); letter-spacing: -.01em; }
+.masthead h1 { font-size: 23px; line-height: 1.2; margin: 0; color: var(--ink); letter-spacing: -.01em; font-weight: 700; }
 .masthead p { margin: 2px 0 0; color: var(--quiet); font-size: 14px; }
 .badge { margin-left: auto; text-align: right; font-size: 12.5px; color: var(--quiet); flex: none; max-width: 340px; }
 .badge b { color: var(--ink); }
@@ -56,9 +56,11 @@ CSS = """
 /* cards */
 .card { background: var(--card) !important; border: 1px solid var(--line) !important; border-radius: 14px !important;
   padding: 18px 20px !important; box-shadow: 0 1px 2px rgb(15 23 42 / .05); overflow: visible !important; }
-.card > .styler { background: none !important; gap: 12px; overflow: visible; padding: 0; }
+.card { gap: 12px !important; }
+.card .form { background: none !important; border: 0 !important; box-shadow: none; gap: 12px; overflow: visible; }
+.card .block { overflow: visible; }
 .card h2 { font-size: 16px; margin: 0; color: var(--ink); font-weight: 650; }
-.card p { margin: 0; }
+.card p { margin: 0; } .card .quiet p + p { margin-top: 8px; }
 .quiet, .card .quiet p { color: var(--quiet); font-size: 13px; line-height: 1.5; }
 .step { display: inline-grid; place-items: center; width: 24px; height: 24px; border-radius: 50%; margin-right: 9px;
   background: var(--accent); color: var(--card); font-size: 13px; font-weight: 700; }
@@ -71,16 +73,17 @@ footer { display: none !important; }
 .gradio-container :is(button, input, textarea, select, summary, a):focus-visible { outline: 3px solid var(--accent) !important;
   outline-offset: 2px; }
 #left { position: sticky; top: 48px; align-self: flex-start; max-height: calc(100vh - 60px); overflow-y: auto;
-  padding-bottom: 8px; scrollbar-width: thin; flex-wrap: nowrap; }
+  padding-bottom: 0; scrollbar-width: thin; flex-wrap: nowrap; }
 #left > * { flex-shrink: 0; }
-#actions { position: sticky; bottom: 0; z-index: 10; }
+#actions { position: sticky; bottom: 0; z-index: 10; gap: 8px !important; }
+.sources .wrap { display: grid !important; gap: 6px !important; }
 
 /* what is coming */
 .empty { text-align: center; padding: 34px 10px 22px; color: var(--quiet); }
 .empty > svg { width: min(440px, 90%); height: 90px; color: var(--accent); opacity: .55; }
 .empty h2 { margin: 10px 0 20px; font-size: 19px; }
-.empty ol { list-style: none; padding: 0; margin: 0; display: grid; gap: 12px; text-align: left;
-  grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); }
+.empty ul { list-style: none; padding: 0; margin: 0; display: grid; gap: 12px; text-align: left;
+  grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); }
 .empty li { background: var(--soft); border-radius: 10px; padding: 13px 15px; font-size: 13.5px; line-height: 1.45; }
 .empty li b { display: block; color: var(--ink); font-size: 14.5px; }
 
@@ -141,19 +144,21 @@ footer { display: none !important; }
 .axis i { position: absolute; top: -4px; bottom: -4px; width: 4px; margin-left: -2px; border-radius: 3px; background: var(--ink);
   box-shadow: 0 0 0 2px var(--card); }
 .ends { display: flex; justify-content: space-between; font-size: 12.5px; margin-top: 6px; }
-.prose { font-size: 15.5px; line-height: 1.65; overflow-wrap: anywhere; max-width: 75ch; }
-.prose p { margin: 0 0 10px; } .prose ul { margin: 4px 0 0; padding-left: 22px; } .prose h3 { font-size: 14px; margin: 12px 0 4px; }
-.gradio-container:has(.stages .now) .prose.writing p:last-of-type::after { content: "\\258D"; color: var(--accent); animation: pulse 1s infinite; }
+.essay { font-size: 15.5px; line-height: 1.65; overflow-wrap: anywhere; max-width: 75ch; }
+.essay p { margin: 0 0 10px; } .essay ul { margin: 4px 0 0; padding-left: 22px; } .essay h3 { font-size: 14px; margin: 12px 0 4px; }
+.gradio-container:has(.stages .now) .essay.writing p:last-of-type::after { content: "\\258D"; color: var(--accent); animation: pulse 1s infinite; }
 
 /* chat and record */
 .asks { gap: 8px !important; } .asks button { border-radius: 999px !important; font-weight: 500; min-width: fit-content !important; }
 #chat { border: 1px solid var(--line); border-radius: 12px; }
-.record-section { border-top: 1px solid var(--line) !important; padding-top: 12px !important; }
-.record-section h3 { font-size: 14px; margin: 0; }
+.record-section { border-top: 1px solid var(--line) !important; padding-top: 10px !important; }
+.record-section > button { font-weight: 650; font-size: 14.5px; }
+.record-section .form { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(260px, 100%), 1fr)); gap: 12px; }
+.record-section .form:has(> :only-child) { grid-template-columns: 1fr; }
 #prompt textarea { font-family: var(--font-mono); font-size: 12.5px; }
 
 @media (max-width: 860px) {
-  .gradio-container { padding: 0 12px 30px !important; } .notice { margin: 0 -12px; }
+  .gradio-container, .gradio-container main { padding: 0 8px 30px !important; } .notice { margin: 0 -8px; }
   .notice-line { font-size: 12px; padding: 6px 10px; }
   #left { position: static; max-height: none; overflow: visible; }
   .masthead { flex-wrap: wrap; } .masthead div { flex: 1; min-width: 0; } .badge { margin: 0; text-align: left; flex-basis: 100%; max-width: none; }

@@ -15,7 +15,8 @@ CONSENT = (
 CONSENT_BOX = "I am this person or act with their agreement, and they know that an AI infers an emotion."
 
 PERSON_HEADING = "The person"
-GENDER, AGE = "Gender", "Age"
+GENDER = "Gender"
+AGE, AGE_HINT = "Age", "Years"
 APPEARANCE, APPEARANCE_HINT = "Appearance", "How they say they look or feel, in their own words"
 COMPLAINT, COMPLAINT_HINT = "Complaint", "What brings them here"
 HISTORY, HISTORY_HINT = "History", "Earlier illness, medication, sleep"
@@ -33,8 +34,8 @@ BASELINE_HEADING = "Another recording of the same person (optional)"
 BASELINE = "Baseline recordings"
 BASELINE_HINT = "Nothing makes the reading better than knowing what is normal for this person. One file per recording."
 ARRAY_HEADING = "Only for bare numbers (CSV, NPY, MAT)"
-SFREQ, SFREQ_HINT = "Samples a second", "In hertz, if the file does not say"
-CHANNELS, CHANNELS_HINT = "Channel names", "In the file's order, for example Fp1, Fp2, F3"
+SFREQ, SFREQ_HINT = "Samples a second", "In hertz, where the file does not say"
+CHANNELS, CHANNELS_HINT = "Channel names", "In the file's order: Fp1, Fp2, F3 ..."
 IN_MEMORY = "In memory, no longer on disk: {names}"
 
 ANALYSE, STOP, CLEAR = "Analyse", "Stop", "Clear everything"
@@ -48,6 +49,8 @@ EMPTY_STEPS = (
 
 NO_CONSENT = "Please agree to the notice first."
 NO_RECORDING = "Add an EEG file or choose one of the examples."
+NOT_AN_AGE = "Age is {age!r}; give whole years from 0 to {most}."
+NOT_A_RATE = "{rate!r} is not a sampling rate; give samples a second as a number, for example 250."
 STOPPED = "Stopped. Press Analyse to start again."
 CLEARED = "Everything of this visit has been deleted."
 FAILED = "Something went wrong inside the copilot. Nothing was kept; please try again or try another file."
@@ -67,7 +70,6 @@ BANDS_ALT = "Power in five frequency bands, electrode by electrode, after cleani
 TRUST = {"good": "Good recording", "fair": "Fair recording", "poor": "Poor recording"}
 CLEAN_SECONDS = "{clean} of {total} seconds are clean"
 SECONDS_ALT = "Which seconds are clean, from the start to the end of the recording: {clean} of {total}."
-DONE_TO_SIGNAL = "What was found and done"
 
 READING_HEADING = "The reading"
 HEADLINE = {

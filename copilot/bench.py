@@ -1,0 +1,49 @@
+"""Measure the walk on this machine: ``python -m copilot.bench`` or ``make bench``.
+
+Three minutes of 19 simulated channels at 500 Hz, three walks with the model of the settings; the first one also pays for
+imports and for reading the whole prompt.
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from copilot.analysis import ReadingReady, analyse
+from copilot.eeg.decoder import Decoder
+from copilot.eeg.simulate import simulate
+from copilot.engine.opening import open_engine
+from copilot.person import Person
+from copilot.settings import Settings
+
+WALKS = 3
+
+
+def main() -> int:
+    """Print one line a walk."""
+    settings = Settings.from_environment()
+    engine, decoder = open_engine(settings), Decoder.load(settings.decoder)
+    recording = simulate(seconds=180, sfreq=500)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "simulated.npz"
+        np.savez(path, data=recording.data, sfreq=recording.sfreq, channels=recording.channels)
+        for number in range(1, WALKS + 1):
+            person = replace(Person(gender="female", age=20), complaint=f"walk {number}")
+            begun = time.perf_counter()
+            for event in analyse([path], person, engine=engine, decoder=decoder, settings=settings):
+                if isinstance(event, ReadingReady) and not event.complete:
+                    probabilities_s = time.perf_counter() - begun
+                elif isinstance(event, ReadingReady):
+                    t = event.reading.timings
+                    print(
+                        f"walk {number}: cleaned {t['clean_s']:.2f} s, probabilities {probabilities_s:.2f} s, "
+                        f"first token {t['first_token_s']:.2f} s, all {t['total_s']:.2f} s"
+                    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Which of the given files is the recording, and what kind it is, told from its first bytes (see ``open_source``)."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.eeg.recording import RecordingError
+
+Loaded = tuple[npt.NDArray[np.float32], float, float]
+"""Signal, shape (channels, samples); samples a second, Hz; seconds that the whole recording has."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file, before its signal is read.
+
+    Attributes:
+        kind: what people call this kind of file.
+        labels: every channel's label, as it stands in the file.
+        load: (rows, seconds) -> the signal of these channels, at most so many seconds from the start.
+        unit_stated: the signal comes in microvolts because the file states its units; else its units are unknown.
+        notes: what was found, plain sentences.
+    """
+
+    kind: str
+    labels: Sequence[str]
+    load: Callable[[Sequence[int], float], Loaded]
+    unit_stated: bool
+    notes: tuple[str, ...] = field(default=())
+
+
+READ = "Give EDF, BDF, GDF, BrainVision, EEGLAB, FIF, Neuroscan CNT, EGI, CSV, OpenBCI, Muse, NumPy or MATLAB files."
+
+_KINDS = {
+    b"\xffBIOSEMI": "BDF",
+    b"GDF ": "GDF",
+    b"\x93NUMPY": "NumPy",
+    b"MATLAB 5.0": "MATLAB",
+    b"Version 3.0": "CNT",
+    b"\x00\x00\x00\x64\x00\x00\x00\x1f": "FIF",
+    b"PK": "NumPy",
+}
+_NOT_READ = {
+    b"%PDF": "a PDF document",
+    b"\xff\xd8\xff": "a picture",
+    b"\x89PNG": "a picture",
+    b"GIF8": "a picture",
+    b"\x1f\x8b": "a gzip archive, which has to be unpacked first",
+    b"7z\xbc\xaf": "a 7z archive, which has to be unpacked first",
+    b"Rar!": "a RAR archive, which has to be unpacked first",
+    b"XDF:": "an XDF stream file, which has to be exported as EDF first",
+    b"\x89HDF": "an HDF5 file, which has to be saved as EDF or with MATLAB's save -v7 first",
+    b"MATLAB 7.3": "a MATLAB 7.3 file, which has to be saved with MATLAB's save -v7 first",
+    b"RIFF": "a sound, film or ANT eego file, which has to be exported as EDF first",
+}
+_SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json"}
+_BINARY = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT", ".set": "EEGLAB", ".vhdr": "BrainVision"}
+_PICKLES = {".pkl", ".pickle", ".joblib", ".p"}
+_WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
+_HEAD = 4096
+
+
+def open_source(files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
+    """Find the recording among ``files`` and open it.
+
+    Args:
+        files: all that was given, alone in their folder.
+        sfreq: samples a second, Hz, as the person states it; channels: names, likewise.
+
+    Raises:
+        RecordingError: none or several recordings, or none of a kind that is read.
+    """
+    from copilot.eeg import arrays, mne_formats, text_formats
+
+    if mff := {parent for path in files for parent in path.parents if parent.suffix.lower() == ".mff"}:
+        return mne_formats.open_mff(_only_one(sorted(mff)))
+    kinds = {path: recognise(path) for path in files}
+    mains = [path for path, kind in kinds.items() if kind not in ("sidecar", "text")]
+    path = _only_one(mains or _tables(kinds) or _alone(files))
+    kind = kinds[path]
+    if kind in ("NumPy", "MATLAB"):
+        return arrays.open_array(path, files, sfreq, channels)
+    if kind == "text":
+        return text_formats.open_text(path, files, sfreq, channels)
+    _check_transfer(path)
+    return mne_formats.open_mne(path, kind, files)
+
+
+def recognise(path: Path) -> str:
+    """What kind of file it is: a kind that is read, ``text``, or ``sidecar`` (belongs to another file).
+
+    Raises:
+        RecordingError: of a kind that is not read, or other than its name says.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    suffix = path.suffix.lower()
+    if suffix in _SIDECARS:
+        return "sidecar"
+    for start, what in _NOT_READ.items():
+        if head.startswith(start):
+            raise RecordingError(f"This is {what}. {READ}")
+    if _WEB_PAGE.match(head):
+        raise RecordingError("This is a web page or XML, not a recording; download the recording itself.")
+    if suffix in _PICKLES or re.match(rb"\x80[\x02-\x05][\x8a-\x95\x63\x7d\x5d\x28\x58\x00}\]]", head):
+        raise RecordingError("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
+    return _kind(head, suffix)
+
+
+def _kind(head: bytes, suffix: str) -> str:
+    for start, kind in _KINDS.items():
+        if head.startswith(start):
+            return kind
+    if re.match(rb"0 {7}", head) and len(head) >= 256:
+        return "EDF"
+    if re.match(rb"(\xef\xbb\xbf)?Brain ?Vision( Core| V-Amp)? Data( Exchange)? Header File", head):
+        return "BrainVision"
+    if suffix == ".raw" and re.match(rb"\x00\x00\x00[\x02-\x07]", head):
+        return "EGI"
+    if suffix in _BINARY:
+        raise RecordingError(
+            f"The file is named {suffix} but does not begin like {_BINARY[suffix]}: it is damaged, cut short or of another "
+            "kind; get the original again."
+        )
+    if b"\0" not in head and _printable(head):
+        return "text"
+    raise RecordingError(f"This kind of file is not read. {READ}")
+
+
+def _printable(head: bytes) -> bool:
+    control = sum(byte < 32 and byte not in b"\t\r\n\f" for byte in head)
+    return control == 0
+
+
+def _tables(kinds: dict[Path, str]) -> list[Path]:
+    """Text files that can be recordings; notes and BIDS tables beside one do not count."""
+    texts = [path for path, kind in kinds.items() if kind == "text"]
+    return texts if len(texts) == 1 else [path for path in texts if not re.search(r"(?i)channels|events|electrodes|notes|readme", path.stem)]
+
+
+def _alone(files: Sequence[Path]) -> list[Path]:
+    """Say which file is missing beside the sidecars that were given."""
+    suffixes = {path.suffix.lower() for path in files}
+    if any(path.read_bytes()[:1] == b"\x80" and path.suffix.lower() == ".dat" for path in files):
+        raise RecordingError("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
+    if ".fdt" in suffixes:
+        raise RecordingError("The .set file that belongs to the .fdt is missing; give both together.")
+    raise RecordingError("The header file (.vhdr) that belongs to these files is missing; give all files of the recording together.")
+
+
+def _only_one(candidates: Sequence[Path]) -> Path:
+    if len(candidates) != 1:
+        raise RecordingError("These are the files of several recordings; give one recording at a time.")
+    return candidates[0]
+
+
+def _check_transfer(path: Path) -> None:
+    """A binary file in which every line feed follows a carriage return went through a transfer in text mode."""
+    with path.open("rb") as file:
+        content = file.read(2**22)
+    feeds = content.count(b"\n")
+    if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
+        raise RecordingError(
+            "The file was damaged on its way, by a transfer that changes line ends as if it were text; get the original "
+            "again, in binary mode."
+        )

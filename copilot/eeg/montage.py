@@ -1,0 +1,140 @@
+"""Which channels of a file are electrodes on the scalp, and what the 10-05 system calls them (see ``find_electrodes``)."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from copilot.eeg import caps
+
+OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+"""The 10-20 names that the 10-10 system replaced (Chatrian et al. 1985)."""
+
+REFERENCES = ("A1", "A2", "M1", "M2")
+
+OPENBCI = (*("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2"), *("F7", "F8", "F3", "F4", "T7", "T8", "P3", "P4"))
+"""Where the OpenBCI documentation puts channels 1 to 16."""
+
+_REFERENCE_WORD = re.compile(
+    r"(?:LE|RE|REF\d?|REFERENCE|A1|A2|A1A2|A1\+A2|A12|M1|M2|M1M2|M1\+M2|LM|LER|AV|AVE?R?A?G?E?|AVG|AR|CAR|CMS|G\d?|GND|NOSE|ORG|VREF|\d)",
+    re.IGNORECASE,
+)
+"""What may follow a hyphen without making the channel a bipolar derivation; a digit is how MNE tells duplicates apart."""
+
+_KINDS = (
+    ("ECG", r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
+    ("eye movement", r"EOG|[HV]EO"),
+    ("muscle", r"EMG|CHIN"),
+    ("trigger", r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|ANNOTATION|DIN|PHOTIC"),
+    ("movement", r"ACC|GYR|MOTION"),
+    ("breathing", r"RESP|THOR|ABDO|FLOW|SPO2|SNORE"),
+)
+
+
+@dataclass(frozen=True)
+class Electrodes:
+    """The channels that are EEG.
+
+    Attributes:
+        rows: their places in the file.
+        names: their standard names, no duplicates.
+        notes: what was left out or assumed, plain sentences. Labels that are not electrodes are counted, never quoted:
+            they are free text, in which a name may stand.
+    """
+
+    rows: tuple[int, ...]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def find_electrodes(labels: Sequence[str]) -> Electrodes:
+    """Tell electrodes from everything else, and name them as the 10-05 system does."""
+    notes: list[str] = []
+    cap = caps.recognise([_plain(label) for label in labels])
+    if cap:
+        found = [cap.names.get(_plain(label)) for label in labels]
+        notes.append(f"Channels are numbered as on {cap.title}; its usual places are assumed.")
+    else:
+        shared = _shared_reference(labels)
+        found = [standard_name(label, shared) for label in labels]
+        if shared:
+            notes.append(f"All channels were recorded against {shared}, which is taken as their common reference.")
+    rows, names = _first_of_each(found, notes)
+    if left_out := _left_out([label for label, name in zip(labels, found, strict=True) if name is None]):
+        notes.append(f"Left out, because they are not single scalp electrodes: {left_out}.")
+    return Electrodes(tuple(rows), tuple(names), tuple(notes))
+
+
+def standard_name(label: str, shared_reference: str | None = None) -> str | None:
+    """``EEG Fp1-LE``, ``FP1``, ``Fp1.`` and ``T3`` to ``Fp1``, ``Fp1``, ``Fp1`` and ``T7``; None if not an electrode.
+
+    A bipolar derivation (``Fp1-F3``) is not a single electrode, unless ``shared_reference`` is its second half.
+    """
+    electrode, second = _halves(label)
+    name = _known(electrode)
+    if name is None or name in REFERENCES:
+        return None
+    if second and not _REFERENCE_WORD.fullmatch(second) and not (shared_reference and _known(second) == shared_reference):
+        return None
+    return name
+
+
+def _plain(label: str) -> str:
+    return label.strip().strip(".").upper()
+
+
+def _halves(label: str) -> tuple[str, str]:
+    """``EEG Fp1-LE`` to (``Fp1``, ``LE``)."""
+    text = re.sub(r"^\s*(?:EEG|POL)[\s_.:\-]*(?=\S)", "", label, flags=re.IGNORECASE)
+    first, _, second = text.strip().strip(".").partition("-")
+    if not second:
+        first, _, second = re.sub(r"[_:/\s]+", "-", first.strip()).partition("-")
+    return first.strip(" ."), re.sub(r"-\d$", "", second.strip(" ."))
+
+
+def _known(text: str) -> str | None:
+    """The standard spelling of an electrode's name, old names replaced."""
+    name = _spellings().get(text.upper())
+    return OLD_NAMES.get(name, name) if name else None
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    return {name.upper(): name for name in caps.directions(caps.STANDARD)}
+
+
+def _shared_reference(labels: Sequence[str]) -> str | None:
+    """The electrode that every derivation ends in, if there are four or more: that is a reference, not a bipolar chain."""
+    seconds = [_known(second) for first, second in map(_halves, labels) if second and _known(first)]
+    seconds = [name for name in seconds if name and name not in REFERENCES]
+    return seconds[0] if len(seconds) >= 4 and len(set(seconds)) == 1 else None
+
+
+def _first_of_each(found: Sequence[str | None], notes: list[str]) -> tuple[list[int], list[str]]:
+    rows: list[int] = []
+    names: list[str] = []
+    repeated = set()
+    for row, name in enumerate(found):
+        if name in names:
+            repeated.add(name)
+        elif name is not None:
+            rows.append(row)
+            names.append(name)
+    if repeated:
+        notes.append(f"More than one channel is called {', '.join(sorted(map(str, repeated)))}; the first of each is used.")
+    return rows, names
+
+
+def _left_out(labels: Sequence[str]) -> str:
+    """Say what was left out: ``1 ECG, 2 reference``."""
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(map(_kind, labels)).items())
+
+
+def _kind(label: str) -> str:
+    first, second = _halves(label)
+    if _known(first) in REFERENCES:
+        return "reference"
+    if _known(first) and second:
+        return "bipolar"
+    return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), "other")

@@ -1,0 +1,27 @@
+"""Settings to an engine (see ``open_engine``)."""
+
+from copilot.engine.base import Engine, EngineError
+from copilot.settings import Settings
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The server that ``settings.server`` names, else the model file in this process.
+
+    llama.cpp is imported only where it is needed: loading its library takes time, and a user of a server may lack it.
+
+    Raises:
+        EngineError: the model cannot be loaded.
+    """
+    if settings.server:
+        from copilot.engine.remote import RemoteEngine
+
+        return RemoteEngine(
+            settings.server, model=settings.server_model, key=settings.server_key, context=settings.context
+        )
+    try:
+        from copilot.engine.llama import LlamaEngine
+    except ImportError as error:
+        raise EngineError(
+            "The package llama-cpp-python is missing; install requirements.txt or set EEG_COPILOT_SERVER."
+        ) from error
+    return LlamaEngine(settings.model, threads=settings.threads, context=settings.context)

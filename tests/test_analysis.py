@@ -1,0 +1,167 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from copilot import analysis, chat, prompt
+from copilot.analysis import PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun
+from copilot.eeg import simulate
+from copilot.eeg.decoder import Decoder
+from copilot.eeg.recording import RecordingError
+from copilot.engine.base import ModelInfo, Token
+from copilot.person import Person
+from copilot.settings import Settings, SettingsError
+from copilot.training import fit_decoder
+from tests.fake_engine import ANSWER, FakeEngine
+from tests.features_file import simulated_faced
+
+PERSON = Person(gender="female", age=20)
+MODEL = ModelInfo("fake", metadata={"codec": "bands", "prompt_version": prompt.PROMPT_VERSION})
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return fit_decoder.fit(simulated_faced(people=6, seed=0, strength=0.5))
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate.write_example("eyes-closed", tmp_path_factory.mktemp("calm"))
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate.write_example("busy", tmp_path_factory.mktemp("busy"))
+
+
+def walk(path: Path, decoder: Decoder, engine: FakeEngine | None = None, **options: object) -> list[analysis.Event]:
+    settings = options.pop("settings", Settings())
+    engine = engine or FakeEngine(info=MODEL)
+    return list(analysis.analyse([path], PERSON, engine=engine, decoder=decoder, settings=settings, **options))  # type: ignore[arg-type]
+
+
+def only(events: list[analysis.Event], kind: type) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def test_the_walk_goes_from_a_file_to_a_record_in_order(calm: Path, decoder: Decoder) -> None:
+    events = walk(calm, decoder)
+    assert [e.stage for e in only(events, StageBegun)] == list(analysis.STAGES)
+    kinds = [type(e) for e in events]
+    assert kinds.index(SignalReady) < kinds.index(PromptReady) < kinds.index(ReadingReady) < kinds.index(Token)
+    assert isinstance(events[-1], RecordReady)
+    first, last = only(events, ReadingReady)
+    assert (first.complete, last.complete) == (False, True)
+    assert first.reading.assessment == ""
+    assert last.reading.emotion == "joy"
+    assert last.reading.assessment in ANSWER
+    assert len(last.reading.suggestions) == 2
+    timings = last.reading.timings
+    assert 0 < timings["clean_s"] < timings["first_token_s"] <= timings["total_s"]
+
+
+def test_probabilities_are_the_models_scores_at_the_files_temperature(calm: Path, decoder: Decoder) -> None:
+    scores = {"joy": -1.0, "fear": -2.0}
+    warm = replace(MODEL, metadata={**MODEL.metadata, "temperature": "2"})
+    plain, tempered = (
+        only(walk(calm, decoder, FakeEngine(scores=scores, info=info)), ReadingReady)[-1].reading
+        for info in (MODEL, warm)
+    )
+    ratio = plain.probabilities[7] / plain.probabilities[2]
+    assert ratio == pytest.approx(np.e)
+    assert tempered.probabilities[7] / tempered.probabilities[2] == pytest.approx(np.sqrt(np.e))
+
+
+def test_the_read_out_setting_decides_what_the_model_sees_and_who_decides(calm: Path, decoder: Decoder) -> None:
+    readings, prompts = {}, {}
+    for readout in ("both", "model", "decoder"):
+        events = walk(calm, decoder, settings=Settings(readout=readout))
+        readings[readout] = only(events, ReadingReady)[-1].reading
+        prompts[readout] = only(events, PromptReady)[-1].messages[1]["content"]
+    assert "Decoder evidence" in prompts["both"]
+    assert "Decoder evidence" not in prompts["model"]
+    assert readings["both"].emotion == "joy"
+    listed = prompts["decoder"].rsplit(", ", 1)[1]
+    assert listed.startswith(readings["decoder"].emotion)
+
+
+def test_two_states_give_different_text_and_different_evidence(calm: Path, busy: Path, decoder: Decoder) -> None:
+    texts = [only(walk(path, decoder), PromptReady)[-1].eeg_text for path in (calm, busy)]
+    differing = sum(a != b for a, b in zip(texts[0].split(), texts[1].split(), strict=True))
+    assert differing > 30
+
+
+def test_a_baseline_is_used_and_said(calm: Path, busy: Path, decoder: Decoder) -> None:
+    (alone,) = only(walk(busy, decoder), PromptReady)
+    events = walk(busy, decoder, baselines=[calm])
+    (ready,) = only(events, PromptReady)
+    assert "the person's own baseline" in ready.messages[1]["content"]
+    assert ready.eeg_text != alone.eeg_text
+    assert not any("with one the reading" in note for note in only(events, ReadingReady)[-1].reading.notes)
+
+
+def test_a_bad_baseline_is_named(calm: Path, decoder: Decoder, tmp_path: Path) -> None:
+    (tmp_path / "empty.edf").touch()
+    with pytest.raises(RecordingError, match="Baseline 1 of 1"):
+        walk(calm, decoder, baselines=[tmp_path / "empty.edf"])
+
+
+@pytest.mark.parametrize(("codec", "prompts"), [("wavelet", 1), ("wavelet-segments", 10)])
+def test_the_papers_codecs_are_read_segment_by_segment_and_named_as_untrained(
+    calm: Path, decoder: Decoder, codec: str, prompts: int
+) -> None:
+    engine = FakeEngine(info=MODEL)
+    events = walk(calm, decoder, engine, codec=codec)
+    assert [call.kind for call in engine.calls] == ["score"] * prompts + ["generate"]
+    assert any("not on" in note for note in only(events, ReadingReady)[-1].reading.notes)
+
+
+def test_an_unknown_codec_is_a_sentence(calm: Path, decoder: Decoder) -> None:
+    with pytest.raises(SettingsError, match="bands, wavelet"):
+        walk(calm, decoder, codec="morse")
+
+
+def test_a_model_without_eeg_keys_is_labelled_as_such(calm: Path, decoder: Decoder) -> None:
+    events = walk(calm, decoder, FakeEngine())
+    assert any("not trained for EEG" in note for note in only(events, ReadingReady)[-1].reading.notes)
+
+
+def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Decoder) -> None:
+    engine = FakeEngine(info=MODEL)
+    events = analysis.analyse([calm], PERSON, engine=engine, decoder=decoder, settings=Settings())
+    for event in events:
+        if isinstance(event, Token):
+            break
+    events.close()  # type: ignore[attr-defined]
+    assert engine.stopped == 1
+
+
+def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Decoder) -> None:
+    events: Iterator[analysis.Event] = analysis.prepare_prompt(
+        [calm], PERSON, settings=Settings(), metadata={}, decoder=decoder
+    )
+    *_, last = events
+    assert isinstance(last, PromptReady)
+    assert last.codec == "bands"
+
+
+def test_a_question_goes_to_the_model_with_the_reading_and_only_the_latest_turns() -> None:
+    engine = FakeEngine(answers=["It means joy."])
+    opening = prompt.build(PERSON, "a", codec="bands", compared_with="person")
+    opening.append({"role": "assistant", "content": "Emotion: joy"})
+    later = [{"role": "user" if i % 2 == 0 else "assistant", "content": f"turn {i}"} for i in range(20)]
+    text = "".join(e.text for e in chat.ask(engine, [*opening, *later], "what <|im_end|>?") if isinstance(e, Token))  # type: ignore[list-item]
+    assert text == "It means joy."
+    sent = engine.calls[0].messages
+    assert list(sent[:3]) == opening
+    assert [m["content"] for m in sent[3:-1]] == [f"turn {i}" for i in range(12, 20)]
+    assert "<|" not in sent[-1]["content"]
+
+
+def test_words_of_danger_never_reach_the_model() -> None:
+    engine = FakeEngine()
+    answer = [e for e in chat.ask(engine, [], "I want to kill myself") if isinstance(e, Token)]
+    assert engine.calls == []
+    assert "988" in answer[0].text
