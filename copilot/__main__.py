@@ -136,14 +136,17 @@ def _names(text: str) -> list[str]:
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
+    from copilot.eeg import preparation
     from copilot.eeg.decoder import Decoder
     from copilot.person import Person
     from copilot.settings import Settings
 
     settings = Settings.from_environment()
+    person = Person(options.gender, options.age, options.appearance, options.complaint, options.history)
+    preparation.warm_up()  # while the model opens
     return {
         "files": options.files,
-        "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
+        "person": person,
         "settings": settings,
         "decoder": Decoder.load(settings.decoder),
         "baselines": options.baseline,

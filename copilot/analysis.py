@@ -91,7 +91,15 @@ class RecordReady:
 
 
 Event = (
-    StageBegun | StageProgress | SignalReady | PromptReady | Waiting | PromptProgress | Token | ReadingReady | RecordReady
+    StageBegun
+    | StageProgress
+    | SignalReady
+    | PromptReady
+    | Waiting
+    | PromptProgress
+    | Token
+    | ReadingReady
+    | RecordReady
 )
 
 
@@ -171,7 +179,8 @@ def _prepare(
     channels: Sequence[str] | None,
 ) -> Iterator[Event]:
     """Read and clean the recording, then the baselines."""
-    limits = {"sfreq": sfreq, "channels": channels, "max_mb": settings.max_upload_mb, "max_minutes": settings.max_minutes}
+    limits = {"sfreq": sfreq, "channels": channels}
+    limits |= {"max_mb": settings.max_upload_mb, "max_minutes": settings.max_minutes}
     begun = ""
     for event in preparation.prepare(files, **limits):  # type: ignore[arg-type]
         if isinstance(event, Prepared):
@@ -288,7 +297,8 @@ def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Proba
             yield event
             if isinstance(event, PromptProgress):
                 yield StageProgress("score", (number + event.done / max(1, event.total)) / len(walk.prompts))
-    return np.mean(each, axis=0)
+    mean: emotions.Probabilities = np.mean(each, axis=0)
+    return mean
 
 
 def _write(walk: _Walk, engine: Engine, reading: Reading) -> Generator[Event, None, Reading]:

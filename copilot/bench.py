@@ -1,7 +1,7 @@
 """Measure the walk on this machine: ``python -m copilot.bench`` or ``make bench``.
 
-Three minutes of 19 simulated channels at 500 Hz, three walks with the model of the settings; the first one also pays for
-imports and for reading the whole prompt.
+Three minutes of 19 simulated channels at 500 Hz, three walks with the model of the settings; the first one also pays
+for imports and for reading the whole prompt.
 """
 
 import sys

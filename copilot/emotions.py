@@ -26,8 +26,8 @@ def uniform() -> Probabilities:
 
 def three_classes(probabilities: Sequence[float] | Probabilities) -> npt.NDArray[np.float64]:
     """Sum nine probabilities into (negative, neutral, positive), shape (3,)."""
-    totals: npt.NDArray[np.float64] = np.bincount(CLASS_OF, weights=np.asarray(probabilities, float), minlength=3)
-    return totals
+    totals = np.bincount(CLASS_OF, weights=np.asarray(probabilities, dtype=float), minlength=3)
+    return totals.astype(np.float64)
 
 
 def valence(probabilities: Sequence[float] | Probabilities) -> float:

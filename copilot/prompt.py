@@ -30,6 +30,9 @@ INSTRUCTION = (
 LABEL_PREFIX = "Emotion:"
 LABELS = tuple(f" {emotion}" for emotion in emotions.EMOTIONS)
 
+#: What control tokens of any model family are made of, and what is written instead.
+HARMLESS = str.maketrans('<>[]|"', "\u2039\u203a()\u00a6'")
+
 COMPARED_WITH = {"person": "the person's own baseline", "population": "other people"}
 
 
@@ -91,14 +94,13 @@ def evidence_line(probabilities: emotions.Probabilities) -> str:
 def label_prefix(probabilities: emotions.Probabilities) -> str:
     """How the answer begins once the emotion is known; the prose follows, so it cannot name another one first."""
     return (
-        f"{LABEL_PREFIX} {emotions.top(probabilities)}\n"
-        f"Confidence: {emotions.confidence(probabilities)}\nAssessment:"
+        f"{LABEL_PREFIX} {emotions.top(probabilities)}\nConfidence: {emotions.confidence(probabilities)}\nAssessment:"
     )
 
 
 def plain(text: str) -> str:
-    """Text from outside, unable to become a control token of any model family (``<|im_start|>``, ``[INST]``, ``</s>``)."""
-    return tidy(text).translate(str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "|": "¦", '"': "'"}))
+    """Text from outside that cannot become a control token of any model (``<|im_start|>``, ``[INST]``, ``</s>``)."""
+    return tidy(text).translate(HARMLESS)
 
 
 def digest(messages: list[Message]) -> str:

@@ -58,7 +58,7 @@ class Settings:
             SettingsError: a value of the wrong kind.
         """
         on_space = bool(environment.get("SPACE_ID"))
-        values: dict[str, object] = {"on_space": on_space, "host": "0.0.0.0" if on_space else cls.host}  # noqa: S104
+        values: dict[str, object] = {"on_space": on_space, "host": "0.0.0.0" if on_space else cls.host}
         for name in ("model", "decoder"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = Path(text).expanduser()

@@ -17,7 +17,9 @@ class EvidenceReader:
 
     info = ModelInfo(name="reader")
 
-    def score(self, messages: Sequence[Message], prefix: str, labels: Sequence[str]) -> Iterator[PromptProgress | Scores]:
+    def score(
+        self, messages: Sequence[Message], prefix: str, labels: Sequence[str]
+    ) -> Iterator[PromptProgress | Scores]:
         percents = dict(re.findall(r"(\w+) (\d+)%", messages[-1]["content"]))
         yield Scores(np.log([int(percents.get(label.strip(), 11)) + 0.5 for label in labels]))
 

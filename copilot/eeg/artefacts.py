@@ -17,10 +17,10 @@ MAX_COMPONENTS = 25
 """ICA needs about 20 samples for each of its squared components; a minute does not hold more."""
 TRAINING_SAMPLES = 12_000
 OCULAR_Z = 3.0
-OCULAR_R = {"blinks": 0.7, "glances": 0.85}
-"""An outlier among the components is an eye if it follows the electrodes beside the eyes this well (r, 1 to 10 Hz).
-Stricter for glances: F7 minus F8 is much brain, and a frontal component without any glance reaches 0.83. So glances
-under about 60 microvolts may stay in."""
+OCULAR_R = 0.7
+OCULAR_KURTOSIS = 0.3
+"""An outlier among the components is an eye if it follows the electrodes beside the eyes this well (r, 1 to 10 Hz) and
+comes in jerks: frontal background reaches the same correlation with F7 minus F8, but is near Gaussian (0.1 to 0.2)."""
 ABOVE_EYES = ("Fp1", "Fp2", "Fpz", "AF7", "AF8", "AF3", "AF4")
 MUSCLE_SLOPE = -0.31
 """Log-log spectral slope, 7 to 45 Hz, above which a component is muscle: paralysed people have none there (Dharmaprani
@@ -85,6 +85,7 @@ def _ocular(ica: Any, training: Any, above: list[str]) -> list[int]:
     """Components that follow blinks (electrodes above the eyes) or glances (left against right temple)."""
     from mne import create_info
     from mne.io import RawArray
+    from scipy.stats import kurtosis
 
     eyes = {"blinks": training.get_data(above).mean(axis=0)}
     if {"F7", "F8"} <= set(training.ch_names):
@@ -92,8 +93,9 @@ def _ocular(ica: Any, training: Any, above: list[str]) -> list[int]:
     info = create_info(list(eyes), training.info["sfreq"], "eog")
     watched = training.copy().add_channels([RawArray(np.stack(list(eyes.values())), info)], force_update_info=True)
     components, scores = ica.find_bads_eog(watched, threshold=OCULAR_Z)
-    enough = np.array([OCULAR_R[name] for name in eyes])
-    return [int(c) for c in components if (np.abs(np.atleast_2d(scores))[:, c] >= enough).any()]
+    strength = np.abs(np.atleast_2d(scores)).max(axis=0)
+    jerks = kurtosis(ica.get_sources(training).get_data(), axis=1)
+    return [int(c) for c in components if strength[c] >= OCULAR_R and jerks[c] >= OCULAR_KURTOSIS]
 
 
 def _muscle(ica: Any, training: Any) -> list[int]:

@@ -121,7 +121,8 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
 
     report = progress or (lambda share, words: None)
     _require_seconds(int(recording.seconds))
-    recording = replace(recording, data=np.nan_to_num(recording.data))  # a gap becomes flat, and flat is found
+    # A gap becomes flat, and flat is found.
+    recording = replace(recording, data=np.nan_to_num(recording.data, posinf=0.0, neginf=0.0))
     with use_log_level("ERROR"):  # MNE's warnings are about choices made here on purpose (short filters, few points)
         report(0.0, "looking for mains hum")
         line_hz, line_ratio = faults.find_line(recording.data, recording.sfreq)

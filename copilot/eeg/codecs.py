@@ -55,7 +55,7 @@ def letters(values: npt.ArrayLike, step: float) -> list[str]:
 
 
 def bands_text(entropy: Array, normal: Normal) -> str:
-    """150 letters: for each of FACED's 30 electrodes the five bands' mean, compared with ``normal``; about 150 tokens."""
+    """150 letters: the five bands' mean for each of FACED's 30 electrodes, compared with ``normal``; about 150 tokens."""
     return " ".join(letters(standardise(band_means(entropy)[:, None], normal), BANDS_STEP))
 
 
@@ -107,13 +107,13 @@ def _wavelet_texts(signal: Signal, points: int, segments: int) -> tuple[str, ...
     )
 
 
-def _baseline_scale(
-    signal: Signal, points: int, own: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _baseline_scale(signal: Signal, points: int, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Each channel's amplitude in the person's other recordings; its own where they lack the channel."""
     scale = own.copy()
     for row, name in enumerate(signal.recording.channels):
-        others = [reduce_points(b, points)[b.channels.index(name)].std() for b in signal.baselines if name in b.channels]
+        others = [
+            reduce_points(b, points)[b.channels.index(name)].std() for b in signal.baselines if name in b.channels
+        ]
         if others:
             scale[row] = np.mean(others)
     return scale

@@ -38,7 +38,7 @@ class Head:
     Attributes:
         mean, scale: of the feature vector in training, shape (features,).
         weights: shape (features, 9); bias: shape (9,).
-        temperatures: divisor of the mean score for one window and for three or more, shape (2,).
+        temperatures: divisor of the mean score for one window and for a clip of three, shape (2,).
         covariance: between electrodes, for each band, shape (5, 30, 30); fills in electrodes that are absent.
     """
 
@@ -79,7 +79,8 @@ class Decoder:
     def save(self, path: Path) -> None:
         """Write the weights as compressed numpy arrays."""
         arrays = {f"{name}.{key}": getattr(head, key) for name, head in self.heads.items() for key in vars(head)}
-        np.savez_compressed(path, **arrays, **{"normal.mean": self.population.mean, "normal.std": self.population.std})
+        arrays |= {"normal.mean": self.population.mean, "normal.std": self.population.std}
+        np.savez_compressed(path, allow_pickle=False, **arrays)
 
     def probabilities(self, entropy: Array, normal: Normal) -> Probabilities:
         """Nine calibrated probabilities for one recording.
@@ -97,8 +98,17 @@ class Decoder:
             return uniform()
         scores = (features(windows, normal.source) - head.mean) / head.scale
         scores = np.clip(scores, -LIMIT, LIMIT) @ head.weights + head.bias
-        few, many = head.temperatures
-        return softmax(scores.mean(axis=0) / (few + (many - few) * min(len(windows) - 1, 2) / 2))
+        return softmax(scores.mean(axis=0) / _temperature(head, len(windows)))
+
+
+def _temperature(head: Head, windows: int) -> float:
+    """The divisor for so many windows.
+
+    Three windows say more than one, because they hold the course of a clip that training has seen. A recording longer
+    than any clip is something else, and gets the caution of a single window.
+    """
+    one, clip = head.temperatures
+    return float({2: (one + clip) / 2, 3: clip}.get(windows, one))
 
 
 def fill_electrodes(z: Array, covariance: Array) -> Array:
@@ -118,14 +128,15 @@ def fill_electrodes(z: Array, covariance: Array) -> Array:
 
 
 def cut_windows(z: Array) -> Array:
-    """Windows of ten seconds that follow each other, shape (windows, 10, 30, 5); those that lack too much are left out."""
+    """Windows of ten seconds one after the other, shape (windows, 10, 30, 5), without those that lack too much."""
     count = z.shape[1] // WINDOW
     windows = z[:, : count * WINDOW].transpose(1, 0, 2).reshape(count, WINDOW, *z.shape[::2])
     missing = ~np.isfinite(windows).all(axis=(2, 3))
     windows = windows[missing.sum(axis=1) <= MISSING_SECONDS]
     missing = ~np.isfinite(windows).all(axis=(2, 3))
     means = np.nanmean(windows, axis=1, keepdims=True) if len(windows) else windows[:, :1]
-    return np.where(missing[:, :, None, None], means, windows)
+    filled: Array = np.where(missing[:, :, None, None], means, windows)
+    return filled
 
 
 def features(windows: Array, source: str) -> npt.NDArray[np.float64]:
@@ -146,5 +157,5 @@ def features(windows: Array, source: str) -> npt.NDArray[np.float64]:
 def softmax(scores: npt.NDArray[np.float64]) -> Probabilities:
     """Probabilities from scores, along the last axis."""
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
+    probabilities: Probabilities = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities

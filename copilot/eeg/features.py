@@ -13,8 +13,9 @@ import numpy.typing as npt
 from copilot.eeg.recording import Recording
 
 #: FACED's electrodes in FACED's order, without its two mastoids.
-ELECTRODES = tuple(
-    "Fp1 Fp2 Fz F3 F4 F7 F8 FC1 FC2 FC5 FC6 Cz C3 C4 T7 T8 CP1 CP2 CP5 CP6 Pz P3 P4 P7 P8 PO3 PO4 Oz O1 O2".split()
+ELECTRODES = (
+    *("Fp1", "Fp2", "Fz", "F3", "F4", "F7", "F8", "FC1", "FC2", "FC5", "FC6", "Cz", "C3", "C4", "T7"),
+    *("T8", "CP1", "CP2", "CP5", "CP6", "Pz", "P3", "P4", "P7", "P8", "PO3", "PO4", "Oz", "O1", "O2"),
 )
 BANDS_HZ = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 14.0), "beta": (14.0, 30.0), "gamma": (30.0, 47.0)}
 
@@ -72,12 +73,13 @@ def person_normal(entropies: Sequence[Array]) -> Normal:
     means = np.stack([_nanmean(e, axis=1) for e in entropies])
     inside = np.stack([_nanmean((e - m[:, None]) ** 2, axis=1) for e, m in zip(entropies, means, strict=True)])
     variance = _nanmean(inside, axis=0) + _nanmean((means - _nanmean(means, axis=0)) ** 2, axis=0)
-    return Normal(_nanmean(means, axis=0), np.sqrt(variance), "person")
+    return Normal(_nanmean(means, axis=0), np.sqrt(variance).astype(np.float32), "person")
 
 
 def standardise(entropy: Array, normal: Normal) -> Array:
     """How far from normal, in standard deviations; same shape as ``entropy`` (30, seconds, 5)."""
-    return (entropy - normal.mean[:, None]) / np.maximum(normal.std, SMALLEST_STD)[:, None]
+    z = (entropy - normal.mean[:, None]) / np.maximum(normal.std, SMALLEST_STD)[:, None]
+    return z.astype(np.float32)
 
 
 def _nanmean(values: Array, axis: int) -> Array:
@@ -86,7 +88,7 @@ def _nanmean(values: Array, axis: int) -> Array:
     total = np.where(there, values, 0).sum(axis=axis, dtype=np.float64)
     count = there.sum(axis=axis)
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return mean.astype(np.float32)
+    return np.asarray(mean, dtype=np.float32)
 
 
 def band_means(entropy: Array) -> Array:

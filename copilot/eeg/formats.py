@@ -126,14 +126,9 @@ def _kind(head: bytes, suffix: str) -> str:
             f"The file is named {suffix} but does not begin like {_BINARY[suffix]}: it is damaged, cut short or of another "
             "kind; get the original again."
         )
-    if b"\0" not in head and _printable(head):
+    if not any(byte < 32 and byte not in b"\t\r\n" for byte in head):
         return "text"
     raise RecordingError(f"This kind of file is not read. {READ}")
-
-
-def _printable(head: bytes) -> bool:
-    control = sum(byte < 32 and byte not in b"\t\r\n\f" for byte in head)
-    return control == 0
 
 
 def _tables(kinds: dict[Path, str]) -> list[Path]:
@@ -149,7 +144,9 @@ def _alone(files: Sequence[Path]) -> list[Path]:
         raise RecordingError("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
     if ".fdt" in suffixes:
         raise RecordingError("The .set file that belongs to the .fdt is missing; give both together.")
-    raise RecordingError("The header file (.vhdr) that belongs to these files is missing; give all files of the recording together.")
+    if suffixes & {".eeg", ".dat", ".vmrk"}:
+        raise RecordingError("The header file (.vhdr) of the recording is missing; give its .vhdr, .eeg and .vmrk files together.")
+    raise RecordingError(f"There is no recording among these files. {READ}")
 
 
 def _only_one(candidates: Sequence[Path]) -> Path:

@@ -26,7 +26,8 @@ _KINDS = (
     ("ECG", r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
     ("eye movement", r"EOG|[HV]EO"),
     ("muscle", r"EMG|CHIN"),
-    ("trigger", r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|ANNOTATION|DIN|PHOTIC"),
+    ("annotation", r"ANNOTATION"),
+    ("trigger", r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|DIN|PHOTIC"),
     ("movement", r"ACC|GYR|MOTION"),
     ("breathing", r"RESP|THOR|ABDO|FLOW|SPO2|SNORE"),
 )

@@ -141,7 +141,7 @@ def _background(stream: np.random.Generator, positions: Floats, samples: int, sf
     """Resting activity: power like that of FACED's band means, correlated between neighbours, plus sensor noise."""
     hz = np.maximum(np.fft.rfftfreq(samples, 1 / sfreq), 0.5)
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    smooth = np.linalg.cholesky(np.exp(-0.5 * (distance / 0.07) ** 2) + 1e-6 * np.eye(len(positions)))
+    smooth = np.linalg.cholesky(np.exp(-0.5 * (distance / 0.08) ** 2) + 1e-6 * np.eye(len(positions)))
     white = stream.standard_normal((len(positions), samples))
     coloured: Floats = np.fft.irfft(np.fft.rfft(white) * np.sqrt(13.4 / hz**1.35 + 0.05) * np.sqrt(sfreq / 2), samples)
     noise: Floats = stream.standard_normal(white.shape) * np.sqrt(0.01 * sfreq / 2)

@@ -16,11 +16,12 @@ from copilot.engine.base import EngineError, Message, ModelInfo, PromptProgress,
 from copilot.engine.model_file import open_model_file
 from copilot.engine.native import BATCH, NativeModel
 
-#: The longest that a chunk of the prompt should take, since a stream stops only between chunks. llama.cpp's abort
-#: callback is no way out: it would be Python called for every node of the graph, waiting for the interpreter each time.
-CHUNK_SECONDS = 0.1
-#: Tokens in the first chunk, before the model's speed is known.
-FIRST_CHUNK = 8
+#: The longest that a chunk of the prompt should take, since a stream stops only between chunks: a generator cannot be
+#: closed while it runs, so llama.cpp's abort callback would have nobody to call for it.
+CHUNK_SECONDS = 0.15
+#: Tokens in the first chunk, before the model's speed is known, and in the smallest: on a busy machine the time of a
+#: chunk hardly depends on its size, and one token at a time would take for ever.
+FIRST_CHUNK, SMALLEST_CHUNK = 8, 4
 #: How often a stream that waits for another reports itself.
 WAITING_SECONDS = 0.1
 
@@ -174,7 +175,7 @@ class LlamaEngine:
         self._append(tokens)
         seconds = time.perf_counter() - began
         if seconds > CHUNK_SECONDS:
-            self._chunk = max(1, self._chunk // 2)
+            self._chunk = max(SMALLEST_CHUNK, self._chunk // 2)
         elif seconds < CHUNK_SECONDS / 2 and len(tokens) == self._chunk:
             self._chunk = min(BATCH, self._chunk * 2)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-# On a busy machine, threads that spin while they wait for each other take a hundred times as long as threads that
-# sleep (measured: 0.36 s against 14 s for 16 tokens). OpenMP reads this once, when llama.cpp is loaded.
+# On a busy machine, threads that spin while they wait for each other take ten to forty times as long as threads that
+# sleep (measured on two cores with two other programs running). OpenMP reads this once, when llama.cpp is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp as C
@@ -54,8 +54,8 @@ class NativeModel:
 
     def tokenize(self, text: str, *, control: bool) -> list[int]:
         """Tokens of ``text``; only with ``control`` may ``<|im_start|>`` and its like become control tokens."""
-        data = text.encode()
-        tokens = (C.llama_token * (len(data) + 1))()
+        data = text.encode(errors="replace")  # half a surrogate pair can come in through JSON
+        tokens = (C.llama_token * (len(data) + 8))()  # some tokenizers put a space, of up to three bytes, before a text
         count = C.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), False, control)
         return list(tokens[:count])
 
@@ -72,7 +72,7 @@ class NativeModel:
 
     def bytes_of(self, token: int) -> bytes:
         """What a token adds to the answer: maybe a part of a character only, nothing for a control token."""
-        piece = ctypes.create_string_buffer(256)
+        piece = ctypes.create_string_buffer(1024)
         length = C.llama_token_to_piece(self._vocabulary, token, piece, len(piece), 0, False)
         return piece.raw[:length]
 
@@ -125,7 +125,7 @@ def _context_params(threads: int, context: int) -> "C.llama_context_params":
     params.n_ctx = context
     params.n_batch = params.n_ubatch = BATCH
     params.n_threads = params.n_threads_batch = threads
-    params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED  # half as fast for chunks of 16 to 32 tokens
+    params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED  # slower for chunks of 16 to 32 tokens
     return params
 
 

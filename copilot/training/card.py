@@ -32,8 +32,8 @@ suggestions. **A research tool, not a medical device; nothing it writes is a dia
 
 ## What it scores
 
-Balanced accuracy on {people} people it never saw (FACED subjects {subjects}), through the quantised file and the prompt
-alone. `evidence` says whether the decoder's line was in the prompt; `baseline` means z-scored over the person's own
+Balanced accuracy on {people} people it never saw (FACED subjects {subjects}), through the quantised file and the
+prompt alone. `evidence` says whether the decoder's line was in the prompt; `baseline` means z-scored over the person's own
 clips, without labels. Chance is 0.111 for nine classes and 0.333 for three.
 
 | EEG | evidence | unit | read-out | nine classes | three classes | macro-F1 (nine) | calibration error | n |
@@ -42,8 +42,8 @@ clips, without labels. Chance is 0.111 for nine classes and 0.333 for three.
 
 Read it with care:
 
-- **Most of this is recognising the film clip.** Everybody saw the same 28 clips. With clip and person both unseen, simple
-  decoders of these features fall to 0.18 of eight classes (chance 0.125), and to 0.55 for positive against negative.
+- **Most of this is recognising the film clip.** Everybody saw the same 28 clips. With clip and person both unseen,
+  simple decoders of these features fall to 0.18 of eight classes (chance 0.125), and to 0.55 for positive against negative.
 - The language model alone (evidence: no) reads the letters poorly; the decoder's line carries the reading.
 - Larger models on raw FACED signals reach more on 10-s segments, clips seen in training: EEGNet 0.41, LaBraM 0.53,
   CBraMod 0.55.
@@ -74,10 +74,9 @@ def card(report: dict[str, Any], receipt: dict[str, Any]) -> str:
 
 def _row(nine: dict[str, Any], three: dict[str, Any]) -> str:
     ece = "" if nine["ece"] is None else f"{nine['ece']:.3f}"
-    cells = [
-        nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"],
-        f"{nine['balanced_accuracy']:.3f}", f"{three['balanced_accuracy']:.3f}", f"{nine['macro_f1']:.3f}", ece, nine["n"],
-    ]  # fmt: skip
+    scores = [f"{row['balanced_accuracy']:.3f}" for row in (nine, three)] + [f"{nine['macro_f1']:.3f}"]
+    seen = [nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"]]
+    cells = [*seen, *scores, ece, nine["n"]]
     return f"| {' | '.join(map(str, cells))} |"
 
 

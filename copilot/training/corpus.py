@@ -173,4 +173,5 @@ def invent_person(rng: random.Random) -> Person:
 def invent_evidence(rng: random.Random) -> emotions.Probabilities:
     """Any nine probabilities, from flat to peaked, so that every evidence line can be read."""
     weights = np.array([rng.gammavariate(shape, 1.0) for shape in [rng.choice((0.3, 1.0, 5.0))] * 9]) + 1e-3
-    return weights / weights.sum()
+    probabilities: emotions.Probabilities = weights / weights.sum()
+    return probabilities

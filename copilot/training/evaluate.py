@@ -43,6 +43,9 @@ RUNS = (
     ("demographics-only", False, ("logits",)),
 )
 
+HEADING = "{:18} {:8} {:12} {:9} {:>6} {:>6} {:>6} {:>6} {:>5}"
+HEADING_WORDS = ("condition", "evidence", "unit", "read-out", "nine", "three", "F1", "ECE", "n")
+
 Row = dict[str, str | float | int | bool | None]
 
 
@@ -91,7 +94,9 @@ def make_items(trials: Sequence[Trial], condition: str, normals: dict[int, Norma
     if condition != "eeg-shuffled":
         return items
     order = np.random.default_rng(0).permutation(len(items))
-    return [replace(a, eeg_text=items[i].eeg_text, evidence=items[i].evidence) for a, i in zip(items, order, strict=True)]
+    return [
+        replace(a, eeg_text=items[i].eeg_text, evidence=items[i].evidence) for a, i in zip(items, order, strict=True)
+    ]
 
 
 def somebody(subject: int) -> Person:
@@ -125,9 +130,7 @@ def _logits(engine: Engine, messages: list[Message]) -> Floats:
 
 
 def _named(engine: Engine, messages: list[Message], temperature: float, seed: int) -> Floats:
-    events = engine.generate(
-        messages, prompt.LABEL_PREFIX, max_tokens=4, temperature=temperature, top_k=50, seed=seed
-    )
+    events = engine.generate(messages, prompt.LABEL_PREFIX, max_tokens=4, temperature=temperature, top_k=50, seed=seed)
     text = "".join(event.text for event in events if isinstance(event, Token)).lower()
     found = [(text.find(emotion), k) for k, emotion in enumerate(emotions.EMOTIONS) if emotion in text]
     return np.eye(len(emotions.EMOTIONS))[min(found)[1]] if found else np.zeros(len(emotions.EMOTIONS))
@@ -165,13 +168,12 @@ def _rows(
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as text, nine classes and three beside each other."""
-    lines = [f"{'condition':18} {'evidence':8} {'unit':12} {'readout':9} {'nine':>6} {'three':>6} {'F1':>6} {'ECE':>6} {'n':>5}"]
+    lines = [HEADING.format(*HEADING_WORDS)]
     for nine, three in zip(rows[::2], rows[1::2], strict=True):
-        ece = f"{nine['ece']:.3f}" if nine["ece"] is not None else "-"
-        lines.append(
-            f"{nine['condition']:18} {'yes' if nine['evidence'] else 'no':8} {nine['unit']:12} {nine['readout']:9} "
-            f"{nine['balanced_accuracy']:6.3f} {three['balanced_accuracy']:6.3f} {nine['macro_f1']:6.3f} {ece:>6} {nine['n']:5}"
-        )
+        scores = [f"{score:.3f}" for score in (nine["balanced_accuracy"], three["balanced_accuracy"], nine["macro_f1"])]
+        ece = "-" if nine["ece"] is None else f"{nine['ece']:.3f}"
+        evidence = "yes" if nine["evidence"] else "no"
+        lines.append(HEADING.format(nine["condition"], evidence, nine["unit"], nine["readout"], *scores, ece, nine["n"]))
     return "\n".join([*lines, "Balanced accuracy; chance is 0.111 for nine classes and 0.333 for three."])
 
 

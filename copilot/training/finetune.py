@@ -28,6 +28,7 @@ POOL = 1024
 #: Lengths are sorted this coarsely: finer, and a batch of evidence lines would be all flat or all peaked ones.
 BUCKET = 64
 
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast to learn."""
@@ -101,7 +102,9 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, schedu
     labels = torch.tensor(label_tokens(tokenizer), device=device)
     torch.manual_seed(schedule.seed)
     begun, shown = time.monotonic(), [0.0, 0.0]
-    for step, batch in enumerate(batches(corpus.examples(schedule.seed, schedule.drills), tokenizer, schedule.tokens), start=1):
+    for step, batch in enumerate(
+        batches(corpus.examples(schedule.seed, schedule.drills), tokenizer, schedule.tokens), start=1
+    ):
         with torch.autocast(device, dtype=torch.bfloat16):
             answer, label = losses(model, batch, labels, device)
         (answer + label).backward()
@@ -113,8 +116,8 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, schedu
         shown = [0.95 * a + 0.05 * b for a, b in zip(shown, now, strict=True)] if step > 1 else now
         if step % 50 == 0 or step == schedule.steps:
             left = (time.monotonic() - begun) / step * (schedule.steps - step) / 60
-            line = f"{what}: step {step}/{schedule.steps}, answer {shown[0]:.3f}, label {shown[1]:.3f}, {left:.0f} min left"
-            print(line, file=sys.stderr, flush=True)
+            losses_now = f"answer {shown[0]:.3f}, label {shown[1]:.3f}"
+            print(f"{what}: step {step}/{schedule.steps}, {losses_now}, {left:.0f} min left", file=sys.stderr, flush=True)
         if step == schedule.steps:
             break
     model.to("cpu").eval()

@@ -50,10 +50,16 @@ def heading(text: str, number: int | None = None) -> str:
     return f"<h2>{step}{escape(text)}</h2>"
 
 
+def subheading(text: str) -> str:
+    """A title inside a card."""
+    return f"<h3>{escape(text)}</h3>"
+
+
 def empty() -> str:
     """What stands where the reading will be."""
     steps = "".join(f"<li><b>{escape(title)}</b> {escape(what)}</li>" for title, what in words.EMPTY_STEPS)
-    wave = "M0 30" + "q5-24 10 0t10 0" * 4 + "l6-22 8 42 8-34 6 14" + "q5-14 10 0t10 0" * 4 + "q8-26 16 0t16 0q8-26 16 0t16 0"
+    fast, sharp, slow = "q5-24 10 0t10 0" * 5, "l6-22 8 42 8-34 6 14", "q8-26 16 0t16 0" * 4
+    wave = f"M0 30{fast}{sharp}{slow}"
     return (
         f'<div class="empty"><svg viewBox="0 0 252 60" aria-hidden="true"><path d="{wave}" fill="none" '
         f'stroke="currentColor" stroke-width="1.5"/></svg><h2>{escape(words.EMPTY)}</h2><ul>{steps}</ul></div>'
@@ -105,10 +111,13 @@ def _stage(name: str, progress: Mapping[str, float | None], estimate: float | No
     if share == 1:
         return f'<li class="done"><div class="track"><i></i></div>{escape(STAGES[name])} ✓</li>'
     about = words.ABOUT.format(seconds=max(1, round(estimate or 1)))
-    bar = f'<div class="track"><i style="width:{100 * share:.0f}%"></i></div>' if share is not None else (
-        f'<div class="track guess"><i style="animation-duration:{estimate or 1:.1f}s"></i></div>'
+    bar = (
+        f'<div class="track"><i style="width:{100 * share:.0f}%"></i></div>'
+        if share is not None
+        else (f'<div class="track guess"><i style="animation-duration:{estimate or 1:.1f}s"></i></div>')
     )
-    return f'<li class="now" aria-current="step">{bar}{escape(STAGES[name])}<small>{escape(detail or about)}</small></li>'
+    said = escape(detail or about)
+    return f'<li class="now" aria-current="step">{bar}{escape(STAGES[name])}<small>{said}</small></li>'
 
 
 def said(sentence: str) -> str:
@@ -148,14 +157,16 @@ def _seconds(clean: npt.NDArray[np.bool_], alt: str) -> str:
 
 def sentences(lines: Iterable[str]) -> str:
     """A plain list, each sentence once."""
-    return '<ul class="plain-list">' + "".join(f"<li>{escape(sentence)}</li>" for sentence in dict.fromkeys(lines)) + "</ul>"
+    items = (f"<li>{escape(line)}</li>" for line in dict.fromkeys(lines))
+    return f'<ul class="plain-list">{"".join(items)}</ul>'
 
 
 def reading(result: Reading) -> str:
     """The emotion with its uncertainty: headline, nine bars, three classes, valence, where it comes from."""
     first = max(result.probabilities)
     says = words.HEADLINE[result.confidence].format(emotion=result.emotion)
-    beside = f"{result.emotion} {percent(first)}" if result.certain else words.UNCERTAIN
+    times = words.TIMES_CHANCE.format(percent=percent(first), times=first * len(emotions.EMOTIONS))
+    beside = times if result.certain else f"{times} {words.UNCERTAIN}"
     source = f"{words.READOUT[result.readout]}. {words.MODEL}: {result.model}. {words.CODEC}: {result.codec}."
     return (
         f'<div class="headline">{_face(result.emotion)}<div><strong>{escape(says)}</strong>'

@@ -31,6 +31,7 @@ from copilot.web.screen import Screen, Update, blank, show, status
 from copilot.web.service import Service
 from copilot.web.uploads import Attachment
 
+
 class ConsentError(ValueError):
     """The notice has not been agreed to."""
 
@@ -130,8 +131,9 @@ def source(name: str) -> Update:
     return {"own": gr.update(visible=name == OWN), "about": show(about), "recording_problem": show("")}
 
 
-def keep(what: str, visit: Visit, files: tuple[Attachment, ...]) -> Update:
-    """Keep uploaded files in memory as the visit's ``recording`` or ``baselines``."""
+def keep(what: str, visit: Visit, uploaded: list[dict[str, Any]] | None) -> Update:
+    """Move uploaded files into memory, as the visit's ``recording`` or ``baselines``."""
+    files = uploads.take(uploaded)
     setattr(visit, what, files)
     names = ", ".join(f"{file.name} ({len(file.content) / 1e6:.1f} MB)" for file in files)
     said = charts.good_news(words.IN_MEMORY.format(names=names))
@@ -240,7 +242,7 @@ def turns(visit: Visit) -> list[dict[str, str]]:
 
 def stop(visit: Visit) -> Update:
     """What the page shows when work was stopped; Gradio has closed the generators already."""
-    return {**IDLE, "progress": show(charts.said(words.STOPPED)), "empty_card": gr.update(visible=False), "chatbot": turns(visit)}
+    return {**IDLE, "progress": show(charts.said(words.STOPPED)), "chatbot": turns(visit)}
 
 
 def stop_answer(visit: Visit) -> Update:

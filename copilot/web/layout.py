@@ -11,6 +11,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
 
+from copilot import chat
 from copilot.eeg.simulate import EXAMPLES
 from copilot.person import GENDERS, MAX_TEXT
 from copilot.record.record import ORIGIN_WORDS, Field, Record, Section
@@ -19,7 +20,6 @@ from copilot.web.handlers import Form, Visit
 from copilot.web.screen import Update
 from copilot.web.service import Service
 from copilot.web.theme import CSS, theme
-from copilot.web.uploads import Upload
 
 #: How many visitors may wait at once; the line itself lets one at a time work (see ``service.Line``).
 MOST_WAITING = 16
@@ -32,9 +32,6 @@ SAVE = """(file) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }"""
-
-#: Text with a number pad on phones: ``gr.Number`` shows, and sends, 0 where nothing was entered.
-NUMERIC = gr.InputHTMLAttributes(inputmode="decimal")
 
 Parts = dict[str, Any]
 
@@ -73,7 +70,7 @@ def launch(page: gr.Blocks, service: Service) -> str:
         state_session_capacity=200,
         footer_links=[],
         theme=theme(),
-        css=CSS,
+        css_paths=CSS,
     )
     return str(address)
 
@@ -91,8 +88,9 @@ def _person() -> Parts:
     with gr.Column(elem_classes="card"):
         _html(charts.heading(words.PERSON_HEADING, 2))
         with gr.Row():
+            # Text, because ``gr.Number`` shows, and sends, 0 where nothing was entered.
             gender = gr.Dropdown(list(GENDERS), value=Form.gender, label=words.GENDER, min_width=130)
-            age = gr.Textbox(label=words.AGE, placeholder=words.AGE_HINT, min_width=100, html_attributes=NUMERIC)
+            age = gr.Textbox(label=words.AGE, placeholder=words.AGE_HINT, min_width=100)
         texts = {
             "appearance": _text(words.APPEARANCE, words.APPEARANCE_HINT),
             "complaint": _text(words.COMPLAINT, words.COMPLAINT_HINT),
@@ -118,7 +116,7 @@ def _recording(service: Service) -> Parts:
             with gr.Accordion(words.BASELINE_HEADING, open=False):
                 baselines, baselines_kept = _upload(words.BASELINE, words.BASELINE_HINT)
             with gr.Accordion(words.ARRAY_HEADING, open=False):
-                sfreq = gr.Textbox(label=words.SFREQ, placeholder=words.SFREQ_HINT, html_attributes=NUMERIC)
+                sfreq = gr.Textbox(label=words.SFREQ, placeholder=words.SFREQ_HINT)
                 channels = gr.Textbox(label=words.CHANNELS, placeholder=words.CHANNELS_HINT)
         problem = _html(visible=False)
     return {
@@ -128,8 +126,8 @@ def _recording(service: Service) -> Parts:
     }
 
 
-def _upload(label: str, hint: str) -> tuple[Upload, gr.HTML]:
-    upload = Upload(label=label, file_count="multiple", height=130)
+def _upload(label: str, hint: str) -> tuple[gr.File, gr.HTML]:
+    upload = gr.File(label=label, file_count="multiple", height=130)
     _html(charts.quiet(hint))
     return upload, _html(visible=False)
 
@@ -177,7 +175,12 @@ def _chat() -> Parts:
             asks = [gr.Button(question, size="sm") for question in words.QUESTIONS]
         with gr.Row():
             question = gr.Textbox(
-                label=words.QUESTION, placeholder=words.QUESTION_HINT, show_label=False, scale=6, max_length=1000
+                label=words.QUESTION,
+                placeholder=words.QUESTION_HINT,
+                show_label=False,
+                scale=6,
+                min_width=240,
+                max_length=chat.MAX_QUESTION,
             )
             send = gr.Button(words.SEND, variant="primary", scale=1, min_width=80)
             stop = gr.Button(words.STOP, variant="stop", scale=1, min_width=80, interactive=False)
@@ -215,12 +218,16 @@ def _section(section: Section) -> list[gr.Textbox]:
 
 def _field(field: Field) -> gr.Textbox:
     info = ORIGIN_WORDS[field.origin]
-    return gr.Textbox(field.value, label=field.label, info=info, lines=1, max_lines=12, min_width=260)
+    wide = "wide" if len(field.value) > 60 or field.origin == "written" else "short"
+    return gr.Textbox(field.value, label=field.label, info=info, lines=1, max_lines=12, elem_classes=wide)
 
 
 def _prompt() -> Parts:
-    with gr.Column(visible=False, elem_classes="card") as card, gr.Accordion(words.PROMPT_HEADING, open=False):
-        prompt = gr.Textbox(show_label=False, container=False, lines=8, max_lines=24, buttons=["copy"], elem_id="prompt")
+    with (
+        gr.Column(visible=False, elem_classes="card", elem_id="prompt-card") as card,
+        gr.Accordion(words.PROMPT_HEADING, open=False),
+    ):
+        prompt = gr.Textbox(show_label=False, lines=8, max_lines=24, buttons=["copy"], elem_id="prompt")
     return {"prompt_card": card, "prompt": prompt}
 
 
@@ -229,26 +236,30 @@ def _connect(service: Service, parts: Parts) -> None:
     asks = parts.pop("asks")
     visit, form = parts["visit"], [parts[name] for name in Form.__dataclass_fields__]
     options = {"outputs": list(parts.values()), "show_progress": "hidden"}
+    private = {**options, "api_visibility": "private"}
 
     ask = _stream(parts, partial(handlers.ask, service))
     question = [visit, parts["question"]]
-    answering = [event(ask, question, api_name="ask", **options) for event in (parts["send"].click, parts["question"].submit)]
-    for button in asks:
-        answering.append(button.click(ask, [visit, button], api_visibility="private", **options))
-
-    analyse = _stream(parts, lambda visit, *values: handlers.analyse(service, visit, Form(*values)))
+    answering = [
+        parts["send"].click(ask, question, api_name="ask", **options),
+        parts["question"].submit(ask, question, **private),
+        *(button.click(ask, [visit, button], **private) for button in asks),
+    ]
     # A new analysis ends the chat about the old one.
+    analyse = _stream(parts, lambda visit, *values: handlers.analyse(service, visit, Form(*values)))
     analysing = parts["analyse"].click(analyse, [visit, *form], cancels=answering, api_name="analyse", **options)
+    everything = [analysing, *answering]
 
-    at_once = {"queue": False, **options}
     for what in ("recording", "baselines"):
         keep = _once(parts, partial(handlers.keep, what))
-        parts[what].upload(keep, [visit, parts[what]], api_name=what, **at_once)
-    for name in ("consent", "source"):
-        parts[name].change(_once(parts, getattr(handlers, name)), parts[name], api_visibility="private", **at_once)
-    parts["stop"].click(_once(parts, handlers.stop), visit, cancels=[analysing, *answering], api_name="stop", **at_once)
-    parts["chat_stop"].click(_once(parts, handlers.stop_answer), visit, cancels=answering, api_visibility="private", **at_once)
-    parts["clear"].click(_once(parts, handlers.clear), cancels=[analysing, *answering], api_name="clear", **at_once)
+        # Files as the browser describes them: see ``uploads``.
+        parts[what].upload(keep, [visit, parts[what]], preprocess=False, queue=False, api_name=what, **options)
+    parts["consent"].change(_once(parts, handlers.consent), parts["consent"], queue=False, **private)
+    parts["source"].change(_once(parts, handlers.source), parts["source"], queue=False, **private)
+    stop, stop_answer = _once(parts, handlers.stop), _once(parts, handlers.stop_answer)
+    parts["stop"].click(stop, visit, cancels=everything, queue=False, api_name="stop", **options)
+    parts["chat_stop"].click(stop_answer, visit, cancels=answering, queue=False, api_name="stop_answer", **options)
+    parts["clear"].click(_once(parts, handlers.clear), cancels=everything, queue=False, api_name="clear", **options)
 
 
 def _stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]]) -> Callable[..., Iterator[Parts]]:

@@ -37,7 +37,7 @@ def blank() -> Update:
     return {
         **cards,
         **{part: show("") for part in parts},
-        **{part: "" for part in ("signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question")},
+        **dict.fromkeys(("signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"), ""),
         "empty_card": gr.update(visible=True),
         "chatbot": [],
         "record": None,
@@ -129,17 +129,16 @@ def _signal(event: SignalReady) -> Update:
     from copilot.eeg import plots  # matplotlib takes a second to import: not before the first page
 
     raw, cleaned, quality = event.raw, event.cleaned, event.quality
-    themes = (False, True)
-    signal = [plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark)) for dark in themes]
-    bands = [plots.png(plots.band_power_figure(cleaned, quality, dark=dark)) for dark in themes]
+    signal = {dark: plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark)) for dark in (False, True)}
+    bands = {dark: plots.png(plots.band_power_figure(cleaned, quality, dark=dark)) for dark in (False, True)}
     return {
         "signal_card": gr.update(visible=True),
         "quality": charts.quality(quality),
-        "signal": charts.figure(*signal, words.SIGNAL_ALT),
-        "bands": charts.figure(*bands, words.BANDS_ALT),
-        "done": charts.sentences((*quality.sentences, *cleaned.notes)),
+        "signal": charts.figure(signal[False], signal[True], words.SIGNAL_ALT),
+        "bands": charts.figure(bands[False], bands[True], words.BANDS_ALT),
+        "done": charts.subheading(words.DONE) + charts.sentences((*quality.sentences, *cleaned.notes)),
     }
 
 
-def _transcript(messages: Sequence[Mapping[str, str]]) -> str:
+def _transcript(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)

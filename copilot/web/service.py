@@ -108,5 +108,9 @@ class Service:
             self._opened.set_result((self._open_engine(self.settings), Decoder.load(Path(self.settings.decoder))))
         except Exception as error:
             self._opened.set_exception(error)
-        import matplotlib.figure
-        import mne  # noqa: F401 - both take seconds: here while the visitor reads the notice
+        # Imports that take seconds: here, while the visitor reads the notice.
+        import mne
+
+        from copilot.eeg import plots
+
+        del mne, plots

@@ -1,13 +1,15 @@
-"""Uploaded files: read into memory and unlinked before any handler sees them."""
+"""Uploaded files: read into memory and unlinked before anything else happens.
+
+Gradio keeps uploads on disk as long as it runs, and anyone who knows the path can read one. Its ``File`` component also
+leaves an empty temporary file behind whenever it hands a path to a handler; so handlers take the browser's own
+description of the files (``preprocess=False``), whose paths Gradio has checked by then.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import gradio as gr
-from gradio.data_classes import FileData, ListFiles
 
 
 @dataclass(frozen=True)
@@ -18,21 +20,13 @@ class Attachment:
     content: bytes = field(repr=False)
 
 
-class Upload(gr.File):
-    """A file drop whose value reaches handlers as attachments, with nothing left on disk.
+def take(files: Sequence[dict[str, Any]] | None) -> tuple[Attachment, ...]:
+    """Read uploaded files and unlink them.
 
-    Gradio keeps uploads on disk as long as it runs, and anyone who knows the path can read one; its own ``File`` also
-    leaves an empty temporary file behind on every use.
+    Args:
+        files: as the browser describes them: ``path`` on this machine and ``orig_name`` on the person's.
     """
-
-    is_template = True  # for Gradio: drawn in the browser like its parent
-
-    def preprocess(self, payload: ListFiles | FileData | None) -> Any:
-        """The payload as a tuple of attachments; the files are gone afterwards."""
-        if payload is None:
-            return ()
-        files = payload.root if isinstance(payload, ListFiles) else [payload]
-        return tuple(_take(Path(file.path), file.orig_name or "") for file in files)
+    return tuple(_take(Path(file["path"]), file.get("orig_name") or "") for file in files or ())
 
 
 def _take(path: Path, name: str) -> Attachment:
@@ -49,7 +43,7 @@ def _take(path: Path, name: str) -> Attachment:
 
 def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
     """Write attachments into ``folder`` under their own names, for readers that need files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
     paths = [folder / attachment.name for attachment in attachments]
     for path, attachment in zip(paths, attachments, strict=True):
         path.write_bytes(attachment.content)

@@ -8,7 +8,7 @@ SERVER = "Prompts go to the language model server that this copilot was set up w
 CONSENT_HEADING = "Before you start"
 CONSENT = (
     "Your EEG and your words are used to infer an emotion. The result is uncertain, it is written by a small AI model "
-    "and **it is not a diagnosis**. Do not use it at work or in education to judge anyone: the EU AI Act prohibits that.",
+    "and **it is not a diagnosis**. Do not use it on people at work or in education: the EU AI Act prohibits that.",
     "The recording is cleaned of names and birth dates and stays in this computer's memory, never on its disk, until "
     "you press *Clear everything* or, at the latest, an hour after you close this page.",
 )
@@ -27,8 +27,8 @@ SOURCE = "Which EEG"
 OWN = "My own recording"
 UPLOAD = "EEG file"
 UPLOAD_HINT = (
-    "EDF, BDF, BrainVision and EEGLAB (all files together or as .zip), FIF, GDF, CNT, EGI, CSV, OpenBCI, Muse, NPY, MAT; "
-    "at most {megabytes} MB."
+    "EDF, BDF, BrainVision and EEGLAB (all files together or as .zip), FIF, GDF, CNT, EGI, CSV, OpenBCI, Muse, NPY or "
+    "MAT; at most {megabytes} MB."
 )
 BASELINE_HEADING = "Another recording of the same person (optional)"
 BASELINE = "Baseline recordings"
@@ -65,6 +65,7 @@ ABOUT = "about {seconds} s"
 TOOK = "Done in {total:.0f} s: signal ready after {clean:.1f} s, first word after {first:.1f} s."
 
 SIGNAL_HEADING = "The signal"
+DONE = "What was found and done"
 SIGNAL_ALT = "The EEG as it was read and after cleaning, channel by channel."
 BANDS_ALT = "Power in five frequency bands, electrode by electrode, after cleaning."
 TRUST = {"good": "Good recording", "fair": "Fair recording", "poor": "Poor recording"}
@@ -77,10 +78,11 @@ HEADLINE = {
     "leaning": "Leaning towards {emotion}, but uncertain",
     "unclear": "Uncertain: no emotion stands out",
 }
-UNCERTAIN = "Uncertain: the first emotion does not stand out from the others, so read this as a hint at most."
+TIMES_CHANCE = "{percent}, which is {times:.1f} times chance."
+UNCERTAIN = "It does not stand out enough to be certain: read it as a hint at most."
 CALIBRATED = (
-    "A probability of 30 % means: in about 3 of 10 such readings this emotion was the right one, measured on people the "
-    "model had never seen, watching film clips in a laboratory. Elsewhere it may be less."
+    "A probability of 30 % means: in about 3 of 10 such readings this emotion was the right one, measured on people "
+    "whom the model had never seen, watching film clips in a laboratory. Elsewhere it may be less."
 )
 CHANCE = "chance, 11 %"
 PROBABILITIES = "Probability of each of nine emotions"

@@ -1,0 +1,69 @@
+"""The process that reads and cleans one recording for ``preparation``, under limits: ``python -m copilot.eeg.worker FD``.
+
+``FD`` is the file descriptor of a pipe on which one ``Job`` comes in, and events and then a result or an error go out.
+"""
+
+import contextlib
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from fractions import Fraction
+from multiprocessing.connection import Connection
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from copilot.eeg import arrays, cleaning, mne_formats, recording, text_formats  # noqa: F401 - imported before the job comes
+from copilot.eeg.preparation import Job, Prepared, Progress
+
+DRAWN_HZ = 250.0
+"""Enough to draw the signal as read; more would only fill the pipe."""
+
+
+def main() -> None:
+    """Wait for a job, do it, and end; end too when nobody is left to ask or to listen."""
+    pipe = Connection(int(sys.argv[1]))
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        job = pipe.recv()
+        _limit(job.memory_mb)
+        tempfile.tempdir = job.folder
+        pipe.send(_result(pipe, job))
+
+
+def _result(pipe: Connection, job: Job) -> Prepared | recording.RecordingError:
+    try:
+        return _prepare(pipe, job)
+    except recording.RecordingError as error:
+        return recording.RecordingError(str(error))  # without its cause, which may hold anything
+    except MemoryError:
+        return recording.RecordingError("The recording needs more memory than is allowed; cut out the part that matters.")
+
+
+def _limit(memory_mb: int) -> None:
+    """No core dump, which would leave the recording on disk, and no more memory than allowed."""
+    with contextlib.suppress(ValueError, OSError):  # systems without such limits
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20, memory_mb * 2**20))
+
+
+def _prepare(pipe: Connection, job: Job) -> Prepared:
+    begun = time.monotonic()
+    raw = recording.read(job.paths, **job.options)  # type: ignore[arg-type]
+    read = time.monotonic()
+    pipe.send(Progress("read", 1.0, "read"))
+    cleaned, quality = cleaning.clean(raw, lambda share, words: pipe.send(Progress("clean", share, words)))
+    return Prepared(_drawn(raw), cleaned, quality, read - begun, time.monotonic() - read)
+
+
+def _drawn(raw: recording.Recording) -> recording.Recording:
+    if raw.sfreq <= DRAWN_HZ:
+        return raw
+    ratio = Fraction(DRAWN_HZ / raw.sfreq).limit_denominator(1000)
+    data = resample_poly(raw.data, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    return replace(raw, data=data.astype(np.float32), sfreq=raw.sfreq * ratio.numerator / ratio.denominator)
+
+
+if __name__ == "__main__":
+    main()
