@@ -102,8 +102,8 @@ def _add_input(command: argparse.ArgumentParser) -> None:
     """What all commands take: a person and an EEG."""
     add = command.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help="the recording; all its files, where a format has several")
-    add("--age", type=_years, required=True, help="whole years")
-    add("--gender", required=True, help="female, male, other or unspecified")
+    add("--age", type=_years, help="whole years")
+    add("--gender", default="unspecified", help="female, male, other or unspecified")
     add("--appearance", default="", metavar="TEXT", help="how they look or feel, in their own words")
     add("--complaint", default="", metavar="TEXT", help="what brings them here, in their own words")
     add("--history", default="", metavar="TEXT", help="what came before, in their own words")
@@ -136,17 +136,14 @@ def _names(text: str) -> list[str]:
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
-    from copilot.eeg import preparation
     from copilot.eeg.decoder import Decoder
     from copilot.person import Person
     from copilot.settings import Settings
 
     settings = Settings.from_environment()
-    person = Person(options.gender, options.age, options.appearance, options.complaint, options.history)
-    preparation.warm_up()  # while the model opens
     return {
         "files": options.files,
-        "person": person,
+        "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
         "settings": settings,
         "decoder": Decoder.load(settings.decoder),
         "baselines": options.baseline,

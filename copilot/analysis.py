@@ -107,12 +107,12 @@ Event = (
 class _Walk:
     """What the walk has gathered so far."""
 
+    codec: str
     started: float = field(default_factory=time.perf_counter)
     prepared: Prepared | None = None
     baselines: list[Prepared] = field(default_factory=list)
     prompts: list[list[Message]] = field(default_factory=list)
     evidence: emotions.Probabilities | None = None
-    codec: str = ""
     notes: list[str] = field(default_factory=list)
 
     def seconds(self) -> float:
@@ -146,9 +146,9 @@ def analyse(
     Raises:
         RecordingError, PersonError, EngineError, SettingsError: each a plain sentence.
     """
-    walk = _Walk()
+    walk = _Walk(codec=_codec(codec, engine.info.metadata))
     yield from _prepare(walk, files, baselines, settings, sfreq, channels)
-    yield from _encode(walk, person, settings, decoder, engine.info.metadata, codec)
+    yield from _encode(walk, person, settings, decoder, engine.info.metadata)
     yield from _read(walk, engine, settings, person)
 
 
@@ -165,9 +165,17 @@ def prepare_prompt(
     channels: Sequence[str] | None = None,
 ) -> Iterator[Event]:
     """The first half of ``analyse``, up to the prompt: the last event is ``PromptReady``. No engine is needed."""
-    walk = _Walk()
+    walk = _Walk(codec=_codec(codec, metadata))
     yield from _prepare(walk, files, baselines, settings, sfreq, channels)
-    yield from _encode(walk, person, settings, decoder, metadata, codec)
+    yield from _encode(walk, person, settings, decoder, metadata)
+
+
+def _codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
+    """The codec asked for, else the model's own, else the default; checked before a file is opened."""
+    name = asked_for or metadata.get("codec", "bands")
+    if name not in codecs.CODECS:
+        raise SettingsError(f"There is no codec {name!r}; choose one of: {', '.join(codecs.CODECS)}.")
+    return name
 
 
 def _prepare(
@@ -209,13 +217,9 @@ def _encode(
     settings: Settings,
     decoder: Decoder,
     metadata: Mapping[str, str],
-    codec: str | None,
 ) -> Iterator[Event]:
     """Turn the cleaned signal into prompts."""
     yield StageBegun("encode", ESTIMATES["encode"])
-    walk.codec = codec or metadata.get("codec", "bands")
-    if walk.codec not in codecs.CODECS:
-        raise SettingsError(f"There is no codec {walk.codec!r}; choose one of: {', '.join(codecs.CODECS)}.")
     assert walk.prepared is not None
     entropy = differential_entropy(walk.prepared.cleaned, walk.prepared.quality.clean)
     normal = _normal(walk, entropy, decoder)

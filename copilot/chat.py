@@ -29,6 +29,13 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
     if fixed := answer_at_once(question):
         yield Token(fixed)
         return
-    later = list(conversation[OPENING:])[-KEPT:]
-    asked: Message = {"role": "user", "content": prompt.plain(question[:MAX_QUESTION])}
-    yield from engine.generate([*conversation[:OPENING], *later, asked], max_tokens=300)
+    asked: Message = {"role": "user", "content": question}
+    later = [_harmless(turn) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
+    yield from engine.generate([*conversation[:OPENING], *later], max_tokens=300)
+
+
+def _harmless(turn: Message) -> Message:
+    """What the person typed, unable to become control tokens; the same each time, so that it is read only once."""
+    if turn["role"] != "user":
+        return turn
+    return {"role": "user", "content": prompt.plain(turn["content"][:MAX_QUESTION])}

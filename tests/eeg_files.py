@@ -59,7 +59,7 @@ def write_edf(
     largest = physical or max([float(np.abs(row).max()) for row in rows] + [1e-6]) * 1.01
     digital, width = (8388607, 3) if bdf else (32767, 2)
     labels, units = list(channels), [unit] * len(rows)
-    limit = f"{largest:.6g}"[:7]
+    limit = next(text for text in (f"{largest:.6g}", f"{largest * 1.1:.1e}") if len(text) < 8)
     samples = [
         np.clip(np.round(row * digital / float(limit)), -digital, digital)[: seconds * rate].reshape(seconds, rate)
         for row, rate in zip(rows, rates, strict=True)
@@ -68,7 +68,9 @@ def write_edf(
     if annotations is not None:
         text = [b"+%d\x14\x14\x00" % second + (annotations if second == 0 else b"") for second in range(seconds)]
         room = max(len(entry) for entry in text) // 2 * 2 + 2
-        signals.append(np.frombuffer(b"".join(entry.ljust(room, b"\0") for entry in text), np.uint8).reshape(seconds, -1))
+        signals.append(
+            np.frombuffer(b"".join(entry.ljust(room, b"\0") for entry in text), np.uint8).reshape(seconds, -1)
+        )
         labels.append("BDF Annotations" if bdf else "EDF Annotations")
         units, rates = [*units, ""], [*rates, room // width]
     kind = "" if annotations is None else ("BDF+C" if bdf else "EDF+C")
@@ -93,7 +95,9 @@ def write_edf(
     return path
 
 
-def write_brainvision(path: Path, data_uv, sfreq: float, channels: Sequence[str], *, data_file: str | None = None) -> list[Path]:
+def write_brainvision(
+    path: Path, data_uv, sfreq: float, channels: Sequence[str], *, data_file: str | None = None
+) -> list[Path]:
     """Write ``path`` (.vhdr) with .eeg and .vmrk beside it; ``data_file`` is what the header calls the .eeg."""
     data, markers = path.with_suffix(".eeg"), path.with_suffix(".vmrk")
     names = "\n".join(f"Ch{i}={name},,0.1,µV" for i, name in enumerate(channels, 1))

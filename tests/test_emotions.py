@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -44,6 +44,7 @@ def test_confidence_needs_a_lead_over_chance_and_over_the_second(first, second, 
     assert emotions.confidence([second, first, *rest]) == confidence
 
 
+@settings(deadline=None)
 @given(weights)
 def test_the_three_classes_share_out_everything(values):
     probabilities = values / values.sum()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.emotions import EMOTIONS, uniform
@@ -49,6 +49,7 @@ def test_an_answer_cut_short_keeps_what_there_is():
     assert parse_answer("") == ("", ())
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_answer_can_be_parsed(answer):
     assessment, suggestions = parse_answer(answer)
@@ -56,6 +57,7 @@ def test_any_answer_can_be_parsed(answer):
     assert all(line.strip() for line in suggestions)
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"[A-Z][a-z ]{0,30}\.", fullmatch=True), max_size=5))
 def test_suggestions_come_back_one_by_one(lines):
     answer = f"Assessment: {PROSE}\nSuggestions:\n" + "\n".join(f"- {line}" for line in lines)

@@ -7,7 +7,7 @@ from html import unescape
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot import NOTICE, __version__
@@ -215,6 +215,7 @@ def test_bare_web_addresses_do_not_become_links():
     assert "www.example" not in text
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(MARKUP), min_size=2, max_size=4))
 def test_markup_in_several_lines_of_a_field_stays_text(lines):
     like = ["x"] * len(lines)
@@ -247,6 +248,7 @@ records = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(records)
 def test_json_gives_the_same_record_back(record):
     text = to_json(record)
@@ -255,6 +257,7 @@ def test_json_gives_the_same_record_back(record):
     assert as_dict(record)["notice"] == NOTICE
 
 
+@settings(deadline=None)
 @given(records)
 def test_any_record_can_be_written_as_markdown(record):
     to_markdown(record).encode()

@@ -1,4 +1,4 @@
-"""Arrays with a stated rate and channels: NumPy's .npy and .npz, MATLAB's .mat and EEGLAB's .set (see ``open_array``)."""
+"""Arrays with a stated rate and channels: NumPy's .npy and .npz, MATLAB's .mat, EEGLAB's .set (see ``open_array``)."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +39,9 @@ def open_array(path: Path, files: Sequence[Path], sfreq: float | None, channels:
     return _plain(stated, sfreq, channels, "MATLAB" if magic[:2] == b"MA" else "NumPy")
 
 
-def signals(kind: str, data: npt.NDArray[Any], sfreq: float, labels: Sequence[str], *notes: str, stated: bool = False) -> Source:
+def signals(
+    kind: str, data: npt.NDArray[Any], sfreq: float, labels: Sequence[str], *notes: str, stated: bool = False
+) -> Source:
     """A ``Source`` of numbers that are in memory already, shape (channels, samples)."""
 
     def load(rows: Sequence[int], seconds: float) -> Loaded:
@@ -123,7 +125,7 @@ def _data(stated: Mapping[str, Any]) -> npt.NDArray[Any]:
         if name in arrays:
             data: npt.NDArray[Any] = arrays[name]
             return data
-    raise RecordingError("No array of numbers with channels and samples was found; save the signal under the name data.")
+    raise RecordingError("No array of numbers with channels and samples was found; call the signal data.")
 
 
 def _is_signal(value: Any) -> bool:
@@ -159,7 +161,7 @@ def _eeglab(content: Mapping[str, Any], files: Sequence[Path]) -> Source:
     labels = _labels([item for item in np.atleast_1d(content["chanlocs"]) if hasattr(item, "labels")])
     shape = [int(content[name]) for name in ("nbchan", "pnts")] + [max(1, int(content.get("trials", 1)))]
     if len(labels) != shape[0]:
-        raise RecordingError("The EEGLAB file does not name its channels; add channel locations in EEGLAB and save it again.")
+        raise RecordingError("The EEGLAB file does not name its channels; add channel locations in EEGLAB.")
     data = content["data"]
     data = _fdt(data, files, shape) if isinstance(data, str) else np.asarray(data).reshape(shape, order="F")
     notes = (f"The recording is cut into {shape[2]} epochs, which were joined.",) if shape[2] > 1 else ()
@@ -178,5 +180,5 @@ def _fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.NDArray
     if file is None:
         raise RecordingError("The .fdt file that belongs to the .set is missing; give both files together.")
     if file.stat().st_size != _FLOAT32 * int(np.prod(shape, dtype=object)):
-        raise RecordingError("The .fdt file is not as long as its .set says: it is cut short or of another recording; get both again.")
+        raise RecordingError("The .fdt file is not as long as its .set says: get both files again.")
     return np.fromfile(file, dtype="<f4").reshape(shape, order="F")

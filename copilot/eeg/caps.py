@@ -21,7 +21,10 @@ TEN_TEN = (
     *("P6", "P8", "PO7", "PO3", "POz", "PO4", "PO8", "O1", "Oz", "O2"),
 )
 
-_TEN_TWENTY = "Fp1 Fp2 F7 F3 Fz F4 F8 T7 C3 C4 T8 P7 P3 Pz P4 P8 O1 Oz O2".split()
+_TEN_TWENTY = (
+    *("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "C4", "T8"),
+    *("P7", "P3", "Pz", "P4", "P8", "O1", "Oz", "O2"),
+)
 
 _ANCHORS = {
     "GSN-HydroCel-32": "E1 E2 E11 E3 E17 E4 E12 E13 E5 E6 E14 E15 E7 E19 E8 E16 E9 E20 E10",
@@ -86,8 +89,10 @@ def _nearest(montage: str) -> Mapping[str, str]:
     here = np.array([[*net[label], 1.0] for label in named])
     stretch = np.linalg.lstsq(here, np.array([standard[name] for name in named.values()]), rcond=None)[0]
     labels = [label for label in net if label not in named and label != "Cz"]
-    taken = {*named.values(), *(["Cz"] if montage.startswith("GSN") else [])}  # Cz is where a HydroCel net's reference is
-    free = [name for name in TEN_TEN if name not in taken]
+    reference = (
+        {"Cz"} if montage.startswith("GSN") else set()
+    )  # an EGI net has one there, with the number after the last
+    free = [name for name in TEN_TEN if name not in reference.union(named.values())]
     there = np.array([[*net[label], 1.0] for label in labels]) @ stretch
     there /= np.linalg.norm(there, axis=1, keepdims=True)
     angles = np.degrees(np.arccos(np.clip(np.array([standard[name] for name in free]) @ there.T, -1, 1)))

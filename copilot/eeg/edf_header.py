@@ -50,9 +50,9 @@ def read_header(path: Path, kind: str) -> EdfHeader:
     _check_scales(columns, count)
     record_s = _seconds(fixed[244:252])
     plus = fixed[192:197].upper()
-    notes = ("The file has gaps in time, which were closed.",) if plus in (b"EDF+D", b"BDF+D") else ()
+    gaps = ("The file has gaps in time, which were closed.",) if plus in (b"EDF+D", b"BDF+D") else ()
     width = 3 if kind == "BDF" else 2
-    notes += _check_length(path, fixed, width * sum(samples), (count + 1) * _SIGNAL_BYTES, record_s)
+    notes = gaps + _check_length(path, fixed, width * sum(samples), (count + 1) * _SIGNAL_BYTES, record_s)
     return EdfHeader(f"{kind}+" if plus[3:4] == b"+" else kind, labels, samples, record_s, notes)
 
 
@@ -102,7 +102,7 @@ def _check_length(path: Path, fixed: bytes, record_bytes: int, header_bytes: int
         return ("The recorder did not close the file, so its length was taken from what is there.",)
     if there < records:
         raise RecordingError(
-            f"The file is cut short: its header promises {records * record_s:.0f} s and {there * record_s:.0f} s are there; "
-            "get the original again."
+            f"The file is cut short: its header promises {records * record_s:.0f} s, and {there * record_s:.0f} s are "
+            "there; get the original again."
         )
     return ()

@@ -58,7 +58,10 @@ _NOT_READ = {
     b"RIFF": "a sound, film or ANT eego file, which has to be exported as EDF first",
 }
 _SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json"}
-_BINARY = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT", ".set": "EEGLAB", ".vhdr": "BrainVision"}
+_NAMED = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT"} | {
+    ".set": "EEGLAB",
+    ".vhdr": "BrainVision",
+}
 _PICKLES = {".pkl", ".pickle", ".joblib", ".p"}
 _WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 _HEAD = 4096
@@ -121,10 +124,10 @@ def _kind(head: bytes, suffix: str) -> str:
         return "BrainVision"
     if suffix == ".raw" and re.match(rb"\x00\x00\x00[\x02-\x07]", head):
         return "EGI"
-    if suffix in _BINARY:
+    if suffix in _NAMED:
         raise RecordingError(
-            f"The file is named {suffix} but does not begin like {_BINARY[suffix]}: it is damaged, cut short or of another "
-            "kind; get the original again."
+            f"The file is named {suffix} but does not begin like {_NAMED[suffix]}: it is damaged, cut short or of "
+            "another kind; get the original again."
         )
     if not any(byte < 32 and byte not in b"\t\r\n" for byte in head):
         return "text"
@@ -134,7 +137,8 @@ def _kind(head: bytes, suffix: str) -> str:
 def _tables(kinds: dict[Path, str]) -> list[Path]:
     """Text files that can be recordings; notes and BIDS tables beside one do not count."""
     texts = [path for path, kind in kinds.items() if kind == "text"]
-    return texts if len(texts) == 1 else [path for path in texts if not re.search(r"(?i)channels|events|electrodes|notes|readme", path.stem)]
+    beside = re.compile(r"channels|events|electrodes|notes|readme", re.IGNORECASE)
+    return texts if len(texts) == 1 else [path for path in texts if not beside.search(path.stem)]
 
 
 def _alone(files: Sequence[Path]) -> list[Path]:
@@ -145,7 +149,7 @@ def _alone(files: Sequence[Path]) -> list[Path]:
     if ".fdt" in suffixes:
         raise RecordingError("The .set file that belongs to the .fdt is missing; give both together.")
     if suffixes & {".eeg", ".dat", ".vmrk"}:
-        raise RecordingError("The header file (.vhdr) of the recording is missing; give its .vhdr, .eeg and .vmrk files together.")
+        raise RecordingError("The header file (.vhdr) is missing; give the .vhdr, .eeg and .vmrk files together.")
     raise RecordingError(f"There is no recording among these files. {READ}")
 
 
@@ -162,6 +166,6 @@ def _check_transfer(path: Path) -> None:
     feeds = content.count(b"\n")
     if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
         raise RecordingError(
-            "The file was damaged on its way, by a transfer that changes line ends as if it were text; get the original "
-            "again, in binary mode."
+            "The file was damaged on its way, by a transfer that changes line ends as if it were text; get the "
+            "original again, in binary mode."
         )

@@ -17,7 +17,10 @@ from copilot.eeg.recording import RecordingError
 BLOCK_S = 60
 """Seconds read at once: MNE reads 64-bit numbers, of which a long recording would fill the memory."""
 
-_SUFFIXES = {"EDF": ".edf", "BDF": ".bdf", "GDF": ".gdf", "BrainVision": ".vhdr", "FIF": "_raw.fif", "CNT": ".cnt", "EGI": ".raw"}
+_SUFFIXES = {"EDF": ".edf", "BDF": ".bdf", "GDF": ".gdf", "CNT": ".cnt", "EGI": ".raw"} | {
+    "BrainVision": ".vhdr",
+    "FIF": "_raw.fif",
+}
 _WIDTHS = {"INT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
 
 
@@ -67,7 +70,7 @@ def open_mff(folder: Path) -> Source:
 
 
 def _damaged(kind: str) -> str:
-    return f"The {kind} file is damaged, cut short or of a variety that is not read; get the original again or export it as EDF."
+    return f"The {kind} file is damaged, cut short or of a variety that is not read; export it as EDF."
 
 
 def _source(raw: Any, kind: str, notes: tuple[str, ...] = ()) -> Source:
@@ -91,7 +94,9 @@ def _open_edf(path: Path, kind: str) -> Source:
     read = mne.io.read_raw_edf if kind == "EDF" else mne.io.read_raw_bdf
     notes = list(header.notes)
     wanted = montage.find_electrodes(header.labels).rows
-    rates = sorted({header.samples[row] / header.record_s for row in wanted}) if header.record_s else []
+    if wanted and not header.record_s:
+        raise RecordingError("The header of the file is damaged (its records last no time); get the original again.")
+    rates = sorted({header.samples[row] / header.record_s for row in wanted})
     if len(rates) > 1:
         notes.append(f"Channels have different sampling rates; all were brought to {rates[-1]:g} Hz.")
     load = partial(_load_edf, partial(read, path, verbose="ERROR"), header.labels)
@@ -124,7 +129,9 @@ def _brainvision_data(header: str, data_files: Sequence[Path]) -> tuple[Path, tu
     if len(likely) == 1:
         return likely[0], ("The header names its data file otherwise; the one given with it was used.",)
     shown = "".join(c for c in named if c.isprintable())[:80]
-    raise RecordingError(f"The data file that the header names ({shown}) is missing; give the .vhdr, .eeg and .vmrk files together.")
+    raise RecordingError(
+        f"The data file that the header names ({shown}) is missing; give .vhdr, .eeg and .vmrk together."
+    )
 
 
 def _check_brainvision_length(header: str, size: int) -> None:
@@ -134,7 +141,7 @@ def _check_brainvision_length(header: str, size: int) -> None:
         return
     row = width * int(channels[0])
     if size % row or (points and size < row * int(points[0])):
-        raise RecordingError("The data file is shorter than its header says, or belongs to another header; get the original again.")
+        raise RecordingError("The data file is shorter than its header says; get both files again.")
 
 
 def _entry(header: str, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Which channels of a file are electrodes on the scalp, and what the 10-05 system calls them (see ``find_electrodes``)."""
+"""Which channels of a file are electrodes on the scalp, and their standard names (see ``find_electrodes``)."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ _REFERENCE_WORD = re.compile(
     r"(?:LE|RE|REF\d?|REFERENCE|A1|A2|A1A2|A1\+A2|A12|M1|M2|M1M2|M1\+M2|LM|LER|AV|AVE?R?A?G?E?|AVG|AR|CAR|CMS|G\d?|GND|NOSE|ORG|VREF|\d)",
     re.IGNORECASE,
 )
-"""What may follow a hyphen without making the channel a bipolar derivation; a digit is how MNE tells duplicates apart."""
+"""What may follow a hyphen although the channel is no bipolar derivation; a digit is how MNE numbers duplicates."""
 
 _KINDS = (
     ("ECG", r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
@@ -76,9 +76,8 @@ def standard_name(label: str, shared_reference: str | None = None) -> str | None
     name = _known(electrode)
     if name is None or name in REFERENCES:
         return None
-    if second and not _REFERENCE_WORD.fullmatch(second) and not (shared_reference and _known(second) == shared_reference):
-        return None
-    return name
+    single = not second or _REFERENCE_WORD.fullmatch(second) or _known(second) == (shared_reference or "none")
+    return name if single else None
 
 
 def _plain(label: str) -> str:
@@ -106,7 +105,7 @@ def _spellings() -> dict[str, str]:
 
 
 def _shared_reference(labels: Sequence[str]) -> str | None:
-    """The electrode that every derivation ends in, if there are four or more: that is a reference, not a bipolar chain."""
+    """The electrode that every derivation ends in, if there are four or more: a reference, not a bipolar chain."""
     seconds = [_known(second) for first, second in map(_halves, labels) if second and _known(first)]
     seconds = [name for name in seconds if name and name not in REFERENCES]
     return seconds[0] if len(seconds) >= 4 and len(set(seconds)) == 1 else None
@@ -115,15 +114,17 @@ def _shared_reference(labels: Sequence[str]) -> str | None:
 def _first_of_each(found: Sequence[str | None], notes: list[str]) -> tuple[list[int], list[str]]:
     rows: list[int] = []
     names: list[str] = []
-    repeated = set()
+    repeated: set[str] = set()
     for row, name in enumerate(found):
+        if name is None:
+            continue
         if name in names:
             repeated.add(name)
-        elif name is not None:
+        else:
             rows.append(row)
             names.append(name)
     if repeated:
-        notes.append(f"More than one channel is called {', '.join(sorted(map(str, repeated)))}; the first of each is used.")
+        notes.append(f"More than one channel is called {', '.join(sorted(repeated))}; the first of each is used.")
     return rows, names
 
 

@@ -1,7 +1,7 @@
 """Read and clean a recording in a process of its own that can be stopped at once (see ``prepare``).
 
-Uploads are untrusted and their readers are large: here they get a limit of time and of memory, a temporary folder that is
-removed whatever happens, and an end that does not depend on their good will. What the process does is in ``worker``.
+Uploads are untrusted and their readers are large: here they get a limit of time and of memory, a temporary folder that
+is removed whatever happens, and an end that does not depend on their good will. What the process does is in ``worker``.
 ``multiprocessing`` would start it too, but runs the caller's main script again in every child.
 """
 
@@ -65,7 +65,7 @@ class _Worker:
     def start(cls) -> "_Worker":
         ours, theirs = multiprocessing.Pipe()
         command = [sys.executable, "-m", "copilot.eeg.worker", str(theirs.fileno())]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(
             command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=[theirs.fileno()]
@@ -120,7 +120,7 @@ def prepare(
     Raises:
         RecordingError: the recording cannot be used, or not within the limits.
     """
-    options = {"sfreq": sfreq, "channels": channels, "max_mb": max_mb, "max_minutes": max_minutes}
+    options: dict[str, object] = {"sfreq": sfreq, "channels": channels, "max_mb": max_mb, "max_minutes": max_minutes}
     deadline = time.monotonic() + timeout_s
     with tempfile.TemporaryDirectory(prefix="eeg-copilot-", ignore_cleanup_errors=True) as folder:
         worker = _take()

@@ -39,7 +39,7 @@ class Recording:
     @property
     def seconds(self) -> float:
         """Length in seconds."""
-        return self.data.shape[1] / self.sfreq
+        return int(self.data.shape[1]) / self.sfreq
 
     def noted(self, *sentences: str) -> "Recording":
         """The same recording with more notes."""
@@ -81,7 +81,8 @@ def read(
         except RecordingError:
             raise
         except MemoryError as error:
-            raise RecordingError("The recording needs more memory than is allowed; cut out the part that matters.") from error
+            message = "The recording needs more memory than is allowed; cut out the part that matters."
+            raise RecordingError(message) from error
         except Exception as error:  # whatever a reader stumbles over, the person needs one sentence
             raise RecordingError(
                 "The file is damaged, cut short or of a kind that is not read; export it again, best as EDF."
@@ -98,13 +99,17 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
         raise RecordingError(
-            f"The recording lasts {data.shape[1] / sfreq:.1f} s; at least {MIN_SECONDS} s are needed, better two minutes."
+            f"The recording lasts {data.shape[1] / sfreq:.1f} s; at least {MIN_SECONDS} s are needed, and two minutes "
+            "are better."
         )
     data, gaps = units.fill_gaps(data)
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
-    cut = (f"Only the first {max_minutes} of {seconds / 60:.0f} minutes were read.",) if seconds > max_minutes * 60 + 1 else ()
-    notes = (*source.notes, *electrodes.notes, *cut, *gaps, *scaled)
-    return Recording(np.ascontiguousarray(data, dtype=np.float32), float(sfreq), electrodes.names, source.kind, notes)
+    notes = [*source.notes, *electrodes.notes, *gaps, *scaled]
+    if seconds > max_minutes * 60 + 1:
+        notes.append(f"Only the first {max_minutes} of {seconds / 60:.0f} minutes were read.")
+    return Recording(
+        np.ascontiguousarray(data, dtype=np.float32), float(sfreq), electrodes.names, source.kind, tuple(notes)
+    )
 
 
 def _check_rate(sfreq: float | None) -> None:
@@ -116,7 +121,7 @@ def _check_rate(sfreq: float | None) -> None:
 
 
 def _too_few(count: int, notes: Sequence[str]) -> str:
-    left_out = next((f" ({note[0].lower()}{note[1:].rstrip('.')})" for note in notes if note.startswith("Left out")), "")
+    left_out = "".join(f" ({note[0].lower()}{note[1:-1]})" for note in notes if note.startswith("Left out"))
     found = f"only {count} EEG channels" if count > 1 else "only one EEG channel" if count else "no EEG channels"
     return (
         f"The file has {found} whose place on the scalp is known{left_out}; at least {MIN_CHANNELS} are needed, "

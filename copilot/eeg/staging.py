@@ -34,8 +34,8 @@ def staged(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
     with tempfile.TemporaryDirectory(prefix="eeg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for source, relative in files:
-            if _is_archive(source):
-                _unpack(source, folder, max_mb)
+            if _is_archive(source, max_mb):
+                _unpack(source, folder)
             else:
                 _place(source, folder / relative)
         yield sorted(path for path in folder.rglob("*") if path.is_file())
@@ -70,28 +70,28 @@ def _check_size(size: int, max_mb: int) -> None:
         )
 
 
-def _is_archive(path: Path) -> bool:
+def _is_archive(path: Path, max_mb: int) -> bool:
     """Whether it is a .zip of files; NumPy's .npz is one too, but is read as it is."""
     with path.open("rb") as file:
         if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
             return False
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+            members = {member.filename: member.file_size for member in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         raise RecordingError("The .zip is damaged or cut short; make it again.") from error
-    if "[Content_Types].xml" in names:
+    _check_size(sum(members.values()), max_mb)
+    if "[Content_Types].xml" in members:
         raise RecordingError("This is an Office document, not EEG; save a table as .csv and give that.")
-    return not (names and all(name.endswith(".npy") for name in names))
+    return not (members and all(name.endswith(".npy") for name in members))
 
 
-def _unpack(path: Path, folder: Path, max_mb: int) -> None:
+def _unpack(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if _wanted(member)]
             if not members or len(members) > MAX_MEMBERS:
                 raise RecordingError("The .zip holds no files, or far too many; zip the files of one recording.")
-            _check_size(sum(member.file_size for member in members), max_mb)
             for member in members:
                 _extract(archive, member, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
@@ -110,8 +110,11 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) ->
     relative = PurePosixPath(member.filename)
     if relative.is_absolute() or ".." in relative.parts or "\\" in member.filename or ":" in member.filename:
         raise RecordingError("The .zip holds a path that leads out of it; zip the files of one recording only.")
-    inside_mff = next((i for i, part in enumerate(relative.parts[:-1]) if part.endswith(".mff")), len(relative.parts) - 1)
-    target = folder.joinpath(*relative.parts[inside_mff:])
+    folders = relative.parts[:-1]
+    kept = next(
+        (i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders)
+    )  # only an .mff keeps folders
+    target = folder.joinpath(*relative.parts[kept:])
     if target.exists():
         raise RecordingError("Two files in the .zip have the same name; zip the files of one recording only.")
     target.parent.mkdir(parents=True, exist_ok=True)

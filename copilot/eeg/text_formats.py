@@ -1,4 +1,4 @@
-"""Recordings written as text: tables with one sample a line, OpenBCI's .txt and Mind Monitor's Muse .csv (see ``open_text``)."""
+"""Recordings written as text: tables with one sample a line, OpenBCI's .txt, Mind Monitor's .csv (see ``open_text``)."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _DAMAGED = "The table is damaged or cut short; every line needs the same columns
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table is written: what separates columns, the decimal sign, lines before the table, whether it has a header."""
+    """How a table is written: what separates columns, the decimal sign, lines before it, whether it has a header."""
 
     separator: str
     decimal: str
@@ -52,25 +52,23 @@ def open_text(path: Path, files: Sequence[Path], sfreq: float | None, channels: 
 
 def _layout(lines: Sequence[str]) -> Layout:
     """Look at the first lines that are not comments."""
-    skip = next((i for i, line in enumerate(lines) if line.strip() and line.lstrip()[0] not in "%#"), None)
-    if skip is None or len(lines) < skip + 2:
-        raise RecordingError("The text file holds no table of numbers; give one sample a line and one column a channel.")
-    first, second = lines[skip], lines[skip + 1]
-    separator = max(",;\t", key=lambda sign: min(first.count(sign), second.count(sign)))
-    if not min(first.count(separator), second.count(separator)):
+    skip = next((i for i, line in enumerate(lines) if line.strip() and line.lstrip()[0] not in "%#"), len(lines))
+    first, rows = "".join(lines[skip : skip + 1]), "\n".join(lines[skip + 1 : skip + 20])
+    separator = max(",;\t", key=lambda sign: min(first.count(sign), rows.count(sign)))
+    if not min(first.count(separator), rows.count(separator)):
         separator = r"\s+"
-    decimal = "," if separator in (";", "\t", r"\s+") and "," in second and "." not in second else "."
-    cells = re.split(separator, first.strip())
-    header = not all(_is_number(cell.replace(decimal, ".")) for cell in cells if cell.strip())
-    numbers = [_is_number(cell.replace(decimal, ".")) for cell in re.split(separator, second.strip()) if cell.strip()]
-    if len(cells) < 2 or sum(numbers) < len(numbers) / 2:
+    decimal = "," if separator != "," and "," in rows and "." not in rows else "."
+    numbers = [_is_number(cell, decimal) for cell in re.split(rf"{separator}|\n", rows) if cell.strip()]
+    columns = re.split(separator, first.strip())
+    if len(columns) < 2 or sum(numbers) <= len(numbers) / 2:
         raise RecordingError("This text is not a table of numbers; give one sample a line and one column a channel.")
+    header = not all(_is_number(cell, decimal) for cell in columns if cell.strip())
     return Layout(separator, decimal, skip, header)
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: str, decimal: str) -> bool:
     try:
-        float(text)
+        float(text.replace(decimal, "."))
     except ValueError:
         return False
     return True
@@ -96,7 +94,9 @@ def _signals(kind: str, table: pd.DataFrame, rate: float, labels: Sequence[str],
     return arrays.signals(kind, numbers.T, rate, labels, *notes, stated=stated)
 
 
-def _openbci(table: pd.DataFrame, head: str, header: bool, sfreq: float | None, channels: Sequence[str] | None) -> Source:
+def _openbci(
+    table: pd.DataFrame, head: str, header: bool, sfreq: float | None, channels: Sequence[str] | None
+) -> Source:
     """OpenBCI's GUI writes the sample's index, the channels in microvolts, then accelerometer and digital columns."""
     found = re.search(r"(?im)^%\s*sample rate\s*=\s*([\d.]+)", head)
     if header:
@@ -105,8 +105,14 @@ def _openbci(table: pd.DataFrame, head: str, header: bool, sfreq: float | None, 
         columns = list(table.columns[1:17] if table.shape[1] > 17 else table.columns[1:9])
     labels = list(channels or montage.OPENBCI[: len(columns)])
     if len(labels) != len(columns) or (not channels and len(columns) not in (8, 16)):
-        raise RecordingError(f"The OpenBCI file has {len(columns)} channels and does not say where they are; state a name for each.")
-    assumed = "" if channels else f"The file does not say where its {len(columns)} electrodes are; OpenBCI's usual places are assumed."
+        raise RecordingError(
+            f"The OpenBCI file has {len(columns)} channels and does not say where they are; state a name for each."
+        )
+    assumed = (
+        ""
+        if channels
+        else f"The file does not say where its {len(columns)} electrodes are; OpenBCI's usual places are assumed."
+    )
     rate = sfreq if sfreq is not None else float(found[1]) if found else 250.0
     return _signals("OpenBCI text", table[columns], rate, labels, *filter(None, [assumed]), stated=True)
 
@@ -115,7 +121,11 @@ def _muse(table: pd.DataFrame) -> Source:
     """Mind Monitor writes events on lines of their own, and microvolts with an offset of some 800."""
     columns = [name for name in table.columns if str(name).startswith("RAW_")]
     signal = table.dropna(subset=columns, how="any")
-    times = pd.to_datetime(signal["TimeStamp"], errors="coerce").dropna() if "TimeStamp" in table else pd.Series(dtype=object)
+    times = (
+        pd.to_datetime(signal["TimeStamp"], errors="coerce").dropna()
+        if "TimeStamp" in table
+        else pd.Series(dtype=object)
+    )
     lasts = (times.iloc[-1] - times.iloc[0]).total_seconds() if len(times) > 1 else 0.0
     rate = min(MUSE_HZ, key=lambda hz: abs(hz * lasts - len(times))) if lasts else MUSE_HZ[0]
     if lasts and not 0.85 < len(times) / lasts / rate < 1.15:
@@ -143,7 +153,9 @@ def _plain(
             "or state them."
         )
     if len(names) != len(columns):
-        raise RecordingError(f"{len(names)} channel names do not fit {len(columns)} columns; state one name for each column.")
+        raise RecordingError(
+            f"{len(names)} channel names do not fit {len(columns)} columns; state one name for each column."
+        )
     return _signals("text table", table[columns], rate, names, stated=False)
 
 

@@ -25,7 +25,9 @@ def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
     if not missing.any():
         return data, ()
     if missing.mean() > MAX_MISSING or missing.all(axis=1).any():
-        raise RecordingError(f"{missing.mean():.0%} of the values are missing or not numbers; export the recording again.")
+        raise RecordingError(
+            f"{missing.mean():.0%} of the values are missing or not numbers; export the recording again."
+        )
     data = data.copy()
     places = np.arange(data.shape[1])
     for row, gaps in zip(data, missing, strict=True):
@@ -48,7 +50,9 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
     """
     size, noise = _size_and_noise(data, sfreq)
     if size == 0:
-        raise RecordingError("Every channel is constant: nothing was recorded, or the export failed; record or export again.")
+        raise RecordingError(
+            "Every channel is constant: nothing was recorded, or the export failed; record or export again."
+        )
     scale = _scale(size, stated)
     if scale is None or (size * scale > NOISE_UV and noise > 0.5) or (stated and scale != 1 and noise > 0.3):
         raise RecordingError(
@@ -57,16 +61,19 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
         )
     if scale == 1:
         return data, () if stated else ("The values were taken as microvolts, which fits their size.",)
-    meant = "The file's units are wrong: the values" if stated else "The values"
-    unit = _SCALES[scale] if not stated else f"{1 / scale:g} times too large" if scale < 1 else f"{scale:g} times too small"
-    return data * np.float32(scale), (f"{meant} are {unit}, judging by their size, and were scaled to microvolts.",)
+    note = (
+        f"The units that the file states do not fit its values, which were multiplied by {scale:g} to be microvolts."
+        if stated
+        else f"The values were taken as {_SCALES[scale]}, which fits their size, and scaled to microvolts."
+    )
+    return data * np.float32(scale), (note,)
 
 
 def _scale(size: float, stated: bool) -> float | None:
     low, high = SCALP_UV
     if stated and low / 5 <= size <= high * 1.2:
         return 1.0
-    candidates = (1e-6, 1e-3, 1e3, 1e6) if stated else tuple(_SCALES)
+    candidates = (1e-9, 1e-6, 1e-3, 1e3, 1e6) if stated else tuple(_SCALES)
     return next((scale for scale in candidates if low <= size * scale < high), None)
 
 

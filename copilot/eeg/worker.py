@@ -38,7 +38,9 @@ def _result(pipe: Connection, job: Job) -> Prepared | recording.RecordingError:
     except recording.RecordingError as error:
         return recording.RecordingError(str(error))  # without its cause, which may hold anything
     except MemoryError:
-        return recording.RecordingError("The recording needs more memory than is allowed; cut out the part that matters.")
+        return recording.RecordingError(
+            "The recording needs more memory than is allowed; cut out the part that matters."
+        )
 
 
 def _limit(memory_mb: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from copilot import analysis, chat
-from copilot.eeg import simulate
+from copilot.eeg import preparation, simulate
 from copilot.eeg.decoder import DecoderError
 from copilot.eeg.recording import RecordingError
 from copilot.engine.base import EngineError, Message, Token
@@ -166,6 +166,7 @@ def _analyse(service: Service, visit: Visit, form: Form) -> Generator[Update, No
     with closing(service.line.in_turn(_walk(service, visit, form, person))) as events:
         for event in events:
             yield screen.show(event)
+    preparation.warm_up()  # for the next one
     if screen.reading:
         visit.opening = [*screen.messages, {"role": "assistant", "content": screen.reading.raw}]
 

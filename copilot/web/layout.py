@@ -15,6 +15,7 @@ from copilot import chat
 from copilot.eeg.simulate import EXAMPLES
 from copilot.person import GENDERS, MAX_TEXT
 from copilot.record.record import ORIGIN_WORDS, Field, Record, Section
+from copilot.settings import SettingsError
 from copilot.web import charts, handlers, words
 from copilot.web.handlers import Form, Visit
 from copilot.web.screen import Update
@@ -23,6 +24,12 @@ from copilot.web.theme import CSS, theme
 
 #: How many visitors may wait at once; the line itself lets one at a time work (see ``service.Line``).
 MOST_WAITING = 16
+
+#: Uploads that no handler took, because the page was closed too early: looked for every, deleted after, seconds.
+CACHE = (600, 3600)
+
+#: Visits that are remembered at once; the one that was quiet longest is forgotten first.
+MOST_VISITS = 200
 
 #: Saves text as a file in the browser, so that no record is ever written on the machine that runs the copilot.
 SAVE = """(file) => {
@@ -33,6 +40,9 @@ SAVE = """(file) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }"""
 
+#: On a phone the results are far below the button.
+SCROLL = """() => { if (innerWidth < 860) document.getElementById("results").scrollIntoView({behavior: "smooth"}); }"""
+
 Parts = dict[str, Any]
 
 _html = partial(gr.HTML, apply_default_css=False)  # our own style sheet is enough
@@ -40,7 +50,7 @@ _html = partial(gr.HTML, apply_default_css=False)  # our own style sheet is enou
 
 def build(service: Service) -> gr.Blocks:
     """The page, not yet launched."""
-    with gr.Blocks(title=words.TITLE, fill_width=True, delete_cache=(600, 3600)) as page:
+    with gr.Blocks(title=words.TITLE, fill_width=True, delete_cache=CACHE) as page:
         parts: Parts = {"visit": gr.State(Visit()), "record": gr.State(None)}
         _html(charts.notice(), elem_classes="notice")
         where = words.SERVER.format(server=service.settings.server) if service.settings.server else words.LOCAL
@@ -48,30 +58,38 @@ def build(service: Service) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=4, min_width=320, elem_id="left"):
                 parts |= _consent() | _person() | _recording(service) | _actions()
-            with gr.Column(scale=7, min_width=320):
+            with gr.Column(scale=7, min_width=320, elem_id="results"):
                 parts |= _results() | _chat() | _record(parts["record"]) | _prompt()
         _connect(service, parts)
     return page
 
 
 def launch(page: gr.Blocks, service: Service) -> str:
-    """Serve the page and return its address; the caller decides how long."""
+    """Serve the page and return its address; the caller decides how long.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
     settings = service.settings
     page.queue(default_concurrency_limit=MOST_WAITING)
-    _, address, _ = page.launch(
-        server_name=settings.host,
-        server_port=settings.port,
-        prevent_thread_lock=True,
-        quiet=True,
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
-        max_file_size=f"{settings.max_upload_mb}mb",
-        state_session_capacity=200,
-        footer_links=[],
-        theme=theme(),
-        css_paths=CSS,
-    )
+    try:
+        _, address, _ = page.launch(
+            server_name=settings.host,
+            server_port=settings.port,
+            prevent_thread_lock=True,
+            quiet=True,
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            max_file_size=f"{settings.max_upload_mb}mb",
+            state_session_capacity=MOST_VISITS,
+            footer_links=[],
+            theme=theme(),
+            css_paths=CSS,
+        )
+    except OSError as error:
+        taken = f"Port {settings.port} is taken by another program; set EEG_COPILOT_PORT to another number."
+        raise SettingsError(taken) from error
     return str(address)
 
 
@@ -248,6 +266,7 @@ def _connect(service: Service, parts: Parts) -> None:
     # A new analysis ends the chat about the old one.
     analyse = _stream(parts, lambda visit, *values: handlers.analyse(service, visit, Form(*values)))
     analysing = parts["analyse"].click(analyse, [visit, *form], cancels=answering, api_name="analyse", **options)
+    parts["analyse"].click(None, js=SCROLL)
     everything = [analysing, *answering]
 
     for what in ("recording", "baselines"):

@@ -3,13 +3,14 @@
 Nothing of any visitor is kept here but the place of an anonymous ticket in the line.
 """
 
+import importlib
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
+from copilot.eeg import preparation
 from copilot.eeg.decoder import Decoder
 from copilot.engine.base import Engine
 from copilot.settings import Settings
@@ -104,13 +105,10 @@ class Service:
         return self._opened.result()
 
     def _open(self) -> None:
+        preparation.warm_up()
         try:
-            self._opened.set_result((self._open_engine(self.settings), Decoder.load(Path(self.settings.decoder))))
+            self._opened.set_result((self._open_engine(self.settings), Decoder.load(self.settings.decoder)))
         except Exception as error:
             self._opened.set_exception(error)
-        # Imports that take seconds: here, while the visitor reads the notice.
-        import mne
-
-        from copilot.eeg import plots
-
-        del mne, plots
+        for module in ("mne", "copilot.eeg.plots"):  # they take seconds: now, while the visitor reads the notice
+            importlib.import_module(module)

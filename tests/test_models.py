@@ -1,0 +1,112 @@
+"""The model in the box, as it is shipped."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from copilot import emotions, prompt
+from copilot.eeg.decoder import Decoder
+from copilot.engine.base import Engine, Scores, Token
+from copilot.engine.opening import open_engine
+from copilot.person import Person
+from copilot.reading import parse_answer
+from copilot.settings import Settings
+from copilot.training.texts import other_emotions
+
+SETTINGS = Settings(threads=2)
+MODELS = SETTINGS.model.parent
+LETTERS = " ".join("mnlopk" * 25)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = open_engine(SETTINGS)
+    yield engine
+    engine.close()
+
+
+def probabilities(engine: Engine, evidence: emotions.Probabilities) -> emotions.Probabilities:
+    messages = prompt.build(Person("female", 20), LETTERS, codec="bands", compared_with="person", evidence=evidence)
+    *_, scores = engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS)
+    assert isinstance(scores, Scores)
+    powers = np.exp(scores.logprobs)
+    return powers / powers.sum()
+
+
+def test_everything_in_the_box_is_small() -> None:
+    assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) < 16e6
+
+
+def test_the_file_says_how_to_feed_it(engine: Engine) -> None:
+    metadata = engine.info.metadata
+    assert engine.info.trained_for_eeg
+    assert metadata["codec"] == "bands"
+    assert metadata["prompt_version"] == prompt.PROMPT_VERSION
+    assert json.loads(metadata["labels"]) == list(emotions.EMOTIONS)
+    assert 0.2 < float(metadata["temperature"]) < 5
+
+
+def test_the_receipt_and_the_evaluation_are_of_this_file(engine: Engine) -> None:
+    for name, key in (("receipt.json", "sha256"), ("evaluation.json", "model_sha256")):
+        assert json.loads((MODELS / name).read_text())[key] == engine.info.sha256
+
+
+@pytest.mark.parametrize("emotion", emotions.EMOTIONS)
+def test_it_believes_strong_evidence(engine: Engine, emotion: str) -> None:
+    evidence = np.full(9, 0.05)
+    evidence[emotions.EMOTIONS.index(emotion)] = 0.6
+    p = probabilities(engine, evidence)
+    assert emotions.top(p) == emotion
+    assert 0.4 < p.max() < 0.8
+
+
+def test_flat_evidence_stays_uncertain(engine: Engine) -> None:
+    assert probabilities(engine, emotions.uniform()).max() < 0.3
+
+
+@pytest.mark.parametrize("emotion", emotions.EMOTIONS)
+def test_it_writes_a_complete_answer_that_keeps_to_its_label(engine: Engine, emotion: str) -> None:
+    evidence = np.full(9, 0.06)
+    evidence[emotions.EMOTIONS.index(emotion)] = 0.52
+    for person in (Person("female", 20), Person("male", 71, complaint="cannot sleep"), Person(history="none")):
+        messages = prompt.build(person, LETTERS, codec="bands", compared_with="person", evidence=evidence)
+        prefix = prompt.label_prefix(evidence)
+        text = "".join(e.text for e in engine.generate(messages, prefix, max_tokens=320) if isinstance(e, Token))
+        assessment, suggestions = parse_answer(prefix + text)
+        assert len(assessment.split()) > 25
+        assert assessment.endswith(".")
+        assert len(suggestions) == 3
+        assert not other_emotions(assessment, emotion)
+
+
+def test_it_answers_the_usual_questions(engine: Engine) -> None:
+    evidence = np.full(9, 0.06)
+    evidence[emotions.EMOTIONS.index("joy")] = 0.52
+    messages = prompt.build(Person("female", 20), LETTERS, codec="bands", compared_with="person", evidence=evidence)
+    prefix = prompt.label_prefix(evidence)
+    text = "".join(e.text for e in engine.generate(messages, prefix, max_tokens=320) if isinstance(e, Token))
+    messages += [
+        {"role": "assistant", "content": prefix + text},
+        {"role": "user", "content": "Is this a diagnosis?"},
+    ]
+    answer = "".join(e.text for e in engine.generate(messages, max_tokens=200) if isinstance(e, Token))
+    assert re.search(r"\b(no|not|never|cannot)\b", answer, re.I)
+    assert "diagnos" in answer.lower()
+
+
+def test_the_decoder_in_the_box_reads_thirty_electrodes() -> None:
+    decoder = Decoder.load(SETTINGS.decoder)
+    assert decoder.population.mean.shape == (30, 5)
+    silent = np.full((30, 10, 5), np.nan, np.float32)
+    assert decoder.probabilities(silent, decoder.population) == pytest.approx(emotions.uniform())
+
+
+def test_ollama_is_told_the_same_system_message() -> None:
+    modelfile = (Path(MODELS) / "Modelfile").read_text()
+    assert f'SYSTEM """{prompt.SYSTEM}"""' in modelfile
+    for token in ("<|im_end|>", "<|endoftext|>"):
+        assert f'PARAMETER stop "{token}"' in modelfile

@@ -1,0 +1,382 @@
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from copilot import NOTICE, analysis
+from copilot.eeg import preparation, simulate
+from copilot.engine.base import EngineError, Token
+from copilot.person import Person
+from copilot.reading import Reading
+from copilot.record.record import Field, Record, Section
+from copilot.settings import Settings, SettingsError
+from copilot.web import charts, handlers, layout, uploads, words
+from copilot.web.handlers import Form, Visit
+from copilot.web.screen import Screen
+from copilot.web.service import Ahead, Line, Service
+from tests.fake_engine import ANSWER, FakeEngine
+
+NASTY = "<img src=x onerror=alert(1)>"
+AGREED = Form(consent=True, gender="female", age="34", source="eyes-closed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_worker_left() -> Iterator[None]:
+    yield
+    preparation.cool_down()
+
+
+def serving(engine: FakeEngine | None = None, **settings: Any) -> Service:
+    service = Service(Settings(**settings), lambda _: engine or FakeEngine())
+    service.start()
+    return service
+
+
+def reading(probabilities: list[float], **changes: Any) -> Reading:
+    fields = {
+        **{"readout": "both", "assessment": "", "suggestions": (), "raw": "", "timings": {}, "model": "fake"},
+        **{"model_sha256": "", "prompt_sha256": "", "codec": "bands"},
+    }
+    return Reading(probabilities=np.array(probabilities), **{**fields, **changes})
+
+
+def merged(updates: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """What the page shows in the end."""
+    page: dict[str, Any] = {}
+    for update in updates:
+        page |= update
+    return page
+
+
+def html(value: Any) -> str:
+    return value["value"] if isinstance(value, dict) else value
+
+
+def attached(visit: Visit, name: str = "recording.edf", content: bytes = b"", what: str = "recording") -> Visit:
+    setattr(visit, what, (uploads.Attachment(name, content),))
+    return visit
+
+
+# The page
+
+
+def test_page_builds_without_a_server_and_names_nothing_outside() -> None:
+    page = layout.build(serving())
+    text = json.dumps(page.get_config_file(), default=str)
+    assert NOTICE in text
+    assert "eeg-emotion-copilot" in text
+    assert layout.theme()._stylesheets == []
+
+
+def test_page_of_a_server_says_where_prompts_go() -> None:
+    page = layout.build(serving(server="http://10.0.0.7:11434/v1"))
+    assert "http://10.0.0.7:11434/v1" in json.dumps(page.get_config_file(), default=str)
+
+
+def test_taken_port_is_one_sentence() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"Port {port} is taken.*EEG_COPILOT_PORT"):
+            layout.launch(layout.build(serving()), serving(port=port))
+
+
+# What a person sees
+
+
+def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
+    shown = charts.reading(reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
+    assert [shown.count(f"<span>{name}</span>") for name in analysis.emotions.EMOTIONS] == [1] * 9
+    assert "Most likely joy" in shown
+    assert "50 %" in shown
+    assert "negative 10 %" in shown
+    assert "positive 80 %" in shown
+    assert "+0.70" in shown
+
+
+def test_flat_probabilities_are_called_uncertain() -> None:
+    assert "Uncertain" in charts.reading(reading([1 / 9] * 9))
+    assert "Uncertain" not in charts.reading(reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
+
+
+def test_text_from_outside_is_escaped() -> None:
+    shown = (
+        charts.prose(NASTY, [NASTY])
+        + charts.problem(NASTY)
+        + charts.urgent(NASTY)
+        + charts.good_news(NASTY)
+        + charts.masthead(NASTY, NASTY)
+        + charts.stages(NASTY, {"read": None}, {}, NASTY)
+        + charts.sentences([NASTY])
+        + charts.reading(reading([1 / 9] * 9, model=NASTY, codec=NASTY, notes=(NASTY,)))
+    )
+    assert "<img" not in shown
+    assert shown.count("&lt;img") == 14
+
+
+def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
+    screen = Screen()
+    screen.show(analysis.StageBegun("read", 1))
+    screen.show(analysis.StageBegun("clean", 4))
+    shown = html(screen.show(analysis.StageProgress("clean", 0.5, "finding eye movements"))["progress"])
+    assert "Reading the file ✓" in shown
+    assert "width:50%" in shown
+    assert "finding eye movements" in shown
+    assert "about 3 s" in html(screen.show(analysis.StageBegun("write", 3))["progress"])
+
+
+def test_place_in_the_line_is_said() -> None:
+    assert words.AHEAD_ONE in html(Screen().show(Ahead(1))["progress"])
+    assert "3 people are ahead" in html(Screen().show(Ahead(3))["progress"])
+
+
+# Analysing
+
+
+def test_main_job_from_an_example_to_a_record() -> None:
+    visit, engine = Visit(), FakeEngine()
+    updates = list(handlers.analyse(serving(engine), visit, AGREED))
+    order = [name for update in updates for name in update]
+    page = merged(iter(updates))
+    assert order.index("signal") < order.index("prompt") < order.index("assessment", order.index("prompt"))
+    assert "data:image/png" in page["signal"]
+    assert "Most likely joy" in page["reading"]
+    assert "settled, pleasant state" in page["assessment"]
+    assert "Repeat the recording" in page["assessment"]
+    assert "34 years" in page["prompt"]
+    assert [field.value for field in page["record"].fields if field.key == "age"] == ["34"]
+    assert "Done in" in html(page["progress"])
+    assert page["analyse"]["interactive"]
+    assert [message["role"] for message in visit.opening] == ["system", "user", "assistant"]
+
+
+def test_damaged_upload_is_refused_beside_the_upload() -> None:
+    visit = attached(Visit(), "person.edf", b"0       not an EDF at all")
+    page = merged(handlers.analyse(serving(), visit, Form(consent=True)))
+    sentence = html(page["recording_problem"])
+    assert sentence.startswith('<div class="problem"')
+    assert "Traceback" not in sentence
+    assert page["analyse"]["interactive"]
+
+
+@pytest.mark.parametrize(
+    ("form", "place", "sentence"),
+    [
+        (Form(), "consent_problem", words.NO_CONSENT),
+        (Form(consent=True), "recording_problem", words.NO_RECORDING),
+        (Form(consent=True, age="old", source="busy"), "person_problem", "whole years from 0 to 120"),
+        (Form(consent=True, age="121", source="busy"), "person_problem", "121"),
+        (Form(consent=True, complaint="x" * 601, source="busy"), "person_problem", "at most 600"),
+        (Form(consent=True, sfreq="fast", source="busy"), "recording_problem", "not a sampling rate"),
+    ],
+)
+def test_wrong_input_is_one_sentence_where_it_belongs(form: Form, place: str, sentence: str) -> None:
+    assert sentence in html(merged(handlers.analyse(serving(), Visit(), form))[place])
+
+
+def test_model_that_cannot_be_opened_is_one_sentence() -> None:
+    def missing(_: Settings) -> FakeEngine:
+        raise EngineError("The model file is missing; run `make model`.")
+
+    service = Service(Settings(), missing)
+    service.start()
+    assert "run `make model`" in html(merged(handlers.analyse(service, Visit(), AGREED))["progress"])
+
+
+def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> Iterator[analysis.Event]:
+        raise KeyError("complaint of Jane Doe")
+
+    monkeypatch.setattr(analysis, "analyse", broken)
+    with caplog.at_level(logging.DEBUG):
+        page = merged(handlers.analyse(serving(), Visit(), AGREED))
+    assert words.FAILED in html(page["progress"])
+    assert "KeyError at" in caplog.text
+    assert "Jane" not in caplog.text
+
+
+def test_words_of_danger_in_the_form_are_answered_first() -> None:
+    form = Form(consent=True, complaint="I want to kill myself", source="busy")
+    updates = handlers.analyse(serving(), Visit(), form)
+    with_urgent = next(update for update in updates if html(update.get("urgent", "")))
+    updates.close()
+    assert "role=\"alert\"" in html(with_urgent["urgent"])
+    assert "signal" not in with_urgent
+
+
+def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    service, visit = serving(), Visit()
+    updates = handlers.analyse(service, visit, AGREED)
+    next(update for update in updates if "Reading the file" in html(update.get("progress", "")))
+    assert any(tmp_path.iterdir())
+    started = time.perf_counter()
+    updates.close()
+    assert time.perf_counter() - started < 0.5
+    assert not any(tmp_path.iterdir())
+    assert "Done in" in html(merged(handlers.analyse(service, visit, AGREED))["progress"])
+
+
+def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs() -> None:
+    engine, visit = FakeEngine(delay=0.01), Visit()
+    service = serving(engine)
+    updates = handlers.analyse(service, visit, AGREED)
+    next(update for update in updates if "settled" in update.get("assessment", ""))
+    updates.close()
+    assert engine.stopped == 1
+    assert visit.opening == []
+    assert "Done in" in html(merged(handlers.analyse(service, visit, AGREED))["progress"])
+
+
+# Waiting in line
+
+
+def test_line_is_first_come_first_served() -> None:
+    line = Line()
+    first, second, third = (line.in_turn(iter([name])) for name in "abc")
+    assert next(first) == "a"
+    assert next(second) == Ahead(1)
+    assert next(third) == Ahead(2)
+    assert list(first) == []
+    assert [next(second), next(second)] == [Ahead(0), "b"]
+    assert next(third) == Ahead(1)
+
+
+def test_closing_frees_the_place() -> None:
+    line = Line()
+    first, second = line.in_turn(iter("ab")), line.in_turn(iter("c"))
+    next(first)
+    assert next(second) == Ahead(1)
+    first.close()
+    assert next(second) == Ahead(0)
+    second.close()
+    assert next(line.in_turn(iter("d"))) == "d"
+
+
+def test_two_at_once_take_turns_and_keep_their_own_data() -> None:
+    engine = FakeEngine(delay=0.005)
+    service = serving(engine)
+    pages: dict[str, list[dict[str, Any]]] = {"apples": [], "pears": []}
+
+    def visit(complaint: str) -> None:
+        form = Form(consent=True, complaint=complaint, source="busy")
+        pages[complaint].extend(handlers.analyse(service, Visit(), form))
+
+    threads = [threading.Thread(target=visit, args=[complaint]) for complaint in pages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert engine.most_at_once == 1
+    assert words.AHEAD_ONE in str(pages)
+    for mine, other in (("apples", "pears"), ("pears", "apples")):
+        assert mine in merged(iter(pages[mine]))["prompt"]
+        assert other not in str(pages[mine])
+
+
+# The chat
+
+
+@pytest.fixture
+def told() -> Visit:
+    roles = ("system", "user", "assistant")
+    return Visit(opening=[{"role": role, "content": f"the {role}"} for role in roles])  # type: ignore[typeddict-item]
+
+
+def test_chat_streams_and_remembers(told: Visit) -> None:
+    engine = FakeEngine(answers=["Rather sure.", "No."])
+    service = serving(engine)
+    updates = list(handlers.ask(service, told, " How sure are you? "))
+    assert len({update["chatbot"][-1]["content"] for update in updates if "chatbot" in update}) > 2
+    assert updates[-1]["chatbot"][-1] == {"role": "assistant", "content": "Rather sure."}
+    list(handlers.ask(service, told, "Is this a diagnosis?"))
+    contents = [message["content"] for message in engine.calls[-1].messages]
+    assert contents[-3:] == ["How sure are you?", "Rather sure.", "Is this a diagnosis?"]
+
+
+def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Visit) -> None:
+    service = Service(Settings(), lambda _: FakeEngine())  # never started: the model never opens
+    busy = service.line.in_turn(iter("ab"))
+    next(busy)
+    page = merged(handlers.ask(service, told, "I want to end my life"))
+    assert len(page["chatbot"][-1]["content"]) > 100
+
+
+def test_stopped_answer_keeps_what_was_said(told: Visit) -> None:
+    engine = FakeEngine(answers=["One two three four."], delay=0.01)
+    service = serving(engine)
+    updates = handlers.ask(service, told, "What does it mean?")
+    next(update for update in updates if "two" in update["chatbot"][-1]["content"])
+    updates.close()
+    assert engine.stopped == 1
+    assert handlers.stop_answer(told)["chatbot"][-1]["content"].startswith("One two")
+    assert merged(handlers.ask(service, told, "And now?"))["chatbot"][-1]["content"]
+
+
+def test_question_before_a_reading_and_failing_model_are_sentences(told: Visit) -> None:
+    assert words.NO_READING in html(merged(handlers.ask(serving(), Visit(), "Why?"))["chat_status"])
+    failing = serving(FakeEngine(error=EngineError("The server is gone; start it again.")))
+    assert "start it again" in html(merged(handlers.ask(failing, told, "Why?"))["chat_status"])
+
+
+# The record
+
+
+RECORD = Record(
+    headline="No emotion stands out.",
+    notes=(),
+    sections=(Section("plan", "Plan", (Field("suggestions", "Suggestions", "Rest.", "suggested"),)),),
+    **{"created": "2026-01-01T00:00:00Z", "software": "0", "model": "fake", "model_sha256": "", "prompt_sha256": ""},
+    **{"readout": "both", "codec": "bands"},
+)
+
+
+def test_edits_are_in_both_exports() -> None:
+    as_text = handlers.export("markdown", RECORD, "Rest, then **walk**.")
+    as_json = handlers.export("json", RECORD, "Rest, then walk.")
+    assert "walk" in as_text["text"]
+    assert as_text["name"].endswith(".md")
+    assert "Rest, then walk." in as_json["text"]
+    assert "written" in as_json["text"]
+    assert json.loads(as_json["text"])
+
+
+# Uploads and forgetting
+
+
+def test_upload_is_in_memory_and_gone_from_disk(tmp_path: Path) -> None:
+    path = tmp_path / "hash" / "mine.edf"
+    path.parent.mkdir()
+    path.write_bytes(b"data")
+    visit = Visit()
+    page = handlers.keep("recording", visit, [{"path": str(path), "orig_name": NASTY}])
+    assert visit.recording == (uploads.Attachment(NASTY, b"data"),)
+    assert not any(tmp_path.iterdir())
+    assert "<img" not in html(page["recording_kept"])
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/passwd", "", "..", "a\0b", "x" * 300])
+def test_names_from_the_browser_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "in" / "safe.edf"
+    path.parent.mkdir()
+    path.write_bytes(b"data")
+    files = uploads.write(uploads.take([{"path": str(path), "orig_name": name}]), tmp_path / "out")
+    assert [file.name for file in files] == ["safe.edf"]
+
+
+def test_clear_forgets_everything() -> None:
+    page = handlers.clear()
+    assert page["visit"].recording == () == page["visit"].baselines
+    assert page["record"] is None
+    assert page["chatbot"] == []
+    assert (page["complaint"], page["age"], page["consent"]) == ("", "", False)
+    assert not page["analyse"]["interactive"]
