@@ -1,5 +1,6 @@
-"""EEG files that tests write themselves, so that they know the right answer: EDF(+), BDF, BrainVision, EEGLAB."""
+"""EEG files that tests write themselves, so that they know the right answer, and the signal that is in them."""
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ TEN_TWENTY = (
 
 
 def scalp(seconds=12.0, sfreq=250.0, n_channels=19, seed=0, alpha_uv=10.0):
-    """Microvolts, shape (channels, samples): smooth background of about 10 uV and 10 Hz alpha, different per channel."""
+    """Microvolts, shape (channels, samples): background of about 10 uV and 10 Hz alpha."""
     rng = np.random.default_rng(seed)
     n = round(seconds * sfreq)
     spectrum = np.fft.rfft(rng.standard_normal((n_channels, n)))
@@ -103,14 +104,16 @@ def write_brainvision(
     names = "\n".join(f"Ch{i}={name},,0.1,µV" for i, name in enumerate(channels, 1))
     path.write_text(
         "Brain Vision Data Exchange Header File Version 1.0\n\n[Common Infos]\nCodepage=UTF-8\n"
-        f"DataFile={data_file or data.name}\nMarkerFile={markers.name}\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\n"
+        f"DataFile={data_file or data.name}\nMarkerFile={markers.name}\nDataFormat=BINARY\n"
+        f"DataOrientation=MULTIPLEXED\n"
         f"NumberOfChannels={len(channels)}\nSamplingInterval={1e6 / sfreq}\n\n[Binary Infos]\nBinaryFormat=INT_16\n\n"
         f"[Channel Infos]\n{names}\n",
         encoding="utf-8",
     )
     data.write_bytes(np.round(np.asarray(data_uv).T * 10).astype("<i2").tobytes())
     markers.write_text(
-        f"Brain Vision Data Exchange Marker File, Version 1.0\n\n[Common Infos]\nDataFile={data.name}\n\n[Marker Infos]\n"
+        "Brain Vision Data Exchange Marker File, Version 1.0\n\n"
+        f"[Common Infos]\nDataFile={data.name}\n\n[Marker Infos]\n"
         "Mk1=New Segment,,1,1,0,20200101120000000000\nMk2=Comment,JANE DOE,100,1,0\n"
     )
     return [path, data, markers]
@@ -142,3 +145,40 @@ def _little_endian(block, width: int):
     """Integers to bytes, shape (records, samples x width)."""
     raw = block.astype("<i4").view(np.uint8).reshape(*block.shape, 4)[..., :width]
     return raw.reshape(block.shape[0], -1)
+
+
+def write_gdf(path: Path, data_uv, sfreq: int, channels: Sequence[str]) -> Path:
+    """Write GDF 2.20 (Schlögl 2006) with 32-bit floats in records of one second."""
+    n = len(channels)
+    seconds = len(data_uv[0]) // sfreq
+    fixed = b"GDF 2.20".ljust(8) + b"P01 DOE_JANE".ljust(66) + bytes(110) + struct.pack("<H", n + 1)
+    fixed = fixed.ljust(236, b"\0") + struct.pack("<q2IH2x", seconds, 1, 1, n)
+    columns = b"".join(name.encode().ljust(16) for name in channels) + bytes(86 * n)
+    columns += struct.pack(f"<{n}H", *[4275] * n)  # microvolts
+    columns += b"".join(struct.pack(f"<{n}d", *[limit] * n) for limit in (-1e4, 1e4, -1e4, 1e4))
+    columns += bytes(80 * n) + struct.pack(f"<{n}i", *[sfreq] * n) + struct.pack(f"<{n}i", *[16] * n)  # 16: float32
+    blocks = np.asarray(data_uv, dtype="<f4")[:, : seconds * sfreq].reshape(n, seconds, sfreq).transpose(1, 0, 2)
+    path.write_bytes(fixed + columns.ljust(256 * n, b"\0") + blocks.tobytes())
+    return path
+
+
+def write_cnt(path: Path, data_uv, sfreq: int, channels: Sequence[str]) -> Path:
+    """Write a Neuroscan CNT of 16 bits with an empty event table; one bit is 0.1 microvolts."""
+    data = np.round(np.asarray(data_uv).T * 10).astype("<i2").tobytes()
+    n, samples = len(channels), len(data_uv[0])
+    setup = bytearray(b"Version 3.0".ljust(900, b"\0"))
+    setup[121:141] = b"DOE JANE".ljust(20, b"\0")
+    setup[225:247] = b"01/02/20  12:00:00".ljust(22, b"\0")
+    struct.pack_into("<H", setup, 370, n)
+    struct.pack_into("<H", setup, 376, sfreq)
+    struct.pack_into("<i", setup, 864, samples)
+    struct.pack_into("<i", setup, 886, 900 + 75 * n + len(data))
+    electrodes = b""
+    for i, name in enumerate(channels):
+        electrode = bytearray(name.encode().ljust(75, b"\0"))
+        struct.pack_into("<2f", electrode, 19, 10.0 + i, 10.0 - i)
+        struct.pack_into("<f", electrode, 59, 20.48)
+        struct.pack_into("<f", electrode, 71, 1.0)
+        electrodes += bytes(electrode)
+    path.write_bytes(bytes(setup) + electrodes + data + struct.pack("<Bii", 1, 0, 0))
+    return path

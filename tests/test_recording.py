@@ -5,6 +5,7 @@ import pickle
 import struct
 import tempfile
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mne
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from copilot.eeg.recording import Recording, RecordingError, read
-from tests.eeg_files import TEN_TWENTY, scalp, write_brainvision, write_edf, write_eeglab
+from tests.eeg_files import TEN_TWENTY, scalp, write_brainvision, write_cnt, write_edf, write_eeglab, write_gdf
 
 SFREQ = 250
 
@@ -190,6 +191,42 @@ def test_fif(tmp_path, signal, epochs):
     cut = tmp_path / "cut.fif"
     cut.write_bytes(path.read_bytes()[:-30000])
     refused(cut)
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "kind"), [(write_gdf, "a.gdf", "GDF"), (write_cnt, "a.cnt", "Neuroscan CNT")]
+)
+def test_gdf_and_cnt(tmp_path, signal, write, name, kind):
+    path = write(tmp_path / name, signal, SFREQ, TEN_TWENTY)
+    recording = read([path])
+    same(recording, signal)
+    assert recording.source == kind
+    assert "DOE" not in repr(recording)
+    for kept in (500, 2000, 100_000):
+        path.write_bytes(path.read_bytes()[:kept])
+        assert "cut short" in refused(path)
+
+
+def test_egi_mff(tmp_path):
+    bin_writer = pytest.importorskip("mffpy.bin_writer")
+    from mffpy import Writer
+
+    net = np.zeros((257, 3000), dtype=np.float32)
+    net[:256] = np.tile(scalp(12, SFREQ, 16), (16, 1))
+    blocks = bin_writer.BinWriter(sampling_rate=SFREQ, data_type="EEG")
+    blocks.add_block(net)
+    writer = Writer(str(tmp_path / "JANE.mff"))
+    writer.addxml("fileInfo", recordTime=datetime(2020, 1, 1, tzinfo=UTC))
+    writer.add_coordinates_and_sensor_layout("HydroCel GSN 256 1.0")
+    writer.addbin(blocks)
+    writer.write()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for file in (tmp_path / "JANE.mff").iterdir():
+            archive.write(file, f"folder/JANE.mff/{file.name}")
+    for path in (tmp_path / "JANE.mff", tmp_path / "a.zip"):
+        recording = read([path])
+        np.testing.assert_allclose(recording.data[recording.channels.index("Fp1")], net[36], atol=0.01)
+        assert "JANE" not in repr(recording)
 
 
 def test_egi_simple_binary(tmp_path):
@@ -518,6 +555,34 @@ def test_xml_that_grows_is_refused(tmp_path):
     assert "XML" in refused(folder)
     (folder / "info.xml").write_text("<a/>")
     assert "damaged" in refused(folder)
+
+
+# Real files, where a developer has some: the folder that holds eegmat/ and formats/
+
+DEV_DATA = Path(os.environ.get("EEG_COPILOT_DEV_DATA", "/nowhere"))
+
+
+@pytest.mark.skipif(not DEV_DATA.is_dir(), reason="set EEG_COPILOT_DEV_DATA to a folder of recordings")
+@pytest.mark.parametrize(
+    ("files", "kind", "shape", "size_uv"),
+    [
+        (["eegmat/Subject00_1.edf"], "EDF+", (19, 91000), (3, 20)),
+        (["formats/eegmmidb/S001R02_repaired.edf"], "EDF+", (64, 9600), (10, 60)),
+        (["formats/eeglab/test_data/test.bdf"], "BDF", (16, 15360), (1, 60)),
+        (["formats/eeglab/eeglab_data.set", "formats/eeglab/eeglab_data.fdt"], "EEGLAB", (30, 30504), (5, 50)),
+        (
+            ["formats/openbci/OpenBCI_GUI-v6-blinks-jawClench-alpha.txt"],
+            "OpenBCI text",
+            (8, 22490),
+            (1, 1000),
+        ),  # mains hum
+    ],
+)
+def test_real_files(files, kind, shape, size_uv):
+    recording = read([DEV_DATA / file for file in files])
+    assert (recording.source, recording.data.shape) == (kind, shape)
+    steps = np.diff(recording.data[:, :: int(recording.sfreq // 25)])  # at 25 Hz drifts hardly count
+    assert size_uv[0] < 1.4826 * np.median(np.abs(steps)) < size_uv[1]
 
 
 # Whatever a file holds

@@ -59,7 +59,8 @@ def open_mff(folder: Path) -> Source:
         RecordingError: damaged, incomplete, or with XML that defines entities, which can grow without bound.
     """
     for file in folder.rglob("*.xml"):
-        if b"<!ENTITY" in file.read_bytes() or b"<!DOCTYPE" in file.read_bytes():
+        content = file.read_bytes()
+        if b"<!ENTITY" in content or b"<!DOCTYPE" in content or b"\0" in content:  # zero bytes: UTF-16 could hide them
             raise RecordingError("The .mff holds XML that is not EGI's; export it again.")
     try:
         return _source(mne.io.read_raw_egi(folder, verbose="ERROR"), "EGI")

@@ -1,4 +1,4 @@
-"""Recordings written as text: tables with one sample a line, OpenBCI's .txt, Mind Monitor's .csv (see ``open_text``)."""
+"""Recordings written as text: tables, one sample a line; OpenBCI's .txt, Mind Monitor's .csv (see ``open_text``)."""
 
 import re
 from collections.abc import Sequence

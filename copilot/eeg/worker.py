@@ -1,4 +1,4 @@
-"""The process that reads and cleans one recording for ``preparation``, under limits: ``python -m copilot.eeg.worker FD``.
+"""The process that reads and cleans one recording under limits: ``python -m copilot.eeg.worker FD``.
 
 ``FD`` is the file descriptor of a pipe on which one ``Job`` comes in, and events and then a result or an error go out.
 """
