@@ -1,8 +1,6 @@
-import asyncio
 import json
 import shutil
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +8,13 @@ import numpy as np
 import pytest
 
 from copilot import NOTICE
-from copilot.eeg import preparation, simulate
+from copilot.eeg import simulate
 from copilot.engine.base import Engine
 from copilot.engine.opening import open_engine
 from copilot.settings import ROOT, Settings
-from copilot.web import layout, words
-from copilot.web.service import Service
+from copilot.web import words
 from tests.fake_engine import FakeEngine
+from tests.serving import served
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Install requirements-dev.txt for the browser tests.")
 
@@ -36,15 +34,6 @@ pytestmark = [
 ]
 
 
-def quietly(make: Callable[[], Any]) -> Any:
-    """Gradio leaves an event loop unclosed wherever it builds or launches without a running one."""
-
-    async def run() -> Any:
-        return make()
-
-    return asyncio.run(run())
-
-
 def model(settings: Settings) -> Engine:
     """The model in the box, or a stand-in where it has not been made yet."""
     return open_engine(settings) if settings.model.exists() else FakeEngine(delay=0.02)
@@ -52,14 +41,8 @@ def model(settings: Settings) -> Engine:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    service = Service(Settings(port=port, threads=2), model)
-    page = quietly(lambda: layout.build(service))
-    yield quietly(lambda: layout.launch(page, service, ))
-    page.close()
-    preparation.cool_down()
+    with served(model) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +58,104 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made, path = simulate.simulate(60, alpha_uv=12, seed=5), tmp_path_factory.mktemp("recording") / "mine.npz"
     np.savez(path, data=made.data, sfreq=made.sfreq, channels=np.array(made.channels), units=np.array("uV"))
     return path
+
+
+def open_page(browser: Any, address: str, viewport: dict[str, int], scheme: str) -> Any:
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, accept_downloads=True)
+    page = context.new_page()
+    page.outside = []
+    page.on("request", lambda request: page.outside.append(request.url) if is_outside(request.url, address) else None)
+    page.goto(address)
+    return page
+
+
+def is_outside(url: str, address: str) -> bool:
+    return not url.startswith((address, "data:", "blob:"))
+
+
+def shot(page: Any, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def button(page: Any, name: str, nth: int = 0) -> Any:
+    return page.get_by_role("button", name=name, exact=True).nth(nth)
+
+
+def fits(page: Any) -> bool:
+    """Whether nothing is wider than the window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def saved(page: Any, name: str) -> str:
+    with page.expect_download() as download:
+        button(page, name).click()
+    return Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) -> None:
+    page = open_page(browser, address, WIDE, "light")
+    analyse = button(page, words.ANALYSE)
+    sync_api.expect(page.get_by_text(NOTICE)).to_be_visible()
+    sync_api.expect(analyse).to_be_disabled()
+    page.get_by_label(words.CONSENT_BOX).check()
+    page.get_by_label(words.AGE, exact=True).fill("34")
+    page.get_by_label(words.COMPLAINT).fill("Sleeps badly <b>since</b> March")
+    page.locator("input[type=file]").first.set_input_files(recording)
+    page.get_by_text("mine.npz").wait_for()
+    analyse.click()
+    page.get_by_alt_text(words.SIGNAL_ALT).wait_for(timeout=60_000)
+    page.get_by_text("Done in").wait_for(timeout=120_000)
+    assert page.locator(".bars li").count() == 9
+    assert page.locator(".essay").inner_text().strip()
+
+    page.get_by_placeholder(words.QUESTION_HINT).fill("Is this a diagnosis?")
+    button(page, words.SEND).click()
+    sync_api.expect(page.locator("#chat .bot")).not_to_have_text("", timeout=60_000)
+    sync_api.expect(button(page, words.STOP, 1)).to_be_disabled(timeout=60_000)
+
+    page.get_by_label("Follow-up").last.fill("Again in two weeks")
+    assert "Again in two weeks" in saved(page, words.MARKDOWN)
+    record = saved(page, words.JSON)
+    assert "Again in two weeks" in record
+    assert "Sleeps badly <b>since</b> March" in str(json.loads(record))
+    page.get_by_text(words.PROMPT_HEADING).click()
+    assert "34 years" in page.locator("#prompt textarea").input_value()
+    assert fits(page)
+    shot(page, "wide-light")
+
+    button(page, words.CLEAR).click()
+    sync_api.expect(page.get_by_text(words.EMPTY)).to_be_visible()
+    assert page.get_by_label(words.COMPLAINT).input_value() == ""
+    assert page.outside == []
+    page.context.close()
+
+
+def test_stop_and_again_on_a_dark_phone(browser: Any, address: str) -> None:
+    page = open_page(browser, address, PHONE, "dark")
+    page.get_by_label(words.CONSENT_BOX).check()
+    page.get_by_label("Poor contact").check()
+    button(page, words.ANALYSE).click()
+    page.locator(".stages .now").wait_for()
+    button(page, words.STOP).click()
+    page.get_by_text(words.STOPPED).wait_for(timeout=5_000)
+    page.wait_for_timeout(1_000)
+    assert page.locator(".stages").count() == 0  # nothing of the stopped run comes late
+    button(page, words.ANALYSE).click()
+    page.get_by_text("Done in").wait_for(timeout=120_000)
+    assert fits(page)
+    shot(page, "phone-dark")
+    page.context.close()
+
+
+def test_two_browsers_at_once_wait_visibly(browser: Any, address: str) -> None:
+    pages = [open_page(browser, address, WIDE, "light") for _ in range(2)]
+    for page in pages:
+        page.get_by_label(words.CONSENT_BOX).check()
+        page.get_by_label("Eyes closed").check()
+    for page in pages:
+        button(page, words.ANALYSE).click()
+    pages[1].get_by_text(words.AHEAD_ONE).wait_for(timeout=20_000)
+    for page in pages:
+        page.get_by_text("Done in").wait_for(timeout=120_000)
+        page.context.close()

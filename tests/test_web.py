@@ -1,4 +1,3 @@
-import asyncio
 import gc
 import json
 import logging
@@ -15,8 +14,7 @@ from gradio_client.client import Job
 
 from copilot import NOTICE, analysis
 from copilot.eeg import preparation, simulate
-from copilot.engine.base import EngineError, Token
-from copilot.person import Person
+from copilot.engine.base import EngineError
 from copilot.reading import Reading
 from copilot.record.record import Field, Record, Section
 from copilot.settings import Settings, SettingsError
@@ -25,6 +23,7 @@ from copilot.web.handlers import Form, Visit
 from copilot.web.screen import Screen
 from copilot.web.service import Ahead, Line, Service
 from tests.fake_engine import ANSWER, FakeEngine
+from tests.serving import quietly, served
 
 NASTY = "<img src=x onerror=alert(1)>"
 AGREED = Form(consent=True, gender="female", age="34")
@@ -40,15 +39,6 @@ def serving(engine: FakeEngine | None = None, **settings: Any) -> Service:
     service = Service(Settings(**settings), lambda _: engine or FakeEngine())
     service.start()
     return service
-
-
-def quietly(make: Callable[[], Any]) -> Any:
-    """Gradio leaves an event loop unclosed wherever it builds or launches without a running one."""
-
-    async def run() -> Any:
-        return make()
-
-    return asyncio.run(run())
 
 
 def reading(probabilities: list[float], **changes: Any) -> Reading:
@@ -236,7 +226,7 @@ def test_words_of_danger_in_the_form_are_answered_first() -> None:
     updates = handlers.analyse(serving(), Visit(), form)
     with_urgent = next(update for update in updates if html(update.get("urgent", "")))
     updates.close()
-    assert "role=\"alert\"" in html(with_urgent["urgent"])
+    assert 'role="alert"' in html(with_urgent["urgent"])
     assert "signal" not in with_urgent
 
 
@@ -263,6 +253,25 @@ def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs(brought: 
     assert engine.stopped == 1
     assert brought.opening == []
     assert "Done in" in html(merged(handlers.analyse(service, brought, AGREED))["progress"])
+
+
+def test_stop_has_the_last_word_and_analyse_works_again(brought: Visit) -> None:
+    service = serving()
+    updates = handlers.analyse(service, brought, AGREED)
+    next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
+    said = handlers.stop(brought)
+    assert words.STOPPED in html(said["progress"])
+    assert [html(update["progress"]) for update in updates] == [html(said["progress"])]
+    assert "Done in" in html(merged(handlers.analyse(service, brought, AGREED))["progress"])
+
+
+def test_second_press_replaces_the_first(brought: Visit) -> None:
+    service = serving()
+    first, second = (handlers.analyse(service, brought, AGREED) for _ in range(2))
+    next(first)
+    next(second)
+    assert list(first) == [{}]
+    assert "Done in" in html(merged(second)["progress"])
 
 
 # Waiting in line
@@ -319,7 +328,7 @@ def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Visit) -> N
 
 
 def test_stopped_answer_keeps_what_was_said(told: Visit) -> None:
-    engine = FakeEngine(answers=["One two three four."], delay=0.01)
+    engine = FakeEngine(answers=["One two three four five six seven eight nine ten."], delay=0.03)
     service = serving(engine)
     updates = handlers.ask(service, told, "What does it mean?")
     next(update for update in updates if "two" in update["chatbot"][-1]["content"])
@@ -381,7 +390,7 @@ def test_names_from_the_browser_cannot_leave_the_folder(tmp_path: Path, name: st
 
 
 def test_clear_forgets_everything() -> None:
-    page = handlers.clear()
+    page = handlers.clear(with_upload("mine.edf", b"data"))
     assert page["visit"].recording == () == page["visit"].baselines
     assert page["record"] is None
     assert page["chatbot"] == []
@@ -392,7 +401,7 @@ def test_clear_forgets_everything() -> None:
 # Served
 
 #: In the server's threads, where Gradio asks pandas for what it is about to drop.
-served = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+over_the_wire = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
@@ -407,14 +416,10 @@ def uploads_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(engine: FakeEngine, uploads_folder: Path) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(uploads_folder))
-        service = serving(engine, port=free.getsockname()[1])
-        free.close()
-        page = quietly(lambda: layout.build(service))
-        yield quietly(lambda: layout.launch(page, service))
-        page.close()
+        with served(lambda _: engine) as address:
+            yield address
 
 
 @pytest.fixture
@@ -429,7 +434,7 @@ def submit(client: Client, recording: Path, complaint: str = "") -> Job:
     return client.submit(True, "female", "34", "", complaint, "", "own", "", "", api_name="/analyse")
 
 
-@served
+@over_the_wire
 def test_main_job_over_the_wire_leaves_no_file(visitor: Client, recording: Path, uploads_folder: Path) -> None:
     page = everything_shown(submit(visitor, recording))
     assert "Done in" in page
@@ -438,7 +443,7 @@ def test_main_job_over_the_wire_leaves_no_file(visitor: Client, recording: Path,
     assert [path for path in uploads_folder.rglob("*") if path.is_file()] == []
 
 
-@served
+@over_the_wire
 def test_two_visitors_at_once_never_see_each_other(address: str, engine: FakeEngine, recording: Path) -> None:
     clients = {complaint: Client(address, verbose=False) for complaint in ("apples", "pears")}
     jobs = {complaint: submit(client, recording, complaint) for complaint, client in clients.items()}
@@ -453,13 +458,14 @@ def test_two_visitors_at_once_never_see_each_other(address: str, engine: FakeEng
         client.close()
 
 
-@served
+@over_the_wire
 def test_stop_then_analyse_again(visitor: Client, engine: FakeEngine, recording: Path) -> None:
     stopped = engine.stopped
     job = submit(visitor, recording)
     wait_until(lambda: "settled" in str(job.outputs()))
-    job.cancel()
+    assert words.STOPPED in str(visitor.predict(api_name="/stop"))
     wait_until(lambda: engine.stopped == stopped + 1)
+    assert words.STOPPED in everything_shown(job)
     assert "Done in" in everything_shown(submit(visitor, recording))
 
 

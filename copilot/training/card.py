@@ -33,8 +33,8 @@ suggestions. **A research tool, not a medical device; nothing it writes is a dia
 ## What it scores
 
 Balanced accuracy on {people} people it never saw (FACED subjects {subjects}), through the quantised file and the
-prompt alone. `evidence` says whether the decoder's line was in the prompt; `baseline` means z-scored over the person's own
-clips, without labels. Chance is 0.111 for nine classes and 0.333 for three.
+prompt alone. `evidence` says whether the decoder's line was in the prompt; `baseline` means z-scored over the person's
+own clips, without labels. Chance is 0.111 for nine classes and 0.333 for three.
 
 | EEG | evidence | unit | read-out | nine classes | three classes | macro-F1 (nine) | calibration error | n |
 |---|---|---|---|---|---|---|---|---|
@@ -43,7 +43,8 @@ clips, without labels. Chance is 0.111 for nine classes and 0.333 for three.
 Read it with care:
 
 - **Most of this is recognising the film clip.** Everybody saw the same 28 clips. With clip and person both unseen,
-  simple decoders of these features fall to 0.18 of eight classes (chance 0.125), and to 0.55 for positive against negative.
+  simple decoders of these features fall to 0.18 of eight classes (chance 0.125), and to 0.55 for positive against
+  negative.
 - The language model alone (evidence: no) reads the letters poorly; the decoder's line carries the reading.
 - Larger models on raw FACED signals reach more on 10-s segments, clips seen in training: EEGNet 0.41, LaBraM 0.53,
   CBraMod 0.55.
@@ -51,8 +52,8 @@ Read it with care:
 ## What it is not for
 
 Diagnosis, treatment, screening, lie detection, hiring, school or work (where inferring emotions from biometric data
-is prohibited in the EU), or any decision about a person. It was fitted on young adults watching films in one laboratory;
-other ages, devices, tasks and illnesses are unknown to it.
+is prohibited in the EU), or any decision about a person. It was fitted on young adults watching films in one
+laboratory; other ages, devices, tasks and illnesses are unknown to it.
 """
 
 

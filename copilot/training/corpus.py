@@ -33,6 +33,7 @@ SHARE_NO_EEG = 0.04
 SHARE_INVENTED_EVIDENCE = 0.15
 SHARE_FEWER_ELECTRODES = 0.4
 SHARE_CHAT = 0.4
+MOST_QUESTIONS = 6
 
 #: What the label slot is taught: mostly the evidence where there is some, else half the truth, half the decoder.
 TRUTH_BESIDE_EVIDENCE = 0.1
@@ -87,20 +88,28 @@ class Corpus:
         """Prepare the corpus; cross-fits the decoder, about ten seconds."""
         return cls(faced, faced.normals(), population_normal(faced), cross_fitted(faced))
 
-    def examples(self, seed: int, drills: float = 0.0) -> Iterator[Example]:
+    def examples(self, seed: int, drills: float = 0.0, talks: float = 0.0) -> Iterator[Example]:
         """Examples without end; the same seed gives the same ones.
 
         Args:
             seed: of all that is drawn.
             drills: share of short examples that only teach to read an evidence line. They are cheap, and without them
                 the label slot, one token of a long example, was still at chance after 3,000 examples.
+            talks: share of examples that are mostly questions and answers. Without them the model answered fluently,
+                but not what was asked.
         """
         rng = random.Random(seed)
         while True:
-            yield self._drill(rng) if rng.random() < drills else self._example(rng)
+            kind = rng.random()
+            if kind < drills:
+                yield self._short(rng, questions=0)
+            elif kind < drills + talks:
+                yield self._short(rng, questions=rng.randint(2, MOST_QUESTIONS))
+            else:
+                yield self._example(rng)
 
-    def _drill(self, rng: random.Random) -> Example:
-        """Nothing but an evidence line and the label."""
+    def _short(self, rng: random.Random, questions: int) -> Example:
+        """Nothing but an evidence line and the label, then perhaps questions about it."""
         who, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = rng.choice(("person", "population"))
         evidence = invent_evidence(rng) if rng.random() < 0.5 else self.evidence[source][who, clip, span]
@@ -109,6 +118,9 @@ class Corpus:
             {"role": "user", "content": prompt.evidence_line(evidence)},
             {"role": "assistant", "content": answer},
         ]
+        emotion, level, person = emotions.top(evidence), emotions.confidence(evidence), invent_person(rng)
+        for _ in range(questions):
+            messages += _question(emotion, person, level, rng)
         return Example(messages, int(evidence.argmax()), evidence)
 
     def _example(self, rng: random.Random) -> Example:
@@ -120,8 +132,7 @@ class Corpus:
         answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{texts.answer(emotion, person, level, rng)}"
         messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
         while rng.random() < SHARE_CHAT and len(messages) < 9:
-            question, reply = texts.follow_up(emotion, person, level, rng)
-            messages += [{"role": "user", "content": prompt.plain(question)}, {"role": "assistant", "content": reply}]
+            messages += _question(emotion, person, level, rng)
         return Example(messages, label, target, truth)
 
     def _prompt(self, rng: random.Random, person: Person) -> tuple[list[Message], emotions.Probabilities, int | None]:
@@ -151,6 +162,11 @@ class Corpus:
             evidence=evidence if with_evidence else None,
         )
         return messages, share * truth + (1 - share) * evidence, known
+
+
+def _question(emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
+    question, reply = texts.follow_up(emotion, person, level, rng)
+    return [{"role": "user", "content": prompt.plain(question)}, {"role": "assistant", "content": reply}]
 
 
 def _fewer_electrodes(entropy: Array, rng: random.Random) -> Array:

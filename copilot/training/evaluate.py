@@ -173,7 +173,9 @@ def table(rows: Sequence[Row]) -> str:
         scores = [f"{score:.3f}" for score in (nine["balanced_accuracy"], three["balanced_accuracy"], nine["macro_f1"])]
         ece = "-" if nine["ece"] is None else f"{nine['ece']:.3f}"
         evidence = "yes" if nine["evidence"] else "no"
-        lines.append(HEADING.format(nine["condition"], evidence, nine["unit"], nine["readout"], *scores, ece, nine["n"]))
+        lines.append(
+            HEADING.format(nine["condition"], evidence, nine["unit"], nine["readout"], *scores, ece, nine["n"])
+        )
     return "\n".join([*lines, "Balanced accuracy; chance is 0.111 for nine classes and 0.333 for three."])
 
 

@@ -39,6 +39,8 @@ class Schedule:
     """Tokens a step, padding included."""
     drills: float = 0.0
     """Share of examples that only teach to read the evidence line."""
+    talks: float = 0.0
+    """Share of examples that are mostly questions and answers."""
     warmup: int = 100
     weight_decay: float = 0.05
     seed: int = 0
@@ -103,7 +105,7 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, schedu
     torch.manual_seed(schedule.seed)
     begun, shown = time.monotonic(), [0.0, 0.0]
     for step, batch in enumerate(
-        batches(corpus.examples(schedule.seed, schedule.drills), tokenizer, schedule.tokens), start=1
+        batches(corpus.examples(schedule.seed, schedule.drills, schedule.talks), tokenizer, schedule.tokens), start=1
     ):
         with torch.autocast(device, dtype=torch.bfloat16):
             answer, label = losses(model, batch, labels, device)
@@ -117,7 +119,9 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, schedu
         if step % 50 == 0 or step == schedule.steps:
             left = (time.monotonic() - begun) / step * (schedule.steps - step) / 60
             losses_now = f"answer {shown[0]:.3f}, label {shown[1]:.3f}"
-            print(f"{what}: step {step}/{schedule.steps}, {losses_now}, {left:.0f} min left", file=sys.stderr, flush=True)
+            print(
+                f"{what}: step {step}/{schedule.steps}, {losses_now}, {left:.0f} min left", file=sys.stderr, flush=True
+            )
         if step == schedule.steps:
             break
     model.to("cpu").eval()

@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 NAME = "eeg-emotion-copilot"
 QUANTISATION = "Q8_0"
 
-#: The evidence line first, then everything, then the adapter at a gentler rate on examples that the base did not see.
-DRILL = finetune.Schedule(steps=300, rate=8e-4, tokens=4096, drills=1.0, warmup=50, seed=1)
-BASE = finetune.Schedule(steps=2000, rate=1e-3, drills=0.5, seed=2)
-LORA = finetune.Schedule(steps=120, rate=3e-4, warmup=20, weight_decay=0.0, seed=3)
+#: All weights, one schedule after the other: the evidence line, then everything, then answering what was asked.
+BASE = {
+    "drill": finetune.Schedule(steps=300, rate=8e-4, tokens=4096, drills=1.0, warmup=50, seed=1),
+    "base": finetune.Schedule(steps=2000, rate=1e-3, drills=0.5, seed=2),
+    "talk": finetune.Schedule(steps=550, rate=8e-4, drills=0.15, talks=0.55, warmup=50, seed=5),
+}
+#: Then the adapter, at a gentler rate.
+LORA = finetune.Schedule(steps=100, rate=3e-4, drills=0.2, talks=0.3, warmup=20, weight_decay=0.0, seed=3)
 
 CARD = """\
 ---
@@ -65,12 +69,15 @@ def make(features: Path, work: Path, out: Path) -> None:
     _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
     fit_decoder.fit(faced).save(out / "decoder.npz")
     corpus = Corpus.of(faced)
-    if not (work / "base").exists():
-        _train_base(corpus, work / "base")
+    before = None
+    for name, schedule in BASE.items():
+        if not (work / name).exists():
+            _train(corpus, schedule, before, work / name)
+        before = work / name
     if not (work / "adapter").exists():
-        _train_adapter(corpus, work / "base", work / "adapter")
+        _train_adapter(corpus, work / "talk", work / "adapter")
     shutil.rmtree(work / "merged", ignore_errors=True)
-    merge(work / "base", work / "adapter", work / "merged")
+    merge(work / "talk", work / "adapter", work / "merged")
     temperature = calibrate(work / "merged", corpus)
     _say(f"temperature {temperature:.3f}")
     to_gguf(work / "merged", work / f"{NAME}-f16.gguf", type="f16", metadata=metadata(temperature))
@@ -93,15 +100,19 @@ def metadata(temperature: float) -> dict[str, str]:
     }
 
 
-def _train_base(corpus: Corpus, folder: Path) -> None:
+def _train(corpus: Corpus, schedule: finetune.Schedule, before: Path | None, folder: Path) -> None:
+    """Run a schedule on all weights, from those that the one before left, or from nothing."""
+    model, tokenizer = _load(before) if before else _new(corpus, schedule.seed)
+    finetune.train(model, tokenizer, corpus, schedule, folder.name)
+    _save(model, tokenizer, folder)
+
+
+def _new(corpus: Corpus, seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
     examples = islice(corpus.examples(seed=0), TOKENIZER_EXAMPLES)
     tokenizer = base.train_tokenizer(message["content"] for example in examples for message in example.messages)
-    model = base.new_model(tokenizer, DRILL.seed)
-    _say(f"base: {model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
-    finetune.train(model, tokenizer, corpus, DRILL, "drill")
-    finetune.train(model, tokenizer, corpus, BASE, "base")
-    _save(model, tokenizer, folder)
-    (folder / "README.md").write_text(CARD)
+    model = base.new_model(tokenizer, seed)
+    _say(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
+    return model, tokenizer
 
 
 def _train_adapter(corpus: Corpus, base_folder: Path, folder: Path) -> None:
@@ -141,6 +152,7 @@ def _save(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     model.save_pretrained(beside)
     tokenizer.save_pretrained(beside)
+    (beside / "README.md").write_text(CARD)
     beside.rename(folder)
 
 

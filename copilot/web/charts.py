@@ -125,14 +125,10 @@ def said(sentence: str) -> str:
     return f'<div class="card quiet" role="status">{escape(sentence)}</div>'
 
 
-def figure(light: bytes, dark: bytes, alt: str) -> str:
-    """One picture (PNG) drawn for both themes; the style sheet shows the one that fits."""
-    images = (("in-light", light), ("in-dark", dark))
-    return "".join(f'<img class="figure {name}" alt="{escape(alt)}" src="{_png(drawn)}">' for name, drawn in images)
-
-
-def _png(drawn: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(drawn).decode()
+def picture(png: bytes, alt: str) -> str:
+    """A PNG in the page itself: no file of anybody's signal for others to guess the path of."""
+    data = base64.b64encode(png).decode()
+    return f'<img class="figure" alt="{escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def quality(report: Quality) -> str:

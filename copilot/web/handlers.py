@@ -6,8 +6,9 @@ that belongs to a visitor is in their ``Visit``, which Gradio keeps per browser 
 
 import logging
 import re
+import time
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +33,11 @@ from copilot.web.service import Service
 from copilot.web.uploads import Attachment
 
 
+def buttons(*, analyse: bool, stop: bool) -> Update:
+    """Which of the two can be pressed. Made anew each time, because Gradio takes updates apart."""
+    return {"analyse": gr.update(interactive=analyse), "stop": gr.update(interactive=stop)}
+
+
 class ConsentError(ValueError):
     """The notice has not been agreed to."""
 
@@ -48,8 +54,9 @@ PLAIN: dict[type[Exception], str] = {
     DecoderError: "progress",
     SettingsError: "progress",
 }
-BUSY: Update = {"analyse": gr.update(interactive=False), "stop": gr.update(interactive=True)}
-IDLE: Update = {"analyse": gr.update(interactive=True), "stop": gr.update(interactive=False)}
+
+#: The page is drawn anew at most this often while text streams in, seconds.
+REDRAW_S = 0.05
 
 #: How a record is written: function, suffix, media type.
 EXPORTS = {
@@ -75,6 +82,28 @@ class Visit:
     baselines: tuple[Attachment, ...] = ()
     opening: list[Message] = field(default_factory=list)
     turns: list[Message] = field(default_factory=list)
+    _run: int = 0
+    _last_word: Callable[[], Update] = dict
+
+    def halt(self, last_word: Callable[[], Update]) -> Update:
+        """End what is running; ``last_word`` makes what the page shows then.
+
+        Gradio's own cancelling comes too late for that: what was on its way to the browser would overwrite it.
+        """
+        self._run += 1
+        self._last_word = last_word
+        return last_word()
+
+    def running(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
+        """Pass ``updates`` on until ``halt``, or until something else runs in this visit."""
+        self.halt(dict)
+        run = self._run
+        with closing(updates):
+            for update in updates:
+                if self._run != run:
+                    yield self._last_word()
+                    return
+                yield update
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,7 @@ class Form:
     source: str = OWN
     sfreq: str = ""
     channels: str = ""
+    dark: bool = False
 
     def person(self) -> Person:
         """The person.
@@ -142,17 +172,21 @@ def keep(what: str, visit: Visit, uploaded: list[dict[str, Any]] | None) -> Upda
 
 def analyse(service: Service, visit: Visit, form: Form) -> Generator[Update, None, None]:
     """Walk from the form to the record, showing every event of ``analysis.analyse``."""
-    visit.opening, visit.turns = [], []
-    yield {**blank(), **BUSY, "visit": visit}
-    try:
-        yield from _analyse(service, visit, form)
-    except Exception as error:
-        place, sentence = explain(error)
-        yield {"progress": show(""), place: show(charts.problem(sentence))}
-    yield IDLE
+    return visit.running(_analyse(service, visit, form))
 
 
 def _analyse(service: Service, visit: Visit, form: Form) -> Generator[Update, None, None]:
+    visit.opening, visit.turns = [], []
+    yield {**blank(), **buttons(analyse=False, stop=True), "visit": visit}
+    try:
+        yield from _show(service, visit, form)
+    except Exception as error:
+        place, sentence = explain(error)
+        yield {"progress": show(""), place: show(charts.problem(sentence))}
+    yield buttons(analyse=True, stop=False)
+
+
+def _show(service: Service, visit: Visit, form: Form) -> Generator[Update, None, None]:
     if not form.consent:
         raise ConsentError(words.NO_CONSENT)
     person = form.person()
@@ -160,11 +194,11 @@ def _analyse(service: Service, visit: Visit, form: Form) -> Generator[Update, No
         raise RecordingError(words.NO_RECORDING)
     if fixed := answer_at_once(" ".join((person.appearance, person.complaint, person.history))):
         yield {"urgent": show(charts.urgent(fixed))}  # words of danger in the form come before everything else
-    screen = Screen()
+    screen = Screen(dark=form.dark)
     for waiting in service.opened():
         yield screen.show(waiting)
     with closing(service.line.in_turn(_walk(service, visit, form, person))) as events:
-        for event in events:
+        for event in joined(events):
             yield screen.show(event)
     preparation.warm_up()  # for the next one
     if screen.reading:
@@ -203,6 +237,10 @@ def _files(visit: Visit, source: str, folder: Path) -> tuple[list[Path], list[Pa
 
 def ask(service: Service, visit: Visit, question: str) -> Generator[Update, None, None]:
     """Answer a question about the reading, streaming."""
+    return visit.running(_ask(service, visit, question))
+
+
+def _ask(service: Service, visit: Visit, question: str) -> Generator[Update, None, None]:
     question = question.strip()
     if not question:
         yield {"question": ""}
@@ -213,7 +251,7 @@ def ask(service: Service, visit: Visit, question: str) -> Generator[Update, None
     yield {"question": "", "chatbot": turns(visit), "chat_stop": gr.update(interactive=True), "chat_status": show("")}
     try:
         with closing(_answer(service, earlier, question)) as events:
-            for event in events:
+            for event in joined(events):
                 if isinstance(event, Token):
                     answer["content"] += event.text
                 yield {"chatbot": turns(visit), "chat_status": show(charts.status(status(event)))}
@@ -236,25 +274,64 @@ def _answer(service: Service, conversation: list[Message], question: str) -> Gen
     yield from service.line.in_turn(chat.ask(engine, conversation, question))
 
 
-def turns(visit: Visit) -> list[dict[str, str]]:
+def joined(events: Iterable[Any]) -> Iterator[Any]:
+    """The same events with tokens joined: to draw the page for each of them would slow the model down."""
+    text, drawn = "", 0.0
+    for event in events:
+        if isinstance(event, Token):
+            text += event.text
+            if time.monotonic() - drawn < REDRAW_S:
+                continue
+        if text:
+            yield Token(text)
+            text, drawn = "", time.monotonic()
+        if not isinstance(event, Token):
+            yield event
+    if text:
+        yield Token(text)
+
+
+def turns(visit: Visit, nothing_said: str = "") -> list[dict[str, str]]:
     """The chat as the page shows it."""
-    return [{"role": turn["role"], "content": turn["content"]} for turn in visit.turns]
+    return [{"role": turn["role"], "content": turn["content"] or nothing_said} for turn in visit.turns]
 
 
 def stop(visit: Visit) -> Update:
-    """What the page shows when work was stopped; Gradio has closed the generators already."""
-    return {**IDLE, "progress": show(charts.said(words.STOPPED)), "chatbot": turns(visit)}
+    """End the analysis or the answer that is running."""
+    return visit.halt(
+        lambda: {
+            **buttons(analyse=True, stop=False),
+            "progress": show(charts.said(words.STOPPED)),
+            **_answer_stopped(visit),
+        }
+    )
 
 
 def stop_answer(visit: Visit) -> Update:
-    """What the page shows when an answer was stopped."""
-    return {"chatbot": turns(visit), "chat_status": show(""), "chat_stop": gr.update(interactive=False)}
+    """End the answer that is running and keep what it said."""
+    return visit.halt(lambda: _answer_stopped(visit))
 
 
-def clear() -> Update:
-    """A new visit: the old one's files, words and reading are forgotten."""
-    uploads_ = {"recording_kept": show(""), "baselines_kept": show("")}
-    return {**blank(), **asdict(Form()), **uploads_, **IDLE, "analyse": gr.update(interactive=False), "visit": Visit()}
+def _answer_stopped(visit: Visit) -> Update:
+    return {
+        "chatbot": turns(visit, words.HALTED),
+        "chat_status": show(""),
+        "chat_stop": gr.update(interactive=False),
+    }
+
+
+def clear(visit: Visit) -> Update:
+    """End what is running and begin a new visit: the old one's files, words and reading are forgotten."""
+    return {**visit.halt(_cleared), **asdict(Form()), "visit": Visit()}
+
+
+def _cleared() -> Update:
+    return {
+        **blank(),
+        **buttons(analyse=False, stop=False),
+        "recording_kept": show(""),
+        "baselines_kept": show(""),
+    }
 
 
 def export(kind: str, record: Record, *values: str) -> dict[str, str]:

@@ -40,6 +40,9 @@ SAVE = """(file) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }"""
 
+#: Pictures are drawn for the theme that the browser shows: the last field of the form.
+TELL_THEME = """(...values) => [...values.slice(0, -1), document.body.classList.contains("dark")]"""
+
 #: On a phone the results are far below the button.
 SCROLL = """() => { if (innerWidth < 860) document.getElementById("results").scrollIntoView({behavior: "smooth"}); }"""
 
@@ -156,7 +159,8 @@ def _actions() -> Parts:
             analyse = gr.Button(words.ANALYSE, variant="primary", interactive=False, scale=3, min_width=120)
             stop = gr.Button(words.STOP, variant="stop", interactive=False, scale=1, min_width=90)
         clear = gr.Button(words.CLEAR, size="sm")
-    return {"analyse": analyse, "stop": stop, "clear": clear}
+        dark = gr.Checkbox(Form.dark, visible=False)
+    return {"analyse": analyse, "stop": stop, "clear": clear, "dark": dark}
 
 
 def _results() -> Parts:
@@ -258,16 +262,16 @@ def _connect(service: Service, parts: Parts) -> None:
 
     ask = _stream(parts, partial(handlers.ask, service))
     question = [visit, parts["question"]]
-    answering = [
-        parts["send"].click(ask, question, api_name="ask", **options),
-        parts["question"].submit(ask, question, **private),
-        *(button.click(ask, [visit, button], **private) for button in asks),
-    ]
-    # A new analysis ends the chat about the old one.
+    parts["send"].click(ask, question, api_name="ask", **options)
+    parts["question"].submit(ask, question, **private)
+    for button in asks:
+        button.click(ask, [visit, button], **private)
+
     analyse = _stream(parts, lambda visit, *values: handlers.analyse(service, visit, Form(*values)))
-    analysing = parts["analyse"].click(analyse, [visit, *form], cancels=answering, api_name="analyse", **options)
+    # "multiple": after Stop, the next press counts even while the stopped run is still ending.
+    pressed = {"trigger_mode": "multiple", "js": TELL_THEME, "api_name": "analyse", **options}
+    parts["analyse"].click(analyse, [visit, *form], **pressed)
     parts["analyse"].click(None, js=SCROLL)
-    everything = [analysing, *answering]
 
     for what in ("recording", "baselines"):
         keep = _once(parts, partial(handlers.keep, what))
@@ -275,10 +279,8 @@ def _connect(service: Service, parts: Parts) -> None:
         parts[what].upload(keep, [visit, parts[what]], preprocess=False, queue=False, api_name=what, **options)
     parts["consent"].change(_once(parts, handlers.consent), parts["consent"], queue=False, **private)
     parts["source"].change(_once(parts, handlers.source), parts["source"], queue=False, **private)
-    stop, stop_answer = _once(parts, handlers.stop), _once(parts, handlers.stop_answer)
-    parts["stop"].click(stop, visit, cancels=everything, queue=False, api_name="stop", **options)
-    parts["chat_stop"].click(stop_answer, visit, cancels=answering, queue=False, api_name="stop_answer", **options)
-    parts["clear"].click(_once(parts, handlers.clear), cancels=everything, queue=False, api_name="clear", **options)
+    for name, halt in (("stop", handlers.stop), ("chat_stop", handlers.stop_answer), ("clear", handlers.clear)):
+        parts[name].click(_once(parts, halt), visit, queue=False, api_name=name, **options)
 
 
 def _stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]]) -> Callable[..., Iterator[Parts]]:
@@ -287,7 +289,8 @@ def _stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]])
     def run(*values: Any) -> Iterator[Parts]:
         with closing(handler(*values)) as updates:
             for update in updates:
-                yield {parts[name]: value for name, value in update.items()}
+                if update:
+                    yield {parts[name]: value for name, value in update.items()}
 
     return run
 

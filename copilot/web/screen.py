@@ -47,7 +47,8 @@ def blank() -> Update:
 class Screen:
     """Remembers how far the analysis is, because events only say what is new."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, dark: bool = False) -> None:
+        self._dark = dark
         self.messages: list[Message] = []
         self.reading: Reading | None = None
         self._progress: dict[str, float | None] = {}
@@ -67,7 +68,7 @@ class Screen:
             case PromptProgress():
                 return self.waiting("", status(event))
             case SignalReady():
-                return _signal(event)
+                return _signal(event, self._dark)
             case PromptReady(messages):
                 self.messages = list(messages)
                 return {"prompt_card": gr.update(visible=True), "prompt": _transcript(messages)}
@@ -124,18 +125,18 @@ def _took(timings: Mapping[str, float]) -> str:
     return words.TOOK.format(total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
 
 
-def _signal(event: SignalReady) -> Update:
-    """Both pictures in both themes, and the quality report."""
+def _signal(event: SignalReady, dark: bool) -> Update:
+    """Both pictures and the quality report."""
     from copilot.eeg import plots  # matplotlib takes a second to import: not before the first page
 
     raw, cleaned, quality = event.raw, event.cleaned, event.quality
-    signal = {dark: plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark)) for dark in (False, True)}
-    bands = {dark: plots.png(plots.band_power_figure(cleaned, quality, dark=dark)) for dark in (False, True)}
+    signal = plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark))
+    bands = plots.png(plots.band_power_figure(cleaned, quality, dark=dark))
     return {
         "signal_card": gr.update(visible=True),
         "quality": charts.quality(quality),
-        "signal": charts.figure(signal[False], signal[True], words.SIGNAL_ALT),
-        "bands": charts.figure(bands[False], bands[True], words.BANDS_ALT),
+        "signal": charts.picture(signal, words.SIGNAL_ALT),
+        "bands": charts.picture(bands, words.BANDS_ALT),
         "done": charts.subheading(words.DONE) + charts.sentences((*quality.sentences, *cleaned.notes)),
     }
 

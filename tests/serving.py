@@ -1,0 +1,39 @@
+"""Serve the page on a free port, for tests that need a server (see ``served``)."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from copilot.eeg import preparation
+from copilot.engine.base import Engine
+from copilot.settings import Settings
+from copilot.web import layout
+from copilot.web.service import Service
+
+
+def quietly(make: Callable[[], Any]) -> Any:
+    """Call ``make`` inside a running event loop: without one, Gradio leaves event loops unclosed."""
+
+    async def run() -> Any:
+        return make()
+
+    with ThreadPoolExecutor(1) as thread:  # not this one, whose loop may be a browser's
+        return thread.submit(lambda: asyncio.run(run())).result()
+
+
+@contextmanager
+def served(open_engine: Callable[[Settings], Engine]) -> Iterator[str]:
+    """The address of a page served by this process."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    service = Service(Settings(port=port, threads=2), open_engine)
+    service.start()
+    page = quietly(lambda: layout.build(service))
+    try:
+        yield quietly(lambda: layout.launch(page, service))
+    finally:
+        page.close()
+        preparation.cool_down()

@@ -1,0 +1,135 @@
+"""The app as a Space runs it: in a process and a folder of its own, told by the environment, watched from outside."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+
+from copilot import NOTICE
+from copilot.settings import ROOT
+from tests.tiny_model import write_tiny_gguf
+
+#: Runs at the start of every Python in the child: connections and look-ups beyond this machine fail and are noted.
+WATCH = """
+import os, sys
+
+HERE = ("127.", "::1", "localhost", "0.0.0.0")
+
+def watch(event, values):
+    if event == "socket.connect" and isinstance(values[1], tuple):
+        host = values[1][0]
+    elif event == "socket.getaddrinfo":
+        host = values[0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    if host and not str(host).startswith(HERE):
+        with open(os.environ["WATCH_LOG"], "a") as log:
+            print(event, host, file=log)
+        raise OSError(f"{event} to {host}: not in this test")
+
+sys.addaudithook(watch)
+"""
+
+
+@dataclass(frozen=True)
+class Space:
+    """A running app.
+
+    Attributes:
+        address: where it answers.
+        process: it.
+        repository: the folder it runs in.
+        scratch: its temporary folder.
+        outside: what it tried to reach beyond this machine, a line each.
+        first_page_s: seconds from its start to its first page.
+    """
+
+    address: str
+    process: "subprocess.Popen[bytes]"
+    repository: Path
+    scratch: Path
+    outside: Path
+    first_page_s: float
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
+    folder = tmp_path_factory.mktemp("space")
+    for name in ("repository", "scratch", "home", "watch"):
+        (folder / name).mkdir()
+    (folder / "watch" / "sitecustomize.py").write_text(WATCH)
+    repository = folder / "repository"
+    shutil.copy(ROOT / "app.py", repository)
+    shutil.copytree(ROOT / "copilot", repository / "copilot", ignore=shutil.ignore_patterns("__pycache__"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        **{"SPACE_ID": "somebody/eeg-emotion-copilot", "SYSTEM": "spaces", "SPACE_HOST": "somebody.hf.space"},
+        **{"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "TMPDIR": str(folder / "scratch")},
+        **{"PYTHONPATH": str(folder / "watch"), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")},
+        **{"EEG_COPILOT_PORT": str(port), "EEG_COPILOT_CONTEXT": "8192", "EEG_COPILOT_THREADS": "1"},
+        "EEG_COPILOT_MODEL": str(write_tiny_gguf(folder / "tiny.gguf", context=8192)),
+        "EEG_COPILOT_DECODER": str(ROOT / "models" / "decoder.npz"),
+        "WATCH_LOG": str(folder / "outside.txt"),
+    }
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=repository, env=environment, stdout=subprocess.PIPE)
+    address = f"http://127.0.0.1:{port}"
+    wait_for(address, process)
+    first_page_s = time.monotonic() - started
+    yield Space(address, process, repository, folder / "scratch", folder / "outside.txt", first_page_s)
+    process.kill()
+    process.communicate()
+
+
+def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        assert process.poll() is None, "the app ended by itself"
+        try:
+            urllib.request.urlopen(address).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("the app does not answer")
+
+
+def written(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_first_page_comes_soon_and_carries_the_notice(space: Space) -> None:
+    with urllib.request.urlopen(space.address) as page:
+        assert NOTICE in page.read().decode()
+    assert space.first_page_s < 30  # 3 to 4 s on an idle machine
+
+
+# In this process, where Gradio's client is, and in the server's threads.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_main_job_stays_on_the_machine_and_leaves_nothing(space: Space) -> None:
+    before = written(space.repository)
+    client = Client(space.address, verbose=False)
+    job = client.submit(True, "male", "40", "", "", "", "busy", "", "", api_name="/analyse")
+    job.result(timeout=120)
+    assert "Done in" in str(job.outputs())
+    client.close()
+
+    assert not space.outside.exists(), space.outside.read_text()
+    assert written(space.repository) == before
+    assert written(space.scratch) == {}
+
+    space.process.send_signal(signal.SIGINT)
+    said, _ = space.process.communicate(timeout=30)
+    assert b"EEG Emotion Copilot with the model tiny" in said
+    assert written(space.scratch) == {}
