@@ -30,12 +30,13 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
         yield Token(fixed)
         return
     asked: Message = {"role": "user", "content": question}
-    later = [_harmless(turn) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
+    answer = conversation[OPENING - 1]["content"] if len(conversation) >= OPENING else ""
+    later = [_as_learned(turn, answer) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
     yield from engine.generate([*conversation[:OPENING], *later], max_tokens=300)
 
 
-def _harmless(turn: Message) -> Message:
-    """What the person typed, unable to become control tokens; the same each time, so that it is read only once."""
+def _as_learned(turn: Message, answer: str) -> Message:
+    """What the person typed, as the model learned questions; the same each time, so that it is read only once."""
     if turn["role"] != "user":
         return turn
-    return {"role": "user", "content": prompt.plain(turn["content"][:MAX_QUESTION])}
+    return {"role": "user", "content": prompt.question(turn["content"][:MAX_QUESTION], answer)}

@@ -5,6 +5,7 @@ The only place where prompt words live; training and use build their prompts her
 
 import hashlib
 import json
+import re
 
 from copilot import emotions
 from copilot.eeg.codecs import DESCRIPTIONS
@@ -96,6 +97,19 @@ def label_prefix(probabilities: emotions.Probabilities) -> str:
     return (
         f"{LABEL_PREFIX} {emotions.top(probabilities)}\nConfidence: {emotions.confidence(probabilities)}\nAssessment:"
     )
+
+
+def question(text: str, answer: str) -> str:
+    """A question about a reading, with the reading's emotion and confidence beside it.
+
+    A very small model otherwise forgets them over the length of an assessment.
+
+    Args:
+        text: what the person typed.
+        answer: the reading's raw answer; one that does not begin like ours adds nothing.
+    """
+    found = re.match(rf"{LABEL_PREFIX} (\w+)\nConfidence: (\w+)", answer)
+    return f"About the reading ({found[1]}, {found[2]}): {plain(text)}" if found else plain(text)
 
 
 def plain(text: str) -> str:

@@ -75,6 +75,8 @@ def is_outside(url: str, address: str) -> bool:
 
 def shot(page: Any, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.evaluate("scrollTo(0, 0); document.getElementById('left').scrollTo(0, 0)")
+    page.wait_for_timeout(500)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 

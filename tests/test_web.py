@@ -19,9 +19,9 @@ from copilot.reading import Reading
 from copilot.record.record import Field, Record, Section
 from copilot.settings import Settings, SettingsError
 from copilot.web import charts, handlers, layout, uploads, words
-from copilot.web.handlers import Form, Visit
 from copilot.web.screen import Screen
 from copilot.web.service import Ahead, Line, Service
+from copilot.web.visit import Form, Visit
 from tests.fake_engine import ANSWER, FakeEngine
 from tests.serving import quietly, served
 

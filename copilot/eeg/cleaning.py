@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg import artefacts, faults
+from copilot.eeg.caps import STANDARD
 from copilot.eeg.recording import Recording, RecordingError
 
 SFREQ = 250
@@ -14,8 +15,6 @@ SFREQ = 250
 BAND_HZ = (0.5, 47.0)
 ROLL_OFF_HZ = 3.0
 """Steep enough that nothing is left at 50 Hz."""
-MONTAGE = "colin27_1005"
-"""MNE's name for the places of the 10-05 system's electrodes."""
 MIN_CLEAN_SECONDS = 10
 LEARNT_UV = 500.0
 """Artefacts are learnt from seconds below this: blinks are, a pulled cable is not."""
@@ -184,7 +183,7 @@ def _without_artefacts(
     if (~found.bad).sum() < faults.FEW_CHANNELS:
         return Recording(data[~found.bad], float(SFREQ), _named(channels, ~found.bad), ""), {}
     raw = RawArray(data * 1e-6, create_info(list(channels), SFREQ, "eeg"))
-    raw.set_montage(MONTAGE)
+    raw.set_montage(STANDARD)
     raw.info["bads"] = list(_named(channels, found.bad))
     raw.set_eeg_reference("average")
     calm = _calm(data[~found.bad], LEARNT_UV) & _kept(found)

@@ -55,7 +55,7 @@ def letters(values: npt.ArrayLike, step: float) -> list[str]:
 
 
 def bands_text(entropy: Array, normal: Normal) -> str:
-    """150 letters: the five bands' mean for each of FACED's 30 electrodes, compared with ``normal``; about 150 tokens."""
+    """150 letters: each of FACED's 30 electrodes, its five bands' means compared with ``normal``; about 150 tokens."""
     return " ".join(letters(standardise(band_means(entropy)[:, None], normal), BANDS_STEP))
 
 

@@ -16,7 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from copilot.eeg.cleaning import MONTAGE, Quality
+from copilot.eeg.caps import STANDARD
+from copilot.eeg.cleaning import Quality
 from copilot.eeg.features import BANDS_HZ
 from copilot.eeg.recording import Recording
 from copilot.eeg.simulate import TEN_TWENTY
@@ -187,7 +188,7 @@ def _scalp(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
     from mne.viz import plot_topomap
 
     info = create_info(list(cleaned.channels), cleaned.sfreq, "eeg")
-    info.set_montage(MONTAGE)
+    info.set_montage(STANDARD)
     limits = (float(values.min()), float(values.max()))
     image, _ = plot_topomap(values, info, axes=axes, show=False, contours=0, cmap="viridis", sphere=HEAD_M, vlim=limits)
     for line in axes.lines:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from copilot.eeg.caps import STANDARD
 from copilot.eeg.recording import Recording
 
 Floats = npt.NDArray[np.float64]
@@ -126,7 +127,7 @@ def _positions(channels: Sequence[str]) -> Floats:
     """Places on a head of 9.5 cm radius, shape (channels, 3), metres."""
     from mne.channels import make_standard_montage
 
-    places = make_standard_montage("colin27_1005").get_positions()["ch_pos"]
+    places = make_standard_montage(STANDARD).get_positions()["ch_pos"]
     return np.array([places[name] for name in channels])
 
 

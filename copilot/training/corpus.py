@@ -120,7 +120,7 @@ class Corpus:
         ]
         emotion, level, person = emotions.top(evidence), emotions.confidence(evidence), invent_person(rng)
         for _ in range(questions):
-            messages += _question(emotion, person, level, rng)
+            messages += _question(answer, emotion, person, level, rng)
         return Example(messages, int(evidence.argmax()), evidence)
 
     def _example(self, rng: random.Random) -> Example:
@@ -132,7 +132,7 @@ class Corpus:
         answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{texts.answer(emotion, person, level, rng)}"
         messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
         while rng.random() < SHARE_CHAT and len(messages) < 9:
-            messages += _question(emotion, person, level, rng)
+            messages += _question(answer, emotion, person, level, rng)
         return Example(messages, label, target, truth)
 
     def _prompt(self, rng: random.Random, person: Person) -> tuple[list[Message], emotions.Probabilities, int | None]:
@@ -164,9 +164,12 @@ class Corpus:
         return messages, share * truth + (1 - share) * evidence, known
 
 
-def _question(emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
+def _question(answer: str, emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
     question, reply = texts.follow_up(emotion, person, level, rng)
-    return [{"role": "user", "content": prompt.plain(question)}, {"role": "assistant", "content": reply}]
+    return [
+        {"role": "user", "content": prompt.question(question, answer)},
+        {"role": "assistant", "content": reply},
+    ]
 
 
 def _fewer_electrodes(entropy: Array, rng: random.Random) -> Array:

@@ -1,16 +1,15 @@
 """What happens when somebody presses something: plain generators from inputs to updates.
 
 An update names parts of the page (see ``layout``) and gives their new values; nothing here knows where they are. All
-that belongs to a visitor is in their ``Visit``, which Gradio keeps per browser tab.
+that belongs to a visitor is in their ``Visit``, which Gradio keeps for each browser tab.
 """
 
 import logging
-import re
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +21,7 @@ from copilot.eeg import preparation, simulate
 from copilot.eeg.decoder import DecoderError
 from copilot.eeg.recording import RecordingError
 from copilot.engine.base import EngineError, Message, Token
-from copilot.person import MAX_AGE, Person, PersonError
+from copilot.person import Person, PersonError
 from copilot.record.exports import to_json, to_markdown
 from copilot.record.record import Record, edit
 from copilot.safety import answer_at_once
@@ -30,20 +29,12 @@ from copilot.settings import SettingsError
 from copilot.web import charts, uploads, words
 from copilot.web.screen import Screen, Update, blank, show, status
 from copilot.web.service import Service
-from copilot.web.uploads import Attachment
-
-
-def buttons(*, analyse: bool, stop: bool) -> Update:
-    """Which of the two can be pressed. Made anew each time, because Gradio takes updates apart."""
-    return {"analyse": gr.update(interactive=analyse), "stop": gr.update(interactive=stop)}
+from copilot.web.visit import OWN, Form, Visit
 
 
 class ConsentError(ValueError):
     """The notice has not been agreed to."""
 
-
-#: Value of the source that means the visitor's own upload; the others are names in ``simulate.EXAMPLES``.
-OWN = "own"
 
 #: Errors whose message is already one plain sentence, and the part of the page next to where they come from.
 PLAIN: dict[type[Exception], str] = {
@@ -65,89 +56,6 @@ EXPORTS = {
 }
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class Visit:
-    """What one visitor has brought and been told, in memory only.
-
-    Attributes:
-        recording: the files of the uploaded recording.
-        baselines: uploaded recordings of the same person, one file each.
-        opening: the messages of the reading: system, prompt, answer; empty before there is one.
-        turns: the chat about it.
-    """
-
-    recording: tuple[Attachment, ...] = ()
-    baselines: tuple[Attachment, ...] = ()
-    opening: list[Message] = field(default_factory=list)
-    turns: list[Message] = field(default_factory=list)
-    _run: int = 0
-    _last_word: Callable[[], Update] = dict
-
-    def halt(self, last_word: Callable[[], Update]) -> Update:
-        """End what is running; ``last_word`` makes what the page shows then.
-
-        Gradio's own cancelling comes too late for that: what was on its way to the browser would overwrite it.
-        """
-        self._run += 1
-        self._last_word = last_word
-        return last_word()
-
-    def running(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
-        """Pass ``updates`` on until ``halt``, or until something else runs in this visit."""
-        self.halt(dict)
-        run = self._run
-        with closing(updates):
-            for update in updates:
-                if self._run != run:
-                    yield self._last_word()
-                    return
-                yield update
-
-
-@dataclass(frozen=True)
-class Form:
-    """The fields of the form as the browser sends them, in the order of the page."""
-
-    consent: bool = False
-    gender: str = "unspecified"
-    age: str = ""
-    appearance: str = ""
-    complaint: str = ""
-    history: str = ""
-    source: str = OWN
-    sfreq: str = ""
-    channels: str = ""
-    dark: bool = False
-
-    def person(self) -> Person:
-        """The person.
-
-        Raises:
-            PersonError: a field cannot be used.
-        """
-        age = (self.age or "").strip()
-        if age and not age.isdecimal():
-            raise PersonError(words.NOT_AN_AGE.format(age=age, most=MAX_AGE))
-        return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
-
-    def samples_a_second(self) -> float | None:
-        """The sampling rate in Hz, if given.
-
-        Raises:
-            RecordingError: it is no number above 0.
-        """
-        text = (self.sfreq or "").strip()
-        if not text:
-            return None
-        if not re.fullmatch(r"\d{1,6}([.,]\d{1,6})?", text) or (rate := float(text.replace(",", "."))) == 0:
-            raise RecordingError(words.NOT_A_RATE.format(rate=text))
-        return rate
-
-    def channel_names(self) -> list[str] | None:
-        """Channel names in the file's order, if given."""
-        return [name.strip() for name in (self.channels or "").split(",") if name.strip()] or None
 
 
 def consent(agreed: bool) -> Update:
@@ -294,6 +202,11 @@ def joined(events: Iterable[Any]) -> Iterator[Any]:
 def turns(visit: Visit, nothing_said: str = "") -> list[dict[str, str]]:
     """The chat as the page shows it."""
     return [{"role": turn["role"], "content": turn["content"] or nothing_said} for turn in visit.turns]
+
+
+def buttons(*, analyse: bool, stop: bool) -> Update:
+    """Which of the two can be pressed. Made anew each time, because Gradio takes updates apart."""
+    return {"analyse": gr.update(interactive=analyse), "stop": gr.update(interactive=stop)}
 
 
 def stop(visit: Visit) -> Update:

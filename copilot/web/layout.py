@@ -17,10 +17,10 @@ from copilot.person import GENDERS, MAX_TEXT
 from copilot.record.record import ORIGIN_WORDS, Field, Record, Section
 from copilot.settings import SettingsError
 from copilot.web import charts, handlers, words
-from copilot.web.handlers import Form, Visit
 from copilot.web.screen import Update
 from copilot.web.service import Service
 from copilot.web.theme import CSS, theme
+from copilot.web.visit import OWN, Form, Visit
 
 #: How many visitors may wait at once; the line itself lets one at a time work (see ``service.Line``).
 MOST_WAITING = 16
@@ -127,7 +127,7 @@ def _text(label: str, hint: str) -> gr.Textbox:
 
 
 def _recording(service: Service) -> Parts:
-    sources = [(words.OWN, handlers.OWN), *((example.title, name) for name, example in EXAMPLES.items())]
+    sources = [(words.OWN, OWN), *((example.title, name) for name, example in EXAMPLES.items())]
     with gr.Column(elem_classes="card"):
         _html(charts.heading(words.RECORDING_HEADING, 3))
         source = gr.Radio(sources, value=Form.source, label=words.SOURCE, elem_classes="sources")
@@ -190,7 +190,15 @@ def _chat() -> Parts:
         _html(charts.heading(words.CHAT_HEADING))
         # Answers stay plain text: rendered Markdown could load a picture from somewhere else.
         chatbot = gr.Chatbot(
-            elem_id="chat", show_label=False, height=360, render_markdown=False, buttons=[], feedback_options=None
+            elem_id="chat",
+            show_label=False,
+            height=None,
+            min_height=130,
+            max_height=420,
+            placeholder=words.CHAT_EMPTY,
+            render_markdown=False,
+            buttons=[],
+            feedback_options=None,
         )
         status = _html(visible=False)
         with gr.Row(elem_classes="asks"):

@@ -9,8 +9,8 @@ CONSENT_HEADING = "Before you start"
 CONSENT = (
     "Your EEG and your words are used to infer an emotion. The result is uncertain, it is written by a small AI model "
     "and **it is not a diagnosis**. Do not use it on people at work or in education: the EU AI Act prohibits that.",
-    "The recording is cleaned of names and birth dates and stays in this computer's memory, never on its disk, until "
-    "you press *Clear everything* or, at the latest, an hour after you close this page.",
+    "The recording is on this computer's disk only while it is being read, without names and birth dates afterwards. "
+    "It stays in memory until you press *Clear everything* or, at the latest, an hour after you close this page.",
 )
 CONSENT_BOX = "I am this person or act with their agreement, and they know that an AI infers an emotion."
 
@@ -101,6 +101,7 @@ ASSESSMENT_HEADING = "The assessment"
 SUGGESTIONS = "Suggestions"
 
 CHAT_HEADING = "Ask about it"
+CHAT_EMPTY = "Choose a question below or write your own."
 QUESTION, QUESTION_HINT = "Your question", "Ask about this reading"
 SEND = "Send"
 QUESTIONS = ("What does it mean?", "How sure are you?", "What can I do now?", "Is this a diagnosis?")

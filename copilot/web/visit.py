@@ -1,0 +1,99 @@
+"""One visitor: what they brought, were told and have running (``Visit``), and what they filled in (``Form``)."""
+
+import re
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from copilot.eeg.recording import RecordingError
+from copilot.engine.base import Message
+from copilot.person import MAX_AGE, Person, PersonError
+from copilot.web import words
+from copilot.web.screen import Update
+from copilot.web.uploads import Attachment
+
+#: Value of the source that means the visitor's own upload; the others are names in ``simulate.EXAMPLES``.
+OWN = "own"
+
+
+@dataclass(eq=False)
+class Visit:
+    """What one visitor has brought and been told, in memory only.
+
+    Attributes:
+        recording: the files of the uploaded recording.
+        baselines: uploaded recordings of the same person, one file each.
+        opening: the messages of the reading: system, prompt, answer; empty before there is one.
+        turns: the chat about it.
+    """
+
+    recording: tuple[Attachment, ...] = ()
+    baselines: tuple[Attachment, ...] = ()
+    opening: list[Message] = field(default_factory=list)
+    turns: list[Message] = field(default_factory=list)
+    _run: int = 0
+    _last_word: Callable[[], Update] = dict
+
+    def halt(self, last_word: Callable[[], Update]) -> Update:
+        """End what is running; ``last_word`` makes what the page shows then.
+
+        Gradio's own cancelling comes too late for that: what was on its way to the browser would overwrite it.
+        """
+        self._run += 1
+        self._last_word = last_word
+        return last_word()
+
+    def running(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
+        """Pass ``updates`` on until ``halt``, or until something else runs in this visit."""
+        self.halt(dict)
+        run = self._run
+        with closing(updates):
+            for update in updates:
+                if self._run != run:
+                    yield self._last_word()
+                    return
+                yield update
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of the form as the browser sends them, in the order of the page."""
+
+    consent: bool = False
+    gender: str = "unspecified"
+    age: str = ""
+    appearance: str = ""
+    complaint: str = ""
+    history: str = ""
+    source: str = OWN
+    sfreq: str = ""
+    channels: str = ""
+    dark: bool = False
+
+    def person(self) -> Person:
+        """The person.
+
+        Raises:
+            PersonError: a field cannot be used.
+        """
+        age = (self.age or "").strip()
+        if age and not age.isdecimal():
+            raise PersonError(words.NOT_AN_AGE.format(age=age, most=MAX_AGE))
+        return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
+
+    def samples_a_second(self) -> float | None:
+        """The sampling rate in Hz, if given.
+
+        Raises:
+            RecordingError: it is no number above 0.
+        """
+        text = (self.sfreq or "").strip()
+        if not text:
+            return None
+        if not re.fullmatch(r"\d{1,6}([.,]\d{1,6})?", text) or (rate := float(text.replace(",", "."))) == 0:
+            raise RecordingError(words.NOT_A_RATE.format(rate=text))
+        return rate
+
+    def channel_names(self) -> list[str] | None:
+        """Channel names in the file's order, if given."""
+        return [name.strip() for name in (self.channels or "").split(",") if name.strip()] or None
