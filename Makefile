@@ -25,7 +25,7 @@ model: $(VENV)/test.stamp
 	$(BIN)/python -m copilot.training.make_model --features "$(FEATURES)" --work build/model --out models
 	$(BIN)/python -m copilot.training.evaluate --features "$(FEATURES)" --model models/eeg-emotion-copilot.gguf \
 		--subjects 80-99 --report models/evaluation.json
-	$(BIN)/python -m copilot.training.card models
+	$(BIN)/python -m copilot.training.card models README.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -160,6 +160,14 @@ def test_a_question_goes_to_the_model_with_the_reading_and_only_the_latest_turns
     assert "<|" not in sent[-1]["content"]
 
 
+def test_a_question_carries_the_emotion_and_the_confidence_of_the_reading() -> None:
+    engine = FakeEngine(answers=["Not very."])
+    opening = prompt.build(PERSON, "a", codec="bands", compared_with="person")
+    opening.append({"role": "assistant", "content": "Emotion: fear\nConfidence: leaning\nAssessment: ..."})
+    list(chat.ask(engine, opening, "how sure?"))
+    assert engine.calls[0].messages[-1]["content"] == "About the reading (fear, leaning): how sure?"
+
+
 def test_words_of_danger_never_reach_the_model() -> None:
     engine = FakeEngine()
     answer = [e for e in chat.ask(engine, [], "I want to kill myself") if isinstance(e, Token)]

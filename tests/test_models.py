@@ -15,6 +15,7 @@ from copilot.engine.opening import open_engine
 from copilot.person import Person
 from copilot.reading import parse_answer
 from copilot.settings import Settings
+from copilot.training import card
 from copilot.training.texts import other_emotions
 
 SETTINGS = Settings(threads=2)
@@ -110,3 +111,29 @@ def test_ollama_is_told_the_same_system_message() -> None:
     assert f'SYSTEM """{prompt.SYSTEM}"""' in modelfile
     for token in ("<|im_end|>", "<|endoftext|>"):
         assert f'PARAMETER stop "{token}"' in modelfile
+
+
+def test_card_and_readme_show_the_figures_of_the_evaluation_and_no_others() -> None:
+    report, receipt = (json.loads((MODELS / name).read_text()) for name in ("evaluation.json", "receipt.json"))
+    assert (MODELS / "README.md").read_text() == card.card(report, receipt)
+    readme = (MODELS.parent / "README.md").read_text()
+    assert readme == card.insert(readme, card.summary(report))
+
+
+def test_what_the_model_is_claimed_to_reach_is_in_its_evaluation() -> None:
+    """The floors this project set itself before it called the model usable."""
+    rows = json.loads((MODELS / "evaluation.json").read_text())["rows"]
+
+    def score(condition: str) -> float:
+        (row,) = [
+            row
+            for row in rows
+            if (row["condition"], row["evidence"], row["unit"], row["readout"], row["classes"])
+            == (condition, True, "segment-10s", "logits", 9)
+        ]
+        return float(row["balanced_accuracy"])
+
+    assert score("baseline") >= 0.25
+    assert score("no-baseline") >= 0.18
+    assert score("eeg-blanked") <= 0.13
+    assert score("eeg-shuffled") <= 0.13

@@ -81,8 +81,8 @@ HEADLINE = {
 TIMES_CHANCE = "{percent}, which is {times:.1f} times chance."
 UNCERTAIN = "It does not stand out enough to be certain: read it as a hint at most."
 CALIBRATED = (
-    "A probability of 30 % means: in about 3 of 10 such readings this emotion was the right one, measured on people "
-    "whom the model had never seen, watching film clips in a laboratory. Elsewhere it may be less."
+    "A probability of 30 % means: in about 3 of 10 such readings this emotion was the right one, measured on 20 people "
+    "of the FACED study whom the model had never seen, ten seconds of a film clip each time. Elsewhere it may be less."
 )
 CHANCE = "chance, 11 %"
 PROBABILITIES = "Probability of each of nine emotions"
