@@ -1,7 +1,7 @@
 """Write the model card from the evaluation's own figures: ``python -m copilot.training.card models README.md``.
 
-Reads ``evaluation.json`` and ``receipt.json`` in that folder, writes its ``README.md`` and the figures in the project's;
-no figure is typed by hand.
+Reads ``evaluation.json`` and ``receipt.json`` in that folder, writes its ``README.md`` and the figures in the
+project's; no figure is typed by hand.
 """
 
 import json
@@ -58,7 +58,8 @@ Read it with care:
 - **Most of this is recognising the film clip.** Everybody saw the same 28 clips. With clip and person both unseen,
   simple decoders of these features fall to 0.18 of eight classes (chance 0.125), and to 0.55 for positive against
   negative.
-- The language model alone (evidence: no) does not read the letters yet (chance); the decoder's line carries the reading.
+- The language model alone (evidence: no) does not read the letters yet (chance); the decoder's line carries the
+  reading.
 - Larger models on raw FACED signals reach more on 10-s segments, clips seen in training: EEGNet 0.41, LaBraM 0.53,
   CBraMod 0.55.
 
