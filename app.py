@@ -1,16 +1,26 @@
 """The web app: ``python app.py`` serves it on http://127.0.0.1:7860, or wherever the settings in the README say."""
 
+import signal
 import sys
+from contextlib import suppress
 
 from copilot.engine.opening import open_engine
 from copilot.settings import Settings, SettingsError
-from copilot.web import layout
+from copilot.web import layout, words
 from copilot.web.service import Service
 
 
 def main() -> None:
-    """Read the settings, build the page, serve it, and open the model behind it."""
-    service = Service(Settings.from_environment(), open_engine)
+    """Read the settings, build the page, serve it, and open the model behind it.
+
+    Raises:
+        SettingsError: one of them cannot be used.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end like Ctrl-C: temporary folders hold EEG
+    settings = Settings.from_environment()
+    if not settings.server and not settings.model.is_file():
+        raise SettingsError(words.NO_MODEL.format(path=settings.model))
+    service = Service(settings, open_engine)
     page = layout.build(service)
     address = layout.launch(page, service)
     print(f"EEG Emotion Copilot with the model {service.model_name}: {address}", flush=True)
@@ -20,6 +30,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        with suppress(KeyboardInterrupt):
+            main()
     except SettingsError as error:
         sys.exit(str(error))

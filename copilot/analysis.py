@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from copilot import emotions, prompt
+from copilot import emotions, feeding, prompt
 from copilot.eeg import codecs, preparation
 from copilot.eeg.cleaning import Quality
 from copilot.eeg.decoder import Decoder, softmax
-from copilot.eeg.features import Array, Normal, differential_entropy, person_normal
+from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.preparation import Prepared
-from copilot.eeg.recording import Recording, RecordingError
-from copilot.engine.base import Engine, Message, PromptProgress, Scores, Token, Waiting
+from copilot.eeg.recording import MIN_CHANNELS, Recording, RecordingError
+from copilot.engine.base import Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
 from copilot.person import Person
 from copilot.reading import Reading, parse_answer
 from copilot.record.record import Record, draft
@@ -148,7 +148,8 @@ def analyse(
     """
     walk = _Walk(codec=_codec(codec, engine.info.metadata))
     yield from _prepare(walk, files, baselines, settings, sfreq, channels)
-    yield from _encode(walk, person, settings, decoder, engine.info.metadata)
+    yield from _encode(walk, person, settings, decoder)
+    walk.notes += _notes(walk, engine.info, settings)
     yield from _read(walk, engine, settings, person)
 
 
@@ -167,7 +168,7 @@ def prepare_prompt(
     """The first half of ``analyse``, up to the prompt: the last event is ``PromptReady``. No engine is needed."""
     walk = _Walk(codec=_codec(codec, metadata))
     yield from _prepare(walk, files, baselines, settings, sfreq, channels)
-    yield from _encode(walk, person, settings, decoder, metadata)
+    yield from _encode(walk, person, settings, decoder)
 
 
 def _codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
@@ -216,17 +217,24 @@ def _encode(
     person: Person,
     settings: Settings,
     decoder: Decoder,
-    metadata: Mapping[str, str],
 ) -> Iterator[Event]:
     """Turn the cleaned signal into prompts."""
     yield StageBegun("encode", ESTIMATES["encode"])
     assert walk.prepared is not None
-    entropy = differential_entropy(walk.prepared.cleaned, walk.prepared.quality.clean)
+    cleaned = walk.prepared.cleaned
+    found = electrode_channels(cleaned.channels)
+    if len(found) < MIN_CHANNELS:
+        raise RecordingError(
+            f"Only {len(found)} of the electrodes that the models know are in this recording; at least {MIN_CHANNELS} "
+            "of the 10-20 system are needed."
+        )
+    walk.notes += [f"{channel} was read in place of {name}." for name, channel in found.items() if channel != name]
+    entropy = differential_entropy(cleaned, walk.prepared.quality.clean)
     normal = _normal(walk, entropy, decoder)
     if settings.readout != "model":
         walk.evidence = decoder.probabilities(entropy, normal)
     others = [b.cleaned for b in walk.baselines]
-    texts = codecs.CODECS[walk.codec](codecs.Signal(walk.prepared.cleaned, entropy, normal, others))
+    texts = codecs.CODECS[walk.codec](codecs.Signal(cleaned, entropy, normal, others))
     walk.prompts = [
         prompt.build(
             person,
@@ -238,7 +246,6 @@ def _encode(
         )
         for number, text in enumerate(texts, start=1)
     ]
-    walk.notes += _notes(walk, metadata)
     yield PromptReady(walk.prompts[-1], walk.codec, texts[-1])
 
 
@@ -249,16 +256,27 @@ def _normal(walk: _Walk, entropy: Array, decoder: Decoder) -> Normal:
     return person_normal([entropy, *(differential_entropy(b.cleaned, b.quality.clean) for b in walk.baselines)])
 
 
-def _notes(walk: _Walk, metadata: Mapping[str, str]) -> Iterator[str]:
+def _notes(walk: _Walk, model: ModelInfo, settings: Settings) -> Iterator[str]:
     """What a reader must know about how this model was fed."""
-    if "codec" not in metadata:
-        yield "This language model was not trained for EEG; what it says rests on the decoder's evidence."
-    elif walk.codec != metadata["codec"]:
-        yield f"This model was trained on the codec {metadata['codec']}, not on {walk.codec}."
-    if metadata.get("prompt_version", prompt.PROMPT_VERSION) != prompt.PROMPT_VERSION:
-        yield f"This model was trained on prompt version {metadata['prompt_version']}, not {prompt.PROMPT_VERSION}."
+    trained_on = model.metadata.get("codec")
+    if trained_on is None:
+        known = "was not trained for EEG" if model.sha256 else "runs on a server, and may not have been trained for EEG"
+        without = "without the decoder's evidence its reading is a guess"
+        rest = without if settings.readout == "model" else "what it says rests on the decoder's evidence"
+        yield f"This language model {known}; {rest}."
+    elif walk.codec != trained_on:
+        yield f"This model was trained on the codec {trained_on}, not on {walk.codec}."
+    yield from feeding.warnings(model.metadata)
     if not walk.baselines:
         yield "No other recording of this person was given; with one the reading is more accurate."
+
+
+def _calibrated(walk: _Walk, model: ModelInfo, settings: Settings) -> bool:
+    """Whether these probabilities are of the kind that the evaluation measured."""
+    if settings.readout == "decoder":
+        return True
+    fed_as_trained = walk.codec == model.metadata.get("codec") and not any(feeding.warnings(model.metadata))
+    return "temperature" in model.metadata and fed_as_trained
 
 
 def _read(walk: _Walk, engine: Engine, settings: Settings, person: Person) -> Iterator[Event]:
@@ -281,6 +299,7 @@ def _read(walk: _Walk, engine: Engine, settings: Settings, person: Person) -> It
         prompt_sha256=prompt.digest(walk.prompts[-1]),
         codec=walk.codec,
         notes=tuple(walk.notes),
+        calibrated=_calibrated(walk, engine.info, settings),
     )
     yield ReadingReady(reading, complete=False)
     reading = yield from _write(walk, engine, reading)
@@ -291,7 +310,7 @@ def _read(walk: _Walk, engine: Engine, settings: Settings, person: Person) -> It
 
 def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Probabilities]:
     """Calibrated probabilities of the nine labels, the mean over the prompts (returned)."""
-    temperature = float(engine.info.metadata.get("temperature", 1.0))
+    temperature = feeding.temperature(engine.info.metadata)
     each = []
     for number, messages in enumerate(walk.prompts):
         for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
@@ -309,12 +328,18 @@ def _write(walk: _Walk, engine: Engine, reading: Reading) -> Generator[Event, No
     """Stream the prose behind the label; the complete reading is returned."""
     yield StageBegun("write", ESTIMATES["write"])
     prefix = prompt.label_prefix(reading.probabilities)
-    text, first_token_s = "", None
+    text, pieces, first_token_s = "", 0, None
     for event in engine.generate(walk.prompts[-1], prefix, max_tokens=MAX_ANSWER_TOKENS):
         if isinstance(event, Token):
             first_token_s = first_token_s or walk.seconds()
             text += event.text
+            pieces += 1
         yield event
     assessment, suggestions = parse_answer(prefix + text)
+    notes = reading.notes
+    if pieces >= MAX_ANSWER_TOKENS:
+        notes += ("The answer was longer than is allowed and is cut off at its end.",)
     timings = {**reading.timings, "first_token_s": first_token_s or walk.seconds(), "total_s": walk.seconds()}
-    return replace(reading, assessment=assessment, suggestions=suggestions, raw=prefix + text, timings=timings)
+    return replace(
+        reading, assessment=assessment, suggestions=suggestions, raw=prefix + text, timings=timings, notes=notes
+    )

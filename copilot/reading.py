@@ -22,6 +22,7 @@ class Reading:
         prompt_sha256: of the rendered messages.
         codec: name of the EEG text's codec.
         notes: what a reader must know about this reading (codec not trained, cut short, ...), plain sentences.
+        calibrated: whether it was measured, for this model fed this way, how often such probabilities are right.
     """
 
     probabilities: emotions.Probabilities
@@ -35,6 +36,7 @@ class Reading:
     prompt_sha256: str
     codec: str
     notes: tuple[str, ...] = field(default=())
+    calibrated: bool = False
 
     @property
     def emotion(self) -> str:

@@ -42,7 +42,7 @@ class Settings:
     server_model: str = "eeg-emotion-copilot"
     server_key: str = field(default="", repr=False)
     readout: str = "both"
-    threads: int = field(default_factory=lambda: max(1, os.cpu_count() or 1))
+    threads: int = field(default_factory=lambda: usable_cores())
     context: int = 4096
     max_upload_mb: int = 200
     max_minutes: int = 30
@@ -73,6 +73,14 @@ class Settings:
                 raise SettingsError(f"EEG_COPILOT_READOUT is {text!r}; it can be {', '.join(READOUTS)}.")
             values["readout"] = text
         return cls(**values)  # type: ignore[arg-type]
+
+
+def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
+    """Cores that this process may use: those of the Space or container where it says so, else of the machine."""
+    if (stated := environment.get("CPU_CORES", "")).isdigit():  # set by Hugging Face Spaces
+        return max(1, int(stated))
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _positive(variable: str, text: str) -> int:

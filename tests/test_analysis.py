@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from copilot import analysis, chat, prompt
 from copilot.analysis import PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun
-from copilot.eeg import simulate
+from copilot.eeg import preparation, simulate
 from copilot.eeg.decoder import Decoder
 from copilot.eeg.recording import RecordingError
 from copilot.engine.base import ModelInfo, Token
@@ -18,6 +18,8 @@ from tests.fake_engine import ANSWER, FakeEngine
 from tests.features_file import simulated_faced
 
 PERSON = Person(gender="female", age=20)
+REAL_PREPARE = preparation.prepare
+PREPARED: dict[Path, list[preparation.Progress | preparation.Prepared]] = {}
 MODEL = ModelInfo("fake", metadata={"codec": "bands", "prompt_version": prompt.PROMPT_VERSION})
 
 
@@ -34,6 +36,18 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate.write_example("busy", tmp_path_factory.mktemp("busy"))
+
+
+@pytest.fixture(autouse=True)
+def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is really read and cleaned once; later walks get the same events again."""
+
+    def prepare(paths: Sequence[Path], **options: object) -> Iterator[preparation.Progress | preparation.Prepared]:
+        if paths[0] not in PREPARED:
+            PREPARED[paths[0]] = list(REAL_PREPARE(paths, **options))  # type: ignore[arg-type]
+        yield from PREPARED[paths[0]]
+
+    monkeypatch.setattr(preparation, "prepare", prepare)
 
 
 def walk(path: Path, decoder: Decoder, engine: FakeEngine | None = None, **options: object) -> list[analysis.Event]:
@@ -126,6 +140,38 @@ def test_an_unknown_codec_is_a_sentence(calm: Path, decoder: Decoder) -> None:
 def test_a_model_without_eeg_keys_is_labelled_as_such(calm: Path, decoder: Decoder) -> None:
     events = walk(calm, decoder, FakeEngine())
     assert any("not trained for EEG" in note for note in only(events, ReadingReady)[-1].reading.notes)
+
+
+def test_only_what_was_measured_is_called_calibrated(calm: Path, decoder: Decoder) -> None:
+    def calibrated(info: ModelInfo, **options: object) -> bool:
+        return bool(only(walk(calm, decoder, FakeEngine(info=info), **options), ReadingReady)[-1].reading.calibrated)
+
+    measured = replace(MODEL, metadata={**MODEL.metadata, "temperature": "1.1"})
+    assert calibrated(measured)
+    assert not calibrated(measured, codec="wavelet")
+    assert not calibrated(replace(MODEL, metadata={**measured.metadata, "labels": "[]"}))
+    assert not calibrated(ModelInfo("some chat model"))
+
+
+def test_a_small_headset_is_read_from_what_it_has(decoder: Decoder, tmp_path: Path) -> None:
+    made = simulate.simulate(30, seed=2, channels=("AF7", "AF8", "TP9", "TP10"))
+    np.savez(tmp_path / "muse.npz", data=made.data, sfreq=made.sfreq, channels=np.array(made.channels))
+    events = walk(tmp_path / "muse.npz", decoder)
+    (ready,) = only(events, PromptReady)
+    assert len(ready.eeg_text.replace("z", "").split()) == 4 * 5
+    assert "TP9 was read in place of T7." in only(events, ReadingReady)[-1].reading.notes
+
+
+def test_electrodes_that_the_models_do_not_know_are_refused(decoder: Decoder, tmp_path: Path) -> None:
+    made = simulate.simulate(30, seed=2, channels=("F1", "F2", "C1", "C2", "P1", "P2"))
+    np.savez(tmp_path / "odd.npz", data=made.data, sfreq=made.sfreq, channels=np.array(made.channels))
+    with pytest.raises(RecordingError, match="Only 0 of the electrodes"):
+        walk(tmp_path / "odd.npz", decoder)
+
+
+def test_an_answer_without_an_end_is_said_to_be_cut_off(calm: Path, decoder: Decoder) -> None:
+    engine = FakeEngine(answers=["word " * 1000], info=MODEL)
+    assert any("cut off" in note for note in only(walk(calm, decoder, engine), ReadingReady)[-1].reading.notes)
 
 
 def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Decoder) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from copilot.eeg.decoder import Decoder, DecoderError
-from copilot.eeg.features import ELECTRODES, Normal
+from copilot.eeg.features import ELECTRODES
 from copilot.emotions import EMOTIONS, uniform
 from copilot.training import fit_decoder
 from tests.features_file import simulated_faced
@@ -55,14 +55,13 @@ def test_probabilities_are_probabilities_even_for_absurd_input(decoder: Decoder)
     assert np.isfinite(p).all()
 
 
-def test_a_second_missing_here_and_there_changes_little(decoder: Decoder) -> None:
+def test_clean_seconds_count_wherever_they_are(decoder: Decoder) -> None:
     people = simulated_faced(people=1, seed=5)
-    whole = people.de[0, 0]
-    holes = whole.copy()
-    holes[:, [2, 14, 25]] = np.nan
-    normal: Normal = people.normals()[int(people.subjects[0])]
-    a, b = (decoder.probabilities(de, normal) for de in (whole, holes))
-    assert np.abs(a - b).max() < 0.15
+    holes = people.de[0, 0].copy()
+    holes[:, ::3] = np.nan  # no ten seconds in a row are left, twenty in all
+    p = decoder.probabilities(holes, people.normals()[int(people.subjects[0])])
+    assert p.argmax() == people.emotions[0]
+    assert p.max() > 0.2
 
 
 def test_saved_and_loaded_it_is_the_same(decoder: Decoder, tmp_path: Path) -> None:

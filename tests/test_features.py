@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from copilot.eeg.features import BANDS_HZ, ELECTRODES, band_means, differential_entropy, person_normal, standardise
+from copilot.eeg.features import (
+    BANDS_HZ,
+    ELECTRODES,
+    band_means,
+    differential_entropy,
+    electrode_channels,
+    person_normal,
+    standardise,
+)
 from copilot.eeg.recording import Recording
 
 RATE = 250
@@ -58,3 +66,15 @@ def test_standardised_features_of_the_person_have_mean_zero_and_variance_one() -
 def test_an_electrode_that_never_moves_does_not_blow_up() -> None:
     constant = np.ones((30, 10, 5), np.float32)
     assert np.isfinite(standardise(constant, person_normal([constant]))).all()
+
+
+def test_a_headset_without_the_usual_places_is_read_from_its_nearest_ones() -> None:
+    muse = ("TP9", "AF7", "AF8", "TP10")
+    assert electrode_channels(muse) == {"Fp1": "AF7", "Fp2": "AF8", "T7": "TP9", "T8": "TP10"}
+    entropy = differential_entropy(tone(11, 20, channels=muse))
+    assert np.isfinite(entropy).any(axis=(1, 2)).sum() == 4
+    assert band_means(entropy)[ELECTRODES.index("T7")].argmax() == BANDS.index("alpha")
+
+
+def test_an_electrode_that_is_there_is_never_replaced() -> None:
+    assert electrode_channels(("T7", "TP9", "AF3", "AF7")) == {"Fp1": "AF7", "T7": "T7"}

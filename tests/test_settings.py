@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from copilot.settings import Settings, SettingsError
+from copilot.settings import Settings, SettingsError, usable_cores
 
 
 def test_an_empty_environment_gives_the_model_in_the_box_on_this_machine_only():
@@ -64,3 +64,8 @@ def test_on_a_space_the_app_listens_to_the_outside_unless_told_otherwise():
 
 def test_the_key_does_not_show_when_settings_are_printed():
     assert "secret" not in repr(Settings(server_key="secret"))
+
+
+def test_a_spaces_own_number_of_cores_is_believed() -> None:
+    assert usable_cores({"CPU_CORES": "2"}) == 2
+    assert usable_cores({"CPU_CORES": "many"}) == usable_cores({}) >= 1

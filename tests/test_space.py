@@ -17,6 +17,7 @@ from gradio_client import Client
 
 from copilot import NOTICE
 from copilot.settings import ROOT
+from copilot.web import words
 from tests.tiny_model import write_tiny_gguf
 
 #: Runs at the start of every Python in the child: connections and look-ups beyond this machine fail and are noted.
@@ -84,7 +85,8 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
         "WATCH_LOG": str(folder / "outside.txt"),
     }
     started = time.monotonic()
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=repository, env=environment, stdout=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=repository, env=environment, **pipes)
     address = f"http://127.0.0.1:{port}"
     wait_for(address, process)
     first_page_s = time.monotonic() - started
@@ -110,8 +112,11 @@ def written(folder: Path) -> dict[str, int]:
 
 
 def test_first_page_comes_soon_and_carries_the_notice(space: Space) -> None:
-    with urllib.request.urlopen(space.address) as page:
-        assert NOTICE in page.read().decode()
+    with urllib.request.urlopen(space.address) as answer:
+        page = answer.read().decode()
+    assert NOTICE in page
+    assert words.SPACE in page
+    assert words.LOCAL not in page
     assert space.first_page_s < 30  # 3 to 4 s on an idle machine
 
 
@@ -129,7 +134,27 @@ def test_main_job_stays_on_the_machine_and_leaves_nothing(space: Space) -> None:
     assert written(space.repository) == before
     assert written(space.scratch) == {}
 
-    space.process.send_signal(signal.SIGINT)
-    said, _ = space.process.communicate(timeout=30)
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_termination_amid_an_analysis_leaves_nothing(space: Space) -> None:
+    client = Client(space.address, verbose=False)
+    client.submit(True, "male", "40", "", "", "", "busy", "", "", api_name="/analyse")
+    deadline = time.monotonic() + 30
+    while not written(space.scratch):
+        assert time.monotonic() < deadline, "the analysis did not begin"
+        time.sleep(0.01)
+    space.process.send_signal(signal.SIGTERM)
+    said, complaints = space.process.communicate(timeout=30)
+    client.close()
     assert b"EEG Emotion Copilot with the model tiny" in said
+    assert b"Traceback" not in complaints
+    assert space.process.returncode == 0
     assert written(space.scratch) == {}
+    assert list(space.scratch.glob("eeg*")) == []
+
+
+def test_missing_model_is_one_sentence(tmp_path: Path) -> None:
+    environment = {**os.environ, "EEG_COPILOT_MODEL": str(tmp_path / "none.gguf"), "EEG_COPILOT_SERVER": ""}
+    ended = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, capture_output=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.decode().strip() == words.NO_MODEL.format(path=tmp_path / "none.gguf")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -90,9 +91,11 @@ def test_page_builds_without_a_server_and_names_nothing_outside() -> None:
 
 
 def test_page_of_a_server_says_where_prompts_go() -> None:
-    service = Service(Settings(server="http://10.0.0.7:11434/v1"), lambda _: FakeEngine())
-    page = quietly(lambda: layout.build(service))
-    assert "http://10.0.0.7:11434/v1" in json.dumps(page.get_config_file(), default=str)
+    service = Service(Settings(server="http://somebody:secret@10.0.0.7:11434/v1"), lambda _: FakeEngine())
+    page = json.dumps(quietly(lambda: layout.build(service)).get_config_file(), default=str)
+    assert words.SERVER.format(server="10.0.0.7") in page
+    assert "secret" not in page
+    assert words.LOCAL not in page
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -121,6 +124,13 @@ def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
 def test_flat_probabilities_are_called_uncertain() -> None:
     assert "Uncertain" in charts.reading(reading([1 / 9] * 9))
     assert "Uncertain" not in charts.reading(reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
+
+
+def test_calibration_is_claimed_only_where_it_was_measured() -> None:
+    measured, other = (charts.reading(reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False))
+    assert words.CALIBRATED in measured
+    assert words.CALIBRATED not in other
+    assert words.NOT_CALIBRATED in other
 
 
 def test_text_from_outside_is_escaped() -> None:
@@ -374,10 +384,24 @@ def test_upload_is_in_memory_and_gone_from_disk(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"data")
     visit = Visit()
-    page = handlers.keep("recording", visit, [{"path": str(path), "orig_name": NASTY}])
+    page = handlers.keep(Settings(), "recording", visit, [{"path": str(path), "orig_name": NASTY}])
     assert visit.recording == (uploads.Attachment(NASTY, b"data"),)
     assert not any(tmp_path.iterdir())
     assert "<img" not in html(page["recording_kept"])
+
+
+def test_files_that_are_too_large_together_are_refused_and_gone_from_disk(tmp_path: Path) -> None:
+    files = []
+    for name in ("one.eeg", "two.eeg"):
+        path = tmp_path / name / name
+        path.parent.mkdir()
+        path.write_bytes(bytes(600 * 2**10))
+        files.append({"path": str(path), "orig_name": name})
+    visit = Visit()
+    page = handlers.keep(Settings(max_upload_mb=1), "recording", visit, files)
+    assert "at most 1 MB" in html(page["recording_problem"])
+    assert visit.recording == ()
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/passwd", "", "..", "a\0b", "x" * 300])
@@ -385,7 +409,7 @@ def test_names_from_the_browser_cannot_leave_the_folder(tmp_path: Path, name: st
     path = tmp_path / "in" / "safe.edf"
     path.parent.mkdir()
     path.write_bytes(b"data")
-    files = uploads.write(uploads.take([{"path": str(path), "orig_name": name}]), tmp_path / "out")
+    files = uploads.write(uploads.take([{"path": str(path), "orig_name": name}], 1), tmp_path / "out")
     assert [file.name for file in files] == ["safe.edf"]
 
 
@@ -467,6 +491,20 @@ def test_stop_then_analyse_again(visitor: Client, engine: FakeEngine, recording:
     wait_until(lambda: engine.stopped == stopped + 1)
     assert words.STOPPED in everything_shown(job)
     assert "Done in" in everything_shown(submit(visitor, recording))
+
+
+@over_the_wire
+def test_closed_tab_ends_its_analysis(visitor: Client, engine: FakeEngine, recording: Path) -> None:
+    stopped = engine.stopped
+    visitor.predict([handle_file(recording)], api_name="/recording")
+    analyse = next(press for press in visitor.config["dependencies"] if press["api_name"] == "analyse")
+    values = [None, True, "female", "34", "", "", "", "own", "", "", False]
+    press = {"fn_index": analyse["id"], "session_hash": visitor.session_hash, "data": values}
+    httpx.post(f"{visitor.src_prefixed}queue/join", json=press).raise_for_status()
+    stream = f"{visitor.src_prefixed}queue/data?session_hash={visitor.session_hash}"
+    with httpx.stream("GET", stream, timeout=60) as answer:
+        next(line for line in answer.iter_lines() if "settled" in line)
+    wait_until(lambda: engine.stopped == stopped + 1)
 
 
 def everything_shown(job: Job) -> str:

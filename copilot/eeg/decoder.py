@@ -18,9 +18,6 @@ from copilot.emotions import Probabilities, uniform
 WINDOW = 10
 """Seconds the decoder reads at once."""
 
-MISSING_SECONDS = 3
-"""A window may lack this many of its seconds; they are filled with the window's mean."""
-
 LIMIT = 3.0
 """Standard deviations beyond which a feature says no more: keeps unusual devices from deciding everything."""
 
@@ -90,7 +87,7 @@ class Decoder:
             normal: the person's own normal, or the population's: chooses the read-out.
 
         Returns:
-            Shape (9,); uniform where there is nothing to read (no electrode, or no ten usable seconds).
+            Shape (9,); uniform where there is nothing to read (no electrode, or not ten usable seconds).
         """
         head = self.heads[normal.source]
         windows = cut_windows(fill_electrodes(standardise(entropy, normal), head.covariance))
@@ -128,15 +125,10 @@ def fill_electrodes(z: Array, covariance: Array) -> Array:
 
 
 def cut_windows(z: Array) -> Array:
-    """Windows of ten seconds one after the other, shape (windows, 10, 30, 5), without those that lack too much."""
-    count = z.shape[1] // WINDOW
-    windows = z[:, : count * WINDOW].transpose(1, 0, 2).reshape(count, WINDOW, *z.shape[::2])
-    missing = ~np.isfinite(windows).all(axis=(2, 3))
-    windows = windows[missing.sum(axis=1) <= MISSING_SECONDS]
-    missing = ~np.isfinite(windows).all(axis=(2, 3))
-    means = np.nanmean(windows, axis=1, keepdims=True) if len(windows) else windows[:, :1]
-    filled: Array = np.where(missing[:, :, None, None], means, windows)
-    return filled
+    """Windows of ten usable seconds one after the other, shape (windows, 10, 30, 5); unusable seconds are left out."""
+    usable = z[:, np.isfinite(z).all(axis=(0, 2))]
+    count = usable.shape[1] // WINDOW
+    return usable[:, : count * WINDOW].transpose(1, 0, 2).reshape(count, WINDOW, z.shape[0], z.shape[2])
 
 
 def features(windows: Array, source: str) -> npt.NDArray[np.float64]:

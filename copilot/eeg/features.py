@@ -17,6 +17,16 @@ ELECTRODES = (
     *("Fp1", "Fp2", "Fz", "F3", "F4", "F7", "F8", "FC1", "FC2", "FC5", "FC6", "Cz", "C3", "C4", "T7"),
     *("T8", "CP1", "CP2", "CP5", "CP6", "Pz", "P3", "P4", "P7", "P8", "PO3", "PO4", "Oz", "O1", "O2"),
 )
+#: Read where the electrode itself is absent: about 3 to 4 cm away, and what small headsets have instead (Muse: AF7,
+#: AF8, TP9, TP10; Emotiv: AF3, AF4).
+NEIGHBOURS = {
+    "Fp1": ("AF7", "AF3"),
+    "Fp2": ("AF8", "AF4"),
+    "T7": ("TP7", "TP9", "FT7"),
+    "T8": ("TP8", "TP10", "FT8"),
+    "PO3": ("PO7",),
+    "PO4": ("PO8",),
+}
 BANDS_HZ = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 14.0), "beta": (14.0, 30.0), "gamma": (30.0, 47.0)}
 
 #: Below this variance (microvolt squared) a second holds no brain signal; it also keeps the logarithm finite.
@@ -41,17 +51,28 @@ class Normal:
     source: str
 
 
+def electrode_channels(channels: Sequence[str]) -> dict[str, str]:
+    """Which channel is read for each of FACED's electrodes: itself, else a neighbour that is not one of them."""
+    found = {}
+    for name in ELECTRODES:
+        if stands := [channel for channel in (name, *NEIGHBOURS.get(name, ())) if channel in channels]:
+            found[name] = stands[0]
+    return found
+
+
 def differential_entropy(recording: Recording, clean: npt.NDArray[np.bool_] | None = None) -> Array:
     """Differential entropy of a cleaned recording, shape (30 electrodes, whole seconds, 5 bands), float32.
 
-    Electrodes that the recording lacks and seconds that ``clean`` (shape (seconds,)) rules out are NaN.
+    Electrodes that the recording lacks (see ``electrode_channels``) and seconds that ``clean`` (shape (seconds,)) rules
+    out are NaN.
     """
     from scipy.signal import butter, sosfiltfilt
 
     rate = round(recording.sfreq)
     seconds = recording.data.shape[1] // rate
-    rows = [recording.channels.index(name) for name in ELECTRODES if name in recording.channels]
-    present = [i for i, name in enumerate(ELECTRODES) if name in recording.channels]
+    found = electrode_channels(recording.channels)
+    rows = [recording.channels.index(channel) for channel in found.values()]
+    present = [ELECTRODES.index(name) for name in found]
     entropy = np.full((len(ELECTRODES), seconds, len(BANDS_HZ)), np.nan, dtype=np.float32)
     signal = recording.data[rows].astype(np.float64)
     for band, limits in enumerate(BANDS_HZ.values()):

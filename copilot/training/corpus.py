@@ -35,6 +35,10 @@ SHARE_FEWER_ELECTRODES = 0.4
 SHARE_CHAT = 0.4
 MOST_QUESTIONS = 6
 
+#: Asked more often than the other 40 topics: the answer has to follow the reading's confidence, not its wording.
+CERTAINTY = ("sure", "confidence")
+SHARE_CERTAINTY = 0.25
+
 #: What the label slot is taught: mostly the evidence where there is some, else half the truth, half the decoder.
 TRUTH_BESIDE_EVIDENCE = 0.1
 TRUTH_ALONE = 0.5
@@ -165,7 +169,8 @@ class Corpus:
 
 
 def _question(answer: str, emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
-    question, reply = texts.follow_up(emotion, person, level, rng)
+    topic = rng.choice(CERTAINTY) if rng.random() < SHARE_CERTAINTY else None
+    question, reply = texts.follow_up(emotion, person, level, rng, topic=topic)
     return [
         {"role": "user", "content": prompt.question(question, answer)},
         {"role": "assistant", "content": reply},

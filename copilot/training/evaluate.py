@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from copilot import emotions, prompt
+from copilot import emotions, feeding, prompt
 from copilot.eeg.codecs import bands_text
 from copilot.eeg.decoder import Decoder, DecoderError, softmax
 from copilot.eeg.features import Normal
@@ -123,10 +123,9 @@ def read_out(engine: Engine, item: Item, with_evidence: bool, readouts: Sequence
 
 
 def _logits(engine: Engine, messages: list[Message]) -> Floats:
-    temperature = float(engine.info.metadata.get("temperature", 1.0))
     *_, last = engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS)
     assert isinstance(last, Scores)
-    return softmax(last.logprobs / temperature)
+    return softmax(last.logprobs / feeding.temperature(engine.info.metadata))
 
 
 def _named(engine: Engine, messages: list[Message], temperature: float, seed: int) -> Floats:
@@ -181,15 +180,17 @@ def table(rows: Sequence[Row]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the evaluation and write the report; exit status 2 and a sentence on bad input."""
-    settings = Settings.from_environment()
+    defaults = Settings()
     parser = argparse.ArgumentParser(prog="python -m copilot.training.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("--features", type=Path, required=True, help="npz in the layout of FACED's features")
-    parser.add_argument("--model", type=Path, default=settings.model, help="GGUF file")
-    parser.add_argument("--decoder", type=Path, default=settings.decoder, help="the decoder's weights")
+    parser.add_argument("--model", type=Path, default=defaults.model, help="GGUF file")
+    parser.add_argument("--decoder", type=Path, default=defaults.decoder, help="the decoder's weights")
     parser.add_argument("--subjects", help="like 80-99 (default: all in the file)")
     parser.add_argument("--report", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)
     try:
+        settings = Settings.from_environment()
+        options.report.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after it
         faced = load(options.features)
         if options.subjects:
             faced = faced.of(parse_subjects(options.subjects))

@@ -52,10 +52,10 @@ class Faced:
     emotions: npt.NDArray[np.int64]
 
     def of(self, subjects: range | list[int]) -> "Faced":
-        """Only these people.
+        """Only those of these people who are there.
 
         Raises:
-            CorpusError: one of them, or all, are not there.
+            CorpusError: none of them is there.
         """
         keep = np.isin(self.subjects, list(subjects))
         if not keep.any():

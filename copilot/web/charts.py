@@ -163,12 +163,13 @@ def reading(result: Reading) -> str:
     says = words.HEADLINE[result.confidence].format(emotion=result.emotion)
     times = words.TIMES_CHANCE.format(percent=percent(first), times=first * len(emotions.EMOTIONS))
     beside = times if result.certain else f"{times} {words.UNCERTAIN}"
+    measured = words.CALIBRATED if result.calibrated else words.NOT_CALIBRATED
     source = f"{words.READOUT[result.readout]}. {words.MODEL}: {result.model}. {words.CODEC}: {result.codec}."
     return (
         f'<div class="headline">{_face(result.emotion)}<div><strong>{escape(says)}</strong>'
         f"<span>{escape(beside)}</span></div></div>{_bars(result.probabilities)}"
         f'<div class="readouts">{_three_classes(result.probabilities)}{_valence(result.valence)}</div>'
-        f'<p class="quiet">{escape(words.CALIBRATED)}</p><p class="quiet">{escape(source)}</p>'
+        f'<p class="quiet">{escape(measured)}</p><p class="quiet">{escape(source)}</p>'
         f"{sentences(result.notes) if result.notes else ''}"
     )
 

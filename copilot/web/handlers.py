@@ -25,7 +25,7 @@ from copilot.person import Person, PersonError
 from copilot.record.exports import to_json, to_markdown
 from copilot.record.record import Record, edit
 from copilot.safety import answer_at_once
-from copilot.settings import SettingsError
+from copilot.settings import Settings, SettingsError
 from copilot.web import charts, uploads, words
 from copilot.web.screen import Screen, Update, blank, show, status
 from copilot.web.service import Service
@@ -69,9 +69,12 @@ def source(name: str) -> Update:
     return {"own": gr.update(visible=name == OWN), "about": show(about), "recording_problem": show("")}
 
 
-def keep(what: str, visit: Visit, uploaded: list[dict[str, Any]] | None) -> Update:
+def keep(settings: Settings, what: str, visit: Visit, uploaded: list[dict[str, Any]] | None) -> Update:
     """Move uploaded files into memory, as the visit's ``recording`` or ``baselines``."""
-    files = uploads.take(uploaded)
+    try:
+        files = uploads.take(uploaded, settings.max_upload_mb)
+    except RecordingError as error:
+        return {what: None, "recording_problem": show(charts.problem(str(error)))}
     setattr(visit, what, files)
     names = ", ".join(f"{file.name} ({len(file.content) / 1e6:.1f} MB)" for file in files)
     said = charts.good_news(words.IN_MEMORY.format(names=names))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 # Before Gradio is imported: it contacts two hosts at start otherwise.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -15,7 +16,7 @@ from copilot import chat
 from copilot.eeg.simulate import EXAMPLES
 from copilot.person import GENDERS, MAX_TEXT
 from copilot.record.record import ORIGIN_WORDS, Field, Record, Section
-from copilot.settings import SettingsError
+from copilot.settings import Settings, SettingsError
 from copilot.web import charts, handlers, words
 from copilot.web.screen import Update
 from copilot.web.service import Service
@@ -56,8 +57,7 @@ def build(service: Service) -> gr.Blocks:
     with gr.Blocks(title=words.TITLE, fill_width=True, delete_cache=CACHE) as page:
         parts: Parts = {"visit": gr.State(Visit()), "record": gr.State(None)}
         _html(charts.notice(), elem_classes="notice")
-        where = words.SERVER.format(server=service.settings.server) if service.settings.server else words.LOCAL
-        _html(charts.masthead(service.model_name, where))
+        _html(charts.masthead(service.model_name, _where(service.settings)))
         with gr.Row():
             with gr.Column(scale=4, min_width=320, elem_id="left"):
                 parts |= _consent() | _person() | _recording(service) | _actions()
@@ -65,6 +65,13 @@ def build(service: Service) -> gr.Blocks:
                 parts |= _results() | _chat() | _record(parts["record"]) | _prompt()
         _connect(service, parts)
     return page
+
+
+def _where(settings: Settings) -> str:
+    """Who gets to see what: the server's host only, since its URL may hold a password."""
+    space = words.SPACE if settings.on_space else ""
+    server = words.SERVER.format(server=urlsplit(settings.server).hostname) if settings.server else ""
+    return f"{space} {server}".strip() or words.LOCAL
 
 
 def launch(page: gr.Blocks, service: Service) -> str:
@@ -111,7 +118,7 @@ def _person() -> Parts:
         with gr.Row():
             # Text, because ``gr.Number`` shows, and sends, 0 where nothing was entered.
             gender = gr.Dropdown(list(GENDERS), value=Form.gender, label=words.GENDER, min_width=130)
-            age = gr.Textbox(label=words.AGE, placeholder=words.AGE_HINT, min_width=100)
+            age = gr.Textbox(label=words.AGE, placeholder=words.AGE_HINT, min_width=100, max_length=3)
         texts = {
             "appearance": _text(words.APPEARANCE, words.APPEARANCE_HINT),
             "complaint": _text(words.COMPLAINT, words.COMPLAINT_HINT),
@@ -282,7 +289,7 @@ def _connect(service: Service, parts: Parts) -> None:
     parts["analyse"].click(None, js=SCROLL)
 
     for what in ("recording", "baselines"):
-        keep = _once(parts, partial(handlers.keep, what))
+        keep = _once(parts, partial(handlers.keep, service.settings, what))
         # Files as the browser describes them: see ``uploads``.
         parts[what].upload(keep, [visit, parts[what]], preprocess=False, queue=False, api_name=what, **options)
     parts["consent"].change(_once(parts, handlers.consent), parts["consent"], queue=False, **private)

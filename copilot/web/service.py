@@ -105,8 +105,8 @@ class Service:
         return self._opened.result()
 
     def _open(self) -> None:
-        preparation.warm_up()
         try:
+            preparation.warm_up()
             self._opened.set_result((self._open_engine(self.settings), Decoder.load(self.settings.decoder)))
         except Exception as error:
             self._opened.set_exception(error)

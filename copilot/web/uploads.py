@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from copilot.eeg.recording import RecordingError
+from copilot.eeg.staging import _MB
+from copilot.web import words
+
 
 @dataclass(frozen=True)
 class Attachment:
@@ -20,25 +24,38 @@ class Attachment:
     content: bytes = field(repr=False)
 
 
-def take(files: Sequence[dict[str, Any]] | None) -> tuple[Attachment, ...]:
+def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachment, ...]:
     """Read uploaded files and unlink them.
 
     Args:
         files: as the browser describes them: ``path`` on this machine and ``orig_name`` on the person's.
+        max_mb: the most that is taken, all files together; Gradio limits each of them.
+
+    Raises:
+        RecordingError: they are larger; unlinked all the same.
     """
-    return tuple(_take(Path(file["path"]), file.get("orig_name") or "") for file in files or ())
+    paths = {Path(file["path"]): file.get("orig_name") or "" for file in files or ()}
+    try:
+        size = sum(path.stat().st_size for path in paths) / _MB
+        if size > max_mb:
+            raise RecordingError(words.TOO_LARGE.format(size=size, most=max_mb))
+        return tuple(Attachment(_believed(name, path), path.read_bytes()) for path, name in paths.items())
+    finally:
+        for path in paths:
+            _remove(path)
 
 
-def _take(path: Path, name: str) -> Attachment:
+def _believed(name: str, path: Path) -> str:
     # The name as the person's computer has it, since BrainVision files refer to each other by name; but it comes from
     # the browser, so only a plain name is believed.
-    believed = name == Path(name).name and name not in ("", "..") and name.isprintable() and len(name.encode()) <= 200
-    try:
-        return Attachment(name if believed else path.name, path.read_bytes())
-    finally:
-        path.unlink(missing_ok=True)
-        with suppress(OSError):  # Gradio's folder for this one upload; not ours to remove when not empty
-            path.parent.rmdir()
+    plain = name == Path(name).name and name not in ("", "..") and name.isprintable() and len(name.encode()) <= 200
+    return name if plain else path.name
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(OSError):  # Gradio's folder for this one upload; not ours to remove when not empty
+        path.parent.rmdir()
 
 
 def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:

@@ -3,14 +3,15 @@
 TITLE = "EEG Emotion Copilot"
 TAGLINE = "From an EEG and a few words to an uncertain emotion, a careful assessment and a draft record."
 LOCAL = "Everything runs on this machine."
+SPACE = "This copilot runs on a Hugging Face Space: your recording is sent there and read there."
 SERVER = "Prompts go to the language model server that this copilot was set up with: {server}"
 
 CONSENT_HEADING = "Before you start"
 CONSENT = (
     "Your EEG and your words are used to infer an emotion. The result is uncertain, it is written by a small AI model "
     "and **it is not a diagnosis**. Do not use it on people at work or in education: the EU AI Act prohibits that.",
-    "The recording is on this computer's disk only while it is being read, without names and birth dates afterwards. "
-    "It stays in memory until you press *Clear everything* or, at the latest, an hour after you close this page.",
+    "The recording is on the disk of the copilot's computer only while it is being read, without names and birth dates "
+    "afterwards. It stays in memory until you press *Clear everything* or, at the latest, an hour after you close this page.",
 )
 CONSENT_BOX = "I am this person or act with their agreement, and they know that an AI infers an emotion."
 
@@ -36,6 +37,7 @@ BASELINE_HINT = "Nothing makes the reading better than knowing what is normal fo
 ARRAY_HEADING = "Only for bare numbers (CSV, NPY, MAT)"
 SFREQ, SFREQ_HINT = "Samples a second", "In hertz, where the file does not say"
 CHANNELS, CHANNELS_HINT = "Channel names", "In the file's order: Fp1, Fp2, F3 ..."
+TOO_LARGE = "The files have {size:.0f} MB together and at most {most} MB are taken; give fewer, or cut out what matters."
 IN_MEMORY = "In memory, no longer on disk: {names}"
 
 ANALYSE, STOP, CLEAR = "Analyse", "Stop", "Clear everything"
@@ -56,6 +58,7 @@ CLEARED = "Everything of this visit has been deleted."
 FAILED = "Something went wrong inside the copilot. Nothing was kept; please try again or try another file."
 NO_READING = "Analyse a recording first; then there is something to ask about."
 
+NO_MODEL = "The model file {path} is missing; set EEG_COPILOT_MODEL to a GGUF file or make it with `make model`."
 OPENING = "Opening the model"
 AHEAD_ONE = "1 person is ahead of you. Your turn comes by itself."
 AHEAD_MANY = "{count} people are ahead of you. Your turn comes by itself."
@@ -84,6 +87,7 @@ CALIBRATED = (
     "A probability of 30 % means: in about 3 of 10 such readings this emotion was the right one, measured on 20 people "
     "of the FACED study whom the model had never seen, ten seconds of a film clip each time. Elsewhere it may be less."
 )
+NOT_CALIBRATED = "How often such probabilities are right was not measured for this model."
 CHANCE = "chance, 11 %"
 PROBABILITIES = "Probability of each of nine emotions"
 THREE_CLASSES = "Negative, neutral, positive"

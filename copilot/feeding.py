@@ -1,0 +1,36 @@
+"""What a model file says about how to feed it, under ``eeg_copilot.`` in its metadata.
+
+Training writes these keys; ``warnings`` compares them with what this program does, so that no file is fed wrongly in
+silence.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from copilot import emotions, prompt
+from copilot.eeg.codecs import BANDS_STEP
+
+#: Key -> value as this program feeds a model.
+KEYS = {
+    "prompt_version": prompt.PROMPT_VERSION,
+    "labels": json.dumps(emotions.EMOTIONS),
+    "codec_parameters": json.dumps({"step": BANDS_STEP}),
+    "system": prompt.SYSTEM,
+}
+
+
+def temperature(metadata: Mapping[str, str]) -> float:
+    """The divisor of label scores that calibrates this model; 1 where the file states none that can be used."""
+    try:
+        value = float(metadata.get("temperature", "1"))
+    except ValueError:
+        return 1.0
+    return value if 0.01 < value < 100 else 1.0
+
+
+def warnings(metadata: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each key in which the file was trained otherwise than this program feeds it."""
+    for key, value in KEYS.items():
+        if metadata.get(key, value) != value:
+            name = key.replace("_", " ")
+            yield f"This model was trained with another {name} than this program uses; do not rely on it."
