@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from copilot import prompt
+from copilot.certainty import answer_from_figures
 from copilot.engine.base import Engine, Message, PromptProgress, Token, Waiting
 from copilot.safety import answer_at_once
 
@@ -16,7 +17,8 @@ MAX_QUESTION = 1000
 def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Iterator[Waiting | PromptProgress | Token]:
     """Answer a question about a reading, streaming.
 
-    Words of self-harm or danger are answered at once by a fixed text, before any model is asked.
+    Words of self-harm or danger are answered at once by a fixed text, before any model is asked; "how sure are you?" is
+    answered from the reading's own confidence.
 
     Args:
         engine: the language model.
@@ -31,6 +33,9 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
         return
     asked: Message = {"role": "user", "content": question}
     answer = conversation[OPENING - 1]["content"] if len(conversation) >= OPENING else ""
+    if fixed := answer_from_figures(question, answer):
+        yield Token(fixed)
+        return
     later = [_as_learned(turn, answer) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
     yield from engine.generate([*conversation[:OPENING], *later], max_tokens=300)
 

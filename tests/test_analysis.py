@@ -210,8 +210,8 @@ def test_a_question_carries_the_emotion_and_the_confidence_of_the_reading() -> N
     engine = FakeEngine(answers=["Not very."])
     opening = prompt.build(PERSON, "a", codec="bands", compared_with="person")
     opening.append({"role": "assistant", "content": "Emotion: fear\nConfidence: leaning\nAssessment: ..."})
-    list(chat.ask(engine, opening, "how sure?"))
-    assert engine.calls[0].messages[-1]["content"] == "About the reading (fear, leaning): how sure?"
+    list(chat.ask(engine, opening, "what now?"))
+    assert engine.calls[0].messages[-1]["content"] == "About the reading (fear, leaning): what now?"
 
 
 def test_words_of_danger_never_reach_the_model() -> None:

@@ -11,7 +11,8 @@ CONSENT = (
     "Your EEG and your words are used to infer an emotion. The result is uncertain, it is written by a small AI model "
     "and **it is not a diagnosis**. Do not use it on people at work or in education: the EU AI Act prohibits that.",
     "The recording is on the disk of the copilot's computer only while it is being read, without names and birth dates "
-    "afterwards. It stays in memory until you press *Clear everything* or, at the latest, an hour after you close this page.",
+    "afterwards. It stays in memory until you press *Clear everything* or, at the latest, an hour after you close "
+    "this page.",
 )
 CONSENT_BOX = "I am this person or act with their agreement, and they know that an AI infers an emotion."
 
@@ -37,7 +38,7 @@ BASELINE_HINT = "Nothing makes the reading better than knowing what is normal fo
 ARRAY_HEADING = "Only for bare numbers (CSV, NPY, MAT)"
 SFREQ, SFREQ_HINT = "Samples a second", "In hertz, where the file does not say"
 CHANNELS, CHANNELS_HINT = "Channel names", "In the file's order: Fp1, Fp2, F3 ..."
-TOO_LARGE = "The files have {size:.0f} MB together and at most {most} MB are taken; give fewer, or cut out what matters."
+TOO_LARGE = "The files have {size:.0f} MB together and at most {most} MB are taken; cut out the part that matters."
 IN_MEMORY = "In memory, no longer on disk: {names}"
 
 ANALYSE, STOP, CLEAR = "Analyse", "Stop", "Clear everything"

@@ -1,0 +1,46 @@
+import pytest
+
+from copilot.certainty import answer_from_figures
+from copilot.training import texts
+
+READING = "Emotion: {}\nConfidence: {}\nAssessment: ..."
+
+
+@pytest.mark.parametrize(("level", "words"), [("clear", "stands out"), ("leaning", "leans"), ("unclear", "sure at")])
+def test_the_answer_follows_the_readings_own_confidence(level: str, words: str) -> None:
+    answer = answer_from_figures("How sure are you?", READING.format("fear", level))
+    assert answer is not None
+    assert words in answer
+    assert "fear" in answer
+    assert "not a diagnosis" in answer
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["how sure are you", "Are you sure?", "How certain is this?", "What is your confidence?", "Could this be wrong?"],
+)
+def test_the_usual_ways_to_ask_are_recognised(question: str) -> None:
+    assert answer_from_figures(question, READING.format("joy", "leaning"))
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What can I do now?", "Is this a diagnosis?", "thanks", "What is EEG?", "how do I sleep better?", "am I ill?"],
+)
+def test_other_questions_are_left_to_the_model(question: str) -> None:
+    assert answer_from_figures(question, READING.format("joy", "leaning")) is None
+
+
+def test_without_a_reading_of_ours_it_says_nothing() -> None:
+    assert answer_from_figures("How sure are you?", "I think they are happy.") is None
+
+
+def test_most_phrasings_of_the_projects_own_corpus_are_recognised() -> None:
+    import random
+
+    from copilot.person import Person
+
+    rng = random.Random(0)
+    asked = {texts.follow_up("joy", Person(), "clear", rng, topic="sure")[0] for _ in range(200)}
+    recognised = [q for q in asked if answer_from_figures(q, READING.format("joy", "clear"))]
+    assert len(recognised) >= 0.5 * len(asked), asked - set(recognised)
