@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def analyse(options: argparse.Namespace) -> None:
     """Read a recording and say what is in it."""
+    _offer_help(options, sys.stderr if options.json else sys.stdout)
     given = _given(options)
     with closing(_open_engine(given["settings"])) as engine:
         seen = _follow(_walk(given, engine), human=not options.json)
@@ -62,17 +63,21 @@ def prompt(options: argparse.Namespace) -> None:
     """Print the user message and nothing else: Ollama adds the model's own template and system text."""
     from copilot.analysis import prepare_prompt
     from copilot.engine.model_file import open_model_file
+    from copilot.settings import SettingsError
 
     given = _given(options)
     model = given["settings"].model
     # The model may live in Ollama only; without its file here it is fed by the defaults.
     metadata = open_model_file(model).own_metadata if model.is_file() else {}
+    if (options.codec or metadata.get("codec")) == "wavelet-segments":
+        raise SettingsError("The codec wavelet-segments makes ten prompts, not one; use analyse or another codec.")
     seen = _follow(prepare_prompt(**given, metadata=metadata), human=False)
     print(seen["PromptReady"].messages[-1]["content"])
 
 
 def chat(options: argparse.Namespace) -> None:
     """Read a recording, then answer questions about it until the input ends or says ``exit``."""
+    _offer_help(options, sys.stdout)
     given = _given(options)
     with closing(_open_engine(given["settings"])) as engine:
         seen = _follow(_walk(given, engine), human=True)
@@ -132,6 +137,14 @@ def _hertz(text: str) -> float:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
+
+
+def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
+    """Words of danger in what the person wrote are answered before everything else."""
+    from copilot.safety import answer_at_once
+
+    if fixed := answer_at_once(" ".join((options.appearance, options.complaint, options.history))):
+        print(f"{fixed}\n", file=stream, flush=True)
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:

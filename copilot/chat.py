@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from copilot import prompt
 from copilot.certainty import answer_from_figures
-from copilot.engine.base import Engine, Message, PromptProgress, Token, Waiting
+from copilot.engine.base import ContextError, Engine, Message, PromptProgress, Token, Waiting
 from copilot.safety import answer_at_once
 
 #: Messages that every question needs: system, prompt, the model's answer.
 OPENING = 3
-#: Later messages that are kept; older ones are forgotten so that the context never overflows.
+#: Later messages that are kept; older ones are forgotten, and all of them where the context overflows nevertheless.
 KEPT = 8
 MAX_QUESTION = 1000
 
@@ -20,24 +20,31 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
     Words of self-harm or danger are answered at once by a fixed text, before any model is asked; "how sure are you?" is
     answered from the reading's own confidence.
 
+    Where the earlier turns do not fit in the context, the question is asked without them.
+
     Args:
         engine: the language model.
         conversation: the reading's messages, its raw answer, then earlier turns.
         question: at most 1,000 characters are read.
 
     Raises:
+        ContextError: not even the reading and this question fit.
         EngineError: the model cannot answer.
     """
     if fixed := answer_at_once(question):
         yield Token(fixed)
         return
     asked: Message = {"role": "user", "content": question}
-    answer = conversation[OPENING - 1]["content"] if len(conversation) >= OPENING else ""
+    opening = conversation[:OPENING]
+    answer = opening[-1]["content"] if len(opening) == OPENING else ""
     if fixed := answer_from_figures(question, answer):
         yield Token(fixed)
         return
     later = [_as_learned(turn, answer) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
-    yield from engine.generate([*conversation[:OPENING], *later], max_tokens=300)
+    try:
+        yield from engine.generate([*opening, *later], max_tokens=300)
+    except ContextError:
+        yield from engine.generate([*opening, later[-1]], max_tokens=300)
 
 
 def _as_learned(turn: Message, answer: str) -> Message:

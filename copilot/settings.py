@@ -65,6 +65,8 @@ class Settings:
         for name in ("server", "server_model", "server_key", "host"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = text
+        if "server" in values and not str(values["server"]).startswith(("http://", "https://")):
+            raise SettingsError(f"EEG_COPILOT_SERVER is {values['server']!r}; it has to begin with http:// or https://.")
         for name in ("threads", "context", "max_upload_mb", "max_minutes", "port"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = _positive(f"EEG_COPILOT_{name.upper()}", text)

@@ -69,3 +69,8 @@ def test_the_key_does_not_show_when_settings_are_printed():
 def test_a_spaces_own_number_of_cores_is_believed() -> None:
     assert usable_cores({"CPU_CORES": "2"}) == 2
     assert usable_cores({"CPU_CORES": "many"}) == usable_cores({}) >= 1
+
+
+def test_a_server_without_its_scheme_is_refused() -> None:
+    with pytest.raises(SettingsError, match="http://"):
+        Settings.from_environment({"EEG_COPILOT_SERVER": "localhost:11434"})

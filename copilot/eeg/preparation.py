@@ -6,6 +6,7 @@ is removed whatever happens, and an end that does not depend on their good will.
 """
 
 import atexit
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -22,6 +23,8 @@ from copilot.eeg.recording import Recording, RecordingError
 
 HEARTBEAT_S = 0.1
 """No longer than this between two events, so that whoever listens can stop soon."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Prepared:
     quality: Quality
     read_s: float
     clean_s: float
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The type of an error that nobody foresaw and the place it came from; not its words, which may quote the file."""
+
+    kind: str
+    place: str
 
 
 @dataclass(frozen=True)
@@ -85,15 +96,15 @@ _spares: list[_Worker] = []
 def warm_up() -> None:
     """Have a worker import what it needs before it is wanted, which takes a second. Returns at once."""
     if not _spares:
-        _spares.append(_Worker.start())
+        atexit.unregister(cool_down)  # from the time before: once is enough
         atexit.register(cool_down)
+        _spares.append(_Worker.start())
 
 
 def cool_down() -> None:
     """End the worker that waits, if one does."""
     while _spares:
         _spares.pop().stop()
-    atexit.unregister(cool_down)
 
 
 def prepare(
@@ -157,6 +168,11 @@ def _events(pipe: Connection, deadline: float) -> Iterator[Progress | Prepared]:
             ) from error
         if isinstance(event, RecordingError):
             raise event
+        if isinstance(event, Fault):
+            _log.warning("Cleaning failed: %s at %s.", event.kind, event.place)
+            raise RecordingError(
+                "The signal could not be cleaned; cut out the part that matters or export it again, best as EDF."
+            )
         if isinstance(event, Prepared):
             yield event
             return

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from copilot.eeg.recording import RecordingError
 
 MAX_MEMBERS = 1000
-_MB = 2**20
+MB = 2**20
 _ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 
 
@@ -64,9 +64,9 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _check_size(size: int, max_mb: int) -> None:
-    if size > max_mb * _MB:
+    if size > max_mb * MB:
         raise RecordingError(
-            f"The recording has {size / _MB:.0f} MB and at most {max_mb} MB are read; cut out the part that matters."
+            f"The recording has {size / MB:.0f} MB and at most {max_mb} MB are read; cut out the part that matters."
         )
 
 

@@ -8,6 +8,7 @@ import resource
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -16,7 +17,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from copilot.eeg import arrays, cleaning, mne_formats, recording, text_formats  # noqa: F401 - imported before the job comes
-from copilot.eeg.preparation import Job, Prepared, Progress
+from copilot.eeg.preparation import Fault, Job, Prepared, Progress
 
 DRAWN_HZ = 250.0
 """Enough to draw the signal as read; more would only fill the pipe."""
@@ -32,7 +33,7 @@ def main() -> None:
         pipe.send(_result(pipe, job))
 
 
-def _result(pipe: Connection, job: Job) -> Prepared | recording.RecordingError:
+def _result(pipe: Connection, job: Job) -> Prepared | recording.RecordingError | Fault:
     try:
         return _prepare(pipe, job)
     except recording.RecordingError as error:
@@ -41,12 +42,16 @@ def _result(pipe: Connection, job: Job) -> Prepared | recording.RecordingError:
         return recording.RecordingError(
             "The recording needs more memory than is allowed; cut out the part that matters."
         )
+    except Exception as error:  # reading has a sentence for whatever happens: this is cleaning
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return Fault(type(error).__name__, f"{last.filename}:{last.lineno}")
 
 
 def _limit(memory_mb: int) -> None:
     """No core dump, which would leave the recording on disk, and no more memory than allowed."""
     with contextlib.suppress(ValueError, OSError):  # systems without such limits
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20, memory_mb * 2**20))
 
 

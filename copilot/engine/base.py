@@ -25,6 +25,10 @@ class EngineError(RuntimeError):
     """The model cannot do what was asked; the message is one plain sentence that says what to do."""
 
 
+class ContextError(EngineError):
+    """The prompt does not fit in the model's context; raised before anything of it is read."""
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """Which model this is and how it says it wants to be fed.
@@ -91,7 +95,8 @@ class Engine(Protocol):
         """Score ``labels`` as what follows the assistant's ``prefix``; the last event is ``Scores``.
 
         Raises:
-            EngineError: the prompt does not fit, or the model gives no probabilities.
+            ContextError: the prompt does not fit.
+            EngineError: the model gives no probabilities.
         """
         ...
 
@@ -110,7 +115,8 @@ class Engine(Protocol):
         Temperature 0 is greedy. A follow-up whose messages begin like those of the last call re-reads only the rest.
 
         Raises:
-            EngineError: the prompt does not fit, or the server fails.
+            ContextError: the prompt does not fit; a server says so with any other EngineError.
+            EngineError: the server fails.
         """
         ...
 

@@ -89,9 +89,10 @@ def _said(text: str) -> str:
 
 def _unreachable(url: str, error: Exception) -> EngineError:
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        return EngineError(f"EEG_COPILOT_SERVER is {url!r}; it has to look like http://127.0.0.1:11434/v1.")
+        return EngineError("EEG_COPILOT_SERVER is no address; it has to look like http://127.0.0.1:11434/v1.")
+    server = httpx.URL(url).netloc.decode()  # host and port only: the address may hold a password
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
-        return EngineError(f"No model server answers at {url}; start it or correct EEG_COPILOT_SERVER.")
+        return EngineError(f"No model server answers at {server}; start it or correct EEG_COPILOT_SERVER.")
     if isinstance(error, httpx.TimeoutException):
-        return EngineError(f"The model server at {url} has fallen silent; look at it and try again.")
-    return EngineError(f"The model server at {url} broke off its answer; look at it and try again.")
+        return EngineError(f"The model server at {server} has fallen silent; look at it and try again.")
+    return EngineError(f"The model server at {server} broke off its answer; look at it and try again.")

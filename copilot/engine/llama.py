@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.engine import chat_template
-from copilot.engine.base import EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.engine.base import ContextError, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
 from copilot.engine.model_file import open_model_file
 from copilot.engine.native import BATCH, NativeModel
 
@@ -47,7 +47,8 @@ class LlamaEngine:
             EngineError: the file is missing, damaged or no model that llama.cpp knows.
         """
         file = open_model_file(path)
-        context = min(context, file.trained_context or context)
+        trained_context = file.trained_context or context
+        context = min(context, trained_context)
         try:
             self._native = NativeModel(path, threads=threads, context=context)
         except ValueError as error:
@@ -61,6 +62,7 @@ class LlamaEngine:
             _log.warning("%s has no chat template; ChatML is used, and answers may be poor.", path.name)
         self._template = file.chat_template
         self._info = ModelInfo(file.name, file.sha256, context, file.own_metadata)
+        self._may_grow = context < trained_context
         self._chunk = FIRST_CHUNK
         self._lock = threading.Lock()
         self._closed = False
@@ -144,9 +146,9 @@ class LlamaEngine:
 
     def _check_room(self, tokens: int) -> None:
         if tokens > self._info.context:
-            raise EngineError(
-                f"The conversation needs {tokens:,} tokens and the model's context holds {self._info.context:,}; "
-                "shorten it, start a new one or raise EEG_COPILOT_CONTEXT."
+            remedy = "shorten the texts" + (" or raise EEG_COPILOT_CONTEXT" if self._may_grow else "")
+            raise ContextError(
+                f"This needs {tokens:,} tokens and the model's context holds {self._info.context:,}; {remedy}."
             )
 
     def _prompt(self, messages: Sequence[Message], prefix: str) -> list[int]:

@@ -11,14 +11,15 @@ from typing import Any
 
 BEGIN, END = "<!-- figures: written by copilot.training.card -->", "<!-- end of figures -->"
 
-#: Rows of the README's table: words, condition, and whether the decoder's line is in the prompt.
+#: Rows of the README's table: words, condition, whether the decoder's line is in the prompt, and the read-out.
 SUMMARY = (
-    ("with the person's baseline", "baseline", True),
-    ("without a baseline", "no-baseline", True),
-    ("EEG blanked", "eeg-blanked", True),
-    ("EEG shuffled", "eeg-shuffled", True),
-    ("language model alone, with the person's baseline", "baseline", False),
-    ("demographics only", "demographics-only", False),
+    ("as it ships, with the person's baseline", "baseline", True, "logits"),
+    ("as it ships, without a baseline", "no-baseline", True, "logits"),
+    ("EEG blanked", "eeg-blanked", True, "logits"),
+    ("EEG shuffled over people and clips", "eeg-shuffled", True, "logits"),
+    ("demographics only", "demographics-only", False, "logits"),
+    ("language model alone, with the person's baseline", "baseline", False, "logits"),
+    ("the small decoder by itself, with the person's baseline", "baseline", True, "decoder"),
 )
 
 TEMPLATE = """\
@@ -104,11 +105,11 @@ def summary(report: dict[str, Any]) -> str:
         "| | 10-s segments, nine | 10-s segments, three | whole clips, nine |",
         "|---|---|---|---|",
     ]
-    for words, condition, evidence in SUMMARY:
+    for words, *wanted in SUMMARY:
         found = {
             (row["unit"], row["classes"]): row["balanced_accuracy"]
             for row in report["rows"]
-            if (row["condition"], row["evidence"], row["readout"]) == (condition, evidence, "logits")
+            if [row["condition"], row["evidence"], row["readout"]] == wanted
         }
         scores = (found["segment-10s", 9], found["segment-10s", 3], found["clip-30s", 9])
         lines.append(f"| {words} | {' | '.join(f'{score:.3f}' for score in scores)} |")

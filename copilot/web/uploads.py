@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from copilot.eeg.recording import RecordingError
-from copilot.eeg.staging import _MB
+from copilot.eeg.staging import MB
 from copilot.web import words
 
 
@@ -36,7 +36,7 @@ def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachmen
     """
     paths = {Path(file["path"]): file.get("orig_name") or "" for file in files or ()}
     try:
-        size = sum(path.stat().st_size for path in paths) / _MB
+        size = sum(path.stat().st_size for path in paths) / MB
         if size > max_mb:
             raise RecordingError(words.TOO_LARGE.format(size=size, most=max_mb))
         return tuple(Attachment(_believed(name, path), path.read_bytes()) for path, name in paths.items())
