@@ -124,11 +124,11 @@ def talk(monkeypatch, text):
 
 
 def test_chat_answers_piped_questions_and_remembers_them(monkeypatch, recording, capsys):
-    engine = use(monkeypatch, FakeEngine(answers=["Assessment: Calm.", "It means calm.", "Rather sure."]))
-    talk(monkeypatch, "What does it mean?\n\nHow sure are you?\nexit\nnever asked\n")
+    engine = use(monkeypatch, FakeEngine(answers=["Assessment: Calm.", "It means calm.", "Rest more."]))
+    talk(monkeypatch, "What does it mean?\n\nWhat could help?\nexit\nnever asked\n")
     assert run("chat", recording, *WHO) == 0
     out = capsys.readouterr().out
-    parts = ["Calm.", NOTICE, "> What does it mean?", "It means calm.", "> How sure are you?", "Rather sure."]
+    parts = ["Calm.", NOTICE, "> What does it mean?", "It means calm.", "> What could help?", "Rest more."]
     assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
     assert "never asked" not in out
     roles = [message["role"] for message in engine.calls[-1].messages]
@@ -139,7 +139,7 @@ def test_chat_answers_piped_questions_and_remembers_them(monkeypatch, recording,
 def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(monkeypatch, recording, capsys):
     class Impatient(FakeEngine):
         def generate(self, messages, prefix="", **options):
-            if messages[-1]["content"] == "Tell me everything":
+            if messages[-1]["content"].endswith("Tell me everything"):
                 yield Token("Well,")
                 raise KeyboardInterrupt
             yield from super().generate(messages, prefix, **options)
@@ -155,7 +155,7 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(monkeypatch, recording, cap
 def test_an_answer_that_fails_is_explained_and_the_chat_goes_on(monkeypatch, recording, capsys):
     class Overfull(FakeEngine):
         def generate(self, messages, prefix="", **options):
-            if len(messages[-1]["content"]) == 1000:
+            if len(messages[-1]["content"]) >= 1000 and messages[-1]["content"].endswith("x"):
                 raise EngineError("The question is too long; ask a shorter one.")
             yield from super().generate(messages, prefix, **options)
 
@@ -181,7 +181,7 @@ def test_chat_on_a_terminal_prompts_and_leaves_at_the_end_of_input(monkeypatch, 
     monkeypatch.setattr("builtins.input", answer)
     assert run("chat", recording, *WHO) == 0
     assert "Ctrl-D or exit leaves" in capsys.readouterr().out
-    assert engine.calls[-1].messages[-1]["content"] == "Is this a diagnosis?"
+    assert engine.calls[-1].messages[-1]["content"].endswith("Is this a diagnosis?")
 
 
 def test_words_of_danger_in_the_chat_are_answered_without_the_model(monkeypatch, engine, recording, capsys):
