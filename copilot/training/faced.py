@@ -98,11 +98,11 @@ def load(path: Path) -> Faced:
 
 
 def describe(subjects: npt.NDArray[np.int64]) -> str:
-    """``80-99`` or ``80, 82, 90``."""
+    """``80-99`` or ``0-22, 24-79``."""
     numbers = sorted(int(s) for s in subjects)
-    if numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1:
-        return f"{numbers[0]}-{numbers[-1]}"
-    return ", ".join(map(str, numbers))
+    starts = [n for n in numbers if n - 1 not in numbers]
+    stops = [n for n in numbers if n + 1 not in numbers]
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, stops, strict=True))
 
 
 def parse_subjects(text: str) -> list[int]:
