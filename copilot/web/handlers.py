@@ -93,7 +93,9 @@ def _analyse(service: Service, visit: Visit, form: Form) -> Generator[Update, No
         yield from _show(service, visit, form)
     except Exception as error:
         place, sentence = explain(error)
-        yield {"progress": show(""), place: show(charts.problem(sentence))}
+        said = charts.problem(sentence)
+        # Where it belongs, and where one looks: the form may be scrolled out of sight.
+        yield {"progress": show(said), place: show(said), "empty_card": gr.update(visible=False)}
     yield buttons(analyse=True, stop=False)
 
 

@@ -130,7 +130,7 @@ def _person() -> Parts:
 
 
 def _text(label: str, hint: str) -> gr.Textbox:
-    return gr.Textbox(label=label, placeholder=hint, lines=2, max_lines=6, max_length=MAX_TEXT)
+    return gr.Textbox(label=label, placeholder=hint, lines=1, max_lines=6, max_length=MAX_TEXT)
 
 
 def _recording(service: Service) -> Parts:
