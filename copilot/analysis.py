@@ -15,7 +15,7 @@ import numpy as np
 from copilot import emotions, feeding, prompt
 from copilot.eeg import codecs, preparation
 from copilot.eeg.cleaning import Quality
-from copilot.eeg.decoder import Decoder, softmax
+from copilot.eeg.decoder import Decoder
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.preparation import Prepared
 from copilot.eeg.recording import MIN_CHANNELS, Recording, RecordingError
@@ -258,14 +258,13 @@ def _normal(walk: _Walk, entropy: Array, decoder: Decoder) -> Normal:
 
 def _notes(walk: _Walk, model: ModelInfo, settings: Settings) -> Iterator[str]:
     """What a reader must know about how this model was fed."""
-    trained_on = model.metadata.get("codec")
-    if trained_on is None:
+    if not model.trained_for_eeg:
         known = "was not trained for EEG" if model.sha256 else "runs on a server, and may not have been trained for EEG"
         without = "without the decoder's evidence its reading is a guess"
         rest = without if settings.readout == "model" else "what it says rests on the decoder's evidence"
         yield f"This language model {known}; {rest}."
-    elif walk.codec != trained_on:
-        yield f"This model was trained on the codec {trained_on}, not on {walk.codec}."
+    elif walk.codec != model.metadata["codec"]:
+        yield f"This model was trained on the codec {model.metadata['codec']}, not on {walk.codec}."
     yield from feeding.warnings(model.metadata)
     if not walk.baselines:
         yield "No other recording of this person was given; with one the reading is more accurate."
@@ -310,12 +309,11 @@ def _read(walk: _Walk, engine: Engine, settings: Settings, person: Person) -> It
 
 def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Probabilities]:
     """Calibrated probabilities of the nine labels, the mean over the prompts (returned)."""
-    temperature = feeding.temperature(engine.info.metadata)
     each = []
     for number, messages in enumerate(walk.prompts):
         for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
             if isinstance(event, Scores):
-                each.append(softmax(event.logprobs / temperature))
+                each.append(feeding.label_probabilities(event, engine.info.metadata))
                 continue
             yield event
             if isinstance(event, PromptProgress):

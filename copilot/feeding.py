@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from copilot import emotions, prompt
 from copilot.eeg.codecs import BANDS_STEP
+from copilot.eeg.decoder import softmax
+from copilot.engine.base import Scores
 
 #: Key -> value as this program feeds a model.
 KEYS = {
@@ -26,6 +28,11 @@ def temperature(metadata: Mapping[str, str]) -> float:
     except ValueError:
         return 1.0
     return value if 0.01 < value < 100 else 1.0
+
+
+def label_probabilities(scores: Scores, metadata: Mapping[str, str]) -> emotions.Probabilities:
+    """Calibrated probabilities of the labels from their log-probabilities, at the model's own temperature."""
+    return softmax(scores.logprobs / temperature(metadata))
 
 
 def warnings(metadata: Mapping[str, str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from copilot import emotions, feeding, prompt
 from copilot.eeg.codecs import bands_text
-from copilot.eeg.decoder import Decoder, DecoderError, softmax
+from copilot.eeg.decoder import Decoder, DecoderError
 from copilot.eeg.features import Normal
 from copilot.engine.base import Engine, EngineError, Message, Scores, Token
 from copilot.engine.opening import open_engine
@@ -125,7 +125,7 @@ def read_out(engine: Engine, item: Item, with_evidence: bool, readouts: Sequence
 def _logits(engine: Engine, messages: list[Message]) -> Floats:
     *_, last = engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS)
     assert isinstance(last, Scores)
-    return softmax(last.logprobs / feeding.temperature(engine.info.metadata))
+    return feeding.label_probabilities(last, engine.info.metadata)
 
 
 def _named(engine: Engine, messages: list[Message], temperature: float, seed: int) -> Floats:
