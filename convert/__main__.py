@@ -1,85 +1,81 @@
-"""From a fine-tuned checkpoint to a file that llama.cpp runs: ``python -m convert VERB --help``.
+"""From a fine-tuned checkpoint to files that llama.cpp, Ollama and the Hub run: ``python -m convert VERB --help``.
 
 One verb, one module, each also an importable function with the same arguments.
 """
 
 import argparse
+import importlib
+import json
 import logging
+import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from types import FrameType
 
-from convert import quantize as quantization
-from convert import to_gguf as conversion
-from convert.files import ConvertError, read_json
-from convert.merge import merge
+from convert.files import ConvertError
+
+#: Verb -> its module and what it does.
+VERBS = {
+    "plan": ("plan", "which pruned shapes reload, run and quantise well"),
+    "merge": ("merge", "a LoRA adapter into the checkpoint it was trained on"),
+    "trim": ("trim", "a vocabulary cut to what a corpus needs"),
+    "gguf": ("to_gguf", "a checkpoint to one GGUF file, or an adapter to a GGUF LoRA"),
+    "quantize": ("quantize", "a GGUF file to smaller types, each with a receipt of what it then holds and computes"),
+    "check": ("check", "whether a GGUF file computes, reads and talks as its checkpoint does"),
+    "ollama": ("ollama", "a Modelfile, and the files that Ollama reads on the Hub"),
+    "publish": ("publish", "a folder of files to the Hugging Face Hub"),
+    "all": ("everything", "base and adapter to a folder ready for all of these"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the exit status is 2, after one sentence, where the input cannot be used."""
-    options = _parser().parse_args(arguments)
+    """Run one verb.
+
+    Returns:
+        0, or 1 where the verb's question was answered with no, or 2, after one sentence, where the input cannot be
+        used or the work was interrupted.
+    """
+    options = _parse(list(sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(format="%(message)s")
     logging.getLogger("convert").setLevel(logging.INFO)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        options.run(options)
+        report = options.run(options)
     except ConvertError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        return _refuse(str(error), options.json)
+    except KeyboardInterrupt:
+        return _refuse("Interrupted; nothing unfinished was kept.", options.json)
+    except MemoryError:
+        return _refuse("There is not enough memory for this model.", options.json)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    print(json.dumps(report.as_dict(), indent=2) if options.json else "\n".join(report.lines()))
+    return 0 if report.passed else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m convert", description="From a checkpoint to a GGUF file.")
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """Only the verb that is asked for is imported: some need torch, which takes seconds."""
+    parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    _add_merge(verbs)
-    _add_gguf(verbs)
-    _add_quantize(verbs)
-    return parser
+    for name, (module, help) in VERBS.items():
+        verb = verbs.add_parser(name, help=help, description=help)
+        if arguments[:1] == [name]:
+            verb_module = importlib.import_module(f"convert.{module}")
+            verb_module.add_arguments(verb)
+            verb.add_argument("--json", action="store_true", help="print the result as JSON")
+            verb.set_defaults(run=verb_module.run)
+    return parser.parse_args(arguments)
 
 
-def _add_merge(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    verb = verbs.add_parser("merge", help="a LoRA adapter into the checkpoint it was trained on")
-    verb.add_argument("--base", type=Path, required=True, help="folder of the checkpoint")
-    verb.add_argument("--adapter", type=Path, required=True, help="folder of the adapter, as peft saves it")
-    verb.add_argument("--out", type=Path, required=True, help="folder to make")
-    verb.set_defaults(run=lambda options: merge(options.base, options.adapter, options.out))
+def _refuse(sentence: str, as_json: bool) -> int:
+    print(sentence, file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": sentence}))
+    return 2
 
 
-def _add_gguf(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    verb = verbs.add_parser("gguf", help="a Qwen2 checkpoint to one GGUF file")
-    verb.add_argument("model_dir", type=Path, help="folder of the checkpoint")
-    verb.add_argument("--out", type=Path, required=True, help="file to write")
-    verb.add_argument("--type", choices=conversion.TYPES, default="f16", help="of the matrices (default: %(default)s)")
-    verb.add_argument("--metadata", type=Path, help="JSON object of text values to write as eeg_copilot.* keys")
-    verb.set_defaults(run=_run_gguf)
-
-
-def _add_quantize(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    verb = verbs.add_parser("quantize", help="a GGUF file to a smaller type, with a receipt of what it then holds")
-    verb.add_argument("source", type=Path, help="GGUF file in f32, f16 or bf16")
-    verb.add_argument("--out", type=Path, required=True, help="file to write")
-    kinds = ", ".join(quantization.TYPES)
-    verb.add_argument("--type", choices=quantization.TYPES, default="Q8_0", metavar="TYPE", help=f"{kinds} (Q8_0)")
-    verb.add_argument("--receipt", type=Path, help="write the receipt to this file, as JSON")
-    verb.set_defaults(run=_run_quantize)
-
-
-def _run_gguf(options: argparse.Namespace) -> None:
-    metadata = read_json(options.metadata) if options.metadata else {}
-    if not all(isinstance(value, str) for value in metadata.values()):
-        raise ConvertError(f"{options.metadata} may hold only text values; put the others in quotes.")
-    conversion.to_gguf(options.model_dir, options.out, type=options.type, metadata=metadata)
-
-
-def _run_quantize(options: argparse.Namespace) -> None:
-    receipt = quantization.quantize(options.source, options.out, options.type)
-    for name, share in receipt.actual.items():
-        print(f"{name:6} {share.tensors:5} tensors {share.bytes / 1e6:10.3f} MB")
-    for fallback in receipt.fallbacks:
-        print(f"{fallback.tensor} fell back to {fallback.type}: its rows of {fallback.row} do not fit {receipt.type}.")
-    print(f"{options.out}: {receipt.file_bytes / 1e6:.3f} MB, {receipt.bits_per_weight} bits per weight")
-    if options.receipt:
-        receipt.write(options.receipt)
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

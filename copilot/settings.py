@@ -66,7 +66,9 @@ class Settings:
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = text
         if "server" in values and not str(values["server"]).startswith(("http://", "https://")):
-            raise SettingsError(f"EEG_COPILOT_SERVER is {values['server']!r}; it has to begin with http:// or https://.")
+            raise SettingsError(
+                f"EEG_COPILOT_SERVER is {values['server']!r}; it has to begin with http:// or https://."
+            )
         for name in ("threads", "context", "max_upload_mb", "max_minutes", "port"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = _positive(f"EEG_COPILOT_{name.upper()}", text)

@@ -19,15 +19,35 @@ from copilot.engine.base import METADATA_PREFIX, EngineError
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _STRING, _ARRAY = 8, 9
+_DIMENSIONS = 4
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
 @dataclass(frozen=True)
+class Tensor:
+    """What the header says of one tensor: shape in ggml's order (row length first), ggml's number of its type."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: int
+    offset: int
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """A GGUF file and its metadata, under the full names of its keys."""
+    """A GGUF file and its metadata, under the full names of its keys.
+
+    Attributes:
+        path: the file.
+        values: key -> value.
+        tensors: in the order of the header; their offsets count from ``data_start``.
+        data_start: where the header ends, in bytes from the file's beginning, before alignment.
+    """
 
     path: Path
     values: Mapping[str, Any]
+    tensors: tuple[Tensor, ...] = ()
+    data_start: int = 0
 
     @property
     def name(self) -> str:
@@ -73,7 +93,7 @@ def open_model_file(path: Path) -> ModelFile:
             raise EngineError(f"{path.name} is not a GGUF model file; set EEG_COPILOT_MODEL to one that is.")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as header:
             try:
-                return ModelFile(path, _Cursor(header).metadata())
+                return _Cursor(header).model_file(path)
             except (struct.error, ValueError, MemoryError, RecursionError) as error:
                 raise EngineError(f"The model file {path.name} is damaged or incomplete; copy it again.") from error
 
@@ -91,11 +111,18 @@ class _Cursor:
         self._header = header
         self._at = len(_MAGIC)
 
-    def metadata(self) -> dict[str, Any]:
-        version, _tensors, pairs = self._take("IQQ")
+    def model_file(self, path: Path) -> ModelFile:
+        version, tensors, pairs = self._take("IQQ")
         if version not in _VERSIONS:
             raise ValueError(f"GGUF version {version}")
-        return {self._text(): self._value(self._take("I")[0]) for _ in range(pairs)}
+        values = {self._text(): self._value(self._take("I")[0]) for _ in range(pairs)}
+        return ModelFile(path, values, tuple(self._tensor() for _ in range(tensors)), self._at)
+
+    def _tensor(self) -> Tensor:
+        name, (dimensions,) = self._text(), self._take("I")
+        if dimensions > _DIMENSIONS:
+            raise ValueError(f"{dimensions} dimensions")
+        return Tensor(name, self._take(f"{dimensions}Q"), *self._take("IQ"))
 
     def _value(self, kind: int) -> Any:
         if kind == _STRING:

@@ -7,7 +7,7 @@ a table of scores as large as batch times vocabulary, and fails to stop while it
 import ctypes
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,14 @@ class NativeModel:
         held: the tokens that are in the context, in order.
     """
 
-    def __init__(self, path: Path, *, threads: int, context: int) -> None:
+    def __init__(self, path: Path, *, threads: int, context: int, exact: bool = False) -> None:
         """Load the model.
+
+        Args:
+            path: GGUF file.
+            threads: for reading and for writing.
+            context: tokens that fit.
+            exact: keep what was read in float32, for comparisons; by default llama.cpp rounds it to float16.
 
         Raises:
             ValueError: llama.cpp cannot load the file.
@@ -45,7 +51,7 @@ class NativeModel:
         self._model = C.llama_model_load_from_file(str(path).encode(), _model_params())
         if not self._model:
             raise ValueError(f"llama.cpp cannot load {path}")
-        self._context = C.llama_init_from_model(self._model, _context_params(threads, context))
+        self._context = C.llama_init_from_model(self._model, _context_params(threads, context, exact))
         if not self._context:
             C.llama_model_free(self._model)
             raise MemoryError(f"llama.cpp cannot make a context of {context} tokens")
@@ -106,6 +112,34 @@ class NativeModel:
         pointer = C.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,)).astype(np.float64)
 
+    def all_logits(self, tokens: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+        """Scores of every token after each of ``tokens``, read into an empty context; shape (vocabulary,) each.
+
+        One at a time, because a table of a long text over a large vocabulary would not fit into memory; a row is only
+        valid until the next is asked for.
+
+        Raises:
+            RuntimeError: llama.cpp failed.
+        """
+        self.keep(0)
+        for start in range(0, len(tokens), BATCH):
+            part = tokens[start : start + BATCH]
+            batch = C.llama_batch_init(len(part), 0, 1)
+            try:
+                batch.n_tokens = len(part)
+                for i, token in enumerate(part):
+                    batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, start + i, 1
+                    batch.seq_id[i][0], batch.logits[i] = 0, True
+                status = C.llama_decode(self._context, batch)
+            finally:
+                C.llama_batch_free(batch)
+            if status != 0:
+                self.keep(0)
+                raise RuntimeError(f"llama_decode returned {status}")
+            self.held.extend(part)
+            for i in range(len(part)):
+                yield np.ctypeslib.as_array(C.llama_get_logits_ith(self._context, i), shape=(self._vocabulary_size,))
+
     def close(self) -> None:
         """Free the memory; the object cannot be used afterwards."""
         C.llama_free(self._context)
@@ -120,12 +154,14 @@ def _model_params() -> "C.llama_model_params":
     return params
 
 
-def _context_params(threads: int, context: int) -> "C.llama_context_params":
+def _context_params(threads: int, context: int, exact: bool) -> "C.llama_context_params":
     params = C.llama_context_default_params()
     params.n_ctx = context
     params.n_batch = params.n_ubatch = BATCH
     params.n_threads = params.n_threads_batch = threads
     params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED  # slower for chunks of 16 to 32 tokens
+    if exact:
+        params.type_k = params.type_v = C.GGML_TYPE_F32
     return params
 
 
