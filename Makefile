@@ -1,8 +1,10 @@
 # run: the web app.  test: checks and tests.  model: make the model in the box again (FEATURES=faced_de.npz).
+# bench: seconds of each stage here.  build/llama.cpp: llama.cpp's own converter, which `make test` then compares ours with.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FEATURES ?=
+CONVERTER := '*/llama.cpp/convert_*.py' '*/llama.cpp/conversion/*' '*/llama.cpp/gguf-py/*' '*/llama.cpp/models/*qwen2*'
 
 # llama.cpp is built without its multimodal part: half the time.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
@@ -26,6 +28,13 @@ model: $(VENV)/test.stamp
 	$(BIN)/python -m copilot.training.evaluate --features "$(FEATURES)" --model models/eeg-emotion-copilot.gguf \
 		--subjects 80-99 --report models/evaluation.json
 	$(BIN)/python -m copilot.training.card models README.md
+
+build/llama.cpp: | $(VENV)/test.stamp
+	mkdir -p $@.part
+	$(BIN)/python -m pip download -q --no-deps --no-binary llama-cpp-python -d build $$(grep llama-cpp requirements.txt)
+	tar -xzf build/llama_cpp_python-*.tar.gz -C $@.part --strip-components=3 --wildcards $(CONVERTER)
+	rm build/llama_cpp_python-*.tar.gz
+	mv $@.part $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

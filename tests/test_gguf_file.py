@@ -1,0 +1,98 @@
+"""A GGUF header is read without trust: right figures of a right file, a sentence for every other."""
+
+import struct
+import time
+
+import gguf
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from convert.files import ConvertError
+from convert.gguf_file import read_gguf
+from tests.tiny_model import write_tiny_gguf
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write_tiny_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf", metadata={"eeg_copilot.codec": "bands"})
+
+
+@pytest.fixture(scope="module")
+def whole(path):
+    return path.read_bytes()
+
+
+def header(tensors, pairs, rest=b""):
+    return b"GGUF" + struct.pack("<IQQ", 3, tensors, pairs) + rest
+
+
+def text(value):
+    return struct.pack("<Q", len(value)) + value
+
+
+def tensor(dimensions=(32, 1), kind=0, offset=0):
+    sizes = struct.pack(f"<{len(dimensions)}Q", *dimensions)
+    return text(b"w") + struct.pack("<I", len(dimensions)) + sizes + struct.pack("<IQ", kind, offset)
+
+
+def test_it_reads_what_the_gguf_package_reads(path):
+    ours, theirs = read_gguf(path), gguf.GGUFReader(path)
+    assert [(t.name, t.shape, t.type, t.bytes) for t in ours.tensors] == [
+        (t.name, tuple(t.shape.tolist()), t.tensor_type, t.n_bytes) for t in theirs.tensors
+    ]
+    assert ours.parameters == sum(int(t.n_elements) for t in theirs.tensors)
+    assert ours.metadata == {k: f.contents() for k, f in theirs.fields.items() if not k.startswith("GGUF.")}
+
+
+@pytest.mark.parametrize(
+    ("damaged", "reason"),
+    [
+        (b"", "no GGUF file"),
+        (b"PK\x03\x04 a zip", "no GGUF file"),
+        (header(0, 2**62), "damaged"),
+        (header(2**62, 0), "damaged"),
+        (header(0, 1, text(b"k") + struct.pack("<IIQ", 9, 0, 2**61)), "damaged"),
+        (header(0, 1, text(b"k") + (struct.pack("<IIQ", 9, 9, 1)[:4] + struct.pack("<IQ", 9, 1) * 5000)), "damaged"),
+        (header(0, 1, struct.pack("<Q", 2**63)), "damaged"),
+        (header(1, 0, tensor(dimensions=(1,) * 9)), "damaged"),
+        (header(1, 0, tensor(kind=250)), "unknown type"),
+        (header(1, 0, tensor(kind=8, dimensions=(33, 1))), "rows of 33"),
+        (header(1, 0, tensor(dimensions=(2**40, 2**20))), "cut short"),
+        (header(1, 0, tensor(offset=2**63)), "cut short"),
+        (header(1, 1, text(b"general.alignment") + struct.pack("<II", 4, 0) + tensor()), "alignment"),
+    ],
+)
+def test_damaged_and_hostile_headers_cost_a_sentence(tmp_path, damaged, reason):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(damaged)
+    begun = time.monotonic()
+    with pytest.raises(ConvertError, match=reason) as error:
+        read_gguf(path)
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_file_cut_short_anywhere_is_refused(whole, tmp_path):
+    path = tmp_path / "cut.gguf"
+    for length in [*range(0, len(whole) - 32, len(whole) // 40), len(whole) - 32]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(ConvertError):
+            read_gguf(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(place=st.integers(0, 40_000), byte=st.integers(0, 255))
+def test_any_byte_may_be_wrong(whole, tmp_path, place, byte):
+    path = tmp_path / "flipped.gguf"
+    place %= len(whole)
+    path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+    try:
+        read_gguf(path)
+    except ConvertError as error:
+        assert str(error).endswith(".")
+
+
+def test_a_missing_file_is_not_called_damaged(tmp_path):
+    with pytest.raises(ConvertError, match="is not a file"):
+        read_gguf(tmp_path / "absent.gguf")
