@@ -114,7 +114,10 @@ def main() -> None:
     with contextlib.suppress(ValueError, OSError):  # systems without such limits
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (int(float(sys.argv[2]) * GB),) * 2)
-    module, name, args, kwargs = pipe.recv()
+    try:
+        module, name, args, kwargs = pipe.recv()
+    except EOFError:  # the parent was interrupted before it could ask
+        return
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
     try:
         pipe.send(_Value(getattr(importlib.import_module(module), name)(*args, **kwargs)))

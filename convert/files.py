@@ -6,7 +6,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
+
+from safetensors import SafetensorError
 
 
 class ConvertError(ValueError):
@@ -31,6 +34,20 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Give a folder for temporary files, by default where the system has them; it is gone at the end of the block.
+
+    Raises:
+        ConvertError: the disk refuses what the block writes.
+    """
+    try:
+        with TemporaryDirectory(dir=parent) as name:
+            yield Path(name)
+    except (OSError, SafetensorError) as error:
+        raise ConvertError(f"Temporary files could not be written to {parent or gettempdir()}: {error}.") from error
+
+
+@contextmanager
 def written_whole(out: Path) -> Iterator[Path]:
     """Give a path beside ``out`` to write a file or folder to; it gets ``out``'s name only if the block ends well.
 
@@ -52,4 +69,5 @@ def written_whole(out: Path) -> Iterator[Path]:
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
-        partial.unlink(missing_ok=True)
+        elif partial.exists():
+            partial.unlink()

@@ -9,19 +9,20 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from convert.files import ConvertError
 from copilot.engine.base import EngineError
-from copilot.engine.model_file import open_model_file
+from copilot.engine.model_file import Tensor, open_model_file
 
 DEFAULT_ALIGNMENT = 32
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor: its name, shape (ggml's order: row length first), type and size in bytes."""
+    """One tensor: its name, shape (ggml's order: row length first), type, size in bytes and place in the file."""
 
     name: str
     shape: tuple[int, ...]
     type: GGMLQuantizationType
     bytes: int
+    start: int
 
     @property
     def numbers(self) -> int:
@@ -31,16 +32,23 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class GgufFile:
-    """A whole GGUF file: its metadata under their full names, and its tensors."""
+    """A whole GGUF file: its metadata under their full names, its tensors, and where the list of these begins."""
 
     path: Path
     metadata: dict[str, Any]
     tensors: tuple[TensorInfo, ...]
+    tensors_start: int
 
     @property
     def parameters(self) -> int:
         """Numbers in all tensors."""
         return sum(tensor.numbers for tensor in self.tensors)
+
+    @property
+    def trained_context(self) -> int | None:
+        """Tokens of context the model was trained for, where the file says so."""
+        stated = self.metadata.get(f"{self.metadata.get('general.architecture')}.context_length")
+        return stated if isinstance(stated, int) and stated > 0 else None
 
 
 def read_gguf(path: Path) -> GgufFile:
@@ -56,23 +64,25 @@ def read_gguf(path: Path) -> GgufFile:
         raise ConvertError(f"{path} {'is not a file' if missing else 'is no GGUF file, or a damaged one'}.") from error
     except OSError as error:
         raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
-    tensors = tuple(_info(path, tensor.name, tensor.shape, tensor.type) for tensor in file.tensors)
     alignment = file.values.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or not 0 < alignment <= 2**16:
         raise ConvertError(f"{path} is damaged: its alignment is {alignment!r}.")
     start = -(-file.data_start // alignment) * alignment
-    needed = max((start + t.offset + info.bytes for t, info in zip(file.tensors, tensors, strict=True)), default=start)
+    tensors = tuple(_info(path, tensor, start) for tensor in file.tensors)
+    needed = max((tensor.start + tensor.bytes for tensor in tensors), default=0)
     if path.stat().st_size < needed:
         raise ConvertError(f"{path} is cut short: {path.stat().st_size} of at least {needed} bytes.")
-    return GgufFile(path, dict(file.values), tensors)
+    listed = sum(24 + len(tensor.name.encode()) + 8 * len(tensor.shape) for tensor in tensors)
+    return GgufFile(path, dict(file.values), tensors, file.data_start - listed)
 
 
-def _info(path: Path, name: str, shape: tuple[int, ...], number: int) -> TensorInfo:
+def _info(path: Path, tensor: Tensor, data_start: int) -> TensorInfo:
     try:
-        kind = GGMLQuantizationType(number)
+        kind = GGMLQuantizationType(tensor.type)
     except ValueError as error:
-        raise ConvertError(f"{path} is damaged: {name} has the unknown type {number}.") from error
+        raise ConvertError(f"{path} is damaged: {tensor.name} has the unknown type {tensor.type}.") from error
     block, size = GGML_QUANT_SIZES[kind]
-    if shape and shape[0] % block:
-        raise ConvertError(f"{path} is damaged: rows of {shape[0]} in {name} cannot be {kind.name}.")
-    return TensorInfo(name, shape, kind, prod(shape) // block * size)
+    if tensor.shape and tensor.shape[0] % block:
+        raise ConvertError(f"{path} is damaged: rows of {tensor.shape[0]} in {tensor.name} cannot be {kind.name}.")
+    bytes_ = prod(tensor.shape) // block * size
+    return TensorInfo(tensor.name, tensor.shape, kind, bytes_, data_start + tensor.offset)

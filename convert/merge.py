@@ -2,123 +2,177 @@
 
 ``python -m convert merge --base DIR --adapter DIR --out DIR``
 
-The merge is proved before it is written: the merged model must compute what the adapted one computed. That catches what
-merging loses elsewhere without a word, such as an adapter on one of two tied embeddings.
+No weights are written before the merged model is proved to compute what the adapted one computed, and no folder gets
+its name whose weights do not come back from the disk bit for bit.
 """
 
-import logging
+import argparse
 import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from convert.checkpoint import Checkpoint
+from convert.companions import CONFIG, GENERATION, Companions, stop_ids
 from convert.files import ConvertError, read_json, written_whole
-
-log = logging.getLogger(__name__)
-
-# What makes a checkpoint talk besides its weights; copied as it is, so that template and stop tokens cannot change.
-COMPANIONS = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "generation_config.json",
-    "README.md",
-)
-WEIGHTS = "adapter_model.safetensors"
-TOLERANCE = 1e-3  # of the logits' standard deviation; float32 rounding of W + BA stays well under it
+from convert.lora import PROMPT_TOKENS, PROMPTS, SEED, Adapter, Difference, merge_proved
+from convert.weights import rewrite
 
 
-def merge(base: Path, adapter: Path, out: Path) -> None:
+@dataclass(frozen=True)
+class Merged:
+    """What was merged, and how that was proved.
+
+    Attributes:
+        base: folder.
+        adapter: folder.
+        out: folder that was written.
+        trained_on: the base and revision that the adapter itself names.
+        modules: kind of module -> how many of them were adapted.
+        ranks: of the adapted modules.
+        scales: what the product BA was multiplied with.
+        effect: base against adapted model, in float32.
+        proof: adapted against merged model, in float32.
+        rounding: adapted model against the numbers in the files.
+        types: of the numbers in the files.
+        tied: whether the embedding is also the output head.
+        eos: the token that ends an answer, where there is a tokenizer that names one.
+        stops: ids at which the configuration ends an answer.
+        files: names of the weights' files and their SHA-256.
+        seconds: for everything.
+    """
+
+    base: str
+    adapter: str
+    out: str
+    trained_on: str
+    modules: dict[str, int]
+    ranks: tuple[int, ...]
+    scales: tuple[float, ...]
+    effect: Difference
+    proof: Difference
+    rounding: Difference
+    types: tuple[str, ...]
+    tied: bool
+    eos: str | None
+    stops: tuple[int, ...]
+    files: dict[str, str]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Always: a merge that cannot be proved is refused."""
+        return True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        rows = {
+            "merged": f"{self.adapter} into {self.base}",
+            "trained on": self.trained_on,
+            "modules": _listed(f"{count} {kind}" for kind, count in self.modules.items()),
+            "rank": f"{_listed(self.ranks)}, scale {_listed(self.scales)}",
+            "effect": f"base to adapted: {self.effect}",
+            "proof": f"adapted to merged: {self.proof}",
+            "rounding": f"adapted to saved as {_listed(self.types)}: {self.rounding}",
+            "measured on": f"logits of {PROMPTS} prompts of {PROMPT_TOKENS} random tokens (seed {SEED}), in float32",
+            "embeddings": "tied" if self.tied else "not tied, as in the base",
+            "eos": f"{self.eos or 'named by no tokenizer'}; answers stop at {_listed(self.stops) or 'no token'}",
+            **{name: f"sha256 {digest}" for name, digest in self.files.items()},
+            "written": f"{self.out}, in {self.seconds} s",
+        }
+        width = max(map(len, rows))
+        return [f"{name:{width}}  {words}" for name, words in rows.items()]
+
+
+def merge(base: Path, adapter: Path, out: Path) -> Merged:
     """Write ``base`` with ``adapter`` merged into its weights as a new checkpoint folder ``out``.
 
-    Adds in float32 and saves in the base's own type. The sum is that of LoRA (Hu et al. 2021, arXiv 2106.09685, eq. 3).
+    Adds in float32 and saves each tensor in the base's own type.
 
     Raises:
         ConvertError: the two do not fit, weights would be re-initialised or untied, or ``out`` cannot be written.
     """
-    dtype = _saved_dtype(read_json(base / "config.json"))
-    read_json(adapter / "adapter_config.json")
-    if not (adapter / WEIGHTS).is_file():
-        raise ConvertError(f"{adapter} has no {WEIGHTS}; name the folder that peft saved the adapter to.")
+    begun = time.monotonic()
+    checkpoint, opened = Checkpoint.open(base), Adapter.open(adapter)
+    companions = _agreed(Companions.read(base), Companions.read(adapter))
     with written_whole(out) as partial:
-        log.info("Loading %s", base)
-        model = _load(base)
-        log.info("Merging %s", adapter)
-        merged = _merge_proved(model, adapter)
-        log.info("Writing %s", out)
-        merged.to(dtype).save_pretrained(partial)
-        for name in COMPANIONS:
-            if (base / name).is_file():
-                shutil.copyfile(base / name, partial / name)
-
-
-def _saved_dtype(config: dict[str, Any]) -> Any:
-    import torch
-
-    return getattr(torch, str(config.get("dtype") or config.get("torch_dtype") or "float32"))
-
-
-def _load(base: Path) -> Any:
-    """Load the base in float32, refusing a checkpoint that transformers would complete with random weights."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        partial.mkdir()
+        stops = _write_companions(checkpoint, companions, partial)
+        merged = merge_proved(checkpoint, opened)
+        files = rewrite(checkpoint, partial, merged.rounded)
+        Checkpoint.open(partial)  # is whole, and tied as before
+        return Merged(
+            base=str(base),
+            adapter=str(adapter),
+            out=str(out),
+            trained_on=opened.trained_on,
+            modules=merged.modules,
+            ranks=merged.ranks,
+            scales=merged.scales,
+            effect=merged.effect,
+            proof=merged.proof,
+            rounding=merged.rounding(),
+            types=tuple(sorted({tensor.dtype for tensor in checkpoint.stored.values()})),
+            tied=checkpoint.shape.tied,
+            eos=companions.eos,
+            stops=stops,
+            files=files,
+            seconds=round(time.monotonic() - begun, 1),
         )
-    except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{base} cannot be loaded as a language model: {_first_line(error)}") from error
-    for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
-        if names := report.get(kind):
-            raise ConvertError(f"{base} does not fit its config.json: {kind.replace('_', ' ')} {min(map(str, names))}.")
-    return model.eval()
 
 
-def _merge_proved(model: Any, adapter: Path) -> Any:
-    import torch
-    from peft import PeftModel
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("--base", type=Path, required=True, metavar="DIR", help="checkpoint the adapter was trained on")
+    parser.add_argument("--adapter", type=Path, required=True, metavar="DIR", help="folder that peft saved it to")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
 
-    tied = _tied(model)  # before peft changes the model in place
-    try:
-        adapted = PeftModel.from_pretrained(model, adapter).eval()
-    except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{adapter} is no adapter for this base: {_first_line(error)}") from error
-    _check_complete(adapted, adapter)
-    probe = torch.arange(min(64, model.config.vocab_size))[None]
-    with torch.no_grad():
-        before = adapted(input_ids=probe).logits
-        merged = adapted.merge_and_unload()
-        merged.tie_weights()
-        after = merged(input_ids=probe).logits
-    same = bool((before - after).abs().max() <= TOLERANCE * before.std())  # False for NaN too
-    if not same or _tied(merged) != tied:
+
+def run(options: argparse.Namespace) -> Merged:
+    """The verb, from the command line."""
+    return merge(options.base, options.adapter, options.out)
+
+
+def _agreed(base: Companions, adapter: Companions) -> Companions:
+    """The base's tokenizer and template, or the adapter's where the base has none; never one of two that differ."""
+    if words := base.difference(adapter):
         raise ConvertError(
-            f"Merging {adapter} would change what the model computes or untie its embeddings; "
-            "where the base ties embedding and output head, train neither."
+            f"Base ({base.folder}) and adapter ({adapter.folder}) differ in {words}; "
+            "keep what the adapter was trained with, in both folders."
         )
-    return merged
+    if base.tokenizer is None:
+        return adapter
+    return replace(base, template=base.template or adapter.template)
 
 
-def _tied(model: Any) -> bool:
-    return model.get_input_embeddings().weight is model.get_output_embeddings().weight
+def _write_companions(checkpoint: Checkpoint, companions: Companions, folder: Path) -> tuple[int, ...]:
+    """Write everything but the weights; give the ids at which an answer ends.
+
+    Raises:
+        ConvertError: more tokens than rows, or a tokenizer that ends answers otherwise than the configuration.
+    """
+    for name in (CONFIG, GENERATION, "README.md"):
+        if (checkpoint.folder / name).is_file():
+            shutil.copyfile(checkpoint.folder / name, folder / name)
+    companions.copy_to(folder)
+    tokens = companions.tokenizer.get_vocab_size() if companions.tokenizer else 0
+    if tokens > checkpoint.shape.vocabulary:
+        raise ConvertError(f"The tokenizer has {tokens} tokens, the embedding only {checkpoint.shape.vocabulary} rows.")
+    generation = read_json(folder / GENERATION) if (folder / GENERATION).exists() else {}
+    stops = tuple(sorted(stop_ids(checkpoint.config, generation)))
+    if companions.eos_id is not None and stops and companions.eos_id not in stops:
+        raise ConvertError(
+            f"The tokenizer ends answers with {companions.eos} ({companions.eos_id}), but config.json and {GENERATION} "
+            f"of {checkpoint.folder} stop at {_listed(stops)}; make them agree."
+        )
+    return stops
 
 
-def _check_complete(adapted: Any, adapter: Path) -> None:
-    """Refuse an adapter of which peft loaded only a part: it skips names it does not know."""
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
-
-    with safe_open(adapter / WEIGHTS, framework="pt") as file:
-        saved = {name for name in file.keys() if "lora_" in name}  # noqa: SIM118 - not a dict
-    # Left to decide about embeddings by itself, peft would look the base up on the Hub.
-    loaded = {name for name in get_peft_model_state_dict(adapted, save_embedding_layers=False) if "lora_" in name}
-    if strays := saved ^ loaded:
-        raise ConvertError(f"{adapter} does not belong to this base: {min(strays)} is only in one of the two.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))

@@ -1,169 +1,148 @@
-"""Quantise a GGUF file with llama.cpp, and say what really happened to every tensor.
+"""Quantise a GGUF file to smaller types, each with a receipt of what it then holds and computes.
 
-``python -m convert quantize model-f16.gguf --out model.gguf --type Q8_0 --receipt receipt.json``
+``python -m convert quantize model-f16.gguf --types Q8_0,Q5_K_M,Q4_K_M --out DIR``
 
-llama.cpp puts another type where a tensor's rows do not fit the one asked for, with a warning and exit status 0. So the
-receipt is read back from the finished file.
+Beside every file lies its receipt, and one table for all (``quantization.json`` and ``.md``) recommends a type. A file
+gets its name only when it has been read back and measured.
 """
 
-import ctypes
-import hashlib
-import json
-import logging
+import argparse
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader, LlamaFileType, ReaderTensor
+from gguf import GGMLQuantizationType
 
+from convert import child
+from convert.dry_run import DryTensor, dry_run
 from convert.files import ConvertError, written_whole
+from convert.gguf_file import GgufFile, read_gguf
+from convert.imatrix import ImportanceMatrix, measure_importance
+from convert.measure import measure
+from convert.quantization import Quantization
+from convert.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown, run_quantizer
+from convert.receipt import Receipt, Source, fallbacks, sha256
 
-log = logging.getLogger(__name__)
-
-# Those that need no importance matrix.
-TYPES = (
-    *("Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0"),
-    *("IQ4_XS", "IQ4_NL", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K", "BF16", "F16"),
-)
-LOG_ERROR = 4  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 goes on with the line before
-
-
-@dataclass(frozen=True)
-class Share:
-    """How much of a file is of one type."""
-
-    tensors: int
-    bytes: int
+#: What a model may be stored in to be quantised.
+FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
 
 
-@dataclass(frozen=True)
-class Fallback:
-    """A matrix that llama.cpp could not give a type of the asked-for kind, with its row length."""
-
-    tensor: str
-    row: int
-    type: str
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What a quantised file holds.
-
-    Attributes:
-        file: its name.
-        type: the nominal type asked for; llama.cpp mixes others in on purpose, as in every ``_M``.
-        actual: tensors and bytes by the type they really have, norms and biases (always F32) included.
-        fallbacks: where a tensor's rows did not fit.
-        parameters: numbers in the model.
-        bits_per_weight: of the tensor data, without the file's header and vocabulary.
-        file_bytes: the whole file.
-        sha256: of the whole file.
-    """
-
-    file: str
-    type: str
-    actual: dict[str, Share]
-    fallbacks: tuple[Fallback, ...]
-    parameters: int
-    bits_per_weight: float
-    file_bytes: int
-    sha256: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
-
-    def write(self, path: Path) -> None:
-        """Write the receipt as JSON."""
-        with written_whole(path) as partial:
-            partial.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
-
-
-def quantize(source: Path, out: Path, type: str = "Q8_0") -> Receipt:
-    """Write ``source`` (F32, F16 or BF16) to ``out`` in another type, and report what it then holds.
+def quantize(
+    source: Path,
+    types: Sequence[str],
+    out: Path | None = None,
+    *,
+    imatrix: Path | None = None,
+    no_fallback: bool = False,
+) -> Quantization:
+    """Write ``source`` in each of ``types`` to the folder ``out``, with receipts.
 
     Args:
-        type: one of ``TYPES``, as llama.cpp names them.
+        source: GGUF file in F32, F16 or BF16.
+        types: keys of ``convert.quantizer.BASE``.
+        out: a folder; by default the one that ``source`` is in.
+        imatrix: a text in UTF-8 to measure importance on, which the lowest types need.
+        no_fallback: refuse, before anything is written, a type that does not fit the model's shape.
 
     Raises:
-        ConvertError: an unknown type, a source that llama.cpp refuses, or a full disk; ``out`` is then not touched.
+        ConvertError: an unknown type or one that needs ``imatrix``, a source that is damaged or quantised already, or a
+            full disk. Types that were finished before stay.
     """
-    if type not in TYPES:
-        raise ConvertError(f"Type {type!r} is not known; it can be {', '.join(TYPES)}.")
-    if not source.is_file():
-        raise ConvertError(f"{source} is not a file.")
-    if out.exists() and out.samefile(source):
-        raise ConvertError("The quantised file cannot take its source's name, or the full weights would be lost.")
-    with written_whole(out) as partial:
-        _run_llama(source, partial, type)
-        return _receipt(partial, out.name, type)
+    refuse_unknown(types)
+    if not imatrix and (needing := [type for type in types if type in NEED_IMATRIX]):
+        raise ConvertError(f"{', '.join(needing)} cannot be made without an importance matrix; give --imatrix TEXT.")
+    file = _full_precision(source)
+    outs = _outs(source, out or source.parent, types)
+    plan = {type: dry_run(source, type, imatrix=bool(imatrix) and type not in IGNORE_IMATRIX) for type in outs}
+    if no_fallback:
+        _refuse_fallbacks(plan)
+    matrix = measure_importance(file, imatrix) if imatrix else None
+    origin = Source(source.name, sha256(source), source.stat().st_size)
+    receipts = [
+        _make(file, origin, path, type, plan[type], None if type in IGNORE_IMATRIX else matrix)
+        for type, path in outs.items()
+    ]
+    quantization = Quantization(origin, tuple(receipts))
+    quantization.write(out or source.parent)
+    return quantization
 
 
-def _run_llama(source: Path, out: Path, type: str) -> None:
-    import llama_cpp
-
-    llama_cpp.llama_backend_init()
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = LlamaFileType[f"MOSTLY_{type}"].value
-    with _llama_log() as errors:
-        status = llama_cpp.llama_model_quantize(str(source).encode(), str(out).encode(), ctypes.byref(params))
-    if status != 0:
-        reason = re.sub(r"^\w+: (failed to quantize: )?", "", errors[-1]) if errors else "no reason given"
-        raise ConvertError(f"llama.cpp could not quantise {source} to {type}: {reason}.")
-
-
-@contextmanager
-def _llama_log() -> Iterator[list[str]]:
-    """Turn llama.cpp's output into log lines, collecting its errors, and give the earlier receiver back at the end."""
-    import llama_cpp
-
-    errors: list[str] = []
-
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def receive(level: int, text: bytes, _user_data: ctypes.c_void_p) -> None:
-        line = text.decode(errors="replace").strip()
-        if level == LOG_ERROR:
-            errors.append(line)
-        elif line.startswith("["):  # "[ 12/ 290] blk.3.attn_q.weight - ...", its progress
-            log.info("%s", line)
-
-    before, user_data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
-    llama_cpp.llama_log_get(ctypes.byref(before), ctypes.byref(user_data))
-    llama_cpp.llama_log_set(receive, ctypes.c_void_p())
-    try:
-        yield errors
-    finally:
-        llama_cpp.llama_log_set(before, user_data)
-
-
-def _receipt(path: Path, name: str, type: str) -> Receipt:
-    tensors = GGUFReader(path).tensors
-    actual: dict[str, Share] = {}
-    for tensor in tensors:
-        share = actual.get(tensor.tensor_type.name, Share(0, 0))
-        actual[tensor.tensor_type.name] = Share(share.tensors + 1, share.bytes + int(tensor.n_bytes))
-    parameters = sum(int(tensor.n_elements) for tensor in tensors)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Receipt(
-        file=name,
-        type=type,
-        actual=dict(sorted(actual.items())),
-        fallbacks=tuple(Fallback(t.name, int(t.shape[0]), t.tensor_type.name) for t in tensors if _fell_back(t, type)),
-        parameters=parameters,
-        bits_per_weight=round(8 * sum(share.bytes for share in actual.values()) / parameters, 3),
-        file_bytes=path.stat().st_size,
-        sha256=digest,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("source", type=Path, metavar="F16.gguf", help="a GGUF file in F32, F16 or BF16")
+    parser.add_argument(
+        "--types",
+        required=True,
+        type=lambda text: text.upper().split(","),
+        metavar="Q8_0,Q5_K_M,...",
+        help=", ".join(BASE),
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: that of the source)")
+    parser.add_argument(
+        "--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter; the lowest types need it"
+    )
+    parser.add_argument(
+        "--no-fallback", action="store_true", help="write nothing where a type does not fit the model's shape"
     )
 
 
-def _fell_back(tensor: ReaderTensor, nominal: str) -> bool:
-    """Whether a matrix has a type of smaller blocks than the nominal one's, or Q8_0 in the place of a Q6_K."""
-    if len(tensor.shape) < 2:
-        return False
-    actual, wanted = tensor.tensor_type, GGMLQuantizationType[re.sub(r"_[SML]$", "", nominal)]
-    smaller: bool = GGML_QUANT_SIZES[actual][0] < GGML_QUANT_SIZES[wanted][0]
-    return smaller or (actual.name == "Q8_0" and nominal != "Q8_0")
+def run(options: argparse.Namespace) -> Quantization:
+    """Run the verb with its arguments."""
+    return quantize(
+        options.source, options.types, options.out, imatrix=options.imatrix, no_fallback=options.no_fallback
+    )
+
+
+def _make(
+    source: GgufFile, origin: Source, out: Path, type: str, plan: Sequence[DryTensor], matrix: ImportanceMatrix | None
+) -> Receipt:
+    """Write one type, read it back and measure it; only then does it get its name."""
+    with written_whole(out) as partial:
+        child.run(run_quantizer, source.path, partial, type, matrix.columns if matrix else None)
+        receipt = Receipt.of(
+            partial,
+            out.name,
+            plan,
+            type=type,
+            source=origin,
+            imatrix=matrix.text if matrix else None,
+            measured=measure(source, partial, type),
+        )
+        receipt.write(out.with_name(f"{out.stem}.receipt.json"))
+    return receipt
+
+
+def _full_precision(source: Path) -> GgufFile:
+    file = read_gguf(source)
+    if not file.tensors:
+        raise ConvertError(f"{source} holds no weights.")
+    if file.metadata.get("split.count", 1) != 1:
+        raise ConvertError(f"{source} is one part of several; join them first (llama-gguf-split --merge).")
+    if quantised := {tensor.type.name for tensor in file.tensors if tensor.type not in FULL}:
+        raise ConvertError(
+            f"{source} is quantised already ({', '.join(sorted(quantised))}); start from the F16 or F32 file."
+        )
+    return file
+
+
+def _outs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
+    """Type -> its file, named like the source."""
+    stem = re.sub(r"[-.](f32|f16|bf16)$", "", source.stem, flags=re.IGNORECASE)
+    outs = {type: folder / f"{stem}-{type}.gguf" for type in types}
+    for path in outs.values():
+        if path.exists() and path.samefile(source):
+            raise ConvertError(f"{path} is the source itself, whose full weights would be lost; give another --out.")
+    return outs
+
+
+def _refuse_fallbacks(plan: Mapping[str, Sequence[DryTensor]]) -> None:
+    """Name the tensors, or the first few of many.
+
+    Raises:
+        ConvertError: there are such tensors.
+    """
+    for type, tensors in plan.items():
+        found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in fallbacks(tensors)]
+        if found:
+            named = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+            raise ConvertError(f"{type} does not fit this model, nothing was written: {named}.")

@@ -1,27 +1,33 @@
-"""Write a Qwen2 checkpoint as one GGUF file that llama.cpp, Ollama and LM Studio run.
+"""Write a Qwen2 or Llama checkpoint as one GGUF file that llama.cpp, Ollama and LM Studio run.
 
-``python -m convert gguf MODEL_DIR --out model.gguf --type f16 --metadata keys.json``
+``python -m convert gguf MODEL_DIR --out model.gguf --type f16 --metadata keys.json``, and for a LoRA adapter of that
+model ``python -m convert gguf MODEL_DIR --adapter ADAPTER_DIR --out adapter.gguf``.
 
 Name, licence, description and languages come from the front matter of the checkpoint's ``README.md``, where the Hugging
 Face Hub keeps them. The file's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
 
-import logging
+import argparse
+import hashlib
+import struct
+import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
-import numpy.typing as npt
 import yaml  # type: ignore[import-untyped]
 
-from convert.checkpoint import Checkpoint, Shape
-from convert.files import ConvertError, written_whole
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError, read_json, written_whole
+from convert.gguf_tensors import gguf_tensors
+from convert.progress import each
+from convert.report import Report
+from convert.shape import Shape
 from convert.vocabulary import read_vocabulary
 from copilot.engine.base import METADATA_PREFIX
-
-log = logging.getLogger(__name__)
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
@@ -30,79 +36,166 @@ TYPES = {
 }
 
 
-def to_gguf(model_dir: Path, out: Path, *, type: str = "f16", metadata: Mapping[str, str] | None = None) -> None:
+@dataclass(frozen=True)
+class Converted:
+    """A file that was written.
+
+    Attributes:
+        file: its path.
+        architecture: what llama.cpp computes it as.
+        type: of the matrices.
+        tensors: how many.
+        parameters: numbers in the model.
+        bytes: of the whole file.
+        sha256: of the whole file.
+        seconds: the conversion took, on this machine.
+    """
+
+    file: str
+    architecture: str
+    type: str
+    tensors: int
+    parameters: int
+    bytes: int
+    sha256: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """A file that could not be written raises instead."""
+        return True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"{self.file}: {self.bytes / 1e6:.1f} MB in {self.seconds:.1f} s",
+            f"{self.architecture}, {self.tensors} tensors, {self.parameters:,} parameters, matrices in {self.type}",
+            f"sha256 {self.sha256}",
+        ]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line takes."""
+    parser.add_argument("model_dir", type=Path, metavar="MODEL_DIR", help="folder of the checkpoint")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="GGUF file to write")
+    parser.add_argument("--type", choices=TYPES, default="f16", help="of the matrices (default: %(default)s)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--metadata", type=Path, metavar="JSON", help=f"texts to write as {METADATA_PREFIX}* keys")
+    what.add_argument("--adapter", type=Path, metavar="DIR", help="write this LoRA adapter of the model instead")
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Convert what the command line names."""
+    if options.adapter:
+        from convert.adapter_to_gguf import adapter_to_gguf
+
+        return adapter_to_gguf(options.adapter, options.model_dir, options.out, type=options.type)
+    metadata = read_json(options.metadata) if options.metadata else {}
+    return to_gguf(options.model_dir, options.out, type=options.type, metadata=metadata)
+
+
+def to_gguf(model_dir: Path, out: Path, *, type: str = "f16", metadata: Mapping[str, str] | None = None) -> Converted:
     """Convert the checkpoint in ``model_dir`` to the file ``out``.
 
-    Tensors go from file to file one at a time. Matrices get the ``type`` asked for, norms and biases stay F32.
+    Numbers go from file to file a piece at a time. Matrices get the ``type`` asked for, norms and biases stay F32.
 
     Args:
+        model_dir: ``config.json``, safetensors, tokenizer and chat template, as ``save_pretrained`` writes them.
+        out: replaced if it is there.
         type: ``f32``, ``f16`` or ``bf16``.
         metadata: written as ``eeg_copilot.<name>``; the names come without that prefix.
 
     Raises:
-        ConvertError: the checkpoint is incomplete, not a Qwen2 one, or the file cannot be written.
+        ConvertError: the checkpoint is incomplete, damaged or of another architecture, or the file cannot be written.
     """
+    begun = time.monotonic()
     if type not in TYPES:
         raise ConvertError(f"Type {type!r} is not known; it can be {', '.join(TYPES)}.")
+    if not all(isinstance(value, str) for value in (metadata or {}).values()):
+        raise ConvertError("The metadata may hold only text values; put the others in quotes.")
     checkpoint = Checkpoint.open(model_dir)
-    shape = checkpoint.shape
-    vocabulary = read_vocabulary(model_dir, shape.vocabulary)
+    if out.exists() and out.suffix != ".gguf" and out.resolve().parent == model_dir.resolve():
+        raise ConvertError(f"{out} belongs to the checkpoint; name a file that ends in .gguf.")
     with written_whole(out) as partial:
-        writer = gguf.GGUFWriter(partial, "qwen2")
-        try:
-            _add_general(writer, model_dir, shape, type)
-            _add_shape(writer, shape)
-            vocabulary.add_to(writer)
-            for name, value in (metadata or {}).items():
-                writer.add_string(METADATA_PREFIX + name, value)
-            _write_tensors(writer, checkpoint, TYPES[type][0])
-        finally:
-            writer.close()
+        tensors = _write(checkpoint, partial, type, metadata or {})
+        with partial.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = partial.stat().st_size
+    return Converted(
+        file=str(out),
+        architecture=checkpoint.shape.gguf_architecture,
+        type=type,
+        tensors=tensors,
+        parameters=checkpoint.shape.parameters,
+        bytes=size,
+        sha256=sha256,
+        seconds=round(time.monotonic() - begun, 3),
+    )
 
 
-def _add_general(writer: gguf.GGUFWriter, model_dir: Path, shape: Shape, type: str) -> None:
-    parameters = sum(int(np.prod(size)) for size in shape.tensors().values())
+def _write(checkpoint: Checkpoint, path: Path, type: str, metadata: Mapping[str, str]) -> int:
+    """Write the whole file; header first, so that the vocabulary is out of memory before the tensors come."""
+    shape = checkpoint.shape
+    writer = gguf.GGUFWriter(path, shape.gguf_architecture)
     try:
-        card = gguf.Metadata.load(model_path=model_dir, total_params=parameters)
-    except yaml.YAMLError as error:
-        raise ConvertError(f"The front matter of {model_dir / 'README.md'} is not valid YAML.") from error
+        tensors = gguf_tensors(checkpoint, TYPES[type][0])
+        for tensor in tensors:
+            writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
+        _write_keys(writer, checkpoint, type, metadata)
+        writer.write_ti_data_to_file()
+        for tensor in each(tensors, "Writing tensors", len(tensors)):
+            writer.write_tensor_data(tensor)
+    finally:
+        writer.close()
+    return len(tensors)
+
+
+def _write_keys(writer: gguf.GGUFWriter, checkpoint: Checkpoint, type: str, metadata: Mapping[str, str]) -> None:
+    folder = checkpoint.folder
+    try:
+        _add_general(writer, checkpoint, TYPES[type][1])
+        add_shape(writer, checkpoint.shape)
+        read_vocabulary(folder, checkpoint.shape.vocabulary).add_to(writer)
+        for name, value in metadata.items():
+            writer.add_string(METADATA_PREFIX + name, value)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+    except ConvertError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
+        raise ConvertError(f"README.md or generation_config.json of {folder} holds what they cannot hold.") from error
+    writer.kv_data[0].clear()
+
+
+def _add_general(writer: gguf.GGUFWriter, checkpoint: Checkpoint, file_type: gguf.LlamaFileType) -> None:
+    folder, parameters = checkpoint.folder, checkpoint.shape.parameters
+    card = gguf.Metadata.load(model_path=folder, total_params=parameters)
+    card.name = card.name or folder.resolve().name
     card.size_label = card.size_label or gguf.size_label(parameters, parameters, 0, 0)
+    if (folder / "generation_config.json").is_file() and card.sampling_penalty_repeat is None:
+        # The package looks for llama.cpp's name of it only.
+        card.sampling_penalty_repeat = read_json(folder / "generation_config.json").get("repetition_penalty")
     writer.add_type("model")
     card.set_gguf_meta_model(writer)
-    writer.add_file_type(TYPES[type][1])
+    writer.add_file_type(file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
-def _add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
+def add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
+    """Write the keys from which llama.cpp knows the model's shape."""
+    writer.add_vocab_size(shape.vocabulary)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.hidden)
     writer.add_block_count(shape.layers)
     writer.add_feed_forward_length(shape.ffn)
     writer.add_head_count(shape.heads)
     writer.add_head_count_kv(shape.kv_heads)
+    writer.add_key_length(shape.head_dim)
+    writer.add_value_length(shape.head_dim)
     writer.add_layer_norm_rms_eps(shape.rms_eps)
+    writer.add_rope_dimension_count(shape.head_dim)
     writer.add_rope_freq_base(shape.rope_base)
-
-
-def _write_tensors(writer: gguf.GGUFWriter, checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType) -> None:
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, checkpoint.shape.layers)
-    sizes = checkpoint.shape.tensors()
-    kinds = {name: matrix_type if len(size) > 1 else gguf.GGMLQuantizationType.F32 for name, size in sizes.items()}
-    for name, kind in kinds.items():
-        stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        bytes_each = gguf.GGML_QUANT_SIZES[kind][1]
-        writer.add_tensor_info(stored, sizes[name], np.dtype(np.float32), int(np.prod(sizes[name])) * bytes_each, kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for i, (name, kind) in enumerate(kinds.items(), 1):
-        log.info("[%4d/%4d] %s %s %s", i, len(kinds), name, sizes[name], kind.name)
-        writer.write_tensor_data(_cast(name, checkpoint.rows(name), kind))
-
-
-def _cast(name: str, array: npt.NDArray[np.float32], kind: gguf.GGMLQuantizationType) -> npt.NDArray[Any]:
-    with np.errstate(over="ignore"):
-        cast: npt.NDArray[Any] = gguf.quantize(array, kind)
-    if not np.isfinite(cast if cast.dtype != np.uint8 else array).all():
-        raise ConvertError(f"{name} holds numbers that are not finite or do not fit {kind.name}; try f32 or bf16.")
-    return cast

@@ -1,31 +1,58 @@
 """Read a checkpoint's byte-level BPE tokenizer and write it into a GGUF, so that llama.cpp makes the same tokens.
 
-Special ids, merges and chat template are found by the ``gguf`` package; this module adds the token list with its types,
-and refuses where llama.cpp would go on with something else: an unknown pre-tokenizer, no chat template, no end of text.
+Special ids and the chat template are found by the ``gguf`` package; this module adds the tokens and merges, and refuses
+where llama.cpp would go on with something else: an unknown pre-tokenizer, no chat template, no end of text. One
+difference stays: llama.cpp takes text as it comes, where Qwen2's tokenizer composes characters first (NFC).
+
+``tokenizer.json`` is read as a stream, because parsed as one it takes as much memory as a third of a small model.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import ijson  # type: ignore[import-untyped]
 from gguf import GGUFWriter, SpecialVocab, TokenType
 
-from convert.files import ConvertError, read_json
+from convert.files import ConvertError
 
-# How text is cut before merging, by the pattern in tokenizer.json, and llama.cpp's name for it.
+WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
+REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+ENDINGS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#: How text is cut before merging (the steps of tokenizer.json, and whether a whole word that is a token is taken
+#: without merging), and llama.cpp's name for it.
 PRE_TOKENIZERS = {
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
+    ((rf"{ENDINGS}|{WORDS}|\p{{N}}|{REST}", "bytes"), False): "qwen2",
+    ((rf"{ENDINGS}|{WORDS}|\p{{N}}{{1,3}}|{REST}", "bytes"), True): "llama-bpe",
+    (("digits", "words as bytes"), False): "smollm",
+    (("words as bytes",), False): "gpt-2",
 }
-END_OF_TURN = "<|im_end|>"
+#: A space in the byte-level alphabet.
+SPACE = "Ġ"
+#: Characters of the path to a value of tokenizer.json, and bytes read between two looks at it. Every level makes the
+#: path longer, so that deep nesting would take for ever.
+LONGEST_PATH = 10_000
+READ_AT_ONCE = 4096
+ENDS_OF_TURN = ("<|im_end|>", "<|eot_id|>")
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens in the order of their ids, ``rows`` of them, with what llama.cpp needs to know about each."""
+    """Tokens in the order of their ids, one for every row of the embedding, with what llama.cpp needs to know of them.
+
+    Attributes:
+        tokens: in the byte-level alphabet.
+        types: what each is.
+        merges: pairs of tokens, the first to be merged first.
+        pre: llama.cpp's name of how text is cut before merging.
+        special: ids of special tokens, and the chat template.
+    """
 
     tokens: list[str]
     types: list[TokenType]
+    merges: list[str]
     pre: str
     special: SpecialVocab
 
@@ -33,65 +60,141 @@ class Vocabulary:
         """Write the ``tokenizer.*`` keys."""
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(self.pre)
+        writer.add_add_space_prefix(False)
         writer.add_token_list(self.tokens)
         writer.add_token_types(self.types)
+        writer.add_token_merges(self.merges)
         self.special.add_to_gguf(writer, quiet=True)
-        if END_OF_TURN in self.tokens:
-            writer.add_eot_token_id(self.tokens.index(END_OF_TURN))
+        for text in ENDS_OF_TURN:
+            if text in self.tokens:
+                writer.add_eot_token_id(self.tokens.index(text))
+                break
 
 
 def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
     """Read ``tokenizer.json`` and its companions; of the embedding's ``rows``, those without a token become unused.
 
     Raises:
-        ConvertError: no tokenizer, one that llama.cpp would read differently, or more tokens than rows.
+        ConvertError: no tokenizer, one that llama.cpp would read differently, a damaged one, or more tokens than rows.
     """
-    if not (model_dir / "tokenizer.json").is_file():
-        raise ConvertError(f"{model_dir} has no tokenizer.json; save the tokenizer beside the model.")
-    tokenizer = read_json(model_dir / "tokenizer.json")
+    path = model_dir / "tokenizer.json"
+    if not path.is_file():
+        found = "a SentencePiece tokenizer" if (model_dir / "tokenizer.model").is_file() else "no tokenizer.json"
+        raise ConvertError(f"{model_dir} has {found}; only byte-level BPE, saved as tokenizer.json, can be converted.")
+    try:
+        small = _without_large_parts(path)
+        _refuse_other_kinds(small)
+        tokens, types, merges = _large_parts(path, small.get("added_tokens") or [], rows)
+        return Vocabulary(tokens, types, merges, _pre_tokenizer(small), _special(model_dir, small, rows))
+    except ConvertError:
+        raise
+    except (ijson.JSONError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise ConvertError(f"The tokenizer of {model_dir} is damaged; save it beside the model again.") from error
+
+
+def _without_large_parts(path: Path) -> dict[str, Any]:
+    small = ijson.ObjectBuilder()
+    with path.open("rb") as file:
+        for place, event, value in ijson.parse(file, buf_size=READ_AT_ONCE):
+            if len(place) > LONGEST_PATH:
+                raise ValueError("nested too deeply")
+            if not place.startswith(("model.vocab", "model.merges")):
+                small.event(event, value)
+    tokenizer: dict[str, Any] = small.value
+    return tokenizer
+
+
+def _refuse_other_kinds(tokenizer: dict[str, Any]) -> None:
     model = tokenizer.get("model") or {}
-    if model.get("type") != "BPE" or not model.get("vocab") or not model.get("merges"):
+    affixes = model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")
+    if model.get("type") != "BPE" or model.get("byte_fallback") or affixes:
+        raise ConvertError("The tokenizer is not byte-level BPE (as Qwen2's and Llama 3's are), which it has to be.")
+    if (tokenizer.get("normalizer") or {"type": "NFC"}).get("type") != "NFC":
+        raise ConvertError("The tokenizer changes text before it cuts it, which llama.cpp would not do.")
+
+
+def _large_parts(path: Path, added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType], list[str]]:
+    with path.open("rb") as file:
+        vocab = dict(ijson.kvitems(file, "model.vocab"))
+        file.seek(0)
+        merges = [_merge(merge, vocab) for merge in ijson.items(file, "model.merges.item")]
+    return *_tokens(vocab, added, rows), merges
+
+
+def _merge(merge: str | list[str], vocab: dict[str, int]) -> str:
+    """``left right``; transformers writes it so before 4.45, and as a pair, which may hold spaces, since."""
+    left, right = merge.split(" ") if isinstance(merge, str) else merge
+    if not (left in vocab and right in vocab and left + right in vocab):
         raise ConvertError(
-            f"The tokenizer.json of {model_dir} is not byte-level BPE, the only kind that can be converted."
+            f"The tokenizer merges {left[:40]!r} and {right[:40]!r}, but does not have all three as tokens."
         )
-    tokens, types = _tokens(model["vocab"], tokenizer.get("added_tokens") or [], rows)
-    return Vocabulary(tokens, types, _pre_tokenizer(tokenizer), _special(model_dir, rows))
+    return " ".join(part.replace(" ", SPACE) for part in (left, right))
 
 
 def _tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType]]:
     tokens = [f"[PAD{i}]" for i in range(rows)]
     types = [TokenType.UNUSED] * rows
     kinds = [(text, i, TokenType.NORMAL) for text, i in vocab.items()]
-    kinds += [(t["content"], t["id"], TokenType.CONTROL if t["special"] else TokenType.USER_DEFINED) for t in added]
+    kinds += [(token["content"], token["id"], _kind(token)) for token in added]
     for text, i, kind in kinds:
-        if not 0 <= i < rows:
-            raise ConvertError(f"Token {text!r} has id {i}, but the model's embedding has only {rows} rows.")
+        if type(i) is not int or not 0 <= i < rows:
+            raise ConvertError(f"Token {text[:40]!r} has id {i}, but the model's embedding has only {rows} rows.")
+        if types[i] != TokenType.UNUSED and tokens[i] != text:
+            raise ConvertError(f"The tokens {tokens[i][:40]!r} and {text[:40]!r} have the same id, {i}.")
         tokens[i], types[i] = text, kind
+    if len(set(tokens)) < rows:
+        raise ConvertError("The tokenizer has two ids for the same token.")
     return tokens, types
+
+
+def _kind(token: dict[str, Any]) -> TokenType:
+    """What looks like a control token is one, also where the tokenizer does not say so: typed in, it must not work."""
+    looks_so = token["content"].startswith("<|") and token["content"].endswith("|>")
+    return TokenType.CONTROL if token["special"] or looks_so else TokenType.USER_DEFINED
 
 
 def _pre_tokenizer(tokenizer: dict[str, Any]) -> str:
     outer = tokenizer.get("pre_tokenizer") or {}
-    steps = outer.get("pretokenizers") or [outer]
-    patterns = [step["pattern"].get("Regex", "") for step in steps if step.get("type") == "Split"]
-    byte_level = any(step.get("type") == "ByteLevel" and not step.get("add_prefix_space") for step in steps)
-    if not byte_level or len(patterns) != 1 or patterns[0] not in PRE_TOKENIZERS:
-        raise ConvertError("The tokenizer splits text in a way this converter does not know; it knows Qwen2's.")
-    return PRE_TOKENIZERS[patterns[0]]
+    steps = tuple(_step(step) for step in outer.get("pretokenizers") or [outer])
+    whole_words = bool(tokenizer["model"].get("ignore_merges"))
+    if (steps, whole_words) not in PRE_TOKENIZERS:
+        known = ", ".join(PRE_TOKENIZERS.values())
+        raise ConvertError(f"The tokenizer splits text in a way this converter does not know; it knows {known}.")
+    return PRE_TOKENIZERS[steps, whole_words]
 
 
-def _special(model_dir: Path, rows: int) -> SpecialVocab:
-    try:
-        special = SpecialVocab(model_dir, load_merges=True, n_vocab=rows)
-    except ValueError as error:
-        raise ConvertError(f"The tokenizer of {model_dir} is damaged: {error}.") from error
+def _step(step: dict[str, Any]) -> str:
+    match step:
+        case {"type": "Split", "pattern": {"Regex": str(pattern)}, "behavior": "Isolated", "invert": False}:
+            return pattern
+        case {"type": "Digits", "individual_digits": True}:
+            return "digits"
+        case {"type": "ByteLevel", "add_prefix_space": False}:
+            return "words as bytes" if step.get("use_regex", True) else "bytes"
+    return "unknown"
+
+
+def _special(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
+    special = _found_by_gguf(model_dir, tokenizer, rows)
     if special.chat_template is None:
         # llama-cpp-python would silently talk to the model in Llama 2's format.
         raise ConvertError(f"{model_dir} has no chat template; save the one of its training as chat_template.jinja.")
     if "eos" not in special.special_token_ids:
         raise ConvertError(f"{model_dir} names no end-of-text token; set eos_token in tokenizer_config.json.")
-    # Where a file names none, llama.cpp takes token 11 for the beginning of text.
+    # Where a file names none, llama.cpp takes token 11 for the beginning of text, and puts it before Llama 3's texts.
     ids = special.special_token_ids
     ids.setdefault("bos", ids.get("pad", ids["eos"]))
-    special.add_special_token.setdefault("bos", False)
+    for boundary in ("bos", "eos"):
+        special.add_special_token.setdefault(boundary, False)
     return special
+
+
+def _found_by_gguf(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
+    """What the package finds in a folder where only the large parts of tokenizer.json are missing."""
+    with TemporaryDirectory() as name:
+        for path in model_dir.resolve().iterdir():
+            if path.name != "tokenizer.json":
+                (Path(name) / path.name).symlink_to(path)
+        small = {key: tokenizer.get(key) for key in ("added_tokens", "post_processor")}
+        (Path(name) / "tokenizer.json").write_text(json.dumps(small), encoding="utf-8")
+        return SpecialVocab(Path(name), n_vocab=rows)

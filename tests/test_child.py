@@ -65,12 +65,7 @@ def test_a_mistake_of_ours_is_not_blamed_on_the_file():
 
 
 def test_the_child_ends_with_its_parent(tmp_path):
-    code = (
-        "import sys, time; from convert import child; from tests.test_child import linger; "
-        f"child.run(linger, {str(tmp_path / 'pid')!r})"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-    pid = wait_for(tmp_path / "pid")
+    parent, pid = lingering(tmp_path / "pid")
     parent.kill()
     parent.wait()
     assert gone(pid)
@@ -85,6 +80,13 @@ def test_an_interrupted_call_leaves_no_child(tmp_path):
     parent.send_signal(signal.SIGINT)
     parent.wait(timeout=10)
     assert gone(pid)
+
+
+def lingering(path):
+    """Start a process whose child lingers; the child writes its process id to ``path``."""
+    code = f"from convert import child; from tests.test_child import linger; child.run(linger, {str(path)!r})"
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    return parent, wait_for(path)
 
 
 def linger(path):

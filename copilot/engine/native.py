@@ -32,7 +32,15 @@ class NativeModel:
         held: the tokens that are in the context, in order.
     """
 
-    def __init__(self, path: Path, *, threads: int, context: int, exact: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int,
+        context: int,
+        exact: bool = False,
+        watch: "C.ggml_backend_sched_eval_callback | None" = None,
+    ) -> None:
         """Load the model.
 
         Args:
@@ -40,6 +48,7 @@ class NativeModel:
             threads: for reading and for writing.
             context: tokens that fit.
             exact: keep what was read in float32, for comparisons; by default llama.cpp rounds it to float16.
+            watch: called by llama.cpp before and after every step of the computation.
 
         Raises:
             ValueError: llama.cpp cannot load the file.
@@ -51,7 +60,10 @@ class NativeModel:
         self._model = C.llama_model_load_from_file(str(path).encode(), _model_params())
         if not self._model:
             raise ValueError(f"llama.cpp cannot load {path}")
-        self._context = C.llama_init_from_model(self._model, _context_params(threads, context, exact))
+        params = _context_params(threads, context, exact)
+        if watch is not None:
+            self._watch = params.cb_eval = watch  # kept: llama.cpp holds only a pointer to it
+        self._context = C.llama_init_from_model(self._model, params)
         if not self._context:
             C.llama_model_free(self._model)
             raise MemoryError(f"llama.cpp cannot make a context of {context} tokens")
@@ -74,7 +86,11 @@ class NativeModel:
     def boundary_texts(self) -> dict[str, str]:
         """What chat templates call ``bos_token`` and ``eos_token``; empty where the model has none."""
         ends = {"bos_token": C.llama_vocab_bos(self._vocabulary), "eos_token": C.llama_vocab_eos(self._vocabulary)}
-        return {k: C.llama_vocab_get_text(self._vocabulary, t).decode() if t >= 0 else "" for k, t in ends.items()}
+        return {name: self.text_of(token) if token >= 0 else "" for name, token in ends.items()}
+
+    def text_of(self, token: int) -> str:
+        """The token as the file spells it, for a vocabulary of bytes in the letters that stand for them."""
+        return str(C.llama_vocab_get_text(self._vocabulary, token).decode())
 
     def bytes_of(self, token: int) -> bytes:
         """What a token adds to the answer: maybe a part of a character only, nothing for a control token."""
@@ -82,9 +98,13 @@ class NativeModel:
         length = C.llama_token_to_piece(self._vocabulary, token, piece, len(piece), 0, False)
         return piece.raw[:length]
 
+    def ends_text(self, token: int) -> bool:
+        """Whether the file makes the token an end of a text or of a turn, at which every program stops."""
+        return bool(C.llama_vocab_is_eog(self._vocabulary, token))
+
     def ends_answer(self, token: int) -> bool:
         """Whether the token ends the turn: any end-of-text token, and any other control token."""
-        return bool(C.llama_vocab_is_eog(self._vocabulary, token) or C.llama_vocab_is_control(self._vocabulary, token))
+        return self.ends_text(token) or bool(C.llama_vocab_is_control(self._vocabulary, token))
 
     def keep(self, count: int) -> None:
         """Forget all but the first ``count`` tokens; a model that cannot forget a part forgets everything."""
@@ -112,8 +132,10 @@ class NativeModel:
         pointer = C.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,)).astype(np.float64)
 
-    def all_logits(self, tokens: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
-        """Scores of every token after each of ``tokens``, read into an empty context; shape (vocabulary,) each.
+    def all_logits(self, tokens: Sequence[int], kept: int = 0) -> Iterator[npt.NDArray[np.float32]]:
+        """Scores of every token after each of ``tokens``, shape (vocabulary,) each.
+
+        They are read into an empty context, or behind the first ``kept`` tokens that it holds.
 
         One at a time, because a table of a long text over a large vocabulary would not fit into memory; a row is only
         valid until the next is asked for.
@@ -121,14 +143,14 @@ class NativeModel:
         Raises:
             RuntimeError: llama.cpp failed.
         """
-        self.keep(0)
+        self.keep(kept)
         for start in range(0, len(tokens), BATCH):
             part = tokens[start : start + BATCH]
             batch = C.llama_batch_init(len(part), 0, 1)
             try:
                 batch.n_tokens = len(part)
                 for i, token in enumerate(part):
-                    batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, start + i, 1
+                    batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, len(self.held) + i, 1
                     batch.seq_id[i][0], batch.logits[i] = 0, True
                 status = C.llama_decode(self._context, batch)
             finally:

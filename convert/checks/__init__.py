@@ -1,0 +1,1 @@
+"""What ``python -m convert check`` compares, one kind of comparison a module."""

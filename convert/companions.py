@@ -1,0 +1,127 @@
+"""What makes a checkpoint talk besides its weights: tokenizer, chat template and stop tokens, read from its folder."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from convert.files import ConvertError, read_json
+
+TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+TEMPLATE = "chat_template.jinja"
+CONFIG = "config.json"
+GENERATION = "generation_config.json"
+SPECIAL_MAP = "special_tokens_map.json"
+#: Copied as they are, so that nothing about how the model talks changes on the way.
+TOKENIZER_FILES = (TOKENIZER, TOKENIZER_CONFIG, SPECIAL_MAP, "added_tokens.json", "vocab.json", "merges.txt")
+
+
+@dataclass(frozen=True)
+class Companions:
+    """A folder's tokenizer and what goes with it; None where the folder has no such thing.
+
+    Attributes:
+        folder: where they are from.
+        tokenizer: without truncation and padding, which training leaves behind in some files.
+        eos: the token that ends an answer.
+        template: of a chat, in Jinja.
+    """
+
+    folder: Path
+    tokenizer: Tokenizer | None
+    eos: str | None
+    template: str | None
+
+    @classmethod
+    def read(cls, folder: Path) -> "Companions":
+        """Read what is there.
+
+        Raises:
+            ConvertError: a file is damaged.
+        """
+        path = folder / TOKENIZER_CONFIG
+        config = read_json(path) if path.exists() else {}
+        eos = config.get("eos_token")
+        return cls(
+            folder=folder,
+            tokenizer=_tokenizer(folder / TOKENIZER),
+            eos=eos.get("content") if isinstance(eos, dict) else eos,
+            template=_template(folder / TEMPLATE, config),
+        )
+
+    @property
+    def eos_id(self) -> int | None:
+        """Of the token that ends an answer."""
+        return self.tokenizer.token_to_id(self.eos) if self.tokenizer and self.eos else None
+
+    def difference(self, other: "Companions") -> str | None:
+        """What the two disagree about, in a few words; what one of them lacks is no disagreement."""
+        if self.tokenizer and other.tokenizer and (words := _tokenizer_difference(self.tokenizer, other.tokenizer)):
+            return words
+        if self.tokenizer and other.tokenizer and self.eos != other.eos:
+            return f"the end of an answer ({self.eos} here, {other.eos} there)"
+        if self.template and other.template and self.template.strip() != other.template.strip():
+            return "the chat template"
+        return None
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the tokenizer's files, and write the template as a file of its own."""
+        for name in TOKENIZER_FILES:
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
+        if self.template:
+            (folder / TEMPLATE).write_text(self.template, encoding="utf-8", newline="")
+
+
+def stop_ids(*configs: dict[str, Any]) -> set[int]:
+    """Every token at which ``config.json`` and ``generation_config.json`` end an answer."""
+    stops: set[int] = set()
+    for config in configs:
+        named = config.get("eos_token_id")
+        stops |= set(named if isinstance(named, list) else [] if named is None else [named])
+    return stops
+
+
+def _tokenizer(path: Path) -> Tokenizer | None:
+    if not path.exists():
+        return None
+    model = read_json(path).get("model")
+    if isinstance(model, dict) and (model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")):
+        # The tokenizers library ends the whole process over merges that lack such a prefix.
+        raise ConvertError(f"{path} is damaged, or its tokens are not those of byte-level BPE.")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise ConvertError(f"{path} is damaged, or no tokenizer: {error}.") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _template(path: Path, config: dict[str, Any]) -> str | None:
+    try:
+        text = path.read_bytes().decode() if path.exists() else config.get("chat_template")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConvertError(f"{path} cannot be read as text.") from error
+    if isinstance(text, list):  # several, by name
+        text = {entry.get("name"): entry.get("template") for entry in text}.get("default")
+    return text or None
+
+
+def _tokenizer_difference(ours: Tokenizer, theirs: Tokenizer) -> str | None:
+    here, there = ours.get_vocab(), theirs.get_vocab()
+    if len(here) != len(there):
+        return f"the number of tokens ({len(here)} here, {len(there)} there)"
+    if here != there:
+        token = min(token for token, number in here.items() if there.get(token) != number)
+        return f"the token {token!r} ({here[token]} here, {there.get(token, 'none')} there)"
+    same_merges = _merges(ours) == _merges(theirs)
+    return None if same_merges else "the tokenizer's merges"
+
+
+def _merges(tokenizer: Tokenizer) -> Any:
+    return json.loads(tokenizer.to_str())["model"].get("merges")

@@ -1,0 +1,51 @@
+"""Read a corpus: of a ``.jsonl`` file every string in each line's object, of any other file the text as it is."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from convert.files import ConvertError
+
+#: Characters of plain text that are read at once; it is cut only where a line ends.
+PIECE = 2**20
+
+
+def read_texts(files: Sequence[Path]) -> Iterator[str]:
+    """Give one text after the other, empty ones left out.
+
+    Raises:
+        ConvertError: a file is missing, no UTF-8 text or no JSON lines.
+    """
+    for path in files:
+        lines = path.name.endswith(".jsonl")
+        try:
+            with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
+                yield from filter(None, _strings_of(file, path) if lines else _pieces(file))
+        except UnicodeDecodeError as error:
+            raise ConvertError(f"{path} is not UTF-8 text.") from error
+        except OSError as error:
+            raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _pieces(file: TextIO) -> Iterator[str]:
+    while lines := file.readlines(PIECE):
+        yield "".join(lines)
+
+
+def _strings_of(file: TextIO, path: Path) -> Iterator[str]:
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ConvertError(f"Line {number} of {path} is not JSON.") from error
+            yield from _strings(value)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value.encode(errors="replace").decode()  # half a surrogate pair can be written in JSON
+    elif isinstance(value, list | dict):
+        for part in value if isinstance(value, list) else value.values():
+            yield from _strings(part)

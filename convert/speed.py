@@ -1,0 +1,96 @@
+"""How fast llama.cpp reads and writes with some files, measured side by side: alternating, in one process."""
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from convert import child
+from convert.files import ConvertError
+from convert.progress import each
+
+if TYPE_CHECKING:
+    from copilot.engine.native import NativeModel
+
+ROUNDS = 5
+PROMPT_TOKENS, DECODED_TOKENS = 256, 32
+TOKENS = PROMPT_TOKENS + DECODED_TOKENS
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Tokens per second, medians over ``ROUNDS``.
+
+    Attributes:
+        prompt: while a prompt is read.
+        decode: while an answer is written, token by token.
+    """
+
+    prompt: float
+    decode: float
+
+
+def measure(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
+    """Time GGUF files, each with its own tokens of the same text, which are repeated where they are too few.
+
+    Raises:
+        ConvertError: llama.cpp cannot load a file.
+    """
+    return child.run(_measure, [(path, list(tokens)) for path, tokens in models])
+
+
+def conditions() -> str:
+    """What a measurement was made on, in words."""
+    return (
+        f"llama.cpp, {usable_threads()} threads, {_processor()}; medians of {ROUNDS} alternating rounds, "
+        f"{PROMPT_TOKENS} prompt tokens and {DECODED_TOKENS} decoded"
+    )
+
+
+def _measure(models: list[tuple[Path, list[int]]]) -> list[Speed]:
+    from copilot.engine.native import NativeModel
+
+    try:
+        loaded = [NativeModel(path, threads=usable_threads(), context=TOKENS) for path, _ in models]
+    except ValueError as error:
+        raise ConvertError(f"{error}.") from error
+    texts = [(tokens * (TOKENS // len(tokens) + 1))[:TOKENS] for _, tokens in models]
+    seconds: list[list[tuple[float, float]]] = [[] for _ in models]
+    for _ in each(range(ROUNDS), "Measuring speed"):
+        for model, text, times in zip(loaded, texts, seconds, strict=True):
+            times.append(_once(model, text))
+    return [
+        Speed(PROMPT_TOKENS / median(p for p, _ in times), DECODED_TOKENS / median(d for _, d in times))
+        for times in seconds
+    ]
+
+
+def _once(model: "NativeModel", text: list[int]) -> tuple[float, float]:
+    """Seconds for the prompt and for the rest, with the scores fetched where a token would be chosen."""
+    model.keep(0)
+    begun = time.perf_counter()
+    model.read(text[:PROMPT_TOKENS])
+    model.logits()
+    between = time.perf_counter()
+    for token in text[PROMPT_TOKENS:]:
+        model.read([token])
+        model.logits()
+    return between - begun, time.perf_counter() - between
+
+
+def usable_threads() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,75 @@
+"""Write a checkpoint's weights anew, file by file, and read them back before anybody relies on them."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError
+from convert.progress import each
+
+INDEX = "model.safetensors.index.json"
+
+
+def rewrite(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], Any]) -> dict[str, str]:
+    """Write every tensor of ``checkpoint`` to files of the same names in ``folder``, each passed through ``change``.
+
+    A head that is only a copy of the embedding it is tied to is left out: nothing can then untie the two.
+
+    Args:
+        checkpoint: where the tensors come from, one file's worth in memory at a time.
+        folder: there already.
+        change: takes a tensor's name and the stored tensor (torch), gives the one to write.
+
+    Returns:
+        The files' names and SHA-256.
+
+    Raises:
+        ConvertError: the disk refused, or gave back other bits than it was given.
+    """
+    names: dict[Path, list[str]] = {}
+    for name in checkpoint.shape.tensors():
+        names.setdefault(checkpoint.stored[name].data_range.filename, []).append(name)
+    sizes: dict[str, int] = {}
+    for source, held in each(names.items(), "Writing weights", len(names)):
+        sizes[source.name] = _write(source, folder / source.name, held, change)
+    if len(names) > 1:
+        weight_map = {name: source.name for source, held in names.items() for name in held}
+        index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
+        (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    return {name: _sha256(folder / name) for name in sizes}
+
+
+def _write(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(source, framework="pt") as stored:
+        tensors = {name: change(name, stored.get_tensor(name)).contiguous() for name in names}
+    out.touch()
+    mode = out.stat().st_mode  # save_file would leave the file to its owner alone
+    try:
+        save_file(tensors, out, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise ConvertError(f"{out.name} could not be written: {error}.") from error
+    out.chmod(mode)
+    with safe_open(out, framework="pt") as written:
+        for name, tensor in tensors.items():
+            if not _same_bits(written.get_tensor(name), tensor):
+                raise ConvertError(f"{name} came back from the disk with other bits than were written; check the disk.")
+    return sum(tensor.nbytes for tensor in tensors.values())
+
+
+def _same_bits(one: Any, other: Any) -> bool:
+    import torch
+
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))  # NaN, too, equals itself
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
