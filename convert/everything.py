@@ -2,12 +2,11 @@
 
 ``python -m convert all --base DIR --adapter DIR --out DIR --types Q8_0,Q5_K_M,Q4_K_M``
 
-The other verbs, one after the other: merge, gguf, check, quantize, ollama. The folder appears when every one of them
-has passed, with ``receipt.json``: what each of them found, and the SHA-256 of everything.
+The other verbs, one after the other: merge, gguf, check, quantize, ollama. The folder appears when all of them are
+through, with ``receipt.json``: what each of them found, and the SHA-256 of every file. ``publish`` takes it as it is.
 """
 
 import argparse
-import hashlib
 import json
 import platform
 import time
@@ -17,40 +16,163 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convert import quantize as quantization
-from convert.check import check
-from convert.files import ConvertError, written_whole
+from convert.check import Checked, check
+from convert.files import ConvertError, read_json, written_whole
 from convert.merge import merge
-from convert.metadata import read_metadata
 from convert.ollama import ollama
 from convert.progress import bar
+from convert.quantization import Quantization
 from convert.quantize import quantize
+from convert.receipt import sha256
 from convert.report import Report
 from convert.to_gguf import to_gguf
 
 CHECKPOINT = "checkpoint"
 RECEIPT = "receipt.json"
 TYPES = ("Q8_0", "Q5_K_M", "Q4_K_M")
-MADE_WITH = ("gguf", "llama-cpp-python", "torch", "transformers", "peft")
+MADE_WITH = ("gguf", "llama-cpp-python", "peft", "safetensors", "tokenizers", "torch", "transformers")
 STEPS = 5
 
 
 @dataclass(frozen=True)
 class Release:
-    """A folder and how it came about.
+    """A folder, and how it came about.
 
     Attributes:
         out: the folder.
+        model: the quantised file that its Modelfile runs.
+        why: that file and no other.
         steps: verb -> what it reported.
-        model: the quantised file that ``quantize`` recommends and that the Modelfile runs.
-        files: path in the folder -> bytes and SHA-256.
-        made_with: program -> version.
-        seconds: for everything.
+        receipt: all of it as plain values, with the files' sizes and SHA-256; paths count from the folder.
     """
 
-    out: str
-    steps: dict[str, Report]
+    out: Path
     model: str
-    files: dict[str, dict[str, Any]]
-    made_with: dict[str, str]
-    seconds: float
+    why: str
+    steps: Mapping[str, Report]
+    receipt: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step answered its own question with yes."""
+        return all(step.passed for step in self.steps.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return self.receipt
+
+    def lines(self) -> list[str]:
+        """For people."""
+        quantised = self.steps["quantize"].lines()
+        files = [f"{file['bytes']:>15,}  {file['sha256']}  {name}" for name, file in self.receipt["files"].items()]
+        return [*quantised, "", f"{self.out}:", *files, "", f"Ollama is told to run {self.model}: {self.why}"]
+
+
+def convert_all(
+    base: Path,
+    adapter: Path,
+    out: Path,
+    *,
+    types: Sequence[str] = TYPES,
+    imatrix: Path | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Release:
+    """Make the folder ``out``, which must not be there yet; it appears whole or not at all.
+
+    Args:
+        base: checkpoint that the adapter was trained on.
+        adapter: folder that peft saved it to.
+        out: its name becomes that of the files in it.
+        types: what to quantise to.
+        imatrix: text to measure on which weights matter.
+        metadata: written as ``eeg_copilot.<name>``.
+
+    Raises:
+        ConvertError: what one of the verbs refuses, or a GGUF file that does not compute what the checkpoint computes.
+    """
+    begun = time.monotonic()
+    with written_whole(out) as folder, bar("Steps", STEPS) as steps:
+        done: dict[str, Report] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
+        full = folder / f"{out.name}-f16.gguf"
+        steps.update()
+        done["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata)
+        steps.update()
+        done["check"] = _checked(full, folder / CHECKPOINT)
+        steps.update()
+        done["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
+        steps.update()
+        model, why = _chosen(quantized)
+        done["ollama"] = ollama(folder / model, folder)
+        steps.update()
+        receipt = _receipt(done, {folder: out, base: base, adapter: adapter})
+        receipt |= {"model": model, "why": why, "files": _files(folder), "seconds": round(time.monotonic() - begun, 1)}
+        (folder / RECEIPT).write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
+    return Release(out, model, why, done, receipt)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("--base", type=Path, required=True, metavar="DIR", help="checkpoint the adapter was trained on")
+    parser.add_argument("--adapter", type=Path, required=True, metavar="DIR", help="folder that peft saved it to")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to make; its name is the model's"
+    )
+    parser.add_argument("--types", default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s")
+    parser.add_argument("--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter")
+    parser.add_argument("--metadata", type=Path, metavar="JSON", help="texts to write as eeg_copilot.* keys")
+
+
+def run(options: argparse.Namespace) -> Release:
+    """The verb, from the command line."""
+    return convert_all(
+        options.base,
+        options.adapter,
+        options.out,
+        types=options.types.upper().split(","),
+        imatrix=options.imatrix,
+        metadata=read_json(options.metadata) if options.metadata else None,
+    )
+
+
+def _checked(file: Path, checkpoint: Path) -> Checked:
+    """Go on only with a file that is the checkpoint: what is made of it later is compared with it alone."""
+    checked = check(file, against=checkpoint)
+    for finding in checked.findings:
+        if not finding.passed:
+            said = finding.difference or finding.figure
+            raise ConvertError(f"{file.name} is not what the checkpoint is, in its {finding.check}: {said}")
+    return checked
+
+
+def _chosen(quantized: Quantization) -> tuple[str, str]:
+    """The recommended file, or else the one with the most bits."""
+    if quantized.recommended:
+        return quantized.recommended.file, quantized.reason
+    return max(quantized.receipts, key=lambda receipt: receipt.bits_per_weight).file, quantized.reason
+
+
+def _receipt(steps: Mapping[str, Report], folders: Mapping[Path, Path]) -> dict[str, Any]:
+    programs = {name: version(name) for name in MADE_WITH} | {"python": platform.python_version()}
+    return {
+        "steps": {verb: _told_from(step.as_dict(), folders) for verb, step in steps.items()},
+        "made_with": programs,
+    }
+
+
+def _told_from(value: Any, folders: Mapping[Path, Path]) -> Any:
+    """The same value without the places on this machine: a receipt is published, and where one works is private."""
+    if isinstance(value, dict):
+        return {key: _told_from(inner, folders) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told_from(inner, folders) for inner in value]
+    if isinstance(value, str):
+        for folder, named in folders.items():
+            value = value.replace(f"{folder}/", "").replace(str(folder), named.name)
+    return value
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths
+    }

@@ -72,7 +72,8 @@ def prompt(options: argparse.Namespace) -> None:
     if (options.codec or metadata.get("codec")) == "wavelet-segments":
         raise SettingsError("The codec wavelet-segments makes ten prompts, not one; use analyse or another codec.")
     seen = _follow(prepare_prompt(**given, metadata=metadata), human=False)
-    print(seen["PromptReady"].messages[-1]["content"])
+    # Ollama takes a line break at the end as part of the message, which the model never saw in training.
+    print(seen["PromptReady"].messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
 
 
 def chat(options: argparse.Namespace) -> None:

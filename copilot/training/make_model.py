@@ -9,6 +9,7 @@ fixed; a step whose result is already in the work folder is not done again.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from itertools import islice
@@ -17,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convert.everything import RECEIPT, convert_all
 from convert.files import ConvertError
-from convert.merge import merge
-from convert.quantize import quantize
-from convert.to_gguf import to_gguf
+from convert.ollama import ollama
 from copilot import feeding
 from copilot.training import base, finetune, fit_decoder
 from copilot.training.corpus import Corpus
@@ -76,14 +76,22 @@ def make(features: Path, work: Path, out: Path) -> None:
         before = work / name
     if not (work / "adapter").exists():
         _train_adapter(corpus, work / "talk", work / "adapter")
-    shutil.rmtree(work / "merged", ignore_errors=True)
-    merge(work / "talk", work / "adapter", work / "merged")
-    temperature = calibrate(work / "merged", corpus)
+    temperature = calibrate(work / "talk", work / "adapter", corpus)
     _say(f"temperature {temperature:.3f}")
-    to_gguf(work / "merged", work / f"{NAME}-f16.gguf", type="f16", metadata=metadata(temperature))
-    receipt = quantize(work / f"{NAME}-f16.gguf", out / f"{NAME}.gguf", QUANTISATION)
-    receipt.write(out / "receipt.json")
+    shutil.rmtree(work / NAME, ignore_errors=True)
+    convert_all(work / "talk", work / "adapter", work / NAME, types=[QUANTISATION], metadata=metadata(temperature))
+    fill_box(work / NAME, out)
     _say(f"{out / NAME}.gguf: {(out / f'{NAME}.gguf').stat().st_size / 1e6:.1f} MB")
+
+
+def fill_box(release: Path, out: Path) -> None:
+    """Copy the quantised file and the receipts out of the folder that ``convert all`` made, and tell Ollama of it."""
+    quantised = f"{NAME}-{QUANTISATION}"
+    shutil.copyfile(release / f"{quantised}.gguf", out / f"{NAME}.gguf")
+    shutil.copyfile(release / RECEIPT, out / RECEIPT)
+    receipt = json.loads((release / f"{quantised}.receipt.json").read_text())
+    (out / f"{NAME}.receipt.json").write_text(json.dumps(receipt | {"file": f"{NAME}.gguf"}, indent=2) + "\n")
+    ollama(out / f"{NAME}.gguf", out)
 
 
 def metadata(temperature: float) -> dict[str, str]:
@@ -92,7 +100,8 @@ def metadata(temperature: float) -> dict[str, str]:
         **feeding.KEYS,
         "codec": "bands",
         "temperature": f"{temperature:.4f}",
-        "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740), subjects 0-79 without 23",
+        "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "
+        "nm000112), subjects 0-79 without 23",
         "notice": "Research tool, not a medical device. Most of its score on FACED is recognising the film clip.",
     }
 
@@ -119,11 +128,13 @@ def _train_adapter(corpus: Corpus, base_folder: Path, folder: Path) -> None:
     _save(adapted, tokenizer, folder)
 
 
-def calibrate(folder: Path, corpus: Corpus) -> float:
-    """The temperature that minimises the cross-entropy of the label slot against the truth, evidence in the prompt."""
+def calibrate(base_folder: Path, adapter_folder: Path, corpus: Corpus) -> float:
+    """The temperature of the adapted model that minimises the cross-entropy of the label slot against the truth, evidence in the prompt."""
     import torch
+    from peft import PeftModel
 
-    model, tokenizer = _load(folder)
+    base_model, tokenizer = _load(base_folder)
+    model = PeftModel.from_pretrained(base_model, adapter_folder).eval()
     labels = finetune.label_tokens(tokenizer)
     scores, truths = [], []
     for example in islice((e for e in corpus.examples(seed=4) if e.truth is not None), CALIBRATION_EXAMPLES):
