@@ -1,6 +1,12 @@
-"""What all tests share: no deadline for a property on a busy machine."""
+"""What all tests share: no deadline for a property on a busy machine, and interrupts that arrive."""
+
+import signal
 
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# A shell starts what it runs in the background with interrupts ignored, and every process started from there inherits
+# that: the tests that interrupt one would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)

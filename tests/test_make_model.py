@@ -1,5 +1,6 @@
 """The whole pipeline, from features to a GGUF, with a few steps each: not a model to use, but every joint of it."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -52,11 +53,21 @@ def test_the_file_opens_and_scores_all_nine_labels(made: Path) -> None:
     engine.close()
 
 
-def test_its_receipt_and_decoder_lie_beside_it(made: Path) -> None:
-    receipt = json.loads((made / "receipt.json").read_text())
+def test_its_receipts_and_decoder_lie_beside_it(made: Path) -> None:
+    model = (made / "eeg-emotion-copilot.gguf").read_bytes()
+    digest = hashlib.sha256(model).hexdigest()
+    receipt = json.loads((made / "eeg-emotion-copilot.receipt.json").read_text())
     assert receipt["type"] == make_model.QUANTISATION
-    assert receipt["file_bytes"] == (made / "eeg-emotion-copilot.gguf").stat().st_size
+    assert (receipt["file"], receipt["sha256"]) == ("eeg-emotion-copilot.gguf", digest)
+    whole = json.loads((made / "receipt.json").read_text())
+    assert set(whole["steps"]) == {"merge", "gguf", "check", "quantize", "ollama"}
+    assert digest in {file["sha256"] for file in whole["files"].values()}
     assert Decoder.load(made / "decoder.npz").population.mean.shape == (30, 5)
+
+
+def test_ollama_is_told_of_the_file_in_the_box(made: Path) -> None:
+    assert 'FROM "./eeg-emotion-copilot.gguf"' in (made / "Modelfile").read_text()
+    assert (made / "system").read_text() == prompt.SYSTEM
 
 
 def test_missing_features_are_one_sentence_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

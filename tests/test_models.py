@@ -52,7 +52,7 @@ def test_the_file_says_how_to_feed_it(engine: Engine) -> None:
 
 
 def test_the_receipt_and_the_evaluation_are_of_this_file(engine: Engine) -> None:
-    for name, key in (("receipt.json", "sha256"), ("evaluation.json", "model_sha256")):
+    for name, key in ((card.RECEIPT, "sha256"), (card.EVALUATION, "model_sha256")):
         assert json.loads((MODELS / name).read_text())[key] == engine.info.sha256
 
 
@@ -114,7 +114,7 @@ def test_ollama_is_told_the_same_system_message() -> None:
 
 
 def test_card_and_readme_show_the_figures_of_the_evaluation_and_no_others() -> None:
-    report, receipt = (json.loads((MODELS / name).read_text()) for name in ("evaluation.json", "receipt.json"))
+    report, receipt = (json.loads((MODELS / name).read_text()) for name in (card.EVALUATION, card.RECEIPT))
     assert (MODELS / "README.md").read_text() == card.card(report, receipt)
     readme = (MODELS.parent / "README.md").read_text()
     assert readme == card.insert(readme, card.summary(report))

@@ -1,6 +1,6 @@
 """Write the model card from the evaluation's own figures: ``python -m copilot.training.card models README.md``.
 
-Reads ``evaluation.json`` and ``receipt.json`` in that folder, writes its ``README.md`` and the figures in the
+Reads ``evaluation.json`` and the model's receipt in that folder, writes its ``README.md`` and the figures in the
 project's; no figure is typed by hand.
 """
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+EVALUATION, RECEIPT = "evaluation.json", "eeg-emotion-copilot.receipt.json"
 BEGIN, END = "<!-- figures: written by copilot.training.card -->", "<!-- end of figures -->"
 
 #: Rows of the README's table: words, condition, whether the decoder's line is in the prompt, and the read-out.
@@ -33,7 +34,9 @@ suggestions. **A research tool, not a medical device; nothing it writes is a dia
 |---|---|
 | `eeg-emotion-copilot.gguf` | language model, {quantisation}, {megabytes} MB, {bits} bits per weight, sha256 `{sha}` |
 | `decoder.npz` | shrinkage LDA on ten seconds of differential entropy, numpy only |
-| `receipt.json` | what quantisation really did, tensor by tensor |
+| `eeg-emotion-copilot.receipt.json` | what quantisation really did, type by type, and what it cost |
+| `receipt.json` | the whole way from checkpoint and adapter to this file, with what each step proved |
+| `Modelfile`; `template`, `system`, `params` | for Ollama; the same for `ollama run hf.co/...` |
 | `evaluation.json` | every figure below, and more |
 
 ## What it was trained on
@@ -125,7 +128,7 @@ def insert(readme: str, figures: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Write the card beside the files it describes, and the README's figures."""
     models, readme = (Path(name) for name in arguments or sys.argv[1:])
-    report, receipt = (json.loads((models / name).read_text()) for name in ("evaluation.json", "receipt.json"))
+    report, receipt = (json.loads((models / name).read_text()) for name in (EVALUATION, RECEIPT))
     (models / "README.md").write_text(card(report, receipt))
     readme.write_text(insert(readme.read_text(), summary(report)))
     return 0

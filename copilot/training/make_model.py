@@ -129,7 +129,7 @@ def _train_adapter(corpus: Corpus, base_folder: Path, folder: Path) -> None:
 
 
 def calibrate(base_folder: Path, adapter_folder: Path, corpus: Corpus) -> float:
-    """The temperature of the adapted model that minimises the cross-entropy of the label slot against the truth, evidence in the prompt."""
+    """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt."""
     import torch
     from peft import PeftModel
 
