@@ -6,27 +6,23 @@ llama.cpp multiplies BA with alpha / rank, alpha being one number for all: any o
 such a file cannot hold is refused, because llama.cpp would leave it out without a word.
 """
 
-import hashlib
 import re
-import time
 from collections.abc import Iterator
 from functools import partial
-from math import prod
 from pathlib import Path
 
 import gguf
 import numpy as np
 import numpy.typing as npt
-import yaml  # type: ignore[import-untyped]
 from gguf.utility import LocalTensor
 
 from convert.checkpoint import read_rows
-from convert.files import ConvertError, read_json, written_whole
+from convert.files import read_json
 from convert.gguf_tensors import ARCHITECTURES, GgufTensor
 from convert.lora_pairs import LoraPair, read_adapter
 from convert.rope import interleaved
 from convert.shape import Shape
-from convert.to_gguf import TYPES, Converted
+from convert.write_gguf import Converted, types_of, write_gguf
 
 HUB_NAME = re.compile(r"(https?://\S+|[\w-][\w.-]*/[\w-][\w.-]*)")
 
@@ -43,34 +39,16 @@ def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str =
     Raises:
         ConvertError: not such an adapter, damaged, of another base, or the file cannot be written.
     """
-    begun = time.monotonic()
-    if type not in TYPES:
-        raise ConvertError(f"Type {type!r} is not known; it can be {', '.join(TYPES)}.")
-    kind, file_type = TYPES[type]
+    kind, file_type = types_of(type)
     shape = Shape.read(read_json(base_dir / "config.json"))
     alpha, pairs = read_adapter(adapter_dir, base_dir, shape)
-    tensors = [tensor for pair in pairs for tensor in _tensors(pair, alpha, shape, kind)]
-    with written_whole(out) as unfinished:
-        writer = gguf.GGUFWriter(unfinished, shape.gguf_architecture)
-        try:
-            for tensor in tensors:
-                writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
-            _add_keys(writer, adapter_dir, base_dir, alpha, file_type)
-            _write(writer, tensors)
-        finally:
-            writer.close()
-        with unfinished.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        size = unfinished.stat().st_size
-    return Converted(
-        file=str(out),
-        architecture=shape.gguf_architecture,
-        type=type,
-        tensors=len(tensors),
-        parameters=sum(prod(tensor.shape) for tensor in tensors),
-        bytes=size,
-        sha256=sha256,
-        seconds=round(time.monotonic() - begun, 3),
+    return write_gguf(
+        out,
+        shape.gguf_architecture,
+        type,
+        [tensor for pair in pairs for tensor in _tensors(pair, alpha, shape, kind)],
+        partial(_add_keys, adapter_dir, base_dir, alpha, file_type),
+        f"The front matter of README.md of {adapter_dir} or {base_dir}",
     )
 
 
@@ -90,32 +68,21 @@ def _pieces(stored: LocalTensor, factor: float = 1.0, head_dim: int | None = Non
     yield interleaved(rows, head_dim) if head_dim else rows
 
 
-def _write(writer: gguf.GGUFWriter, tensors: list[GgufTensor]) -> None:
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for tensor in tensors:
-        writer.write_tensor_data(tensor)
-
-
 def _add_keys(
-    writer: gguf.GGUFWriter, adapter_dir: Path, base_dir: Path, alpha: float, file_type: gguf.LlamaFileType
+    adapter_dir: Path, base_dir: Path, alpha: float, file_type: gguf.LlamaFileType, writer: gguf.GGUFWriter
 ) -> None:
-    try:
-        card = gguf.Metadata.load(model_path=adapter_dir, total_params=writer.get_total_parameter_count()[0])
-        card.name = card.name or adapter_dir.resolve().name
-        if not _names_published_base(adapter_dir):
-            base = gguf.Metadata.load(model_path=base_dir)
-            card.base_models = [{"name": base.name or base_dir.resolve().name}]
-            card.tags = [tag for tag in card.tags or [] if not str(tag).startswith("base_model:")] or None
-        writer.add_type(gguf.GGUFType.ADAPTER)
-        writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-        writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
-        card.set_gguf_meta_model(writer)
-        writer.add_file_type(file_type)
-        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise ConvertError(f"README.md of {adapter_dir} or {base_dir} has front matter that is damaged.") from error
+    card = gguf.Metadata.load(model_path=adapter_dir, total_params=writer.get_total_parameter_count()[0])
+    card.name = card.name or adapter_dir.resolve().name
+    if not _names_published_base(adapter_dir):
+        base = gguf.Metadata.load(model_path=base_dir)
+        card.base_models = [{"name": base.name or base_dir.resolve().name}]
+        card.tags = [tag for tag in card.tags or [] if not str(tag).startswith("base_model:")] or None
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+    card.set_gguf_meta_model(writer)
+    writer.add_file_type(file_type)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
 def _names_published_base(adapter_dir: Path) -> bool:

@@ -1,17 +1,22 @@
 """What of a folder may be published: an allow-list by name. Everything else stays, with the reason why.
 
-A file that is on the list and yet would do harm (a secret in it, a damaged model) is not left out but refused: the
-folder is not what its owner believes it is.
+A file that is on the list and yet would do harm is not left out but refused, for the folder is not what its owner
+believes it is: one with a secret in it or a place on this machine, also in the header of a model, and a damaged model.
+The numbers in a model are not looked at, nor those in the decoder.
 """
 
 import hashlib
-import re
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from convert.files import ConvertError
+from safetensors import SafetensorError, safe_open
+
+from convert.files import ConvertError, first_line, sha256
 from convert.gguf_file import read_gguf
+from convert.private import refuse_place, refuse_secret
 from convert.progress import each
 
 CARD = "README.md"
@@ -26,8 +31,12 @@ TEXTS = frozenset(
         *("merges.txt", "chat_template.jinja"),
     )
 )
-RECEIPT = ".receipt.json"
-WEIGHTS = (".gguf", ".safetensors")
+RECEIPT_ENDING = ".receipt.json"
+MODEL_ENDINGS = (".gguf", ".safetensors")
+#: Texts into which programs write where they found something.
+TELLING = (".json", ".md", "Modelfile")
+#: Except these: vocabularies and licences hold words like ``/home/page`` of their own.
+OWN_WORDS = frozenset(("tokenizer.json", "vocab.json", "added_tokens.json", "LICENSE.md"))
 #: How recordings, tables of people and exported records end.
 PERSONAL = frozenset(
     (
@@ -49,12 +58,6 @@ PERSONAL = frozenset(
         ),
         *(".txt", ".pdf", ".docx", ".json", ".jsonl", ".ndjson", ".md", ".html", ".xml", ".gz", ".zip"),
     )
-)
-#: Tokens of the Hub, GitHub, GitLab, OpenAI, AWS and Slack, signed web tokens, private keys.
-SECRET = re.compile(
-    rb"(?<![A-Za-z0-9])(hf_[A-Za-z0-9]{30,}|hf_oauth_[\w.-]{30,}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22,}"
-    rb"|glpat-[\w-]{20,}|sk-[\w-]{32,}|AKIA[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"
-    rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 
 
@@ -79,13 +82,11 @@ class Upload:
         """A text.
 
         Raises:
-            ConvertError: it holds what looks like a token or a private key; the message does not repeat it.
+            ConvertError: it holds a secret, or names a place on a machine.
         """
-        if found := SECRET.search(content):
-            line = content.count(b"\n", 0, found.start()) + 1
-            raise ConvertError(
-                f"Line {line} of {path} looks like a secret; remove it (and revoke it) before publishing."
-            )
+        refuse_secret(path, content)
+        if path.endswith(TELLING) and path.rpartition("/")[2] not in OWN_WORDS:
+            refuse_place(path, content)
         return cls(path, content, len(content), hashlib.sha256(content).hexdigest())
 
     @classmethod
@@ -93,17 +94,18 @@ class Upload:
         """A text as the bytes it holds now; weights by where they are.
 
         Raises:
-            ConvertError: the file cannot be read, holds a secret, or is a damaged GGUF.
+            ConvertError: the file cannot be read, holds a secret or a place on a machine, or is a damaged model.
         """
         try:
-            if not file.name.endswith((*WEIGHTS, DECODER)):
+            if file.suffix in MODEL_ENDINGS:
+                header = json.dumps(_header(file), ensure_ascii=False).encode("utf-8", "replace")
+                refuse_secret(f"the header of {path}", header)
+                refuse_place(f"the header of {path}", header)
+            elif file.name != DECODER:
                 return cls.of_bytes(path, file.read_bytes())
-            if file.suffix == ".gguf":
-                read_gguf(file)
-            with file.open("rb") as stream:
-                return cls(path, file.resolve(), file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+            return cls(path, file.resolve(), file.stat().st_size, sha256(file))
         except OSError as error:
-            raise ConvertError(f"{file} cannot be read: {error.strerror}.") from error
+            raise ConvertError(f"{file} cannot be read: {error.strerror or error}.") from error
 
     @property
     def text(self) -> str:
@@ -129,10 +131,11 @@ def sort_out(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
     if not folder.is_dir():
         raise ConvertError(f"{folder} is not a folder.")
     root = folder.resolve()
-    reasons = {path: _why_not(path) for path in _walk(root)}
+    reasons = {path: _why_not(path, root) for path in _walk(root)}
     chosen = [path for path, reason in reasons.items() if not reason]
-    if not any(path.name.endswith(WEIGHTS) for path in chosen):
-        raise ConvertError(f"{folder} holds no model: no {' and no '.join(WEIGHTS)} file (links are not followed).")
+    if not any(path.name.endswith(MODEL_ENDINGS) for path in chosen):
+        models = " and no ".join(MODEL_ENDINGS)
+        raise ConvertError(f"{folder} holds no model: no {models} file (links are not followed).")
     uploads = tuple(Upload.of_file(_name(path, root), path) for path in each(chosen, "Checking"))
     refuse_collisions(upload.path for upload in uploads)
     return uploads, tuple(LeftOut(_name(path, root), reason) for path, reason in reasons.items() if reason)
@@ -164,7 +167,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _why_not(path: Path) -> str:
+def _why_not(path: Path, root: Path) -> str:
     """Why a file stays; empty where it may go."""
     if path.name.startswith("."):
         return "hidden"
@@ -172,11 +175,30 @@ def _why_not(path: Path) -> str:
         return "a link, which may lead out of the folder"
     if not path.is_file():
         return "not a file"
-    if path.name in TEXTS or path.name == DECODER or path.name.endswith((RECEIPT, *WEIGHTS)):
+    if path.name == CARD and path.parent != root:
+        return "a card of what was there before, with its figures; the card of these files is the one at the top"
+    if path.name in TEXTS or path.name == DECODER or path.name.endswith((RECEIPT_ENDING, *MODEL_ENDINGS)):
         return ""
     if path.suffix.lower() in PERSONAL:
         return "could be a recording or somebody's record"
     return "not a kind of file that is published"
+
+
+def _header(model: Path) -> dict[str, str | list[Any]]:
+    """The texts in a model's header, but for its vocabulary.
+
+    Raises:
+        ConvertError: the file is damaged, or no such model.
+    """
+    if model.suffix == ".gguf":
+        metadata = read_gguf(model).metadata
+        texts = {key: value for key, value in metadata.items() if isinstance(value, str | list)}
+        return {key: value for key, value in texts.items() if not key.startswith("tokenizer.ggml.")}
+    try:
+        with safe_open(model, "numpy") as opened:
+            return opened.metadata() or {}
+    except SafetensorError as error:
+        raise ConvertError(f"{model} is no safetensors file, or a damaged one: {first_line(error)}.") from error
 
 
 def _name(path: Path, root: Path) -> str:

@@ -7,7 +7,6 @@ Exit status 1 where something differs. The header is read here, without trust; l
 
 import argparse
 import math
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from convert.checkpoint import Checkpoint
 from convert.checks.finding import Finding
 from convert.checks.metadata import compare_metadata
 from convert.checks.weights import compare_weights
-from convert.files import ConvertError
+from convert.files import ConvertError, first_line, scratch_folder
 from convert.gguf_file import read_gguf
 
 #: For a text of the tokenizer; nothing is computed with it.
@@ -71,18 +70,18 @@ def check(file: Path, *, against: Path, pairs: Path | None = None) -> Checked:
         pairs: ``.inp`` file of llama.cpp's tests of this vocabulary, its ``.out`` beside it.
 
     Raises:
-        ConvertError: one of them cannot be read, or llama.cpp cannot run a file that should be right.
+        ConvertError: one of them cannot be read, llama.cpp cannot run a file that should be right, or there is no place
+            for temporary files.
     """
     header, checkpoint = read_gguf(file), Checkpoint.open(against)
     findings = [compare_metadata(header, checkpoint), compare_weights(header, checkpoint)]
-    try:
-        # Made here, because here it is removed, whatever happens to the child.
-        with tempfile.TemporaryDirectory(prefix="convert-check-") as scratch:
-            findings += child.run(compare_running, file, against, pairs, Path(scratch))
-    except ConvertError as error:
-        if all(finding.passed for finding in findings):
-            raise
-        findings.append(Finding("running", 1, "llama.cpp and Hugging Face side by side", str(error)))
+    with scratch_folder() as scratch:  # made here, because here it is removed, whatever happens to the child
+        try:
+            findings += child.run(compare_running, file, against, pairs, scratch)
+        except ConvertError as error:
+            if all(finding.passed for finding in findings):
+                raise
+            findings.append(Finding("running", 1, "llama.cpp and Hugging Face side by side", str(error)))
     return Checked(str(file), str(against), tuple(findings))
 
 
@@ -139,4 +138,4 @@ def _tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{folder} has no tokenizer that can be loaded: {str(error).splitlines()[0]}") from error
+        raise ConvertError(f"{folder} has no tokenizer that can be loaded: {first_line(error)}") from error

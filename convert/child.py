@@ -53,21 +53,39 @@ def run_limited(
     Raises:
         ConvertError: the function raised one, or the child crashed, took too long or needed too much memory.
     """
+    doing = f"{function.__module__.rpartition('.')[2]} ({function.__name__})"
     ours, theirs = Pipe()
-    with ours, _started(theirs, memory_gb) as process:
-        ours.send((function.__module__, function.__qualname__, args, kwargs))
-        doing = f"{function.__module__.rpartition('.')[2]} ({function.__name__})"
-        if not ours.poll(timeout_s):
-            raise ConvertError(f"Stopped {doing} after {timeout_s:.0f} seconds; the file may be damaged.")
+    with ours, _started(theirs, memory_gb) as process, _ended_after(timeout_s, process) as too_late:
         try:
+            ours.send((function.__module__, function.__qualname__, args, kwargs))
             result = ours.recv()
-        except EOFError:
-            raise ConvertError(f"{_ending(process.wait(), doing)}; the file may be damaged.") from None
-        if isinstance(result, ConvertError):
-            raise result
-        if isinstance(result, _Failure):
-            raise RuntimeError(f"{doing}: {result.words}")
-        return result.value  # type: ignore[no-any-return]
+        except (EOFError, ConnectionError) as error:
+            if too_late.is_set():
+                raise ConvertError(f"Stopped {doing} after {timeout_s:.0f} seconds.") from error
+            raise ConvertError(f"{_ending(process.wait(), doing)}.") from error
+    if isinstance(result, ConvertError):
+        raise result
+    if isinstance(result, _Failure):
+        raise RuntimeError(f"{doing}: {result.words}")
+    return result.value  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _ended_after(timeout_s: float, process: "subprocess.Popen[bytes]") -> Iterator[threading.Event]:
+    """End the process if the block takes longer; whoever waits for its answer then finds the pipe closed."""
+    too_late = threading.Event()
+
+    def end() -> None:
+        too_late.set()
+        process.kill()
+
+    timer = threading.Timer(timeout_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield too_late
+    finally:
+        timer.cancel()
 
 
 class _Value:
@@ -92,7 +110,7 @@ def _started(theirs: Connection, memory_gb: float) -> Iterator["subprocess.Popen
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": paths},
+            env=os.environ | {"PYTHONPATH": paths, "GGML_NO_BACKTRACE": "1"},  # else an abort calls the debugger
             start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the child
         )
     try:

@@ -1,6 +1,7 @@
 """What makes a checkpoint talk besides its weights: tokenizer, chat template and stop tokens, read from its folder."""
 
 import json
+import reprlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,11 @@ class Companions:
         """
         path = folder / TOKENIZER_CONFIG
         config = read_json(path) if path.exists() else {}
-        eos = config.get("eos_token")
         return cls(
             folder=folder,
             tokenizer=_tokenizer(folder / TOKENIZER),
-            eos=eos.get("content") if isinstance(eos, dict) else eos,
-            template=_template(folder / TEMPLATE, config),
+            eos=_eos(config, path),
+            template=_template(folder / TEMPLATE) if (folder / TEMPLATE).exists() else _named_template(config, path),
         )
 
     @property
@@ -78,11 +78,20 @@ class Companions:
 
 
 def stop_ids(*configs: dict[str, Any]) -> set[int]:
-    """Every token at which ``config.json`` and ``generation_config.json`` end an answer."""
+    """Every token at which ``config.json`` and ``generation_config.json`` end an answer.
+
+    Raises:
+        ConvertError: one of them names something else than tokens' ids.
+    """
     stops: set[int] = set()
     for config in configs:
         named = config.get("eos_token_id")
-        stops |= set(named if isinstance(named, list) else [] if named is None else [named])
+        ids = named if isinstance(named, list) else [] if named is None else [named]
+        if not all(type(i) is int for i in ids):
+            raise ConvertError(
+                f"The configuration gives {reprlib.repr(named)} as eos_token_id, which is no token's id."
+            )
+        stops |= set(ids)
     return stops
 
 
@@ -102,14 +111,28 @@ def _tokenizer(path: Path) -> Tokenizer | None:
     return tokenizer
 
 
-def _template(path: Path, config: dict[str, Any]) -> str | None:
+def _eos(config: dict[str, Any], path: Path) -> str | None:
+    named = config.get("eos_token")
+    eos = named.get("content") if isinstance(named, dict) else named
+    if not isinstance(eos, str | None):
+        raise ConvertError(f"{path} gives {reprlib.repr(eos)} as eos_token, which is no text.")
+    return eos
+
+
+def _template(path: Path) -> str | None:
     try:
-        text = path.read_bytes().decode() if path.exists() else config.get("chat_template")
+        return path.read_bytes().decode() or None
     except (OSError, UnicodeDecodeError) as error:
         raise ConvertError(f"{path} cannot be read as text.") from error
-    if isinstance(text, list):  # several, by name
-        text = {entry.get("name"): entry.get("template") for entry in text}.get("default")
-    return text or None
+
+
+def _named_template(config: dict[str, Any], path: Path) -> str | None:
+    """The one of ``tokenizer_config.json``; of several, the default."""
+    named = config.get("chat_template")
+    entries = named if isinstance(named, list) else [{"name": "default", "template": named}]
+    if not all(isinstance(entry, dict) and isinstance(entry.get("template"), str | None) for entry in entries):
+        raise ConvertError(f"{path} gives a chat_template that is no text.")
+    return next((entry.get("template") or None for entry in entries if entry.get("name") == "default"), None)
 
 
 def _tokenizer_difference(ours: Tokenizer, theirs: Tokenizer) -> str | None:

@@ -9,6 +9,7 @@ through, with ``receipt.json``: what each of them found, and the SHA-256 of ever
 import argparse
 import json
 import platform
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from convert.check import Checked, check
-from convert.files import ConvertError, read_json, written_whole
+from convert.files import ConvertError, new_folder, read_json, sha256
 from convert.merge import merge
 from convert.ollama import ollama
 from convert.progress import bar
 from convert.quantization import Quantization
-from convert.quantize import quantize
-from convert.receipt import sha256
+from convert.quantize import quantize, refuse_types, type_names
 from convert.report import Report
 from convert.to_gguf import to_gguf
 
@@ -32,6 +32,10 @@ RECEIPT = "receipt.json"
 TYPES = ("Q8_0", "Q5_K_M", "Q4_K_M")
 MADE_WITH = ("gguf", "llama-cpp-python", "peft", "safetensors", "tokenizers", "torch", "transformers")
 STEPS = 5
+#: What verbs call a place on this machine in their reports.
+PLACES = ("base", "adapter", "out", "file", "against", "folder")
+#: ``USER/NAME``, maybe with a revision behind it; everything else that an adapter names as its base is a place.
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(,|$)")
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,12 @@ def convert_all(
         ConvertError: what one of the verbs refuses, or a GGUF file that does not compute what the checkpoint computes.
     """
     begun = time.monotonic()
-    with written_whole(out) as folder, bar("Steps", STEPS) as steps:
+    refuse_types(types, imatrix)
+    with new_folder(out) as folder, bar("Steps", STEPS) as steps:
         done: dict[str, Report] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
         full = folder / f"{out.name}-f16.gguf"
         steps.update()
-        done["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata)
+        done["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
         steps.update()
         done["check"] = _checked(full, folder / CHECKPOINT)
         steps.update()
@@ -104,7 +109,7 @@ def convert_all(
         model, why = _chosen(quantized)
         done["ollama"] = ollama(folder / model, folder)
         steps.update()
-        receipt = _receipt(done, {folder: out, base: base, adapter: adapter})
+        receipt = _receipt(done, {folder.name: out.name})
         receipt |= {"model": model, "why": why, "files": _files(folder), "seconds": round(time.monotonic() - begun, 1)}
         (folder / RECEIPT).write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
     return Release(out, model, why, done, receipt)
@@ -117,7 +122,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder to make; its name is the model's"
     )
-    parser.add_argument("--types", default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s")
+    parser.add_argument(
+        "--types", type=type_names, default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s"
+    )
     parser.add_argument("--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter")
     parser.add_argument("--metadata", type=Path, metavar="JSON", help="texts to write as eeg_copilot.* keys")
 
@@ -128,7 +135,7 @@ def run(options: argparse.Namespace) -> Release:
         options.base,
         options.adapter,
         options.out,
-        types=options.types.upper().split(","),
+        types=options.types,
         imatrix=options.imatrix,
         metadata=read_json(options.metadata) if options.metadata else None,
     )
@@ -145,30 +152,25 @@ def _checked(file: Path, checkpoint: Path) -> Checked:
 
 
 def _chosen(quantized: Quantization) -> tuple[str, str]:
-    """The recommended file, or else the one with the most bits."""
-    if quantized.recommended:
-        return quantized.recommended.file, quantized.reason
-    return max(quantized.receipts, key=lambda receipt: receipt.bits_per_weight).file, quantized.reason
+    """The recommended file, or else the one closest to the source."""
+    closest = min(quantized.receipts, key=lambda receipt: receipt.measured.mean_kl)
+    return (quantized.recommended or closest).file, quantized.reason
 
 
-def _receipt(steps: Mapping[str, Report], folders: Mapping[Path, Path]) -> dict[str, Any]:
+def _receipt(steps: Mapping[str, Report], final: Mapping[str, str]) -> dict[str, Any]:
+    """What the steps reported and what they were made with; ``final``: what is called otherwise in the end."""
     programs = {name: version(name) for name in MADE_WITH} | {"python": platform.python_version()}
-    return {
-        "steps": {verb: _told_from(step.as_dict(), folders) for verb, step in steps.items()},
-        "made_with": programs,
-    }
+    told = {verb: _without_places(step.as_dict(), final) for verb, step in steps.items()}
+    return {"steps": told, "made_with": programs}
 
 
-def _told_from(value: Any, folders: Mapping[Path, Path]) -> Any:
-    """The same value without the places on this machine: a receipt is published, and where one works is private."""
-    if isinstance(value, dict):
-        return {key: _told_from(inner, folders) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_told_from(inner, folders) for inner in value]
-    if isinstance(value, str):
-        for folder, named in folders.items():
-            value = value.replace(f"{folder}/", "").replace(str(folder), named.name)
-    return value
+def _without_places(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, Any]:
+    """A report with the names of files and folders alone: a receipt is published, and who works where is private."""
+    names = {key: Path(report[key]).resolve().name for key in PLACES if key in report}
+    names = {key: final.get(name, name) for key, name in names.items()}
+    if "trained_on" in report:
+        names["trained_on"] = report["trained_on"] if HUB_NAME.match(report["trained_on"]) else names["base"]
+    return report | names
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:

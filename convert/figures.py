@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convert.allow_list import RECEIPT, Upload
+from convert.allow_list import RECEIPT_ENDING, Upload
 from convert.files import ConvertError
 
 EVALUATION = "evaluation.json"
@@ -58,7 +58,7 @@ def read_figures(uploads: Sequence[Upload]) -> Figures:
     recommended = reason = ""
     for path in files:
         folder, name = posixpath.split(path)
-        if name in RECEIPTS or name.endswith(RECEIPT):
+        if name in RECEIPTS or name.endswith(RECEIPT_ENDING):
             content = _read(files[path])
             for claim in _claims([content]):
                 about = posixpath.join(folder, str(claim["file"]))

@@ -55,7 +55,7 @@ def read_gguf(path: Path) -> GgufFile:
     """Read the header, and check that the file is as long as the header says.
 
     Raises:
-        ConvertError: no such file, no GGUF, or a damaged or truncated one.
+        ConvertError: no such file, no GGUF, or a damaged or truncated one, or one whose header would fill the memory.
     """
     try:
         file = open_model_file(path)

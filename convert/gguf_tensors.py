@@ -1,6 +1,6 @@
 """A checkpoint's tensors as a GGUF file holds them: llama.cpp's names, order of rows and types, a piece at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -64,6 +64,12 @@ def gguf_tensors(checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType)
         stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
         tensors.append(GgufTensor(stored, size, kind, partial(_pieces, checkpoint, name)))
     return tensors
+
+
+def announce(writer: gguf.GGUFWriter, tensors: Sequence[GgufTensor]) -> None:
+    """Tell the writer what will come, for the file's header."""
+    for tensor in tensors:
+        writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
 
 
 def _rope_freqs(shape: Shape) -> GgufTensor:

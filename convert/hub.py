@@ -15,7 +15,7 @@ from typing import Any
 
 from convert import child
 from convert.allow_list import Upload
-from convert.files import ConvertError
+from convert.files import ConvertError, first_line
 
 SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -66,7 +66,7 @@ def refuse_bad_name(name: str) -> None:
     try:
         validate_repo_id(name)
     except HFValidationError as error:
-        raise ConvertError(f"{name!r} cannot be a name on the Hub: {_first_line(error)}") from error
+        raise ConvertError(f"{name!r} cannot be a name on the Hub: {first_line(error)}") from error
     if "/" not in name:
         raise ConvertError(f"{name!r} does not say whose repository it is; write USER/NAME.")
 
@@ -80,10 +80,15 @@ def upload(repositories: Sequence[Repository]) -> tuple[str, ...]:
     Raises:
         ConvertError: no token, one without the right, another visibility there than asked for, or a failed upload.
     """
-    return child.run(_upload, tuple(repositories))
+    return child.run(commit_all, tuple(repositories))
 
 
-def _upload(repositories: Sequence[Repository]) -> tuple[str, ...]:
+def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
+    """What ``upload`` does; only for a child process.
+
+    Raises:
+        ConvertError: as there.
+    """
     os.environ.update(SETTINGS)
     if not sys.stderr.isatty():
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -180,7 +185,7 @@ def _sentence(error: BaseException, token: str) -> str:
         return str(error)
     while error.__cause__ and not isinstance(error, HfHubHTTPError):
         error = error.__cause__
-    words = _first_line(error)
+    words = first_line(error)
     if isinstance(error, HfHubHTTPError):
         words = _of_status(error.response.status_code, (error.server_message or "").strip())
     elif isinstance(error, ValueError):
@@ -207,8 +212,4 @@ def _of_status(status: int, said: str) -> str:
         words = f"The Hub has troubles of its own (status {status}); try again later"
     else:
         words = f"The Hub refuses (status {status})"
-    return f"{words}: {_first_line(said)}" if said else words
-
-
-def _first_line(message: object) -> str:
-    return (str(message).strip() or type(message).__name__).splitlines()[0]
+    return f"{words}: {said.splitlines()[0]}" if said else words

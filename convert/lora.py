@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, read_json
+from convert.files import ConvertError, first_line, read_json
 
 ADAPTER_CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 TOLERANCE = 1e-3  # of the logits' standard deviation; float32 rounding of W + BA stays well under it
 PROMPTS, PROMPT_TOKENS, SEED = 4, 32, 0
 
@@ -39,9 +40,17 @@ class Difference:
 
     @classmethod
     def between(cls, one: Logits, other: Logits) -> "Difference":
-        """Compare logits of shape (prompts, positions, vocabulary)."""
+        """Compare logits of shape (prompts, positions, vocabulary).
+
+        Raises:
+            ConvertError: there are infinite ones among them, or none differs from another.
+        """
         same = one.argmax(axis=-1) == other.argmax(axis=-1)
-        return cls(float(np.abs(one - other).max() / one.std()), float(same.mean()))
+        with np.errstate(invalid="ignore", divide="ignore"):  # refused here
+            largest = float(np.abs(one - other).max() / one.std())
+        if not isfinite(largest):
+            raise ConvertError("Logits are not finite, or all the same, so that no two models can be compared by them.")
+        return cls(largest, float(same.mean()))
 
     def __str__(self) -> str:
         return f"{self.largest:.2g} standard deviations at most, same top token at {self.same_top:.1%} of positions"
@@ -71,10 +80,10 @@ class Adapter:
             raise ConvertError(f"{folder} is an adapter of type {config.get('peft_type')}; only LORA can be merged.")
         if config.get("alora_invocation_tokens"):
             raise ConvertError(f"{folder} works only after certain tokens (aLoRA); merged it would always work.")
-        if (folder / WEIGHTS).with_suffix(".bin").is_file() and not (folder / WEIGHTS).is_file():
-            raise ConvertError(f"{folder} has pickled weights, which can run code; save them as {WEIGHTS}.")
-        if not (folder / WEIGHTS).is_file():
-            raise ConvertError(f"{folder} has no {WEIGHTS}; name the folder that peft saved the adapter to.")
+        if (folder / ADAPTER_WEIGHTS).with_suffix(".bin").is_file() and not (folder / ADAPTER_WEIGHTS).is_file():
+            raise ConvertError(f"{folder} has pickled weights, which can run code; save them as {ADAPTER_WEIGHTS}.")
+        if not (folder / ADAPTER_WEIGHTS).is_file():
+            raise ConvertError(f"{folder} has no {ADAPTER_WEIGHTS}; name the folder that peft saved the adapter to.")
         revision = config.get("revision")
         base = config.get("base_model_name_or_path") or "a base that it does not name"
         return cls(folder, f"{base}, revision {revision}" if revision else str(base))
@@ -103,9 +112,16 @@ class Merge:
     proof: Difference
 
     def rounded(self, name: str, stored: Any) -> Any:
-        """The tensor ``name`` in the type of ``stored``; from then on the model computes with these numbers."""
+        """The tensor ``name`` in the type of ``stored``; from then on the model computes with these numbers.
+
+        Raises:
+            ConvertError: a number is too large for that type.
+        """
         parameter = self.model.get_parameter(name).data
         rounded = parameter.to(stored.dtype)
+        if not rounded.isfinite().all():
+            kind = str(stored.dtype).removeprefix("torch.")
+            raise ConvertError(f"{name} does not fit {kind} after merging; save the base as bfloat16 or float32 first.")
         parameter.copy_(rounded)
         return rounded
 
@@ -134,7 +150,7 @@ def merge_proved(checkpoint: Checkpoint, adapter: Adapter) -> Merge:
     proof = Difference.between(wanted, _logits(merged))
     # One name only for a tied weight: whatever is untied, missing or more than before shows here.
     kept = {name: tuple(tensor.shape) for name, tensor in merged.named_parameters()} == checkpoint.shape.tensors()
-    if not (kept and proof.largest <= TOLERANCE):  # False for NaN, too
+    if not kept or proof.largest > TOLERANCE:
         raise ConvertError(
             f"Merging {adapter.folder} would change what the model computes or untie its embeddings "
             f"(logits differ by {proof.largest:.2g} standard deviations); "
@@ -160,7 +176,7 @@ def load(checkpoint: Checkpoint) -> Any:
     try:
         model = kind.from_pretrained(checkpoint.folder, dtype=torch.float32, local_files_only=True)
     except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{checkpoint.folder} cannot be loaded as a model: {_first_line(error)}") from error
+        raise ConvertError(f"{checkpoint.folder} cannot be loaded as a model: {first_line(error)}") from error
     return model.eval()
 
 
@@ -182,7 +198,7 @@ def _adapted(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
             warnings.simplefilter("ignore")  # of what is refused below
             adapted = PeftModel.from_pretrained(model, adapter, torch_device="cpu").eval()
     except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{adapter} is no adapter for this base: {_first_line(error)}") from error
+        raise ConvertError(f"{adapter} is no adapter for this base: {first_line(error)}") from error
     _refuse_strays(adapted, adapter, checkpoint)
     return adapted
 
@@ -197,7 +213,7 @@ def _refuse_strays(adapted: Any, adapter: Path, checkpoint: Checkpoint) -> None:
 
     # Left to decide about embeddings by itself, peft would look the base up on the Hub.
     strays = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
         strays ^= set(file.keys())
         for name in strays & set(file.keys()):
             original = name.removeprefix("base_model.model.").replace(".base_layer.", ".")
@@ -217,9 +233,5 @@ def _merged(adapted: Any, adapter: Path) -> Any:
             merged = adapted.merge_and_unload()
             merged.tie_weights()
     except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{adapter} cannot be merged: {_first_line(error)}") from error
+        raise ConvertError(f"{adapter} cannot be merged: {first_line(error)}") from error
     return merged
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]

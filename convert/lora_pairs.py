@@ -11,7 +11,7 @@ from gguf.utility import LocalTensor
 
 from convert.checkpoint import STORED, read_rows, stored_tensors
 from convert.files import ConvertError, read_json
-from convert.lora import ADAPTER_CONFIG, WEIGHTS
+from convert.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from convert.shape import Shape
 
 #: Fields of peft's configuration that do not change what the adapter computes, or that are followed here. Whatever else
@@ -70,9 +70,11 @@ def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, lis
     Raises:
         ConvertError: no weights, damaged ones, others than plain pairs, or pairs for another base.
     """
-    config, stored = _read_config(folder), stored_tensors(folder, WEIGHTS)
+    config, stored = _read_config(folder), stored_tensors(folder, ADAPTER_WEIGHTS)
     if not stored:
-        raise ConvertError(f"{folder} has no {WEIGHTS} with anything in it; name the folder that peft saved it to.")
+        raise ConvertError(
+            f"{folder} has no {ADAPTER_WEIGHTS} with anything in it; name the folder that peft saved it to."
+        )
     layers = {match["module"]: stored.pop(name) for name in list(stored) if (match := BASE_LAYER.fullmatch(name))}
     sides: dict[str, dict[str, LocalTensor]] = {}
     for name, tensor in stored.items():

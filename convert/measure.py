@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import log_softmax
 
 from convert import child, probes
-from convert.files import ConvertError
+from convert.files import ConvertError, sha256
 from convert.gguf_file import GgufFile
 from convert.probes import Probe
 from convert.progress import each
-from convert.speed import Speed, conditions, usable_threads
-from convert.speed import measure as measure_speed
+from convert.speed import Speed, conditions, side_by_side, usable_threads
 
 if TYPE_CHECKING:
     from copilot.engine.native import NativeModel
@@ -91,8 +91,32 @@ def measure(source: GgufFile, quantised: Path, name: str) -> Measurement:
     template = str(source.metadata.get("tokenizer.chat_template", ""))
     context = min(CONTEXT, source.trained_context or CONTEXT)
     # Any tokens do for the speed: a dense model takes the same time for all.
-    speeds = measure_speed([(path, ANY_TOKENS) for path in (source.path, quantised)])
-    return child.run(_measure, source.path, quantised, template, context, f"Comparing {name}", speeds)
+    speeds = side_by_side([(path, ANY_TOKENS) for path in (source.path, quantised)])
+    return child.run(_compare_all, source.path, quantised, template, context, f"Comparing {name}", speeds)
+
+
+def _compare_all(
+    source: Path, quantised: Path, template: str, context: int, doing: str, speeds: Sequence[Speed]
+) -> Measurement:
+    models = _open(source, context), _open(quantised, context)
+    whole = probes.read_probes(models[0], template)
+    fitting = [probe.cut_to(context) for probe in whole]
+    compared = [_compare(models, probe) for probe in each(fitting, doing)]
+    if not all(np.isfinite(comparison.kl).all() for comparison in compared):
+        raise ConvertError(f"{quantised.name} cannot be compared with its source: their scores are not all numbers.")
+    return _summary(compared, speeds, _measured_on(whole, fitting))
+
+
+def _measured_on(whole: Sequence[Probe], fitting: Sequence[Probe]) -> MeasuredOn:
+    return MeasuredOn(
+        text=probes.FILE.name,
+        text_sha256=sha256(probes.FILE),
+        conversations=len(whole),
+        cut=sum(probe != cut for probe, cut in zip(whole, fitting, strict=True)),
+        answer_tokens=sum(len(probe.answer) for probe in fitting),
+        speed=conditions(),
+        processor=_processor(),
+    )
 
 
 def _processor() -> tuple[str, ...]:
@@ -103,16 +127,8 @@ def _processor() -> tuple[str, ...]:
     return tuple(name.strip() for name, value in pairs if value.strip() != "0")
 
 
-def _measure(
-    source: Path, quantised: Path, template: str, context: int, doing: str, speeds: Sequence[Speed]
-) -> Measurement:
-    models = _open(source, context), _open(quantised, context)
-    whole = probes.read_probes(models[0], template)
-    fitting = [probe.cut_to(context) for probe in whole]
-    compared = [_compare(models, probe) for probe in each(fitting, doing)]
+def _summary(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:
     kl, surprise, same = (np.concatenate([getattr(c, name) for c in compared]) for name in ("kl", "surprise", "same"))
-    if not np.isfinite(kl).all():
-        raise ConvertError(f"{quantised.name} cannot be compared with its source: their scores are not all numbers.")
     return Measurement(
         mean_kl=float(kl.mean()),
         p99_kl=float(np.percentile(kl, 99)),
@@ -122,15 +138,7 @@ def _measure(
         label_agreement=float(np.mean([comparison.same_label for comparison in compared])),
         speed=speeds[1],
         source_speed=speeds[0],
-        measured_on=MeasuredOn(
-            text=probes.FILE.name,
-            text_sha256=probes.file_sha256(),
-            conversations=len(whole),
-            cut=sum(probe != cut for probe, cut in zip(whole, fitting, strict=True)),
-            answer_tokens=len(kl),
-            speed=conditions(),
-            processor=_processor(),
-        ),
+        measured_on=on,
     )
 
 
@@ -161,7 +169,7 @@ def _compare(models: Models, probe: Probe) -> _Comparison:
     kl, surprise, same = [], [], []
     first: list[Floats] = []
     for token, pair in zip(probe.answer, rows, strict=True):
-        p, q = (_log_softmax(row) for row in pair)
+        p, q = (log_softmax(row.astype(np.float64)) for row in pair)
         kl.append(np.exp(p) @ (p - q))
         surprise.append((-p[token], -q[token]))
         same.append(p.argmax() == q.argmax())
@@ -185,11 +193,6 @@ def _label_scores(model: "NativeModel", probe: Probe, first: Floats) -> list[flo
     for label in probe.labels:
         score = first[label[0]]
         for token, row in zip(label[1:], model.all_logits(label[:-1], kept=len(probe.prompt)), strict=True):
-            score += _log_softmax(row)[token]
+            score += log_softmax(row.astype(np.float64))[token]
         scores.append(float(score))
     return scores
-
-
-def _log_softmax(scores: npt.NDArray[np.float32]) -> Floats:
-    shifted = scores.astype(np.float64) - scores.max()
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float64)

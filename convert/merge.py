@@ -16,13 +16,14 @@ from typing import Any
 
 from convert.checkpoint import Checkpoint
 from convert.companions import CONFIG, GENERATION, Companions, stop_ids
-from convert.files import ConvertError, read_json, written_whole
+from convert.files import ConvertError, new_folder, read_json
 from convert.lora import PROMPT_TOKENS, PROMPTS, SEED, Adapter, Difference, merge_proved
+from convert.report import Done
 from convert.weights import rewrite
 
 
 @dataclass(frozen=True)
-class Merged:
+class Merged(Done):
     """What was merged, and how that was proved.
 
     Attributes:
@@ -61,11 +62,6 @@ class Merged:
     files: dict[str, str]
     seconds: float
 
-    @property
-    def passed(self) -> bool:
-        """Always: a merge that cannot be proved is refused."""
-        return True
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
@@ -101,8 +97,7 @@ def merge(base: Path, adapter: Path, out: Path) -> Merged:
     begun = time.monotonic()
     checkpoint, opened = Checkpoint.open(base), Adapter.open(adapter)
     companions = _agreed(Companions.read(base), Companions.read(adapter))
-    with written_whole(out) as partial:
-        partial.mkdir()
+    with new_folder(out) as partial:
         stops = _write_companions(checkpoint, companions, partial)
         merged = merge_proved(checkpoint, opened)
         files = rewrite(checkpoint, partial, merged.rounded)

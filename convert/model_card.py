@@ -13,7 +13,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from huggingface_hub import ModelCard
 
-from convert.allow_list import CARD, WEIGHTS, Upload
+from convert.allow_list import CARD, MODEL_ENDINGS, Upload
 from convert.figures import Figures, conversion, scores, table, words
 from convert.files import ConvertError
 from copilot.engine.base import METADATA_PREFIX
@@ -135,7 +135,7 @@ def _limits(files: Sequence[Upload], figures: Figures, metadata: Mapping[str, An
         "tasks are unknown to this model.",
     ]
     unmeasured = [
-        f.path for f in files if f.path.endswith(WEIGHTS) and "measured" not in figures.receipts.get(f.path, {})
+        f.path for f in files if f.path.endswith(MODEL_ENDINGS) and "measured" not in figures.receipts.get(f.path, {})
     ]
     if unmeasured:
         limits.append(f"How far {words(unmeasured)} may be from the weights it was made of was not measured.")

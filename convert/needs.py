@@ -20,23 +20,23 @@ FIRST = 1024
 
 
 @dataclass(frozen=True)
-class Reading:
+class CorpusTokens:
     """A corpus as tokens.
 
     Attributes:
         texts: how many.
         tokens: of all texts together.
-        used: each of them once.
+        once: each of them once.
         first: the first ``FIRST`` of them, in order.
     """
 
     texts: int
     tokens: int
-    used: set[int]
+    once: set[int]
     first: list[int]
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, corpus: Sequence[Path]) -> "Reading":
+    def of(cls, tokenizer: Tokenizer, corpus: Sequence[Path]) -> "CorpusTokens":
         """Read all files.
 
         Raises:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convert import child
+from convert import child, probes
 from convert.conversations import CONVERSATIONS
 from convert.files import ConvertError, written_whole
 from convert.gguf_file import GgufFile, read_gguf
@@ -32,14 +32,12 @@ ANSWER = 400
 #: The engine's own way: greedy, and where somebody raises the temperature, the 50 best and nothing else. Ollama's
 #: differs: its penalty on repetition changes even greedy answers.
 SAMPLING = {"temperature": 0.0, "top_k": 50, "top_p": 1.0, "repeat_penalty": 1.0}
-#: What the app asks its model, by which the longest prompt is measured.
-PROBES = Path(__file__).with_name("probes.jsonl")
 #: For templates that never end.
 SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class Learned:
     """What template and tokenizer turned out to be.
 
     Attributes:
@@ -66,7 +64,7 @@ class OllamaFiles:
         files: their names.
         model: path of the GGUF file from there.
         adapter: path of the LoRA from there; empty for none.
-        reading: template and longest prompt.
+        learned: template and longest prompt.
         stops: texts that end an answer.
         trained_context: tokens the model was trained for.
         for_eeg: whether it says that it was trained for the app's prompts.
@@ -76,7 +74,7 @@ class OllamaFiles:
     files: tuple[str, ...]
     model: str
     adapter: str
-    reading: Reading
+    learned: Learned
     stops: tuple[str, ...]
     trained_context: int
     for_eeg: bool
@@ -84,7 +82,7 @@ class OllamaFiles:
     @property
     def needed(self) -> int:
         """Tokens of the longest prompt and an answer."""
-        return self.reading.longest_prompt + ANSWER
+        return self.learned.longest_prompt + ANSWER
 
     @property
     def num_ctx(self) -> int:
@@ -100,17 +98,17 @@ class OllamaFiles:
     def about_context(self) -> str:
         """What ``num_ctx`` rests on."""
         return (
-            f"The longest of {self.reading.prompts} prompts takes {self.reading.longest_prompt} tokens, an answer at "
+            f"The longest of {self.learned.prompts} prompts takes {self.learned.longest_prompt} tokens, an answer at "
             f"most {ANSWER}; the model was trained for {self.trained_context}."
         )
 
     def lines(self) -> list[str]:
         """What is where."""
-        refused = len(CONVERSATIONS) - self.reading.conversations
+        refused = len(CONVERSATIONS) - self.learned.conversations
         return [
             f"written    {', '.join(self.files)} in {self.folder}",
             f"model      {self.model}{f', with adapter {self.adapter}' if self.adapter else ''}",
-            f"template   writes the same as the file's own on {self.reading.conversations} conversations"
+            f"template   writes the same as the file's own on {self.learned.conversations} conversations"
             + (f" ({refused} others it refuses)" if refused else ""),
             f"stops      {'  '.join(self.stops)}",
             f"num_ctx    {self.num_ctx}. {self.about_context}",
@@ -120,7 +118,7 @@ class OllamaFiles:
     def as_dict(self) -> dict[str, Any]:
         """All but the template's text, which has its file."""
         values = asdict(self)
-        values |= values.pop("reading")
+        values |= values.pop("learned")
         del values["template"]
         return {**values, "answer": ANSWER, "num_ctx": self.num_ctx, "passed": self.passed}
 
@@ -144,15 +142,15 @@ def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFile
         _refuse_foreign(adapter, file)
     system = str(file.metadata.get(METADATA_PREFIX + "system", ""))
     boundaries = special(file, "bos"), special(file, "eos")
-    reading = child.run_limited(child.MEMORY_GB, SECONDS, read_model, model, chat_template(file), *boundaries)
-    if system and not reading.takes_system:
+    learned = child.run_limited(child.MEMORY_GB, SECONDS, read_model, model, chat_template(file), *boundaries)
+    if system and not learned.takes_system:
         raise ConvertError(f"{model} carries a system message, and its chat template takes none.")
     report = OllamaFiles(
         folder=str(out),
         files=("Modelfile", "template", *(["system"] if system else []), "params"),
         model=_path_from(out, model),
         adapter=_path_from(out, adapter) if adapter else "",
-        reading=reading,
+        learned=learned,
         stops=stops(file),
         trained_context=file.trained_context or CONTEXT,
         for_eeg=METADATA_PREFIX + "codec" in file.metadata,
@@ -161,7 +159,7 @@ def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFile
     return report
 
 
-def read_model(model: Path, jinja: str, bos: str, eos: str) -> Reading:
+def read_model(model: Path, jinja: str, bos: str, eos: str) -> Learned:
     """Learn the template and measure the longest prompt; only for a child process, which both could kill.
 
     Raises:
@@ -174,10 +172,12 @@ def read_model(model: Path, jinja: str, bos: str, eos: str) -> Reading:
         native = NativeModel(model, threads=1, context=BATCH)
     except (ValueError, MemoryError) as error:
         raise ConvertError(f"{error}.") from error
-    prompts = [turns.text(json.loads(line)["messages"]) for line in PROBES.read_text(encoding="utf-8").splitlines()]
+    prompts = [
+        turns.text(json.loads(line)["messages"]) for line in probes.FILE.read_text(encoding="utf-8").splitlines()
+    ]
     lengths = [len(native.tokenize(prompt, control=True)) for prompt in prompts if prompt is not None]
     begun = native.first_token is not None  # Ollama's runner writes it, and the template must not do so again
-    return Reading(
+    return Learned(
         template=(turns.without(bos) if begun else turns).go(),
         conversations=conversations,
         takes_system=("start", "system") in turns.pieces,
@@ -187,20 +187,20 @@ def read_model(model: Path, jinja: str, bos: str, eos: str) -> Reading:
 
 
 def _write(out: Path, report: OllamaFiles, system: str, license: str) -> None:
-    """All of the files or none."""
+    """None has its final name before all are on the disk; they get their names one after the other."""
     parameters = {"num_ctx": report.num_ctx, "num_predict": ANSWER, **SAMPLING}
     texts = {
         "Modelfile": modelfile(
             model=report.model,
             adapter=report.adapter,
-            template=report.reading.template,
+            template=report.learned.template,
             system=system,
             parameters=parameters,
             stops=report.stops,
             license=license,
             about_context=report.about_context,
         ),
-        "template": report.reading.template,
+        "template": report.learned.template,
         "system": system,
         "params": json.dumps(parameters | {"stop": report.stops}, indent=2, ensure_ascii=False) + "\n",
     }

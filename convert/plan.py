@@ -7,6 +7,7 @@ Every shape that pruning can leave is really tried, by Hugging Face and by llama
 """
 
 import argparse
+import os
 import re
 import time
 from dataclasses import replace
@@ -38,6 +39,7 @@ QWEN2 = Shape(
     tied=True,
     biased=True,
 )
+NUMBER = re.compile("[0-9]{1,10}")
 FORM = "hidden/heads/kv/ffn, with /layers/vocabulary and then /head_dim if they are not 24, 151936 and hidden/heads"
 
 
@@ -86,9 +88,9 @@ def read_shape(text: str) -> Shape:
     Raises:
         ConvertError: the numbers are too few or too many, or do not make a shape.
     """
-    numbers = [int(number) for number in text.split("/")]
+    numbers = [int(number) if NUMBER.fullmatch(number) else 0 for number in text.split("/")]
     if len(numbers) not in (4, 6, 7) or not all(0 < number < 2**31 for number in numbers):
-        raise ConvertError(f"{text} is no shape; write {FORM}.")
+        raise ConvertError(f"{text[:80]} is no shape; write {FORM}.")
     hidden, heads, kv_heads, ffn = numbers[:4]
     layers, vocabulary = numbers[4:6] or (QWEN2.layers, QWEN2.vocabulary)
     if len(numbers) < 7 and hidden % heads:
@@ -111,11 +113,12 @@ def read_shape(text: str) -> Shape:
 
 def _read(model: str) -> tuple[Shape, int | None]:
     """The shape, and what its tokenizer adds to a file; None where that is not known."""
-    if re.fullmatch(r"[\d/]*\d/\d[\d/]*", model, re.ASCII) and not Path(model).is_dir():
-        return read_shape(model), None
     folder = Path(model)
-    if not folder.is_dir():
-        raise ConvertError(f"{model} is neither a folder nor a shape; a shape is {FORM}.")
+    is_folder = os.path.isdir(model)  # unlike pathlib's, no error where a name is too long
+    if re.fullmatch(r"[0-9/]+", model) and not is_folder:
+        return read_shape(model), None
+    if not is_folder:
+        raise ConvertError(f"{model[:80]} is neither a folder nor a shape; a shape is {FORM}.")
     shape = Shape.read(read_json(folder / "config.json"))
     has_tokenizer = (folder / "tokenizer.json").is_file()
     return shape, tokenizer_bytes(folder, shape.vocabulary) if has_tokenizer else None

@@ -5,7 +5,6 @@ copilot.training.probes`` writes it. A prompt is rendered as in use: by the file
 typed kept from becoming control tokens.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,9 +37,18 @@ class Probe:
     labels: tuple[tuple[int, ...], ...]
 
     def cut_to(self, context: int) -> "Probe":
-        """Lose the beginning of the prompt, and of an answer that takes half of the context the end."""
+        """Lose the beginning of the prompt, and of an answer that takes half of the context the end.
+
+        Raises:
+            ConvertError: there would be no prompt left before the answer or a label.
+        """
         answer = self.answer[: context // 2]
         longest = max(len(answer), *map(len, self.labels))
+        if longest >= context:
+            raise ConvertError(
+                f"The model's context of {context} tokens is too small for the conversations that models are measured "
+                f"on; they need at least {longest + 1}."
+            )
         return replace(self, prompt=self.prompt[-(context - longest) :], answer=answer)
 
 
@@ -63,11 +71,6 @@ def read_probes(model: "NativeModel", template: str) -> list[Probe]:
 def shared(a: Sequence[int], b: Sequence[int]) -> int:
     """How many tokens two sequences have in common at their beginning."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
-
-
-def file_sha256() -> str:
-    """Of the file of conversations."""
-    return hashlib.sha256(FILE.read_bytes()).hexdigest()
 
 
 def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -> Probe:

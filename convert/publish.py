@@ -18,11 +18,12 @@ from convert.figures import read_figures
 from convert.gguf_file import read_gguf
 from convert.hub import Repository, endpoint, refuse_bad_name, upload
 from convert.model_card import model_card
+from convert.report import Done
 from convert.space import space_files
 
 
 @dataclass(frozen=True)
-class Publication:
+class Publication(Done):
     """What was published, or would be.
 
     Attributes:
@@ -64,11 +65,6 @@ class Publication:
             "card": self.card,
             "commits": list(self.commits),
         }
-
-    @property
-    def passed(self) -> bool:
-        """Always: what cannot be published is an error."""
-        return True
 
 
 def _plain(repository: Repository) -> dict[str, Any]:

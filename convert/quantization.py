@@ -9,6 +9,7 @@ from typing import Any
 
 from convert.files import written_whole
 from convert.receipt import Receipt, Source
+from convert.report import Done
 
 #: The most that a recommended file may differ from its source, mean divergence in nats a token. By Pinsker's inequality
 #: at most sqrt(0.01 / 2) = 7 % of the probability then lies on other tokens.
@@ -34,16 +35,11 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Quantization:
+class Quantization(Done):
     """The receipts of one source, in the order of the types asked for."""
 
     source: Source
     receipts: tuple[Receipt, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Every type asked for was made."""
-        return True
 
     @property
     def recommended(self) -> Receipt | None:

@@ -15,13 +15,13 @@ from gguf import GGMLQuantizationType
 
 from convert import child
 from convert.dry_run import DryTensor, dry_run
-from convert.files import ConvertError, written_whole
+from convert.files import ConvertError, sha256, written_whole
 from convert.gguf_file import GgufFile, read_gguf
 from convert.imatrix import ImportanceMatrix, measure_importance
 from convert.measure import measure
 from convert.quantization import Quantization
 from convert.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown, run_quantizer
-from convert.receipt import Receipt, Source, fallbacks, sha256
+from convert.receipt import Receipt, Source, fallbacks
 
 #: What a model may be stored in to be quantised.
 FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
@@ -48,9 +48,7 @@ def quantize(
         ConvertError: an unknown type or one that needs ``imatrix``, a source that is damaged or quantised already, or a
             full disk. Types that were finished before stay.
     """
-    refuse_unknown(types)
-    if not imatrix and (needing := [type for type in types if type in NEED_IMATRIX]):
-        raise ConvertError(f"{', '.join(needing)} cannot be made without an importance matrix; give --imatrix TEXT.")
+    refuse_types(types, imatrix)
     file = _full_precision(source)
     outs = _outs(source, out or source.parent, types)
     plan = {type: dry_run(source, type, imatrix=bool(imatrix) and type not in IGNORE_IMATRIX) for type in outs}
@@ -67,13 +65,31 @@ def quantize(
     return quantization
 
 
+def refuse_types(types: Sequence[str], imatrix: Path | None) -> None:
+    """Refuse at once what could not be made later.
+
+    Raises:
+        ConvertError: an unknown type, one that needs a text to measure importance on, or no such text there.
+    """
+    refuse_unknown(types)
+    if not imatrix and (needing := [type for type in types if type in NEED_IMATRIX]):
+        raise ConvertError(f"{', '.join(needing)} cannot be made without an importance matrix; give --imatrix TEXT.")
+    if imatrix and not imatrix.is_file():
+        raise ConvertError(f"{imatrix} is not a file; --imatrix takes a text.")
+
+
+def type_names(text: str) -> list[str]:
+    """The types in a list like ``Q8_0, q4_k_m``."""
+    return [name.strip().upper() for name in text.split(",")]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument("source", type=Path, metavar="F16.gguf", help="a GGUF file in F32, F16 or BF16")
     parser.add_argument(
         "--types",
         required=True,
-        type=lambda text: text.upper().split(","),
+        type=type_names,
         metavar="Q8_0,Q5_K_M,...",
         help=", ".join(BASE),
     )
@@ -96,7 +112,8 @@ def run(options: argparse.Namespace) -> Quantization:
 def _make(
     source: GgufFile, origin: Source, out: Path, type: str, plan: Sequence[DryTensor], matrix: ImportanceMatrix | None
 ) -> Receipt:
-    """Write one type, read it back and measure it; only then does it get its name."""
+    """Write one type, read it back and measure it; only then does it get its name, and last its receipt."""
+    receipt_path = out.with_name(f"{out.stem}.receipt.json")
     with written_whole(out) as partial:
         child.run(run_quantizer, source.path, partial, type, matrix.columns if matrix else None)
         receipt = Receipt.of(
@@ -108,7 +125,8 @@ def _make(
             imatrix=matrix.text if matrix else None,
             measured=measure(source, partial, type),
         )
-        receipt.write(out.with_name(f"{out.stem}.receipt.json"))
+        receipt_path.unlink(missing_ok=True)  # that of an earlier file, which is now replaced
+    receipt.write(receipt_path)
     return receipt
 
 

@@ -4,7 +4,6 @@ The types are read back from the finished file. Beside them stands what llama.cp
 type): the two differ where a tensor's rows did not fit.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from typing import Any
 from gguf import GGMLQuantizationType
 
 from convert.dry_run import DryTensor
-from convert.files import ConvertError, written_whole
+from convert.files import ConvertError, sha256, written_whole
 from convert.gguf_file import read_gguf
 from convert.imatrix import ImportanceText
 from convert.measure import Measurement
@@ -127,12 +126,6 @@ class Receipt:
 def fallbacks(planned: Iterable[DryTensor]) -> tuple[Fallback, ...]:
     """Those of the tensors whose rows do not fit."""
     return tuple(Fallback(t.name, t.shape[0], t.wanted.name, t.type.name) for t in planned if t.fell_back)
-
-
-def sha256(path: Path) -> str:
-    """Of a whole file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _shares(parts: Iterable[tuple[GGMLQuantizationType, int]]) -> dict[str, Share]:

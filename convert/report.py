@@ -18,3 +18,12 @@ class Report(Protocol):
     def passed(self) -> bool:
         """False where the verb's own question was answered with no (``check``): exit status 1."""
         ...
+
+
+class Done:
+    """The ending of verbs that ask nothing: what cannot be done is refused instead."""
+
+    @property
+    def passed(self) -> bool:
+        """Always."""
+        return True

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from convert.files import ConvertError
 
 Number = TypeVar("Number", bound=np.generic)
+#: Of the numbers of ``Llama3Scaling``, in its order.
+CONFIG_NAMES = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,16 @@ class Llama3Scaling:
         Raises:
             ConvertError: a number is missing, not positive, or the two limits are in the wrong order.
         """
-        names = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
-        values = [rope.get(name) for name in names]
+        values = [rope.get(name) for name in CONFIG_NAMES]
         numbers = [float(value) for value in values if isinstance(value, int | float) and 0 < value < 2**31]
-        if len(numbers) < len(names) or numbers[1] >= numbers[2]:
-            raise ConvertError(f"config.json has to give {', '.join(names)} of its llama3 rotary embedding.")
+        if len(numbers) < len(CONFIG_NAMES) or numbers[1] >= numbers[2]:
+            raise ConvertError(f"config.json has to give {', '.join(CONFIG_NAMES)} of its llama3 rotary embedding.")
         return cls(*numbers)
+
+    def as_config(self) -> dict[str, Any]:
+        """What ``read`` takes it from."""
+        numbers = (self.factor, self.low, self.high, int(self.context))
+        return {"rope_type": "llama3"} | dict(zip(CONFIG_NAMES, numbers, strict=True))
 
     def divisors(self, base: float, head_dim: int) -> npt.NDArray[np.float32]:
         """By how much each pair turns slower than without scaling; shape (head_dim / 2,).

@@ -48,7 +48,6 @@ class Shape:
     rope_base: float
     tied: bool
     biased: bool
-
     rope_scaling: Llama3Scaling | None = None
 
     @classmethod
@@ -87,8 +86,13 @@ class Shape:
 
     @property
     def gguf_architecture(self) -> str:
-        """What llama.cpp computes it as: its ``qwen2`` wants query heads that are together as wide as the model."""
-        return "qwen2" if self.architecture == "Qwen2ForCausalLM" and self.q_width == self.hidden else "llama"
+        """What llama.cpp computes it as.
+
+        Its ``qwen2`` wants query heads that are together as wide as the model, and has no place for a scaled rotary
+        embedding; its ``llama`` computes the same with both.
+        """
+        plain = self.q_width == self.hidden and self.rope_scaling is None
+        return "qwen2" if self.architecture == "Qwen2ForCausalLM" and plain else "llama"
 
     @property
     def q_width(self) -> int:
@@ -161,6 +165,9 @@ def _refuse_variants(config: dict[str, Any], rope: Any) -> None:
         raise ConvertError("Rotary embeddings can be converted plain or scaled as llama3, and not in another way.")
     if (config | rope).get("partial_rotary_factor") not in (None, 1, 1.0):
         raise ConvertError("Rotary embeddings that turn only a part of each head cannot be converted.")
-    windows = config.get("use_sliding_window") or "sliding_attention" in (config.get("layer_types") or [])
+    kinds = config.get("layer_types") or []
+    if not isinstance(kinds, list):
+        raise ConvertError("config.json gives layer_types that are no list.")
+    windows = config.get("use_sliding_window") or "sliding_attention" in kinds
     if windows or config.get("hidden_act", "silu") != "silu" or config.get("mlp_bias"):
         raise ConvertError("Sliding windows, feed-forward biases and activations but silu cannot be converted.")

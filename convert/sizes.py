@@ -17,7 +17,7 @@ from convert.checkpoint import Checkpoint
 from convert.dry_run import DryTensor, dry_run_here
 from convert.files import scratch_folder
 from convert.gguf_file import DEFAULT_ALIGNMENT
-from convert.gguf_tensors import gguf_tensors
+from convert.gguf_tensors import announce, gguf_tensors
 from convert.progress import each
 from convert.quantizer import BASE, NEED_IMATRIX
 from convert.shape import Shape
@@ -95,8 +95,7 @@ def write_hole(shape: Shape, path: Path) -> int:
     """
     writer = gguf.GGUFWriter(path, shape.gguf_architecture)
     tensors = gguf_tensors(Checkpoint(path.parent, {}, shape, {}), gguf.GGMLQuantizationType.F16)
-    for tensor in tensors:
-        writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
+    announce(writer, tensors)
     add_shape(writer, shape)
     _write_header(writer)
     header = _aligned(path.stat().st_size)

@@ -34,24 +34,24 @@ class Speed:
     decode: float
 
 
-def measure(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
+def side_by_side(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
     """Time GGUF files, each with its own tokens of the same text, which are repeated where they are too few.
 
     Raises:
         ConvertError: llama.cpp cannot load a file.
     """
-    return child.run(_measure, [(path, list(tokens)) for path, tokens in models])
+    return child.run(_time, [(path, list(tokens)) for path, tokens in models])
 
 
 def conditions() -> str:
     """What a measurement was made on, in words."""
     return (
-        f"llama.cpp, {usable_threads()} threads, {_processor()}; medians of {ROUNDS} alternating rounds, "
-        f"{PROMPT_TOKENS} prompt tokens and {DECODED_TOKENS} decoded"
+        f"llama.cpp, {usable_threads()} threads, {_processor()}; medians of {ROUNDS} alternating rounds after one that "
+        f"was not counted, {PROMPT_TOKENS} prompt tokens and {DECODED_TOKENS} decoded"
     )
 
 
-def _measure(models: list[tuple[Path, list[int]]]) -> list[Speed]:
+def _time(models: list[tuple[Path, list[int]]]) -> list[Speed]:
     from copilot.engine.native import NativeModel
 
     try:
@@ -59,13 +59,14 @@ def _measure(models: list[tuple[Path, list[int]]]) -> list[Speed]:
     except ValueError as error:
         raise ConvertError(f"{error}.") from error
     texts = [(tokens * (TOKENS // len(tokens) + 1))[:TOKENS] for _, tokens in models]
-    seconds: list[list[tuple[float, float]]] = [[] for _ in models]
-    for _ in each(range(ROUNDS), "Measuring speed"):
-        for model, text, times in zip(loaded, texts, seconds, strict=True):
-            times.append(_once(model, text))
+    rounds = [
+        [_once(model, text) for model, text in zip(loaded, texts, strict=True)]
+        for _ in each(range(1 + ROUNDS), "Measuring speed")
+    ]
+    counted = rounds[1:]  # in the first, the weights come from the disk and the processor wakes up
     return [
         Speed(PROMPT_TOKENS / median(p for p, _ in times), DECODED_TOKENS / median(d for _, d in times))
-        for times in seconds
+        for times in zip(*counted, strict=True)
     ]
 
 

@@ -1,29 +1,47 @@
-"""The token ids that ``config.json`` and ``generation_config.json`` name: which they are, and the same with new ids."""
+"""The token ids that a checkpoint's configurations name: which they are, and the same with new ids."""
 
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from convert.files import ConvertError
 
 _KEYS = re.compile(r"(_token_ids?|suppress_tokens|words_ids)$")
+_ADDED = "added_tokens_decoder"
 
 
 def named_ids(config: Mapping[str, Any]) -> set[int]:
-    """Every id under a key that holds ids; negative ones mean none."""
-    return {i for key, value in config.items() if _KEYS.search(key) for i in _flat(value) if i >= 0}
+    """Every id under a key that holds ids, and of every added token; negative ones mean none.
+
+    Raises:
+        ConvertError: there is something else under such a key.
+    """
+    named = {i for key, value in config.items() if _KEYS.search(key) for i in _flat(value) if i >= 0}
+    return named | _added(config).keys()
 
 
 def renumbered(config: Mapping[str, Any], ids: Mapping[int, int]) -> dict[str, Any]:
     """The configuration with new ids, ``ids`` giving the new one of each old one that is named."""
-    return {key: _mapped(value, ids) if _KEYS.search(key) else value for key, value in config.items()}
+    new = {key: _mapped(value, ids) if _KEYS.search(key) else value for key, value in config.items()}
+    if added := _added(config):
+        new[_ADDED] = {str(ids[token]): value for token, value in added.items()}
+    return new
 
 
-def _flat(value: Any) -> list[int]:
-    if isinstance(value, list):
-        return [i for part in value for i in _flat(part)]
-    if value is not None and not isinstance(value, int):
-        raise ConvertError(f"The configuration names {value!r} where a token's id should be.")
+def _added(config: Mapping[str, Any]) -> dict[int, Any]:
+    """What older settings of tokenizers hold of every added token, by its id."""
+    added = config.get(_ADDED) or {}
+    if not isinstance(added, dict) or not all(re.fullmatch("[0-9]{1,10}", key) for key in added):
+        raise ConvertError(f"The configuration has {_ADDED} that are not ordered by tokens' ids.")
+    return {int(key): value for key, value in added.items()}
+
+
+def _flat(value: Any, levels: int = 2) -> list[int]:
+    if isinstance(value, list) and levels:
+        return [i for part in value for i in _flat(part, levels - 1)]
+    if value is not None and type(value) is not int:
+        raise ConvertError(f"The configuration names {reprlib.repr(value)} where a token's id should be.")
     return [] if value is None else [value]
 
 

@@ -62,7 +62,7 @@ def why_not_in_llama(shape: Shape) -> str | None:
 
 def write_trial(shape: Shape, folder: Path) -> None:
     """Write a checkpoint of two layers and this shape, with a tokenizer of bytes, to ``folder``."""
-    tried = replace(shape, layers=LAYERS, vocabulary=ROWS, context=CONTEXT, rope_scaling=None)
+    tried = replace(shape, layers=LAYERS, vocabulary=ROWS, context=CONTEXT)
     random = np.random.default_rng(0)
     tensors = {
         name: (random.standard_normal(size, np.float32) * 0.05 + name.endswith("norm.weight")).astype(np.float16)
@@ -75,6 +75,7 @@ def write_trial(shape: Shape, folder: Path) -> None:
 
 def config_of(shape: Shape) -> dict[str, Any]:
     """The ``config.json`` of a checkpoint of this shape, its head width always spelled out."""
+    scaling = shape.rope_scaling.as_config() if shape.rope_scaling else {}
     return {
         "architectures": [shape.architecture],
         "model_type": MODEL_TYPES[shape.architecture],
@@ -87,7 +88,7 @@ def config_of(shape: Shape) -> dict[str, Any]:
         "vocab_size": shape.vocabulary,
         "max_position_embeddings": shape.context,
         "rms_norm_eps": shape.rms_eps,
-        "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_base},
+        "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_base} | scaling,
         "tie_word_embeddings": shape.tied,
         "attention_bias": shape.biased,
         "dtype": "float16",

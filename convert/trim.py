@@ -10,7 +10,6 @@ digits (EEG is written in them), what all of these are merged from, and those le
 import argparse
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,9 +23,10 @@ from convert.bpe import ByteLevelBpe
 from convert.checkpoint import Checkpoint
 from convert.companions import CONFIG, GENERATION, SPECIAL_MAP, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, Companions
 from convert.corpus import read_texts
-from convert.files import ConvertError, read_json, written_whole
-from convert.needs import Reading, encode, spoken
+from convert.files import ConvertError, new_folder, read_json, scratch_folder
+from convert.needs import CorpusTokens, encode, spoken
 from convert.progress import each
+from convert.report import Done
 from convert.to_gguf import to_gguf
 from convert.token_ids import named_ids, renumbered
 from convert.weights import rewrite
@@ -38,7 +38,7 @@ CONFIGS = (CONFIG, GENERATION, TOKENIZER_CONFIG)
 
 
 @dataclass(frozen=True)
-class Size:
+class Counts:
     """Of a model: tokens, rows of the embedding, numbers in all weights, and their bytes as stored."""
 
     tokens: int
@@ -47,7 +47,7 @@ class Size:
     bytes: int
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, tokenizer: Tokenizer) -> "Size":
+    def of(cls, checkpoint: Checkpoint, tokenizer: Tokenizer) -> "Counts":
         """Of a checkpoint and its tokenizer."""
         shape, stored = checkpoint.shape, checkpoint.stored
         weights = sum(stored[name].data_range.size for name in shape.tensors())
@@ -55,7 +55,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Trimmed:
+class Trimmed(Done):
     """What was cut, and what it gained.
 
     Attributes:
@@ -72,8 +72,8 @@ class Trimmed:
     """
 
     out: str
-    before: Size
-    after: Size
+    before: Counts
+    after: Counts
     texts: int
     corpus_tokens: int
     speed_before: speed.Speed | None
@@ -81,11 +81,6 @@ class Trimmed:
     measured_on: str
     files: dict[str, str]
     seconds: float
-
-    @property
-    def passed(self) -> bool:
-        """Always: a vocabulary that would change the corpus's tokens is refused."""
-        return True
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -124,28 +119,23 @@ def trim(model: Path, corpus: Sequence[Path], out: Path) -> Trimmed:
     checkpoint, companions = Checkpoint.open(model), Companions.read(model)
     if companions.tokenizer is None:
         raise ConvertError(f"{model} has no {TOKENIZER}; save the tokenizer beside the model.")
-    old, bpe = companions.tokenizer, ByteLevelBpe.of(companions.tokenizer)
-    reading = Reading.of(old, corpus)
+    old, used = companions.tokenizer, CorpusTokens.of(companions.tokenizer, corpus)
     configs = {name: read_json(model / name) for name in CONFIGS if (model / name).exists()}
-    wanted = reading.used | bpe.bytes | bpe.added | spoken(old, companions.template)
-    wanted = wanted.union(*map(named_ids, configs.values()))
+    wanted = used.once | spoken(old, companions.template).union(*map(named_ids, configs.values()))
     _refuse_strangers(wanted, old, checkpoint)
-    kept = sorted(bpe.filled(bpe.closed(wanted), ROWS_MULTIPLE))
-    ids = {token: row for row, token in enumerate(kept)}
-    new = bpe.cut(ids)
+    ids, new = _cut(old, wanted)
     _refuse_changed(old, new, ids, corpus)
-    with written_whole(out) as partial:
-        partial.mkdir()
+    with new_folder(out) as partial:
         _write_companions(companions, configs, ids, partial)
         new.save(str(partial / TOKENIZER))
-        files = rewrite(checkpoint, partial, lambda name, stored: stored[kept] if name in EMBEDDINGS else stored)
-        before, after, measured_on = _speeds({model: reading.first, partial: [ids[token] for token in reading.first]})
+        files = rewrite(checkpoint, partial, lambda name, rows: rows[list(ids)] if name in EMBEDDINGS else rows)
+        before, after, measured_on = _speeds({model: used.first, partial: [ids[token] for token in used.first]})
         return Trimmed(
             out=str(out),
-            before=Size.of(checkpoint, old),
-            after=Size.of(Checkpoint.open(partial), new),
-            texts=reading.texts,
-            corpus_tokens=reading.tokens,
+            before=Counts.of(checkpoint, old),
+            after=Counts.of(Checkpoint.open(partial), new),
+            texts=used.texts,
+            corpus_tokens=used.tokens,
             speed_before=before,
             speed_after=after,
             measured_on=measured_on,
@@ -166,6 +156,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Trimmed:
     """The verb, from the command line."""
     return trim(options.model, options.corpus, options.out)
+
+
+def _cut(tokenizer: Tokenizer, wanted: set[int]) -> tuple[dict[int, int], Tokenizer]:
+    """Old id -> new id of every token that is kept, in order, and the tokenizer of them."""
+    bpe = ByteLevelBpe.of(tokenizer)
+    kept = sorted(bpe.filled(bpe.closed(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
+    ids = {token: row for row, token in enumerate(kept)}
+    return ids, bpe.cut(ids)
 
 
 def _refuse_strangers(wanted: set[int], tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
@@ -190,8 +188,6 @@ def _write_companions(
         written = renumbered(config, ids)
         if name == CONFIG:
             written["vocab_size"] = len(ids)
-        if named := config.get("added_tokens_decoder"):
-            written["added_tokens_decoder"] = {str(ids[int(token)]): value for token, value in named.items()}
         (folder / name).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for name in (SPECIAL_MAP, "README.md"):
         if (companions.folder / name).is_file():
@@ -201,14 +197,13 @@ def _write_companions(
 
 
 def _speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | None, speed.Speed | None, str]:
-    """Both models as F16 files that are gone afterwards; a model that cannot be converted is no reason not to trim."""
-    with tempfile.TemporaryDirectory(dir=list(models)[-1]) as beside:
-        try:
-            files = []
-            for i, (folder, tokens) in enumerate(models.items()):
-                to_gguf(folder, Path(beside) / f"{i}.gguf", type="f16")
-                files.append((Path(beside) / f"{i}.gguf", tokens))
-            before, after = speed.measure(files)
-        except ConvertError as error:
-            return None, None, f"not measured, because there is no GGUF file: {str(error).rstrip('.')}"
+    """Both models as F16 files that are gone afterwards; one that llama.cpp cannot run is no reason not to trim."""
+    try:
+        with scratch_folder(list(models)[-1]) as beside:
+            files = [(beside / f"{i}.gguf", tokens) for i, tokens in enumerate(models.values())]
+            for folder, (file, _) in zip(models, files, strict=True):
+                to_gguf(folder, file, type="f16")
+            before, after = speed.side_by_side(files)
+    except ConvertError as error:
+        return None, None, f"not measured: {str(error).rstrip('.')}"
     return before, after, f"F16 files, the corpus's first tokens, {speed.conditions()}"

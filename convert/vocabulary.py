@@ -10,13 +10,12 @@ difference stays: llama.cpp takes text as it comes, where Qwen2's tokenizer comp
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ijson  # type: ignore[import-untyped]
 from gguf import GGUFWriter, SpecialVocab, TokenType
 
-from convert.files import ConvertError
+from convert.files import ConvertError, scratch_folder
 
 WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -147,10 +146,15 @@ def _tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tu
     return tokens, types
 
 
+def looks_like_control(text: str) -> bool:
+    """Whether a token is made to be unreachable by typing, even where the tokenizer does not call it special."""
+    return text.startswith("<|") and text.endswith("|>")
+
+
 def _kind(token: dict[str, Any]) -> TokenType:
     """What looks like a control token is one, also where the tokenizer does not say so: typed in, it must not work."""
-    looks_so = token["content"].startswith("<|") and token["content"].endswith("|>")
-    return TokenType.CONTROL if token["special"] or looks_so else TokenType.USER_DEFINED
+    control = token["special"] or looks_like_control(token["content"])
+    return TokenType.CONTROL if control else TokenType.USER_DEFINED
 
 
 def _pre_tokenizer(tokenizer: dict[str, Any]) -> str:
@@ -191,10 +195,10 @@ def _special(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVo
 
 def _found_by_gguf(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
     """What the package finds in a folder where only the large parts of tokenizer.json are missing."""
-    with TemporaryDirectory() as name:
+    with scratch_folder() as folder:
         for path in model_dir.resolve().iterdir():
             if path.name != "tokenizer.json":
-                (Path(name) / path.name).symlink_to(path)
+                (folder / path.name).symlink_to(path)
         small = {key: tokenizer.get(key) for key in ("added_tokens", "post_processor")}
-        (Path(name) / "tokenizer.json").write_text(json.dumps(small), encoding="utf-8")
-        return SpecialVocab(Path(name), n_vocab=rows)
+        (folder / "tokenizer.json").write_text(json.dumps(small), encoding="utf-8")
+        return SpecialVocab(folder, n_vocab=rows)

@@ -1,13 +1,12 @@
 """Write a checkpoint's weights anew, file by file, and read them back before anybody relies on them."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError
+from convert.files import ConvertError, sha256
 from convert.progress import each
 
 INDEX = "model.safetensors.index.json"
@@ -39,7 +38,7 @@ def rewrite(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], A
         weight_map = {name: source.name for source, held in names.items() for name in held}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    return {name: _sha256(folder / name) for name in sizes}
+    return {name: sha256(folder / name) for name in sizes}
 
 
 def _write(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:
@@ -68,8 +67,3 @@ def _same_bits(one: Any, other: Any) -> bool:
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
     return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))  # NaN, too, equals itself
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,19 +4,23 @@ Where the two differ, and why:
 
 - ``ADDED`` lists the keys that only ours writes.
 - A pruned Qwen2 whose query heads are not together as wide as the model: theirs writes a ``qwen2`` file that llama.cpp
-  then refuses to load; ours writes the ``llama`` architecture, which computes the same. Nothing to compare.
+  then refuses to load; ours writes the ``llama`` architecture, which computes the same with the rows of query and key
+  in another order. All other tensors are the same.
 - Ours refuses what theirs converts to something else than was trained: no chat template, no end-of-text token, biases
   of the feed-forward part, sliding windows. The tests of ours show each.
 """
 
 import json
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
 from convert.gguf_file import read_gguf
-from convert.to_gguf import TYPES, to_gguf
+from convert.rope import interleaved
+from convert.to_gguf import to_gguf
+from convert.write_gguf import TYPES
 from tests.llama_cpp_converter import convert_all
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.tiny_checkpoint import make_checkpoint, make_llama_tokenizer, make_tokenizer
@@ -61,6 +65,8 @@ def llama3_tokenizer():
     return make_llama_tokenizer(steps, whole_words=True)
 
 
+#: Pruned by a half: query heads that are together narrower than the model.
+NARROW = {"hidden": 448, "heads": 6, "kv_heads": 2, "ffn": 2432, "head_dim": 64, "dtype": "bfloat16"}
 #: Name -> what the checkpoint is, and the pre-tokenizer theirs is told where the tokenizer is made up.
 CHECKPOINTS = {
     "tied": (lambda: {"tokenizer": qwen2_with_tools()}, "qwen2"),
@@ -77,6 +83,7 @@ CHECKPOINTS = {
         lambda: {"llama": True, "tokenizer": llama3_tokenizer(), "head_dim": 32, "rope_parameters": LLAMA3},
         "llama-bpe",
     ),
+    "narrow heads": (lambda: NARROW, "qwen2"),
     "real vocabulary": (lambda: {"tokenizer": make_qwen2_tokenizer(), "rows": ROWS, "layers": 1}, ""),
 }
 
@@ -118,8 +125,11 @@ def tensors(file):
         return found
 
 
+SAME = [name for name in CHECKPOINTS if name != "narrow heads"]
+
+
 @pytest.mark.parametrize("type", TYPES)
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize("name", SAME)
 def test_tensors_are_the_same_bit_for_bit(converted, name, type):
     ours, theirs = (tensors(file) for file in both(converted, name, type))
     assert ours.keys() == theirs.keys()
@@ -127,7 +137,19 @@ def test_tensors_are_the_same_bit_for_bit(converted, name, type):
 
 
 @pytest.mark.parametrize("type", TYPES)
-@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_of_narrow_heads_only_the_order_of_query_and_key_rows_differs(converted, type):
+    ours, theirs = (tensors(file) for file in both(converted, "narrow heads", type))
+    assert ours.keys() == theirs.keys()
+    turned = {tensor for tensor in ours if ours[tensor] != theirs[tensor]}
+    assert turned == {f"blk.{i}.attn_{which}.{part}" for i in (0, 1) for which in "qk" for part in ("weight", "bias")}
+    for tensor in turned:
+        shape, kind, data = theirs[tensor]
+        rows = np.frombuffer(data, np.uint8).reshape(shape[-1], -1)
+        assert ours[tensor] == (shape, kind, interleaved(rows, NARROW["head_dim"]).tobytes())
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize("name", SAME)
 def test_every_key_of_theirs_is_in_ours_with_its_value(converted, name, type):
     ours, theirs = (file.metadata for file in both(converted, name, type))
     assert len(theirs) > 20

@@ -440,6 +440,30 @@ def test_a_file_that_cannot_be_read_is_one_sentence(files, checkpoint, folder, c
     assert shown.out == ""
 
 
+@pytest.mark.parametrize("name", ["f32", "narrow"])
+def test_no_place_for_temporary_files_is_one_sentence(files, checkpoint, folder, capsys, monkeypatch, name):
+    """Also where the file differs: that is no reason why llama.cpp could not run."""
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "gone"))
+    assert main(["check", str(files[name]), "--against", str(checkpoint)]) == 2
+    shown = capsys.readouterr()
+    assert "Temporary files could not be written" in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+    assert shown.out == ""
+
+
+def test_a_tokenizer_that_fails_without_a_word_is_told_by_the_kind_of_its_error(
+    files, checkpoint, tmp_path, monkeypatch
+):
+    from transformers import AutoTokenizer
+
+    def fail(*_, **__):
+        raise KeyError
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", fail)
+    with pytest.raises(ConvertError, match=r"has no tokenizer that can be loaded: KeyError"):
+        compare_running(files["f32"], checkpoint, None, tmp_path)
+
+
 def test_a_file_that_only_llama_cpp_refuses_is_one_sentence(files, checkpoint, tmp_path, capsys):
     path = edit(files["f32"], tmp_path / "f.gguf", {"tokenizer.ggml.model": None})
     assert main(["check", str(path), "--against", str(checkpoint)]) == 2

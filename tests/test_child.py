@@ -46,6 +46,11 @@ def test_a_crash_is_a_sentence_that_names_the_signal():
         child.run(os.abort)
 
 
+def test_a_child_that_cannot_even_start_is_a_sentence():
+    with pytest.raises(ConvertError, match=r"ended with status|died of"):
+        child.run_limited(0.01, 60, double, bytes(10_000_000))
+
+
 def test_a_hang_is_ended():
     begun = time.monotonic()
     with pytest.raises(ConvertError, match="after 1 seconds"):

@@ -3,6 +3,7 @@
 import contextlib
 import struct
 import time
+import tracemalloc
 
 import gguf
 import pytest
@@ -80,6 +81,60 @@ def test_a_file_cut_short_anywhere_is_refused(whole, tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(ConvertError):
             read_gguf(path)
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        pytest.param(header(0, 1, text(b"k") + struct.pack("<IIQ", 9, 6, 15 * 10**6)), id="an array of 60 MB"),
+        pytest.param(header(0, 1, text(b"k") + struct.pack("<IIQ", 9, 7, 10**7)), id="ten million truth values"),
+        pytest.param(header(0, 1, text(b"k") + struct.pack("<IIQ", 9, 8, 5 * 10**6)), id="five million empty texts"),
+        pytest.param(
+            header(0, 4, (text(b"k") + struct.pack("<IIQ", 9, 10, 2**21) + bytes(2**24)) * 3), id="many arrays"
+        ),
+        pytest.param(header(0, 1, text(b"k") + struct.pack("<IQ", 8, 100 * 2**20)), id="a text of 100 MB"),
+        pytest.param(header(2 * 10**6, 0), id="two million tensors"),
+        pytest.param(header(0, 10**6), id="a million keys"),
+    ],
+)
+def test_a_file_cannot_make_us_keep_far_more_than_a_vocabulary(tmp_path, filling):
+    path = tmp_path / "huge.gguf"
+    with path.open("wb") as file:
+        file.write(filling)
+        file.truncate(len(filling) + 101 * 2**20)  # what the header announces is there
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConvertError, match="damaged"):
+            read_gguf(path)
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_vocabulary_in_use_is_read(tmp_path):
+    """As large as Gemma's."""
+    tokens, merges = 262_144, 514_906
+    strings = {b"tokens": [b"token%d" % i for i in range(tokens)], b"merges": [b"mer ge%d" % i for i in range(merges)]}
+    pairs = [
+        text(name) + struct.pack("<IIQ", 9, 8, len(values)) + b"".join(map(text, values))
+        for name, values in strings.items()
+    ]
+    pairs += [text(b"scores") + struct.pack("<IIQ", 9, 6, tokens) + struct.pack(f"<{tokens}f", *range(tokens))]
+    pairs += [text(b"types") + struct.pack("<IIQ", 9, 5, tokens) + struct.pack("<i", 1) * tokens]
+    path = tmp_path / "large.gguf"
+    path.write_bytes(header(0, len(pairs), b"".join(pairs)))
+    metadata = read_gguf(path).metadata
+    assert {name: len(values) for name, values in metadata.items()} == {
+        "tokens": tokens,
+        "merges": merges,
+        "scores": tokens,
+        "types": tokens,
+    }
+    assert (metadata["tokens"][-1], metadata["merges"][-1], metadata["scores"][-1]) == (
+        "token262143",
+        "mer ge514905",
+        262_143.0,
+    )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)

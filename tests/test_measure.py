@@ -1,17 +1,22 @@
 """The figures of a comparison are what anybody would compute from the two models' own probabilities."""
 
+import copy
+import hashlib
 import io
+import itertools
 import json
+import re
 from contextlib import redirect_stdout
 
 import gguf
 import numpy as np
 import pytest
 
-from convert import probes
+from convert import probes, speed
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.measure import measure
+from tests.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.tiny_model import CHATML, write_tiny_gguf
 
 CONTEXT = 256
@@ -84,6 +89,96 @@ def test_the_figures_are_those_that_numpy_computes_from_the_weights(pair, measur
     assert measured.measured_on.answer_tokens == len(kl)
 
 
+def tokenizer_of_halves():
+    """Makes two tokens of most labels (longer ones are less likely whatever a model has read), and short prompts."""
+    labels = CONVERSATIONS[0]["labels"]
+    texts = [message["content"] for conversation in CONVERSATIONS for message in conversation["messages"]]
+    texts = [re.sub("|".join(label.strip() for label in labels), "", text) for text in texts]
+    halves = [half for label in labels for half in (label[:3], label[3:])]
+    return make_tokenizer([*texts, *halves * 500], size=600)
+
+
+def checkpoint_log_probabilities(folder, read):
+    """What Hugging Face's model says: for each probe the rows of its answer, and the score of each of its labels."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+    def log_softmax(tokens, **cache):
+        logits = model(input_ids=torch.tensor([tokens]), **cache).logits[0].double()
+        return torch.log_softmax(logits, dim=1).numpy()
+
+    for probe in read:
+        with torch.no_grad():
+            rows = log_softmax((*probe.prompt, *probe.answer))[len(probe.prompt) - 1 : -1]
+            prompt = model(input_ids=torch.tensor([probe.prompt])).past_key_values
+            scores = []
+            for label in probe.labels:
+                behind = np.vstack([rows[:1], log_softmax(label, past_key_values=copy.deepcopy(prompt))[:-1]])
+                scores.append(behind[range(len(label)), label].sum())
+        yield rows, scores
+
+
+def test_every_token_sees_all_of_the_prompt_as_in_hugging_faces_model(tmp_path):
+    """Here attention and positions matter, prompts fit whole, and no label is one token."""
+    pytest.importorskip("transformers", reason="conversion needs requirements-dev.txt")
+    from convert.to_gguf import to_gguf
+    from copilot.engine.native import NativeModel
+
+    paths, of_halves = [], tokenizer_of_halves()
+    for name, spread in (("source", 0.3), ("other", 0.2)):
+        make_checkpoint(tmp_path / name, tokenizer=of_halves, max_position_embeddings=2048, initializer_range=spread)
+        paths.append(tmp_path / f"{name}.gguf")
+        to_gguf(tmp_path / name, paths[-1], type="f32")
+    source = read_gguf(paths[0])
+    model = NativeModel(paths[0], threads=1, context=64)
+    read = probes.read_probes(model, source.metadata["tokenizer.chat_template"])
+    model.close()
+    kl, surprise, same, agree = [], [], [], []
+    of_both = zip(*(checkpoint_log_probabilities(tmp_path / name, read) for name in ("source", "other")), strict=True)
+    for probe, ((p, p_labels), (q, q_labels)) in zip(read, of_both, strict=True):
+        kl += (np.exp(p) * (p - q)).sum(axis=1).tolist()
+        surprise += [(-p[i, token], -q[i, token]) for i, token in enumerate(probe.answer)]
+        same += (p.argmax(axis=1) == q.argmax(axis=1)).tolist()
+        agree.append(np.argmax(p_labels) == np.argmax(q_labels))
+    measured = measure(source, paths[1], "other")
+    assert measured.measured_on.cut == 0
+    assert min(len(label) for label in read[0].labels) > 1
+    assert 0.1 < np.mean(agree) < 0.9
+    assert measured.label_agreement == pytest.approx(np.mean(agree), abs=0.001)
+    assert measured.same_top1 == pytest.approx(np.mean(same), abs=0.001)
+    assert measured.mean_kl == pytest.approx(np.mean(kl), rel=1e-3)
+    assert measured.p99_kl == pytest.approx(np.percentile(kl, 99), rel=1e-3)
+    assert [measured.source_perplexity, measured.perplexity] == pytest.approx(
+        np.exp(np.mean(surprise, axis=0)), rel=1e-3
+    )
+
+
+def test_a_context_without_room_for_a_prompt_costs_a_sentence(tmp_path):
+    tokens = tokenizer(bigram(tmp_path / "vocabulary.gguf"))
+    of = CONVERSATIONS[0]
+    prefix = len(tokens(of["prefix"]))
+    least = 1 + max(len(tokens(of["prefix"] + label)) - prefix for label in of["labels"])
+    path = write_tiny_gguf(tmp_path / "least.gguf", context=least)
+    assert measure(read_gguf(path), path, "itself").label_agreement == 1
+    for context in (1, 4, least - 1):
+        path = write_tiny_gguf(tmp_path / f"{context}.gguf", context=context)
+        with pytest.raises(ConvertError, match=f"context of {context} tokens is too small .* at least {least}"):
+            measure(read_gguf(path), path, "itself")
+
+
+def test_the_first_round_of_a_speed_measurement_is_not_counted(tmp_path, monkeypatch):
+    """By a clock on which prompts and answers take 0.1 s, then 1, 2, 3, 4 and 5 s."""
+    clock = itertools.accumulate(itertools.chain.from_iterable((0, s, s) for s in (0.1, 1, 2, 3, 4, 5)))
+    path = write_tiny_gguf(tmp_path / "tiny.gguf")
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(speed.child, "run", lambda function, *args: function(*args))
+    (found,) = speed.side_by_side([(path, range(256))])
+    assert found.prompt == pytest.approx(speed.PROMPT_TOKENS / 3)
+    assert found.decode == pytest.approx(speed.DECODED_TOKENS / 3)
+
+
 def test_a_model_agrees_with_itself(tmp_path):
     path = write_tiny_gguf(tmp_path / "tiny.gguf", context=CONTEXT)
     measured = measure(read_gguf(path), path, "itself")
@@ -93,11 +188,13 @@ def test_a_model_agrees_with_itself(tmp_path):
 
 
 def test_the_figures_say_what_they_were_measured_on(measured):
+    import llama_cpp
+
     on = measured.measured_on
     assert on.conversations == on.cut == len(CONVERSATIONS)  # this model's context is far too small for any of them
-    assert on.text_sha256 == probes.file_sha256()
-    assert "threads" in on.speed
-    assert "OPENMP" in on.processor
+    assert on.text_sha256 == hashlib.sha256(probes.FILE.read_bytes()).hexdigest()
+    assert f"{speed.usable_threads()} threads" in on.speed
+    assert set(on.processor) == set(re.findall(r"(\w+) = [1-9]", llama_cpp.llama_print_system_info().decode()))
     assert min(measured.speed.prompt, measured.speed.decode, measured.source_speed.prompt) > 0
 
 

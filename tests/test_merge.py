@@ -194,6 +194,17 @@ def test_a_bf16_base_in_several_files_stays_so_and_its_rounding_is_reported(base
     assert report.rounding.largest == pytest.approx(rounding, rel=0.5)
 
 
+def enlarged(weights):
+    return {name: weight * (1e6 if ".up_proj.lora_B" in name else 1) for name, weight in weights.items()}
+
+
+def test_a_sum_that_does_not_fit_the_bases_type_is_refused_rather_than_made_infinite(tmp_path):
+    base = make_checkpoint(tmp_path / "base", dtype="float16")
+    adapter = make_adapter(base, tmp_path / "adapter", target_modules=["up_proj"])
+    change_weights(adapter, enlarged, "adapter_model.safetensors")
+    assert_refused(base, adapter, tmp_path / "merged", r"up_proj\.weight does not fit float16")
+
+
 def test_a_head_stored_beside_the_embedding_it_is_tied_to_is_left_out(base_copy, adapter, tmp_path):
     change_weights(base_copy, lambda weights: weights | {"lm_head.weight": weights["model.embed_tokens.weight"].copy()})
     merge(base_copy, adapter, tmp_path / "merged")
@@ -216,7 +227,7 @@ UP = "model.layers.0.mlp.up_proj.weight"
         (lambda weights: weights | {UP: weights[UP][:-1]}, "up_proj.*wants"),
         (lambda weights: weights | {"model.layers.9.extra": weights[UP]}, "has no use for"),
         (lambda weights: weights | {"lm_head.weight": weights["model.embed_tokens.weight"] + 1}, "tied.*differ"),
-        (lambda weights: weights | {UP: weights[UP] * np.nan}, "would change what the model computes"),
+        (lambda weights: weights | {UP: weights[UP] * np.nan}, "not finite"),
     ],
 )
 def test_a_damaged_base_is_refused_instead_of_completed(base_copy, adapter, tmp_path, change, reason):
@@ -230,7 +241,7 @@ def test_a_damaged_base_is_refused_instead_of_completed(base_copy, adapter, tmp_
         (lambda weights: dict(list(weights.items())[1:]), "does not belong to this base"),
         (lambda weights: weights | {"base_model.model.model.layers.7.x.lora_A.weight": np.ones(2)}, "does not belong"),
         (lambda weights: {k: v[:, :-1] for k, v in weights.items()}, "no adapter for this base"),
-        (lambda weights: {k: v * np.nan for k, v in weights.items()}, "would change what the model computes"),
+        (lambda weights: {k: v * np.nan for k, v in weights.items()}, "not finite"),
     ],
 )
 def test_an_adapter_whose_weights_do_not_fit_is_refused(base, adapter_copy, tmp_path, change, reason):
@@ -354,6 +365,36 @@ def test_a_base_that_stops_elsewhere_than_its_tokenizer_says_is_refused(base_cop
     assert_refused(base_copy, adapter, tmp_path / "merged", r"ends answers with <\|im_end\|> .1., but .* stop at 0")
     edit(base_copy / "generation_config.json", eos_token_id=[0, 1])
     assert merge(base_copy, adapter, tmp_path / "merged").stops == (0, 1)
+
+
+def no_id(folder):
+    edit(folder / "generation_config.json", eos_token_id=[[1]])
+
+
+def eos_in_numbers(folder):
+    edit(folder / "tokenizer_config.json", eos_token=1)
+
+
+def template_in_a_list(folder):
+    (folder / "chat_template.jinja").unlink()
+    edit(folder / "tokenizer_config.json", chat_template=["x"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(no_id, "no token's id"), (eos_in_numbers, "1 as eos_token"), (template_in_a_list, "chat_template that is no")],
+)
+def test_settings_of_another_kind_are_refused(base_copy, adapter, tmp_path, spoil, reason):
+    spoil(base_copy)
+    assert_refused(base_copy, adapter, tmp_path / "merged", reason)
+
+
+def test_of_several_templates_the_default_one_is_kept(base_copy, adapter, tmp_path):
+    (base_copy / "chat_template.jinja").unlink()
+    named = [{"name": "tools", "template": "{{ tools }}"}, {"name": "default", "template": "{{ messages }}"}]
+    edit(base_copy / "tokenizer_config.json", chat_template=named)
+    merge(base_copy, adapter, tmp_path / "merged")
+    assert (tmp_path / "merged" / "chat_template.jinja").read_text() == "{{ messages }}"
 
 
 def test_more_tokens_than_rows_are_refused(base_copy, adapter, tmp_path):

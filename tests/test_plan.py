@@ -21,6 +21,7 @@ from convert.plan import QWEN2, plan, read_shape
 from convert.plan_report import Judgement, Plan, Row
 from convert.pruning import RATIOS, ROUNDINGS, pruned, why_not
 from convert.quantizer import run_quantizer
+from convert.rope import Llama3Scaling
 from convert.shape import Shape
 from convert.sizes import TYPES, sizes, tokenizer_bytes
 from convert.to_gguf import to_gguf
@@ -129,6 +130,10 @@ def test_what_is_no_ratio_or_rounding_is_refused(ratio, round_to):
     ("text", "reason"),
     [
         ("444/148", "444/148 is no shape; write hidden/heads/kv/ffn"),
+        ("896//14/2/4864", "is no shape"),
+        ("896/14/2/4864/", "is no shape"),
+        ("/896/14/2/4864", "is no shape"),
+        ("9" * 5000 + "/14/2/4864", "is no shape"),
         ("448/6/2/2432", "queries 444 and keys 148 wide, which no pruning leaves"),
         ("444/6/2/2432", "Rows of 444 numbers fit no quantisation"),
         ("448/6/2/2432/24/151936/74", "Rows of 444 numbers fit no quantisation"),
@@ -265,6 +270,14 @@ def test_hugging_face_reloads_the_true_half_only_where_the_configuration_gives_t
     assert "does not load" in why_not_returned(tmp_path)
 
 
+def test_a_scaled_rotary_embedding_is_tried_as_it_is():
+    scaling = Llama3Scaling(factor=8.0, low=1.0, high=4.0, context=32)
+    shape = replace(TRUE_HALF, heads=7, kv_heads=1, ffn=64, rope_scaling=scaling)
+    assert Shape.read(config_of(shape)) == shape
+    assert why_not_in_llama(shape) is None
+    assert why_not_in_hugging_face([shape]) == [None]
+
+
 def test_a_llama_whose_width_its_heads_do_not_divide_is_loaded_by_llama_cpp_only():
     shape = replace(TRUE_HALF, architecture="LlamaForCausalLM", biased=False, ffn=64)
     (reason,) = why_not_in_hugging_face([shape])
@@ -286,8 +299,8 @@ def test_llama_cpp_is_really_asked(tmp_path):
     assert "does not load" in child.run(why_not_computed, path)
 
 
-def start(tmp_path, *before):
-    command = [*before, sys.executable, "-m", "convert", "plan", "896/14/2/4864"]
+def start(tmp_path, *before, model="896/14/2/4864"):
+    command = [*before, sys.executable, "-m", "convert", "plan", model]
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -299,6 +312,17 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     assert message.startswith("Temporary files could not be written")
     assert "\n" not in message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_where_no_folder_takes_temporary_files_it_says_so(tmp_path, named):
+    model = str(make_checkpoint(tmp_path / "model")) if named else "896/14/2/4864"
+    process = start(tmp_path, "sh", "-c", 'ulimit -f 0; exec "$@"', "sh", model=model)
+    message = process.communicate(timeout=60)[1].strip()
+    assert process.returncode == 2
+    assert message.startswith("Temporary files could not be written")
+    assert "No usable temporary directory" in message
+    assert "\n" not in message
 
 
 def test_interrupted_it_leaves_nothing_behind(tmp_path):

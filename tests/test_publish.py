@@ -12,8 +12,10 @@ import sys
 import time
 import urllib.request
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from convert import hub as client
 from convert.__main__ import main
@@ -149,9 +151,10 @@ def test_what_is_published_arrives_bit_for_bit_in_one_commit(folder, hub, capfd)
 def test_a_checkpoint_arrives_too(tmp_path, hub):
     folder = tmp_path / "checkpoint"
     folder.mkdir()
-    (folder / "model.safetensors").write_bytes(os.urandom(5000))
+    save_file({"a": np.arange(1250, dtype=np.float32)}, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text('{"architectures": ["Qwen2ForCausalLM"]}')
-    (folder / "tokenizer.json").write_text('{"model": {"type": "BPE"}}')
+    (folder / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": {"/home/page": 0}}}')
+    (folder / "tokenizer_config.json").write_text('{"chat_template": "Files are in \\"/mnt/data\\"."}')
     assert publish(folder, "--yes") == 0
     repo = published(hub)
     card = repo.files.pop("README.md").decode()
@@ -180,6 +183,29 @@ def test_only_kinds_of_files_on_the_list_leave_the_folder(folder, hub, tmp_path,
     for name in ("linked.gguf", "round", ".git", "anna.edf", "table.csv", "faced_de.npz", "record.json", "record.md",
                  "answer.txt", ".env", "train.py", "params"):  # fmt: skip
         assert f"  {name} " in left_out
+
+
+def test_the_card_of_the_base_stays(folder, hub, capfd):
+    (folder / "checkpoint").mkdir()
+    (folder / "checkpoint" / "README.md").write_text("# The base\n\nIt scores 0.99.\n")
+    assert publish(folder, "--yes") == 0
+    assert sorted(published(hub).files) == ["Modelfile", "README.md", "tiny.gguf", "tiny.receipt.json"]
+    assert re.search(r"checkpoint/README\.md +a card of what was there before", capfd.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "At https://huggingface.co/Qwen/Qwen2-0.5B and [here](/Qwen/Qwen2-0.5B), 52 tokens/s, 896/14/2/4864.",
+        "Run `llama-cli -m /path/to/tiny.gguf`; `./tiny.gguf` lies beside. It ends with </s> or <b>x</b>/<i>y</i>.",
+        "Gender: female/male/other. Q: A:\nB and/or C, 3 /s, // a comment, `a/b/c`, ../models/tiny.gguf.",
+    ],
+)
+def test_what_only_looks_like_a_place_is_published(folder, hub, text):
+    (folder / "README.md").write_text(f"# Tiny\n\n{text}\n")
+    (folder / "generation_config.json").write_text(json.dumps({"about": text}))
+    assert publish(folder, "--yes") == 0
+    assert text in published(hub).files["README.md"].decode()
 
 
 def test_the_token_goes_to_the_hub_and_nowhere_else(folder, hub, capfd):
@@ -311,6 +337,16 @@ def test_a_file_that_changes_meanwhile_is_not_published(hub, folder):
     assert published(hub).commits == []
 
 
+def test_an_upload_that_dies_is_one_sentence_about_the_upload(folder, hub, capfd, tmp_path, monkeypatch):
+    (tmp_path / "installed").mkdir()
+    killed = "import os, signal\ndef get_password(*names): os.kill(os.getpid(), signal.SIGKILL)"
+    (tmp_path / "installed" / "keyring.py").write_text(killed)
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    monkeypatch.delenv("HF_TOKEN")
+    assert publish(folder, "--yes") == 2
+    assert refusal(capfd) == "The process for hub (commit_all) died of SIGKILL."
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_upload_ends_at_once_and_shows_nothing(folder, hub, stop):
     hub.may_store.clear()
@@ -331,6 +367,51 @@ def put_secret(folder):
 
 def put_key(folder):
     (folder / "config.json").write_text('{"key": "-----BEGIN RSA PRIVATE KEY-----"}')
+
+
+def place_adapter(folder):
+    (folder / "adapter_config.json").write_text('{\n"r": 8,\n"base_model_name_or_path": "/home/anna/base"}')
+
+
+def place_base(folder):
+    (folder / "config.json").write_text('{"_name_or_path": "/base/"}')
+
+
+def place_receipt(folder):
+    receipt = json.loads((folder / "tiny.receipt.json").read_text())
+    receipt["source"] = {"file": "C:\\Users\\anna\\tiny-f16.gguf"}
+    (folder / "tiny.receipt.json").write_text(json.dumps(receipt))
+
+
+def place_card(folder):
+    (folder / "README.md").write_text("# Tiny\n\nA tuned version of [~/base](https://huggingface.co/base).\n")
+
+
+def place_modelfile(folder):
+    (folder / "Modelfile").write_text("FROM /media/anna/tiny.gguf\n")
+
+
+def put_secret_in_model(folder):
+    (folder / "tiny.receipt.json").unlink()
+    write_tiny_gguf(folder / "tiny.gguf", metadata={"general.author": "ghp_" + "a1B2" * 9})
+
+
+def put_secret_in_weights(folder):
+    save_file({"a": np.zeros(2)}, folder / "model.safetensors", {"made_by": "ghp_" + "a1B2" * 9})
+
+
+def place_in_model(folder):
+    (folder / "tiny.receipt.json").unlink()
+    write_tiny_gguf(folder / "tiny.gguf", metadata={"quantize.imatrix.file": "/data/anna/words.dat"})
+
+
+def rename_to_weights(folder):
+    (folder / "model.safetensors").write_bytes(b"EEG of Anna" * 100)
+
+
+def cut_weights(folder):
+    save_file({"a": np.zeros(2000)}, folder / "model.safetensors")
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-1])
 
 
 def change_model(folder):
@@ -398,6 +479,16 @@ def remove_folder(folder):
     [
         (put_secret, "Line 2 of Modelfile looks like a secret"),
         (put_key, "Line 1 of config.json looks like a secret"),
+        (place_adapter, "Line 3 of adapter_config.json names a place on a machine, /home/anna/base,"),
+        (place_base, "Line 1 of config.json names a place on a machine, /base/,"),
+        (place_receipt, "Line 1 of tiny.receipt.json names a place on a machine"),
+        (place_card, "Line 3 of README.md names a place on a machine, ~/base,"),
+        (place_modelfile, "Line 1 of Modelfile names a place on a machine, /media/anna/tiny.gguf,"),
+        (put_secret_in_model, "the header of tiny.gguf looks like a secret"),
+        (put_secret_in_weights, "the header of model.safetensors looks like a secret"),
+        (place_in_model, "the header of tiny.gguf names a place on a machine, /data/anna/words.dat,"),
+        (rename_to_weights, "model.safetensors is no safetensors file"),
+        (cut_weights, "model.safetensors is no safetensors file, or a damaged one"),
         (change_model, "tiny.receipt.json was written for another tiny.gguf"),
         (change_source, "tiny.receipt.json was written for another tiny-f16.gguf"),
         (change_listed, "receipt.json was written for another Modelfile"),

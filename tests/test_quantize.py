@@ -21,6 +21,7 @@ from convert.files import ConvertError
 from convert.quantization import Quantization
 from convert.quantize import quantize
 from convert.quantizer import BASE, NEED_IMATRIX
+from convert.speed import usable_threads
 from tests.tiny_model import write_tiny_gguf
 
 ROOT = Path(__file__).parents[1]
@@ -153,8 +154,26 @@ def test_one_table_recommends_a_file(made, wide):
     assert table == json.loads(json.dumps(made.as_dict()))
     assert (folder / table["recommended"]).is_file() if table["recommended"] else "None keeps" in table["reason"]
     page = (folder / "quantization.md").read_text()
-    for word in ("| Q8_0 |", "| Q4_K_M |", "48 simulated conversations", "2 threads", made.reason):
+    for word in ("| Q8_0 |", "| Q4_K_M |", "48 simulated conversations", f"{usable_threads()} threads", made.reason):
         assert word in page
+
+
+@pytest.mark.parametrize("failing", [".gguf", ".json"])
+def test_no_receipt_is_left_that_is_not_of_the_file_beside_it(narrow, tmp_path, monkeypatch, failing):
+    """A file of that name lies there already, with its receipt, when the new one, or its receipt, gets no name."""
+    (tmp_path / "tiny-Q8_0.gguf").write_bytes(b"an earlier one")
+    (tmp_path / "tiny-Q8_0.receipt.json").write_text('{"sha256": "of the earlier one"}')
+    rename = Path.replace
+
+    def refusing(path, target):
+        if Path(target).suffix == failing:
+            raise OSError(28, "No space left on device", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    with pytest.raises(ConvertError, match="No space left"):
+        quantize(narrow, ["Q8_0"], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny-Q8_0.gguf"]
 
 
 def judged(made, *figures):

@@ -80,6 +80,10 @@ def untied_qwen2():
     return {"tied": False}
 
 
+def qwen2_for_longer_texts():
+    return {"head_dim": 16, "rope_parameters": LLAMA3}
+
+
 def llama():
     return {"llama": True}
 
@@ -98,6 +102,7 @@ def llama_for_longer_texts():
         (dict, "qwen2"),
         (untied_qwen2, "qwen2"),
         (pruned_qwen2, "llama"),
+        (qwen2_for_longer_texts, "llama"),
         (llama, "llama"),
         (llama_with_biases, "llama"),
         (llama_for_longer_texts, "llama"),
@@ -210,6 +215,16 @@ def test_a_checkpoint_without_a_card_is_called_as_its_folder(copy, tmp_path):
     edit(copy / "config.json", _name_or_path="")
     to_gguf(copy, tmp_path / "model.gguf")
     assert read_gguf(tmp_path / "model.gguf").metadata["general.name"].lower() == "copy"
+
+
+@pytest.mark.parametrize(
+    ("card", "name"),
+    [("---\nlicense: mit\n---\n", "Given"), ("", "Given"), ("---\nname: Its Own\n---\n", "Its Own")],
+)
+def test_a_name_that_is_given_counts_where_the_card_has_none(copy, tmp_path, card, name):
+    (copy / "README.md").write_text(card)
+    to_gguf(copy, tmp_path / "model.gguf", name="Given")
+    assert read_gguf(tmp_path / "model.gguf").metadata["general.name"] == name
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -325,6 +340,7 @@ REFUSED = {
     "a rotary embedding of another kind": (config(rope_parameters={"rope_type": "yarn", "rope_theta": 1e4}), "llama3"),
     "half a llama3 scaling": (config(rope_parameters={"rope_type": "llama3", "rope_theta": 1e4}), "low_freq_factor"),
     "a rotary embedding that is a list": (config(rope_parameters=[1]), "Rotary"),
+    "kinds of layers in a number": (config(layer_types=5), "layer_types"),
     "sliding windows": (config(use_sliding_window=True), "windows"),
     "feed-forward biases": (config(mlp_bias=True), "feed-forward biases"),
     "a width of zero": (config(hidden_size=0), "hidden_size"),

@@ -325,7 +325,15 @@ def test_a_model_that_cannot_become_a_gguf_file_is_trimmed_without_a_speed(copy,
     report = trim(copy, [text_file(tmp_path, "calm")], tmp_path / "new")
     assert report.speed_before is report.speed_after is None
     assert "chat template" in report.measured_on
-    assert (tmp_path / "new" / "model.safetensors").is_file()
+    assert {path.suffix for path in (tmp_path / "new").iterdir()} == {".json", ".safetensors", ".md"}
+
+
+def test_a_model_that_becomes_a_file_but_does_not_run_is_trimmed_and_the_report_says_which(tmp_path):
+    deep = make_checkpoint(tmp_path / "old", layers=513, hidden=8, ffn=8, heads=2)  # one more than llama.cpp takes
+    report = trim(deep, [text_file(tmp_path, "calm")], tmp_path / "new")
+    assert report.speed_before is report.speed_after is None
+    assert report.measured_on.startswith("not measured: The process for speed")
+    assert "GGUF" not in report.measured_on
 
 
 def test_the_command_line_trims_and_prints_json(tiny, tmp_path, capsys):
@@ -388,6 +396,18 @@ def strange_id(folder, _corpus):
     edit(folder / "generation_config.json", eos_token_id=[1, 9999])
 
 
+def strange_added_token(folder, _corpus):
+    edit(folder / "tokenizer_config.json", added_tokens_decoder={"9999": {"content": "<x>"}})
+
+
+def added_tokens_without_ids(folder, _corpus):
+    edit(folder / "tokenizer_config.json", added_tokens_decoder={"<eeg>": 418})
+
+
+def ids_nested_deeply(folder, _corpus):
+    edit(folder / "generation_config.json", bad_words_ids=json.loads("[" * 600 + "]" * 600))
+
+
 def words_for_ids(folder, _corpus):
     edit(folder / "generation_config.json", eos_token_id="<|im_end|>")
 
@@ -421,6 +441,9 @@ def damaged_weights(folder, _corpus):
         (prefixes, "not those of byte-level BPE"),
         (byte_missing, "damaged"),
         (strange_id, "names 9999"),
+        (strange_added_token, "names 9999"),
+        (added_tokens_without_ids, "not ordered by tokens' ids"),
+        (ids_nested_deeply, "where a token's id should be"),
         (too_few_rows, "427 has no row in the embedding of 424"),
         (words_for_ids, "where a token's id should be"),
         (damaged_template, "template is damaged"),

@@ -25,12 +25,12 @@ SHAPES = {
 }
 
 
-def make_tokenizer():
+def make_tokenizer(texts=(TEXT,) * 3, size=420):
     """Qwen2's tokenizer as transformers builds it, trained on a few lines, with one token of each added kind."""
     from transformers import Qwen2Tokenizer
 
     blank = Qwen2Tokenizer(eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    tokenizer = blank.train_new_from_iterator([TEXT] * 3, vocab_size=420, show_progress=False)
+    tokenizer = blank.train_new_from_iterator(texts, vocab_size=size, show_progress=False)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
     tokenizer.add_tokens(["<eeg>"])
     tokenizer.chat_template = TEMPLATE

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from gguf import GGMLQuantizationType
+from scipy.special import log_softmax
 
 from convert.checkpoint import Checkpoint
 from convert.checks.finding import Finding
@@ -158,7 +159,7 @@ def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
         difference = (
             f"{prompt}, position {wrong[0]}: {_told(wanted[wrong[0]], found[wrong[0]], bool(turned[wrong[0]]))}"
         )
-    p, q = _log_softmax(wanted), _log_softmax(found)
+    p, q = (log_softmax(scores.astype(np.float64), axis=1) for scores in (wanted, found))
     return Distance(
         positions=len(wanted),
         largest=float(off.max() / spread),
@@ -175,11 +176,6 @@ def _told(wanted: Floats, found: Floats, turned: bool) -> str:
         return f"the file ranks token {found.argmax()} first, the checkpoint token {wanted.argmax()}"
     token = int(np.nan_to_num(np.abs(wanted - found), nan=np.inf).argmax())
     return f"token {token} scores {found[token]:.5g} in the file, {wanted[token]:.5g} in the checkpoint"
-
-
-def _log_softmax(scores: Floats) -> npt.NDArray[np.float64]:
-    shifted = scores.astype(np.float64) - scores.max(1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)), np.float64)
 
 
 def _kl(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:

@@ -10,8 +10,8 @@ from gguf import TokenType
 
 from convert.checks.finding import Finding
 from convert.checks.texts import TEXTS, every_byte
-from convert.checks.vocabulary import looks_like_control
 from convert.files import ConvertError
+from convert.vocabulary import looks_like_control
 
 if TYPE_CHECKING:
     from copilot.engine.native import NativeModel

@@ -8,6 +8,7 @@ from gguf import TokenType
 
 from convert.checks.finding import Finding
 from convert.gguf_file import GgufFile
+from convert.vocabulary import looks_like_control
 
 TOKENS, KINDS, MERGES = (f"tokenizer.ggml.{name}" for name in ("tokens", "token_type", "merges"))
 #: A space within a token, in the byte-level alphabet.
@@ -33,11 +34,6 @@ def compare_vocabulary(file: GgufFile, tokenizer: Any, rows: int) -> Finding:
     )
     figure = f"{len(tokens)} tokens with their kinds, {len(merges)} merges"
     return Finding("vocabulary", len(tokens), figure, difference)
-
-
-def looks_like_control(text: str) -> bool:
-    """Whether a token is made to be unreachable by typing, even where the tokenizer does not call it special."""
-    return text.startswith("<|") and text.endswith("|>")
 
 
 def _first_size(tokens: list[str], kinds: list[int], rows: int) -> str:

@@ -20,6 +20,11 @@ _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _STRING, _ARRAY = 8, 9
 _DIMENSIONS = 4
+#: What a header may have, since in Python it takes many times the bytes that it has in the file. The largest vocabulary
+#: in use, Gemma's 262,144 tokens with their merges, comes to 1.3 million elements in 16 MB.
+_LONGEST_HEADER = 2**26
+_MOST_ELEMENTS = 2**22
+_MOST_KEYS = _MOST_TENSORS = 2**16
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
@@ -84,14 +89,15 @@ def open_model_file(path: Path) -> ModelFile:
     """Read the header of a GGUF file; the weights are not touched.
 
     Raises:
-        EngineError: there is no such file, it is no GGUF, or its header is damaged.
+        EngineError: there is no such file, it is no GGUF, its header is damaged, or no model's is as large.
     """
     if not path.is_file():
         raise EngineError(f"There is no model file at {path}; set EEG_COPILOT_MODEL to a GGUF file.")
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
             raise EngineError(f"{path.name} is not a GGUF model file; set EEG_COPILOT_MODEL to one that is.")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as header:
+        length = min(path.stat().st_size, _LONGEST_HEADER)
+        with mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as header:
             try:
                 return _Cursor(header).model_file(path)
             except (struct.error, ValueError, MemoryError, RecursionError) as error:
@@ -110,11 +116,14 @@ class _Cursor:
     def __init__(self, header: mmap.mmap) -> None:
         self._header = header
         self._at = len(_MAGIC)
+        self._elements = 0
 
     def model_file(self, path: Path) -> ModelFile:
         version, tensors, pairs = self._take("IQQ")
         if version not in _VERSIONS:
             raise ValueError(f"GGUF version {version}")
+        if tensors > _MOST_TENSORS or pairs > _MOST_KEYS:
+            raise ValueError(f"{tensors} tensors and {pairs} keys")
         values = {self._text(): self._value(self._take("I")[0]) for _ in range(pairs)}
         return ModelFile(path, values, tuple(self._tensor() for _ in range(tensors)), self._at)
 
@@ -130,6 +139,9 @@ class _Cursor:
         if kind != _ARRAY:
             return self._take(_number(kind))[0]
         element, length = self._take("IQ")
+        self._elements += length
+        if self._elements > _MOST_ELEMENTS:
+            raise ValueError(f"{self._elements} elements")
         if element in (_STRING, _ARRAY):
             return [self._value(element) for _ in range(length)]
         return list(self._take(f"{length}{_number(element)}"))

@@ -88,7 +88,9 @@ def fill_box(release: Path, out: Path) -> None:
     """Copy the quantised file and the receipts out of the folder that ``convert all`` made, and tell Ollama of it."""
     quantised = f"{NAME}-{QUANTISATION}"
     shutil.copyfile(release / f"{quantised}.gguf", out / f"{NAME}.gguf")
-    shutil.copyfile(release / RECEIPT, out / RECEIPT)
+    whole = json.loads((release / RECEIPT).read_text())
+    del whole["files"]["Modelfile"]  # the box has its own, for a file without its type in the name
+    (out / RECEIPT).write_text(json.dumps(whole, indent=2) + "\n")
     receipt = json.loads((release / f"{quantised}.receipt.json").read_text())
     (out / f"{NAME}.receipt.json").write_text(json.dumps(receipt | {"file": f"{NAME}.gguf"}, indent=2) + "\n")
     ollama(out / f"{NAME}.gguf", out)
