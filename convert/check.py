@@ -15,7 +15,7 @@ from convert import child
 from convert.checkpoint import Checkpoint
 from convert.checks.finding import Finding
 from convert.checks.metadata import compare_metadata
-from convert.checks.weights import compare_weights
+from convert.checks.weights import compare_weights, first_unlike
 from convert.files import ConvertError, first_line, scratch_folder
 from convert.gguf_file import read_gguf
 
@@ -39,7 +39,7 @@ class Checked:
 
     @property
     def passed(self) -> bool:
-        """Whether every comparison found the same on both sides."""
+        """Whether every comparison was made and found the same on both sides, as far as rounding allows."""
         return all(finding.passed for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,8 +53,7 @@ class Checked:
         """For people."""
         lines = [f"{self.file} against {self.against}", ""]
         for finding in self.findings:
-            verdict = "same" if finding.passed else "DIFFERS"
-            lines.append(f"{finding.check:<10}  {verdict:<7}  {finding.figure}")
+            lines.append(f"{finding.check:<10}  {finding.verdict:<7}  {finding.figure}")
             if not finding.passed:
                 lines.append(f"{'':<21}{finding.difference or 'nothing was compared'}")
         lines += [f"\nNote: {note}" for finding in self.findings for note in finding.notes]
@@ -70,8 +69,8 @@ def check(file: Path, *, against: Path, pairs: Path | None = None) -> Checked:
         pairs: ``.inp`` file of llama.cpp's tests of this vocabulary, its ``.out`` beside it.
 
     Raises:
-        ConvertError: one of them cannot be read, llama.cpp cannot run a file that should be right, or there is no place
-            for temporary files.
+        ConvertError: one of them cannot be read, llama.cpp cannot run a file that should be right, its chat template
+            does not come to an end, or there is no place for temporary files.
     """
     header, checkpoint = read_gguf(file), Checkpoint.open(against)
     findings = [compare_metadata(header, checkpoint), compare_weights(header, checkpoint)]
@@ -86,7 +85,7 @@ def check(file: Path, *, against: Path, pairs: Path | None = None) -> Checked:
 
 
 def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path) -> list[Finding]:
-    """Run both sides and compare what they do; to be called in a child process.
+    """Run both sides, where they have the same shape, and compare what they do; to be called in a child process.
 
     Args:
         file: GGUF file.
@@ -104,12 +103,15 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
     from copilot.engine.native import NativeModel
 
     header, checkpoint, tokenizer = read_gguf(file), Checkpoint.open(against), _tokenizer(against)
+    vocabulary = compare_vocabulary(header, tokenizer, checkpoint.shape.vocabulary)
+    if unlike := first_unlike(header, checkpoint):
+        return [vocabulary, Finding("running", 0, "models of different shapes cannot be run side by side", unlike)]
     try:
         native = NativeModel(file, threads=1, context=SHORT_CONTEXT)
     except ValueError as error:
         raise ConvertError(f"{error}.") from error
     pair = Pair(native, tokenizer, header.metadata.get(KINDS, []))
-    findings = [compare_vocabulary(header, tokenizer, checkpoint.shape.vocabulary), compare_tokens(pair, tokenizer)]
+    findings = [vocabulary, compare_tokens(pair, tokenizer)]
     if pairs:
         findings.append(compare_pairs(native, pair, pairs))
     findings.append(compare_template(header, native, pair, tokenizer))

@@ -15,7 +15,8 @@ from convert.files import ConvertError
 
 EVALUATION = "evaluation.json"
 #: Besides those of single files.
-RECEIPTS = ("receipt.json", "quantization.json")
+RELEASE = "receipt.json"
+RECEIPTS = (RELEASE, "quantization.json")
 #: How receipts name what they measured, and what a reader is told; other names are told as they are.
 NAMES = {
     "mean_kl": "KL divergence from the source, mean, nats",
@@ -36,12 +37,14 @@ class Figures:
 
     Attributes:
         receipts: path of a published file -> its receipt.
+        proofs: path of a published file -> how ``convert all`` proved that it is what it was made of.
         evaluation: the content of ``evaluation.json``; empty where there is none.
         recommended: path of the file that ``quantization.json`` recommends; empty where it does not.
         reason: why.
     """
 
     receipts: Mapping[str, Mapping[str, Any]]
+    proofs: Mapping[str, str]
     evaluation: Mapping[str, Any]
     recommended: str
     reason: str
@@ -55,6 +58,7 @@ def read_figures(uploads: Sequence[Upload]) -> Figures:
     """
     files = {upload.path: upload for upload in uploads}
     receipts: dict[str, dict[str, Any]] = {}
+    proofs: dict[str, str] = {}
     recommended = reason = ""
     for path in files:
         folder, name = posixpath.split(path)
@@ -68,7 +72,41 @@ def read_figures(uploads: Sequence[Upload]) -> Figures:
                     receipts[about] = claim
                     if claim["file"] == content.get("recommended"):
                         recommended, reason = about, words(content.get("reason"))
-    return Figures(receipts, _evaluation(files), recommended, reason)
+            if name == RELEASE:
+                told = {posixpath.join(folder, about): proof for about, proof in _proofs(path, content).items()}
+                proofs |= {about: proof for about, proof in told.items() if about in files}
+    return Figures(receipts, proofs, _evaluation(files), recommended, reason)
+
+
+def _proofs(path: str, receipt: Mapping[str, Any]) -> dict[str, str]:
+    """What the steps of ``convert all`` proved of the files whose SHA-256 the receipt gives, and how exactly.
+
+    Raises:
+        ConvertError: a receipt of another form.
+    """
+    try:
+        steps, listed = receipt.get("steps", {}), receipt.get("files", {})
+        told = [*_merged(steps.get("merge", {})), *_checked(steps.get("check", {}))]
+        return {name: proof for name, proof in told if isinstance(listed[name]["sha256"], str)}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConvertError(f"{path} does not hold what `convert all` writes there; make the folder again.") from error
+
+
+def _merged(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in step.get("files", {}):
+        yield (
+            posixpath.join(step["out"], name),
+            f"as saved ({words(step['types'])}), against base and adapter in float32: logits off by at most "
+            f"{step['rounding']['largest']:.2g} standard deviations, same top token at "
+            f"{step['rounding']['same_top']:.1%} of the positions of a few prompts of random tokens",
+        )
+
+
+def _checked(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if step.get("passed"):
+        figures = {finding["check"]: finding["figure"] for finding in step["findings"]}
+        told = [f"{name}: {figures[name]}" for name in ("weights", "precision", "logits") if name in figures]
+        yield step["file"], f"against `{step['against']}`. {'. '.join(told)}"
 
 
 def _evaluation(files: Mapping[str, Upload]) -> dict[str, Any]:
@@ -105,13 +143,14 @@ def _claims(content: Any) -> Iterator[dict[str, Any]]:
 
 
 def conversion(figures: Figures) -> str:
-    """What the receipts say, a column for each file; below, on what it was measured. Empty where there is none.
+    """What the receipts say, a column for each file; below, on what it was measured, and what else was proved.
 
     Raises:
         ConvertError: a receipt of another form.
     """
+    proofs = "\n".join(f"- `{path}`, {proof}." for path, proof in figures.proofs.items())
     if not figures.receipts:
-        return ""
+        return proofs
     try:
         columns = {path: dict(_figures_of(receipt)) for path, receipt in figures.receipts.items()}
         on = [receipt.get("measured", {}).get("measured_on") for receipt in figures.receipts.values()]
@@ -122,7 +161,7 @@ def conversion(figures: Figures) -> str:
     rows = [row for row in rows if any(row[1:])]
     told = dict.fromkeys(f"\n\nMeasured on: {words(conditions)}." for conditions in on if conditions)
     choice = f"\n\nRecommended: {figures.reason}" if figures.reason else ""
-    return table(["", *(f"`{path}`" for path in columns)], rows) + "".join(told) + choice
+    return table(["", *(f"`{path}`" for path in columns)], rows) + "".join(told) + choice + (proofs and f"\n\n{proofs}")
 
 
 def _figures_of(receipt: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -135,7 +135,11 @@ def _limits(files: Sequence[Upload], figures: Figures, metadata: Mapping[str, An
         "tasks are unknown to this model.",
     ]
     unmeasured = [
-        f.path for f in files if f.path.endswith(MODEL_ENDINGS) and "measured" not in figures.receipts.get(f.path, {})
+        f.path
+        for f in files
+        if f.path.endswith(MODEL_ENDINGS)
+        and f.path not in figures.proofs
+        and "measured" not in figures.receipts.get(f.path, {})
     ]
     if unmeasured:
         limits.append(f"How far {words(unmeasured)} may be from the weights it was made of was not measured.")

@@ -20,6 +20,7 @@ from convert import child
 from convert.__main__ import main
 from convert.check import check, compare_running
 from convert.checkpoint import Checkpoint
+from convert.checks import talk
 from convert.checks.finding import Finding
 from convert.checks.logits import compare_scores
 from convert.checks.metadata import compare_metadata
@@ -154,7 +155,7 @@ def defects(files):
             f32,
             {},
             {Q: None},
-            {"weights": f"{Q} is missing in the file", "running": "llama.cpp cannot load"},
+            {"weights": f"{Q} is missing in the file", "running": f"{Q} is missing in the file"},
         ),
         "base": (
             f32,
@@ -224,12 +225,19 @@ def defects(files):
             {"template": "conversation 1: character 16 differs: '<|im_start|>user Am I calm?<|im_end|' in the file"},
         ),
         "no template": (f32, {"tokenizer.chat_template": None}, {}, {"template": "the file's template refuses it"}),
+        "failing template": (
+            f32,
+            {"tokenizer.chat_template": "{% for i in range(10**9) %}{% endfor %}"},
+            {},
+            {"template": "conversation 1: the file's template refuses it"},
+        ),
     }
 
 
 NAMES = [
     *("swapped", "unturned", "one number", "empty", "noise", "no tensor", "base", "base of a quantised file", "eps"),
     *("context", "name", "type", "own key", "merge", "kind", "eos", "bos", "template", "no template"),
+    "failing template",
 ]
 
 
@@ -303,6 +311,42 @@ def test_figures_say_how_near_the_two_are(found):
     assert exact["largest"] < 1e-3 < lossy["largest"]
     assert 0 < lossy["kl"] < 0.1 * lossy["unrelated_kl"]
     assert "largest error 0." in found["Q8_0"]["weights"].figure
+
+
+def test_only_what_was_compared_for_equality_is_called_the_same(found):
+    verdicts = {
+        name: {check: finding.verdict for check, finding in findings.items()} for name, findings in found.items()
+    }
+    assert verdicts["Q8_0"]["weights"] == verdicts["Q8_0"]["precision"] == verdicts["f16"]["precision"] == "within"
+    assert verdicts["Q8_0"]["logits"] == verdicts["f16"]["weights"] == "same"
+    assert verdicts["noise"]["weights"] == verdicts["noise"]["precision"] == "DIFFERS"
+
+
+@pytest.mark.parametrize("template", ["{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+                                      "{{ 'x' * 7000000000 }}"])  # fmt: skip
+def test_a_template_that_never_ends_or_takes_all_memory_is_named(files, checkpoint, tmp_path, monkeypatch, template):
+    """In the checkpoint too: it is not rendered there then."""
+    monkeypatch.setattr(talk, "SECONDS", 5.0)
+    other = Path(shutil.copytree(checkpoint, tmp_path / "other"))
+    (other / "chat_template.jinja").write_text(template)
+    path = edit(files["f32"], tmp_path / "hostile.gguf", {"tokenizer.chat_template": template})
+    with pytest.raises(ConvertError, match=r"The chat template of .*hostile.gguf needs more than 5 seconds or 4 GiB"):
+        compare_running(path, other, None, tmp_path)
+
+
+@pytest.mark.parametrize("other", [{"rows": 500}, {"ffn": 128}, {"layers": 3}])
+def test_models_of_different_shapes_are_told_apart_and_not_run(files, tmp_path, capsys, other):
+    against = make_checkpoint(tmp_path / "other", **other)
+    capsys.readouterr()  # transformers' progress
+    assert main(["check", str(files["Q8_0"]), "--against", str(against), "--json"]) == 1
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    findings = {finding["check"]: finding for finding in json.loads(shown.out)["findings"]}
+    assert list(findings) == ["metadata", "weights", "vocabulary", "running"]
+    assert not findings["weights"]["passed"]
+    assert not findings["running"]["passed"]
+    assert ("rows" in other) is not findings["vocabulary"]["passed"]
+    assert findings["running"]["difference"].endswith((" in the checkpoint", " is missing in the file"))
 
 
 def test_what_llama_cpp_does_not_normalise_is_a_note_and_no_fault(found):

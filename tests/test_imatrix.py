@@ -104,7 +104,7 @@ def test_the_lowest_types_become_possible_and_receipts_name_the_text(source, tex
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(None, "cannot be read"), (b"", "is empty"), (b"\xff\xfe\x00", "not a text in UTF-8")]
+    ("content", "reason"), [(None, "is not a file"), (b"", "is empty"), (b"\xff\xfe\x00", "not a text in UTF-8")]
 )
 def test_a_text_that_cannot_be_read_costs_a_sentence_and_no_file(source, tmp_path, content, reason):
     text = tmp_path / "text.txt"

@@ -26,6 +26,7 @@ from copilot.settings import ROOT, Settings
 from tests.hub_stand_in import TOKEN, running_hub
 from tests.tiny_model import write_tiny_gguf
 
+OF_CHECKPOINT = "checkpoint/model.safetensors"
 REPO, SPACE = "somebody/tiny-copilot", "somebody/tiny-space"
 METADATA = {
     "general.license": "apache-2.0",
@@ -567,6 +568,52 @@ def test_what_was_not_measured_has_no_figure(folder, capfd):
     assert "## What it scores" not in card
     assert "How far tiny.gguf may be from the weights it was made of was not measured" in card
     assert "How well it does its task was not measured" in card
+
+
+def release_receipt(folder):
+    """What ``convert all`` writes about a folder with ``tiny.gguf`` and a checkpoint, as far as cards read it."""
+    (folder / "checkpoint").mkdir()
+    weights = folder / "checkpoint" / "model.safetensors"
+    save_file({"a": np.arange(1250, dtype=np.float32)}, weights, {"format": "pt"})
+    (folder / "tiny.receipt.json").unlink()
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("tiny.gguf", OF_CHECKPOINT)}
+    figures = {"weights": "26 tensors", "precision": "KL divergence 4.7e-06 nats", "tokens": "562 texts"}
+    findings = [{"check": check, "figure": figure, "passed": True} for check, figure in figures.items()]
+    merged = {"out": "checkpoint", "types": ["BF16"], "files": {"model.safetensors": digests[OF_CHECKPOINT]}}
+    return {
+        "steps": {
+            "merge": merged | {"rounding": {"largest": 0.0123, "same_top": 0.875}},
+            "check": {"file": "tiny.gguf", "against": "checkpoint", "passed": True, "findings": findings},
+        },
+        "files": {name: {"sha256": digest} for name, digest in digests.items()},
+    }
+
+
+def test_the_card_says_what_was_proved_of_files_that_nothing_else_measured(folder, capfd):
+    receipt = release_receipt(folder)
+    assert re.search(f"{OF_CHECKPOINT}, tiny.gguf .* was not measured", card_of(folder, capfd))
+    (folder / "receipt.json").write_text(json.dumps(receipt))
+    card = card_of(folder, capfd)
+    told = section(card, "What conversion did to it")
+    assert "`tiny.gguf`, against `checkpoint`. weights: 26 tensors. precision: KL divergence 4.7e-06 nats." in told
+    assert f"`{OF_CHECKPOINT}`, as saved (BF16)" in told
+    assert "at most 0.012 standard deviations, same top token at 87.5%" in told
+    assert "from the weights it was made of was not measured" not in card
+
+
+def test_a_failed_check_and_a_damaged_release_receipt_prove_nothing(folder, capfd):
+    receipt = release_receipt(folder)
+    receipt["steps"]["check"]["passed"] = False
+    (folder / "receipt.json").write_text(json.dumps(receipt))
+    assert "How far tiny.gguf may be" in card_of(folder, capfd)
+    receipt["files"]["tiny.gguf"]["sha256"] = "0" * 64
+    (folder / "receipt.json").write_text(json.dumps(receipt))
+    assert publish(folder) == 2
+    assert "was written for another tiny.gguf" in refusal(capfd)
+    del receipt["files"]
+    (folder / "receipt.json").write_text(json.dumps(receipt))
+    assert publish(folder) == 2
+    assert "does not hold what `convert all` writes" in refusal(capfd)
 
 
 def test_the_card_says_what_every_reader_has_to_know(folder, capfd):

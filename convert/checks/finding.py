@@ -15,6 +15,7 @@ class Finding:
         difference: the first, precisely; empty where there is none.
         notes: what is not as in the checkpoint and yet no fault of the file.
         values: the figure's numbers, for machines.
+        rounded: the file may be off by what rounding does to numbers of its types.
     """
 
     check: str
@@ -23,8 +24,16 @@ class Finding:
     difference: str = ""
     notes: tuple[str, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    rounded: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether something was compared, and all of it was the same."""
+        """Whether something was compared, and all of it was the same, or ``rounded`` and within its bound."""
         return self.compared > 0 and not self.difference
+
+    @property
+    def verdict(self) -> str:
+        """In one word."""
+        if not self.compared:
+            return "SKIPPED"
+        return "DIFFERS" if self.difference else "within" if self.rounded else "same"

@@ -106,7 +106,8 @@ def _precision(distance: Distance) -> Finding:
     figure = f"KL divergence {distance.kl:.2g} nats ({lost:.2g} of unrelated answers'), same top token at {share:.1%}"
     broken = f"the file's answers are {lost:.1f} times as far from the checkpoint's as unrelated answers are"
     values = {"kl": distance.kl, "unrelated_kl": distance.unrelated, "same_top": share, "largest": distance.largest}
-    return Finding("precision", distance.positions, figure, "" if lost < BROKEN else broken, values=values)
+    difference = "" if lost < BROKEN else broken
+    return Finding("precision", distance.positions, figure, difference, values=values, rounded=True)
 
 
 def _prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[int]]:

@@ -1,14 +1,15 @@
 """Whether a GGUF file talks as its checkpoint does: the same template, and an end wherever the checkpoint ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from convert import child
 from convert.checkpoint import Checkpoint
 from convert.checks.finding import Finding
 from convert.checks.tokens import Pair
 from convert.companions import GENERATION, stop_ids
 from convert.conversations import CONVERSATIONS
-from convert.files import read_json
+from convert.files import ConvertError, read_json
 from convert.gguf_file import GgufFile
 from copilot.engine.base import Message
 
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
 
 CONTEXT = 20
 ANSWER = "An answer."
+#: For the file's template, which is somebody else's program: it may never end, or take all memory.
+SECONDS, MEMORY_GB = 60.0, 4.0
 
 
 def compare_template(file: GgufFile, native: "NativeModel", pair: Pair, tokenizer: Any) -> Finding:
-    """Render ten conversations by both templates, and cut both renderings into tokens."""
+    """Render ten conversations by both templates, and cut both renderings into tokens.
+
+    Raises:
+        ConvertError: the file's template takes too long or too much memory.
+    """
     first, rendered, known = "", 0, list(pair.notes)
-    for i, conversation in enumerate(CONVERSATIONS, 1):
-        found, wanted = _by_file(file, native, conversation), _by_checkpoint(tokenizer, conversation)
+    for i, (conversation, found) in enumerate(zip(CONVERSATIONS, _by_file(file, native), strict=True), 1):
+        wanted = _by_checkpoint(tokenizer, conversation)
         rendered += wanted is not None
         if not first:
             first = _difference(found, wanted) or (pair.difference(wanted, control=True) if wanted else "")
@@ -56,27 +63,39 @@ def compare_stops(file: GgufFile, native: "NativeModel", checkpoint: Checkpoint,
     return Finding("stops", len(ends), f"stops at {texts}", faults[0] if faults else "", notes=notes)
 
 
-def _by_file(file: GgufFile, native: "NativeModel", conversation: Sequence[Message]) -> str | None:
-    """The prompt by the file's template; None where it refuses the conversation, or there is none."""
-    from jinja2 import TemplateError
+def render(template: str, boundaries: Mapping[str, str]) -> list[str | None]:
+    """The ten prompts by a template, None for those it refuses; only for a child process, which it could kill."""
+    return [_rendered(template, boundaries, conversation) for conversation in CONVERSATIONS]
+
+
+def _rendered(template: str, boundaries: Mapping[str, str], conversation: Sequence[Message]) -> str | None:
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-    template = file.metadata.get("tokenizer.chat_template")
     try:
-        if not isinstance(template, str):
-            return None
-        formatter = Jinja2ChatFormatter(template, **native.boundary_texts)
-        return str(formatter(messages=list(conversation)).prompt)
-    except (TemplateError, ValueError, TypeError):
+        return str(Jinja2ChatFormatter(template, **boundaries)(messages=list(conversation)).prompt)
+    except MemoryError:
+        raise
+    except Exception:  # a template raises what it likes, and its mistakes whatever Python does
         return None
 
 
-def _by_checkpoint(tokenizer: Any, conversation: Sequence[Message], asked: bool = True) -> str | None:
-    from jinja2 import TemplateError
+def _by_file(file: GgufFile, native: "NativeModel") -> list[str | None]:
+    template = file.metadata.get("tokenizer.chat_template")
+    if not isinstance(template, str):
+        return [None] * len(CONVERSATIONS)
+    try:
+        return child.run_limited(MEMORY_GB, SECONDS, render, template, native.boundary_texts)
+    except ConvertError as error:
+        limits = f"{SECONDS:.0f} seconds or {MEMORY_GB:.0f} GiB of memory"
+        raise ConvertError(
+            f"The chat template of {file.path} needs more than {limits}: a program that runs it may hang."
+        ) from error
 
+
+def _by_checkpoint(tokenizer: Any, conversation: Sequence[Message], asked: bool = True) -> str | None:
     try:
         return str(tokenizer.apply_chat_template(list(conversation), tokenize=False, add_generation_prompt=asked))
-    except (TemplateError, ValueError, TypeError):
+    except Exception:  # as above
         return None
 
 

@@ -33,21 +33,35 @@ class _Comparison:
 
 def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
     """Compare every number; floats have to be the checkpoint's rounded, quantised tensors near them."""
-    wanted = {tensor.name: tensor for tensor in gguf_tensors(checkpoint, F32)}
-    held = {tensor.name: tensor for tensor in file.tensors}
+    wanted, held = _by_name(file, checkpoint)
     if checkpoint.shape.tied and HEAD in held:  # allowed as a copy of the embedding it is tied to
         wanted[HEAD] = wanted[EMBEDDING]
-    faults = [f"{name} is missing in the file" for name in sorted(wanted.keys() - held.keys())]
+    faults = [_missing(name) for name in sorted(wanted.keys() - held.keys())]
     faults += [f"{name} is not in the checkpoint" for name in sorted(held.keys() - wanted.keys())]
     common = [name for name in wanted if name in held]
     compared = [_compare(file, held[name], wanted[name]) for name in each(common, "Comparing weights")]
     faults += [comparison.difference for comparison in compared if comparison.difference]
+    compared = [comparison for comparison in compared if comparison.error != np.inf]  # not those of other shapes
     quantised = [comparison for comparison in compared if comparison.held.type not in FLOATS]
-    figure = f"{len(compared)} tensors, {len(compared) - len(quantised)} of them to the bit"
+    figure = f"{len(compared)} tensors, {len(compared) - len(quantised)} of them compared to the bit"
     worst = max(quantised, key=lambda comparison: comparison.error, default=None)
     if worst:
-        figure += f"; largest error {worst.error:.2%}, of {worst.held.name} ({worst.held.type.name})"
-    return Finding("weights", len(compared), figure, faults[0] if faults else "")
+        figure += (
+            f"; {len(quantised)} quantised, largest error {worst.error:.2%}, "
+            f"of {worst.held.name} ({worst.held.type.name}: at most {rounding(worst.held.type):.1%})"
+        )
+    return Finding("weights", len(common), figure, faults[0] if faults else "", rounded=bool(quantised))
+
+
+def first_unlike(file: GgufFile, checkpoint: Checkpoint) -> str:
+    """The first tensor that the file has not, or in another shape; empty where both can be given the same tokens."""
+    wanted, held = _by_name(file, checkpoint)
+    for name, tensor in wanted.items():
+        if name not in held:
+            return _missing(name)
+        if held[name].shape != tensor.shape[::-1]:
+            return _other_shape(held[name], tensor)
+    return ""
 
 
 def pieces(file: GgufFile, tensor: TensorInfo) -> Iterator[Floats]:
@@ -78,10 +92,24 @@ def _rows(file: GgufFile, tensor: TensorInfo, start: int, count: int) -> Floats:
     return np.asarray(gguf.dequantize(raw, tensor.type), np.float32).reshape(count, tensor.shape[0])
 
 
+def _by_name(file: GgufFile, checkpoint: Checkpoint) -> tuple[dict[str, GgufTensor], dict[str, TensorInfo]]:
+    """What the checkpoint asks for, and what the file holds."""
+    wanted = {tensor.name: tensor for tensor in gguf_tensors(checkpoint, F32)}
+    return wanted, {tensor.name: tensor for tensor in file.tensors}
+
+
+def _missing(name: str) -> str:
+    return f"{name} is missing in the file"
+
+
+def _other_shape(held: TensorInfo, wanted: GgufTensor) -> str:
+    return f"{held.name} is {held.shape} in the file, {wanted.shape[::-1]} in the checkpoint"
+
+
 def _compare(file: GgufFile, held: TensorInfo, wanted: GgufTensor) -> _Comparison:
-    title, shape = f"{held.name} ({held.type.name})", wanted.shape[::-1]
-    if held.shape != shape:
-        return _Comparison(held, np.inf, f"{held.name} is {held.shape} in the file, {shape} in the checkpoint")
+    title = f"{held.name} ({held.type.name})"
+    if held.shape != wanted.shape[::-1]:
+        return _Comparison(held, np.inf, _other_shape(held, wanted))
     off = size = 0.0
     row, first = 0, ""
     for piece in wanted.pieces():
