@@ -22,8 +22,8 @@ from convert.files import ConvertError, new_folder, read_json, sha256
 from convert.merge import merge
 from convert.ollama import ollama
 from convert.progress import bar
-from convert.quantization import Quantization
 from convert.quantize import quantize, refuse_types, type_names
+from convert.quantizing.quantization import Quantization
 from convert.report import Report
 from convert.to_gguf import to_gguf
 

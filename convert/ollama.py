@@ -19,9 +19,9 @@ from convert import child, probes
 from convert.conversations import CONVERSATIONS
 from convert.files import ConvertError, written_whole
 from convert.gguf_file import GgufFile, read_gguf
-from convert.go_template import learn
-from convert.header_texts import chat_template, license_text, special, stops
-from convert.modelfile import modelfile
+from convert.talking.go_template import learn
+from convert.talking.header_texts import chat_template, license_text, special, stops
+from convert.talking.modelfile import modelfile
 from copilot.engine.base import METADATA_PREFIX
 
 #: What the app gives its own engine where nothing else is set; what does not fit, it refuses. Ollama's own default

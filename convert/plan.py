@@ -3,7 +3,8 @@
 ``python -m convert plan MODEL_DIR`` or ``python -m convert plan 896/14/2/4864`` (hidden/heads/kv/ffn)
 
 Every shape that pruning can leave is really tried, by Hugging Face and by llama.cpp, with two layers of random weights
-(``convert.trial``); what each quantisation of all layers would hold, llama.cpp is asked (``convert.sizes``).
+(``convert.planning.trial``); what each quantisation of all layers would hold, llama.cpp is asked
+(``convert.planning.sizes``).
 """
 
 import argparse
@@ -15,12 +16,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from convert.files import ConvertError, read_json
-from convert.plan_report import Judgement, Plan, Row
+from convert.planning.plan_report import Judgement, Plan, Row
+from convert.planning.pruning import RATIOS, ROUNDINGS, pruned, why_not
+from convert.planning.sizes import sizes, tokenizer_bytes
+from convert.planning.trial import why_not_in_hugging_face, why_not_in_llama
 from convert.progress import each
-from convert.pruning import RATIOS, ROUNDINGS, pruned, why_not
 from convert.shape import Shape
-from convert.sizes import sizes, tokenizer_bytes
-from convert.trial import why_not_in_hugging_face, why_not_in_llama
 
 HALF = 0.5
 #: What a shape in numbers leaves open is taken from here (https://huggingface.co/Qwen/Qwen2-0.5B).
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> Plan:
 
 
 def plan(model: str | Path) -> Plan:
-    """Judge the shape as it is, and what pruning makes of it at every ratio and rounding of ``convert.pruning``.
+    """Judge the shape as it is, and what pruning makes of it at every ratio and rounding of ``planning.pruning``.
 
     Args:
         model: folder of a checkpoint, of which only ``config.json`` and the tokenizer are read, or a shape in numbers.

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.allow_list import CARD, LeftOut, Upload, sort_out
-from convert.figures import read_figures
 from convert.gguf_file import read_gguf
-from convert.hub import Repository, endpoint, refuse_bad_name, upload
-from convert.model_card import model_card
+from convert.publishing.allow_list import CARD, LeftOut, Upload, sort_out
+from convert.publishing.figures import read_figures
+from convert.publishing.hub import Repository, endpoint, refuse_bad_name, upload
+from convert.publishing.model_card import model_card
+from convert.publishing.space import space_files
 from convert.report import Done
-from convert.space import space_files
 
 
 @dataclass(frozen=True)

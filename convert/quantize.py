@@ -14,14 +14,14 @@ from pathlib import Path
 from gguf import GGMLQuantizationType
 
 from convert import child
-from convert.dry_run import DryTensor, dry_run
 from convert.files import ConvertError, sha256, written_whole
 from convert.gguf_file import GgufFile, read_gguf
-from convert.imatrix import ImportanceMatrix, measure_importance
-from convert.measure import measure
-from convert.quantization import Quantization
-from convert.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown, run_quantizer
-from convert.receipt import Receipt, Source, fallbacks
+from convert.quantizing.dry_run import DryTensor, dry_run
+from convert.quantizing.imatrix import ImportanceMatrix, measure_importance
+from convert.quantizing.measure import measure
+from convert.quantizing.quantization import Quantization
+from convert.quantizing.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown, run_quantizer
+from convert.quantizing.receipt import Receipt, Source, fallbacks
 
 #: What a model may be stored in to be quantised.
 FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
@@ -39,7 +39,7 @@ def quantize(
 
     Args:
         source: GGUF file in F32, F16 or BF16.
-        types: keys of ``convert.quantizer.BASE``.
+        types: keys of ``convert.quantizing.quantizer.BASE``.
         out: a folder; by default the one that ``source`` is in.
         imatrix: a text in UTF-8 to measure importance on, which the lowest types need.
         no_fallback: refuse, before anything is written, a type that does not fit the model's shape.

@@ -15,13 +15,13 @@ from typing import Any
 
 import gguf
 
-from convert.adapter_to_gguf import adapter_to_gguf
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, read_json
-from convert.gguf_tensors import gguf_tensors
 from convert.shape import Shape
-from convert.vocabulary import read_vocabulary
-from convert.write_gguf import TYPES, Converted, types_of, write_gguf
+from convert.writing.adapter_to_gguf import adapter_to_gguf
+from convert.writing.gguf_tensors import gguf_tensors
+from convert.writing.vocabulary import read_vocabulary
+from convert.writing.write_gguf import TYPES, Converted, types_of, write_gguf
 from copilot.engine.base import METADATA_PREFIX
 
 

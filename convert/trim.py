@@ -19,16 +19,16 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from convert import speed
-from convert.bpe import ByteLevelBpe
 from convert.checkpoint import Checkpoint
 from convert.companions import CONFIG, GENERATION, SPECIAL_MAP, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, Companions
-from convert.corpus import read_texts
 from convert.files import ConvertError, new_folder, read_json, scratch_folder
-from convert.needs import CorpusTokens, encode, spoken
 from convert.progress import each
 from convert.report import Done
 from convert.to_gguf import to_gguf
-from convert.token_ids import named_ids, renumbered
+from convert.trimming.bpe import ByteLevelBpe
+from convert.trimming.corpus import read_texts
+from convert.trimming.needs import CorpusTokens, encode, spoken
+from convert.trimming.token_ids import named_ids, renumbered
 from convert.weights import rewrite
 
 #: llama.cpp has faster kernels for matrices whose rows come in eights or sixteens; frameworks pad to 64.

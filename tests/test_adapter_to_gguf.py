@@ -16,10 +16,10 @@ pytest.importorskip("peft", reason="conversion needs requirements-dev.txt")
 
 from convert import child
 from convert.__main__ import main
-from convert.adapter_to_gguf import adapter_to_gguf
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.to_gguf import to_gguf
+from convert.writing.adapter_to_gguf import adapter_to_gguf
 from copilot.engine.native import NativeModel
 from tests.llama_cpp_converter import SOURCE
 from tests.tiny_adapter import load, logits, make_adapter

@@ -10,9 +10,9 @@ import pytest
 from convert import child
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
-from convert.imatrix import CHUNK, measure_importance
 from convert.quantize import quantize
-from convert.quantizer import run_quantizer
+from convert.quantizing.imatrix import CHUNK, measure_importance
+from convert.quantizing.quantizer import run_quantizer
 from tests.tiny_checkpoint import TEXT, make_checkpoint
 from tests.tiny_model import write_tiny_gguf
 

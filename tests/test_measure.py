@@ -15,7 +15,7 @@ import pytest
 from convert import probes, speed
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
-from convert.measure import measure
+from convert.quantizing.measure import measure
 from tests.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.tiny_model import CHATML, write_tiny_gguf
 

@@ -18,9 +18,9 @@ from convert import probes
 from convert.__main__ import main
 from convert.conversations import CONVERSATIONS
 from convert.files import ConvertError
-from convert.go_template import learn
-from convert.modelfile import modelfile
 from convert.ollama import ANSWER, ollama
+from convert.talking.go_template import learn
+from convert.talking.modelfile import modelfile
 from convert.to_gguf import to_gguf
 from copilot import emotions, prompt
 from copilot.engine.native import NativeModel

@@ -18,14 +18,10 @@ pytest.importorskip("torch_pruning", reason="conversion needs requirements-dev.t
 from convert import child
 from convert.__main__ import main
 from convert.plan import QWEN2, plan, read_shape
-from convert.plan_report import Judgement, Plan, Row
-from convert.pruning import RATIOS, ROUNDINGS, pruned, why_not
-from convert.quantizer import run_quantizer
-from convert.rope import Llama3Scaling
-from convert.shape import Shape
-from convert.sizes import TYPES, sizes, tokenizer_bytes
-from convert.to_gguf import to_gguf
-from convert.trial import (
+from convert.planning.plan_report import Judgement, Plan, Row
+from convert.planning.pruning import RATIOS, ROUNDINGS, pruned, why_not
+from convert.planning.sizes import TYPES, sizes, tokenizer_bytes
+from convert.planning.trial import (
     config_of,
     why_not_computed,
     why_not_in_hugging_face,
@@ -33,6 +29,10 @@ from convert.trial import (
     why_not_returned,
     write_trial,
 )
+from convert.quantizing.quantizer import run_quantizer
+from convert.shape import Shape
+from convert.to_gguf import to_gguf
+from convert.writing.rope import Llama3Scaling
 from tests.qwen2_tokenizer import make_qwen2_tokenizer
 from tests.tiny_checkpoint import make_checkpoint
 

@@ -17,11 +17,11 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from convert import hub as client
 from convert.__main__ import main
-from convert.allow_list import Upload
 from convert.files import ConvertError
-from convert.model_card import BEGIN, NOTICE
+from convert.publishing import hub as client
+from convert.publishing.allow_list import Upload
+from convert.publishing.model_card import BEGIN, NOTICE
 from copilot.settings import ROOT, Settings
 from tests.hub_stand_in import TOKEN, running_hub
 from tests.tiny_model import write_tiny_gguf

@@ -16,11 +16,11 @@ import pytest
 
 from convert import child
 from convert.__main__ import main
-from convert.dry_run import dry_run, dry_run_here
 from convert.files import ConvertError
-from convert.quantization import Quantization
 from convert.quantize import quantize
-from convert.quantizer import BASE, NEED_IMATRIX
+from convert.quantizing.dry_run import dry_run, dry_run_here
+from convert.quantizing.quantization import Quantization
+from convert.quantizing.quantizer import BASE, NEED_IMATRIX
 from convert.speed import usable_threads
 from tests.tiny_model import write_tiny_gguf
 

@@ -22,7 +22,7 @@ from convert.__main__ import main
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.to_gguf import to_gguf
-from convert.vocabulary import PRE_TOKENIZERS
+from convert.writing.vocabulary import PRE_TOKENIZERS
 from copilot.engine.native import NativeModel
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.same_logits import PROMPTS, assert_same_logits, load

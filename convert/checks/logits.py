@@ -22,11 +22,11 @@ from convert.checks.weights import pieces
 from convert.conversations import CONVERSATIONS
 from convert.files import ConvertError
 from convert.gguf_file import GgufFile
-from convert.gguf_tensors import ROPE_FREQS, gguf_tensors
 from convert.lora import load
 from convert.progress import each
-from convert.rope import interleaved
 from convert.speed import usable_threads
+from convert.writing.gguf_tensors import ROPE_FREQS, gguf_tensors
+from convert.writing.rope import interleaved
 
 Floats = npt.NDArray[np.float32]
 

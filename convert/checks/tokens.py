@@ -11,7 +11,7 @@ from gguf import TokenType
 from convert.checks.finding import Finding
 from convert.checks.texts import TEXTS, every_byte
 from convert.files import ConvertError
-from convert.vocabulary import looks_like_control
+from convert.writing.vocabulary import looks_like_control
 
 if TYPE_CHECKING:
     from copilot.engine.native import NativeModel

@@ -8,7 +8,7 @@ from gguf import TokenType
 
 from convert.checks.finding import Finding
 from convert.gguf_file import GgufFile
-from convert.vocabulary import looks_like_control
+from convert.writing.vocabulary import looks_like_control
 
 TOKENS, KINDS, MERGES = (f"tokenizer.ggml.{name}" for name in ("tokens", "token_type", "merges"))
 #: A space within a token, in the byte-level alphabet.

@@ -12,8 +12,8 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from convert.checkpoint import Checkpoint
 from convert.checks.finding import Finding
 from convert.gguf_file import GgufFile, TensorInfo
-from convert.gguf_tensors import PIECE, GgufTensor, gguf_tensors
 from convert.progress import each
+from convert.writing.gguf_tensors import PIECE, GgufTensor, gguf_tensors
 
 Floats = npt.NDArray[np.float32]
 

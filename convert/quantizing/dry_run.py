@@ -15,7 +15,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from convert import child
 from convert.files import ConvertError
 from convert.gguf_file import TensorInfo, read_gguf
-from convert.quantizer import BASE, NEED_IMATRIX, refuse_unknown, run_quantizer
+from convert.quantizing.quantizer import BASE, NEED_IMATRIX, refuse_unknown, run_quantizer
 
 #: "[ 12/ 290] blk.3.attn_q.weight - [ 64, 64, 1, 1], type = f16, size = 0.01 MiB -> 0.01 MiB (q5_0)"; no arrow where
 #: the type stays.
@@ -59,7 +59,7 @@ def dry_run(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor,
 
     Args:
         path: GGUF file in F32, F16 or BF16.
-        type: a key of ``convert.quantizer.BASE``.
+        type: a key of ``convert.quantizing.quantizer.BASE``.
         imatrix: as if there were an importance matrix, with which llama.cpp wants other types for some tensors.
 
     Returns:

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 
 from convert.files import ConvertError, first_line, sha256
 from convert.gguf_file import read_gguf
-from convert.private import refuse_place, refuse_secret
 from convert.progress import each
+from convert.publishing.private import refuse_place, refuse_secret
 
 CARD = "README.md"
 DECODER = "decoder.npz"

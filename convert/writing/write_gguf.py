@@ -15,9 +15,9 @@ import gguf
 import yaml  # type: ignore[import-untyped]
 
 from convert.files import ConvertError, sha256, written_whole
-from convert.gguf_tensors import GgufTensor, announce
 from convert.progress import each
 from convert.report import Done
+from convert.writing.gguf_tensors import GgufTensor, announce
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),

@@ -12,11 +12,11 @@ from typing import Any
 
 from gguf import GGMLQuantizationType
 
-from convert.dry_run import DryTensor
 from convert.files import ConvertError, sha256, written_whole
 from convert.gguf_file import read_gguf
-from convert.imatrix import ImportanceText
-from convert.measure import Measurement
+from convert.quantizing.dry_run import DryTensor
+from convert.quantizing.imatrix import ImportanceText
+from convert.quantizing.measure import Measurement
 
 
 @dataclass(frozen=True)

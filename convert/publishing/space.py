@@ -11,12 +11,12 @@ from pathlib import Path
 
 from huggingface_hub import SpaceCard
 
-from convert.allow_list import CARD, DECODER, Upload
-from convert.figures import Figures
 from convert.files import ConvertError
-from convert.model_card import HUB, NOTICE
+from convert.publishing.allow_list import CARD, DECODER, Upload
+from convert.publishing.figures import Figures
+from convert.publishing.model_card import HUB, NOTICE
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "copilot"
 SINGLE = ("app.py", "requirements.txt", "LICENSE")
 CODE = (".py", ".toml", ".css")

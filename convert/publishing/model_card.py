@@ -13,9 +13,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from huggingface_hub import ModelCard
 
-from convert.allow_list import CARD, MODEL_ENDINGS, Upload
-from convert.figures import Figures, conversion, scores, table, words
 from convert.files import ConvertError
+from convert.publishing.allow_list import CARD, MODEL_ENDINGS, Upload
+from convert.publishing.figures import Figures, conversion, scores, table, words
 from copilot.engine.base import METADATA_PREFIX
 
 BEGIN, END = (

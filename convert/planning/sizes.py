@@ -14,15 +14,15 @@ import numpy as np
 
 from convert import child
 from convert.checkpoint import Checkpoint
-from convert.dry_run import DryTensor, dry_run_here
 from convert.files import scratch_folder
 from convert.gguf_file import DEFAULT_ALIGNMENT
-from convert.gguf_tensors import announce, gguf_tensors
 from convert.progress import each
-from convert.quantizer import BASE, NEED_IMATRIX
+from convert.quantizing.dry_run import DryTensor, dry_run_here
+from convert.quantizing.quantizer import BASE, NEED_IMATRIX
 from convert.shape import Shape
 from convert.to_gguf import add_shape
-from convert.vocabulary import read_vocabulary
+from convert.writing.gguf_tensors import announce, gguf_tensors
+from convert.writing.vocabulary import read_vocabulary
 
 #: All that can be made without an importance matrix.
 TYPES = tuple(type for type in BASE if type not in NEED_IMATRIX)
@@ -52,7 +52,7 @@ def sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, Size]]:
     """For each shape, its size in each of ``TYPES``; asked in one child process.
 
     Args:
-        shapes: possible ones (``convert.pruning.why_not``).
+        shapes: possible ones (``convert.planning.pruning.why_not``).
         added: bytes that the tokenizer adds to each file (``tokenizer_bytes``).
 
     Raises:

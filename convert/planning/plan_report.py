@@ -7,8 +7,8 @@ from importlib.metadata import version
 from textwrap import wrap
 from typing import Any
 
+from convert.planning.sizes import Size
 from convert.shape import Shape
-from convert.sizes import Size
 
 #: Those of the sizes that the table shows; ``--json`` has all.
 SHOWN = ("Q8_0", "Q5_K_M", "Q4_K_M", "Q4_0")

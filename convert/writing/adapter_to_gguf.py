@@ -18,11 +18,11 @@ from gguf.utility import LocalTensor
 
 from convert.checkpoint import read_rows
 from convert.files import read_json
-from convert.gguf_tensors import ARCHITECTURES, GgufTensor
-from convert.lora_pairs import LoraPair, read_adapter
-from convert.rope import interleaved
 from convert.shape import Shape
-from convert.write_gguf import Converted, types_of, write_gguf
+from convert.writing.gguf_tensors import ARCHITECTURES, GgufTensor
+from convert.writing.lora_pairs import LoraPair, read_adapter
+from convert.writing.rope import interleaved
+from convert.writing.write_gguf import Converted, types_of, write_gguf
 
 HUB_NAME = re.compile(r"(https?://\S+|[\w-][\w.-]*/[\w-][\w.-]*)")
 

@@ -18,7 +18,7 @@ from convert import child
 from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from convert.progress import each
-from convert.quantizer import Importance
+from convert.quantizing.quantizer import Importance
 from convert.speed import usable_threads
 
 #: Tokens read in one context, fewer where the model was trained for fewer.

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convert.allow_list import RECEIPT_ENDING, Upload
 from convert.files import ConvertError
+from convert.publishing.allow_list import RECEIPT_ENDING, Upload
 
 EVALUATION = "evaluation.json"
 #: Besides those of single files.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from convert import child
-from convert.allow_list import Upload
 from convert.files import ConvertError, first_line
+from convert.publishing.allow_list import Upload
 
 SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
 DEFAULT_ENDPOINT = "https://huggingface.co"

@@ -8,9 +8,9 @@ from pathlib import Path
 from jinja2 import Environment, TemplateSyntaxError
 from tokenizers import Tokenizer
 
-from convert.corpus import read_texts
 from convert.files import ConvertError
 from convert.progress import each
+from convert.trimming.corpus import read_texts
 
 #: Chat templates write them, though not all name them.
 ROLES = ("system", "user", "assistant", "tool")

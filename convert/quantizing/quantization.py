@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from convert.files import written_whole
-from convert.receipt import Receipt, Source
+from convert.quantizing.receipt import Receipt, Source
 from convert.report import Done
 
 #: The most that a recommended file may differ from its source, mean divergence in nats a token. By Pinsker's inequality

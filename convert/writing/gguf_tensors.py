@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
-from convert.rope import interleaved
 from convert.shape import Shape
+from convert.writing.rope import interleaved
 
 ARCHITECTURES = {"qwen2": gguf.MODEL_ARCH.QWEN2, "llama": gguf.MODEL_ARCH.LLAMA}
 #: About how many numbers of a tensor are in memory at once.

@@ -1,0 +1,1 @@
+"""Which tokens a corpus needs, and a vocabulary closed under merges: the rooms behind ``trim``."""

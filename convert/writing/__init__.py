@@ -1,0 +1,1 @@
+"""From a checkpoint's numbers and tokenizer to those of a GGUF file: the rooms behind ``gguf``."""
