@@ -261,6 +261,12 @@ def test_an_adapter_for_another_base_is_refused(base, tmp_path):
     assert_refused(base, adapter, tmp_path / "merged", "does not belong to this base")
 
 
+def test_an_adapter_of_another_width_is_refused_with_the_first_matrix_that_does_not_fit(base, tmp_path):
+    wider = make_checkpoint(tmp_path / "wider", hidden=128)
+    adapter = make_adapter(wider, tmp_path / "adapter", target_modules=["q_proj"])
+    assert_refused(base, adapter, tmp_path / "merged", r"layers\.0\.self_attn\.q_proj.*\[4, 128\].*\[4, 64\]")
+
+
 def test_an_adapter_that_brings_embeddings_of_a_resized_vocabulary_is_refused(base, adapter_copy, tmp_path):
     name = "base_model.model.model.embed_tokens.weight"
     for rows, reason in ((424, "embed_tokens.weight is not what the base has"), (430, "no adapter for this base")):
