@@ -44,7 +44,7 @@ def sha256(path: Path) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's error says, in one line (two, where the first only announces); its kind where it says nothing."""
+    """What a library says of an error in one line, or two where the first only announces; its kind where it is mute."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
 
