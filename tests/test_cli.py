@@ -95,7 +95,7 @@ def test_prompt_prints_what_the_model_is_asked_and_nothing_else(engine, recordin
     assert run("prompt", *arguments) == 0
     printed = capsys.readouterr().out
     assert run("analyse", *arguments) == 0
-    assert printed == engine.calls[0].messages[-1]["content"] + "\n"
+    assert printed == engine.calls[0].messages[-1]["content"]
     assert "tired" in printed
 
 

@@ -384,7 +384,7 @@ def test_the_command_says_what_it_wrote_and_refuses_in_one_sentence(tiny, tmp_pa
         ("cut.gguf", "other", "cut short"),
         ("none.gguf", "other", "not a file"),
         ("mute.gguf", "other", "no chat template"),
-        ("tiny.gguf", "cut.gguf", "could not be written"),
+        ("tiny.gguf", "cut.gguf", "cut.gguf is not a folder"),
         ("tiny.gguf", "taken", "there already"),
     ]:
         assert main(["ollama", str(tmp_path / model), "--out", str(tmp_path / out)]) == 2
