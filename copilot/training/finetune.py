@@ -17,7 +17,7 @@ import numpy as np
 from copilot import prompt
 from copilot.engine.base import Message
 from copilot.training.base import TURN_END, TURN_START
-from copilot.training.corpus import Corpus, Example
+from copilot.training.examples import Example, Material
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +92,7 @@ def batches(examples: Iterator[Example], tokenizer: PreTrainedTokenizerFast, tok
             yield cut[index]
 
 
-def train(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, schedule: Schedule, what: str) -> None:
+def train(model: Any, tokenizer: PreTrainedTokenizerFast, material: Material, schedule: Schedule, what: str) -> None:
     """Run a schedule in place; prints a line with loss and time left every 50 steps."""
     import torch
 
@@ -105,7 +105,7 @@ def train(model: Any, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, schedu
     torch.manual_seed(schedule.seed)
     begun, shown = time.monotonic(), [0.0, 0.0]
     for step, batch in enumerate(
-        batches(corpus.examples(schedule.seed, schedule.drills, schedule.talks), tokenizer, schedule.tokens), start=1
+        batches(material.examples(schedule.seed, schedule.drills, schedule.talks), tokenizer, schedule.tokens), start=1
     ):
         with torch.autocast(device, dtype=torch.bfloat16):
             answer, label = losses(model, batch, labels, device)

@@ -23,7 +23,7 @@ from convert.files import ConvertError
 from convert.ollama import ollama
 from copilot import feeding
 from copilot.training import base, finetune, fit_decoder
-from copilot.training.corpus import Corpus
+from copilot.training.examples import Material
 from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, describe, load
 
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ def make(features: Path, work: Path, out: Path) -> None:
     faced = load(features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
     _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
     fit_decoder.fit(faced).save(out / "decoder.npz")
-    corpus = Corpus.of(faced)
+    material = Material.of(faced)
     before = None
     for name, schedule in BASE.items():
         if not (work / name).exists():
-            _train(corpus, schedule, before, work / name)
+            _train(material, schedule, before, work / name)
         before = work / name
     if not (work / "adapter").exists():
-        _train_adapter(corpus, work / "talk", work / "adapter")
-    temperature = calibrate(work / "talk", work / "adapter", corpus)
+        _train_adapter(material, work / "talk", work / "adapter")
+    temperature = calibrate(work / "talk", work / "adapter", material)
     _say(f"temperature {temperature:.3f}")
     shutil.rmtree(work / NAME, ignore_errors=True)
     convert_all(work / "talk", work / "adapter", work / NAME, types=[QUANTISATION], metadata=metadata(temperature))
@@ -108,29 +108,29 @@ def metadata(temperature: float) -> dict[str, str]:
     }
 
 
-def _train(corpus: Corpus, schedule: finetune.Schedule, before: Path | None, folder: Path) -> None:
+def _train(material: Material, schedule: finetune.Schedule, before: Path | None, folder: Path) -> None:
     """Run a schedule on all weights, from those that the one before left, or from nothing."""
-    model, tokenizer = _load(before) if before else _new(corpus, schedule.seed)
-    finetune.train(model, tokenizer, corpus, schedule, folder.name)
+    model, tokenizer = _load(before) if before else _new(material, schedule.seed)
+    finetune.train(model, tokenizer, material, schedule, folder.name)
     _save(model, tokenizer, folder)
 
 
-def _new(corpus: Corpus, seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
-    examples = islice(corpus.examples(seed=0), TOKENIZER_EXAMPLES)
+def _new(material: Material, seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
+    examples = islice(material.examples(seed=0), TOKENIZER_EXAMPLES)
     tokenizer = base.train_tokenizer(message["content"] for example in examples for message in example.messages)
     model = base.new_model(tokenizer, seed)
     _say(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
     return model, tokenizer
 
 
-def _train_adapter(corpus: Corpus, base_folder: Path, folder: Path) -> None:
+def _train_adapter(material: Material, base_folder: Path, folder: Path) -> None:
     model, tokenizer = _load(base_folder)
     adapted = finetune.adapter(model)
-    finetune.train(adapted, tokenizer, corpus, LORA, "adapter")
+    finetune.train(adapted, tokenizer, material, LORA, "adapter")
     _save(adapted, tokenizer, folder)
 
 
-def calibrate(base_folder: Path, adapter_folder: Path, corpus: Corpus) -> float:
+def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> float:
     """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt."""
     import torch
     from peft import PeftModel
@@ -139,7 +139,7 @@ def calibrate(base_folder: Path, adapter_folder: Path, corpus: Corpus) -> float:
     model = PeftModel.from_pretrained(base_model, adapter_folder).eval()
     labels = finetune.label_tokens(tokenizer)
     scores, truths = [], []
-    for example in islice((e for e in corpus.examples(seed=4) if e.truth is not None), CALIBRATION_EXAMPLES):
+    for example in islice((e for e in material.examples(seed=4) if e.truth is not None), CALIBRATION_EXAMPLES):
         encoded = finetune.encode(example, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor([encoded.ids[: encoded.slot]])).logits[0, -1, labels]

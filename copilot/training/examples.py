@@ -79,7 +79,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class Material:
     """Everything examples are drawn from."""
 
     faced: Faced
@@ -88,8 +88,8 @@ class Corpus:
     evidence: dict[str, Floats]
 
     @classmethod
-    def of(cls, faced: Faced) -> "Corpus":
-        """Prepare the corpus; cross-fits the decoder, about ten seconds."""
+    def of(cls, faced: Faced) -> "Material":
+        """Prepare it; cross-fits the decoder, about ten seconds."""
         return cls(faced, faced.normals(), population_normal(faced), cross_fitted(faced))
 
     def examples(self, seed: int, drills: float = 0.0, talks: float = 0.0) -> Iterator[Example]:

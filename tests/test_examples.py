@@ -5,17 +5,17 @@ import pytest
 
 from copilot import emotions, prompt
 from copilot.training import base, finetune
-from copilot.training.corpus import Corpus, Example
+from copilot.training.examples import Example, Material
 from tests.features_file import simulated_faced
 
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    return list(islice(Corpus.of(simulated_faced(people=10, seed=0)).examples(seed=1), 1500))
+    return list(islice(Material.of(simulated_faced(people=10, seed=0)).examples(seed=1), 1500))
 
 
 def test_the_same_seed_gives_the_same_examples(examples: list[Example]) -> None:
-    again = list(islice(Corpus.of(simulated_faced(people=10, seed=0)).examples(seed=1), 20))
+    again = list(islice(Material.of(simulated_faced(people=10, seed=0)).examples(seed=1), 20))
     assert [e.messages for e in again] == [e.messages for e in examples[:20]]
 
 
@@ -62,6 +62,6 @@ def test_one_letter_is_one_token(examples: list[Example]) -> None:
 
 
 def test_a_drill_is_an_evidence_line_and_its_label() -> None:
-    drill = next(Corpus.of(simulated_faced(people=6, seed=0)).examples(seed=0, drills=1.0))
+    drill = next(Material.of(simulated_faced(people=6, seed=0)).examples(seed=0, drills=1.0))
     assert [m["role"] for m in drill.messages] == ["user", "assistant"]
     assert drill.messages[1]["content"].startswith(f"Emotion: {emotions.top(drill.target)}")
