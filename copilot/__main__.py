@@ -114,7 +114,11 @@ def _add_input(command: argparse.ArgumentParser) -> None:
     add("--complaint", default="", metavar="TEXT", help="what brings them here, in their own words")
     add("--history", default="", metavar="TEXT", help="what came before, in their own words")
     add("--baseline", nargs="+", type=Path, default=[], metavar="FILE", help="other recordings of the same person")
-    add("--codec", metavar="NAME", help="how EEG becomes text: bands, wavelet, wavelet-segments; default: the model's")
+    add(
+        "--codec",
+        metavar="NAME",
+        help="how EEG becomes text: patterns, bands, wavelet, wavelet-segments; default: the model's",
+    )
     add("--sfreq", type=_hertz, metavar="HZ", help="samples a second, for files that do not say")
     add("--channels", type=_names, metavar="A,B,C", help="electrodes, for files that do not name them")
 

@@ -114,6 +114,7 @@ class _Walk:
     prompts: list[list[Message]] = field(default_factory=list)
     evidence: emotions.Probabilities | None = None
     notes: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
     def seconds(self) -> float:
         return time.perf_counter() - self.started
@@ -140,7 +141,7 @@ def analyse(
         settings: limits and read-out.
         decoder: the small decoder, which also knows what is normal.
         baselines: other recordings of the same person, one file each.
-        codec: name of the codec; by default the one that the model file names, else ``bands``.
+        codec: name of the codec; by default the one that the model file names, else the box's.
         sfreq: samples a second, for arrays that do not state it; channels: their names, likewise.
 
     Raises:
@@ -149,6 +150,7 @@ def analyse(
     walk = _Walk(codec=_codec(codec, engine.info.metadata))
     yield from _prepare(walk, files, baselines, settings, sfreq, channels)
     yield from _encode(walk, person, settings, decoder)
+    walk.warnings = tuple(feeding.warnings(engine.info.metadata, decoder.sha256))
     walk.notes += _notes(walk, engine.info, settings)
     yield from _read(walk, engine, settings, person)
 
@@ -173,7 +175,7 @@ def prepare_prompt(
 
 def _codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
     """The codec asked for, else the model's own, else the default; checked before a file is opened."""
-    name = asked_for or metadata.get("codec", "bands")
+    name = asked_for or metadata.get("codec", codecs.DEFAULT)
     if name not in codecs.CODECS:
         raise SettingsError(f"There is no codec {name!r}; choose one of: {', '.join(codecs.CODECS)}.")
     return name
@@ -234,7 +236,9 @@ def _encode(
     if settings.readout != "model":
         walk.evidence = decoder.probabilities(entropy, normal)
     others = [b.cleaned for b in walk.baselines]
-    texts = codecs.CODECS[walk.codec](codecs.Signal(cleaned, entropy, normal, others))
+    texts = codecs.CODECS[walk.codec](
+        codecs.Signal(cleaned, entropy, normal, decoder.patterns(entropy, normal), others)
+    )
     walk.prompts = [
         prompt.build(
             person,
@@ -265,7 +269,7 @@ def _notes(walk: _Walk, model: ModelInfo, settings: Settings) -> Iterator[str]:
         yield f"This language model {known}; {rest}."
     elif walk.codec != model.metadata["codec"]:
         yield f"This model was trained on the codec {model.metadata['codec']}, not on {walk.codec}."
-    yield from feeding.warnings(model.metadata)
+    yield from walk.warnings
     if not walk.baselines:
         yield "No other recording of this person was given; with one the reading is more accurate."
 
@@ -274,7 +278,7 @@ def _calibrated(walk: _Walk, model: ModelInfo, settings: Settings) -> bool:
     """Whether these probabilities are of the kind that the evaluation measured."""
     if settings.readout == "decoder":
         return True
-    fed_as_trained = walk.codec == model.metadata.get("codec") and not any(feeding.warnings(model.metadata))
+    fed_as_trained = walk.codec == model.metadata.get("codec") and not walk.warnings
     return "temperature" in model.metadata and fed_as_trained
 
 

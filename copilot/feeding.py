@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from copilot import emotions, prompt
-from copilot.eeg.codecs import BANDS_STEP
+from copilot.eeg.codecs import PATTERNS, PATTERNS_STEP
 from copilot.eeg.decoder import softmax
 from copilot.engine.base import Scores
 
@@ -16,7 +16,7 @@ from copilot.engine.base import Scores
 KEYS = {
     "prompt_version": prompt.PROMPT_VERSION,
     "labels": json.dumps(emotions.EMOTIONS),
-    "codec_parameters": json.dumps({"step": BANDS_STEP}),
+    "codec_parameters": json.dumps({"patterns": PATTERNS, "step": PATTERNS_STEP}),
     "system": prompt.SYSTEM,
 }
 
@@ -35,9 +35,16 @@ def label_probabilities(scores: Scores, metadata: Mapping[str, str]) -> emotions
     return softmax(scores.logprobs / temperature(metadata))
 
 
-def warnings(metadata: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each key in which the file was trained otherwise than this program feeds it."""
+def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[str]:
+    """A sentence for each thing in which the file was trained otherwise than this program feeds it.
+
+    Args:
+        metadata: the model file's, without the prefix.
+        decoder_sha256: of the decoder in use, which writes the evidence and the patterns; empty where there is no file.
+    """
     for key, value in KEYS.items():
         if metadata.get(key, value) != value:
             name = key.replace("_", " ")
             yield f"This model was trained with another {name} than this program uses; do not rely on it."
+    if decoder_sha256 and metadata.get("decoder_sha256", decoder_sha256) != decoder_sha256:
+        yield "This model was trained with another decoder than the one in use; do not rely on it."

@@ -13,7 +13,7 @@ from copilot.engine.base import Message
 from copilot.person import Person, tidy
 
 #: Written into the model file; a file trained with other words is told apart by it.
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 
 SYSTEM = (
     "You are the EEG Emotion Copilot, a research tool and not a medical device. You read what is known about a person "
@@ -52,13 +52,13 @@ def build(
         person: what the form asked.
         eeg_text: from ``copilot.eeg.codecs``; empty for a prompt that knows only the person.
         codec: its name.
-        compared_with: ``person`` or ``population``, what the letters were normalised to.
+        compared_with: ``person`` or ``population``, what the EEG was normalised to.
         evidence: the decoder's nine probabilities, or None to let the language model judge alone.
         segment: which of how many texts of this recording.
     """
     parts = [INSTRUCTION]
     if eeg_text:
-        parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}; a is low, m is normal, y is high, z is absent.")
+        parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}.")
     parts += [describe(person), *_signal(eeg_text, compared_with, segment)]
     if evidence is not None:
         parts.append(evidence_line(evidence))

@@ -190,7 +190,7 @@ def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Decoder) -> None:
     )
     *_, last = events
     assert isinstance(last, PromptReady)
-    assert last.codec == "bands"
+    assert last.codec == "patterns"
 
 
 def test_a_question_goes_to_the_model_with_the_reading_and_only_the_latest_turns() -> None:

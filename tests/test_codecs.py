@@ -9,6 +9,7 @@ from copilot.eeg.recording import Recording
 
 NORMAL = Normal(np.full((30, 5), 2, np.float32), np.ones((30, 5), np.float32), "population")
 RATE = 250
+STRENGTHS = np.random.default_rng(1).normal(size=(4, codecs.PATTERNS))
 
 
 def recording(alpha_uv: float = 10, seconds: int = 40, channels: tuple[str, ...] = ELECTRODES) -> Recording:
@@ -19,7 +20,7 @@ def recording(alpha_uv: float = 10, seconds: int = 40, channels: tuple[str, ...]
 
 
 def signal(of: Recording, baselines: tuple[Recording, ...] = ()) -> codecs.Signal:
-    return codecs.Signal(of, differential_entropy(of), NORMAL, baselines)
+    return codecs.Signal(of, differential_entropy(of), NORMAL, STRENGTHS, baselines)
 
 
 def test_bands_are_150_letters_one_apart_from_the_next() -> None:
@@ -40,6 +41,23 @@ def test_an_absent_electrode_has_its_own_letter() -> None:
     at = ELECTRODES.index("Cz") * 5
     assert parts[at : at + 5] == ["z"] * 5
     assert "z" not in parts[:at] + parts[at + 5 :]
+
+
+def test_patterns_are_64_words_a_line_that_each_name_their_pattern() -> None:
+    values = np.zeros((2, 64))
+    values[1, :3] = (-9, 0.6, 9)
+    first, second = codecs.patterns_text(values).split("\n")
+    assert first.split()[:3] == ["bae", "bee", "bie"]
+    assert second.split()[:4] == ["baa", "bef", "bii", "bue"]
+    assert len({word[:2] for word in first.split()}) == 64
+
+
+def test_a_long_recording_is_three_lines_of_means_and_none_is_a_line_of_absent_patterns() -> None:
+    rising = np.repeat([-1.2, 0.0, 1.2], 5)[:, None] * np.ones(64)
+    assert [line.split()[0] for line in codecs.patterns_text(rising).split("\n")] == ["bac", "bae", "bag"]
+    nothing = codecs.patterns_text(np.empty((0, 64))).split()
+    assert len(nothing) == 64
+    assert {word[-1] for word in nothing} == {codecs.ABSENT}
 
 
 @pytest.mark.parametrize("name", codecs.CODECS)

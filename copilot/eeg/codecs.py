@@ -1,9 +1,10 @@
 """EEG as text for a language model: one letter a value, letters apart, so that one value is one token.
 
-``bands`` is what the model in the box was trained on. ``wavelet`` and ``wavelet-segments`` are the paper's W and WS
-(arXiv 2410.00166: each channel as 50 points, or as 500 points in ten segments); the paper states neither family nor
-number format: here Daubechies 4 and letters. Letters a to y run from low to high, z stands for an absent electrode.
-Same input, same bytes.
+``patterns`` is what the model in the box was trained on: words that each name what they tell of, because a small model
+hardly learns which of 150 equal letters is which. ``bands`` is one letter for each electrode and band. ``wavelet`` and
+``wavelet-segments`` are the paper's W and WS (arXiv 2410.00166: each channel as 50 points, or as 500 points in ten
+segments); the paper states neither family nor number format: here Daubechies 4 and letters. Letters run from low to
+high, z stands for what is absent. Same input, same bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,14 @@ ABSENT = "z"
 #: Letters of ``bands`` are this many standard deviations apart; a and y stand for 2.4 or more below and above normal.
 BANDS_STEP = 0.2
 
+#: Words of ``patterns``: a consonant and a vowel name the pattern, the last letter its strength, e being average.
+PATTERN_NAMES = tuple(consonant + vowel for consonant in "bdfghjklmnprstvz" for vowel in "aeiu")
+PATTERNS = len(PATTERN_NAMES)
+STRENGTHS = "abcdefghi"
+PATTERNS_STEP = 0.6
+#: A recording longer than this many windows is read as so many thirds.
+PATTERN_LINES = 3
+
 #: Letters of the wavelet codecs are this many standard deviations apart; a and y stand for 3 or more.
 WAVELET_STEP = 0.25
 WAVELET = "db4"
@@ -36,22 +45,47 @@ class Signal:
         recording: cleaned signal.
         entropy: its differential entropy, shape (30, seconds, 5).
         normal: what to compare with.
+        patterns: strength of each principal pattern in each window (``Decoder.patterns``), shape (windows, 64).
         baselines: cleaned recordings of the same person, may be empty.
     """
 
     recording: Recording
     entropy: Array
     normal: Normal
+    patterns: npt.NDArray[np.float64]
     baselines: Sequence[Recording] = ()
 
 
-def letters(values: npt.ArrayLike, step: float) -> list[str]:
-    """One letter for each value (in standard deviations); NaN becomes the letter of an absent electrode."""
+def letters(values: npt.ArrayLike, step: float, alphabet: str = LETTERS) -> list[str]:
+    """One letter for each value (in standard deviations); NaN becomes the letter of what is absent."""
     array = np.asarray(values, dtype=np.float64)
-    middle = len(LETTERS) // 2
+    middle = len(alphabet) // 2
     limit = middle * step
     index = (np.rint(np.clip(np.nan_to_num(array), -limit, limit) / step) + middle).astype(int)
-    return [LETTERS[i] if np.isfinite(v) else ABSENT for i, v in zip(index.flat, array.flat, strict=True)]
+    return [alphabet[i] if np.isfinite(v) else ABSENT for i, v in zip(index.flat, array.flat, strict=True)]
+
+
+def patterns_text(values: npt.NDArray[np.float64]) -> str:
+    """64 words for each ten seconds, at most three lines; about 64 tokens a line.
+
+    Args:
+        values: strengths in standard deviations, shape (windows, 64). More than three windows become three thirds,
+            each the mean of its windows; no window at all becomes one line of absent patterns.
+    """
+    if not len(values):
+        values = np.full((1, PATTERNS), np.nan)
+    thirds = np.array_split(values, min(PATTERN_LINES, len(values)))
+    return "\n".join(_pattern_words(third.mean(axis=0)) for third in thirds)
+
+
+def _pattern_words(strengths: npt.NDArray[np.float64]) -> str:
+    levels = letters(strengths, PATTERNS_STEP, STRENGTHS)
+    return " ".join(name + level for name, level in zip(PATTERN_NAMES, levels, strict=True))
+
+
+def patterns(signal: Signal) -> tuple[str, ...]:
+    """See ``patterns_text``."""
+    return (patterns_text(signal.patterns),)
 
 
 def bands_text(entropy: Array, normal: Normal) -> str:
@@ -75,19 +109,29 @@ def wavelet_segments(signal: Signal) -> tuple[str, ...]:
 
 
 CODECS: dict[str, Callable[[Signal], tuple[str, ...]]] = {
+    "patterns": patterns,
     "bands": bands,
     "wavelet": wavelet,
     "wavelet-segments": wavelet_segments,
 }
 
-#: What the prompt says about the letters of each codec.
+#: For a model file or server that does not say what it was trained on.
+DEFAULT = "patterns"
+
+#: What the prompt says about each codec.
+LETTERS_MEAN = "a is low, m is normal, y is high, z is absent"
 DESCRIPTIONS = {
+    "patterns": (
+        f"{PATTERNS} words for ten seconds, a line each, of two letters for a pattern over scalp, band and second and "
+        "one for its strength; a is low, e is average, i is high, z is absent"
+    ),
     "bands": (
         f"{len(ELECTRODES)} electrodes ({' '.join(ELECTRODES)}), {len(BANDS_HZ)} letters each: "
         + ", ".join(f"{name} {low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items())
+        + f"; {LETTERS_MEAN}"
     ),
-    "wavelet": "30 s of each electrode as 50 wavelet points",
-    "wavelet-segments": "30 s of each electrode as 500 wavelet points, in ten segments",
+    "wavelet": f"30 s of each electrode as 50 wavelet points; {LETTERS_MEAN}",
+    "wavelet-segments": f"30 s of each electrode as 500 wavelet points, in ten segments; {LETTERS_MEAN}",
 }
 
 

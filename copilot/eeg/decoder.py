@@ -2,9 +2,16 @@
 
 Two linear read-outs (shrinkage LDA, fitted by ``copilot.training.fit_decoder``): ``person`` reads features that are
 normalised to the person's own recordings, ``population`` reads one recording without any knowledge of the person.
-Each looks at windows of ten seconds, second by second; a longer recording is the mean over its windows.
+Each looks at windows of ten seconds, second by second, and compares them with *scenes*: every stretch of ten seconds of
+every film clip it was fitted on is a class of its own, and an emotion is as likely as its scenes together. One class an
+emotion would have to be like all of its films at once, and they are not alike (balanced accuracy 0.34 instead of 0.51).
+
+The same windows give the ``patterns`` that the language model reads as words: principal components, fitted without a
+look at any label.
 """
 
+import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,14 +20,18 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.features import Array, Normal, standardise
-from copilot.emotions import Probabilities, uniform
+from copilot.emotions import EMOTIONS, Probabilities, uniform
 
 WINDOW = 10
 """Seconds the decoder reads at once."""
 
+STRETCHES = 3
+"""Windows in a clip of thirty seconds."""
+
 LIMIT = 3.0
 """Standard deviations beyond which a feature says no more: keeps unusual devices from deciding everything."""
 
+Floats = npt.NDArray[np.float64]
 Heads = dict[str, "Head"]
 
 
@@ -34,8 +45,10 @@ class Head:
 
     Attributes:
         mean, scale: of the feature vector in training, shape (features,).
-        weights: shape (features, 9); bias: shape (9,).
-        temperatures: divisor of the mean score for one window and for a clip of three, shape (2,).
+        weights: shape (features, scenes); bias: shape (scenes,). Scenes are clip by clip, three stretches each.
+        emotions: which of the nine each clip was to evoke, shape (clips,).
+        temperatures: divisor of the scores of one window, and of the sum over a clip's three, shape (2,).
+        patterns: principal components of the standardised features, to unit variance, shape (features, 64).
         covariance: between electrodes, for each band, shape (5, 30, 30); fills in electrodes that are absent.
     """
 
@@ -43,16 +56,28 @@ class Head:
     scale: Array
     weights: Array
     bias: Array
+    emotions: npt.NDArray[np.int64]
     temperatures: Array
+    patterns: Array
     covariance: Array
+
+    def standardised(self, vectors: Floats) -> Floats:
+        """Feature vectors (..., features) as training saw them, nothing beyond ``LIMIT``."""
+        return np.clip((vectors - self.mean) / self.scale, -LIMIT, LIMIT)
+
+    def scores(self, vectors: Floats) -> Floats:
+        """How well vectors (..., features) fit each scene, shape (..., clips, 3)."""
+        found = self.standardised(vectors) @ self.weights + self.bias
+        return found.reshape(*found.shape[:-1], -1, STRETCHES)
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """Both read-outs and what is normal for the population they were fitted on."""
+    """Both read-outs, what is normal for the population they were fitted on, and the sha256 of the file."""
 
     heads: Heads
     population: Normal
+    sha256: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Decoder":
@@ -67,7 +92,8 @@ class Decoder:
                     name: Head(**{key: arrays[f"{name}.{key}"] for key in Head.__dataclass_fields__})
                     for name in ("person", "population")
                 }
-                return cls(heads, Normal(arrays["normal.mean"], arrays["normal.std"], "population"))
+                population = Normal(arrays["normal.mean"], arrays["normal.std"], "population")
+            return cls(heads, population, hashlib.sha256(path.read_bytes()).hexdigest())
         except FileNotFoundError:
             raise DecoderError(f"The decoder {path.name} is missing; set EEG_COPILOT_DECODER to where it is.") from None
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
@@ -90,22 +116,48 @@ class Decoder:
             Shape (9,); uniform where there is nothing to read (no electrode, or not ten usable seconds).
         """
         head = self.heads[normal.source]
-        windows = cut_windows(fill_electrodes(standardise(entropy, normal), head.covariance))
-        if not len(windows):
+        vectors = self._vectors(entropy, normal)
+        if not len(vectors):
             return uniform()
-        scores = (features(windows, normal.source) - head.mean) / head.scale
-        scores = np.clip(scores, -LIMIT, LIMIT) @ head.weights + head.bias
-        return softmax(scores.mean(axis=0) / _temperature(head, len(windows)))
+        scores, (one, clip) = head.scores(vectors), head.temperatures
+        if len(scores) == STRETCHES:
+            return clip_probabilities(scores / clip, head.emotions)
+        # A recording of any other length is none of the clips: each window is read for itself.
+        mean: Probabilities = window_probabilities(scores / one, head.emotions).mean(axis=0)
+        return mean
+
+    def patterns(self, entropy: Array, normal: Normal) -> Floats:
+        """How strong each principal pattern is in each window, in standard deviations, shape (windows, 64).
+
+        Arguments as in ``probabilities``; no window where there is nothing to read.
+        """
+        head = self.heads[normal.source]
+        return head.standardised(self._vectors(entropy, normal)) @ head.patterns
+
+    def _vectors(self, entropy: Array, normal: Normal) -> Floats:
+        """Feature vectors of all windows, shape (windows, features)."""
+        filled = fill_electrodes(standardise(entropy, normal), self.heads[normal.source].covariance)
+        return features(cut_windows(filled), normal.source)
 
 
-def _temperature(head: Head, windows: int) -> float:
-    """The divisor for so many windows.
+def window_probabilities(scores: Floats, emotions: npt.NDArray[np.int64]) -> Floats:
+    """From scores of single windows (..., clips, 3) to probabilities (..., 9): an emotion is all of its scenes."""
+    scenes = softmax(scores.reshape(*scores.shape[:-2], -1))
+    return _by_emotion(scenes.reshape(scores.shape).sum(axis=-1), emotions)
 
-    Three windows say more than one, because they hold the course of a clip that training has seen. A recording longer
-    than any clip is something else, and gets the caution of a single window.
+
+def clip_probabilities(scores: Floats, emotions: npt.NDArray[np.int64]) -> Floats:
+    """From scores of a clip's three windows (..., 3, clips, 3), in order, to probabilities (..., 9).
+
+    The first window is compared with the first stretch of each clip, the second with the second.
     """
-    one, clip = head.temperatures
-    return float({2: (one + clip) / 2, 3: clip}.get(windows, one))
+    in_order = np.diagonal(scores, axis1=-3, axis2=-1).sum(axis=-1)
+    return _by_emotion(softmax(in_order), emotions)
+
+
+def _by_emotion(clips: Floats, emotions: npt.NDArray[np.int64]) -> Floats:
+    """Probabilities of clips (..., clips) as those of emotions (..., 9)."""
+    return clips @ np.eye(len(EMOTIONS))[emotions]
 
 
 def fill_electrodes(z: Array, covariance: Array) -> Array:
@@ -131,22 +183,26 @@ def cut_windows(z: Array) -> Array:
     return usable[:, : count * WINDOW].transpose(1, 0, 2).reshape(count, WINDOW, z.shape[0], z.shape[2])
 
 
-def features(windows: Array, source: str) -> npt.NDArray[np.float64]:
+def features(windows: Array, source: str) -> Floats:
     """Feature vectors of windows (windows, 10, 30, 5).
 
     ``person``: every value. ``population``: the window's mean pattern over the scalp, without each band's overall level
     (which is mostly the device and the skull), and the course over its ten seconds.
     """
     if source == "person":
-        return windows.reshape(len(windows), -1).astype(np.float64)
+        return _flat(windows)
     mean = windows.mean(axis=1)
     pattern = mean - mean.mean(axis=1, keepdims=True)
     course = windows - mean[:, None]
-    parts = (pattern.reshape(len(windows), -1), course.reshape(len(windows), -1))
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    return np.concatenate([_flat(pattern), _flat(course)], axis=1)
 
 
-def softmax(scores: npt.NDArray[np.float64]) -> Probabilities:
+def _flat(windows: Array) -> Floats:
+    """One vector a window, also where there is none."""
+    return windows.reshape(len(windows), math.prod(windows.shape[1:])).astype(np.float64)
+
+
+def softmax(scores: Floats) -> Probabilities:
     """Probabilities from scores, along the last axis."""
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     probabilities: Probabilities = powers / powers.sum(axis=-1, keepdims=True)
