@@ -22,6 +22,9 @@ BAD_SUBJECTS = (23,)
 #: The published split: fitted on these people, scored on those after them.
 TRAIN_SUBJECTS = range(80)
 
+#: The first of the second cohort, which was recorded later and is read less well; new people are more like it.
+SECOND_COHORT = 61
+
 SEGMENTS = ((0, 10), (10, 20), (20, 30))
 WHOLE_CLIP = ((0, 30),)
 
