@@ -1,0 +1,1 @@
+"""What is kept, and cutting it out: the rooms behind ``prune``."""
