@@ -154,12 +154,10 @@ def _wavelet_texts(signal: Signal, points: int, segments: int) -> tuple[str, ...
 def _baseline_scale(signal: Signal, points: int, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Each channel's amplitude in the person's other recordings; its own where they lack the channel."""
     scale = own.copy()
+    others = [dict(zip(b.channels, reduce_points(b, points).std(axis=1), strict=True)) for b in signal.baselines]
     for row, name in enumerate(signal.recording.channels):
-        others = [
-            reduce_points(b, points)[b.channels.index(name)].std() for b in signal.baselines if name in b.channels
-        ]
-        if others:
-            scale[row] = np.mean(others)
+        if found := [amplitudes[name] for amplitudes in others if name in amplitudes]:
+            scale[row] = np.mean(found)
     return scale
 
 

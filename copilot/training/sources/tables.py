@@ -1,0 +1,90 @@
+"""Tables that come with recordings: a .csv or .tsv as rows, and what such a row says about a person."""
+
+import csv
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from copilot.emotions import EMOTIONS
+from copilot.person import Person, PersonError
+from copilot.training.faced import CorpusError
+
+Row = dict[str, str]
+
+MOST_MB = 64
+#: How tables say that they do not know.
+UNKNOWN = ("", "n/a", "na", "nan", "unknown")
+GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "o": "other", "other": "other"}
+
+
+def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
+    """Every row, with the columns' names in lower case; what is not known is empty.
+
+    Args:
+        path: separated by tabs if it ends in .tsv, else by commas.
+        needed: columns without which the table is of no use.
+
+    Raises:
+        CorpusError: it cannot be read, or lacks a column.
+    """
+    try:
+        if path.stat().st_size > MOST_MB * 2**20:
+            raise CorpusError(f"{path} has more than {MOST_MB} MB, which no table of labels has.")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+            names = [name.strip().lower() for name in next(reader, [])]
+            rows = [dict(zip(names, map(_known, cells), strict=False)) for cells in reader if cells]
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CorpusError(
+            f"{path} is no table; save it as UTF-8 text, separated by commas (.csv) or tabs (.tsv)."
+        ) from error
+    if missing := [name for name in needed if name not in names]:
+        raise CorpusError(f"{path} has no column {', '.join(missing)}; it has: {', '.join(names) or 'none'}.")
+    return rows
+
+
+def person(row: Row, where: str) -> Person:
+    """What a row says about a person: gender (or sex), age, appearance, complaint, history, each if it is there.
+
+    Raises:
+        CorpusError: a value that means nothing; ``where`` says which row.
+    """
+    gender = row.get("gender") or row.get("sex") or ""
+    if gender and gender.lower() not in GENDERS:
+        raise CorpusError(f"{where}: gender {gender!r} is none of F, M, O; leave it empty where it is not known.")
+    words = {name: row.get(name, "") for name in ("appearance", "complaint", "history")}
+    try:
+        return Person(GENDERS.get(gender.lower(), "unspecified"), _age(row.get("age", ""), where), **words)
+    except PersonError as error:
+        raise CorpusError(f"{where}: {error}") from error
+
+
+def number(row: Row, column: str, where: str) -> float | None:
+    """A cell as a number, or None where it is empty or absent.
+
+    Raises:
+        CorpusError: anything else, or a negative or infinite number.
+    """
+    text = row.get(column, "")
+    if text and not re.fullmatch(r"(\d{1,9}(\.\d*)?|\.\d+)([eE][+-]?\d)?", text):
+        raise CorpusError(f"{where}: {column} is {text!r}; it is given as a number such as 12.5.")
+    return float(text) if text else None
+
+
+def emotion(text: str) -> int | None:
+    """Index of the emotion that a cell names, whatever its case, or None."""
+    name = text.strip().lower()
+    return EMOTIONS.index(name) if name in EMOTIONS else None
+
+
+def _known(cell: str) -> str:
+    return "" if cell.strip().lower() in UNKNOWN else cell.strip()
+
+
+def _age(text: str, where: str) -> int | None:
+    """Whole years; ``89+`` is how BIDS writes the ages that it must not tell."""
+    if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
+        raise CorpusError(f"{where}: age is {text!r}; it is given in years.")
+    return int(float(text.rstrip("+"))) if text else None
