@@ -59,18 +59,19 @@ def build(
     parts = [INSTRUCTION]
     if eeg_text:
         parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}.")
-    parts += [describe(person), *_signal(eeg_text, compared_with, segment)]
+    parts += [describe(person), signal(eeg_text, compared_with, segment)]
     if evidence is not None:
         parts.append(evidence_line(evidence))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]
 
 
-def _signal(eeg_text: str, compared_with: str, segment: tuple[int, int]) -> list[str]:
+def signal(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1)) -> str:
+    """The EEG and what it is compared with; arguments as in ``build``."""
     if not eeg_text:
-        return ["EEG: none."]
+        return "EEG: none."
     number, count = segment
     which = f" segment {number} of {count}" if count > 1 else ""
-    return [f"EEG{which}, compared with {COMPARED_WITH[compared_with]}:", eeg_text]
+    return f"EEG{which}, compared with {COMPARED_WITH[compared_with]}:\n{eeg_text}"
 
 
 def describe(person: Person) -> str:

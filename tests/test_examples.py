@@ -2,20 +2,34 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from copilot import emotions, prompt
-from copilot.training import base, finetune
+from copilot.eeg.codecs import ABSENT, PATTERN_NAMES, STRENGTHS
+from copilot.training import base, encoding, fit_decoder
 from copilot.training.examples import Example, Material
+from copilot.training.faced import SEGMENTS, WHOLE_CLIP
 from tests.features_file import simulated_faced
 
 
 @pytest.fixture(scope="module")
-def examples() -> list[Example]:
-    return list(islice(Material.of(simulated_faced(people=10, seed=0)).examples(seed=1), 1500))
+def material() -> Material:
+    faced = simulated_faced(people=10, seed=0, strength=0.3)
+    return Material.of(faced, fit_decoder.fit(faced))
 
 
-def test_the_same_seed_gives_the_same_examples(examples: list[Example]) -> None:
-    again = list(islice(Material.of(simulated_faced(people=10, seed=0)).examples(seed=1), 20))
+@pytest.fixture(scope="module")
+def examples(material: Material) -> list[Example]:
+    return list(islice(material.examples(seed=1), 1500))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(examples: list[Example]) -> PreTrainedTokenizerFast:
+    return base.train_tokenizer(m["content"] for e in examples for m in e.messages)
+
+
+def test_the_same_seed_gives_the_same_examples(material: Material, examples: list[Example]) -> None:
+    again = list(islice(material.examples(seed=1), 20))
     assert [e.messages for e in again] == [e.messages for e in examples[:20]]
 
 
@@ -43,25 +57,62 @@ def test_a_blank_eeg_is_taught_to_say_nothing(examples: list[Example]) -> None:
     assert all(e.target == pytest.approx(emotions.uniform()) for e in blank)
 
 
-def test_only_the_assistant_is_learned_and_the_slot_is_where_the_label_stands(examples: list[Example]) -> None:
-    texts = (m["content"] for e in examples for m in e.messages)
-    tokenizer = base.train_tokenizer(texts)
-    assert len(finetune.label_tokens(tokenizer)) == 9
+def test_only_the_assistant_is_learned_and_the_slot_is_where_the_label_stands(
+    examples: list[Example], tokenizer: PreTrainedTokenizerFast
+) -> None:
+    assert len(encoding.label_tokens(tokenizer)) == 9
     for example in examples[:50]:
-        encoded = finetune.encode(example, tokenizer)
+        encoded = encoding.encode(example.messages, example.target, tokenizer)
         assert tokenizer.decode([encoded.ids[encoded.slot]]).strip() == emotions.EMOTIONS[example.label]
         learned = tokenizer.decode([i for i, on in zip(encoded.ids, encoded.learned, strict=True) if on])
         answers = [m["content"] + base.TURN_END for m in example.messages if m["role"] == "assistant"]
         assert learned == "".join(answers)
 
 
-def test_one_letter_is_one_token(examples: list[Example]) -> None:
-    tokenizer = base.train_tokenizer(m["content"] for e in examples for m in e.messages)
-    letters = " ".join("klmnopqrstuvwxyz" * 9)
-    assert len(tokenizer(letters).input_ids) == 16 * 9
+def test_a_word_of_the_eeg_is_one_token_wherever_it_stands(tokenizer: PreTrainedTokenizerFast) -> None:
+    line = [name + level for level in STRENGTHS + ABSENT for name in PATTERN_NAMES]
+    for start in range(0, len(line), len(PATTERN_NAMES)):
+        text = " ".join(line[start : start + len(PATTERN_NAMES)])
+        assert len(tokenizer(text).input_ids) == len(PATTERN_NAMES)
 
 
-def test_a_drill_is_an_evidence_line_and_its_label() -> None:
-    drill = next(Material.of(simulated_faced(people=6, seed=0)).examples(seed=0, drills=1.0))
+def test_a_new_model_has_the_words_of_a_pattern_in_order(tokenizer: PreTrainedTokenizerFast) -> None:
+    embeddings = base.new_model(tokenizer, seed=0).get_input_embeddings().weight.detach()
+    words = [tokenizer(f" vi{level}").input_ids[0] for level in STRENGTHS]
+    distances = (embeddings[words] - embeddings[words[0]]).norm(dim=1)
+    assert (distances.diff() > 0).all()
+
+
+def test_a_drill_is_an_evidence_line_and_its_label(material: Material) -> None:
+    drill = next(material.examples(seed=0, drills=1.0))
     assert [m["role"] for m in drill.messages] == ["user", "assistant"]
+    assert drill.messages[0]["content"].startswith("Decoder evidence")
     assert drill.messages[1]["content"].startswith(f"Emotion: {emotions.top(drill.target)}")
+
+
+def test_examples_of_letters_show_one_to_three_lines_and_nothing_else(material: Material) -> None:
+    texts = [e.messages[0]["content"].split("\n") for e in islice(material.examples(seed=0, letters=1.0), 100)]
+    assert all(lines[0].startswith("EEG, compared with ") for lines in texts)
+    assert {len(lines) for lines in texts} == {2, 3, 4}
+
+
+@pytest.mark.parametrize("compared_with", ["person", "population"])
+def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(material: Material, compared_with: str) -> None:
+    new = simulated_faced(people=2, seed=1, strength=0.3)
+    reader = material.readers[compared_with]
+    for trial in new.trials(SEGMENTS + WHOLE_CLIP):
+        normal = new.normals()[trial.subject] if compared_with == "person" else material.decoder.population
+        assert reader.probabilities(material.decoder.patterns(trial.de, normal)).argmax() == trial.emotion
+
+
+def test_the_teacher_of_words_says_nothing_where_there_are_none(material: Material) -> None:
+    assert material.readers["person"].probabilities(np.empty((0, 64))) == pytest.approx(emotions.uniform())
+
+
+def test_fewer_electrodes_change_the_words_and_not_their_number(examples: list[Example]) -> None:
+    """What absent electrodes would show is estimated from the others, so no word of a recording is absent."""
+    for example in examples:
+        lines = example.messages[1]["content"].split("\n")
+        words = [line.split() for line in lines if line.startswith(PATTERN_NAMES[0])]
+        assert all(len(line) == len(PATTERN_NAMES) for line in words)
+        assert all(len({word[2] == ABSENT for word in line}) == 1 for line in words)

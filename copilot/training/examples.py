@@ -12,26 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from copilot import emotions, prompt
-from copilot.eeg.codecs import bands_text
-from copilot.eeg.features import ELECTRODES, Array, Normal
+from copilot.eeg.codecs import patterns_text
+from copilot.eeg.decoder import WINDOW, Decoder, Floats
+from copilot.eeg.features import Normal
 from copilot.engine.base import Message
-from copilot.person import GENDERS, Person
+from copilot.person import Person
 from copilot.training import texts
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP, Faced
-from copilot.training.fit_decoder import Floats, cross_fitted, population_normal
+from copilot.training.fit_decoder import cross_fitted
+from copilot.training.invention import fewer_electrodes, invent_evidence, invent_person
+from copilot.training.reader import Reader
 
 SPANS = SEGMENTS + WHOLE_CLIP
 
-#: Electrodes of the usual 19-channel cap; a common recording lacks the others.
-NINETEEN = frozenset(ELECTRODES) - {"FC1", "FC2", "FC5", "FC6", "CP1", "CP2", "CP5", "CP6", "PO3", "PO4", "Oz"}
-
 #: How often a training prompt is of each kind.
 SHARE_PERSON = 0.6
-SHARE_EVIDENCE = 0.7
+SHARE_EVIDENCE = 0.6
 SHARE_BLANK = 0.06
 SHARE_NO_EEG = 0.04
 SHARE_INVENTED_EVIDENCE = 0.15
-SHARE_FEWER_ELECTRODES = 0.4
 SHARE_CHAT = 0.4
 MOST_QUESTIONS = 6
 
@@ -39,26 +38,13 @@ MOST_QUESTIONS = 6
 CERTAINTY = ("sure", "confidence")
 SHARE_CERTAINTY = 0.25
 
-#: What the label slot is taught: mostly the evidence where there is some, else half the truth, half the decoder.
-TRUTH_BESIDE_EVIDENCE = 0.1
-TRUTH_ALONE = 0.5
+#: What the label slot is taught: the evidence where there is some, else what the words say; and a little truth.
+SHARE_TRUTH = 0.1
 
-OWN_WORDS = {
-    "appearance": (
-        "tired after work", "calm and quiet", "a bit restless", "as usual", "well rested", "pale", "tense shoulders",
-        "smiling now and then", "slow to answer", "neatly dressed", "looks away often", "awake and curious",
-    ),
-    "complaint": (
-        "sleeps badly", "headache in the evening", "none", "trouble concentrating", "worries about exams",
-        "no appetite lately", "back pain", "feels lonely at times", "wants to know more about themselves",
-        "short of breath when nervous", "low energy", "arguments at home",
-    ),
-    "history": (
-        "none known", "migraine", "healthy", "asthma", "broken arm as a child", "high blood pressure",
-        "treated for low mood years ago", "no medication", "allergies", "thyroid treated", "wears glasses",
-        "operation last year",
-    ),
-}  # fmt: skip
+#: Lines of an example that only teaches to read words, and how often each.
+LINES = {1: 0.6, 2: 0.1, 3: 0.3}
+#: How many people's EEG of the same seconds such an example adds up.
+TOGETHER = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -80,19 +66,31 @@ class Example:
 
 @dataclass(frozen=True)
 class Material:
-    """Everything examples are drawn from."""
+    """Everything examples are drawn from.
+
+    Attributes:
+        faced: features of the people to learn from.
+        decoder: the one in use, whose patterns are the words.
+        normals: for ``person`` and ``population``, what each subject is compared with.
+        evidence: of a decoder that did not see the person, see ``fit_decoder.cross_fitted``.
+        readers: the teachers of reading words, for ``person`` and ``population``.
+    """
 
     faced: Faced
-    normals: dict[int, Normal]
-    population: Normal
+    decoder: Decoder
+    normals: dict[str, dict[int, Normal]]
     evidence: dict[str, Floats]
+    readers: dict[str, Reader]
 
     @classmethod
-    def of(cls, faced: Faced) -> "Material":
-        """Prepare it; cross-fits the decoder, about ten seconds."""
-        return cls(faced, faced.normals(), population_normal(faced), cross_fitted(faced))
+    def of(cls, faced: Faced, decoder: Decoder) -> "Material":
+        """Prepare it; cross-fits the decoder, about a minute."""
+        same = dict.fromkeys((int(s) for s in faced.subjects), decoder.population)
+        normals = {"person": faced.normals(), "population": same}
+        readers = {source: Reader.fit(faced, decoder, normal) for source, normal in normals.items()}
+        return cls(faced, decoder, normals, cross_fitted(faced), readers)
 
-    def examples(self, seed: int, drills: float = 0.0, talks: float = 0.0) -> Iterator[Example]:
+    def examples(self, seed: int, drills: float = 0.0, talks: float = 0.0, letters: float = 0.0) -> Iterator[Example]:
         """Examples without end; the same seed gives the same ones.
 
         Args:
@@ -101,6 +99,7 @@ class Material:
                 the label slot, one token of a long example, was still at chance after 3,000 examples.
             talks: share of examples that are mostly questions and answers. Without them the model answered fluently,
                 but not what was asked.
+            letters: share of short examples that only teach to read EEG, without evidence.
         """
         rng = random.Random(seed)
         while True:
@@ -109,15 +108,43 @@ class Material:
                 yield self._short(rng, questions=0)
             elif kind < drills + talks:
                 yield self._short(rng, questions=rng.randint(2, MOST_QUESTIONS))
+            elif kind < drills + talks + letters:
+                yield self._letters(rng)
             else:
                 yield self._example(rng)
+
+    def _letters(self, rng: random.Random) -> Example:
+        """Nothing but an EEG and its label."""
+        source = rng.choice(("person", "population"))
+        strengths = self._stretch(rng, source, rng.choices(list(LINES), weights=list(LINES.values()))[0])
+        target = self.readers[source].probabilities(strengths)
+        messages: list[Message] = [
+            {"role": "user", "content": prompt.signal(patterns_text(strengths), source)},
+            {"role": "assistant", "content": _label_only(target)},
+        ]
+        return Example(messages, int(target.argmax()), target)
+
+    def _stretch(self, rng: random.Random, source: str, lines: int) -> Floats:
+        """Strengths of the patterns in so many windows from any second of a clip on, shape (lines, 64).
+
+        Several people are added up to the variance of one. What they share stands out then, so that there is more to
+        learn from; and there are too many choices of them to learn any by heart.
+        """
+        people = rng.sample(range(len(self.faced.de)), min(rng.choice(TOGETHER), len(self.faced.de)))
+        clip = rng.randrange(self.faced.de.shape[1])
+        start = rng.randint(0, self.faced.de.shape[3] - lines * WINDOW)
+        stretches = self.faced.de[people, clip, :, start : start + lines * WINDOW]
+        normals = [self.normals[source][int(subject)] for subject in self.faced.subjects[people]]
+        strengths = [self.decoder.patterns(de, normal) for de, normal in zip(stretches, normals, strict=True)]
+        total: Floats = np.sum(strengths, axis=0) / len(people) ** 0.5
+        return total
 
     def _short(self, rng: random.Random, questions: int) -> Example:
         """Nothing but an evidence line and the label, then perhaps questions about it."""
         who, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = rng.choice(("person", "population"))
         evidence = invent_evidence(rng) if rng.random() < 0.5 else self.evidence[source][who, clip, span]
-        answer = prompt.label_prefix(evidence).removesuffix("\nAssessment:")
+        answer = _label_only(evidence)
         messages: list[Message] = [
             {"role": "user", "content": prompt.evidence_line(evidence)},
             {"role": "assistant", "content": answer},
@@ -146,7 +173,7 @@ class Material:
         with_evidence = rng.random() < SHARE_EVIDENCE
         evidence = self.evidence[source][who, clip, span]
         start, stop = SPANS[span]
-        entropy = _fewer_electrodes(self.faced.de[who, clip, :, start:stop], rng)
+        entropy = fewer_electrodes(self.faced.de[who, clip, :, start:stop], rng)
         truth = np.eye(len(emotions.EMOTIONS))[self.faced.emotions[clip]]
         known = int(self.faced.emotions[clip]) if with_evidence else None
         kind = rng.random()
@@ -156,16 +183,20 @@ class Material:
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
-        share = TRUTH_BESIDE_EVIDENCE if with_evidence else TRUTH_ALONE
-        normal = self.normals[int(self.faced.subjects[who])] if source == "person" else self.population
+        strengths = self.decoder.patterns(entropy, self.normals[source][int(self.faced.subjects[who])])
         messages = prompt.build(
             person,
-            "" if kind < SHARE_NO_EEG else bands_text(entropy, normal),
-            codec="bands",
+            "" if kind < SHARE_NO_EEG else patterns_text(strengths),
+            codec="patterns",
             compared_with=source,
             evidence=evidence if with_evidence else None,
         )
-        return messages, share * truth + (1 - share) * evidence, known
+        taught = evidence if with_evidence else self.readers[source].probabilities(strengths)
+        return messages, SHARE_TRUTH * truth + (1 - SHARE_TRUTH) * taught, known
+
+
+def _label_only(probabilities: emotions.Probabilities) -> str:
+    return prompt.label_prefix(probabilities).removesuffix("\nAssessment:")
 
 
 def _question(answer: str, emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
@@ -175,27 +206,3 @@ def _question(answer: str, emotion: str, person: Person, level: str, rng: random
         {"role": "user", "content": prompt.question(question, answer)},
         {"role": "assistant", "content": reply},
     ]
-
-
-def _fewer_electrodes(entropy: Array, rng: random.Random) -> Array:
-    """Sometimes only the 19 usual electrodes, or a handful."""
-    if rng.random() >= SHARE_FEWER_ELECTRODES:
-        return entropy
-    kept = NINETEEN if rng.random() < 0.7 else set(rng.sample(ELECTRODES, rng.randint(4, 29)))
-    entropy = entropy.copy()
-    entropy[[i for i, name in enumerate(ELECTRODES) if name not in kept]] = np.nan
-    return entropy
-
-
-def invent_person(rng: random.Random) -> Person:
-    """Somebody whose gender, age and words know nothing of any label."""
-    words = {name: rng.choice(choices) if rng.random() < 0.4 else "" for name, choices in OWN_WORDS.items()}
-    age = None if rng.random() < 0.05 else min(99, int(rng.triangular(5, 100, 25)))
-    return Person(gender=rng.choice(GENDERS), age=age, **words)
-
-
-def invent_evidence(rng: random.Random) -> emotions.Probabilities:
-    """Any nine probabilities, from flat to peaked, so that every evidence line can be read."""
-    weights = np.array([rng.gammavariate(shape, 1.0) for shape in [rng.choice((0.3, 1.0, 5.0))] * 9]) + 1e-3
-    probabilities: emotions.Probabilities = weights / weights.sum()
-    return probabilities

@@ -43,7 +43,7 @@ def fit(faced: Faced) -> Decoder:
     for source in ("person", "population"):
         vectors, z = _vectors(faced, source, population)
         head = _fit_head(vectors, faced.emotions, z)
-        heads[source] = replace(head, temperatures=_temperatures(_cross_scores(vectors, faced.emotions), faced))
+        heads[source] = replace(head, temperatures=temperatures(cross_scores(vectors, faced.emotions), faced))
     return Decoder(heads, population)
 
 
@@ -56,8 +56,8 @@ def cross_fitted(faced: Faced) -> dict[str, Floats]:
     population = population_normal(faced)
     result = {}
     for source in ("person", "population"):
-        scores = _cross_scores(_vectors(faced, source, population)[0], faced.emotions)
-        one, clip = _temperatures(scores, faced)
+        scores = cross_scores(_vectors(faced, source, population)[0], faced.emotions)
+        one, clip = temperatures(scores, faced)
         segments = window_probabilities(scores / one, faced.emotions)
         whole = clip_probabilities(scores / clip, faced.emotions)[:, :, None]
         result[source] = np.concatenate([segments, whole], axis=2)
@@ -86,7 +86,7 @@ def _fit_head(vectors: Floats, emotions: Ints, z: Array) -> Head:
     flat = vectors.reshape(-1, vectors.shape[-1])
     mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
     x = np.clip((flat - mean) / scale, -LIMIT, LIMIT)
-    weights, bias = lda(x, _scenes(vectors), SHRINKAGE)
+    weights, bias = lda(x, scenes(vectors), SHRINKAGE)
     by_electrode = z.transpose(3, 1, 0, 2).reshape(z.shape[3], z.shape[1], -1)
     covariance = np.stack([band @ band.T / band.shape[1] for band in by_electrode])
     arrays = {"mean": mean, "scale": scale, "weights": weights, "bias": bias, "temperatures": np.ones(2)}
@@ -94,7 +94,7 @@ def _fit_head(vectors: Floats, emotions: Ints, z: Array) -> Head:
     return Head(emotions=emotions, **{name: array.astype(np.float32) for name, array in arrays.items()})
 
 
-def _scenes(vectors: Floats) -> Ints:
+def scenes(vectors: Floats) -> Ints:
     """The class of each of (people, clips, windows, features): stretch of clip, whoever watched it; flat."""
     people, clips, windows = vectors.shape[:3]
     return np.tile(np.arange(clips * windows), people)
@@ -130,7 +130,7 @@ def principal_patterns(x: Floats) -> Floats:
     return patterns
 
 
-def _cross_scores(vectors: Floats, emotions: Ints) -> Floats:
+def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
     """Scores of each window by a fit without its person, shape (people, clips, windows, clips, 3)."""
     people = np.arange(len(vectors))
     scores = np.zeros((*vectors.shape[:3], len(emotions), STRETCHES))
@@ -138,13 +138,13 @@ def _cross_scores(vectors: Floats, emotions: Ints) -> Floats:
         left_out = people % FOLDS == fold
         flat = vectors[~left_out].reshape(-1, vectors.shape[-1])
         mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
-        weights, bias = lda(np.clip((flat - mean) / scale, -LIMIT, LIMIT), _scenes(vectors[~left_out]), SHRINKAGE)
+        weights, bias = lda(np.clip((flat - mean) / scale, -LIMIT, LIMIT), scenes(vectors[~left_out]), SHRINKAGE)
         found = np.clip((vectors[left_out] - mean) / scale, -LIMIT, LIMIT) @ weights + bias
         scores[left_out] = found.reshape(*found.shape[:-1], -1, STRETCHES)
     return scores
 
 
-def _temperatures(scores: Floats, faced: Faced) -> Array:
+def temperatures(scores: Floats, faced: Faced) -> Array:
     """Divisors that minimise the cross-entropy of single windows and of whole clips, shape (2,).
 
     They come from the second cohort where it is there: the first is read better (0.68 of segments instead of 0.53), and

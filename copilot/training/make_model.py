@@ -3,7 +3,8 @@
 ``python -m copilot.training.make_model --features FILE --work build/model --out models``
 
 Decoder, corpus, tokenizer, a small base from nothing, a LoRA adapter on top, merge, GGUF, quantisation. Seeds are
-fixed; a step whose result is already in the work folder is not done again.
+fixed; a step whose result is already in the work folder is not done again, and a stage of training that was killed
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,29 +23,50 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convert.everything import RECEIPT, convert_all
-from convert.files import ConvertError
+from convert.files import ConvertError, new_folder, sha256
 from convert.ollama import ollama
 from copilot import feeding
-from copilot.training import base, finetune, fit_decoder
+from copilot.eeg.decoder import softmax
+from copilot.training import base, encoding, fit_decoder, trainer
 from copilot.training.examples import Material
 from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, describe, load
+from copilot.training.schedule import Schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 NAME = "eeg-emotion-copilot"
+DECODER = "decoder.npz"
 #: Of 168 held-out prompts none changed its label against f16 (mean KL divergence 8e-5; Q8_0 2e-5), and it does not
 #: touch llama.cpp's AMX kernels, which with some compilers crash on Q8_0 and the K-quants (its pull request 26954).
 QUANTISATION = "Q5_0"
 
-#: All weights, one schedule after the other: the evidence line, then everything, then answering what was asked.
+
+@dataclass(frozen=True)
+class Stage(Schedule):
+    """A schedule of the box's model.
+
+    Attributes:
+        tokens: in a batch, padding included.
+        shares: of special kinds of examples; see ``Material.examples``.
+    """
+
+    tokens: int = 8192
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+
+#: All weights, one schedule after the other: reading words and the evidence line, then everything, then answering what
+#: was asked. Reading has to come first: in long examples the label is one token of hundreds.
 BASE = {
-    "drill": finetune.Schedule(steps=300, rate=8e-4, tokens=4096, drills=1.0, warmup=50, seed=1),
-    "base": finetune.Schedule(steps=2000, rate=1e-3, drills=0.5, seed=2),
-    "talk": finetune.Schedule(steps=550, rate=8e-4, drills=0.15, talks=0.55, warmup=50, seed=5),
+    "read": Stage(steps=2000, rate=1e-3, tokens=4096, warmup=50, seed=1, shares={"letters": 0.85, "drills": 0.15}),
+    "base": Stage(steps=1300, rate=1e-3, seed=2, shares={"letters": 0.3, "drills": 0.2}),
+    "talk": Stage(steps=500, rate=8e-4, warmup=50, seed=5, shares={"letters": 0.1, "drills": 0.1, "talks": 0.5}),
 }
 #: Then the adapter, at a gentler rate.
-LORA = finetune.Schedule(steps=300, rate=6e-4, drills=0.1, talks=0.65, warmup=20, weight_decay=0.0, seed=3)
+LORA = Stage(
+    steps=300, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.1, "drills": 0.1, "talks": 0.55}
+)
+NEW_SEED = 1
 
 CARD = """\
 ---
@@ -67,19 +92,26 @@ def make(features: Path, work: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     faced = load(features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
     _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
-    fit_decoder.fit(faced).save(out / "decoder.npz")
-    material = Material.of(faced)
-    before = None
-    for name, schedule in BASE.items():
+    decoder = fit_decoder.fit(faced)
+    decoder.save(out / DECODER)
+    material = Material.of(faced, decoder)
+    before = work / "new"
+    if not before.exists():
+        _save(*_new(material), before)
+    for name, stage in BASE.items():
         if not (work / name).exists():
-            _train(material, schedule, before, work / name)
+            model, tokenizer = _load(before)
+            _train(model, tokenizer, material, stage, work / name)
         before = work / name
     if not (work / "adapter").exists():
-        _train_adapter(material, work / "talk", work / "adapter")
-    temperature = calibrate(work / "talk", work / "adapter", material)
+        model, tokenizer = _load(before)
+        _train(trainer.adapter(model), tokenizer, material, LORA, work / "adapter")
+    temperature = calibrate(before, work / "adapter", material)
     _say(f"temperature {temperature:.3f}")
     shutil.rmtree(work / NAME, ignore_errors=True)
-    convert_all(work / "talk", work / "adapter", work / NAME, types=[QUANTISATION], metadata=metadata(temperature))
+    convert_all(
+        before, work / "adapter", work / NAME, types=[QUANTISATION], metadata=metadata(temperature, out / DECODER)
+    )
     fill_box(work / NAME, out)
     _say(f"{out / NAME}.gguf: {(out / f'{NAME}.gguf').stat().st_size / 1e6:.1f} MB")
 
@@ -96,11 +128,12 @@ def fill_box(release: Path, out: Path) -> None:
     ollama(out / f"{NAME}.gguf", out)
 
 
-def metadata(temperature: float) -> dict[str, str]:
+def metadata(temperature: float, decoder: Path) -> dict[str, str]:
     """What the file says about how to feed it, without the ``eeg_copilot.`` prefix."""
     return {
         **feeding.KEYS,
-        "codec": "bands",
+        "codec": "patterns",
+        "decoder_sha256": sha256(decoder),
         "temperature": f"{temperature:.4f}",
         "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "
         "nm000112), subjects 0-79 without 23",
@@ -108,26 +141,22 @@ def metadata(temperature: float) -> dict[str, str]:
     }
 
 
-def _train(material: Material, schedule: finetune.Schedule, before: Path | None, folder: Path) -> None:
-    """Run a schedule on all weights, from those that the one before left, or from nothing."""
-    model, tokenizer = _load(before) if before else _new(material, schedule.seed)
-    finetune.train(model, tokenizer, material, schedule, folder.name)
+def _train(model: Any, tokenizer: PreTrainedTokenizerFast, material: Material, stage: Stage, folder: Path) -> None:
+    """Run a stage and save its result; its state lies beside until then."""
+    state = folder.with_name(f"{folder.name}.state")
+    examples = ((e.messages, e.target) for e in material.examples(stage.seed, **stage.shares))
+    batches = encoding.endless(examples, tokenizer, stage.tokens)
+    trainer.train(model, batches, stage, encoding.label_tokens(tokenizer), state, folder.name)
     _save(model, tokenizer, folder)
+    shutil.rmtree(state, ignore_errors=True)
 
 
-def _new(material: Material, seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
+def _new(material: Material) -> tuple[Any, PreTrainedTokenizerFast]:
     examples = islice(material.examples(seed=0), TOKENIZER_EXAMPLES)
     tokenizer = base.train_tokenizer(message["content"] for example in examples for message in example.messages)
-    model = base.new_model(tokenizer, seed)
+    model = base.new_model(tokenizer, NEW_SEED)
     _say(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
     return model, tokenizer
-
-
-def _train_adapter(material: Material, base_folder: Path, folder: Path) -> None:
-    model, tokenizer = _load(base_folder)
-    adapted = finetune.adapter(model)
-    finetune.train(adapted, tokenizer, material, LORA, "adapter")
-    _save(adapted, tokenizer, folder)
 
 
 def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> float:
@@ -137,16 +166,16 @@ def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> fl
 
     base_model, tokenizer = _load(base_folder)
     model = PeftModel.from_pretrained(base_model, adapter_folder).eval()
-    labels = finetune.label_tokens(tokenizer)
+    labels = encoding.label_tokens(tokenizer)
     scores, truths = [], []
     for example in islice((e for e in material.examples(seed=4) if e.truth is not None), CALIBRATION_EXAMPLES):
-        encoded = finetune.encode(example, tokenizer)
+        encoded = encoding.encode(example.messages, example.target, tokenizer)
         with torch.no_grad():
-            logits = model(torch.tensor([encoded.ids[: encoded.slot]])).logits[0, -1, labels]
+            logits = model(torch.tensor(encoded.ids[None, : encoded.slot])).logits[0, -1, labels]
         scores.append(logits.double().numpy())
         truths.append(example.truth)
-    arranged = np.stack(scores)[None, :, None]
-    return fit_decoder.temperature(arranged, np.array(truths))
+    stacked = np.stack(scores)
+    return fit_decoder.temperature(lambda t: softmax(stacked / t), np.array(truths))
 
 
 def _load(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
@@ -157,13 +186,10 @@ def _load(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
 
 
 def _save(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Beside, then renamed: a killed run leaves no half checkpoint that the next one would take for whole."""
-    beside = folder.with_name(folder.name + ".part")
-    shutil.rmtree(beside, ignore_errors=True)
-    model.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    (beside / "README.md").write_text(CARD)
-    beside.rename(folder)
+    with new_folder(folder) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        (partial / "README.md").write_text(CARD)
 
 
 def _say(line: str) -> None:
@@ -177,10 +203,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=Path("build/model"))
     parser.add_argument("--out", type=Path, default=Path("models"))
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         make(options.features, options.work, options.out)
     except (CorpusError, ConvertError) as error:
         print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"Interrupted; the same command goes on from what {options.work} holds.", file=sys.stderr)
         return 2
     return 0
 

@@ -16,7 +16,7 @@ from copilot import emotions, prompt
 from copilot.eeg.codecs import bands_text
 from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array, Normal
 from copilot.training import texts
-from copilot.training.examples import NINETEEN, invent_evidence, invent_person
+from copilot.training.invention import NINETEEN, invent_evidence, invent_person
 
 COUNT = 48
 SEED = 20260000

@@ -1,0 +1,54 @@
+"""What training makes up: people, decoder's evidence, recordings with fewer electrodes. Nothing of it knows a label."""
+
+import random
+
+import numpy as np
+
+from copilot import emotions
+from copilot.eeg.features import ELECTRODES, Array
+from copilot.person import GENDERS, Person
+
+#: Electrodes of the usual 19-channel cap; a common recording lacks the others.
+NINETEEN = frozenset(ELECTRODES) - {"FC1", "FC2", "FC5", "FC6", "CP1", "CP2", "CP5", "CP6", "PO3", "PO4", "Oz"}
+SHARE_FEWER_ELECTRODES = 0.4
+
+OWN_WORDS = {
+    "appearance": (
+        "tired after work", "calm and quiet", "a bit restless", "as usual", "well rested", "pale", "tense shoulders",
+        "smiling now and then", "slow to answer", "neatly dressed", "looks away often", "awake and curious",
+    ),
+    "complaint": (
+        "sleeps badly", "headache in the evening", "none", "trouble concentrating", "worries about exams",
+        "no appetite lately", "back pain", "feels lonely at times", "wants to know more about themselves",
+        "short of breath when nervous", "low energy", "arguments at home",
+    ),
+    "history": (
+        "none known", "migraine", "healthy", "asthma", "broken arm as a child", "high blood pressure",
+        "treated for low mood years ago", "no medication", "allergies", "thyroid treated", "wears glasses",
+        "operation last year",
+    ),
+}  # fmt: skip
+
+
+def fewer_electrodes(entropy: Array, rng: random.Random) -> Array:
+    """Sometimes only the 19 usual electrodes, or a handful."""
+    if rng.random() >= SHARE_FEWER_ELECTRODES:
+        return entropy
+    kept = NINETEEN if rng.random() < 0.7 else set(rng.sample(ELECTRODES, rng.randint(4, 29)))
+    entropy = entropy.copy()
+    entropy[[i for i, name in enumerate(ELECTRODES) if name not in kept]] = np.nan
+    return entropy
+
+
+def invent_person(rng: random.Random) -> Person:
+    """Somebody whose gender, age and words know nothing of any label."""
+    words = {name: rng.choice(choices) if rng.random() < 0.4 else "" for name, choices in OWN_WORDS.items()}
+    age = None if rng.random() < 0.05 else min(99, int(rng.triangular(5, 100, 25)))
+    return Person(gender=rng.choice(GENDERS), age=age, **words)
+
+
+def invent_evidence(rng: random.Random) -> emotions.Probabilities:
+    """Any nine probabilities, from flat to peaked, so that every evidence line can be read."""
+    weights = np.array([rng.gammavariate(shape, 1.0) for shape in [rng.choice((0.3, 1.0, 5.0))] * 9]) + 1e-3
+    probabilities: emotions.Probabilities = weights / weights.sum()
+    return probabilities
