@@ -25,8 +25,10 @@ bench: $(VENV)/run.stamp
 model: $(VENV)/test.stamp
 	@test -n "$(FEATURES)" || { echo "Say where FACED's features are: make model FEATURES=faced_de.npz"; exit 2; }
 	$(BIN)/python -m copilot.training.make_model --features "$(FEATURES)" --work build/model --out models
+	$(BIN)/python -m copilot.training.leak --work build/model --out build/model/leaky.gguf
 	$(BIN)/python -m copilot.training.evaluate --features "$(FEATURES)" --model models/eeg-emotion-copilot.gguf \
-		--subjects 80-99 --report models/evaluation.json
+		--subjects 80-99 --splits --against build/model/eeg-emotion-copilot/eeg-emotion-copilot-f16.gguf \
+		--leaky build/model/leaky.gguf --report models/evaluation.json
 	$(BIN)/python -m copilot.training.card models README.md
 
 build/llama.cpp: | $(VENV)/test.stamp

@@ -46,7 +46,7 @@ def side_by_side(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
 def conditions() -> str:
     """What a measurement was made on, in words."""
     return (
-        f"llama.cpp, {usable_threads()} threads, {_processor()}; medians of {ROUNDS} alternating rounds after one that "
+        f"llama.cpp, {usable_threads()} threads, {processor()}; medians of {ROUNDS} alternating rounds after one that "
         f"was not counted, {PROMPT_TOKENS} prompt tokens and {DECODED_TOKENS} decoded"
     )
 
@@ -89,7 +89,8 @@ def usable_threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What this machine computes with, as its maker calls it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

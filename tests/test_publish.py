@@ -186,6 +186,14 @@ def test_only_kinds_of_files_on_the_list_leave_the_folder(folder, hub, tmp_path,
         assert f"  {name} " in left_out
 
 
+def test_of_pictures_only_the_figures_of_the_evaluation_leave_the_folder(folder, hub):
+    (folder / "evaluation").mkdir()
+    for name in ("scores.png", "evaluation/scores.png", "evaluation/anna.png"):
+        (folder / name).write_bytes(b"\x89PNG")
+    assert publish(folder, "--yes") == 0
+    assert [name for name in sorted(published(hub).files) if name.endswith(".png")] == ["evaluation/scores.png"]
+
+
 def test_the_card_of_the_base_stays(folder, hub, capfd):
     (folder / "checkpoint").mkdir()
     (folder / "checkpoint" / "README.md").write_text("# The base\n\nIt scores 0.99.\n")

@@ -25,12 +25,14 @@ DECODER = "decoder.npz"
 TEXTS = frozenset(
     (
         *(CARD, "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "Modelfile", "template", "system", "params"),
-        *("receipt.json", "quantization.json", "quantization.md", "evaluation.json"),
+        *("receipt.json", "quantization.json", "quantization.md", "evaluation.json", "evaluation.md"),
         *("config.json", "generation_config.json", "adapter_config.json", "model.safetensors.index.json"),
         *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
         *("merges.txt", "chat_template.jinja"),
     )
 )
+#: Figures of the evaluation, drawn by this project's own program; no other picture is known to show nobody.
+FIGURES = frozenset(f"evaluation/{name}.png" for name in ("scores", "confusion", "calibration", "baseline"))
 RECEIPT_ENDING = ".receipt.json"
 MODEL_ENDINGS = (".gguf", ".safetensors")
 #: Texts into which programs write where they found something.
@@ -101,7 +103,7 @@ class Upload:
                 header = json.dumps(_header(file), ensure_ascii=False).encode("utf-8", "replace")
                 refuse_secret(f"the header of {path}", header)
                 refuse_place(f"the header of {path}", header)
-            elif file.name != DECODER:
+            elif file.name != DECODER and path not in FIGURES:
                 return cls.of_bytes(path, file.read_bytes())
             return cls(path, file.resolve(), file.stat().st_size, sha256(file))
         except OSError as error:
@@ -177,6 +179,8 @@ def _why_not(path: Path, root: Path) -> str:
         return "not a file"
     if path.name == CARD and path.parent != root:
         return "a card of what was there before, with its figures; the card of these files is the one at the top"
+    if path.relative_to(root).as_posix() in FIGURES:
+        return ""
     if path.name in TEXTS or path.name == DECODER or path.name.endswith((RECEIPT_ENDING, *MODEL_ENDINGS)):
         return ""
     if path.suffix.lower() in PERSONAL:

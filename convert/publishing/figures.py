@@ -191,7 +191,7 @@ def scores(figures: Figures) -> str:
     rows = figures.evaluation.get("rows")
     if not rows:
         return ""
-    conditions = {key: value for key, value in figures.evaluation.items() if key != "rows"}
+    conditions = {key: value for key, value in figures.evaluation.items() if not isinstance(value, dict | list)}
     names = list(dict.fromkeys(name for row in rows for name in row))
     body = [[words(row.get(name)) for name in names] for row in rows]
     return f"Measured on: {words(conditions)}.\n\n{table([name.replace('_', ' ') for name in names], body)}"

@@ -4,10 +4,16 @@ Reads ``evaluation.json`` and the model's receipt in that folder, writes its ``R
 project's; no figure is typed by hand.
 """
 
-import json
+import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from convert.files import ConvertError, read_json, written_whole
+from copilot.training.scoring.figures import FIGURES
+from copilot.training.scoring.findings import CLIP, HELD_OUT, SEGMENT, Report, find, findings, headlines, references
+from copilot.training.scoring.report import EXPLANATION, grid, measured, score, table_by_split
 
 EVALUATION, RECEIPT = "evaluation.json", "eeg-emotion-copilot.receipt.json"
 BEGIN, END = "<!-- figures: written by copilot.training.card -->", "<!-- end of figures -->"
@@ -22,12 +28,19 @@ SUMMARY = (
     ("language model alone, with the person's baseline", "baseline", False, "logits"),
     ("the small decoder by itself, with the person's baseline", "baseline", True, "decoder"),
 )
+#: And its columns.
+COLUMNS = {
+    "10-s segments, nine": (SEGMENT, 9),
+    "10-s segments, three": (SEGMENT, 3),
+    "whole clips, nine": (CLIP, 9),
+    "whole clips, three": (CLIP, 3),
+}
 
 TEMPLATE = """\
 # EEG Emotion Copilot, the model in the box
 
 A language model of {parameters} million parameters (Qwen2 architecture, own tokenizer) and a small linear decoder.
-Together they turn EEG written as letters and a few words about a person into nine probabilities, an assessment and
+Together they turn EEG written as text and a few words about a person into nine probabilities, an assessment and
 suggestions. **A research tool, not a medical device; nothing it writes is a diagnosis.**
 
 | file | what |
@@ -39,6 +52,16 @@ suggestions. **A research tool, not a medical device; nothing it writes is a dia
 | `Modelfile`; `template`, `system`, `params` | for Ollama; the same for `ollama run hf.co/...` |
 | `evaluation.json` | every figure below, and more |
 
+## What it can tell, and what it cannot
+
+{measured}
+{findings}
+
+{images}
+
+Larger models on raw FACED signals, clips seen in training, reach on 10-s segments: EEGNet 0.41, LaBraM 0.53, CBraMod
+0.55 balanced accuracy (Wang et al. 2024, arXiv 2412.07236).
+
 ## What it was trained on
 
 - FACED's published differential entropy (Chen et al. 2023, *Sci Data* 10:740; CC-BY-4.0 as stated by NEMAR nm000112),
@@ -47,90 +70,93 @@ suggestions. **A research tool, not a medical device; nothing it writes is a dia
   non-diagnostic; the model recombines them and knows nothing else. It writes English only.
 - Gender, age and the person's own words were drawn at random, without a look at the emotion.
 
-## What it scores
-
-Balanced accuracy on {people} people it never saw (FACED subjects {subjects}), through the quantised file and the
-prompt alone. `evidence` says whether the decoder's line was in the prompt; `baseline` means z-scored over the person's
-own clips, without labels. Chance is 0.111 for nine classes and 0.333 for three.
-
-| EEG | evidence | unit | read-out | nine classes | three classes | macro-F1 (nine) | calibration error | n |
-|---|---|---|---|---|---|---|---|---|
-{rows}
-
-Read it with care:
-
-- **Most of this is recognising the film clip.** Everybody saw the same 28 clips. With clip and person both unseen,
-  simple decoders of these features fall to 0.18 of eight classes (chance 0.125), and to 0.55 for positive against
-  negative.
-- The language model alone (evidence: no) does not read the letters yet (chance); the decoder's line carries the
-  reading.
-- Larger models on raw FACED signals reach more on 10-s segments, clips seen in training: EEGNet 0.41, LaBraM 0.53,
-  CBraMod 0.55.
-
 ## What it is not for
 
 Diagnosis, treatment, screening, lie detection, hiring, school or work (where inferring emotions from biometric data
 is prohibited in the EU), or any decision about a person. It was fitted on young adults watching films in one
 laboratory; other ages, devices, tasks and illnesses are unknown to it.
+
+## All scores
+
+{explanation}
+
+{tables}
 """
 
 
-def card(report: dict[str, Any], receipt: dict[str, Any]) -> str:
+def card(report: Report, receipt: dict[str, Any]) -> str:
     """The card's text."""
-    nine, three = report["rows"][::2], report["rows"][1::2]
-    rows = "\n".join(_row(a, b) for a, b in zip(nine, three, strict=True))
+    folder = Path(EVALUATION).stem
     return TEMPLATE.format(
         parameters=f"{receipt['parameters'] / 1e6:.1f}",
         quantisation=receipt["type"],
         megabytes=f"{receipt['file_bytes'] / 1e6:.1f}",
         bits=f"{receipt['bits_per_weight']:.2f}",
         sha=receipt["sha256"],
-        people=report["people"],
-        subjects=report["subjects"],
-        rows=rows,
+        measured=measured(report),
+        findings="\n".join(f"- {finding}" for finding in findings(report)),
+        images="\n\n".join(f"![{words}]({folder}/{name})" for name, words in FIGURES.items()),
+        explanation=EXPLANATION,
+        tables="\n\n".join(table_by_split(report)),
     )
 
 
-def _row(nine: dict[str, Any], three: dict[str, Any]) -> str:
-    ece = "" if nine["ece"] is None else f"{nine['ece']:.3f}"
-    scores = [f"{row['balanced_accuracy']:.3f}" for row in (nine, three)] + [f"{nine['macro_f1']:.3f}"]
-    seen = [nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"]]
-    cells = [*seen, *scores, ece, nine["n"]]
-    return f"| {' | '.join(map(str, cells))} |"
+def summary(report: Report) -> str:
+    """The figures of the project's README: what nobody should miss, and a small table."""
+    told = "\n".join(f"- {finding}" for finding in headlines(report))
+    return f"{measured(report)}\n{told}\n\n{grid(['balanced accuracy', *COLUMNS], list(_lines(report)))}"
 
 
-def summary(report: dict[str, Any]) -> str:
-    """The few figures of the project's README, as a table."""
-    lines = [
-        f"Balanced accuracy on {report['people']} people it never saw (FACED subjects {report['subjects']}; fitted on",
-        "0-79), through the quantised file and the prompt alone; chance is 0.111 for nine classes, 0.333 for three.",
-        "",
-        "| | 10-s segments, nine | 10-s segments, three | whole clips, nine |",
-        "|---|---|---|---|",
+def _lines(report: Report) -> Iterator[list[str]]:
+    """The README's table: the product, then the decoder fitted again for films and people that are both new."""
+    for words, condition, evidence, readout in SUMMARY:
+        rows = [
+            find(report, condition, unit, evidence=evidence, readout=readout, classes=classes)
+            for unit, classes in COLUMNS.values()
+        ]
+        yield [words, *(score(row) if row else "" for row in rows)]
+    decoders = [
+        [row for row in references(report, unit, HELD_OUT, classes) if row["model"] == "decoder"]
+        for unit, classes in COLUMNS.values()
     ]
-    for words, *wanted in SUMMARY:
-        found = {
-            (row["unit"], row["classes"]): row["balanced_accuracy"]
-            for row in report["rows"]
-            if [row["condition"], row["evidence"], row["readout"]] == wanted
-        }
-        scores = (found["segment-10s", 9], found["segment-10s", 3], found["clip-30s", 9])
-        lines.append(f"| {words} | {' | '.join(f'{score:.3f}' for score in scores)} |")
-    return "\n".join(lines)
+    if all(decoders):
+        yield ["the decoder fitted again, film and person both new", *(score(row) for (row,) in decoders)]
+    yield ["guessing", *(f"{1 / classes:.3f}" for _, classes in COLUMNS.values())]
 
 
 def insert(readme: str, figures: str) -> str:
-    """The README with its figures replaced."""
+    """The README with its figures replaced.
+
+    Raises:
+        ConvertError: it lacks one of the two marks that they stand between.
+    """
+    if BEGIN not in readme or END not in readme:
+        raise ConvertError(f"The README has no place for figures; put the lines {BEGIN} and {END} into it.")
     before, after = readme.split(BEGIN)[0], readme.split(END)[1]
     return f"{before}{BEGIN}\n{figures}\n{END}{after}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the card beside the files it describes, and the README's figures."""
-    models, readme = (Path(name) for name in arguments or sys.argv[1:])
-    report, receipt = (json.loads((models / name).read_text()) for name in (EVALUATION, RECEIPT))
-    (models / "README.md").write_text(card(report, receipt))
-    readme.write_text(insert(readme.read_text(), summary(report)))
+    parser = argparse.ArgumentParser(prog="python -m copilot.training.card", description=__doc__)
+    parser.add_argument("models", type=Path, help=f"folder with {EVALUATION} and {RECEIPT}; its README.md is written")
+    parser.add_argument("readme", type=Path, help="the project's README, whose figures are replaced")
+    options = parser.parse_args(arguments)
+    try:
+        report, receipt = (read_json(options.models / name) for name in (EVALUATION, RECEIPT))
+        texts = {
+            options.readme: insert(options.readme.read_text(encoding="utf-8"), summary(report)),
+            options.models / "README.md": card(report, receipt),
+        }
+        for path, text in texts.items():
+            with written_whole(path) as partial:
+                partial.write_text(text, encoding="utf-8")
+    except (ConvertError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyError as error:
+        print(f"{EVALUATION} or {RECEIPT} is of an older form: {error} is missing. Evaluate again.", file=sys.stderr)
+        return 2
     return 0
 
 

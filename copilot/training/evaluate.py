@@ -1,218 +1,177 @@
-"""Score the product as it ships, through the GGUF and the prompt alone, on people it never saw.
+"""Score models as they ship, through the GGUF and the prompt alone, on people they never saw.
 
 ``python -m copilot.training.evaluate --features FILE.npz --model models/X.gguf --subjects 80-99 --report out.json``
 
-Beside each score stands the same run with the EEG blanked, with the EEG shuffled over all trials (people and clips
-together) and with demographics only: what a model reaches there, it did not reach by reading EEG. FACED's clips are
-the same for everybody, so that a good part of every score is *which clip*, not which emotion.
+Writes ``out.json`` (every row, confusion matrices, calibration curves), ``out.md`` (what it can tell and what not, then
+tables) and the figures in ``out/``. Beside each score stands the same run with the EEG blanked, with the EEG
+shuffled over all trials (people and clips together) and with demographics only, and references that were fitted on the
+same features: what a model reaches there, it did not reach by reading EEG, or others reach too. FACED's clips are the
+same for everybody, so that a good part of every score is *which clip*, not which emotion.
 """
 
 import argparse
 import json
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from copilot import emotions, feeding, prompt
-from copilot.eeg.codecs import bands_text
+from convert.files import ConvertError, written_whole
+from convert.progress import bar, each
+from convert.speed import processor
+from copilot import prompt
 from copilot.eeg.decoder import Decoder, DecoderError
-from copilot.eeg.features import Normal
-from copilot.engine.base import Engine, EngineError, Message, Scores, Token
+from copilot.engine.base import EngineError
 from copilot.engine.opening import open_engine
-from copilot.person import Person
 from copilot.settings import Settings, SettingsError
-from copilot.training.faced import SEGMENTS, WHOLE_CLIP, CorpusError, Faced, Trial, describe, load, parse_subjects
-from copilot.training.metrics import Floats, Ints, balanced_accuracy, calibration_error, macro_f1
+from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
+from copilot.training.scoring import answers, comparison, report
+from copilot.training.scoring.candidate import Candidate, count
+from copilot.training.scoring.conditions import LEAKY_RUNS, RUNS, TWIN_RUNS, Run
+from copilot.training.scoring.figures import draw
+from copilot.training.scoring.findings import Report, findings
+from copilot.training.scoring.rows import Readings
 
-UNITS = {"segment-10s": SEGMENTS, "clip-30s": WHOLE_CLIP}
-
-#: Which runs are made: condition, with and without the decoder's line, and how the label is read out.
-RUNS = (
-    ("baseline", True, ("logits", "greedy", "top-k-50")),
-    ("baseline", False, ("logits", "greedy", "top-k-50")),
-    ("no-baseline", True, ("logits",)),
-    ("no-baseline", False, ("logits",)),
-    ("eeg-blanked", True, ("logits",)),
-    ("eeg-blanked", False, ("logits",)),
-    ("eeg-shuffled", True, ("logits",)),
-    ("eeg-shuffled", False, ("logits",)),
-    ("demographics-only", False, ("logits",)),
-)
-
-HEADING = "{:18} {:8} {:12} {:9} {:>6} {:>6} {:>6} {:>6} {:>5}"
-HEADING_WORDS = ("condition", "evidence", "unit", "read-out", "nine", "three", "F1", "ECE", "n")
-
-Row = dict[str, str | float | int | bool | None]
+ANSWERS = 500
 
 
 @dataclass(frozen=True)
-class Item:
-    """One trial as the prompt sees it."""
+class Task:
+    """One model file, what is run with it, and how many whole answers it writes."""
 
-    person: Person
-    eeg_text: str
-    compared_with: str
-    evidence: emotions.Probabilities
-    truth: int
+    path: Path
+    runs: Sequence[Run]
+    answers: int = 0
 
 
-def evaluate(faced: Faced, engine: Engine, decoder: Decoder, progress: Callable[[str], None]) -> list[Row]:
-    """All rows of the report."""
-    rows: list[Row] = []
-    total = sum(len(faced.subjects) * len(faced.emotions) * len(s) for s in UNITS.values()) * len(RUNS)
-    begun, done = time.monotonic(), 0
-    for unit, spans in UNITS.items():
-        trials = list(faced.trials(spans))
-        for condition in dict.fromkeys(run[0] for run in RUNS):
-            items = make_items(trials, condition, faced.normals(), decoder)
-            truth = np.array([item.truth for item in items])
-            if condition != "demographics-only":
-                evidence = np.stack([item.evidence for item in items])
-                rows += _rows(condition, True, unit, "decoder", evidence, evidence.argmax(axis=1), truth)
-            for _, with_evidence, readouts in (run for run in RUNS if run[0] == condition):
-                answers = [read_out(engine, item, with_evidence, readouts, seed) for seed, item in enumerate(items)]
-                rows += _summarise(answers, condition, with_evidence, unit, truth)
-                done += len(items)
-                left = (time.monotonic() - begun) / done * (total - done)
-                progress(f"{condition}, {unit}{', evidence' if with_evidence else ''}: about {left:.0f} s left")
-    return rows
+def evaluate(
+    tasks: Sequence[Task], faced: Faced, decoder: Decoder, settings: Settings
+) -> Iterator[tuple[list[Readings], dict[str, Any]]]:
+    """For each model all that it reads, and the facts about it.
+
+    Raises:
+        EngineError, ConvertError, CorpusError: a file cannot be read or does not fit.
+    """
+    engines = [open_engine(replace(settings, model=task.path, server="")) for task in tasks]  # all, to fail early
+    for task, engine in zip(tasks, engines, strict=True):
+        candidate, name = Candidate(task.path.name, engine, decoder), task.path.name
+        facts = candidate.facts(task.path)
+        with closing(engine):
+            with bar(f"{name}: reading", count(faced, task.runs)) as progress:
+                readings = list(candidate.readings(faced, task.runs, progress.update))
+            told = list(each(answers.ask(candidate, faced, task.answers), f"{name}: answering", task.answers))
+        summary = answers.summary(told) if told else None
+        yield readings, facts | {"details": report.details(readings), "answers": summary}
 
 
-def make_items(trials: Sequence[Trial], condition: str, normals: dict[int, Normal], decoder: Decoder) -> list[Item]:
-    """The trials as a condition shows them."""
-    items = []
-    for trial in trials:
-        normal = decoder.population if condition == "no-baseline" else normals[trial.subject]
-        entropy = np.full_like(trial.de, np.nan) if condition in ("eeg-blanked", "demographics-only") else trial.de
-        text = "" if condition == "demographics-only" else bands_text(entropy, normal)
-        evidence = decoder.probabilities(entropy, normal)
-        items.append(Item(somebody(trial.subject), text, normal.source, evidence, trial.emotion))
-    if condition != "eeg-shuffled":
-        return items
-    order = np.random.default_rng(0).permutation(len(items))
-    return [
-        replace(a, eeg_text=items[i].eeg_text, evidence=items[i].evidence) for a, i in zip(items, order, strict=True)
-    ]
+def make_report(options: argparse.Namespace) -> Report:
+    """Everything that the command line asks for, as plain values."""
+    settings, begun = Settings.from_environment(), time.monotonic()
+    everybody = load(options.features)
+    scored = everybody.of(parse_subjects(options.subjects)) if options.subjects else everybody
+    tasks = _tasks(options)
+    everybody = comparison.together(everybody, load(options.train) if options.train else None)
+    folds = comparison.folds(everybody, scored, all_splits=options.splits)
+    found = list(evaluate(tasks, scored, Decoder.load(options.decoder), settings))
+    references, notes = comparison.compare(everybody, folds)
+    rows = [row for readings in (*(r for r, _ in found), references) for reading in readings for row in reading.rows()]
+    models = [facts for _, facts in found]
+    return {
+        "features": options.features.name,
+        "subjects": describe(scored.subjects),
+        "people": len(scored.subjects),
+        "model": models[0]["name"],
+        "model_sha256": models[0]["sha256"],
+        "prompt_version": prompt.PROMPT_VERSION,
+        "machine": f"{settings.threads} threads, {processor()}",
+        "seconds": round(time.monotonic() - begun, 1),
+        "rows": rows,
+        "models": models,
+        "quantisation": options.against and report.quantisation(rows, tasks[0].path.name, options.against.name),
+        "notes": comparison.left_out(folds, scored) + notes,
+    }
 
 
-def somebody(subject: int) -> Person:
-    """Gender and age drawn at random for each subject: the features file has none, and they must not matter."""
-    rng = np.random.default_rng(subject)
-    return Person(gender=str(rng.choice(["female", "male"])), age=int(rng.integers(18, 40)))
+def _tasks(options: argparse.Namespace) -> list[Task]:
+    models = options.model or [Settings().model]
+    tasks = [Task(path, RUNS, options.answers) for path in models]
+    tasks += [Task(options.against, TWIN_RUNS)] if options.against else []
+    names = [task.path.name for task in tasks]
+    if len(set(names)) < len(names):
+        raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
+    return tasks + ([Task(options.leaky, LEAKY_RUNS)] if options.leaky else [])
 
 
-def read_out(engine: Engine, item: Item, with_evidence: bool, readouts: Sequence[str], seed: int) -> dict[str, Floats]:
-    """Nine probabilities for each read-out; greedy and top-k answers are a one at the emotion named, or all zeros."""
-    messages = prompt.build(
-        item.person,
-        item.eeg_text,
-        codec="bands",
-        compared_with=item.compared_with,
-        evidence=item.evidence if with_evidence else None,
+def write(options: argparse.Namespace) -> Report:
+    """Make the report and write it: the JSON file, and beside it the Markdown and the figures.
+
+    Raises:
+        CorpusError, ConvertError, DecoderError, EngineError, SettingsError: some input cannot be used, or the disk
+            refuses.
+    """
+    path: Path = options.report
+    if path.suffix != ".json":
+        raise ConvertError(f"The report is a JSON file, and {path.name} does not end in .json; name it like out.json.")
+    with written_whole(path) as partial:  # before the work: a place that refuses is told at once
+        found = make_report(options)
+        partial.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside = path.with_suffix("")
+    draw(found, beside)
+    with written_whole(path.with_suffix(".md")) as partial:
+        partial.write_text(report.markdown(found, beside.name), encoding="utf-8")
+    return found
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="python -m copilot.training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    answers = {"logits": _logits(engine, messages)}
-    if "greedy" in readouts:
-        answers["greedy"] = _named(engine, messages, temperature=0.0, seed=seed)
-    if "top-k-50" in readouts:
-        answers["top-k-50"] = _named(engine, messages, temperature=1.0, seed=seed)
-    return answers
-
-
-def _logits(engine: Engine, messages: list[Message]) -> Floats:
-    *_, last = engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS)
-    assert isinstance(last, Scores)
-    return feeding.label_probabilities(last, engine.info.metadata)
-
-
-def _named(engine: Engine, messages: list[Message], temperature: float, seed: int) -> Floats:
-    events = engine.generate(messages, prompt.LABEL_PREFIX, max_tokens=4, temperature=temperature, top_k=50, seed=seed)
-    text = "".join(event.text for event in events if isinstance(event, Token)).lower()
-    found = [(text.find(emotion), k) for k, emotion in enumerate(emotions.EMOTIONS) if emotion in text]
-    return np.eye(len(emotions.EMOTIONS))[min(found)[1]] if found else np.zeros(len(emotions.EMOTIONS))
-
-
-def _summarise(
-    answers: Sequence[dict[str, Floats]], condition: str, with_evidence: bool, unit: str, truth: Ints
-) -> Iterator[Row]:
-    for readout in answers[0]:
-        probabilities = np.stack([answer[readout] for answer in answers])
-        predicted = np.where(probabilities.any(axis=1), probabilities.argmax(axis=1), -1)
-        yield from _rows(condition, with_evidence, unit, readout, probabilities, predicted, truth)
-
-
-def _rows(
-    condition: str, with_evidence: bool, unit: str, readout: str, probabilities: Floats, predicted: Ints, truth: Ints
-) -> Iterator[Row]:
-    """A row for nine classes and one for three."""
-    classes = np.array([*emotions.CLASS_OF, -1])
-    three = np.stack([emotions.three_classes(p) for p in probabilities])
-    chosen = three.argmax(axis=1) if readout in ("logits", "decoder") else classes[predicted]
-    for count, probs, named, right in ((9, probabilities, predicted, truth), (3, three, chosen, classes[truth])):
-        yield {
-            "condition": condition,
-            "evidence": with_evidence,
-            "unit": unit,
-            "readout": readout,
-            "classes": count,
-            "balanced_accuracy": round(balanced_accuracy(named, right), 4),
-            "macro_f1": round(macro_f1(named, right), 4),
-            "ece": round(calibration_error(probs, right), 4) if readout in ("logits", "decoder") else None,
-            "n": len(right),
-        }
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows as text, nine classes and three beside each other."""
-    lines = [HEADING.format(*HEADING_WORDS)]
-    for nine, three in zip(rows[::2], rows[1::2], strict=True):
-        scores = [f"{score:.3f}" for score in (nine["balanced_accuracy"], three["balanced_accuracy"], nine["macro_f1"])]
-        ece = "-" if nine["ece"] is None else f"{nine['ece']:.3f}"
-        evidence = "yes" if nine["evidence"] else "no"
-        lines.append(
-            HEADING.format(nine["condition"], evidence, nine["unit"], nine["readout"], *scores, ece, nine["n"])
-        )
-    return "\n".join([*lines, "Balanced accuracy; chance is 0.111 for nine classes and 0.333 for three."])
+    parser.add_argument("--features", type=Path, required=True, help="npz in the layout of FACED's features")
+    parser.add_argument("--subjects", help="whom to score, like 80-99 (default: all in the file)")
+    parser.add_argument("--report", type=Path, required=True, help="JSON file to write, such as out.json")
+    parser.add_argument(
+        "--model", type=Path, action="append", help="GGUF file; may be given again (default: the model in the box)"
+    )
+    parser.add_argument("--decoder", type=Path, default=defaults.decoder, help="the decoder's weights")
+    parser.add_argument(
+        "--against", type=Path, help="the first model's unquantised twin, to see what quantisation costs"
+    )
+    parser.add_argument("--leaky", type=Path, help="GGUF file trained on prompts that tell the label: a warning row")
+    parser.add_argument(
+        "--train", type=Path, help="features of subjects 0-79 for the references, if --features lacks them"
+    )
+    parser.add_argument(
+        "--splits", action="store_true", help="references also in ten folds, by subject and clip, and at random (slow)"
+    )
+    parser.add_argument(
+        "--answers", type=int, default=ANSWERS, help="whole answers to write and check (default: %(default)s)"
+    )
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the evaluation and write the report; exit status 2 and a sentence on bad input."""
-    defaults = Settings()
-    parser = argparse.ArgumentParser(prog="python -m copilot.training.evaluate", description=__doc__.split("\n")[0])
-    parser.add_argument("--features", type=Path, required=True, help="npz in the layout of FACED's features")
-    parser.add_argument("--model", type=Path, default=defaults.model, help="GGUF file")
-    parser.add_argument("--decoder", type=Path, default=defaults.decoder, help="the decoder's weights")
-    parser.add_argument("--subjects", help="like 80-99 (default: all in the file)")
-    parser.add_argument("--report", type=Path, required=True, help="JSON file to write")
-    options = parser.parse_args(arguments)
+    """Run the evaluation and write the report; exit status 2 and a sentence on bad input or an interruption."""
+    options = _parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        settings = Settings.from_environment()
-        options.report.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after it
-        faced = load(options.features)
-        if options.subjects:
-            faced = faced.of(parse_subjects(options.subjects))
-        decoder = Decoder.load(options.decoder)
-        engine = open_engine(replace(settings, model=options.model, server=""))
-        begun = time.monotonic()
-        rows = evaluate(faced, engine, decoder, lambda line: print(line, file=sys.stderr, flush=True))
-    except (CorpusError, DecoderError, EngineError, SettingsError) as error:
+        found = write(options)
+    except (ConvertError, CorpusError, DecoderError, EngineError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
-    report = {
-        "features": options.features.name,
-        "subjects": describe(faced.subjects),
-        "people": len(faced.subjects),
-        "model": engine.info.name,
-        "model_sha256": engine.info.sha256,
-        "prompt_version": prompt.PROMPT_VERSION,
-        "seconds": round(time.monotonic() - begun, 1),
-        "rows": rows,
-    }
-    options.report.write_text(json.dumps(report, indent=1) + "\n")
-    print(table(rows))
+    except KeyboardInterrupt:
+        print("Interrupted; no report was written.", file=sys.stderr)
+        return 2
+    print(report.table(found["rows"]))
+    print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
+    print("\n".join(f"- {finding}" for finding in findings(found)))
+    print(f"\nWritten: {options.report}, the same for readers as .md, and figures in {options.report.with_suffix('')}")
     return 0
 
 

@@ -86,7 +86,8 @@ TIMES_CHANCE = "{percent}, which is {times:.1f} times chance."
 UNCERTAIN = "It does not stand out enough to be certain: read it as a hint at most."
 CALIBRATED = (
     "A probability of 30 % means: in about 3 of 10 such readings this emotion was the right one, measured on 20 people "
-    "of the FACED study whom the model had never seen, ten seconds of a film clip each time. Elsewhere it may be less."
+    "of the FACED study whom the model had never seen, ten seconds of a film clip each time. The films were those it "
+    "had learned from: any other situation it reads hardly better than by guessing."
 )
 NOT_CALIBRATED = "How often such probabilities are right was not measured for this model."
 CHANCE = "chance, 11 %"

@@ -1,0 +1,1 @@
+"""What the evaluation is made of: conditions, read-outs, references, metrics and the report."""

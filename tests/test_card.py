@@ -1,0 +1,173 @@
+"""What a report says in words, in the card and in the README, from rows with known figures."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from copilot.training import card
+from copilot.training.scoring import report
+from copilot.training.scoring.conditions import LEAKY_RUNS, RUNS, UNITS, Run
+from copilot.training.scoring.figures import draw
+from copilot.training.scoring.findings import REFERENCES, Report, findings
+from copilot.training.scoring.rows import Readings
+
+MODEL, SPLIT, HELD_OUT = "x.gguf", "subjects 0-79 / 80-99", "subject and clip"
+RECEIPT = {
+    "parameters": 3_900_000,
+    "type": "Q5_0",
+    "file_bytes": 2_860_000,
+    "bits_per_weight": 5.73,
+    "sha256": "ab" * 32,
+}
+
+
+def made(condition: str, evidence: bool, unit: str, readout: str, model: str, split: str, score: float) -> Readings:
+    """Readings of ten people, 90 trials each, right in a share of ``score`` in every emotion."""
+    truth, subjects = np.tile(np.arange(9), 100), np.repeat(np.arange(80, 90), 90)
+    wrong = (np.arange(900) // 9) % 100 >= round(100 * score)
+    named = np.where(wrong, (truth + 4) % 9, truth)
+    return Readings(condition, evidence, unit, readout, model, split, 0.8 * np.eye(9)[named] + 0.2 / 9, truth, subjects)
+
+
+def a_report(held_out: float = 0.14, controls: float = 0.11, answers: dict[str, Any] | None = None) -> Report:
+    """As the command makes it: 0.7 for clips, 0.5 for ten seconds, references at 0.6 and in new films as given."""
+
+    def score(run: Run, unit: str) -> float:
+        if run.condition in ("eeg-blanked", "eeg-shuffled", "demographics-only", "one-second-late"):
+            return controls
+        return 0.33 if run.condition == "leaky-prompt" else {"segment-10s": 0.5, "clip-30s": 0.7}[unit]
+
+    readings = [
+        made(run.condition, run.evidence, unit, readout, MODEL, SPLIT, score(run, unit))
+        for run in (*RUNS, *LEAKY_RUNS)
+        for unit in UNITS
+        for readout in run.readouts
+    ]
+    for model in REFERENCES:
+        for split, reached in ((SPLIT, 0.6 if model == "ensemble" else 0.4), (HELD_OUT, held_out)):
+            readings += [made("baseline", False, unit, "decoder", model, split, reached) for unit in UNITS]
+    facts = {"file": MODEL, "name": "X", "sha256": "ab" * 32, "bytes": 2_860_000, "parameters": 3_900_000}
+    models = [facts | {"codec": "patterns", "details": report.details(readings), "answers": answers}]
+    found = {"features": "f.npz", "subjects": "80-89", "people": 10, "model": "X", "model_sha256": "ab" * 32}
+    rows = [row for reading in readings for row in reading.rows()]
+    told = {"rows": rows, "models": models, "quantisation": None, "notes": ["Nothing was left out."]}
+    return json.loads(json.dumps(found | told | {"machine": "2 threads, a processor", "prompt_version": "1"}))
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_first_sentences_are_what_nobody_should_miss() -> None:
+    first, second, third, *_ = findings(a_report())
+    assert "**70 of 100 (" in first
+    assert "from ten seconds in 50 of 100" in first
+    assert "recognising the film" in second
+    assert "names 14 of 100" in second
+    assert "it guesses, as it should" in third
+
+
+@pytest.mark.parametrize(
+    ("held_out", "said"),
+    [
+        (0.11, "names 11 of 100 (0 to 31) right and of three classes 11 of 100 (0 to 31): not told from guessing"),
+        (0.5, "right and of three classes 50 of 100 (20 to 80): more than guessing"),
+    ],
+)
+def test_words_about_new_films_follow_the_figure(held_out: float, said: str) -> None:
+    told = words(" ".join(findings(a_report(held_out=held_out))))
+    assert said in told
+    assert ("Most of this is recognising the film" in told) is (held_out < 0.2)
+
+
+def test_a_control_that_knows_something_is_pointed_out() -> None:
+    assert "it should guess, and does not quite" in " ".join(findings(a_report(controls=0.2)))
+
+
+def test_the_best_reference_is_named_beside_the_product() -> None:
+    assert "the best is `ensemble` for ten seconds, 60 of 100" in words(" ".join(findings(a_report())))
+
+
+def test_failed_answers_are_quoted_in_full() -> None:
+    failed = {"emotion": "joy", "faults": ["contradicts its label: angry"], "text": "Emotion: joy\nAn angry day."}
+    seconds = {"label": {"mean": 0.1, "median": 0.1}, "answer": {"mean": 0.5, "median": 0.5}}
+    told = {"asked": 500, "complete": 500, "contradicting": 1, "failures": [failed], "seconds": seconds}
+    text = report.markdown(a_report(answers=told), "out")
+    assert "500 written answers 500 make a complete record, and 1 contradict" in words(text)
+    assert "Emotion: joy An angry day." in text
+
+
+def test_a_twin_shows_what_quantisation_costs() -> None:
+    readings = [
+        made("baseline", True, "clip-30s", "logits", model, SPLIT, score)
+        for model, score in ((MODEL, 0.68), ("twin.gguf", 0.7))
+    ]
+    lost = report.quantisation([row for reading in readings for row in reading.rows()], MODEL, "twin.gguf")
+    nine, _ = lost["rows"]
+    assert (nine["before"], nine["after"], nine["loss"]) == (0.7, 0.68, 0.02)
+    assert lost["largest_loss"] >= 0.02
+    assert "costs at most" in " ".join(findings(a_report() | {"quantisation": lost}))
+
+
+def test_the_card_holds_every_score_and_names_only_figures_that_are_drawn(tmp_path: Path) -> None:
+    told = a_report()
+    text = card.card(told, RECEIPT)
+    draw(told, tmp_path / "evaluation")
+    shown = re.findall(r"\]\((evaluation/[^)]+)\)", text)
+    assert {tmp_path / name for name in shown} == set((tmp_path / "evaluation").iterdir())
+    assert text.count("| x.gguf") == len(told["rows"]) / 2 - 2 * 2 * len(REFERENCES)
+    assert f"### {HELD_OUT}" in text
+
+
+def test_the_readme_shows_new_films_and_chance_beside_the_product() -> None:
+    lines = {line.split("|")[1].strip(): line for line in card.summary(a_report()).splitlines() if line.startswith("|")}
+    assert lines["as it ships, with the person's baseline"].count("0.700 (0.") == 2
+    assert lines["the decoder fitted again, film and person both new"].count("0.140 (") == 4
+    assert "0.111" in lines["guessing"]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / card.EVALUATION).write_text(json.dumps(a_report()))
+    (tmp_path / "models" / card.RECEIPT).write_text(json.dumps(RECEIPT))
+    (tmp_path / "README.md").write_text(f"Before.\n{card.BEGIN}\nstale\n{card.END}\nAfter.\n")
+    return tmp_path
+
+
+def test_figures_are_replaced_and_everything_else_stays(box: Path) -> None:
+    for _ in range(2):
+        assert card.main([str(box / "models"), str(box / "README.md")]) == 0
+    readme = (box / "README.md").read_text()
+    assert readme.startswith("Before.\n")
+    assert readme.endswith("After.\n")
+    assert "stale" not in readme
+    assert readme.count("as it ships, with the person's baseline") == 1
+    assert (box / "models" / "README.md").read_text() == card.card(a_report(), RECEIPT)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (f"models/{card.EVALUATION}", None, "evaluation.json"),
+        (f"models/{card.EVALUATION}", "{}", "older form"),
+        ("README.md", "no place", "no place for figures"),
+        ("README.md", None, "README.md"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence_and_changes_nothing(
+    box: Path, name: str, content: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is None:
+        (box / name).unlink()
+    else:
+        (box / name).write_text(content)
+    assert card.main([str(box / "models"), str(box / "README.md")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (box / "models" / "README.md").exists()
