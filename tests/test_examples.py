@@ -116,3 +116,10 @@ def test_fewer_electrodes_change_the_words_and_not_their_number(examples: list[E
         words = [line.split() for line in lines if line.startswith(PATTERN_NAMES[0])]
         assert all(len(line) == len(PATTERN_NAMES) for line in words)
         assert all(len({word[2] == ABSENT for word in line}) == 1 for line in words)
+
+
+def test_some_of_the_people_keep_their_own_evidence(material: Material) -> None:
+    some = material.only(range(3, 5))
+    assert some.faced.subjects.tolist() == [3, 4]
+    for source, evidence in some.evidence.items():
+        assert np.array_equal(evidence, material.evidence[source][3:5])

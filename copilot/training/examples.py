@@ -7,7 +7,7 @@ from a decoder that did not see the person.
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,6 +89,12 @@ class Material:
         normals = {"person": faced.normals(), "population": same}
         readers = {source: Reader.fit(faced, decoder, normal) for source, normal in normals.items()}
         return cls(faced, decoder, normals, cross_fitted(faced), readers)
+
+    def only(self, subjects: range) -> "Material":
+        """The same of some of its people."""
+        kept = np.isin(self.faced.subjects, subjects)
+        evidence = {source: each[kept] for source, each in self.evidence.items()}
+        return replace(self, faced=self.faced.of(subjects), evidence=evidence)
 
     def examples(self, seed: int, drills: float = 0.0, talks: float = 0.0, letters: float = 0.0) -> Iterator[Example]:
         """Examples without end; the same seed gives the same ones.

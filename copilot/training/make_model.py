@@ -29,7 +29,7 @@ from copilot import feeding
 from copilot.eeg.decoder import softmax
 from copilot.training import base, encoding, fit_decoder, trainer
 from copilot.training.examples import Material
-from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, describe, load
+from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, CorpusError, describe, load
 from copilot.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ language:
 """
 
 TOKENIZER_EXAMPLES = 6000
-CALIBRATION_EXAMPLES = 600
+CALIBRATION_EXAMPLES = 1000
 
 
 def make(features: Path, work: Path, out: Path) -> None:
@@ -160,7 +160,10 @@ def _new(material: Material) -> tuple[Any, PreTrainedTokenizerFast]:
 
 
 def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> float:
-    """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt."""
+    """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt.
+
+    As the decoder's, it comes from the second cohort where that is there.
+    """
     import torch
     from peft import PeftModel
 
@@ -168,6 +171,9 @@ def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> fl
     model = PeftModel.from_pretrained(base_model, adapter_folder).eval()
     labels = encoding.label_tokens(tokenizer)
     scores, truths = [], []
+    later = range(SECOND_COHORT, TRAIN_SUBJECTS.stop)
+    if np.isin(material.faced.subjects, later).any():
+        material = material.only(later)
     for example in islice((e for e in material.examples(seed=4) if e.truth is not None), CALIBRATION_EXAMPLES):
         encoded = encoding.encode(example.messages, example.target, tokenizer)
         with torch.no_grad():
