@@ -7,6 +7,7 @@ from copilot.eeg.decoder import Decoder, DecoderError
 from copilot.eeg.features import ELECTRODES
 from copilot.emotions import EMOTIONS, uniform
 from copilot.training import fit_decoder
+from copilot.training.faced import CorpusError
 from tests.features_file import simulated_faced
 
 
@@ -69,6 +70,11 @@ def test_saved_and_loaded_it_is_the_same(decoder: Decoder, tmp_path: Path) -> No
     de = simulated_faced(people=1, seed=3).de[0, 4]
     again = Decoder.load(tmp_path / "d.npz")
     assert again.probabilities(de, again.population) == pytest.approx(decoder.probabilities(de, decoder.population))
+
+
+def test_a_decoder_needs_people_to_be_calibrated_on() -> None:
+    with pytest.raises(CorpusError, match="at least 5 people"):
+        fit_decoder.fit(simulated_faced(people=4, seed=0))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a zip", b"PK\x03\x04 broken"])

@@ -131,7 +131,13 @@ def principal_patterns(x: Floats) -> Floats:
 
 
 def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
-    """Scores of each window by a fit without its person, shape (people, clips, windows, clips, 3)."""
+    """Scores of each window by a fit without its person, shape (people, clips, windows, clips, 3).
+
+    Raises:
+        CorpusError: there are fewer people than folds.
+    """
+    if len(vectors) < FOLDS:
+        raise CorpusError(f"A decoder is fitted on at least {FOLDS} people; these features hold {len(vectors)} for it.")
     people = np.arange(len(vectors))
     scores = np.zeros((*vectors.shape[:3], len(emotions), STRETCHES))
     for fold in range(FOLDS):
@@ -182,10 +188,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         faced = load(options.features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
+        fit(faced).save(options.out)
     except CorpusError as error:
         print(error, file=sys.stderr)
         return 2
-    fit(faced).save(options.out)
     print(f"{options.out}: fitted on {len(faced.subjects)} people")
     return 0
 

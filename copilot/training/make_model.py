@@ -64,7 +64,7 @@ BASE = {
 }
 #: Then the adapter, at a gentler rate.
 LORA = Stage(
-    steps=300, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.1, "drills": 0.1, "talks": 0.55}
+    steps=450, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.3, "drills": 0.2, "talks": 0.35}
 )
 NEW_SEED = 1
 

@@ -65,7 +65,7 @@ def scores(report: Report) -> Figure:
     axes.margins(y=0.02)
     axes.invert_yaxis()
     axes.axvline(CHANCE[9], color=LIGHT.ink, ls=":", lw=1)
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, 1.02)  # a whole marker at 1
     axes.set_xlabel("balanced accuracy (dotted: guessing)")
     _legend(axes)
     return figure
