@@ -1,183 +1,213 @@
-"""Teach a causal language model the corpus: all its weights, or a LoRA adapter.
+"""Fine-tune a base on a corpus with LoRA, in the steps of a schedule:
 
-Two losses at once: the next token of every answer, and at the label slot the whole distribution over nine emotions, so
-that the probabilities read out there are meant as probabilities.
+``python -m copilot.training.finetune --base DIR --corpus corpus.jsonl --schedule ours --strategy 1 --out build/tuned``
+
+Strategy 1 trains the adapter right away; strategy 2 first trains all weights of the base on plain text (both as in
+arXiv 2410.00166). ``--base`` is a folder, a name on the Hugging Face Hub, or ``new``: this project's own small model,
+untrained, with a tokenizer made for the corpus. Stopped or killed, the same command goes on to the same result; under
+``accelerate launch -m`` it runs on many GPUs. ``OUT`` holds the adapter, ``base`` where that was not a folder already,
+``finetuning.json`` (what was learned from what, with which losses) and ``metadata.json`` for ``convert all``.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import logging
+import shutil
+import signal
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from copilot import prompt
-from copilot.engine.base import Message
-from copilot.training.base import TURN_END, TURN_START
-from copilot.training.examples import Example, Material
+from convert.files import ConvertError, new_folder, read_json
+from convert.lora import ADAPTER_CONFIG
+from copilot import feeding
+from copilot.__main__ import Parser
+from copilot.training import bases, encoding, trainer
+from copilot.training.faced import CorpusError
+from copilot.training.finetune_parts import START, TEXT, Part, Task, parts
+from copilot.training.lessons import Corpus
+from copilot.training.schedule import NAMES, Plan
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedTokenizerFast
 
-#: Examples that are sorted by length before they are cut into batches, so that little is padding.
-POOL = 1024
-#: Lengths are sorted this coarsely: finer, and a batch of evidence lines would be all flat or all peaked ones.
-BUCKET = 64
+RECEIPT, METADATA = "finetuning.json", "metadata.json"
+#: In the work folder: what the run is of, and what each part of it reached.
+RUN, LOSSES = "run.json", "losses.json"
+BASE = "base"
+MADE_WITH = ("accelerate", "peft", "tokenizers", "torch", "transformers")
+#: Lessons whose rendering by the base's own template is compared with ours.
+COMPARED = 20
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to learn."""
+def finetune(task: Task) -> dict[str, Any]:
+    """Do all that the work folder does not hold yet, and make the folder ``out`` of it.
 
-    steps: int
-    rate: float
-    tokens: int = 8192
-    """Tokens a step, padding included."""
-    drills: float = 0.0
-    """Share of examples that only teach to read the evidence line."""
-    talks: float = 0.0
-    """Share of examples that are mostly questions and answers."""
-    warmup: int = 100
-    weight_decay: float = 0.05
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One example as numbers: token ids, which of them are learned, the label slot and its target."""
-
-    ids: list[int]
-    learned: list[bool]
-    slot: int
-    target: np.ndarray[Any, np.dtype[np.float64]]
-
-
-def encode(example: Example, tokenizer: PreTrainedTokenizerFast) -> Encoded:
-    """Tokens of a conversation in the chat format; only the assistant's turns are learned."""
-    ids: list[int] = []
-    learned: list[bool] = []
-    slot = 0
-    for message in example.messages:
-        head, body = turn(message, tokenizer)
-        mine = message["role"] == "assistant"
-        if mine and not slot:
-            slot = len(ids) + len(head) + len(tokenizer(prompt.LABEL_PREFIX, add_special_tokens=False).input_ids)
-        ids += head + body
-        learned += [False] * len(head) + [mine] * (len(body) - 1) + [False]
-    return Encoded(ids, learned, slot, example.target)
-
-
-def turn(message: Message, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """The tokens that open a turn, and its content with what closes it (the last one is the newline behind)."""
-    head = tokenizer(f"{TURN_START}{message['role']}\n", add_special_tokens=False).input_ids
-    body = tokenizer(f"{message['content']}{TURN_END}\n", add_special_tokens=False).input_ids
-    return head, body
-
-
-def batches(examples: Iterator[Example], tokenizer: PreTrainedTokenizerFast, tokens: int) -> Iterator[list[Encoded]]:
-    """Batches of about ``tokens`` tokens, of examples of like length, in an order that depends on nothing but them."""
-    order = np.random.default_rng(0)
-    while True:
-        pool = sorted((encode(next(examples), tokenizer) for _ in range(POOL)), key=lambda e: len(e.ids) // BUCKET)
-        cut: list[list[Encoded]] = [[]]
-        for example in pool:
-            if (len(cut[-1]) + 1) * max(len(e.ids) for e in [*cut[-1], example]) > tokens:
-                cut.append([])
-            cut[-1].append(example)
-        for index in order.permutation(len(cut)):
-            yield cut[index]
-
-
-def train(model: Any, tokenizer: PreTrainedTokenizerFast, material: Material, schedule: Schedule, what: str) -> None:
-    """Run a schedule in place; prints a line with loss and time left every 50 steps."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device).train()
-    weights = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=schedule.rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98))
-    rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, schedule))
-    labels = torch.tensor(label_tokens(tokenizer), device=device)
-    torch.manual_seed(schedule.seed)
-    begun, shown = time.monotonic(), [0.0, 0.0]
-    for step, batch in enumerate(
-        batches(material.examples(schedule.seed, schedule.drills, schedule.talks), tokenizer, schedule.tokens), start=1
-    ):
-        with torch.autocast(device, dtype=torch.bfloat16):
-            answer, label = losses(model, batch, labels, device)
-        (answer + label).backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step()
-        rates.step()
-        optimiser.zero_grad(set_to_none=True)
-        now = [answer.item(), label.item()]
-        shown = [0.95 * a + 0.05 * b for a, b in zip(shown, now, strict=True)] if step > 1 else now
-        if step % 50 == 0 or step == schedule.steps:
-            left = (time.monotonic() - begun) / step * (schedule.steps - step) / 60
-            losses_now = f"answer {shown[0]:.3f}, label {shown[1]:.3f}"
-            print(
-                f"{what}: step {step}/{schedule.steps}, {losses_now}, {left:.0f} min left", file=sys.stderr, flush=True
-            )
-        if step == schedule.steps:
-            break
-    model.to("cpu").eval()
-
-
-def losses(model: Any, batch: list[Encoded], labels: torch.Tensor, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy of the answers' tokens, and of the label slots against their nine probabilities."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    width = max(len(e.ids) for e in batch)
-    ids = torch.tensor([e.ids + [0] * (width - len(e.ids)) for e in batch], device=device)
-    learned = torch.tensor([e.learned + [False] * (width - len(e.ids)) for e in batch], device=device)
-    slots = torch.tensor([e.slot for e in batch], device=device)
-    targets = torch.tensor(np.stack([e.target for e in batch]), dtype=torch.float32, device=device)
-    rows = torch.arange(len(batch), device=device)
-    learned[rows, slots] = False  # the slot has a loss of its own
-    # Padding stands behind the text, where a causal model cannot see it: no attention mask is needed.
-    hidden = _body(model)(input_ids=ids).last_hidden_state
-    head = model.get_output_embeddings()
-    answer = cross_entropy(head(hidden[:, :-1][learned[:, 1:]]).float(), ids[:, 1:][learned[:, 1:]])
-    log_probabilities = head(hidden[rows, slots - 1]).float().log_softmax(dim=-1)[:, labels]
-    label = -(targets * log_probabilities).sum(dim=-1).mean()
-    return answer, label
-
-
-def label_tokens(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The one token of each label.
+    Returns:
+        What ``finetuning.json`` holds.
 
     Raises:
-        ValueError: a label takes several tokens.
+        CorpusError: base, corpus and program do not fit together, or the work folder is of another task.
+        ConvertError: a file cannot be read or written.
     """
-    ids = [tokenizer(label, add_special_tokens=False).input_ids for label in prompt.LABELS]
-    if any(len(i) != 1 for i in ids):
-        raise ValueError("Each emotion has to be one token; the tokenizer's corpus is too small.")
-    return [i[0] for i in ids]
+    _quiet()
+    _refuse_what_is_there(task)
+    model, tokenizer = _start(task)
+    labels = encoding.label_tokens(tokenizer)
+    for lesson in islice(task.corpus.lessons(), COMPARED):
+        encoding.refuse_other_template(lesson.messages, tokenizer)
+    work = parts(task, tokenizer, model.config.max_position_embeddings)
+    _claim(task, model, tokenizer)
+    reached = {}
+    for part in work:
+        if part.number == 1:
+            model = _adapted(task, model)
+        after = sum(later.steps for later in work if later.number > part.number)
+        reached[part.name] = _result(task, part, model, tokenizer, labels, after)
+    receipt = task.facts() | {"losses": reached, "made_with": {name: version(name) for name in MADE_WITH}}
+    _assemble(task, work[-1].name, receipt)
+    return receipt
 
 
-def _body(model: Any) -> Any:
-    """The transformer below the output layer, with or without an adapter round it."""
-    return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
+def _quiet() -> None:
+    """Keep the libraries' own bars, retries and notes to each other away from our lines."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore", FutureWarning)
 
 
-def _rate(step: int, schedule: Schedule) -> float:
-    """Linear warm-up, then a cosine down to a twentieth."""
-    if step < schedule.warmup:
-        return (step + 1) / schedule.warmup
-    done = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
-    return 0.05 + 0.475 * (1 + float(np.cos(np.pi * min(1.0, done))))
+def _refuse_what_is_there(task: Task) -> None:
+    if task.out.exists():
+        raise CorpusError(f"{task.out} is there already; remove it or name another folder.")
+    if task.work.exists() and read_json(task.work / RUN) != task.facts():
+        raise CorpusError(
+            f"{task.work} holds the beginning of another fine-tuning (base, corpus, schedule or number of processes "
+            "differ); remove it to begin anew."
+        )
 
 
-def adapter(model: Any, dropout: float = 0.05) -> Any:
-    """Wrap a model with LoRA, rank 8, alpha 32 as in the paper (its dropout of 0.5 is a setting here)."""
-    from peft import LoraConfig, get_peft_model
+def _start(task: Task) -> tuple[Any, PreTrainedTokenizerFast]:
+    """The model before the first part of the task that is not done."""
+    for name in (TEXT, START):
+        if (task.work / name).exists():
+            return bases.load(str(task.work / name))
+    if task.base != bases.NEW:
+        return bases.load(task.base)
+    texts = [message["content"] for lesson in task.corpus.lessons() for message in lesson.messages]
+    return bases.new(texts)
 
-    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    return get_peft_model(
-        model, LoraConfig(r=8, lora_alpha=32, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM")
+
+def _claim(task: Task, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Make the work folder: what the run is of, and the base where that is not a folder already."""
+    with trainer.processes().main_process_first():
+        if not task.work.exists():
+            with new_folder(task.work) as folder:
+                (folder / RUN).write_text(json.dumps(task.facts(), indent=1))
+                if not Path(task.base).is_dir():
+                    model.save_pretrained(folder / START)
+                    tokenizer.save_pretrained(folder / START)
+
+
+def _adapted(task: Task, model: Any) -> Any:
+    """The base with the adapter as the last step that is done left it, or with a new one."""
+    from peft import PeftModel
+
+    done = [name for n in range(1, len(task.plan.steps) + 1) if (task.work / (name := f"step-{n}")).exists()]
+    if done:
+        return PeftModel.from_pretrained(model, task.work / done[-1], is_trainable=True)
+    lora = task.plan.adapter
+    return trainer.adapter(model, lora.rank, lora.alpha, lora.dropout)
+
+
+def _result(
+    task: Task, part: Part, model: Any, tokenizer: PreTrainedTokenizerFast, labels: Sequence[int], after: int
+) -> dict[str, Any]:
+    """Train, unless that is done; the losses at its end."""
+    folder, state = task.work / part.name, task.work / f"{part.name}.state"
+    if not folder.exists():
+        schedule = part.passes.schedule(part.steps, seed=part.number)
+        reached = trainer.train(model, part.batches, schedule, labels, state, part.name, after)
+        with trainer.processes().main_process_first():
+            if not folder.exists():
+                with new_folder(folder) as partial:
+                    model.save_pretrained(partial)
+                    tokenizer.save_pretrained(partial)
+                    losses = {"steps": part.steps, "answer": reached.answer, "label": reached.label}
+                    (partial / LOSSES).write_text(json.dumps(losses))
+                shutil.rmtree(state, ignore_errors=True)
+    return read_json(folder / LOSSES)
+
+
+def _assemble(task: Task, last: str, receipt: dict[str, Any]) -> None:
+    """The adapter, its base where nobody else has it, and what they are."""
+    without = shutil.ignore_patterns(LOSSES, "README.md")  # peft's names places on this machine
+    with trainer.processes().main_process_first():
+        if task.out.exists():
+            return
+        with new_folder(task.out) as folder:
+            shutil.copytree(task.work / last, folder, ignore=without, dirs_exist_ok=True)
+            if task.tuned_base:
+                shutil.copytree(task.tuned_base, folder / BASE, ignore=without)
+            named = str(task.out / BASE) if task.tuned_base else task.base
+            config = read_json(folder / ADAPTER_CONFIG) | {"base_model_name_or_path": named}
+            (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+            (folder / RECEIPT).write_text(json.dumps(receipt, indent=1) + "\n")
+            (folder / METADATA).write_text(json.dumps(feeding.KEYS | {"codec": receipt["codec"]}, indent=1) + "\n")
+        shutil.rmtree(task.work)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; exit status 2 and a sentence on bad input or when interrupted."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being asked to end is like Ctrl-C
+    try:
+        if (options.strategy == 2) != bool(options.text):
+            raise CorpusError("Strategy 2 needs plain text (--text FILE); strategy 1 uses none.")
+        corpus, plan = Corpus.open(options.corpus), Plan.read(options.schedule)
+        receipt = finetune(Task(options.base, corpus, plan, options.text, options.out))
+    except (CorpusError, ConvertError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from the last minute's state.", file=sys.stderr)
+        return 2
+    print("\n".join(_lines(options, receipt)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m copilot.training.finetune",
+        description="Fine-tune a base on a corpus with LoRA. The same command goes on where it was stopped or killed; "
+        "under 'accelerate launch -m' it runs on many GPUs.",
     )
+    add = parser.add_argument
+    add("--base", required=True, metavar="BASE", help="a folder, a name on the Hugging Face Hub, or new: a small "
+        "untrained model with a tokenizer made for the corpus")  # fmt: skip
+    add("--corpus", type=Path, required=True, metavar="FILE", help="made by python -m copilot.training.corpus")
+    add("--schedule", default="ours", metavar="NAME", help=f"{', '.join(NAMES)} or a file.toml (default: %(default)s)")
+    add("--strategy", type=int, choices=(1, 2), default=1, help="1: the adapter right away; 2: all weights on plain "
+        "text first, then the adapter (default: %(default)s)")  # fmt: skip
+    add("--text", type=Path, metavar="FILE", help="plain text in UTF-8, for strategy 2")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; DIR.work holds what is done until then")
+    return parser
+
+
+def _lines(options: argparse.Namespace, receipt: dict[str, Any]) -> Iterator[str]:
+    out = options.out
+    for name, losses in receipt["losses"].items():
+        yield f"{name}: {losses['steps']} steps, answer {losses['answer']:.3f}, label {losses['label']:.3f} (training)"
+    base = out / BASE if (out / BASE).exists() else options.base
+    yield f"Next: python -m convert all --base {base} --adapter {out} --metadata {out / METADATA} --out build/NAME"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

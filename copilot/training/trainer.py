@@ -8,6 +8,7 @@ run that was killed goes on from there, to the same weights that it would have r
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 20.0
+#: On a CPU oneDNN keeps what it compiled for each shape of a batch, 1024 of them: gigabytes, hardly ever used again.
+ONEDNN = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
 
 
 def train(
@@ -53,10 +56,10 @@ def train(
     Raises:
         CorpusError: the state is that of another run.
     """
+    os.environ.update(ONEDNN)  # read at the first product of two matrices
     import torch
-    from accelerate import Accelerator
 
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = processes()
     torch.manual_seed(schedule.seed + accelerator.process_index)
     weights = [p for p in model.parameters() if p.requires_grad]
     adam = torch.optim.AdamW(weights, lr=schedule.rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98))
@@ -82,6 +85,13 @@ def train(
     accelerator.wait_for_everyone()
     model.to("cpu").eval()
     return progress
+
+
+def processes() -> Accelerator:
+    """The processes that train together: one, unless a launcher started more."""
+    from accelerate import Accelerator
+
+    return Accelerator(mixed_precision="bf16")
 
 
 def adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> Any:
