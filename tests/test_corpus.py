@@ -16,9 +16,10 @@ from copilot import emotions, prompt
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
 from copilot.reading import parse_answer
-from copilot.training import corpus, corpus_file, splits, texts
+from copilot.training import corpus, splits, texts
 from copilot.training.faced import Faced
-from copilot.training.records import Stretch, records
+from copilot.training.sources import corpus_file
+from copilot.training.sources.records import Stretch, records
 from tests.features_file import simulated_faced, write_features
 
 INFO = "sub,Gender,Age,Cohort ,Sample_rate,Unit\nsub000,F,21,1,1000,V\nsub001,M,33,1,250,V\nsub080,M,20,2,1000,V\n"

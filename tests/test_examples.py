@@ -6,9 +6,10 @@ from transformers import PreTrainedTokenizerFast
 
 from copilot import emotions, prompt
 from copilot.eeg.codecs import ABSENT, PATTERN_NAMES, STRENGTHS
-from copilot.training import base, encoding, fit_decoder
+from copilot.training import base, fit_decoder
 from copilot.training.examples import Example, Material
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP
+from copilot.training.learning import encoding
 from tests.features_file import simulated_faced
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from copilot.training import trainer
-from copilot.training.encoding import Encoded
-from copilot.training.schedule import Schedule
+from copilot.training.learning import trainer
+from copilot.training.learning.encoding import Encoded
+from copilot.training.learning.schedule import Schedule
 
 LABELS = range(20, 29)
 STEPS = 60

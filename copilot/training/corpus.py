@@ -23,9 +23,9 @@ from copilot.eeg import codecs
 from copilot.eeg.decoder import Decoder, DecoderError
 from copilot.settings import Settings, SettingsError
 from copilot.training import faced
-from copilot.training.corpus_file import COUNTED, Source, receipt_path, write
 from copilot.training.faced import CorpusError
 from copilot.training.sources import bids, features, labels, recordings
+from copilot.training.sources.corpus_file import COUNTED, Source, receipt_path, write
 
 
 def from_features(path: Path, info: Path | None, codec: str) -> Source:

@@ -28,11 +28,11 @@ from convert.files import ConvertError, new_folder, read_json
 from convert.lora import ADAPTER_CONFIG
 from copilot import feeding
 from copilot.__main__ import Parser
-from copilot.training import bases, encoding, trainer
 from copilot.training.faced import CorpusError
-from copilot.training.finetune_parts import START, TEXT, Part, Task, parts
-from copilot.training.lessons import Corpus
-from copilot.training.schedule import NAMES, Plan
+from copilot.training.learning import bases, encoding, trainer
+from copilot.training.learning.lessons import Corpus
+from copilot.training.learning.parts import START, TEXT, Part, Task, parts
+from copilot.training.learning.schedule import NAMES, Plan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -22,10 +22,10 @@ from convert.merge import merge
 from convert.to_gguf import to_gguf
 from copilot import emotions, prompt
 from copilot.engine.base import Message
-from copilot.training import bases, encoding, trainer
 from copilot.training.faced import CorpusError
 from copilot.training.invention import invent_person
-from copilot.training.schedule import Schedule
+from copilot.training.learning import bases, encoding, trainer
+from copilot.training.learning.schedule import Schedule
 from copilot.training.scoring.conditions import leaking
 
 SCHEDULE = Schedule(steps=80, rate=2e-3, warmup=10, weight_decay=0.0, seed=6)

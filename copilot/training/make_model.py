@@ -27,10 +27,11 @@ from convert.files import ConvertError, new_folder, sha256
 from convert.ollama import ollama
 from copilot import feeding
 from copilot.eeg.decoder import softmax
-from copilot.training import base, encoding, fit_decoder, trainer
+from copilot.training import base, fit_decoder
 from copilot.training.examples import Material
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, CorpusError, describe, load
-from copilot.training.schedule import Schedule
+from copilot.training.learning import encoding, trainer
+from copilot.training.learning.schedule import Schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -21,8 +21,8 @@ from copilot.person import Person
 from copilot.training import fit_decoder, splits
 from copilot.training.examples import SPANS
 from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, Faced, Trial, describe
-from copilot.training.records import Stretch
 from copilot.training.sources import tables
+from copilot.training.sources.records import Stretch
 
 CODECS = ("bands", "patterns")
 

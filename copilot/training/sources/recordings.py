@@ -21,7 +21,7 @@ from copilot.eeg.preparation import Prepared
 from copilot.eeg.recording import MIN_CHANNELS, Recording, RecordingError
 from copilot.person import Person
 from copilot.training import splits
-from copilot.training.records import Stretch
+from copilot.training.sources.records import Stretch
 
 #: Wider than for the web app: an experiment is one long file, and who runs this chose it.
 MAX_MB, MAX_MINUTES, TIMEOUT_S, MEMORY_MB = 4096, 180, 3600, 16384

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convert.files import sha256
-from copilot.training import encoding, lessons
-from copilot.training.encoding import Encoded
 from copilot.training.faced import CorpusError
-from copilot.training.lessons import Corpus
-from copilot.training.schedule import Passes, Plan
-from copilot.training.trainer import processes
+from copilot.training.learning import encoding, lessons
+from copilot.training.learning.encoding import Encoded
+from copilot.training.learning.lessons import Corpus
+from copilot.training.learning.schedule import Passes, Plan
+from copilot.training.learning.trainer import processes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -16,8 +16,8 @@ from convert.files import written_whole
 from copilot import emotions, prompt
 from copilot.eeg import codecs
 from copilot.training.faced import CorpusError
-from copilot.training.records import Record, Stretch, records
 from copilot.training.sources.recordings import LeftOut
+from copilot.training.sources.records import Record, Stretch, records
 
 WAVELET = {"step": codecs.WAVELET_STEP, "wavelet": codecs.WAVELET, "seconds": codecs.WAVELET_SECONDS}
 COUNTED = ("split", "emotion_label", "compared_with", "evidence", "sampling_hz", "subject")

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from copilot.training.encoding import Encoded
-from copilot.training.run_state import Progress, keep_only_trained, resume, save
-from copilot.training.schedule import Schedule
+from copilot.training.learning.encoding import Encoded
+from copilot.training.learning.run_state import Progress, keep_only_trained, resume, save
+from copilot.training.learning.schedule import Schedule
 
 if TYPE_CHECKING:
     import torch

@@ -19,11 +19,11 @@ from convert import files
 from convert.progress import each
 from copilot import emotions, feeding, prompt
 from copilot.engine.base import Message
-from copilot.training import encoding
 from copilot.training.base import TURN_START
-from copilot.training.corpus_file import CODEC_PARAMETERS, receipt_path
-from copilot.training.encoding import Encoded
 from copilot.training.faced import CorpusError
+from copilot.training.learning import encoding
+from copilot.training.learning.encoding import Encoded
+from copilot.training.sources.corpus_file import CODEC_PARAMETERS, receipt_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
