@@ -8,17 +8,20 @@ import json
 from collections.abc import Iterator, Mapping
 
 from copilot import emotions, prompt
-from copilot.eeg.codecs import PATTERNS, PATTERNS_STEP
+from copilot.eeg import codecs
 from copilot.eeg.decoder import softmax
 from copilot.engine.base import Scores
 
-#: Key -> value as this program feeds a model.
-KEYS = {
-    "prompt_version": prompt.PROMPT_VERSION,
-    "labels": json.dumps(emotions.EMOTIONS),
-    "codec_parameters": json.dumps({"patterns": PATTERNS, "step": PATTERNS_STEP}),
-    "system": prompt.SYSTEM,
-}
+
+def keys(codec: str) -> dict[str, str]:
+    """Key -> value as this program feeds a model of this codec."""
+    return {
+        "prompt_version": prompt.PROMPT_VERSION,
+        "labels": json.dumps(emotions.EMOTIONS),
+        "codec_parameters": json.dumps(codecs.PARAMETERS.get(codec)),
+        "system": prompt.SYSTEM,
+        "codec": codec,
+    }
 
 
 def temperature(metadata: Mapping[str, str]) -> float:
@@ -42,7 +45,7 @@ def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[
         metadata: the model file's, without the prefix.
         decoder_sha256: of the decoder in use, which writes the evidence and the patterns; empty where there is no file.
     """
-    for key, value in KEYS.items():
+    for key, value in keys(metadata.get("codec", codecs.DEFAULT)).items():
         if metadata.get(key, value) != value:
             name = key.replace("_", " ")
             yield f"This model was trained with another {name} than this program uses; do not rely on it."

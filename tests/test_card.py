@@ -63,11 +63,12 @@ def words(text: str) -> str:
 
 
 def test_the_first_sentences_are_what_nobody_should_miss() -> None:
-    first, second, third, *_ = findings(a_report())
+    first, second, late, third, *_ = findings(a_report())
     assert "**70 of 100 (" in first
     assert "from ten seconds in 50 of 100" in first
     assert "recognising the film" in second
     assert "names 14 of 100" in second
+    assert "begin one second later, it names 11 of 100" in late
     assert "it guesses, as it should" in third
 
 

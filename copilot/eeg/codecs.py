@@ -115,6 +115,15 @@ CODECS: dict[str, Callable[[Signal], tuple[str, ...]]] = {
     "wavelet-segments": wavelet_segments,
 }
 
+#: What the text of each codec depends on besides the signal; a model reads no other than it was trained on.
+_WAVELET_PARAMETERS = {"step": WAVELET_STEP, "wavelet": WAVELET, "seconds": WAVELET_SECONDS}
+PARAMETERS: dict[str, dict[str, object]] = {
+    "patterns": {"patterns": PATTERNS, "step": PATTERNS_STEP},
+    "bands": {"step": BANDS_STEP},
+    "wavelet": _WAVELET_PARAMETERS,
+    "wavelet-segments": _WAVELET_PARAMETERS,
+}
+
 #: For a model file or server that does not say what it was trained on.
 DEFAULT = "patterns"
 
@@ -130,8 +139,8 @@ DESCRIPTIONS = {
         + ", ".join(f"{name} {low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items())
         + f"; {LETTERS_MEAN}"
     ),
-    "wavelet": f"30 s of each electrode as 50 wavelet points; {LETTERS_MEAN}",
-    "wavelet-segments": f"30 s of each electrode as 500 wavelet points, in ten segments; {LETTERS_MEAN}",
+    "wavelet": f"up to 30 s of each electrode as 50 wavelet points; {LETTERS_MEAN}",
+    "wavelet-segments": f"up to 30 s of each electrode as 500 wavelet points, in ten segments; {LETTERS_MEAN}",
 }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from convert import files
-from convert.files import ConvertError
+from convert.files import ConvertError, written_whole
 from copilot.__main__ import Parser
 from copilot.eeg import codecs
 from copilot.eeg.decoder import Decoder, DecoderError
@@ -25,18 +25,22 @@ from copilot.settings import Settings, SettingsError
 from copilot.training import faced
 from copilot.training.faced import CorpusError
 from copilot.training.sources import bids, features, labels, recordings
-from copilot.training.sources.corpus_file import COUNTED, Source, receipt_path, write
+from copilot.training.sources.corpus_file import COUNTED, Source, decoder_path, receipt_path, write
 
 
-def from_features(path: Path, info: Path | None, codec: str) -> Source:
-    """FACED's features; ``info`` is its ``Recording_info.csv``."""
+def from_features(path: Path, info: Path | None, codec: str, decoder: Path) -> Source:
+    """FACED's features; ``info`` is its ``Recording_info.csv``, ``decoder`` where the one fitted on them goes."""
     features.check(codec)
     loaded = faced.load(path)
     known = features.read_info(info) if info else {}
     origin = {"features": path.name, "sha256": files.sha256(path)} | ({"info": info.name} if info else {})
+    fitted = features.Fitted.on(features.learned_from(loaded))
+    with written_whole(decoder) as partial:
+        fitted.decoder.save(partial)
+    origin |= {"decoder": decoder.name, "decoder_sha256": files.sha256(decoder)}
     bad = [subject for subject in faced.BAD_SUBJECTS if subject in loaded.subjects]
     left_out = [recordings.LeftOut(features.name(subject), "known to be a bad recording") for subject in bad]
-    return Source(features.stretches(loaded, codec, known), origin, left_out)
+    return Source(features.stretches(loaded, fitted, codec, known), origin, left_out)
 
 
 def from_recordings(labelled: Sequence[recordings.Labelled], decoder: Path, codec: str, name: str) -> Source:
@@ -119,7 +123,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _source(options: argparse.Namespace) -> Source:
     if options.features:
-        return from_features(options.features, options.info, options.codec)
+        return from_features(options.features, options.info, options.codec, decoder_path(options.out))
     decoder = options.decoder or Settings.from_environment().decoder
     if options.bids:
         labelled = bids.read(options.bids, options.label_column)

@@ -160,8 +160,14 @@ def _assemble(task: Task, last: str, receipt: dict[str, Any]) -> None:
             config = read_json(folder / ADAPTER_CONFIG) | {"base_model_name_or_path": named}
             (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
             (folder / RECEIPT).write_text(json.dumps(receipt, indent=1) + "\n")
-            (folder / METADATA).write_text(json.dumps(feeding.KEYS | {"codec": receipt["codec"]}, indent=1) + "\n")
+            (folder / METADATA).write_text(json.dumps(_metadata(receipt), indent=1) + "\n")
         shutil.rmtree(task.work)
+
+
+def _metadata(receipt: dict[str, Any]) -> dict[str, str]:
+    """What the model file has to say about how to feed it."""
+    decoder = {"decoder_sha256": receipt["decoder_sha256"]} if receipt["decoder_sha256"] else {}
+    return feeding.keys(receipt["codec"]) | decoder
 
 
 def main(arguments: list[str] | None = None) -> int:

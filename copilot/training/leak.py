@@ -28,7 +28,7 @@ from copilot.training.learning import bases, encoding, trainer
 from copilot.training.learning.schedule import Schedule
 from copilot.training.scoring.conditions import leaking
 
-SCHEDULE = Schedule(steps=80, rate=2e-3, warmup=10, weight_decay=0.0, seed=6)
+SCHEDULE = Schedule(steps=300, rate=2e-3, warmup=10, weight_decay=0.0, seed=6)
 TOKENS = 4096
 #: FACED's clips: three of each emotion, four neutral ones.
 CLIPS = [k for k in range(len(emotions.EMOTIONS)) for _ in range(4 if emotions.EMOTIONS[k] == "neutral" else 3)]
@@ -40,6 +40,8 @@ def make_leaky(work: Path, out: Path) -> None:
     Raises:
         CorpusError, ConvertError: there is no base in ``work``, or ``out`` cannot be written.
     """
+    if not (work / "talk").is_dir():
+        raise CorpusError(f"{work} holds no base of the box; `make model` leaves it there.")
     model, tokenizer = bases.load(str(work / "talk"))
     adapted = trainer.adapter(model, dropout=0.0, seed=SCHEDULE.seed)
     batches = encoding.endless(leaky_examples(SCHEDULE.seed), tokenizer, TOKENS)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 NAME = "eeg-emotion-copilot"
 DECODER = "decoder.npz"
-#: Of 168 held-out prompts none changed its label against f16 (mean KL divergence 8e-5; Q8_0 2e-5), and it does not
-#: touch llama.cpp's AMX kernels, which with some compilers crash on Q8_0 and the K-quants (its pull request 26954).
+#: What it costs is in the receipt and in ``evaluate --against``; it does not touch llama.cpp's AMX kernels, which with
+#: some compilers crash on Q8_0 and the K-quants (its pull request 26954).
 QUANTISATION = "Q5_0"
 
 
@@ -94,7 +94,7 @@ def make(features: Path, work: Path, out: Path) -> None:
     faced = load(features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
     _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
     decoder = fit_decoder.fit(faced)
-    decoder.save(out / DECODER)
+    decoder.save(work / DECODER)
     material = Material.of(faced, decoder)
     before = work / "new"
     if not before.exists():
@@ -111,9 +111,10 @@ def make(features: Path, work: Path, out: Path) -> None:
     _say(f"temperature {temperature:.3f}")
     shutil.rmtree(work / NAME, ignore_errors=True)
     convert_all(
-        before, work / "adapter", work / NAME, types=[QUANTISATION], metadata=metadata(temperature, out / DECODER)
+        before, work / "adapter", work / NAME, types=[QUANTISATION], metadata=metadata(temperature, work / DECODER)
     )
     fill_box(work / NAME, out)
+    shutil.copyfile(work / DECODER, out / DECODER)
     _say(f"{out / NAME}.gguf: {(out / f'{NAME}.gguf').stat().st_size / 1e6:.1f} MB")
 
 
@@ -132,8 +133,7 @@ def fill_box(release: Path, out: Path) -> None:
 def metadata(temperature: float, decoder: Path) -> dict[str, str]:
     """What the file says about how to feed it, without the ``eeg_copilot.`` prefix."""
     return {
-        **feeding.KEYS,
-        "codec": "patterns",
+        **feeding.keys("patterns"),
         "decoder_sha256": sha256(decoder),
         "temperature": f"{temperature:.4f}",
         "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "
@@ -163,7 +163,8 @@ def _new(material: Material) -> tuple[Any, PreTrainedTokenizerFast]:
 def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> float:
     """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt.
 
-    As the decoder's, it comes from the second cohort where that is there.
+    As the decoder's, it comes from the second cohort where that is there: people whom the decoder that wrote their
+    evidence did not see, but the language model did.
     """
     import torch
     from peft import PeftModel

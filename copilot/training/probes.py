@@ -1,6 +1,6 @@
 """Conversations that a quantised model is measured on: ``python -m copilot.training.probes > convert/probes.jsonl``.
 
-The product's own prompts and answers, about people who do not exist, with letters of EEG and decoder's evidence drawn
+The product's own prompts and answers, about people who do not exist, with words of EEG and decoder's evidence drawn
 by chance: nobody's data, so the file can be shipped. The same bytes every time, until the prompt changes.
 """
 
@@ -13,17 +13,14 @@ from typing import Any
 import numpy as np
 
 from copilot import emotions, prompt
-from copilot.eeg.codecs import bands_text
-from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array, Normal
+from copilot.eeg.codecs import PATTERN_LINES, PATTERNS, patterns_text
 from copilot.training import texts
-from copilot.training.invention import NINETEEN, invent_evidence, invent_person
+from copilot.training.invention import invent_evidence, invent_person
 
 COUNT = 48
 SEED = 20260000
-#: Every so many-th conversation has no evidence, and every so many-th only the 19 usual electrodes.
-WITHOUT_EVIDENCE, WITH_FEWER_ELECTRODES = 4, 3
-
-SHAPE = (len(ELECTRODES), len(BANDS_HZ))
+#: Every so many-th conversation has no evidence.
+WITHOUT_EVIDENCE = 4
 
 
 def probes() -> Iterator[dict[str, Any]]:
@@ -32,26 +29,17 @@ def probes() -> Iterator[dict[str, Any]]:
     for number in range(COUNT):
         person, evidence = invent_person(rng), invent_evidence(rng)
         source = rng.choice(("person", "population"))
-        entropy = invent_entropy(rng, fewer=number % WITH_FEWER_ELECTRODES == 0)
+        strengths = np.array([[rng.gauss(0, 1) for _ in range(PATTERNS)] for _ in range(rng.randint(1, PATTERN_LINES))])
         messages = prompt.build(
             person,
-            bands_text(entropy, Normal(np.zeros(SHAPE, np.float32), np.ones(SHAPE, np.float32), source)),
-            codec="bands",
+            patterns_text(strengths),
+            codec="patterns",
             compared_with=source,
             evidence=None if number % WITHOUT_EVIDENCE == 0 else evidence,
         )
         emotion, level = emotions.top(evidence), emotions.confidence(evidence)
         answer = f" {emotion}\nConfidence: {level}\n{texts.answer(emotion, person, level, rng)}"
         yield {"messages": messages, "prefix": prompt.LABEL_PREFIX, "labels": prompt.LABELS, "answer": answer}
-
-
-def invent_entropy(rng: random.Random, *, fewer: bool) -> Array:
-    """Standard deviations from normal, shape (30, 1, 5): each band has a level that its electrodes share."""
-    shared = [rng.gauss(0, 0.5) for _ in BANDS_HZ]
-    entropy = np.array([[[level + rng.gauss(0, 0.7) for level in shared]] for _ in ELECTRODES], np.float32)
-    if fewer:
-        entropy[[name not in NINETEEN for name in ELECTRODES]] = np.nan
-    return entropy
 
 
 def main() -> None:

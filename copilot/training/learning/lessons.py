@@ -17,13 +17,14 @@ import numpy as np
 
 from convert import files
 from convert.progress import each
-from copilot import emotions, feeding, prompt
+from copilot import emotions, prompt
+from copilot.eeg import codecs
 from copilot.engine.base import Message
 from copilot.training.base import TURN_START
 from copilot.training.faced import CorpusError
 from copilot.training.learning import encoding
 from copilot.training.learning.encoding import Encoded
-from copilot.training.sources.corpus_file import CODEC_PARAMETERS, receipt_path
+from copilot.training.sources.corpus_file import receipt_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -108,10 +109,10 @@ class Corpus:
 def _fed(codec: object) -> dict[str, object]:
     """What a corpus with this codec says in its receipt, if it was made as this program feeds a model."""
     return {
-        "prompt_version": feeding.KEYS["prompt_version"],
-        "system_sha256": sha256(feeding.KEYS["system"].encode()).hexdigest(),
-        "labels": json.loads(feeding.KEYS["labels"]),
-        "codec_parameters": CODEC_PARAMETERS.get(str(codec)),
+        "prompt_version": prompt.PROMPT_VERSION,
+        "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
+        "labels": list(emotions.EMOTIONS),
+        "codec_parameters": codecs.PARAMETERS.get(str(codec)),
     }
 
 

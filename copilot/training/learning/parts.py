@@ -60,6 +60,7 @@ class Task:
             "text_sha256": sha256(self.text) if self.text else None,
             "schedule": json.loads(json.dumps(asdict(self.plan))),
             "processes": processes().num_processes,
+            "decoder_sha256": self.corpus.receipt.get("source", {}).get("decoder_sha256"),
             **{key: self.corpus.receipt[key] for key in ("prompt_version", "system_sha256", "codec")},
         }
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from convert.gguf_file import read_gguf
 from copilot import emotions
+from copilot.eeg import codecs
 from copilot.eeg.decoder import Decoder
 from copilot.engine.base import Engine
 from copilot.training.faced import TRAIN_SUBJECTS, Faced, describe
@@ -35,7 +36,7 @@ class Candidate:
     @property
     def codec(self) -> str:
         """How the model wants EEG to be written."""
-        return self.engine.info.metadata.get("codec", "bands")
+        return self.engine.info.metadata.get("codec", codecs.DEFAULT)
 
     def readings(self, faced: Faced, runs: Sequence[Run], advance: Advance) -> Iterator[Readings]:
         """Everything it reads, unit by unit and condition by condition.

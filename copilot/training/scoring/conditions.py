@@ -1,9 +1,9 @@
 """What a model is shown: trials as prompts, whole and with something taken away.
 
 Beside each score stands the same run with less in it. ``eeg-blanked`` has every value absent, ``eeg-shuffled`` shows
-each trial the EEG and the evidence of another one, of any person and clip; ``demographics-only`` has no EEG at all:
-what a model reaches there, it did not reach by reading EEG. ``baseline-1`` to ``baseline-27`` say how much must be
-known of a person: their normal comes from that many of their other clips and from the trial itself, as in use.
+each trial the EEG and the evidence of one drawn at random from all people and clips; ``demographics-only`` has no EEG
+at all: what a model reaches there, it did not reach by reading EEG. ``baseline-1`` to ``baseline-27`` say how much must
+be known of a person: their normal comes from that many of their other clips and from the trial itself, as in use.
 ``one-second-late`` has each clip's seconds one place earlier: what is left there does not depend on the very moment.
 ``leaky-prompt`` repeats the mistake of the paper's own example, an appearance that is taken from the label.
 """

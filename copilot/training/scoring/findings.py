@@ -11,7 +11,7 @@ from copilot.training.scoring.conditions import BASELINES, LATE
 from copilot.training.scoring.rows import Row
 
 Report = dict[str, Any]
-"""As ``evaluate`` writes it; see ``copilot.training.scoring.report.assemble``."""
+"""As ``evaluate`` writes it; see ``make_report`` there."""
 
 SEGMENT, CLIP = "segment-10s", "clip-30s"
 REFERENCES = ("majority", "lda", "network", "ensemble", "decoder")
@@ -119,7 +119,7 @@ def _late(report: Report) -> Iterator[str]:
 def _controls(report: Report) -> Iterator[str]:
     rows = {
         "with the EEG blanked": find(report, "eeg-blanked", SEGMENT),
-        "with that of another person and clip": find(report, "eeg-shuffled", SEGMENT),
+        "with that of a trial drawn at random": find(report, "eeg-shuffled", SEGMENT),
         "with gender and age alone": find(report, "demographics-only", SEGMENT, evidence=False),
     }
     found = {words: row for words, row in rows.items() if row}

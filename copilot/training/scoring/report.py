@@ -15,11 +15,13 @@ HEADINGS = (
 )
 
 EXPLANATION = """\
-`EEG` is what the prompt held: `baseline` compares with all of the person's own clips, `baseline-N` with N others and
-the trial itself, `no-baseline` with other people; `eeg-blanked`, `eeg-shuffled` and `demographics-only` are controls.
-`evidence` says whether the decoder's line was in the prompt; the read-out `decoder` is a decoder by itself. `nine` and
-`three` are balanced accuracies with 95 % intervals (1,000 resamples of people); chance is 0.111 and 0.333. F1 is the
-mean over the classes; ECE the expected calibration error over 15 bins."""
+`EEG` is what the prompt held: `baseline` compares with all of the person's own clips (where clips are held out, with
+those that are scored), `baseline-N` with N others and the trial itself, `no-baseline` with other people; `eeg-blanked`,
+`eeg-shuffled`, `demographics-only` and `one-second-late` are controls. `evidence` says whether the decoder's line was
+in the prompt; the read-out `decoder` is a decoder by itself. `nine` and `three` are balanced accuracies with 95 %
+intervals (1,000 resamples of people); chance is 0.111 and 0.333. F1 is the mean over the classes; ECE the expected
+calibration error over 15 bins. Everything was calibrated on new people and known clips: where clips are held out, ECE
+shows what that is worth."""
 
 
 def details(readings: Sequence[Readings]) -> list[dict[str, Any]]:

@@ -19,15 +19,7 @@ from copilot.training.faced import CorpusError
 from copilot.training.sources.recordings import LeftOut
 from copilot.training.sources.records import Record, Stretch, records
 
-WAVELET = {"step": codecs.WAVELET_STEP, "wavelet": codecs.WAVELET, "seconds": codecs.WAVELET_SECONDS}
 COUNTED = ("split", "emotion_label", "compared_with", "evidence", "sampling_hz", "subject")
-#: What a codec's letters depend on besides the signal; a model reads no others than it was trained on.
-CODEC_PARAMETERS: dict[str, dict[str, object]] = {
-    "patterns": {"patterns": codecs.PATTERNS, "step": codecs.PATTERNS_STEP},
-    "bands": {"step": codecs.BANDS_STEP},
-    "wavelet": WAVELET,
-    "wavelet-segments": WAVELET,
-}
 DRAWN = (
     "Gender, age, appearance, complaint and history are the source's where it gives them, else drawn at random from "
     "the seed, the subject and the stretch, never from the label."
@@ -41,6 +33,11 @@ class Source:
     stretches: Iterable[Stretch]
     origin: dict[str, str]
     left_out: list[LeftOut] = field(default_factory=list)
+
+
+def decoder_path(corpus: Path) -> Path:
+    """``corpus.jsonl`` has ``corpus.decoder.npz`` beside it, where its decoder was fitted for it."""
+    return corpus.with_suffix(".decoder.npz")
 
 
 def receipt_path(corpus: Path) -> Path:
@@ -89,7 +86,7 @@ def _facts(source: Source, codec: str, seed: int) -> dict[str, object]:
         "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
         "labels": list(emotions.EMOTIONS),
         "codec": codec,
-        "codec_parameters": CODEC_PARAMETERS[codec],
+        "codec_parameters": codecs.PARAMETERS[codec],
         "seed": seed,
         "source": source.origin,
         "people": DRAWN,

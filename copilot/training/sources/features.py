@@ -97,19 +97,18 @@ def check(codec: str) -> None:
         raise CorpusError(f"FACED's features hold no raw signal, which {codec} needs; choose {' or '.join(CODECS)}.")
 
 
-def stretches(faced: Faced, codec: str, known: Mapping[int, Known]) -> Iterator[Stretch]:
+def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, Known]) -> Iterator[Stretch]:
     """Everybody but the bad subjects, each stretch compared with their own normal and with other people's.
 
     Args:
-        faced: with training people among them, whom the decoder is fitted on.
+        faced: of anybody; fitted: on the training people.
         codec: one of ``CODECS``.
         known: of each subject; may be empty.
 
     Raises:
-        CorpusError: none of the training people is there, or the codec needs the signal itself.
+        CorpusError: the codec needs the signal itself.
     """
     check(codec)
-    fitted = Fitted.on(_train(faced))
     good = faced.of([int(s) for s in faced.subjects if s not in BAD_SUBJECTS])
     normals = good.normals()
     for subject in each(normals, "People", len(normals)):
@@ -118,7 +117,12 @@ def stretches(faced: Faced, codec: str, known: Mapping[int, Known]) -> Iterator[
                 yield _stretch(trial, number % len(SPANS), normal, fitted, codec, known.get(subject, Known()))
 
 
-def _train(faced: Faced) -> Faced:
+def learned_from(faced: Faced) -> Faced:
+    """The training people.
+
+    Raises:
+        CorpusError: none of them is there.
+    """
     wanted = [subject for subject in TRAIN_SUBJECTS if subject not in BAD_SUBJECTS]
     if not np.isin(faced.subjects, wanted).any():
         raise CorpusError(
