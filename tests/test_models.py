@@ -94,7 +94,7 @@ def test_it_answers_the_usual_questions(engine: Engine) -> None:
     text = "".join(e.text for e in engine.generate(messages, prefix, max_tokens=320) if isinstance(e, Token))
     messages += [
         {"role": "assistant", "content": prefix + text},
-        {"role": "user", "content": "Is this a diagnosis?"},
+        {"role": "user", "content": prompt.question("Is this a diagnosis?", prefix + text)},
     ]
     answer = "".join(e.text for e in engine.generate(messages, max_tokens=200) if isinstance(e, Token))
     assert re.search(r"\b(no|not|never|cannot)\b", answer, re.I)

@@ -62,10 +62,11 @@ BASE = {
     "read": Stage(steps=2000, rate=1e-3, tokens=4096, warmup=50, seed=1, shares={"letters": 0.85, "drills": 0.15}),
     "base": Stage(steps=1300, rate=1e-3, seed=2, shares={"letters": 0.3, "drills": 0.2}),
     "talk": Stage(steps=500, rate=8e-4, warmup=50, seed=5, shares={"letters": 0.1, "drills": 0.1, "talks": 0.5}),
+    "answer": Stage(steps=420, rate=8e-4, warmup=20, seed=7, shares={"letters": 0.15, "drills": 0.1, "talks": 0.6}),
 }
 #: Then the adapter, at a gentler rate.
 LORA = Stage(
-    steps=450, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.3, "drills": 0.2, "talks": 0.35}
+    steps=250, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.25, "drills": 0.15, "talks": 0.5}
 )
 NEW_SEED = 1
 
