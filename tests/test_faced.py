@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,16 @@ def test_a_missing_or_damaged_file_is_a_sentence(content: bytes | None, tmp_path
         path.write_bytes(content)
     with pytest.raises(CorpusError, match=r"f\.npz"):
         load(path)
+
+
+@pytest.mark.parametrize("damage", ["nan", "short", "people"])
+def test_features_of_another_shape_or_with_holes_are_a_sentence(damage: str, tmp_path: Path) -> None:
+    faced = simulated_faced(people=2, seed=1)
+    if damage == "nan":
+        faced.de[0, 0, 0, 0, 0] = np.nan
+    elif damage == "short":
+        faced = replace(faced, de=faced.de[:, :, :, :20])
+    else:
+        faced = replace(faced, subjects=faced.subjects[:1])
+    with pytest.raises(CorpusError, match="30 s of finite values"):
+        load(write_features(tmp_path / "f.npz", faced))

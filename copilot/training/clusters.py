@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.files import ConvertError, new_folder
+from convert.files import ConvertError, first_line, new_folder
 from copilot.emotions import EMOTIONS
 from copilot.training.clustering.report import MEANING, draw, file_name, markdown, table
 from copilot.training.clustering.scores import CLUSTERS, SEED, Row, study
@@ -155,6 +155,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("Interrupted; nothing unfinished was kept.", file=sys.stderr)
+        return 2
+    except RuntimeError as error:  # of the child process that reads a model
+        print(f"This should not happen, please report it: {first_line(error)}.", file=sys.stderr)
         return 2
     print(table(result))
     return 0

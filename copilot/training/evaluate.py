@@ -80,6 +80,7 @@ def make_report(options: argparse.Namespace) -> Report:
     references, notes = comparison.compare(everybody, folds)
     rows = [row for readings in (*(r for r, _ in found), references) for reading in readings for row in reading.rows()]
     models = [facts for _, facts in found]
+    notes += [f"{facts['file']}: {warning}" for facts in models for warning in facts["warnings"]]
     return {
         "features": options.features.name,
         "subjects": describe(scored.subjects),

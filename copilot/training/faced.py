@@ -25,6 +25,7 @@ TRAIN_SUBJECTS = range(80)
 #: The first of the second cohort, which was recorded later and is read less well; new people are more like it.
 SECOND_COHORT = 61
 
+SECONDS = 30
 SEGMENTS = ((0, 10), (10, 20), (20, 30))
 WHOLE_CLIP = ((0, 30),)
 
@@ -96,6 +97,9 @@ def load(path: Path) -> Faced:
     unknown = sorted(set(labels) - set(EMOTIONS))
     if missing or unknown or not np.allclose(bands, list(BANDS_HZ.values())):
         raise CorpusError(f"{path.name} has another montage, other bands or other emotions than FACED.")
+    clips, seconds = de.shape[1:4:2] if de.ndim == 5 else (0, 0)
+    if clips != len(labels) or len(de) != len(subjects) or seconds != SECONDS or not np.isfinite(de).all():
+        raise CorpusError(f"{path.name} does not hold {SECONDS} s of finite values for each of its people and clips.")
     rows = [channels.index(name) for name in ELECTRODES]
     return Faced(de[:, :, rows].astype(np.float32), subjects, np.array([EMOTIONS.index(e) for e in labels]))
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from convert.gguf_file import read_gguf
-from copilot import emotions
+from copilot import emotions, feeding
 from copilot.eeg import codecs
 from copilot.eeg.decoder import Decoder
 from copilot.engine.base import Engine
 from copilot.training.faced import TRAIN_SUBJECTS, Faced, describe
-from copilot.training.scoring.conditions import UNITS, Item, Run, make_items
+from copilot.training.scoring.conditions import UNITS, Item, Run, make_items, possible
 from copilot.training.scoring.metrics import Ints
 from copilot.training.scoring.readouts import READOUTS
 from copilot.training.scoring.rows import Readings
@@ -47,6 +47,7 @@ class Candidate:
         Raises:
             CorpusError, EngineError: the features cannot be written in the model's codec, or the model fails.
         """
+        runs = possible(runs, len(faced.emotions))
         for unit in UNITS:
             for condition in dict.fromkeys(run.condition for run in runs):
                 items = make_items(faced, unit, condition, self.decoder, self.codec)
@@ -94,13 +95,14 @@ class Candidate:
             "parameters": read_gguf(path).parameters,
             "codec": self.codec,
             "trained_for_eeg": info.trained_for_eeg,
+            "warnings": list(feeding.warnings(info.metadata, self.decoder.sha256)),
         }
 
 
 def count(faced: Faced, runs: Sequence[Run]) -> int:
     """How many times something is read out, to know how long it takes."""
     trials = len(faced.subjects) * len(faced.emotions) * sum(map(len, UNITS.values()))
-    return trials * sum(len(run.readouts) for run in runs)
+    return trials * sum(len(run.readouts) for run in possible(runs, len(faced.emotions)))
 
 
 def split_name(subjects: Ints) -> str:

@@ -65,6 +65,12 @@ TWIN_RUNS = tuple(
 LEAKY_RUNS = (Run("leaky-prompt", False, ALL),)
 
 
+def possible(runs: Sequence[Run], clips: int) -> list[Run]:
+    """Those that this many clips of a person are enough for."""
+    too_many = {f"baseline-{count}" for count in BASELINES if count >= clips}
+    return [run for run in runs if run.condition not in too_many]
+
+
 @dataclass(frozen=True)
 class Item:
     """One trial as the prompt shows it."""
