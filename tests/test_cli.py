@@ -116,7 +116,7 @@ def test_an_array_takes_its_rate_and_electrodes_from_the_command_line(tmp_path, 
     made, path = simulate(seconds=20), tmp_path / "array.npy"
     np.save(path, made.data)
     assert run("prompt", str(path), *WHO, "--sfreq", "250", "--channels", ",".join(made.channels)) == 0
-    assert "EEG codec bands" in capsys.readouterr().out
+    assert "EEG codec patterns" in capsys.readouterr().out
 
 
 def talk(monkeypatch, text):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.files import ConvertError, read_json, written_whole
+from copilot.training.scoring.conditions import LATE
 from copilot.training.scoring.figures import FIGURES
 from copilot.training.scoring.findings import CLIP, HELD_OUT, SEGMENT, Report, find, findings, headlines, references
 from copilot.training.scoring.report import EXPLANATION, grid, measured, score, table_by_split
@@ -25,6 +26,7 @@ SUMMARY = (
     ("EEG blanked", "eeg-blanked", True, "logits"),
     ("EEG shuffled over people and clips", "eeg-shuffled", True, "logits"),
     ("demographics only", "demographics-only", False, "logits"),
+    ("as it ships, the film one second later", LATE, True, "logits"),
     ("language model alone, with the person's baseline", "baseline", False, "logits"),
     ("the small decoder by itself, with the person's baseline", "baseline", True, "decoder"),
 )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from convert.files import written_whole
 from copilot import emotions
 from copilot.eeg.plots import DPI, LIGHT, WIDTH_IN
-from copilot.training.scoring.conditions import BASELINES
+from copilot.training.scoring.conditions import BASELINES, LATE
 from copilot.training.scoring.findings import CHANCE, CLIP, HELD_OUT, SEGMENT, Report, find, references
 from copilot.training.scoring.rows import Row
 
@@ -27,6 +27,7 @@ LINES = (
     ("EEG blanked", "eeg-blanked", True, "logits"),
     ("EEG shuffled", "eeg-shuffled", True, "logits"),
     ("no EEG", "demographics-only", False, "logits"),
+    ("one second late", LATE, True, "logits"),
 )
 
 
