@@ -1,55 +1,85 @@
-"""The draft medical record: sections of fields, each with its origin (see ``draft`` and ``edit``).
+"""The record: sections of fields, each with its origin, a history of every change, and perhaps a signature.
 
-Sections follow the electronic medical record of the EEG Emotion Copilot paper (arXiv 2410.00166). Laboratory results
-and expenses are left out: nothing here could fill them. Numbers are written by this code from the measurement and the
-probabilities, never taken from prose.
+Sections follow the electronic medical record of the EEG Emotion Copilot paper (arXiv 2410.00166). A record is never
+changed: ``drafting`` makes one, ``review`` makes the next from it.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from copilot import __version__, emotions
-from copilot.eeg.cleaning import ChannelQuality, Quality
-from copilot.eeg.recording import Recording
-from copilot.person import Person, tidy
-from copilot.reading import Reading
+from copilot import emotions
+from copilot.language import LANGUAGES
 
-#: Who a field's text comes from, with the words a reader sees.
-ORIGIN_WORDS = {
-    "entered": "entered by the person",
-    "measured": "measured from the EEG",
-    "suggested": "AI-suggested, by the model",
-    "written": "written by the clinician",
-}
-ORIGINS = tuple(ORIGIN_WORDS)
+#: Who a field's text comes from.
+ENTERED, MEASURED, SUGGESTED, WRITTEN = "entered", "measured", "suggested", "written"
+ORIGINS = (ENTERED, MEASURED, SUGGESTED, WRITTEN)
 
-READOUT_WORDS = {
-    "both": "language model, with the decoder's evidence",
-    "model": "language model alone",
-    "decoder": "decoder alone",
-}
+READOUTS = ("both", "model", "decoder")
+ACTIONS = ("accepted", "edited", "deleted", "signed", "amended")
+DRAFT, SIGNED = "draft", "signed"
 
-#: A review and a signature will add theirs.
-STATUSES = ("draft",)
+#: Fields that say who the person is; see ``without_identity``.
+IDENTITY = ("name", "number")
+
+MOST_VERSIONS = 9999
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_STRICT = {"extra": "forbid", "strict": True}  # for pydantic, which reads records (``as_json``)
 
 
 class RecordError(ValueError):
-    """A record cannot be used; the message is one plain sentence."""
+    """A record cannot be used or changed so; the message is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a field's text comes from.
+
+    Attributes:
+        kind: one of ``ORIGINS``.
+        at: when it got there, ISO 8601 in UTC.
+        software: this program and its version, through which it came.
+        by: the model's id where suggested, the clinician's name where written, else empty.
+        model_sha256, prompt_sha256: of the model file and of the prompt's messages, where suggested.
+    """
+
+    kind: str
+    at: str
+    software: str
+    by: str = ""
+    model_sha256: str = ""
+    prompt_sha256: str = ""
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _one_of("Origin", self.kind, ORIGINS)
+        _time(self.at)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One line of the record: ``value`` is plain text, perhaps of several lines, empty where nothing was given."""
+    """One line of the record.
+
+    Attributes:
+        key: unique in the record, the same in every language.
+        label: what a reader sees, in the record's language.
+        value: plain text, perhaps of several lines, empty where there is nothing.
+        origin: where the text comes from.
+        accepted: False as long as text that the model suggested waits for a clinician.
+    """
 
     key: str
     label: str
     value: str
-    origin: str
+    origin: Origin
+    accepted: bool = True
+    __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _one_of(f"Origin of {self.key}", self.origin, ORIGINS)
+        if not self.accepted and self.origin.kind != SUGGESTED:
+            raise RecordError(f"Field {self.key} waits for a clinician, but no model suggested it.")
 
 
 @dataclass(frozen=True)
@@ -59,32 +89,121 @@ class Section:
     key: str
     title: str
     fields: tuple[Field, ...]
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The numbers behind the text, as code measured them; exports take numbers from here and never out of text.
+
+    Attributes:
+        probabilities: nine, in the order of ``emotions.EMOTIONS``.
+        confidence: ``clear``, ``leaning`` or ``unclear``, see ``emotions.confidence``.
+        calibrated: whether it was measured how often such probabilities are right.
+        trust: ``good``, ``fair`` or ``poor``: the recording's quality.
+        seconds: whole seconds of the recording.
+        clean_seconds: how many of them are usable.
+        sfreq: samples a second after cleaning, Hz.
+        electrodes: of the cleaned recording.
+        bad_electrodes: that carried no usable signal.
+        line_hz: mains frequency that was found, or None.
+    """
+
+    probabilities: tuple[float, ...]
+    confidence: str
+    calibrated: bool
+    trust: str
+    seconds: int
+    clean_seconds: int
+    sfreq: float
+    electrodes: tuple[str, ...]
+    bad_electrodes: tuple[str, ...] = ()
+    line_hz: float | None = None
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        if len(self.probabilities) != len(emotions.EMOTIONS) or not all(0 <= p <= 1 for p in self.probabilities):
+            raise RecordError(f"A record has {len(emotions.EMOTIONS)} probabilities from 0 to 1.")
+        _one_of("Confidence", self.confidence, emotions.CONFIDENCES)
+        _one_of("Quality", self.trust, ("good", "fair", "poor"))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One act of a clinician.
+
+    Attributes:
+        at: when, ISO 8601 in UTC.
+        name, role: who.
+        action: one of ``ACTIONS``.
+        key: of the field, empty where the whole record is meant.
+        before, after: the field's text.
+    """
+
+    at: str
+    name: str
+    role: str
+    action: str
+    key: str = ""
+    before: str = ""
+    after: str = ""
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _one_of("Action", self.action, ACTIONS)
+        _time(self.at)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who signed what, and the digest of the record as it then was (``digest``)."""
+
+    name: str
+    role: str
+    statement: str
+    at: str
+    sha256: str
+    __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        _time(self.at)
 
 
 @dataclass(frozen=True)
 class Record:
-    """A draft record.
+    """One version of a record.
 
     Attributes:
+        id: a random UUID (RFC 9562), the same for all its versions.
+        version: 1, and one more for every amendment.
+        amends: digest of the signed version that this one amends, else empty.
+        language: of labels and of what code wrote, a key of ``language.LANGUAGES``; the model's prose is English.
         headline: the first line: how far to trust the rest.
         notes: what a reader must know about the reading, plain sentences.
         sections: in the paper's order; a field's key occurs once in the whole record.
-        created: when, ISO 8601 in UTC.
-        software: version of this program.
+        findings: the numbers.
+        created: when it was drafted, ISO 8601 in UTC.
+        software: this program and its version.
         model: id of the model file or server model.
         model_sha256: empty for a remote model.
         prompt_sha256: of the rendered messages.
-        readout: where the probabilities come from, a key of ``READOUT_WORDS``.
+        readout: where the probabilities come from, one of ``READOUTS``.
         codec: name of the EEG text's codec.
-        status: ``draft`` until a clinician has reviewed it.
+        history: every change by a clinician, in order, over all versions.
+        signature: once signed; the record is locked then.
 
     Raises:
-        RecordError: unknown status or read-out, a time without a zone, or two fields with one key.
+        RecordError: a value that is none of those allowed, two fields with one key, a signature over another record.
     """
 
+    id: str
+    version: int
+    amends: str
+    language: str
     headline: str
     notes: tuple[str, ...]
     sections: tuple[Section, ...]
+    findings: Findings
     created: str
     software: str
     model: str
@@ -92,76 +211,71 @@ class Record:
     prompt_sha256: str
     readout: str
     codec: str
-    status: str = "draft"
+    history: tuple[Change, ...] = ()
+    signature: Signature | None = None
+    __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _one_of("Status", self.status, STATUSES)
-        _one_of("Read-out", self.readout, tuple(READOUT_WORDS))
-        if not _is_time(self.created):
-            raise RecordError(f"The record's time is {self.created!r}; it has to be ISO 8601 with its zone.")
+        if not re.fullmatch(_UUID, self.id) or not 1 <= self.version <= MOST_VERSIONS:
+            raise RecordError(f"A record has a UUID and a version from 1 to {MOST_VERSIONS}.")
+        _one_of("Read-out", self.readout, READOUTS)
+        _one_of("Language", self.language, tuple(LANGUAGES))
+        _time(self.created)
         keys = [field.key for field in self.fields]
         if len(set(keys)) < len(keys):
             raise RecordError("Two fields of the record have the same key.")
+        if self.signature and (self.pending or self.signature.sha256 != digest(self)):
+            raise RecordError("The record was changed after it was signed.")
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """All fields, in order."""
         return tuple(field for section in self.sections for field in section.fields)
 
+    @property
+    def pending(self) -> tuple[Field, ...]:
+        """Fields that wait for a clinician."""
+        return tuple(field for field in self.fields if not field.accepted)
 
-def draft(person: Person, recording: Recording, quality: Quality, reading: Reading, *, now: datetime) -> Record:
-    """Draft the record of one analysis.
+    @property
+    def status(self) -> str:
+        """``draft`` or ``signed``."""
+        return SIGNED if self.signature else DRAFT
 
-    Args:
-        person: what the form said.
-        recording: the cleaned recording.
-        quality: what cleaning found.
-        reading: the complete reading.
-        now: the time to write down; taken as local time where it has no zone.
+    def field(self, key: str) -> Field:
+        """The field with this key.
+
+        Raises:
+            RecordError: there is none.
+        """
+        for field in self.fields:
+            if field.key == key:
+                return field
+        raise RecordError(f"The record has no field {key!r}.")
+
+
+def digest(record: Record) -> str:
+    """Sha256 of the record without its signature, as canonical JSON."""
+    text = json.dumps({**vars(record), "signature": None}, sort_keys=True, ensure_ascii=False, default=vars)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without_identity(record: Record) -> Record:
+    """The record without name and number, here and in its history: for exports that go by a pseudonym.
+
+    A signature holds for the whole record, so it is taken off; tell who signed from the original.
     """
-    return Record(
-        headline=_headline(quality, reading),
-        notes=reading.notes,
-        sections=(
-            Section("basic", "Basic information", _basic(person)),
-            Section("history", "Medical history", _history(person)),
-            Section("examination", "Examination: EEG", _examination(recording, quality)),
-            Section("assessment", "Assessment", _assessment(reading)),
-            Section("plan", "Plan", _plan(reading)),
-            Section("follow_up", "Follow-up", (_field("follow_up", "Follow-up", "", "written"),)),
-        ),
-        created=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        software=__version__,
-        model=reading.model,
-        model_sha256=reading.model_sha256,
-        prompt_sha256=reading.prompt_sha256,
-        readout=reading.readout,
-        codec=reading.codec,
-    )
-
-
-def edit(record: Record, key: str, value: str) -> Record:
-    """The record with one field's text changed, its origin now ``written``; unchanged text keeps its origin.
-
-    Raises:
-        KeyError: the record has no such field.
-    """
-    old = next((field for field in record.fields if field.key == key), None)
-    if old is None:
-        raise KeyError(key)
-    new = _field(key, old.label, value, "written")
-    if new.value == old.value:
-        return record
     sections = (
-        replace(section, fields=tuple(new if field is old else field for field in section.fields))
+        replace(section, fields=tuple(field for field in section.fields if field.key not in IDENTITY))
         for section in record.sections
     )
-    return replace(record, sections=tuple(sections))
+    history = tuple(change for change in record.history if change.key not in IDENTITY)
+    return replace(record, sections=tuple(sections), history=history, signature=None)
 
 
-def percent(share: float) -> str:
-    """A share of 1 as it is written everywhere: ``34.2 %``."""
-    return f"{100 * share:.1f} %"
+def timestamp(now: datetime) -> str:
+    """ISO 8601 in UTC, whole seconds; local time where ``now`` has no zone."""
+    return now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -169,88 +283,10 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
         raise RecordError(f"{what} is {value!r}; it can be {', '.join(allowed)}.")
 
 
-def _is_time(text: str) -> bool:
+def _time(text: str) -> None:
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        time = datetime.fromisoformat(text)
     except ValueError:
-        return False
-
-
-def _field(key: str, label: str, value: str, origin: str) -> Field:
-    lines = "\n".join(tidy(line) for line in value.splitlines()).strip()
-    if key == "age" and re.match(r"(9\d|[1-9]\d\d)\b", lines):
-        lines = "90+"  # also where a clinician types the age: see Person.age_text
-    return Field(key, label, lines, origin)
-
-
-def _headline(quality: Quality, reading: Reading) -> str:
-    warnings = []
-    if quality.trust == "poor":
-        warnings.append("Poor recording: do not rely on what it says about emotion.")
-    if not reading.certain:
-        warnings.append("No emotion stands out above the uncertainty of this reading.")
-    first = max(reading.probabilities)
-    return " ".join(warnings) or f"Most probable of nine emotions: {reading.emotion} ({percent(first)})."
-
-
-def _basic(person: Person) -> tuple[Field, ...]:
-    return (
-        _field("gender", "Gender", person.gender, "entered"),
-        _field("age", "Age", "" if person.age is None else person.age_text, "entered"),
-        _field("appearance", "Appearance, in their own words", person.appearance, "entered"),
-    )
-
-
-def _history(person: Person) -> tuple[Field, ...]:
-    return (
-        _field("complaint", "Complaint", person.complaint, "entered"),
-        _field("history", "History", person.history, "entered"),
-    )
-
-
-def _examination(recording: Recording, quality: Quality) -> tuple[Field, ...]:
-    clean = f"{quality.clean_seconds} of {quality.clean.size} s ({percent(quality.clean_share)})"
-    mains = "none found"
-    if quality.line_hz:
-        mains = f"{quality.line_hz:.0f} Hz, {quality.line_ratio:.1f} times its neighbourhood before removal"
-    done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a sentence of the reader
-    values = (
-        ("source", "Kind of file", recording.source),
-        ("seconds", "Length", f"{recording.seconds:.0f} s"),
-        ("sfreq", "Sampling rate after cleaning", f"{recording.sfreq:g} Hz"),
-        ("electrodes", "Electrodes", f"{len(recording.channels)}: {', '.join(recording.channels)}"),
-        ("trust", "Quality", quality.trust),
-        ("clean", "Clean share", clean),
-        ("mains", "Mains interference", mains),
-        ("bad_channels", "Bad electrodes", ", ".join(_faults(quality.channels)) or "none"),
-        ("removed", "Components removed", _counts(quality.components_removed) or "none"),
-        ("processing", "What was found and done", "\n".join(done)),
-    )
-    return tuple(_field(key, label, value, "measured") for key, label, value in values)
-
-
-def _faults(channels: Iterable[ChannelQuality]) -> Iterable[str]:
-    for channel in channels:
-        if faults := [name for name in ("flat", "railed", "noisy", "interpolated") if getattr(channel, name)]:
-            yield f"{channel.name} ({', '.join(faults)})"
-
-
-def _counts(removed: dict[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in removed.items() if count)
-
-
-def _assessment(reading: Reading) -> tuple[Field, ...]:
-    ranked = [f"{name} {percent(p)}" for name, p in emotions.by_probability(reading.probabilities)]
-    classes = zip(emotions.THREE_CLASSES, emotions.three_classes(reading.probabilities), strict=True)
-    values = (
-        ("emotion", "Emotion", ranked[0] if reading.certain else f"none stands out ({ranked[0]}, {ranked[1]})"),
-        ("probabilities", "Probabilities", "\n".join(ranked)),
-        ("three_class", "Negative, neutral, positive", ", ".join(f"{name} {percent(p)}" for name, p in classes)),
-        ("valence", "Valence (-1 to +1)", f"{round(reading.valence, 2) + 0.0:+.2f}"),  # + 0.0: no "-0.00"
-        ("assessment", "Assessment", reading.assessment),
-    )
-    return tuple(_field(key, label, value, "suggested") for key, label, value in values)
-
-
-def _plan(reading: Reading) -> tuple[Field, ...]:
-    return (_field("suggestions", "Suggestions", "\n".join(reading.suggestions), "suggested"),)
+        time = datetime.min
+    if time.tzinfo is None or not 1900 <= time.year <= 9000:
+        raise RecordError(f"The time {text!r} is not ISO 8601 with its zone.")
