@@ -1,0 +1,184 @@
+"""Who somebody is does not travel: not in free text, nor from files and forms to prompts, logs, exports or disks."""
+
+import base64
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+
+import pypdfium2 as pdfium
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from copilot import analysis
+from copilot.identity import hidden
+from copilot.person import Person
+from copilot.record.as_fhir import to_fhir
+from copilot.record.as_json import to_json
+from copilot.record.as_markdown import to_markdown
+from copilot.record.as_pdf import to_pdf
+from copilot.record.exports import EXPORTS, file_name
+from copilot.record.particulars import Particulars
+from copilot.record.record import without_identity
+from copilot.settings import Settings
+from copilot.training import fit_decoder
+from tests.eeg_files import TEN_TWENTY, scalp, write_edf
+from tests.fake_engine import FakeEngine
+from tests.features_file import simulated_faced
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return fit_decoder.fit(simulated_faced(people=6, seed=0, strength=0.5))
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("I am Rosa Lind and tired", "I am (name) and tired"),
+        ("ROSA  LIND sleeps badly", "(name) sleeps badly"),
+        ("Rosa sleeps badly, says Lind.", "(name) sleeps badly, says (name)."),
+        ("LIND, rosa", "(name), (name)"),
+        ("Chart 47-11b, ask rosa@example.org", "Chart (number), ask (address)"),
+        ("born 12.03.1980 in Ulm", "born (date) in Ulm"),
+        ("Date of birth: 1980-03-12", "Date of birth: (date)"),
+        ("DOB March 12, 1980", "DOB (date)"),
+        ("born on 12th March 1980", "born on (date)"),
+        ("born in 1980", "born in (date)"),
+        ("1980年3月12日出生", "(date)出生"),
+        ("生日：1980/3/12", "生日：(date)"),
+        ("call +49 (30) 123-4567 at night", "call (number) at night"),
+        ("insurance 1234567890", "insurance (number)"),
+    ],
+)
+def test_who_it_is_about_is_taken_out(text, left):
+    assert hidden(text, name="Rosa Lind", number="47-11b") == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "accident on 2019-03-01, since then 2 x 50 mg daily",
+        "slept 5.5 h, pulse 70, 10 000 steps, 120/80",
+        "a rosary and a rose; linden trees",
+        "since March 2020; 3 children; first symptoms in 1998",
+        "10,5 mg from 01.02.2024 to 03.02.2024",
+    ],
+)
+def test_what_a_clinician_needs_stays(text):
+    assert hidden(text, name="Rosa Lind", number="47-11b") == text
+
+
+def test_chinese_names_are_found_without_spaces_around_them():
+    assert hidden("我是王小明，睡不好", name="王小明") == "我是(name)，睡不好"
+
+
+@dataclass(frozen=True)
+class Someone:
+    """Who must not be found: each part is unlike anything that the program writes itself."""
+
+    first: str
+    last: str
+    number: str
+    born: date
+
+    @property
+    def traces(self):
+        """Everything that would give them away."""
+        days = (self.born.strftime(form) for form in ("%d.%m.%Y", "%Y-%m-%d", "%d-%b-%Y", "%d.%m.%y", "%Y年%m月%d日"))
+        return (self.first, self.last, self.number, *days)
+
+
+letters = st.text("bdfgjkqvwxz", min_size=6, max_size=9).map(str.capitalize)
+someones = st.builds(
+    Someone,
+    letters,
+    letters,
+    st.from_regex(r"[1-9][0-9]{8}", fullmatch=True),
+    st.dates(date(1930, 1, 1), date(2009, 1, 1)),
+)
+
+
+def recorded(folder, who):
+    """An EDF+ with the person in its file name, header, annotations and a channel's label."""
+    born = who.born.strftime("%d-%b-%Y").upper()
+    return write_edf(
+        folder / f"{who.first}_{who.last}_{who.born}_{who.number}.edf",
+        [*scalp(), scalp(n_channels=1)[0]],
+        250,
+        [*TEN_TWENTY, f"{who.last} {who.number}"[:16]],
+        patient=f"{who.number} F {born} {who.first}_{who.last}",
+        recording=f"Startdate {born} {who.number} {who.first} {who.last}",
+        date=who.born.strftime("%d.%m.%y"),
+        annotations=f"+1\x14{who.first} {who.last}, born {who.born}\x14\x00".encode(),
+    )
+
+
+def person_of(who):
+    said = who.born.strftime("%d.%m.%Y")
+    return Person(
+        "female",
+        30,
+        appearance=f"{who.first} {who.last} looks tired",
+        complaint=f"I am {who.first}, born {said}, number {who.number}",
+        history=f"chart {who.number}; {who.last.upper()}, {who.first.upper()} 出生 {who.born:%Y年%m月%d日}",
+    )
+
+
+def found(who, text):
+    return [trace for trace in who.traces if trace.lower() in text.lower()]
+
+
+def text_of_pdf(content):
+    document = pdfium.PdfDocument(content)
+    try:
+        return "\n".join(page.get_textpage().get_text_range() for page in document)
+    finally:
+        document.close()
+
+
+@settings(max_examples=6, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(someones)
+def test_who_somebody_is_reaches_no_prompt_log_export_or_disk(tmp_path, decoder, caplog, capfd, monkeypatch, who):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir(exist_ok=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    recording = recorded(tmp_path, who)
+    engine = FakeEngine()
+    own = Particulars(name=f"{who.first} {who.last}", number=who.number)
+    with caplog.at_level(logging.DEBUG):
+        *_, last = analysis.analyse(
+            [recording], person_of(who), engine=engine, decoder=decoder, settings=Settings(), particulars=own
+        )
+    recording.unlink()
+    record = last.record
+    assert engine.calls
+    assert not found(who, str([call.messages for call in engine.calls]))
+    assert not found(who, caplog.text + "".join(capfd.readouterr()))
+    assert not list(temporary.rglob("*"))
+    for kind in EXPORTS:
+        assert not found(who, file_name(record, kind))
+    assert (record.field("name").value, record.field("number").value) == (own.name, own.number)
+    assert not found(who, to_json(without_identity(record)) + to_markdown(without_identity(record)))
+    chart = text_of_pdf(to_pdf(record))
+    assert not found(who, chart.replace(own.name, "", 1).replace(own.number, "", 1))  # but in the fields meant for them
+    bundle = to_fhir(record).decode()
+    documents = [base64.b64decode(data) for data in re.findall(r'"data":\s*"([^"]+)"', bundle)]
+    assert documents
+    assert not found(who, bundle + "".join(map(text_of_pdf, documents)))
+
+
+def test_the_command_line_says_nothing_of_the_person_either(tmp_path):
+    who = Someone("Qwxbzk", "Vjdgfxq", "493827165", date(1961, 5, 17))
+    command = [sys.executable, "-m", "copilot", "analyse", str(recorded(tmp_path, who)), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["record"]["status"] == "draft"
+    assert not found(who, done.stdout + done.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == [recorded(tmp_path, who).name]
