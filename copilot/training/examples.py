@@ -56,12 +56,14 @@ class Example:
         label: index of the emotion that the answer names.
         target: what the label slot should say, nine probabilities.
         truth: index of the clip's emotion where the prompt shows that clip with the decoder's real evidence, else None.
+        windows: of ten seconds that the prompt shows.
     """
 
     messages: list[Message]
     label: int
     target: emotions.Probabilities
     truth: int | None = None
+    windows: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class Material:
 
     def _example(self, rng: random.Random) -> Example:
         person = invent_person(rng)
-        content, target, truth = self._prompt(rng, person)
+        content, target, truth, windows = self._prompt(rng, person)
         label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
         emotion = emotions.EMOTIONS[label]
         level = emotions.confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
@@ -170,10 +172,12 @@ class Material:
         messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
         while rng.random() < SHARE_CHAT and len(messages) < 9:
             messages += _question(answer, emotion, person, level, rng)
-        return Example(messages, label, target, truth)
+        return Example(messages, label, target, truth, windows)
 
-    def _prompt(self, rng: random.Random, person: Person) -> tuple[list[Message], emotions.Probabilities, int | None]:
-        """A prompt, what its label slot should say, and the truth as in ``Example``."""
+    def _prompt(
+        self, rng: random.Random, person: Person
+    ) -> tuple[list[Message], emotions.Probabilities, int | None, int]:
+        """A prompt, what its label slot should say, and truth and windows as in ``Example``."""
         who, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = "person" if rng.random() < SHARE_PERSON else "population"
         with_evidence = rng.random() < SHARE_EVIDENCE
@@ -198,7 +202,7 @@ class Material:
             evidence=evidence if with_evidence else None,
         )
         taught = evidence if with_evidence else self.readers[source].probabilities(strengths)
-        return messages, SHARE_TRUTH * truth + (1 - SHARE_TRUTH) * taught, known
+        return messages, SHARE_TRUTH * truth + (1 - SHARE_TRUTH) * taught, known, len(strengths)
 
 
 def _label_only(probabilities: emotions.Probabilities) -> str:

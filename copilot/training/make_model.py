@@ -14,7 +14,7 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,7 @@ from convert.ollama import ollama
 from copilot import feeding
 from copilot.eeg.decoder import softmax
 from copilot.training import base, fit_decoder
-from copilot.training.examples import Material
+from copilot.training.examples import Example, Material
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, CorpusError, describe, load
 from copilot.training.learning import encoding, trainer
 from copilot.training.learning.schedule import Schedule
@@ -66,7 +66,7 @@ BASE = {
 }
 #: Then the adapter, at a gentler rate.
 LORA = Stage(
-    steps=250, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.25, "drills": 0.15, "talks": 0.5}
+    steps=450, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.45, "drills": 0.1, "talks": 0.35}
 )
 NEW_SEED = 1
 
@@ -80,7 +80,8 @@ language:
 """
 
 TOKENIZER_EXAMPLES = 6000
-CALIBRATION_EXAMPLES = 1000
+#: Prompts of single windows to calibrate on, and as many of whole clips: the box should be honest about both.
+CALIBRATION_EXAMPLES = 300
 
 
 def make(features: Path, work: Path, out: Path) -> None:
@@ -177,7 +178,7 @@ def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> fl
     later = range(SECOND_COHORT, TRAIN_SUBJECTS.stop)
     if np.isin(material.faced.subjects, later).any():
         material = material.only(later)
-    for example in islice((e for e in material.examples(seed=4) if e.truth is not None), CALIBRATION_EXAMPLES):
+    for example in _calibrating(material):
         encoded = encoding.encode(example.messages, example.target, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor(encoded.ids[None, : encoded.slot])).logits[0, -1, labels]
@@ -185,6 +186,17 @@ def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> fl
         truths.append(example.truth)
     stacked = np.stack(scores)
     return fit_decoder.temperature(lambda t: softmax(stacked / t), np.array(truths))
+
+
+def _calibrating(material: Material) -> Iterator[Example]:
+    """Real trials with the decoder's evidence, as many of one window as of three."""
+    left = {1: CALIBRATION_EXAMPLES, 3: CALIBRATION_EXAMPLES}
+    for example in material.examples(seed=4):
+        if example.truth is not None and left.get(example.windows):
+            left[example.windows] -= 1
+            yield example
+        if not any(left.values()):
+            return
 
 
 def _load(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:

@@ -22,7 +22,7 @@ from copilot.eeg.recording import Recording
 from copilot.engine.base import Token
 from copilot.person import Person
 from copilot.reading import Reading, parse_answer
-from copilot.record.record import draft
+from copilot.record.drafting import draft
 from copilot.training.faced import Faced
 from copilot.training.invention import invent_person
 from copilot.training.scoring.candidate import Candidate
@@ -99,7 +99,7 @@ def _empty_fields(
     """What the model should have filled in a record and did not."""
     reading = Reading(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
     record = draft(person, RECORDING, QUALITY, reading, now=datetime.now(UTC))
-    return [field.label for field in record.fields if field.origin == "suggested" and not field.value]
+    return [field.label for field in record.fields if field.origin.kind == "suggested" and not field.value]
 
 
 def summary(answers: list[Answer]) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.files import ConvertError, read_json
+from copilot.eeg.folders import bids_recordings, with_companions
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
 from copilot.training.faced import CorpusError
 from copilot.training.sources import tables
-from copilot.training.sources.labels import with_companions
 from copilot.training.sources.recordings import Labelled
 
-SUFFIXES = (".edf", ".bdf", ".vhdr", ".set")
 #: Where datasets put the label of an event; the first that names an emotion is believed.
 LABEL_COLUMNS = ("trial_type", "emotion", "value")
 MOST_SHOWN = 12
@@ -65,8 +64,7 @@ def read(folder: Path, label_column: str | None = None) -> list[Labelled]:
 
 
 def _recordings(folder: Path) -> list[Path]:
-    found = (path for path in folder.glob("sub-*/**/*_eeg.*") if path.suffix.lower() in SUFFIXES)
-    return sorted(path for path in found if _events(path).is_file())
+    return [path for path in bids_recordings(folder) if _events(path).is_file()]
 
 
 def _events(recording: Path) -> Path:

@@ -7,6 +7,7 @@ person of its own, who then has no baseline.
 
 from pathlib import Path, PurePath
 
+from copilot.eeg.folders import with_companions
 from copilot.emotions import EMOTIONS
 from copilot.training.faced import CorpusError
 from copilot.training.sources import tables
@@ -46,9 +47,3 @@ def _labelled(folder: Path, row: tables.Row, where: str) -> Labelled:
         stop=stop,
         person=tables.person(row, where),
     )
-
-
-def with_companions(path: Path) -> tuple[Path, ...]:
-    """A recording and the files of the same name that its header speaks of (BrainVision, EEGLAB)."""
-    companions = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}.get(path.suffix.lower(), ())
-    return (path, *(p for p in map(path.with_suffix, companions) if p.is_file()))
