@@ -5,8 +5,9 @@ import sys
 from contextlib import suppress
 
 from copilot.engine.opening import open_engine
+from copilot.language import english, sentence
 from copilot.settings import Settings, SettingsError
-from copilot.web import layout, words
+from copilot.web import layout
 from copilot.web.service import Service
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end like Ctrl-C: temporary folders hold EEG
     settings = Settings.from_environment()
     if not settings.server and not settings.model.is_file():
-        raise SettingsError(words.NO_MODEL.format(path=settings.model))
+        raise SettingsError(sentence(english.NO_MODEL_FILE, path=str(settings.model)))
     service = Service(settings, open_engine)
     page = layout.build(service)
     address = layout.launch(page, service)

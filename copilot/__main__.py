@@ -1,7 +1,8 @@
 """The command line: ``python -m copilot analyse recording.edf --age 20 --gender female``.
 
 ``analyse`` reads one recording, ``prompt`` prints what the model would be asked, ``chat`` answers questions about a
-reading. Exit status: 0, 2 for input or settings that cannot be used, 130 after Ctrl-C.
+reading, ``batch`` reads a folder of recordings. Exit status: 0, 2 for input or settings that cannot be used or a batch
+that was stopped, 130 after Ctrl-C.
 """
 
 import argparse
@@ -20,7 +21,14 @@ from copilot import NOTICE, __version__
 if TYPE_CHECKING:
     from copilot.analysis import Event
     from copilot.engine.base import Engine, Message
+    from copilot.language import Voice
     from copilot.settings import Settings
+
+AGAIN = "The same command again goes on where it was: what failed or is missing is read, what changed is read again."
+PEOPLE = (
+    "columns file or participant_id, then any of age, gender, appearance, complaint, history, baseline (more files, "
+    "with ; between), name, number; default: the folder's participants.tsv"
+)
 
 FAULT, BAD_INPUT, INTERRUPTED, NOBODY_READS = 1, 2, 130, 141
 
@@ -63,6 +71,7 @@ def prompt(options: argparse.Namespace) -> None:
     """Print the user message and nothing else: Ollama adds the model's own template and system text."""
     from copilot.analysis import prepare_prompt
     from copilot.engine.model_file import open_model_file
+    from copilot.language import english, sentence
     from copilot.settings import SettingsError
 
     given = _given(options)
@@ -70,7 +79,7 @@ def prompt(options: argparse.Namespace) -> None:
     # The model may live in Ollama only; without its file here it is fed by the defaults.
     metadata = open_model_file(model).own_metadata if model.is_file() else {}
     if (options.codec or metadata.get("codec")) == "wavelet-segments":
-        raise SettingsError("The codec wavelet-segments makes ten prompts, not one; use analyse or another codec.")
+        raise SettingsError(sentence(english.TEN_PROMPTS))
     seen = _follow(prepare_prompt(**given, metadata=metadata), human=False)
     # Ollama takes a line break at the end as part of the message, which the model never saw in training.
     print(seen["PromptReady"].messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
@@ -88,6 +97,18 @@ def chat(options: argparse.Namespace) -> None:
             conversation += _answer(engine, conversation, question)
 
 
+def batch(options: argparse.Namespace) -> None:
+    """Read a folder of recordings: a draft record of each, and one summary."""
+    import signal
+
+    from copilot.batch.run import run
+    from copilot.settings import Settings
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings, where = Settings.from_environment(), {"workers": options.workers, "ray": options.ray}
+    print(run(options.folder, options.out, settings, table=options.people, **where))
+
+
 def _parser() -> Parser:
     parser = Parser(prog="python -m copilot", description=f"EEG Emotion Copilot {__version__}. {NOTICE}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -101,7 +122,20 @@ def _parser() -> Parser:
         _add_input(command)
         if run is analyse:
             command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    _add_batch(commands)
     return parser
+
+
+def _add_batch(commands: "argparse._SubParsersAction[Parser]") -> None:
+    text = "read a folder of recordings, plain or BIDS: a draft record of each, and one summary"
+    command = commands.add_parser("batch", help=text, description=f"{text[0].upper()}{text[1:]}. {AGAIN}")
+    command.set_defaults(command=batch)
+    add = command.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="the one that holds the recordings")
+    add("--people", type=Path, metavar="TABLE", help=f"a .csv or .tsv; {PEOPLE}")
+    add("--out", type=Path, metavar="DIR", required=True, help="for records and summary: a new folder, or the last one")
+    add("--workers", type=_workers, default=0, metavar="N", help="readers at once; default: by cores and memory")
+    add("--ray", default="", metavar="ADDRESS", help="read on a Ray cluster: auto, host:port, ray://...")
 
 
 def _add_input(command: argparse.ArgumentParser) -> None:
@@ -128,6 +162,12 @@ def _years(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of years") from None
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of readers")
+    return int(text)
 
 
 def _hertz(text: str) -> float:
@@ -180,14 +220,26 @@ def _open_engine(settings: "Settings") -> "Engine":
 def _walk(given: dict[str, Any], engine: "Engine") -> "Iterator[Event]":
     from copilot import analysis
 
-    return analysis.analyse(**given, engine=engine)
+    return analysis.analyse(**given, engine=engine, language=_voice().language)
+
+
+def _voice() -> "Voice":
+    """In the language that the settings choose; English where they cannot be read."""
+    from copilot.language import Voice
+    from copilot.settings import Settings, SettingsError
+
+    try:
+        return Voice(Settings.from_environment().language or "en")
+    except SettingsError:
+        return Voice("en")
 
 
 def _follow(events: "Iterator[Event]", *, human: bool) -> dict[str, Any]:
     """Show events as they come; returns the last of each kind, by the name of its class."""
     from copilot.terminal import Progress, Report
 
-    progress, report = Progress(), Report()
+    voice = _voice()
+    progress, report = Progress(voice=voice), Report(voice)
     seen: dict[str, Any] = {}
     try:
         for event in events:
@@ -203,7 +255,7 @@ def _follow(events: "Iterator[Event]", *, human: bool) -> dict[str, Any]:
 def _as_dict(seen: dict[str, Any]) -> dict[str, Any]:
     """The one object of ``--json``."""
     from copilot.emotions import EMOTIONS
-    from copilot.record.exports import as_dict
+    from copilot.record.as_json import as_dict
 
     reading = seen["ReadingReady"].reading
     return {
@@ -227,11 +279,12 @@ def _as_dict(seen: dict[str, Any]) -> dict[str, Any]:
 
 def _questions(stdin: TextIO) -> Iterator[str]:
     """Lines until the end or ``exit``; from a pipe each is printed too, so that the output reads as a conversation."""
+    from copilot.language import english
     from copilot.terminal import say
 
     typed = stdin.isatty()
     if typed:
-        say("\nAsk about this reading; Ctrl-C stops an answer, Ctrl-D or exit leaves.")
+        say(f"\n{_voice()(english.ASK)}")
     while line := _line(stdin, typed):
         question = line.strip()
         if question.lower() == "exit":
@@ -253,9 +306,11 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str) -> "
     """Stream one answer; returns the turn to remember, nothing where there was no answer."""
     from copilot.chat import ask
     from copilot.engine.base import EngineError, Token
+    from copilot.language import english
     from copilot.terminal import Progress, Report, say
 
-    progress, report, words = Progress("Reading the question"), Report(), ""
+    voice, words = _voice(), ""
+    progress, report = Progress(voice(english.READING_QUESTION), voice), Report(voice)
     try:
         for event in ask(engine, conversation, question):
             progress.show(event)
@@ -264,7 +319,7 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str) -> "
                 words += event.text
         say("")
     except KeyboardInterrupt:
-        say("\nStopped.")
+        say(f"\n{voice(english.ANSWER_STOPPED)}")
     except EngineError as error:
         _explain(error)
     finally:
@@ -274,17 +329,19 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str) -> "
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in one sentence; returns the exit status."""
+    from copilot.batch.reader import BatchError
     from copilot.eeg.decoder import DecoderError
     from copilot.eeg.recording import RecordingError
     from copilot.engine.base import EngineError
+    from copilot.language import english
     from copilot.person import PersonError
     from copilot.settings import SettingsError
 
-    if isinstance(error, RecordingError | PersonError | SettingsError | EngineError | DecoderError):
-        print(error, file=sys.stderr)
+    if isinstance(error, RecordingError | PersonError | SettingsError | EngineError | DecoderError | BatchError):
+        print(_voice()(error.args[0]), file=sys.stderr)
         return BAD_INPUT
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    print(f"This is a fault of the program, please report it: {what}", file=sys.stderr)
+    print(_voice()(english.PROGRAM_FAULT, what=what), file=sys.stderr)
     return FAULT
 
 

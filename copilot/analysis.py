@@ -20,19 +20,17 @@ from copilot.eeg.features import Array, Normal, differential_entropy, electrode_
 from copilot.eeg.preparation import Prepared
 from copilot.eeg.recording import MIN_CHANNELS, Recording, RecordingError
 from copilot.engine.base import Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.identity import hidden
+from copilot.language import Sentence, english, sentence
 from copilot.person import Person
 from copilot.reading import Reading, parse_answer
-from copilot.record.record import Record, draft
+from copilot.record.drafting import draft
+from copilot.record.particulars import Particulars
+from copilot.record.record import Record
 from copilot.settings import Settings, SettingsError
 
 #: Stages in the order they happen, with the words a person sees.
-STAGES = {
-    "read": "Reading the file",
-    "clean": "Cleaning the signal",
-    "encode": "Turning EEG into text",
-    "score": "Weighing nine emotions",
-    "write": "Writing the assessment",
-}
+STAGES = english.STAGES
 
 #: Seconds each stage takes on two cores for three minutes of 19 channels, measured with the model in the box.
 ESTIMATES = {"read": 1.0, "clean": 3.0, "encode": 0.2, "score": 0.5, "write": 3.0}
@@ -114,7 +112,8 @@ class _Walk:
     prompts: list[list[Message]] = field(default_factory=list)
     evidence: emotions.Probabilities | None = None
     notes: list[str] = field(default_factory=list)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Sentence, ...] = ()
+    reading: Reading | None = None
 
     def seconds(self) -> float:
         return time.perf_counter() - self.started
@@ -131,6 +130,8 @@ def analyse(
     codec: str | None = None,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
+    particulars: Particulars | None = None,
+    language: str = "en",
 ) -> Iterator[Event]:
     """Walk from an EEG file to a draft record.
 
@@ -143,16 +144,20 @@ def analyse(
         baselines: other recordings of the same person, one file each.
         codec: name of the codec; by default the one that the model file names, else the box's.
         sfreq: samples a second, for arrays that do not state it; channels: their names, likewise.
+        particulars: what is meant for the record alone.
+        language: of the record's labels and of what code writes in it.
 
     Raises:
         RecordingError, PersonError, EngineError, SettingsError: each a plain sentence.
     """
     walk = _Walk(codec=_codec(codec, engine.info.metadata))
+    person = _unnamed(person, particulars or Particulars())
     yield from _prepare(walk, files, baselines, settings, sfreq, channels)
-    yield from _encode(walk, person, settings, decoder)
+    yield from _encode(walk, _legible(walk, person, engine.info.metadata), settings, decoder)
     walk.warnings = tuple(feeding.warnings(engine.info.metadata, decoder.sha256))
     walk.notes += _notes(walk, engine.info, settings)
-    yield from _read(walk, engine, settings, person)
+    yield from _read(walk, engine, settings)
+    yield RecordReady(_record(walk, person, particulars, language))
 
 
 def prepare_prompt(
@@ -169,15 +174,36 @@ def prepare_prompt(
 ) -> Iterator[Event]:
     """The first half of ``analyse``, up to the prompt: the last event is ``PromptReady``. No engine is needed."""
     walk = _Walk(codec=_codec(codec, metadata))
+    person = _unnamed(person, Particulars())
     yield from _prepare(walk, files, baselines, settings, sfreq, channels)
-    yield from _encode(walk, person, settings, decoder)
+    yield from _encode(walk, _legible(walk, person, metadata), settings, decoder)
+
+
+def _unnamed(person: Person, given: Particulars) -> Person:
+    """The person without name, number or birth date in their own words, for the prompt and for the record."""
+    return person.reworded(lambda text: hidden(text, name=given.name, number=given.number))
+
+
+def _legible(walk: _Walk, person: Person, metadata: Mapping[str, str]) -> Person:
+    """The person as this model can read them: one trained here knows Latin letters only, and stumbles over others."""
+    if "codec" not in metadata:
+        return person
+    legible = person.reworded(lambda text: "" if _mostly_foreign(text) else text)
+    if legible != person:
+        walk.notes.append(sentence(english.WORDS_LEFT_OUT))
+    return legible
+
+
+def _mostly_foreign(text: str) -> bool:
+    letters = [character for character in text if character.isalpha()]
+    return 2 * sum(character > "\u024f" for character in letters) > len(letters)  # the end of Latin Extended-B
 
 
 def _codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
     """The codec asked for, else the model's own, else the default; checked before a file is opened."""
     name = asked_for or metadata.get("codec", codecs.DEFAULT)
     if name not in codecs.CODECS:
-        raise SettingsError(f"There is no codec {name!r}; choose one of: {', '.join(codecs.CODECS)}.")
+        raise SettingsError(sentence(english.NO_CODEC, name=name, choices=tuple(codecs.CODECS)))
     return name
 
 
@@ -203,15 +229,15 @@ def _prepare(
             yield StageBegun(begun, ESTIMATES[begun])
         yield StageProgress(event.stage, event.fraction, event.detail)
     for number, baseline in enumerate(baselines, start=1):
-        which = f"baseline {number} of {len(baselines)}"
+        which = {"number": number, "total": len(baselines)}
         try:
             for event in preparation.prepare([baseline], **limits):  # type: ignore[arg-type]
                 if isinstance(event, Prepared):
                     walk.baselines.append(event)
                 else:
-                    yield StageProgress("clean", event.fraction, which)
+                    yield StageProgress("clean", event.fraction, sentence(english.BASELINE_NUMBER, **which))
         except RecordingError as error:
-            raise RecordingError(f"{which.capitalize()} cannot be used: {error}") from error
+            raise RecordingError(sentence(english.BASELINE_UNUSABLE, **which, reason=error.args[0])) from error
 
 
 def _encode(
@@ -226,11 +252,12 @@ def _encode(
     cleaned = walk.prepared.cleaned
     found = electrode_channels(cleaned.channels)
     if len(found) < MIN_CHANNELS:
-        raise RecordingError(
-            f"Only {len(found)} of the electrodes that the models know are in this recording; at least {MIN_CHANNELS} "
-            "of the 10-20 system are needed."
-        )
-    walk.notes += [f"{channel} was read in place of {name}." for name, channel in found.items() if channel != name]
+        raise RecordingError(sentence(english.TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
+    walk.notes += [
+        sentence(english.NOTE_IN_PLACE_OF, channel=channel, name=name)
+        for name, channel in found.items()
+        if channel != name
+    ]
     entropy = differential_entropy(cleaned, walk.prepared.quality.clean)
     normal = _normal(walk, entropy, decoder)
     if settings.readout != "model":
@@ -260,18 +287,17 @@ def _normal(walk: _Walk, entropy: Array, decoder: Decoder) -> Normal:
     return person_normal([entropy, *(differential_entropy(b.cleaned, b.quality.clean) for b in walk.baselines)])
 
 
-def _notes(walk: _Walk, model: ModelInfo, settings: Settings) -> Iterator[str]:
+def _notes(walk: _Walk, model: ModelInfo, settings: Settings) -> Iterator[Sentence]:
     """What a reader must know about how this model was fed."""
     if not model.trained_for_eeg:
-        known = "was not trained for EEG" if model.sha256 else "runs on a server, and may not have been trained for EEG"
-        without = "without the decoder's evidence its reading is a guess"
-        rest = without if settings.readout == "model" else "what it says rests on the decoder's evidence"
-        yield f"This language model {known}; {rest}."
+        known = english.UNTRAINED if model.sha256 else english.PERHAPS_UNTRAINED
+        rest = english.RESTS_ON_NOTHING if settings.readout == "model" else english.RESTS_ON_DECODER
+        yield sentence(english.NOTE_UNTRAINED, known=known, rest=rest)
     elif walk.codec != model.metadata["codec"]:
-        yield f"This model was trained on the codec {model.metadata['codec']}, not on {walk.codec}."
+        yield sentence(english.NOTE_OTHER_CODEC, trained=model.metadata["codec"], used=walk.codec)
     yield from walk.warnings
     if not walk.baselines:
-        yield "No other recording of this person was given; with one the reading is more accurate."
+        yield sentence(english.NOTE_NO_BASELINE)
 
 
 def _calibrated(walk: _Walk, model: ModelInfo, settings: Settings) -> bool:
@@ -282,8 +308,8 @@ def _calibrated(walk: _Walk, model: ModelInfo, settings: Settings) -> bool:
     return "temperature" in model.metadata and fed_as_trained
 
 
-def _read(walk: _Walk, engine: Engine, settings: Settings, person: Person) -> Iterator[Event]:
-    """Score the labels, write the prose, draft the record."""
+def _read(walk: _Walk, engine: Engine, settings: Settings) -> Iterator[Event]:
+    """Score the labels, write the prose."""
     assert walk.prepared is not None
     yield StageBegun("score", ESTIMATES["score"] * len(walk.prompts))
     if settings.readout == "decoder" and walk.evidence is not None:
@@ -306,9 +332,23 @@ def _read(walk: _Walk, engine: Engine, settings: Settings, person: Person) -> It
     )
     yield ReadingReady(reading, complete=False)
     reading = yield from _write(walk, engine, reading)
+    walk.reading = reading
     yield ReadingReady(reading, complete=True)
-    prepared = walk.prepared
-    yield RecordReady(draft(person, prepared.cleaned, prepared.quality, reading, now=datetime.now(UTC)))
+
+
+def _record(walk: _Walk, person: Person, particulars: Particulars | None, language: str) -> Record:
+    """The draft, in this language."""
+    assert walk.prepared is not None
+    assert walk.reading is not None
+    return draft(
+        person,
+        walk.prepared.cleaned,
+        walk.prepared.quality,
+        walk.reading,
+        now=datetime.now(UTC),
+        particulars=particulars,
+        language=language,
+    )
 
 
 def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Probabilities]:
@@ -340,7 +380,7 @@ def _write(walk: _Walk, engine: Engine, reading: Reading) -> Generator[Event, No
     assessment, suggestions = parse_answer(prefix + text)
     notes = reading.notes
     if pieces >= MAX_ANSWER_TOKENS:
-        notes += ("The answer was longer than is allowed and is cut off at its end.",)
+        notes += (sentence(english.NOTE_CUT_OFF),)
     timings = {**reading.timings, "first_token_s": first_token_s or walk.seconds(), "total_s": walk.seconds()}
     return replace(
         reading, assessment=assessment, suggestions=suggestions, raw=prefix + text, timings=timings, notes=notes

@@ -7,41 +7,30 @@ another confidence than the reading's own (measured: always ``clear``), so that 
 import re
 
 from copilot.emotions import EMOTIONS
+from copilot.language import Voice, english, language_of
 from copilot.prompt import LABEL_PREFIX
 
 ASKS = re.compile(
     r"\bhow\b.{0,30}\b(sure|certain|confident|reliable|accurate|likely)\b|\b(are|is)\b.{0,20}\b(sure|certain|correct)\b"
-    r"|\b(what|how)\b.{0,30}\b(confidence|certainty|uncertainty)\b|\bcould\b.{0,20}\bwrong\b",
+    r"|\b(what|how)\b.{0,30}\b(confidence|certainty|uncertainty)\b|\bcould\b.{0,20}\bwrong\b"
+    r"|多(大|高)?的?(确定|把握|肯定|可信|可靠|准|信心)|(确定|肯定|可信|可靠|准确?|靠谱|有把握)(吗|么)"
+    r"|(确定|可信|可靠|准确?|靠谱)不(确定|可信|可靠|准|靠谱)|(置信|可信|确信|确定)(度|程度)|准确(率|性)|(会|可能|是)不?(会|能|是)?.{0,4}((?<!不)错(?!过)|不准)",
     re.IGNORECASE,
 )
 LONGEST = 80
 """A longer question asks for more than this."""
 
-SENTENCES = {
-    "clear": (
-        "The confidence is clear: {emotion} is at least twice as likely as by chance and stands out from the others. "
-        "Even then such readings are often wrong."
-    ),
-    "leaning": (
-        "Not very sure. The reading only leans towards {emotion}: it is more likely than by chance, but other emotions "
-        "are close behind."
-    ),
-    "unclear": (
-        "Not sure at all. No emotion stands out, and {emotion} is only the first of nine that are about as likely."
-    ),
-}
-CLOSING = "The bars show all nine probabilities. The person's own words count for more, and this is not a diagnosis."
-
 
 def answer_from_figures(question: str, reading: str) -> str | None:
-    """The answer to "how sure are you?", or None for any other question.
+    """The answer to "how sure are you?" in the language of the question, or None for any other question.
 
     Args:
         question: what the person typed.
         reading: the reading's raw answer, which begins with its emotion and confidence; else the answer is None.
     """
-    found = re.match(rf"{LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(SENTENCES)})\b", reading)
+    found = re.match(rf"{LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(english.HOW_SURE)})\b", reading)
     if not found or len(question) > LONGEST or not ASKS.search(question):
         return None
-    emotion = "a neutral state" if found[1] == "neutral" else found[1]
-    return f"{SENTENCES[found[2]].format(emotion=emotion)} {CLOSING}"
+    say = Voice(language_of(question))
+    emotion = english.HOW_SURE_NEUTRAL if found[1] == "neutral" else found[1]
+    return say(english.HOW_SURE_THEN, answer=say(english.HOW_SURE[found[2]], emotion=emotion))

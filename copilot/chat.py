@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from copilot import prompt
 from copilot.certainty import answer_from_figures
 from copilot.engine.base import ContextError, Engine, Message, PromptProgress, Token, Waiting
+from copilot.language import Voice, english, language_of
 from copilot.safety import answer_at_once
 
 #: Messages that every question needs: system, prompt, the model's answer.
@@ -18,7 +19,8 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
     """Answer a question about a reading, streaming.
 
     Words of self-harm or danger are answered at once by a fixed text, before any model is asked; "how sure are you?" is
-    answered from the reading's own confidence.
+    answered from the reading's own confidence. A question in Chinese gets a sentence in front of its answer: the models
+    that were trained for this copilot know English only.
 
     Where the earlier turns do not fit in the context, the question is asked without them.
 
@@ -41,14 +43,35 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
         yield Token(fixed)
         return
     later = [_as_learned(turn, answer) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
+    front = _front(language_of(question)) if engine.info.trained_for_eeg else ""
     try:
-        yield from engine.generate([*opening, *later], max_tokens=300)
+        yield from _behind(front, engine.generate([*opening, *later], max_tokens=300))
     except ContextError:
-        yield from engine.generate([*opening, later[-1]], max_tokens=300)
+        yield from _behind(front, engine.generate([*opening, later[-1]], max_tokens=300))
+
+
+def _front(language: str) -> str:
+    """What stands in front of an answer to a question in this language."""
+    return "" if language == "en" else f"{Voice(language)(english.CHAT_LANGUAGE)}\n\n"
+
+
+def _behind(
+    front: str, events: Iterator[Waiting | PromptProgress | Token]
+) -> Iterator[Waiting | PromptProgress | Token]:
+    """The events, with ``front`` before the first token."""
+    for event in events:
+        if front and isinstance(event, Token):
+            event, front = Token(front + event.text.lstrip()), ""
+        yield event
 
 
 def _as_learned(turn: Message, answer: str) -> Message:
-    """What the person typed, as the model learned questions; the same each time, so that it is read only once."""
+    """A turn as the model learned them; the same each time, so that it is read only once.
+
+    The page's own questions come back in English.
+    """
     if turn["role"] != "user":
-        return turn
-    return {"role": "user", "content": prompt.question(turn["content"][:MAX_QUESTION], answer)}
+        return {"role": turn["role"], "content": turn["content"].removeprefix(_front("zh"))}
+    offered = {Voice("zh")(question): question for question in english.QUESTIONS}
+    question = offered.get(turn["content"], turn["content"])
+    return {"role": "user", "content": prompt.question(question[:MAX_QUESTION], answer)}

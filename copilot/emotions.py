@@ -15,6 +15,9 @@ THREE_CLASSES = ("negative", "neutral", "positive")
 #: Index into ``THREE_CLASSES`` of each emotion.
 CLASS_OF = (0, 0, 0, 0, 1, 2, 2, 2, 2)
 
+#: How far the first emotion stands out; see ``confidence``.
+CONFIDENCES = ("clear", "leaning", "unclear")
+
 Probabilities = npt.NDArray[np.float64]
 """Shape (9,), in the order of ``EMOTIONS``, non-negative, sum 1."""
 

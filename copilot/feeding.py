@@ -11,6 +11,7 @@ from copilot import emotions, prompt
 from copilot.eeg import codecs
 from copilot.eeg.decoder import softmax
 from copilot.engine.base import Scores
+from copilot.language import Sentence, english, sentence
 
 
 def keys(codec: str) -> dict[str, str]:
@@ -38,7 +39,7 @@ def label_probabilities(scores: Scores, metadata: Mapping[str, str]) -> emotions
     return softmax(scores.logprobs / temperature(metadata))
 
 
-def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[str]:
+def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[Sentence]:
     """A sentence for each thing in which the file was trained otherwise than this program feeds it.
 
     Args:
@@ -47,7 +48,6 @@ def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[
     """
     for key, value in keys(metadata.get("codec", codecs.DEFAULT)).items():
         if metadata.get(key, value) != value:
-            name = key.replace("_", " ")
-            yield f"This model was trained with another {name} than this program uses; do not rely on it."
+            yield sentence(english.TRAINED_WITH_ANOTHER, what=english.FED[key])
     if decoder_sha256 and metadata.get("decoder_sha256", decoder_sha256) != decoder_sha256:
-        yield "This model was trained with another decoder than the one in use; do not rely on it."
+        yield sentence(english.TRAINED_WITH_DECODER)

@@ -2,7 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from copilot.language import english, sentence
 
 GENDERS = ("female", "male", "other", "unspecified")
 MAX_AGE = 120
@@ -32,14 +35,20 @@ class Person:
 
     def __post_init__(self) -> None:
         if self.gender not in GENDERS:
-            raise PersonError(f"Gender is {self.gender!r}; choose one of: {', '.join(GENDERS)}.")
+            raise PersonError(sentence(english.NOT_A_GENDER, gender=self.gender, choices=GENDERS))
         if self.age is not None and not 0 <= self.age <= MAX_AGE:
-            raise PersonError(f"Age is {self.age}; give whole years from 0 to {MAX_AGE}.")
-        for name in ("appearance", "complaint", "history"):
+            raise PersonError(sentence(english.NOT_AN_AGE, age=self.age, most=MAX_AGE))
+        labels = {"appearance": english.APPEARANCE, "complaint": english.COMPLAINT, "history": english.HISTORY}
+        for name, label in labels.items():
             text = tidy(getattr(self, name))
             if len(text) > MAX_TEXT:
-                raise PersonError(f"{name.capitalize()} has {len(text)} characters; at most {MAX_TEXT} are read.")
+                raise PersonError(sentence(english.TEXT_TOO_LONG, label=label, length=len(text), most=MAX_TEXT))
             object.__setattr__(self, name, text)
+
+    def reworded(self, change: Callable[[str], str]) -> "Person":
+        """The same person with ``change`` made to each text in their own words."""
+        texts = (change(text) for text in (self.appearance, self.complaint, self.history))
+        return Person(self.gender, self.age, *texts)
 
     @property
     def age_text(self) -> str:

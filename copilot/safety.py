@@ -23,7 +23,7 @@ def answer_at_once(text: str) -> str | None:
     Takes time in proportion to the length of ``text``: every gap in a phrase is bounded.
     """
     english = _negated().sub(" ", plain(text))
-    chinese = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text))
+    chinese = _negated_chinese().sub("", plain_chinese(text))
     for kind in KINDS:
         phrases, phrases_chinese = _phrases(kind)
         if phrases_chinese.search(chinese):
@@ -44,6 +44,12 @@ def plain(text: str) -> str:
     text = re.sub(r"[^a-z0-9]+", " ", text).strip()
     text = re.sub(r"\b[a-z](?: [a-z]\b){2,}", lambda m: m[0].replace(" ", ""), text)
     return _single(_spelling().sub(lambda m: str(_bank()["spelling"][m[0]]), text))
+
+
+def plain_chinese(text: str) -> str:
+    """Letters and digits alone, in simplified characters: ``我 想.自殺`` becomes ``我想自杀``."""
+    characters = str.maketrans(_bank()["characters"]["traditional"], _bank()["characters"]["simplified"])
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).translate(characters)
 
 
 def _single(text: str) -> str:
@@ -68,6 +74,11 @@ def _phrases(kind: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
 @cache
 def _negated() -> re.Pattern[str]:
     return _compiled(_bank()["negated"]["phrases"])
+
+
+@cache
+def _negated_chinese() -> re.Pattern[str]:
+    return re.compile("|".join(_bank()["negated"]["chinese"]))
 
 
 @cache

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from copilot.language import LANGUAGES, english, sentence
+
 ROOT = Path(__file__).resolve().parent.parent
 READOUTS = ("both", "model", "decoder")
+SWITCH = {"on": True, "off": False}
 
 
 class SettingsError(ValueError):
@@ -34,6 +37,10 @@ class Settings:
         max_minutes: the longest stretch of a recording that is read, from its start.
         host, port: where the web app listens.
         on_space: running as a Hugging Face Space.
+        language: of the interface and the record, a key of ``language.LANGUAGES``; empty: the browser's.
+        store: whether records can be kept on this machine; never on a Space.
+        data: the folder where they are kept.
+        keep_days: after how many days a kept record is deleted.
     """
 
     model: Path = ROOT / "models" / "eeg-emotion-copilot.gguf"
@@ -49,6 +56,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7860
     on_space: bool = False
+    language: str = ""
+    store: bool = False
+    data: Path = field(default_factory=lambda: _data_folder())
+    keep_days: int = 365
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -59,24 +70,31 @@ class Settings:
         """
         on_space = bool(environment.get("SPACE_ID"))
         values: dict[str, object] = {"on_space": on_space, "host": "0.0.0.0" if on_space else cls.host}
-        for name in ("model", "decoder"):
+        for name in ("model", "decoder", "data"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = Path(text).expanduser()
         for name in ("server", "server_model", "server_key", "host"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = text
         if "server" in values and not str(values["server"]).startswith(("http://", "https://")):
-            raise SettingsError(
-                f"EEG_COPILOT_SERVER is {values['server']!r}; it has to begin with http:// or https://."
-            )
-        for name in ("threads", "context", "max_upload_mb", "max_minutes", "port"):
+            raise SettingsError(sentence(english.SETTING_SERVER, value=values["server"]))
+        for name in ("threads", "context", "max_upload_mb", "max_minutes", "port", "keep_days"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = _positive(f"EEG_COPILOT_{name.upper()}", text)
-        if text := environment.get("EEG_COPILOT_READOUT"):
-            if text not in READOUTS:
-                raise SettingsError(f"EEG_COPILOT_READOUT is {text!r}; it can be {', '.join(READOUTS)}.")
-            values["readout"] = text
+        for name, choices in (("readout", READOUTS), ("language", LANGUAGES), ("store", SWITCH)):
+            if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
+                values[name] = _one_of(f"EEG_COPILOT_{name.upper()}", text, tuple(choices))
+        values["store"] = SWITCH[str(values.get("store", "off"))]
+        if on_space and values["store"]:
+            raise SettingsError(sentence(english.SETTING_STORE_ON_SPACE))
         return cls(**values)  # type: ignore[arg-type]
+
+
+def _data_folder() -> Path:
+    """Where this system keeps a program's data of one user."""
+    from platformdirs import user_data_path
+
+    return user_data_path("eeg-emotion-copilot", appauthor=False)
 
 
 def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
@@ -87,11 +105,17 @@ def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def _one_of(variable: str, text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise SettingsError(sentence(english.SETTING_CHOICES, variable=variable, value=text, choices=choices))
+    return text
+
+
 def _positive(variable: str, text: str) -> int:
     try:
         number = int(text)
     except ValueError:
         number = 0
     if number < 1:
-        raise SettingsError(f"{variable} is {text!r}; it has to be a whole number above 0.")
+        raise SettingsError(sentence(english.SETTING_NUMBER, variable=variable, value=text))
     return number

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import unicodedata
 from dataclasses import dataclass, field
 
 from copilot import NOTICE, emotions
@@ -17,8 +18,9 @@ from copilot.analysis import (
 )
 from copilot.eeg.cleaning import Quality
 from copilot.engine.base import PromptProgress, Token, Waiting
+from copilot.language import Voice, english
 from copilot.reading import Reading
-from copilot.record.record import READOUT_WORDS, percent
+from copilot.record.drafting import percent
 
 BAR_WIDTH = 30
 _ERASE = "\r\x1b[2K"
@@ -32,6 +34,7 @@ class Progress:
     """
 
     stage: str = ""
+    voice: Voice = field(default_factory=lambda: Voice("en"))
     in_place: bool = field(default_factory=lambda: sys.stderr.isatty())
     _shown: bool = False
     _held: list[str] | None = field(default_factory=list)
@@ -40,14 +43,15 @@ class Progress:
         """Tell how far things are, if this event says so."""
         match event:
             case StageBegun():
-                self.stage = f"{STAGES[event.stage]} (about {max(1, round(event.estimate_s))} s)"
+                seconds = max(1, round(event.estimate_s))
+                self.stage = self.voice(english.STAGE_ABOUT, stage=STAGES[event.stage], seconds=seconds)
                 self._line(self.stage)
             case StageProgress():
-                self._in_place(f"{self.stage} {event.fraction:.0%} {event.detail}")
+                self._in_place(f"{self.stage} {event.fraction:.0%} {self.voice(event.detail)}")
             case PromptProgress():
                 self._in_place(f"{self.stage} {event.done / max(1, event.total):.0%}")
             case Waiting():
-                self._in_place("Waiting for another stream of this model")
+                self._in_place(self.voice(english.MODEL_BUSY))
             case PromptReady():
                 self._release()
             case _:
@@ -83,21 +87,22 @@ class Progress:
 class Report:
     """Prints what a person came for: the signal's quality, probabilities, assessment, answers."""
 
+    voice: Voice = field(default_factory=lambda: Voice("en"))
     _speaking: bool = False
 
     def show(self, event: Event) -> None:
         """Print this event, if it says something."""
         match event:
             case SignalReady():
-                say(quality_words(event.quality))
+                say(quality_words(event.quality, self.voice))
             case ReadingReady(complete=False):
-                say(f"\n{reading_words(event.reading)}\n\nAssessment:")
+                say(f"\n{reading_words(event.reading, self.voice)}\n\n{self.voice(english.ASSESSMENT_BELOW)}")
             case Token():
                 # The first token carries the space that parts it from the words before.
                 say(event.text if self._speaking else event.text.lstrip(), end="")
                 self._speaking = True
             case RecordReady():
-                say(f"\n\n{event.record.headline}\n{NOTICE}")
+                say(f"\n\n{event.record.headline}\n{self.voice(NOTICE)}")
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -105,24 +110,36 @@ def say(text: str, end: str = "\n") -> None:
     print("".join(c for c in text if c.isprintable() or c in "\n\t"), end=end, flush=True)
 
 
-def quality_words(quality: Quality) -> str:
+def quality_words(quality: Quality, voice: Voice) -> str:
     """The quality report in words."""
-    share = f"{quality.clean_seconds} of {quality.clean.size} s are clean ({percent(quality.clean_share)})"
-    return "\n".join([f"Quality: {quality.trust}, {share}.", *(f"- {sentence}" for sentence in quality.sentences)])
+    head = voice(
+        english.QUALITY,
+        trust=quality.trust,
+        clean=quality.clean_seconds,
+        total=quality.clean.size,
+        percent=percent(quality.clean_share),
+    )
+    return "\n".join([head, *(f"- {voice(sentence)}" for sentence in quality.sentences)])
 
 
-def reading_words(reading: Reading) -> str:
+def reading_words(reading: Reading, voice: Voice) -> str:
     """Nine bars, the read-outs, and what to know about them."""
     bars = [
-        f"{name:<12} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
+        f"{_padded(voice(name), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
         for name, p in emotions.by_probability(reading.probabilities)
     ]
-    certainty = emotions.confidence(reading.probabilities)
-    return "\n".join(
-        [
-            *bars,
-            f"Most probable: {reading.emotion} ({certainty}); {reading.three_class}; valence {reading.valence:+.2f}.",
-            f"Probabilities from: {READOUT_WORDS[reading.readout]}; model {reading.model}.",
-            *(f"- {note}" for note in reading.notes),
-        ]
+    first = voice(
+        english.MOST_PROBABLE,
+        emotion=reading.emotion,
+        certainty=reading.confidence,
+        three_class=reading.three_class,
+        valence=reading.valence,
     )
+    source = voice(english.PROBABILITIES_FROM, readout=english.READOUT_SHORT[reading.readout], model=reading.model)
+    return "\n".join([*bars, first, source, *(f"- {voice(note)}" for note in reading.notes)])
+
+
+def _padded(text: str, width: int) -> str:
+    """``text`` with spaces behind it; a Chinese character is two columns wide (Unicode Standard Annex 11)."""
+    columns = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return text + " " * (width - columns)

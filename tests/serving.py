@@ -1,6 +1,7 @@
-"""Serve the page on a free port, for tests that need a server (see ``served``)."""
+"""Serve the page on a free port, for tests that need a server (see ``served``), and look at it in a browser."""
 
 import asyncio
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,13 @@ from copilot.engine.base import Engine
 from copilot.settings import Settings
 from copilot.web import layout
 from copilot.web.service import Service
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run"),
+)
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 def quietly(make: Callable[[], Any]) -> Any:
@@ -25,11 +33,11 @@ def quietly(make: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def served(open_engine: Callable[[Settings], Engine]) -> Iterator[str]:
+def served(open_engine: Callable[[Settings], Engine], **settings: Any) -> Iterator[str]:
     """The address of a page served by this process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    service = Service(Settings(port=port, threads=2), open_engine)
+    service = Service(Settings(**{"port": port, "threads": 2, **settings}), open_engine)
     service.start()
     page = quietly(lambda: layout.build(service))
     try:
@@ -37,3 +45,13 @@ def served(open_engine: Callable[[Settings], Engine]) -> Iterator[str]:
     finally:
         page.close()
         preparation.cool_down()
+
+
+def button(page: Any, name: str, nth: int = 0) -> Any:
+    """The button with exactly this name."""
+    return page.get_by_role("button", name=name, exact=True).nth(nth)
+
+
+def fits(page: Any) -> bool:
+    """Whether nothing is wider than the window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))

@@ -51,9 +51,9 @@ def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def walk(path: Path, decoder: Decoder, engine: FakeEngine | None = None, **options: object) -> list[analysis.Event]:
-    settings = options.pop("settings", Settings())
+    settings, person = options.pop("settings", Settings()), options.pop("person", PERSON)
     engine = engine or FakeEngine(info=MODEL)
-    return list(analysis.analyse([path], PERSON, engine=engine, decoder=decoder, settings=settings, **options))  # type: ignore[arg-type]
+    return list(analysis.analyse([path], person, engine=engine, decoder=decoder, settings=settings, **options))  # type: ignore[arg-type]
 
 
 def only(events: list[analysis.Event], kind: type) -> list:
@@ -86,6 +86,20 @@ def test_probabilities_are_the_models_scores_at_the_files_temperature(calm: Path
     ratio = plain.probabilities[7] / plain.probabilities[2]
     assert ratio == pytest.approx(np.e)
     assert tempered.probabilities[7] / tempered.probabilities[2] == pytest.approx(np.sqrt(np.e))
+
+
+def test_words_in_letters_that_the_model_never_saw_stand_in_the_record_only(calm: Path, decoder: Decoder) -> None:
+    chinese = Person("female", 30, complaint="睡不好，心情低落", history="migraine since spring")
+    trained = FakeEngine(info=replace(MODEL, metadata={"codec": "patterns"}))
+    events = walk(calm, decoder, trained, person=chinese)
+    asked = only(events, PromptReady)[-1].messages[1]["content"]
+    assert "睡不好" not in asked
+    assert "migraine" in asked
+    record = only(events, RecordReady)[-1].record
+    assert record.field("complaint").value == "睡不好，心情低落"
+    assert any("reads English only" in note for note in record.notes)
+    others = walk(calm, decoder, FakeEngine(info=replace(MODEL, metadata={})), person=chinese)
+    assert "睡不好" in only(others, PromptReady)[-1].messages[1]["content"]
 
 
 def test_the_read_out_setting_decides_what_the_model_sees_and_who_decides(calm: Path, decoder: Decoder) -> None:

@@ -1,5 +1,4 @@
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,14 @@ from copilot import NOTICE
 from copilot.eeg import simulate
 from copilot.engine.base import Engine
 from copilot.engine.opening import open_engine
+from copilot.language import english as words
 from copilot.settings import ROOT, Settings
-from copilot.web import words
 from tests.fake_engine import FakeEngine
-from tests.serving import served
+from tests.serving import CHROMIUM, FLAGS, PHONE, WIDE, button, fits, served
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Install requirements-dev.txt for the browser tests.")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--no-first-run"),
-)
 SCREENSHOTS = ROOT / "build" / "screenshots"
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = [
     pytest.mark.browser,
@@ -80,18 +73,9 @@ def shot(page: Any, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
-def button(page: Any, name: str, nth: int = 0) -> Any:
-    return page.get_by_role("button", name=name, exact=True).nth(nth)
-
-
-def fits(page: Any) -> bool:
-    """Whether nothing is wider than the window."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
-
-
-def saved(page: Any, name: str) -> str:
+def saved(page: Any, format: str) -> str:
     with page.expect_download() as download:
-        button(page, name).click()
+        button(page, words.DOWNLOAD.format(format=format)).click()
     return Path(download.value.path()).read_text(encoding="utf-8")
 
 
@@ -116,9 +100,11 @@ def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) ->
     sync_api.expect(page.locator("#chat .bot")).not_to_have_text("", timeout=60_000)
     sync_api.expect(button(page, words.STOP, 1)).to_be_disabled(timeout=60_000)
 
-    page.get_by_label("Follow-up").last.fill("Again in two weeks")
-    assert "Again in two weeks" in saved(page, words.MARKDOWN)
-    record = saved(page, words.JSON)
+    page.get_by_label(words.REVIEWER).fill("Dr Ada Weiss")
+    page.get_by_label(words.ROLE, exact=True).fill("Neurologist")
+    page.locator("#field-follow_up textarea").fill("Again in two weeks")
+    assert "Again in two weeks" in saved(page, "Markdown")
+    record = saved(page, "JSON")
     assert "Again in two weeks" in record
     assert "Sleeps badly <b>since</b> March" in str(json.loads(record))
     page.get_by_text(words.PROMPT_HEADING).click()

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from copilot.certainty import answer_from_figures
@@ -28,6 +30,39 @@ def test_the_usual_ways_to_ask_are_recognised(question: str) -> None:
     ["What can I do now?", "Is this a diagnosis?", "thanks", "What is EEG?", "how do I sleep better?", "am I ill?"],
 )
 def test_other_questions_are_left_to_the_model(question: str) -> None:
+    assert answer_from_figures(question, READING.format("joy", "leaning")) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "你有多确定？",
+        "确定吗",
+        "可信吗?",
+        "这个结果可靠吗？",
+        "有多大把握？",
+        "准不准？",
+        "置信度是多少？",
+        "会不会错？",
+        "可能是错的吗",
+    ],
+)
+@pytest.mark.parametrize(
+    ("emotion", "level", "words"),
+    [("fear", "clear", "恐惧"), ("joy", "leaning", "倾向于喜悦"), ("neutral", "unclear", "中性状态")],
+)
+def test_a_question_in_chinese_is_answered_in_chinese(question: str, emotion: str, level: str, words: str) -> None:
+    answer = answer_from_figures(question, READING.format(emotion, level))
+    assert answer is not None
+    assert words in answer
+    assert "不构成诊断" in answer
+    assert not re.search("[A-Za-z]", answer)
+
+
+@pytest.mark.parametrize(
+    "question", ["这是什么意思？", "我现在可以做什么？", "这是诊断吗？", "谢谢", "准备好了吗", "什么是脑电图？"]
+)
+def test_other_questions_in_chinese_are_left_to_the_model(question: str) -> None:
     assert answer_from_figures(question, READING.format("joy", "leaning")) is None
 
 

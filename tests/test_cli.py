@@ -13,7 +13,7 @@ from copilot import NOTICE, __main__, analysis
 from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
 from copilot.engine.base import EngineError, PromptProgress, Token
-from copilot.record.exports import from_json
+from copilot.record.as_json import from_json
 from copilot.safety import answer_at_once
 from copilot.settings import ROOT
 from copilot.terminal import Progress, say

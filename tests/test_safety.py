@@ -1,3 +1,4 @@
+import re
 import time
 
 import pytest
@@ -75,6 +76,25 @@ i wnat to die
 想跳楼
 我撑不下去了
 我总是伤害自己
+我 想 自.杀
+我想自殺
+活著沒有意義
+不想再活下去了
+我想结束生命
+我想結束這一切
+我活不下去了
+没有活下去的理由
+死了算了
+没有我大家会更好
+我用刀划伤自己
+我割腕了
+他喝了农药
+我写好了遗书
+再也不想醒来
+不是没有自杀的想法
+我没有自杀的念头了，但是想跳桥
+我朋友想死
+生无可恋
 """
 
 DANGER = """
@@ -99,6 +119,15 @@ I will shoot up the school
 我想杀人
 他打我
 我被家暴了
+我想杀了他
+我可能会伤害别人
+我怕我会伤害孩子
+老公经常打我
+我被老公打了
+我被性侵了
+我想报复社会
+大不了同归于尽
+我不敢回家
 """
 
 EMERGENCY = """
@@ -125,6 +154,11 @@ I cant breath
 他昏迷了
 我吃了很多药
 喘不过气
+胸口剧痛
+我爸爸中风了
+她吃了一整瓶安眠药
+他呼吸困難
+快叫救护车
 """
 
 HARMLESS = """
@@ -184,7 +218,27 @@ I moved during the recording
 想死你了
 我今天很累
 累死了
-他打我电话
+我快笑死了
+热死了
+吓死我了
+烦死了
+饿死我了
+气死我了
+我想死他了
+我好想你
+打死我也不去
+跳楼价大甩卖
+我们去玩了跳楼机
+周末一起玩杀人游戏
+不想活动
+我伤害了他的感情
+没有人打我的电话
+我被人打断了
+否认自杀、自伤意念
+无自杀观念及自残行为
+无胸痛，无呼吸困难
+有脑卒中病史
+2019年中风
 为什么是这个情绪
 """
 
@@ -233,6 +287,17 @@ def test_the_answer_speaks_the_language_of_the_message():
     assert "请先停一停" in answer_at_once("不想活了")
 
 
+def test_chinese_and_english_answers_name_the_same_numbers():
+    for chinese, message in (
+        ("我想自杀", "I want to die"),
+        ("他打我", "he hits me"),
+        ("我喘不过气", "I can't breathe"),
+    ):
+        numbers = [set(re.findall(r"\d{3,}", answer_at_once(words))) for words in (chinese, message)]
+        assert numbers[0] == numbers[1] - {"988", "116", "123"}  # lines that answer in English
+        assert {"12356", "120"} <= numbers[0]
+
+
 def test_self_harm_goes_before_other_kinds():
     answer = answer_at_once("my chest hurts and I want to kill myself, he hits me")
     assert answer == answer_at_once("I want to kill myself")
@@ -256,7 +321,20 @@ def test_never_raises(text):
     assert answer_at_once(text) is None or len(answer_at_once(text)) > 100
 
 
-PIECES = ["a", "a ", "i want to ", "he ", "k i l l ", "took a ", "!1", "不想", "denies any ", "\u0301"]
+PIECES = [
+    "a",
+    "a ",
+    "i want to ",
+    "he ",
+    "k i l l ",
+    "took a ",
+    "!1",
+    "不想",
+    "没有我",
+    "自杀及",
+    "denies any ",
+    "\u0301",
+]
 
 
 @pytest.mark.parametrize("piece", PIECES)

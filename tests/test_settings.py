@@ -30,13 +30,18 @@ def test_every_setting_is_read_under_its_name():
         "max_minutes": "5",
         "host": "0.0.0.0",
         "port": "8080",
+        "language": "zh",
+        "store": "on",
+        "data": "~/records",
+        "keep_days": "30",
     }
     settings = Settings.from_environment({f"EEG_COPILOT_{name.upper()}": text for name, text in given.items()})
     assert settings.model == Path("~/a.gguf").expanduser()
     assert settings.decoder == Path("b.npz")
-    numbers = {"threads": 3, "context": 2048, "max_upload_mb": 7, "max_minutes": 5, "port": 8080}
-    for name, value in {**given, **numbers}.items():
-        if name not in ("model", "decoder"):
+    assert settings.data == Path("~/records").expanduser()
+    others = {"threads": 3, "context": 2048, "max_upload_mb": 7, "max_minutes": 5, "port": 8080, "keep_days": 30}
+    for name, value in {**given, **others, "store": True}.items():
+        if name not in ("model", "decoder", "data"):
             assert getattr(settings, name) == value
     assert set(given) == set(Settings.__dataclass_fields__) - {"on_space"}
 
@@ -46,15 +51,24 @@ def test_empty_means_the_default():
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", " "])
-@pytest.mark.parametrize("name", ["THREADS", "CONTEXT", "MAX_UPLOAD_MB", "MAX_MINUTES", "PORT"])
+@pytest.mark.parametrize("name", ["THREADS", "CONTEXT", "MAX_UPLOAD_MB", "MAX_MINUTES", "PORT", "KEEP_DAYS"])
 def test_a_number_that_is_none_names_its_variable(name, text):
     with pytest.raises(SettingsError, match=rf"EEG_COPILOT_{name} is '{text}'; it has to be a whole number above 0\."):
         Settings.from_environment({f"EEG_COPILOT_{name}": text})
 
 
-def test_an_unknown_readout_is_told_the_known_ones():
-    with pytest.raises(SettingsError, match="EEG_COPILOT_READOUT is 'llm'; it can be both, model, decoder"):
-        Settings.from_environment({"EEG_COPILOT_READOUT": "llm"})
+@pytest.mark.parametrize(
+    ("name", "known"), [("READOUT", "both, model, decoder"), ("LANGUAGE", "en, zh"), ("STORE", "on, off")]
+)
+def test_an_unknown_choice_is_told_the_known_ones(name, known):
+    with pytest.raises(SettingsError, match=rf"EEG_COPILOT_{name} is 'other'; it can be {known}\."):
+        Settings.from_environment({f"EEG_COPILOT_{name}": "other"})
+
+
+def test_records_are_kept_only_if_asked_and_never_on_a_space():
+    assert not Settings.from_environment({"SPACE_ID": "someone/copilot", "EEG_COPILOT_STORE": "off"}).store
+    with pytest.raises(SettingsError, match="a Space keeps no records"):
+        Settings.from_environment({"SPACE_ID": "someone/copilot", "EEG_COPILOT_STORE": "on"})
 
 
 def test_on_a_space_the_app_listens_to_the_outside_unless_told_otherwise():

@@ -16,8 +16,8 @@ import pytest
 from gradio_client import Client
 
 from copilot import NOTICE
+from copilot.language import english as words
 from copilot.settings import ROOT
-from copilot.web import words
 from tests.tiny_model import write_tiny_gguf
 
 #: Runs at the start of every Python in the child: connections and look-ups beyond this machine fail and are noted.

@@ -16,10 +16,11 @@ from gradio_client.client import Job
 from copilot import NOTICE, analysis
 from copilot.eeg import preparation, simulate
 from copilot.engine.base import EngineError
+from copilot.language import Voice
+from copilot.language import english as words
 from copilot.reading import Reading
-from copilot.record.record import Field, Record, Section
 from copilot.settings import Settings, SettingsError
-from copilot.web import charts, handlers, layout, uploads, words
+from copilot.web import charts, handlers, layout, panels, talk, uploads
 from copilot.web.screen import Screen
 from copilot.web.service import Ahead, Line, Service
 from copilot.web.visit import Form, Visit
@@ -27,6 +28,7 @@ from tests.fake_engine import ANSWER, FakeEngine
 from tests.serving import quietly, served
 
 NASTY = "<img src=x onerror=alert(1)>"
+SAY = Voice("en")
 AGREED = Form(consent=True, gender="female", age="34")
 
 
@@ -34,6 +36,10 @@ AGREED = Form(consent=True, gender="female", age="34")
 def _no_worker_left() -> Iterator[None]:
     yield
     preparation.cool_down()
+
+
+def idle(**settings: Any) -> Service:
+    return Service(Settings(**settings), lambda _: FakeEngine())
 
 
 def serving(engine: FakeEngine | None = None, **settings: Any) -> Service:
@@ -112,7 +118,7 @@ def test_taken_port_is_one_sentence() -> None:
 
 
 def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
-    shown = charts.reading(reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
+    shown = charts.reading(SAY, reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
     assert [shown.count(f"<span>{name}</span>") for name in analysis.emotions.EMOTIONS] == [1] * 9
     assert "Most likely joy" in shown
     assert "50 %" in shown
@@ -122,12 +128,12 @@ def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
 
 
 def test_flat_probabilities_are_called_uncertain() -> None:
-    assert "Uncertain" in charts.reading(reading([1 / 9] * 9))
-    assert "Uncertain" not in charts.reading(reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
+    assert "Uncertain" in charts.reading(SAY, reading([1 / 9] * 9))
+    assert "Uncertain" not in charts.reading(SAY, reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
 
 
 def test_calibration_is_claimed_only_where_it_was_measured() -> None:
-    measured, other = (charts.reading(reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False))
+    measured, other = (charts.reading(SAY, reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False))
     assert words.CALIBRATED in measured
     assert words.CALIBRATED not in other
     assert words.NOT_CALIBRATED in other
@@ -135,21 +141,21 @@ def test_calibration_is_claimed_only_where_it_was_measured() -> None:
 
 def test_text_from_outside_is_escaped() -> None:
     shown = (
-        charts.prose(NASTY, [NASTY])
-        + charts.problem(NASTY)
-        + charts.urgent(NASTY)
-        + charts.good_news(NASTY)
-        + charts.masthead(NASTY, NASTY)
-        + charts.stages(NASTY, {"read": None}, {}, NASTY)
-        + charts.sentences([NASTY])
-        + charts.reading(reading([1 / 9] * 9, model=NASTY, codec=NASTY, notes=(NASTY,)))
+        charts.prose(SAY, NASTY, [NASTY])
+        + panels.problem(NASTY)
+        + panels.urgent(NASTY)
+        + panels.good_news(NASTY)
+        + panels.masthead(SAY, NASTY, NASTY)
+        + panels.stages(SAY, NASTY, {"read": None}, {}, NASTY)
+        + panels.sentences([NASTY])
+        + charts.reading(SAY, reading([1 / 9] * 9, model=NASTY, codec=NASTY, notes=(NASTY,)))
     )
     assert "<img" not in shown
     assert shown.count("&lt;img") == 13
 
 
 def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
-    screen = Screen()
+    screen = Screen(SAY)
     screen.show(analysis.StageBegun("read", 1))
     screen.show(analysis.StageBegun("clean", 4))
     shown = html(screen.show(analysis.StageProgress("clean", 0.5, "finding eye movements"))["progress"])
@@ -160,8 +166,8 @@ def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
 
 
 def test_place_in_the_line_is_said() -> None:
-    assert words.AHEAD_ONE in html(Screen().show(Ahead(1))["progress"])
-    assert "3 people are ahead" in html(Screen().show(Ahead(3))["progress"])
+    assert words.AHEAD_ONE in html(Screen(SAY).show(Ahead(1))["progress"])
+    assert "3 people are ahead" in html(Screen(SAY).show(Ahead(3))["progress"])
 
 
 # Analysing
@@ -169,7 +175,7 @@ def test_place_in_the_line_is_said() -> None:
 
 def test_main_job_from_an_example_to_a_record() -> None:
     visit, form = Visit(), Form(consent=True, gender="female", age="34", source="eyes-closed")
-    updates = list(handlers.analyse(serving(), visit, form))
+    updates = list(handlers.analyse(serving(), SAY, visit, form))
     order = [name for update in updates for name in update]
     page = merged(iter(updates))
     assert order.index("signal") < order.index("prompt") < order.index("assessment", order.index("prompt"))
@@ -178,7 +184,9 @@ def test_main_job_from_an_example_to_a_record() -> None:
     assert "settled, pleasant state" in page["assessment"]
     assert "Repeat the recording" in page["assessment"]
     assert "34 years" in page["prompt"]
-    assert [field.value for field in page["record"].fields if field.key == "age"] == ["34"]
+    assert visit.record is not None
+    assert visit.record.field("age").value == "34"
+    assert visit.pictures is not None
     assert "Done in" in html(page["progress"])
     assert page["analyse"]["interactive"]
     assert [message["role"] for message in visit.opening] == ["system", "user", "assistant"]
@@ -186,7 +194,7 @@ def test_main_job_from_an_example_to_a_record() -> None:
 
 def test_damaged_upload_is_refused_beside_the_upload() -> None:
     visit = with_upload("person.edf", b"0       not an EDF at all")
-    page = merged(handlers.analyse(serving(), visit, Form(consent=True)))
+    page = merged(handlers.analyse(serving(), SAY, visit, Form(consent=True)))
     sentence = html(page["recording_problem"])
     assert sentence.startswith('<div class="problem"')
     assert "Traceback" not in sentence
@@ -205,7 +213,7 @@ def test_damaged_upload_is_refused_beside_the_upload() -> None:
     ],
 )
 def test_wrong_input_is_one_sentence_where_it_belongs(form: Form, place: str, sentence: str) -> None:
-    assert sentence in html(merged(handlers.analyse(serving(), Visit(), form))[place])
+    assert sentence in html(merged(handlers.analyse(serving(), SAY, Visit(), form))[place])
 
 
 def test_model_that_cannot_be_opened_is_one_sentence(brought: Visit) -> None:
@@ -214,7 +222,7 @@ def test_model_that_cannot_be_opened_is_one_sentence(brought: Visit) -> None:
 
     service = Service(Settings(), missing)
     service.start()
-    assert "run `make model`" in html(merged(handlers.analyse(service, brought, AGREED))["progress"])
+    assert "run `make model`" in html(merged(handlers.analyse(service, SAY, brought, AGREED))["progress"])
 
 
 def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
@@ -225,7 +233,7 @@ def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
 
     monkeypatch.setattr(analysis, "analyse", broken)
     with caplog.at_level(logging.DEBUG):
-        page = merged(handlers.analyse(serving(), brought, AGREED))
+        page = merged(handlers.analyse(serving(), SAY, brought, AGREED))
     assert words.FAILED in html(page["progress"])
     assert "KeyError at" in caplog.text
     assert "Jane" not in caplog.text
@@ -233,7 +241,7 @@ def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
 
 def test_words_of_danger_in_the_form_are_answered_first() -> None:
     form = Form(consent=True, complaint="I want to kill myself", source="busy")
-    updates = handlers.analyse(serving(), Visit(), form)
+    updates = handlers.analyse(serving(), SAY, Visit(), form)
     with_urgent = next(update for update in updates if html(update.get("urgent", "")))
     updates.close()
     assert 'role="alert"' in html(with_urgent["urgent"])
@@ -246,7 +254,7 @@ def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     service, seconds = serving(), []
     for _ in range(3):
-        updates = handlers.analyse(service, brought, AGREED)
+        updates = handlers.analyse(service, SAY, brought, AGREED)
         next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
         assert any(tmp_path.iterdir())
         started = time.perf_counter()
@@ -259,27 +267,27 @@ def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
 def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs(brought: Visit) -> None:
     engine = FakeEngine(delay=0.01)
     service = serving(engine)
-    updates = handlers.analyse(service, brought, AGREED)
+    updates = handlers.analyse(service, SAY, brought, AGREED)
     next(update for update in updates if "settled" in update.get("assessment", ""))
     updates.close()
     assert engine.stopped == 1
     assert brought.opening == []
-    assert "Done in" in html(merged(handlers.analyse(service, brought, AGREED))["progress"])
+    assert "Done in" in html(merged(handlers.analyse(service, SAY, brought, AGREED))["progress"])
 
 
 def test_stop_has_the_last_word_and_analyse_works_again(brought: Visit) -> None:
     service = serving()
-    updates = handlers.analyse(service, brought, AGREED)
+    updates = handlers.analyse(service, SAY, brought, AGREED)
     next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
-    said = handlers.stop(brought)
+    said = handlers.stop(SAY, brought)
     assert words.STOPPED in html(said["progress"])
     assert [html(update["progress"]) for update in updates] == [html(said["progress"])]
-    assert "Done in" in html(merged(handlers.analyse(service, brought, AGREED))["progress"])
+    assert "Done in" in html(merged(handlers.analyse(service, SAY, brought, AGREED))["progress"])
 
 
 def test_second_press_replaces_the_first(brought: Visit) -> None:
     service = serving()
-    first, second = (handlers.analyse(service, brought, AGREED) for _ in range(2))
+    first, second = (handlers.analyse(service, SAY, brought, AGREED) for _ in range(2))
     next(first)
     next(second)
     assert list(first) == [{}]
@@ -323,10 +331,10 @@ def told() -> Visit:
 def test_chat_streams_and_remembers(told: Visit) -> None:
     engine = FakeEngine(answers=["Rather sure.", "No."])
     service = serving(engine)
-    updates = list(handlers.ask(service, told, " How sure are you? "))
+    updates = list(talk.ask(service, SAY, told, " How sure are you? "))
     assert len({update["chatbot"][-1]["content"] for update in updates if "chatbot" in update}) > 2
     assert updates[-1]["chatbot"][-1] == {"role": "assistant", "content": "Rather sure."}
-    list(handlers.ask(service, told, "Is this a diagnosis?"))
+    list(talk.ask(service, SAY, told, "Is this a diagnosis?"))
     contents = [message["content"] for message in engine.calls[-1].messages]
     assert contents[-3:] == ["How sure are you?", "Rather sure.", "Is this a diagnosis?"]
 
@@ -335,47 +343,25 @@ def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Visit) -> N
     service = Service(Settings(), lambda _: FakeEngine())  # never started: the model never opens
     busy = service.line.in_turn(iter("ab"))
     next(busy)
-    page = merged(handlers.ask(service, told, "I want to end my life"))
+    page = merged(talk.ask(service, SAY, told, "I want to end my life"))
     assert len(page["chatbot"][-1]["content"]) > 100
 
 
 def test_stopped_answer_keeps_what_was_said(told: Visit) -> None:
     engine = FakeEngine(answers=["One two three four five six seven eight nine ten."], delay=0.03)
     service = serving(engine)
-    updates = handlers.ask(service, told, "What does it mean?")
+    updates = talk.ask(service, SAY, told, "What does it mean?")
     next(update for update in updates if "two" in update["chatbot"][-1]["content"])
     updates.close()
     assert engine.stopped == 1
-    assert handlers.stop_answer(told)["chatbot"][-1]["content"].startswith("One two")
-    assert merged(handlers.ask(service, told, "And now?"))["chatbot"][-1]["content"]
+    assert talk.stop_answer(SAY, told)["chatbot"][-1]["content"].startswith("One two")
+    assert merged(talk.ask(service, SAY, told, "And now?"))["chatbot"][-1]["content"]
 
 
 def test_question_before_a_reading_and_failing_model_are_sentences(told: Visit) -> None:
-    assert words.NO_READING in html(merged(handlers.ask(serving(), Visit(), "Why?"))["chat_status"])
+    assert words.NO_READING in html(merged(talk.ask(serving(), SAY, Visit(), "Why?"))["chat_status"])
     failing = serving(FakeEngine(error=EngineError("The server is gone; start it again.")))
-    assert "start it again" in html(merged(handlers.ask(failing, told, "Why?"))["chat_status"])
-
-
-# The record
-
-
-RECORD = Record(
-    headline="No emotion stands out.",
-    notes=(),
-    sections=(Section("plan", "Plan", (Field("suggestions", "Suggestions", "Rest.", "suggested"),)),),
-    **{"created": "2026-01-01T00:00:00Z", "software": "0", "model": "fake", "model_sha256": "", "prompt_sha256": ""},
-    **{"readout": "both", "codec": "bands"},
-)
-
-
-def test_edits_are_in_both_exports() -> None:
-    as_text = handlers.export("markdown", RECORD, "Rest, then **walk**.")
-    as_json = handlers.export("json", RECORD, "Rest, then walk.")
-    assert "walk" in as_text["text"]
-    assert as_text["name"].endswith(".md")
-    assert "Rest, then walk." in as_json["text"]
-    assert "written" in as_json["text"]
-    assert json.loads(as_json["text"])
+    assert "start it again" in html(merged(talk.ask(failing, SAY, told, "Why?"))["chat_status"])
 
 
 # Uploads and forgetting
@@ -386,7 +372,9 @@ def test_upload_is_in_memory_and_gone_from_disk(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"data")
     visit = Visit()
-    page = handlers.keep(Settings(), "recording", visit, [{"path": str(path), "orig_name": NASTY}])
+    page = handlers.keep(
+        Service(Settings(), lambda _: FakeEngine()), SAY, "recording", visit, [{"path": str(path), "orig_name": NASTY}]
+    )
     assert visit.recording == (uploads.Attachment(NASTY, b"data"),)
     assert not any(tmp_path.iterdir())
     assert "<img" not in html(page["recording_kept"])
@@ -400,7 +388,7 @@ def test_files_that_are_too_large_together_are_refused_and_gone_from_disk(tmp_pa
         path.write_bytes(bytes(600 * 2**10))
         files.append({"path": str(path), "orig_name": name})
     visit = Visit()
-    page = handlers.keep(Settings(max_upload_mb=1), "recording", visit, files)
+    page = handlers.keep(idle(max_upload_mb=1), SAY, "recording", visit, files)
     assert "at most 1 MB" in html(page["recording_problem"])
     assert visit.recording == ()
     assert not any(tmp_path.iterdir())
@@ -418,7 +406,7 @@ def test_names_from_the_browser_cannot_leave_the_folder(tmp_path: Path, name: st
 def test_clear_forgets_everything() -> None:
     page = handlers.clear(with_upload("mine.edf", b"data"))
     assert page["visit"].recording == () == page["visit"].baselines
-    assert page["record"] is None
+    assert page["visit"].record is None
     assert page["chatbot"] == []
     assert (page["complaint"], page["age"], page["consent"]) == ("", "", False)
     assert not page["analyse"]["interactive"]

@@ -11,6 +11,7 @@ from scipy.io import loadmat
 
 from copilot.eeg.formats import Loaded, Source
 from copilot.eeg.recording import RecordingError
+from copilot.language import english, sentence
 
 DATA_KEYS = ("data", "eeg", "x", "signal", "signals", "eeg_data", "y")
 RATE_KEYS = ("sfreq", "fs", "srate", "fsample", "sampling_rate", "samplingrate", "sample_rate", "samplingfrequency")
@@ -31,8 +32,8 @@ def open_array(path: Path, files: Sequence[Path], sfreq: float | None, channels:
     except (RecordingError, MemoryError):
         raise
     except Exception as error:
-        what = "holds Python objects, which are never opened, or " if "allow_pickle" in str(error) else ""
-        raise RecordingError(f"The array file {what}is damaged or cut short; save plain numbers again.") from error
+        found = english.ARRAY_OBJECTS if "allow_pickle" in str(error) else english.ARRAY_DAMAGED
+        raise RecordingError(sentence(found)) from error
     if _is_eeglab(content):
         return _eeglab(content, files)
     stated = {**sidecar(files), **{key.lower(): value for key, value in content.items()}}
@@ -75,7 +76,7 @@ def sidecar(files: Sequence[Path]) -> Mapping[str, Any]:
             try:
                 content = json.loads(file.read_text(encoding="utf-8"))
             except (ValueError, RecursionError) as error:
-                raise RecordingError("The .json file cannot be read; it has to hold sfreq and channels.") from error
+                raise RecordingError(sentence(english.JSON_UNREADABLE)) from error
             return {str(key).lower(): value for key, value in content.items()} if isinstance(content, dict) else {}
     return {}
 
@@ -84,10 +85,7 @@ def _plain(stated: Mapping[str, Any], sfreq: float | None, channels: Sequence[st
     rate = sfreq if sfreq is not None else stated_rate(stated)
     labels = list(channels) if channels else stated_labels(stated)
     if rate is None or not labels:
-        raise RecordingError(
-            "The array does not state its sampling rate or its channel names; save them with it as sfreq and channels, "
-            "or state them."
-        )
+        raise RecordingError(sentence(english.ARRAY_STATES_NOTHING))
     return signals(kind, channels_first(_data(stated), len(labels)), rate, labels)
 
 
@@ -125,7 +123,7 @@ def _data(stated: Mapping[str, Any]) -> npt.NDArray[Any]:
         if name in arrays:
             data: npt.NDArray[Any] = arrays[name]
             return data
-    raise RecordingError("No array of numbers with channels and samples was found; call the signal data.")
+    raise RecordingError(sentence(english.ARRAY_NO_DATA))
 
 
 def _is_signal(value: Any) -> bool:
@@ -147,7 +145,7 @@ def channels_first(data: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     if data.ndim == 3 and data.shape[0] == count:  # (channels, samples, trials), as EEGLAB has it
         return data.reshape(count, -1, order="F")
     shape = " x ".join(map(str, data.shape))
-    raise RecordingError(f"{count} channel names do not fit an array of {shape}; one axis has to be the channels.")
+    raise RecordingError(sentence(english.ARRAY_SHAPE, count=count, shape=shape))
 
 
 def _is_eeglab(content: Mapping[str, Any]) -> bool:
@@ -161,10 +159,10 @@ def _eeglab(content: Mapping[str, Any], files: Sequence[Path]) -> Source:
     labels = _labels([item for item in np.atleast_1d(content["chanlocs"]) if hasattr(item, "labels")])
     shape = [int(content[name]) for name in ("nbchan", "pnts")] + [max(1, int(content.get("trials", 1)))]
     if len(labels) != shape[0]:
-        raise RecordingError("The EEGLAB file does not name its channels; add channel locations in EEGLAB.")
+        raise RecordingError(sentence(english.EEGLAB_NO_NAMES))
     data = content["data"]
     data = _fdt(data, files, shape) if isinstance(data, str) else np.asarray(data).reshape(shape, order="F")
-    notes = (f"The recording is cut into {shape[2]} epochs, which were joined.",) if shape[2] > 1 else ()
+    notes = (sentence(english.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
     return signals("EEGLAB", data.reshape(shape[0], -1, order="F"), float(content["srate"]), labels, *notes)
 
 
@@ -178,7 +176,7 @@ def _fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.NDArray
     others = [file for file in files if file.suffix.lower() in (".fdt", ".dat")]
     file = next((file for file in others if file.name == name), others[0] if len(others) == 1 else None)
     if file is None:
-        raise RecordingError("The .fdt file that belongs to the .set is missing; give both files together.")
+        raise RecordingError(sentence(english.NO_FDT))
     if file.stat().st_size != _FLOAT32 * int(np.prod(shape, dtype=object)):
-        raise RecordingError("The .fdt file is not as long as its .set says: get both files again.")
+        raise RecordingError(sentence(english.FDT_SHORT))
     return np.fromfile(file, dtype="<f4").reshape(shape, order="F")

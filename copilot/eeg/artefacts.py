@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.recording import RecordingError
+from copilot.language import english, sentence
 
 Floats = npt.NDArray[np.floating]
 
@@ -77,7 +78,7 @@ def _dimensions(training: Any) -> int:
     variances = np.linalg.eigvalsh(np.cov(training.get_data()))
     dimensions = int((variances > 1e-6 * variances[-1]).sum())
     if dimensions < 3 or variances[-1] < 1e-18:  # below 1e-6 of a squared microvolt: nothing but rounding
-        raise RecordingError("The channels all hold the same signal: check how the electrodes are connected.")
+        raise RecordingError(sentence(english.ALL_THE_SAME))
     return dimensions
 
 

@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from copilot.language import english, sentence
+
 STANDARD = "colin27_1005"
 """MNE's name for the places of the 10-05 system (Oostenveld & Praamstra 2001) on a standard head."""
 
@@ -51,13 +53,13 @@ def recognise(labels: Sequence[str]) -> Cap | None:
     for count, letters in ((128, "ABCD"), (64, "AB"), (32, "A"), (16, "A")):
         numbered = [f"{letter}{i}" for letter in letters for i in range(1, min(count, 32) + 1)]
         if blocks == set(numbered):
-            return Cap(f"a BioSemi cap of {count}", _biosemi(count, numbered))
+            return Cap(sentence(english.CAP_BIOSEMI, count=count), _biosemi(count, numbered))
     numbers = {int(label[1:]) for label in present if re.fullmatch(r"E\d{1,3}", label)}
     for count in (256, 128, 64, 32):
         if numbers.issuperset(range(1, count + 1)) and max(numbers) <= count + 1:
             reference = {"CZ": "Cz", "VREF": "Cz", f"E{count + 1}": "Cz"}
             net = f"GSN-HydroCel-{count}" + ("_1.0" if count == 64 else "")
-            return Cap(f"an EGI HydroCel net of {count}", {**_nearest(net), **reference})
+            return Cap(sentence(english.CAP_EGI, count=count), {**_nearest(net), **reference})
     return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from copilot.eeg import artefacts, faults
 from copilot.eeg.caps import STANDARD
 from copilot.eeg.recording import Recording, RecordingError
+from copilot.language import Sentence, english, sentence
 
 SFREQ = 250
 """Samples a second of every cleaned recording, Hz."""
@@ -22,12 +24,6 @@ LOUD_UV = (75.0, 200.0)
 """Loud is six times a channel's usual amplitude, but never less than the first nor more than the second."""
 FEW_SHARE = 0.05
 """A second may be lost on this share of the channels and still be used."""
-TRUST = {
-    "good": "The signal is good.",
-    "fair": "The signal is fair: take what is read from it with care.",
-    "poor": "The signal is poor: what is read from it is hardly more than a guess, so record again if you can.",
-}
-ARTEFACTS = {"ocular": "eye movement", "muscle": "muscle tension"}
 
 Progress = Callable[[float, str], None]
 
@@ -123,38 +119,32 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     # A gap becomes flat, and flat is found.
     recording = replace(recording, data=np.nan_to_num(recording.data, posinf=0.0, neginf=0.0))
     with use_log_level("ERROR"):  # MNE's warnings are about choices made here on purpose (short filters, few points)
-        report(0.0, "looking for mains hum")
+        report(0.0, english.CLEANING_MAINS)
         line_hz, line_ratio = faults.find_line(recording.data, recording.sfreq)
-        report(0.1, "filtering")
+        report(0.1, english.CLEANING_FILTER)
         data = _filter(recording, line_hz)
-        report(0.3, "looking for bad electrodes")
+        report(0.3, english.CLEANING_ELECTRODES)
         found = faults.find_bad_channels(recording.data, recording.sfreq, data, SFREQ)
         bad = _named(recording.channels, found.bad)
         _require_channels(bad, len(recording.channels))
-        report(0.4, "taking out eyes and muscles")
+        report(0.4, english.CLEANING_ARTEFACTS)
         cleaned, removed = _without_artefacts(data, recording.channels, found)
-    report(0.95, "looking for loud seconds")
+    report(0.95, english.CLEANING_LOUD)
     usable = _usable(cleaned.data, found)
     _require_seconds(int(usable.sum()))
-    report(1.0, "clean")
+    report(1.0, english.CLEANING_DONE)
     quality = _report(recording, cleaned, found, line_hz, line_ratio, usable, removed)
     return replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences), quality
 
 
 def _require_seconds(seconds: int) -> None:
     if seconds < MIN_CLEAN_SECONDS:
-        raise RecordingError(
-            f"Only {seconds} seconds of this recording can be used, and {MIN_CLEAN_SECONDS} are needed: "
-            "record for a minute or more, sitting still."
-        )
+        raise RecordingError(sentence(english.TOO_FEW_SECONDS, seconds=seconds, least=MIN_CLEAN_SECONDS))
 
 
 def _require_channels(bad: Sequence[str], total: int) -> None:
     if 2 * len(bad) >= total:
-        raise RecordingError(
-            f"{len(bad)} of {total} electrodes carry no usable signal ({', '.join(bad)}): "
-            "check their contact with the skin and record again."
-        )
+        raise RecordingError(sentence(english.TOO_MANY_BAD, bad=len(bad), total=total, names=tuple(bad)))
 
 
 def _filter(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float32]:
@@ -246,7 +236,8 @@ def _report(
     )
     quality = Quality(channels, line_hz, line_ratio, usable, removed, "", ())
     trust = _trust(quality, recording.sfreq)
-    return replace(quality, trust=trust, sentences=(*_sentences(quality, recording.sfreq), TRUST[trust]))
+    told = (*_told(quality, recording.sfreq), sentence(english.TRUST_MEANS[trust]))
+    return replace(quality, trust=trust, sentences=told)
 
 
 def _trust(quality: Quality, sfreq: float) -> str:
@@ -263,38 +254,44 @@ def _trust(quality: Quality, sfreq: float) -> str:
     return "good" if good else "fair"
 
 
-def _sentences(quality: Quality, sfreq: float) -> list[str]:
+def _told(quality: Quality, sfreq: float) -> list[str]:
     """What was done, in plain words."""
-    told = [
-        f"Mains hum at {quality.line_hz:g} Hz was found and removed." if quality.line_hz else "No mains hum was found.",
-        f"The signal was limited to {BAND_HZ[0]:g} to {BAND_HZ[1]:g} Hz, at {SFREQ} samples a second.",
+    low, high = BAND_HZ
+    told: list[str] = [
+        sentence(english.MAINS_REMOVED, hertz=quality.line_hz) if quality.line_hz else sentence(english.MAINS_ABSENT),
+        sentence(english.BAND_LIMITED, low=low, high=high, rate=SFREQ),
     ]
-    if sfreq < 2 * BAND_HZ[1]:
-        told.append(f"Sampled at {sfreq:g} Hz, it holds nothing above {sfreq / 2:g} Hz: its fast bands are empty.")
+    if sfreq < 2 * high:
+        told.append(sentence(english.SAMPLED_SLOWLY, rate=sfreq, half=sfreq / 2))
     told += [_about_channels(quality.channels), *_about_artefacts(quality.components_removed)]
-    return [*told, f"{quality.clean_seconds} of {quality.clean.size} seconds are usable."]
+    return [*told, sentence(english.SECONDS_USABLE, usable=quality.clean_seconds, total=quality.clean.size)]
 
 
 def _about_channels(channels: Sequence[ChannelQuality]) -> str:
-    faulty = {c: "no signal" if c.flat else "clipped" if c.railed else "noisy" for c in channels}
-    bad = [f"{c.name} ({why})" for c, why in faulty.items() if c.flat or c.railed or c.noisy]
+    words = {"flat": english.FAULT_FLAT, "railed": english.FAULT_RAILED, "noisy": english.FAULT_NOISY}
+    faults_of = {c.name: [said for fault, said in words.items() if getattr(c, fault)] for c in channels}
+    bad = tuple(sentence(english.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
     if not bad:
-        return f"All {len(channels)} electrodes gave a usable signal."
-    fate = "estimated from their neighbours" if any(c.interpolated for c in channels) else "left out"
-    return f"{len(bad)} of {len(channels)} electrodes gave no usable signal and were {fate}: {', '.join(bad)}."
+        return sentence(english.ELECTRODES_GOOD, count=len(channels))
+    estimated = any(c.interpolated for c in channels)
+    fate = english.ELECTRODES_ESTIMATED if estimated else english.ELECTRODES_LEFT_OUT
+    return sentence(fate, bad=len(bad), total=len(channels), which=bad)
 
 
 def _about_artefacts(removed: dict[str, int]) -> list[str]:
     if not removed:
-        return [
-            f"With fewer than {faults.FEW_CHANNELS} good electrodes, eyes and muscles cannot be told apart from brain: "
-            "seconds with large deflections are left out instead, and the recording keeps its own reference."
-        ]
-    counts = " and ".join(f"{removed[kind]} of {words}" for kind, words in ARTEFACTS.items() if removed.get(kind))
-    told = [
-        f"Independent component analysis took out: {counts or 'nothing'}.",
-        "Voltages are against the average of all electrodes.",
+        return [sentence(english.TOO_FEW_TO_SEPARATE, count=faults.FEW_CHANNELS)]
+    found = {english.ARTEFACTS[kind]: count for kind, count in removed.items() if count}
+    counts = [sentence(english.COMPONENTS_OF, count=count, kind=kind) for kind, count in found.items()]
+    components = reduce(_and, counts) if counts else english.NO_COMPONENTS
+    told: list[str] = [
+        sentence(english.COMPONENTS_REMOVED, components=components),
+        sentence(english.AVERAGE_REFERENCE),
     ]
     if "ocular" not in removed:
-        told.append("No electrode is near the eyes, so blinks could not be looked for.")
+        told.append(sentence(english.NO_EYE_ELECTRODES))
     return told
+
+
+def _and(some: Sentence, more: Sentence) -> Sentence:
+    return sentence(english.AND, some=some, more=more)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from copilot.eeg.features import Array, Normal, standardise
 from copilot.emotions import EMOTIONS, Probabilities, uniform
+from copilot.language import english, sentence
 
 WINDOW = 10
 """Seconds the decoder reads at once."""
@@ -96,9 +97,9 @@ class Decoder:
                 population = Normal(arrays["normal.mean"], arrays["normal.std"], "population")
             return cls(heads, population, hashlib.sha256(path.read_bytes()).hexdigest())
         except FileNotFoundError:
-            raise DecoderError(f"The decoder {path.name} is missing; set EEG_COPILOT_DECODER to where it is.") from None
+            raise DecoderError(sentence(english.NO_DECODER, name=path.name)) from None
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-            raise DecoderError(f"{path.name} is not a decoder that this version can read; run `make model`.") from error
+            raise DecoderError(sentence(english.NOT_A_DECODER, name=path.name)) from error
 
     def save(self, path: Path) -> None:
         """Write the weights as compressed numpy arrays."""

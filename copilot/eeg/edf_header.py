@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from copilot.eeg.recording import RecordingError
+from copilot.language import english, sentence
 
 MAX_SIGNALS = 1024
 _SIGNAL_BYTES = 256
-_DAMAGED = "The header of the file is damaged ({}); get the original again."
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,24 @@ def read_header(path: Path, kind: str) -> EdfHeader:
     """
     with path.open("rb") as file:
         fixed = file.read(256)
-        count = _number(fixed[252:256], "number of signals", 1, MAX_SIGNALS)
+        count = _number(fixed[252:256], english.HEADER_SIGNALS, 1, MAX_SIGNALS)
         columns = file.read(_SIGNAL_BYTES * count)
     if len(columns) < _SIGNAL_BYTES * count:
-        raise RecordingError("The file is cut short inside its header; get the original again.")
+        raise RecordingError(sentence(english.HEADER_CUT))
     labels = tuple(text.strip().decode("latin-1").split("\0")[0] for text in _column(columns, count, 0, 16))
-    samples = tuple(_number(text, "samples", 1, 10**7) for text in _column(columns, count, 216, 8))
+    samples = tuple(_number(text, english.HEADER_SAMPLES, 1, 10**7) for text in _column(columns, count, 216, 8))
     _check_scales(columns, count)
     record_s = _seconds(fixed[244:252])
     plus = fixed[192:197].upper()
-    gaps = ("The file has gaps in time, which were closed.",) if plus in (b"EDF+D", b"BDF+D") else ()
+    gaps = (sentence(english.NOTE_GAPS),) if plus in (b"EDF+D", b"BDF+D") else ()
     width = 3 if kind == "BDF" else 2
     notes = gaps + _check_length(path, fixed, width * sum(samples), (count + 1) * _SIGNAL_BYTES, record_s)
     return EdfHeader(f"{kind}+" if plus[3:4] == b"+" else kind, labels, samples, record_s, notes)
+
+
+def damaged(reason: str) -> RecordingError:
+    """The error for a header that cannot be believed, and why."""
+    return RecordingError(sentence(english.HEADER_DAMAGED, reason=reason))
 
 
 def _column(columns: bytes, count: int, start: int, width: int) -> list[bytes]:
@@ -66,9 +71,9 @@ def _number(text: bytes, what: str, low: int, high: int) -> int:
     try:
         number = int(text.split(b"\0")[0])
     except ValueError:
-        raise RecordingError(_DAMAGED.format(f"the {what} is not a number")) from None
+        raise damaged(sentence(english.HEADER_NOT_A_NUMBER, what=what)) from None
     if not low <= number <= high:
-        raise RecordingError(_DAMAGED.format(f"the {what} is {number}"))
+        raise damaged(sentence(english.HEADER_NUMBER, what=what, number=number))
     return number
 
 
@@ -78,7 +83,7 @@ def _seconds(text: bytes) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= 86400:
-        raise RecordingError(_DAMAGED.format("the duration of a record is not a time"))
+        raise damaged(english.HEADER_DURATION)
     return seconds
 
 
@@ -88,21 +93,18 @@ def _check_scales(columns: bytes, count: int) -> None:
     try:
         rows = [[float(text.replace(b",", b".")) for text in row] for row in zip(*fields, strict=True)]
     except ValueError:
-        raise RecordingError(_DAMAGED.format("the range of a signal is not a number")) from None
+        raise damaged(english.HEADER_RANGE) from None
     spans = [abs(high - low) for row in rows for low, high in (row[:2], row[2:])]
     if not all(0 <= span < 1e15 for span in spans):
-        raise RecordingError(_DAMAGED.format("the range of a signal is not a number"))
+        raise damaged(english.HEADER_RANGE)
 
 
 def _check_length(path: Path, fixed: bytes, record_bytes: int, header_bytes: int, record_s: float) -> tuple[str, ...]:
     """Compare the records that the header promises with those that are there."""
-    records = _number(fixed[236:244], "number of records", -1, 10**9)
+    records = _number(fixed[236:244], english.HEADER_RECORDS, -1, 10**9)
     there = (path.stat().st_size - header_bytes) // record_bytes
     if records == -1:
-        return ("The recorder did not close the file, so its length was taken from what is there.",)
+        return (sentence(english.NOTE_NOT_CLOSED),)
     if there < records:
-        raise RecordingError(
-            f"The file is cut short: its header promises {records * record_s:.0f} s, and {there * record_s:.0f} s are "
-            "there; get the original again."
-        )
+        raise RecordingError(sentence(english.FILE_CUT, promised=records * record_s, there=there * record_s))
     return ()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.recording import RecordingError
+from copilot.language import english, sentence
 
 Loaded = tuple[npt.NDArray[np.float32], float, float]
 """Signal, shape (channels, samples); samples a second, Hz; seconds that the whole recording has."""
@@ -33,8 +34,6 @@ class Source:
     notes: tuple[str, ...] = field(default=())
 
 
-READ = "Give EDF, BDF, GDF, BrainVision, EEGLAB, FIF, Neuroscan CNT, EGI, CSV, OpenBCI, Muse, NumPy or MATLAB files."
-
 _KINDS = {
     b"\xffBIOSEMI": "BDF",
     b"GDF ": "GDF",
@@ -45,17 +44,17 @@ _KINDS = {
     b"PK": "NumPy",
 }
 _NOT_READ = {
-    b"%PDF": "a PDF document",
-    b"\xff\xd8\xff": "a picture",
-    b"\x89PNG": "a picture",
-    b"GIF8": "a picture",
-    b"\x1f\x8b": "a gzip archive, which has to be unpacked first",
-    b"7z\xbc\xaf": "a 7z archive, which has to be unpacked first",
-    b"Rar!": "a RAR archive, which has to be unpacked first",
-    b"XDF:": "an XDF stream file, which has to be exported as EDF first",
-    b"\x89HDF": "an HDF5 file, which has to be saved as EDF or with MATLAB's save -v7 first",
-    b"MATLAB 7.3": "a MATLAB 7.3 file, which has to be saved with MATLAB's save -v7 first",
-    b"RIFF": "a sound, film or ANT eego file, which has to be exported as EDF first",
+    b"%PDF": english.FILE_PDF,
+    b"\xff\xd8\xff": english.FILE_PICTURE,
+    b"\x89PNG": english.FILE_PICTURE,
+    b"GIF8": english.FILE_PICTURE,
+    b"\x1f\x8b": english.FILE_GZIP,
+    b"7z\xbc\xaf": english.FILE_7Z,
+    b"Rar!": english.FILE_RAR,
+    b"XDF:": english.FILE_XDF,
+    b"\x89HDF": english.FILE_HDF5,
+    b"MATLAB 7.3": english.FILE_MATLAB_73,
+    b"RIFF": english.FILE_RIFF,
 }
 _SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json"}
 _NAMED = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT"} | {
@@ -106,11 +105,11 @@ def recognise(path: Path) -> str:
         return "sidecar"
     for start, what in _NOT_READ.items():
         if head.startswith(start):
-            raise RecordingError(f"This is {what}. {READ}")
+            raise RecordingError(sentence(english.FILE_NOT_READ, what=what, kinds=english.FILE_KINDS))
     if _WEB_PAGE.match(head):
-        raise RecordingError("This is a web page or XML, not a recording; download the recording itself.")
+        raise RecordingError(sentence(english.FILE_WEB_PAGE))
     if suffix in _PICKLES or re.match(rb"\x80[\x02-\x05][\x8a-\x95\x63\x7d\x5d\x28\x58\x00}\]]", head):
-        raise RecordingError("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
+        raise RecordingError(sentence(english.FILE_PICKLE))
     return _kind(head, suffix)
 
 
@@ -125,13 +124,10 @@ def _kind(head: bytes, suffix: str) -> str:
     if suffix == ".raw" and re.match(rb"\x00\x00\x00[\x02-\x07]", head):
         return "EGI"
     if suffix in _NAMED:
-        raise RecordingError(
-            f"The file is named {suffix} but does not begin like {_NAMED[suffix]}: it is damaged, cut short or of "
-            "another kind; get the original again."
-        )
+        raise RecordingError(sentence(english.FILE_OTHER_THAN_NAMED, suffix=suffix, kind=_NAMED[suffix]))
     if not any(byte < 32 and byte not in b"\t\r\n" for byte in head):
         return "text"
-    raise RecordingError(f"This kind of file is not read. {READ}")
+    raise RecordingError(sentence(english.FILE_UNKNOWN, kinds=english.FILE_KINDS))
 
 
 def _tables(kinds: dict[Path, str]) -> list[Path]:
@@ -145,17 +141,17 @@ def _alone(files: Sequence[Path]) -> list[Path]:
     """Say which file is missing beside the sidecars that were given."""
     suffixes = {path.suffix.lower() for path in files}
     if any(path.read_bytes()[:1] == b"\x80" and path.suffix.lower() == ".dat" for path in files):
-        raise RecordingError("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
+        raise RecordingError(sentence(english.FILE_PICKLE))
     if ".fdt" in suffixes:
-        raise RecordingError("The .set file that belongs to the .fdt is missing; give both together.")
+        raise RecordingError(sentence(english.NO_SET))
     if suffixes & {".eeg", ".dat", ".vmrk"}:
-        raise RecordingError("The header file (.vhdr) is missing; give the .vhdr, .eeg and .vmrk files together.")
-    raise RecordingError(f"There is no recording among these files. {READ}")
+        raise RecordingError(sentence(english.NO_VHDR))
+    raise RecordingError(sentence(english.NO_RECORDING_AMONG, kinds=english.FILE_KINDS))
 
 
 def _only_one(candidates: Sequence[Path]) -> Path:
     if len(candidates) != 1:
-        raise RecordingError("These are the files of several recordings; give one recording at a time.")
+        raise RecordingError(sentence(english.SEVERAL_RECORDINGS))
     return candidates[0]
 
 
@@ -165,7 +161,4 @@ def _check_transfer(path: Path) -> None:
         content = file.read(2**22)
     feeds = content.count(b"\n")
     if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
-        raise RecordingError(
-            "The file was damaged on its way, by a transfer that changes line ends as if it were text; get the "
-            "original again, in binary mode."
-        )
+        raise RecordingError(sentence(english.FILE_TEXT_MODE))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from copilot.eeg import edf_header, montage
 from copilot.eeg.formats import Loaded, Source
 from copilot.eeg.recording import RecordingError
+from copilot.language import english, sentence
 
 BLOCK_S = 60
 """Seconds read at once: MNE reads 64-bit numbers, of which a long recording would fill the memory."""
@@ -49,7 +50,7 @@ def open_mne(path: Path, kind: str, files: Sequence[Path]) -> Source:
     except (RecordingError, MemoryError):
         raise
     except Exception as error:
-        raise RecordingError(_damaged(kind)) from error
+        raise _damaged(kind) from error
 
 
 def open_mff(folder: Path) -> Source:
@@ -61,17 +62,17 @@ def open_mff(folder: Path) -> Source:
     for file in folder.rglob("*.xml"):
         content = file.read_bytes()
         if b"<!ENTITY" in content or b"<!DOCTYPE" in content or b"\0" in content:  # zero bytes: UTF-16 could hide them
-            raise RecordingError("The .mff holds XML that is not EGI's; export it again.")
+            raise RecordingError(sentence(english.MFF_XML))
     try:
         return _source(mne.io.read_raw_egi(folder, verbose="ERROR"), "EGI")
     except MemoryError:
         raise
     except Exception as error:
-        raise RecordingError(_damaged("EGI .mff")) from error
+        raise _damaged("EGI .mff") from error
 
 
-def _damaged(kind: str) -> str:
-    return f"The {kind} file is damaged, cut short or of a variety that is not read; export it as EDF."
+def _damaged(kind: str) -> RecordingError:
+    return RecordingError(sentence(english.KIND_DAMAGED, kind=kind))
 
 
 def _source(raw: Any, kind: str, notes: tuple[str, ...] = ()) -> Source:
@@ -96,10 +97,10 @@ def _open_edf(path: Path, kind: str) -> Source:
     notes = list(header.notes)
     wanted = montage.find_electrodes(header.labels).rows
     if wanted and not header.record_s:
-        raise RecordingError("The header of the file is damaged (its records last no time); get the original again.")
+        raise edf_header.damaged(english.HEADER_NO_TIME)
     rates = sorted({header.samples[row] / header.record_s for row in wanted})
     if len(rates) > 1:
-        notes.append(f"Channels have different sampling rates; all were brought to {rates[-1]:g} Hz.")
+        notes.append(sentence(english.NOTE_RATES, rate=rates[-1]))
     load = partial(_load_edf, partial(read, path, verbose="ERROR"), header.labels)
     return Source(header.kind, header.labels, load, unit_stated=True, notes=tuple(notes))
 
@@ -128,11 +129,9 @@ def _brainvision_data(header: str, data_files: Sequence[Path]) -> tuple[Path, tu
             return file, ()
     likely = [file for file in data_files if file.suffix.lower() in (".eeg", ".dat")]
     if len(likely) == 1:
-        return likely[0], ("The header names its data file otherwise; the one given with it was used.",)
+        return likely[0], (sentence(english.NOTE_DATA_FILE),)
     shown = "".join(c for c in named if c.isprintable())[:80]
-    raise RecordingError(
-        f"The data file that the header names ({shown}) is missing; give .vhdr, .eeg and .vmrk together."
-    )
+    raise RecordingError(sentence(english.NO_DATA_FILE, name=shown))
 
 
 def _check_brainvision_length(header: str, size: int) -> None:
@@ -142,7 +141,7 @@ def _check_brainvision_length(header: str, size: int) -> None:
         return
     row = width * int(channels[0])
     if size % row or (points and size < row * int(points[0])):
-        raise RecordingError("The data file is shorter than its header says; get both files again.")
+        raise RecordingError(sentence(english.DATA_FILE_SHORT))
 
 
 def _entry(header: str, key: str) -> str:
@@ -158,4 +157,4 @@ def _open_fif(path: Path) -> Source:
         epochs = mne.read_epochs(path, proj=False, preload=True, verbose="ERROR")
         joined: npt.NDArray[np.float64] = np.concatenate(list(epochs.get_data(copy=False)), axis=1)
         raw = mne.io.RawArray(joined, epochs.info, verbose="ERROR")
-        return _source(raw, "FIF", (f"The recording is cut into {len(epochs)} epochs, which were joined.",))
+        return _source(raw, "FIF", (sentence(english.NOTE_EPOCHS, count=len(epochs)),))

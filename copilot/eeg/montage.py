@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from copilot.eeg import caps
+from copilot.language import english, sentence
 
 OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 """The 10-20 names that the 10-10 system replaced (Chatrian et al. 1985)."""
@@ -23,13 +24,13 @@ _REFERENCE_WORD = re.compile(
 """What may follow a hyphen although the channel is no bipolar derivation; a digit is how MNE numbers duplicates."""
 
 _KINDS = (
-    ("ECG", r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
-    ("eye movement", r"EOG|[HV]EO"),
-    ("muscle", r"EMG|CHIN"),
-    ("annotation", r"ANNOTATION"),
-    ("trigger", r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|DIN|PHOTIC"),
-    ("movement", r"ACC|GYR|MOTION"),
-    ("breathing", r"RESP|THOR|ABDO|FLOW|SPO2|SNORE"),
+    (english.CHANNEL_ECG, r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
+    (english.CHANNEL_EYE, r"EOG|[HV]EO"),
+    (english.CHANNEL_MUSCLE, r"EMG|CHIN"),
+    (english.CHANNEL_ANNOTATION, r"ANNOTATION"),
+    (english.CHANNEL_TRIGGER, r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|DIN|PHOTIC"),
+    (english.CHANNEL_MOVEMENT, r"ACC|GYR|MOTION"),
+    (english.CHANNEL_BREATHING, r"RESP|THOR|ABDO|FLOW|SPO2|SNORE"),
 )
 
 
@@ -42,11 +43,13 @@ class Electrodes:
         names: their standard names, no duplicates.
         notes: what was left out or assumed, plain sentences. Labels that are not electrodes are counted, never quoted:
             they are free text, in which a name may stand.
+        left_out: what was, by kind: ``("1 ECG", "2 reference")``.
     """
 
     rows: tuple[int, ...]
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 def find_electrodes(labels: Sequence[str]) -> Electrodes:
@@ -55,16 +58,16 @@ def find_electrodes(labels: Sequence[str]) -> Electrodes:
     cap = caps.recognise([_plain(label) for label in labels])
     if cap:
         found = [cap.names.get(_plain(label)) for label in labels]
-        notes.append(f"Channels are numbered as on {cap.title}; its usual places are assumed.")
+        notes.append(sentence(english.NOTE_CAP, cap=cap.title))
     else:
         shared = _shared_reference(labels)
         found = [standard_name(label, shared) for label in labels]
         if shared:
-            notes.append(f"All channels were recorded against {shared}, which is taken as their common reference.")
+            notes.append(sentence(english.NOTE_REFERENCE, name=shared))
     rows, names = _first_of_each(found, notes)
     if left_out := _left_out([label for label, name in zip(labels, found, strict=True) if name is None]):
-        notes.append(f"Left out, because they are not single scalp electrodes: {left_out}.")
-    return Electrodes(tuple(rows), tuple(names), tuple(notes))
+        notes.append(sentence(english.NOTE_LEFT_OUT, kinds=left_out))
+    return Electrodes(tuple(rows), tuple(names), tuple(notes), left_out)
 
 
 def standard_name(label: str, shared_reference: str | None = None) -> str | None:
@@ -124,19 +127,19 @@ def _first_of_each(found: Sequence[str | None], notes: list[str]) -> tuple[list[
             rows.append(row)
             names.append(name)
     if repeated:
-        notes.append(f"More than one channel is called {', '.join(sorted(repeated))}; the first of each is used.")
+        notes.append(sentence(english.NOTE_REPEATED, names=tuple(sorted(repeated))))
     return rows, names
 
 
-def _left_out(labels: Sequence[str]) -> str:
-    """Say what was left out: ``1 ECG, 2 reference``."""
-    return ", ".join(f"{count} {kind}" for kind, count in Counter(map(_kind, labels)).items())
+def _left_out(labels: Sequence[str]) -> tuple[str, ...]:
+    counts = Counter(map(_kind, labels))
+    return tuple(sentence(english.COUNTED, count=count, kind=kind) for kind, count in counts.items())
 
 
 def _kind(label: str) -> str:
     first, second = _halves(label)
     if _known(first) in REFERENCES:
-        return "reference"
+        return english.CHANNEL_REFERENCE
     if _known(first) and second:
-        return "bipolar"
-    return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), "other")
+        return english.CHANNEL_BIPOLAR
+    return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), english.CHANNEL_OTHER)

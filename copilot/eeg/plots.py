@@ -6,6 +6,7 @@ Figures are made without pyplot, so nothing is shared between two people's reque
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from copilot.eeg.caps import STANDARD
 from copilot.eeg.cleaning import Quality
 from copilot.eeg.features import BANDS_HZ
 from copilot.eeg.recording import Recording
 from copilot.eeg.simulate import TEN_TWENTY
+from copilot.language import Voice, english
 
 Floats = npt.NDArray[np.floating]
 
@@ -50,12 +53,14 @@ LIGHT = Theme("#ffffff", "#1f2937", "#ccd2da", "#1d4ed8", "#c2410c", "#fecaca")
 DARK = Theme("#0b0f19", "#e5e7eb", "#374151", "#60a5fa", "#fb923c", "#5b1f27")
 
 
-def signal_figure(raw: Recording, cleaned: Recording, quality: Quality, *, dark: bool = False) -> Figure:
+def signal_figure(
+    raw: Recording, cleaned: Recording, quality: Quality, *, dark: bool = False, language: str = "en"
+) -> Figure:
     """Ten seconds of the best stretch, a trace a channel: as read behind, cleaned in front, unusable seconds shaded.
 
     Traces are centred on their median and cut off where they would cross more than the next channel.
     """
-    theme = DARK if dark else LIGHT
+    theme, say = DARK if dark else LIGHT, Voice(language)
     bad = {c.name for c in quality.channels if c.flat or c.railed or c.noisy}
     names, start, step = _shown(raw, bad), _best_start(quality.clean), _spacing(cleaned)
     figure = _figure(theme, 1.1 + 0.24 * len(names))
@@ -70,29 +75,29 @@ def signal_figure(raw: Recording, cleaned: Recording, quality: Quality, *, dark:
             axes.plot(*_trace(cleaned, name, start, step, -row), color=colour, linewidth=0.8, zorder=2)
     _scale_bar(axes, start + WINDOW_S, step, theme)
     _label_signal(axes, names, bad, start, theme)
-    shown = "" if len(names) == len(raw.channels) else f", {len(names)} of {len(raw.channels)} electrodes"
-    axes.set_xlabel(f"seconds{shown}", color=theme.ink, fontsize=10)
-    _signal_legend(figure, quality, bad, bool(lost), theme)
-    return figure
+    words = english.AXIS_SECONDS if len(names) == len(raw.channels) else english.AXIS_SECONDS_OF
+    axes.set_xlabel(say(words, shown=len(names), total=len(raw.channels)), color=theme.ink, fontsize=10)
+    _signal_legend(figure, quality, bad, bool(lost), theme, say)
+    return lettered(figure, language)
 
 
-def band_power_figure(cleaned: Recording, quality: Quality, *, dark: bool = False) -> Figure:
+def band_power_figure(cleaned: Recording, quality: Quality, *, dark: bool = False, language: str = "en") -> Figure:
     """RMS of FACED's five bands over the scalp in the usable seconds; bars with fewer than 4 channels."""
-    theme = DARK if dark else LIGHT
+    theme, say = DARK if dark else LIGHT, Voice(language)
     powers = _band_rms(cleaned, quality)
     if len(cleaned.channels) < 4:
-        return _bars(powers, cleaned.channels, theme)
+        return lettered(_bars(powers, cleaned.channels, theme, say), language)
     figure = _figure(theme, 4.0)
     grid = figure.subplots(2, 3).ravel()
     for axes, (name, (low, high)), values in zip(grid, BANDS_HZ.items(), powers, strict=False):
         image = _scalp(axes, values, cleaned, theme)
-        span = f"{values.min():.1f} to {values.max():.1f} µV"
-        axes.set_title(f"{name.capitalize()}, {low:g}-{high:g} Hz\n{span}", fontsize=10, color=theme.ink)
+        span = {"low": low, "high": high, "least": values.min(), "most": values.max()}
+        axes.set_title(say(english.BAND_ON_SCALP, band=english.BANDS[name], **span), fontsize=10, color=theme.ink)
     grid[5].axis("off")
     bar = figure.colorbar(image, cax=grid[5].inset_axes((0.05, 0.55, 0.9, 0.07)), orientation="horizontal", ticks=[])
     bar.outline.set_edgecolor(theme.ink)
-    bar.set_label("weakest to strongest\nin each band", color=theme.ink, fontsize=10)
-    return figure
+    bar.set_label(say(english.BAND_COLOURS), color=theme.ink, fontsize=10)
+    return lettered(figure, language)
 
 
 def png(figure: Figure) -> bytes:
@@ -107,6 +112,25 @@ def _figure(theme: Theme, height: float) -> Figure:
     figure = Figure(figsize=(WIDTH_IN, height), facecolor=theme.paper, layout=layout)
     FigureCanvasAgg(figure)
     return figure
+
+
+def lettered(figure: Figure, language: str) -> Figure:
+    """The figure with letters for the characters of this language, beside matplotlib's own."""
+    if language == "zh":
+        for text in figure.findobj(Text):
+            text.set_fontfamily(["DejaVu Sans", _chinese_family()])
+    return figure
+
+
+@cache
+def _chinese_family() -> str:
+    """What matplotlib calls the Chinese font, once it knows it."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    from copilot.language.fonts import chinese_font
+
+    fontManager.addfont(chinese_font())
+    return str(FontProperties(fname=chinese_font()).get_name())
 
 
 def _shown(raw: Recording, bad: set[str]) -> list[str]:
@@ -157,18 +181,18 @@ def _label_signal(axes: Any, names: Sequence[str], bad: set[str], start: int, th
     axes.spines[:].set_visible(False)
 
 
-def _signal_legend(figure: Figure, quality: Quality, bad: set[str], any_lost: bool, theme: Theme) -> None:
+def _signal_legend(figure: Figure, quality: Quality, bad: set[str], any_lost: bool, theme: Theme, say: Voice) -> None:
     """Only what is in the figure."""
     entries: list[Line2D | Patch] = [
-        Line2D([], [], color=theme.faint, label="as read"),
-        Line2D([], [], color=theme.cleaned, label="cleaned"),
+        Line2D([], [], color=theme.faint, label=say(english.AS_READ)),
+        Line2D([], [], color=theme.cleaned, label=say(english.AS_CLEANED)),
     ]
     if bad:
         kept = any(c.interpolated for c in quality.channels)
-        words = "bad, estimated from neighbours" if kept else "bad, left out"
-        entries.append(Line2D([], [], color=theme.estimated, label=words))
+        words = english.BAD_ESTIMATED if kept else english.BAD_LEFT_OUT
+        entries.append(Line2D([], [], color=theme.estimated, label=say(words)))
     if any_lost:
-        entries.append(Patch(color=theme.unusable, label="unusable second"))
+        entries.append(Patch(color=theme.unusable, label=say(english.UNUSABLE_SECOND)))
     figure.legend(handles=entries, loc="outside upper left", ncols=2, frameon=False, fontsize=10, labelcolor=theme.ink)
 
 
@@ -196,16 +220,16 @@ def _scalp(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
     return image
 
 
-def _bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme) -> Figure:
+def _bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme, say: Voice) -> Figure:
     figure = _figure(theme, 3.0)
     axes = figure.add_subplot(facecolor=theme.paper)
     width = 0.8 / len(channels)
     for i, name in enumerate(channels):
         places = np.arange(len(powers)) + (i - (len(channels) - 1) / 2) * width
         axes.bar(places, [values[i] for values in powers], width * 0.9, label=name)
-    labels = [f"{name.capitalize()}\n{low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items()]
+    labels = [f"{say(english.BANDS[name])}\n{low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items()]
     axes.set_xticks(range(len(powers)), labels, fontsize=10)
-    axes.set_ylabel("µV (RMS)", color=theme.ink)
+    axes.set_ylabel(say(english.AXIS_MICROVOLTS), color=theme.ink)
     axes.tick_params(colors=theme.ink)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(theme.ink)

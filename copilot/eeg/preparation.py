@@ -20,6 +20,7 @@ from pathlib import Path
 
 from copilot.eeg.cleaning import Quality
 from copilot.eeg.recording import Recording, RecordingError
+from copilot.language import english, sentence
 
 HEARTBEAT_S = 0.1
 """No longer than this between two events, so that whoever listens can stop soon."""
@@ -156,25 +157,20 @@ def _take() -> _Worker:
 
 def _events(pipe: Connection, deadline: float) -> Iterator[Progress | Prepared]:
     """Pass the worker's events on, repeating the last progress while nothing new comes."""
-    last = Progress("read", 0.0, "opening the file")
+    last = Progress("read", 0.0, english.READING_BEGUN)
     while time.monotonic() < deadline:
         yield last
         try:
             event = pipe.recv() if pipe.poll(HEARTBEAT_S) else last
         except (EOFError, OSError) as error:
-            raise RecordingError(
-                "The recording could not be read within the memory allowed, or it crashed its reader; cut out the part "
-                "that matters or export it again."
-            ) from error
+            raise RecordingError(sentence(english.READER_DIED)) from error
         if isinstance(event, RecordingError):
             raise event
         if isinstance(event, Fault):
             _log.warning("Cleaning failed: %s at %s.", event.kind, event.place)
-            raise RecordingError(
-                "The signal could not be cleaned; cut out the part that matters or export it again, best as EDF."
-            )
+            raise RecordingError(sentence(english.CLEANING_FAILED))
         if isinstance(event, Prepared):
             yield event
             return
         last = event
-    raise RecordingError("Reading and cleaning the recording takes too long; cut out the part that matters.")
+    raise RecordingError(sentence(english.TOO_SLOW))

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from copilot.language import english, sentence
+
 MIN_SECONDS = 10
 MIN_CHANNELS = 4
 SFREQ_HZ = (100.0, 20000.0)
@@ -81,12 +83,9 @@ def read(
         except RecordingError:
             raise
         except MemoryError as error:
-            message = "The recording needs more memory than is allowed; cut out the part that matters."
-            raise RecordingError(message) from error
+            raise RecordingError(sentence(english.TOO_MUCH_MEMORY)) from error
         except Exception as error:  # whatever a reader stumbles over, the person needs one sentence
-            raise RecordingError(
-                "The file is damaged, cut short or of a kind that is not read; export it again, best as EDF."
-            ) from error
+            raise RecordingError(sentence(english.FILE_DAMAGED)) from error
 
 
 def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type: ignore[name-defined]  # noqa: F821
@@ -94,19 +93,16 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
 
     electrodes = montage.find_electrodes(source.labels)
     if len(electrodes.rows) < MIN_CHANNELS:
-        raise RecordingError(_too_few(len(electrodes.rows), electrodes.notes))
+        raise RecordingError(_too_few(len(electrodes.rows), electrodes.left_out))
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
-        raise RecordingError(
-            f"The recording lasts {data.shape[1] / sfreq:.1f} s; at least {MIN_SECONDS} s are needed, and two minutes "
-            "are better."
-        )
+        raise RecordingError(sentence(english.TOO_SHORT, seconds=data.shape[1] / sfreq, least=MIN_SECONDS))
     data, gaps = units.fill_gaps(data)
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     notes = [*source.notes, *electrodes.notes, *gaps, *scaled]
     if seconds > max_minutes * 60 + 1:
-        notes.append(f"Only the first {max_minutes} of {seconds / 60:.0f} minutes were read.")
+        notes.append(sentence(english.NOTE_MINUTES, most=max_minutes, minutes=seconds / 60))
     return Recording(
         np.ascontiguousarray(data, dtype=np.float32), float(sfreq), electrodes.names, source.kind, tuple(notes)
     )
@@ -114,16 +110,14 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
 
 def _check_rate(sfreq: float | None) -> None:
     if sfreq is not None and not SFREQ_HZ[0] <= sfreq <= SFREQ_HZ[1]:
-        raise RecordingError(
-            f"The sampling rate is {sfreq:g} Hz; from {SFREQ_HZ[0]:.0f} to {SFREQ_HZ[1]:.0f} Hz can be used, "
-            "so check the rate or export the recording again."
-        )
+        raise RecordingError(sentence(english.RATE_OUT_OF_RANGE, rate=sfreq, low=SFREQ_HZ[0], high=SFREQ_HZ[1]))
 
 
-def _too_few(count: int, notes: Sequence[str]) -> str:
-    left_out = "".join(f" ({note[0].lower()}{note[1:-1]})" for note in notes if note.startswith("Left out"))
-    found = f"only {count} EEG channels" if count > 1 else "only one EEG channel" if count else "no EEG channels"
-    return (
-        f"The file has {found} whose place on the scalp is known{left_out}; at least {MIN_CHANNELS} are needed, "
-        "named as in the 10-20 system and recorded against one reference."
+def _too_few(count: int, left_out: tuple[str, ...]) -> str:
+    found = (english.NO_ELECTRODES, english.ONE_ELECTRODE)[count] if count < 2 else english.FEW_ELECTRODES
+    return sentence(
+        english.TOO_FEW_ELECTRODES,
+        found=sentence(found, count=count),
+        left_out=sentence(english.LEFT_OUT_ASIDE, kinds=left_out) if left_out else "",
+        least=MIN_CHANNELS,
     )

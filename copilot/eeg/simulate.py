@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from copilot.eeg.caps import STANDARD
 from copilot.eeg.recording import Recording
+from copilot.language import english, sentence
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,18 +35,18 @@ class Example:
 
 EXAMPLES = {
     "eyes-closed": Example(
-        "Eyes closed (simulated)",
-        "Simulated: a relaxed person with closed eyes, strong 10 Hz alpha at the back of the head, good contact.",
+        english.EYES_CLOSED,
+        english.EYES_CLOSED_ABOUT,
         {"seconds": 90, "alpha_uv": 14, "blinks_per_minute": 1, "line_uv": 2, "seed": 1},
     ),
     "busy": Example(
-        "Eyes open, busy (simulated)",
-        "Simulated: an alert person with open eyes who blinks, little alpha and more fast activity at the front.",
+        english.EYES_OPEN,
+        english.EYES_OPEN_ABOUT,
         {"seconds": 90, "alpha_uv": 2, "beta_uv": 5, "muscle_uv": 4, "line_uv": 4, "seed": 2},
     ),
     "poor-contact": Example(
-        "Poor contact (simulated)",
-        "Simulated: four electrodes with bad contact, mains hum and many blinks, to see what the quality report says.",
+        english.POOR_CONTACT,
+        english.POOR_CONTACT_ABOUT,
         {
             **{"seconds": 90, "alpha_uv": 6, "blinks_per_minute": 25, "line_uv": 30, "muscle_uv": 10, "seed": 3},
             "bad_channels": {"T7": "noisy", "P4": "flat", "F8": "railed", "Fz": "noisy"},
@@ -103,7 +104,8 @@ def simulate(
     for name, kind in (bad_channels or {}).items():
         row = list(channels).index(name)
         data[row] = _spoilt(streams[6], data[row], sfreq, kind)
-    return Recording(data.astype(np.float32), float(sfreq), tuple(channels), "simulated", ("This EEG is simulated.",))
+    recording = Recording(data.astype(np.float32), float(sfreq), tuple(channels), english.KIND_SIMULATED)
+    return recording.noted(sentence(english.NOTE_SIMULATED))
 
 
 def example(name: str) -> Recording:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from copilot.eeg.recording import RecordingError
+from copilot.language import english, sentence
 
 MAX_MEMBERS = 1000
 MB = 2**20
@@ -27,9 +28,9 @@ def staged(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
     """
     files = [file for path in paths for file in _files(Path(path))]
     if not files:
-        raise RecordingError("No file was given; choose an EEG recording.")
+        raise RecordingError(sentence(english.NO_FILE))
     if any(source.stat().st_size == 0 for source, _ in files):
-        raise RecordingError("The file is empty (0 bytes); export or copy it again.")
+        raise RecordingError(sentence(english.FILE_EMPTY))
     _check_size(sum(source.stat().st_size for source, _ in files), max_mb)
     with tempfile.TemporaryDirectory(prefix="eeg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -50,12 +51,12 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     elif path.is_file():
         yield path, Path(path.name)
     else:
-        raise RecordingError("The file is not there; check its path.")
+        raise RecordingError(sentence(english.FILE_MISSING))
 
 
 def _place(source: Path, target: Path) -> None:
     if target.exists():
-        raise RecordingError("Two of the files have the same name; give only the files of one recording.")
+        raise RecordingError(sentence(english.FILES_SAME_NAME))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source.resolve(), target)
@@ -65,9 +66,7 @@ def _place(source: Path, target: Path) -> None:
 
 def _check_size(size: int, max_mb: int) -> None:
     if size > max_mb * MB:
-        raise RecordingError(
-            f"The recording has {size / MB:.0f} MB and at most {max_mb} MB are read; cut out the part that matters."
-        )
+        raise RecordingError(sentence(english.FILES_TOO_LARGE, megabytes=size / MB, most=max_mb))
 
 
 def _is_archive(path: Path, max_mb: int) -> bool:
@@ -79,10 +78,10 @@ def _is_archive(path: Path, max_mb: int) -> bool:
         with zipfile.ZipFile(path) as archive:
             members = {member.filename: member.file_size for member in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise RecordingError("The .zip is damaged or cut short; make it again.") from error
+        raise RecordingError(sentence(english.ZIP_DAMAGED)) from error
     _check_size(sum(members.values()), max_mb)
     if "[Content_Types].xml" in members:
-        raise RecordingError("This is an Office document, not EEG; save a table as .csv and give that.")
+        raise RecordingError(sentence(english.FILE_OFFICE))
     return not (members and all(name.endswith(".npy") for name in members))
 
 
@@ -91,13 +90,13 @@ def _unpack(path: Path, folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if _wanted(member)]
             if not members or len(members) > MAX_MEMBERS:
-                raise RecordingError("The .zip holds no files, or far too many; zip the files of one recording.")
+                raise RecordingError(sentence(english.ZIP_COUNT))
             for member in members:
                 _extract(archive, member, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         if isinstance(error, RecordingError):
             raise
-        raise RecordingError("The .zip is damaged or protected by a password; make it again without one.") from error
+        raise RecordingError(sentence(english.ZIP_LOCKED)) from error
 
 
 def _wanted(member: zipfile.ZipInfo) -> bool:
@@ -109,18 +108,18 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) ->
     """Write one member; ``zipfile`` never gives more bytes than the directory, whose sum was checked, promises."""
     relative = PurePosixPath(member.filename)
     if relative.is_absolute() or ".." in relative.parts or "\\" in member.filename or ":" in member.filename:
-        raise RecordingError("The .zip holds a path that leads out of it; zip the files of one recording only.")
+        raise RecordingError(sentence(english.ZIP_PATH))
     folders = relative.parts[:-1]
     kept = next(
         (i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders)
     )  # only an .mff keeps folders
     target = folder.joinpath(*relative.parts[kept:])
     if target.exists():
-        raise RecordingError("Two files in the .zip have the same name; zip the files of one recording only.")
+        raise RecordingError(sentence(english.ZIP_SAME_NAME))
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as source, target.open("xb") as file:
         head = source.read(8)
         if head.startswith(_ARCHIVES) and target.suffix.lower() != ".npz":
-            raise RecordingError("The .zip holds another archive; unpack that one first.")
+            raise RecordingError(sentence(english.ZIP_IN_ZIP))
         file.write(head)
         shutil.copyfileobj(source, file)

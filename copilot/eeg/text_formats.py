@@ -11,13 +11,13 @@ import pandas as pd
 from copilot.eeg import arrays, montage
 from copilot.eeg.formats import Source
 from copilot.eeg.recording import SFREQ_HZ, RecordingError
+from copilot.language import english, sentence
 
 MUSE_HZ = (256.0, 220.0)
 """What the headbands record at: Muse 2 and S, and Muse of 2014."""
 
 _TIME = re.compile(r"(?i)^\W*(time|timestamps?|t|secs?|seconds|ms|milliseconds|datetime|lsl_timestamp)(\W.*)?$")
 _INDEX = re.compile(r"(?i)^(index|sample|samples|sample.?index|counter|n|unnamed.*|)$")
-_DAMAGED = "The table is damaged or cut short; every line needs the same columns, one for each channel."
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def open_text(path: Path, files: Sequence[Path], sfreq: float | None, channels: 
         layout = _layout(head.splitlines())
         table = _table(path, layout)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise RecordingError(_DAMAGED) from error
+        raise RecordingError(sentence(english.TABLE_DAMAGED)) from error
     if head.lstrip().startswith("%") and "openbci" in head[:500].lower():
         return _openbci(table, head, layout.header, sfreq, channels)
     if any(str(name).startswith("RAW_TP9") for name in table.columns):
@@ -61,7 +61,7 @@ def _layout(lines: Sequence[str]) -> Layout:
     numbers = [_is_number(cell, decimal) for cell in re.split(rf"{separator}|\n", rows) if cell.strip()]
     columns = re.split(separator, first.strip())
     if len(columns) < 2 or sum(numbers) <= len(numbers) / 2:
-        raise RecordingError("This text is not a table of numbers; give one sample a line and one column a channel.")
+        raise RecordingError(sentence(english.TABLE_NO_NUMBERS))
     header = not all(_is_number(cell, decimal) for cell in columns if cell.strip())
     return Layout(separator, decimal, skip, header)
 
@@ -105,16 +105,10 @@ def _openbci(
         columns = list(table.columns[1:17] if table.shape[1] > 17 else table.columns[1:9])
     labels = list(channels or montage.OPENBCI[: len(columns)])
     if len(labels) != len(columns) or (not channels and len(columns) not in (8, 16)):
-        raise RecordingError(
-            f"The OpenBCI file has {len(columns)} channels and does not say where they are; state a name for each."
-        )
-    assumed = (
-        ""
-        if channels
-        else f"The file does not say where its {len(columns)} electrodes are; OpenBCI's usual places are assumed."
-    )
+        raise RecordingError(sentence(english.OPENBCI_NAMES, columns=len(columns)))
+    assumed = () if channels else (sentence(english.NOTE_OPENBCI, columns=len(columns)),)
     rate = sfreq if sfreq is not None else float(found[1]) if found else 250.0
-    return _signals("OpenBCI text", table[columns], rate, labels, *filter(None, [assumed]), stated=True)
+    return _signals(english.KIND_OPENBCI, table[columns], rate, labels, *assumed, stated=True)
 
 
 def _muse(table: pd.DataFrame) -> Source:
@@ -129,10 +123,7 @@ def _muse(table: pd.DataFrame) -> Source:
     lasts = (times.iloc[-1] - times.iloc[0]).total_seconds() if len(times) > 1 else 0.0
     rate = min(MUSE_HZ, key=lambda hz: abs(hz * lasts - len(times))) if lasts else MUSE_HZ[0]
     if lasts and not 0.85 < len(times) / lasts / rate < 1.15:
-        raise RecordingError(
-            f"Mind Monitor wrote {len(times) / lasts:.0f} lines a second and the headband measures {rate:.0f}; "
-            "set its recording interval to constant and record again."
-        )
+        raise RecordingError(sentence(english.MUSE_INTERVAL, lines=len(times) / lasts, rate=rate))
     return _signals("Muse CSV", signal[columns], rate, [str(name)[4:] for name in columns], stated=True)
 
 
@@ -148,15 +139,10 @@ def _plain(
     if rate is None and time is not None:
         rate = _rate(table[time], str(time))
     if rate is None or not names:
-        raise RecordingError(
-            "The table does not state its sampling rate or its channel names; give it a time column and a header line, "
-            "or state them."
-        )
+        raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
     if len(names) != len(columns):
-        raise RecordingError(
-            f"{len(names)} channel names do not fit {len(columns)} columns; state one name for each column."
-        )
-    return _signals("text table", table[columns], rate, names, stated=False)
+        raise RecordingError(sentence(english.TABLE_SHAPE, names=len(names), columns=len(columns)))
+    return _signals(english.KIND_TABLE, table[columns], rate, names, stated=False)
 
 
 def _rate(times: "pd.Series[float]", name: str) -> float | None:

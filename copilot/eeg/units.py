@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.recording import RecordingError
+from copilot.language import english, sentence
 
 Floats = npt.NDArray[np.float32]
 
@@ -12,7 +13,7 @@ SCALP_UV = (0.5, 500.0)
 NOISE_UV = 40.0
 """Above this, a signal as strong at 40 Hz and more as below 20 Hz is no EEG but bytes that are not samples."""
 MAX_MISSING = 0.05
-_SCALES = {1e6: "volts", 1e3: "millivolts", 1.0: "microvolts", 1e-3: "nanovolts"}
+_SCALES = {1e6: english.VOLTS, 1e3: english.MILLIVOLTS, 1.0: english.MICROVOLTS, 1e-3: english.NANOVOLTS}
 
 
 def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
@@ -25,15 +26,13 @@ def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
     if not missing.any():
         return data, ()
     if missing.mean() > MAX_MISSING or missing.all(axis=1).any():
-        raise RecordingError(
-            f"{missing.mean():.0%} of the values are missing or not numbers; export the recording again."
-        )
+        raise RecordingError(sentence(english.MISSING_VALUES, share=float(missing.mean())))
     data = data.copy()
     places = np.arange(data.shape[1])
     for row, gaps in zip(data, missing, strict=True):
         if gaps.any():
             row[gaps] = np.interp(places[gaps], places[~gaps], row[~gaps])
-    return data, (f"{missing.mean():.2%} of the values were missing and were bridged by straight lines.",)
+    return data, (sentence(english.NOTE_BRIDGED, share=float(missing.mean())),)
 
 
 def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tuple[str, ...]]:
@@ -50,21 +49,14 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
     """
     size, noise = _size_and_noise(data, sfreq)
     if size == 0:
-        raise RecordingError(
-            "Every channel is constant: nothing was recorded, or the export failed; record or export again."
-        )
+        raise RecordingError(sentence(english.NOTHING_RECORDED))
     scale = _scale(size, stated)
     if scale is None or (size * scale > NOISE_UV and noise > 0.5) or (stated and scale != 1 and noise > 0.3):
-        raise RecordingError(
-            "The values cannot be a scalp's in any unit, so the file is damaged or holds something else; "
-            "get the original again, or export it in microvolts."
-        )
+        raise RecordingError(sentence(english.NO_SCALP))
     if scale == 1:
-        return data, () if stated else ("The values were taken as microvolts, which fits their size.",)
+        return data, () if stated else (sentence(english.NOTE_MICROVOLTS),)
     note = (
-        f"The units that the file states do not fit its values, which were multiplied by {scale:g} to be microvolts."
-        if stated
-        else f"The values were taken as {_SCALES[scale]}, which fits their size, and scaled to microvolts."
+        sentence(english.NOTE_RESCALED, factor=scale) if stated else sentence(english.NOTE_SCALED, unit=_SCALES[scale])
     )
     return data * np.float32(scale), (note,)
 

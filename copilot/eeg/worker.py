@@ -18,6 +18,7 @@ from scipy.signal import resample_poly
 
 from copilot.eeg import arrays, cleaning, mne_formats, recording, text_formats  # noqa: F401 - imported before the job comes
 from copilot.eeg.preparation import Fault, Job, Prepared, Progress
+from copilot.language import english, sentence
 
 DRAWN_HZ = 250.0
 """Enough to draw the signal as read; more would only fill the pipe."""
@@ -37,11 +38,9 @@ def _result(pipe: Connection, job: Job) -> Prepared | recording.RecordingError |
     try:
         return _prepare(pipe, job)
     except recording.RecordingError as error:
-        return recording.RecordingError(str(error))  # without its cause, which may hold anything
+        return recording.RecordingError(*error.args)  # without its cause, which may hold anything
     except MemoryError:
-        return recording.RecordingError(
-            "The recording needs more memory than is allowed; cut out the part that matters."
-        )
+        return recording.RecordingError(sentence(english.TOO_MUCH_MEMORY))
     except Exception as error:  # reading has a sentence for whatever happens: this is cleaning
         last = traceback.extract_tb(error.__traceback__)[-1]
         return Fault(type(error).__name__, f"{last.filename}:{last.lineno}")
@@ -59,7 +58,7 @@ def _prepare(pipe: Connection, job: Job) -> Prepared:
     begun = time.monotonic()
     raw = recording.read(job.paths, **job.options)  # type: ignore[arg-type]
     read = time.monotonic()
-    pipe.send(Progress("read", 1.0, "read"))
+    pipe.send(Progress("read", 1.0, english.READING_DONE))
     cleaned, quality = cleaning.clean(raw, lambda share, words: pipe.send(Progress("clean", share, words)))
     return Prepared(_drawn(raw), cleaned, quality, read - begun, time.monotonic() - read)
 

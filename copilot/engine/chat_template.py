@@ -15,6 +15,7 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from copilot.engine.base import EngineError, Message
+from copilot.language import english, sentence
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -49,7 +50,7 @@ def render(template: str, messages: Sequence[Message], boundary_texts: dict[str,
         except TemplateError:  # many models refuse a system message
             text = _compile(template or CHATML).render(messages=_system_in_user(marked), **variables)
     except (TemplateError, TypeError, ValueError) as error:
-        raise EngineError(f"The model's chat template cannot be used ({error}); choose another model.") from error
+        raise EngineError(sentence(english.MODEL_TEMPLATE, reason=str(error))) from error
     parts = _MARKER.split(text)  # template, number, template, number, ..., template
     pieces = [Piece(messages[int(p)]["content"], False) if i % 2 else Piece(p, True) for i, p in enumerate(parts)]
     return [piece for piece in pieces if piece.text]

@@ -9,6 +9,7 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from copilot.engine.base import EngineError
+from copilot.language import english, sentence
 
 #: How often the caller gets a turn while the server is silent.
 TURN_SECONDS = 0.1
@@ -61,19 +62,16 @@ async def _talk(url: str, key: str, body: Mapping[str, Any], lines: "queue.Queue
             lines.put(line)
             empty = False
         if empty:
-            raise EngineError("The model server sent no answer; the conversation may be longer than its context.")
+            raise EngineError(sentence(english.SERVER_SILENT_AT_ONCE))
 
 
 def refused(status: int, text: str, model: str) -> EngineError:
     """The error for an answer that is an error; what the server itself says is quoted."""
     if status in (401, 403):
-        return EngineError("The model server refuses the key; set EEG_COPILOT_SERVER_KEY to one that it accepts.")
+        return EngineError(sentence(english.SERVER_KEY))
     if status == 404:
-        return EngineError(
-            f"The model server has no model {model!r}, or no chat at this address; "
-            "correct EEG_COPILOT_SERVER_MODEL or EEG_COPILOT_SERVER."
-        )
-    return EngineError(f"The model server reports an error: {status}, {_said(text)}.")
+        return EngineError(sentence(english.SERVER_NO_MODEL, model=model))
+    return EngineError(sentence(english.SERVER_ERROR, status=status, said=_said(text)))
 
 
 def _said(text: str) -> str:
@@ -84,15 +82,15 @@ def _said(text: str) -> str:
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except ValueError:
         pass
-    return " ".join(text.split())[:200].rstrip(".") or "no reason given"
+    return " ".join(text.split())[:200].rstrip(".") or english.SERVER_NO_REASON
 
 
 def _unreachable(url: str, error: Exception) -> EngineError:
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        return EngineError("EEG_COPILOT_SERVER is no address; it has to look like http://127.0.0.1:11434/v1.")
+        return EngineError(sentence(english.SERVER_ADDRESS))
     server = httpx.URL(url).netloc.decode()  # host and port only: the address may hold a password
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
-        return EngineError(f"No model server answers at {server}; start it or correct EEG_COPILOT_SERVER.")
+        return EngineError(sentence(english.SERVER_ABSENT, server=server))
     if isinstance(error, httpx.TimeoutException):
-        return EngineError(f"The model server at {server} has fallen silent; look at it and try again.")
-    return EngineError(f"The model server at {server} broke off its answer; look at it and try again.")
+        return EngineError(sentence(english.SERVER_SILENT, server=server))
+    return EngineError(sentence(english.SERVER_BROKE_OFF, server=server))

@@ -15,6 +15,7 @@ from copilot.engine import chat_template
 from copilot.engine.base import ContextError, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
 from copilot.engine.model_file import open_model_file
 from copilot.engine.native import BATCH, NativeModel
+from copilot.language import english, sentence
 
 #: The longest that a chunk of the prompt should take, since a stream stops only between chunks: a generator cannot be
 #: closed while it runs, so llama.cpp's abort callback would have nobody to call for it.
@@ -52,12 +53,9 @@ class LlamaEngine:
         try:
             self._native = NativeModel(path, threads=threads, context=context)
         except ValueError as error:
-            raise EngineError(
-                f"The model file {path.name} is damaged, incomplete or of a kind that this llama.cpp does not know; "
-                "copy it again or choose another."
-            ) from error
+            raise EngineError(sentence(english.MODEL_UNKNOWN, name=path.name)) from error
         except MemoryError as error:
-            raise EngineError(f"No memory for {context:,} tokens of context; lower EEG_COPILOT_CONTEXT.") from error
+            raise EngineError(sentence(english.MODEL_MEMORY, context=context)) from error
         if not file.chat_template:
             _log.warning("%s has no chat template; ChatML is used, and answers may be poor.", path.name)
         self._template = file.chat_template
@@ -142,14 +140,12 @@ class LlamaEngine:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise EngineError("The model has been closed; start the program again.")
+            raise EngineError(sentence(english.MODEL_CLOSED))
 
     def _check_room(self, tokens: int) -> None:
         if tokens > self._info.context:
-            remedy = "shorten the texts" + (" or raise EEG_COPILOT_CONTEXT" if self._may_grow else "")
-            raise ContextError(
-                f"This needs {tokens:,} tokens and the model's context holds {self._info.context:,}; {remedy}."
-            )
+            full = english.CONTEXT_FULL_FOR_NOW if self._may_grow else english.CONTEXT_FULL
+            raise ContextError(sentence(full, needed=tokens, context=self._info.context))
 
     def _prompt(self, messages: Sequence[Message], prefix: str) -> list[int]:
         """Tokens of the chat and the beginning of the answer; control tokens come from the template alone."""
@@ -186,7 +182,7 @@ class LlamaEngine:
         try:
             self._native.read(tokens)
         except RuntimeError as error:
-            raise EngineError("The model failed on this text; try again with a shorter one.") from error
+            raise EngineError(sentence(english.MODEL_FAILED)) from error
 
 
 def shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from copilot.engine.base import METADATA_PREFIX, EngineError
+from copilot.language import english, sentence
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -92,16 +93,16 @@ def open_model_file(path: Path) -> ModelFile:
         EngineError: there is no such file, it is no GGUF, its header is damaged, or no model's is as large.
     """
     if not path.is_file():
-        raise EngineError(f"There is no model file at {path}; set EEG_COPILOT_MODEL to a GGUF file.")
+        raise EngineError(sentence(english.NO_MODEL_FILE, path=str(path)))
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
-            raise EngineError(f"{path.name} is not a GGUF model file; set EEG_COPILOT_MODEL to one that is.")
+            raise EngineError(sentence(english.NOT_GGUF, name=path.name))
         length = min(path.stat().st_size, _LONGEST_HEADER)
         with mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as header:
             try:
                 return _Cursor(header).model_file(path)
             except (struct.error, ValueError, MemoryError, RecursionError) as error:
-                raise EngineError(f"The model file {path.name} is damaged or incomplete; copy it again.") from error
+                raise EngineError(sentence(english.MODEL_FILE_DAMAGED, name=path.name)) from error
 
 
 @lru_cache(maxsize=8)

@@ -1,6 +1,7 @@
 """Settings to an engine (see ``open_engine``)."""
 
 from copilot.engine.base import Engine, EngineError
+from copilot.language import english, sentence
 from copilot.settings import Settings
 
 
@@ -21,7 +22,5 @@ def open_engine(settings: Settings) -> Engine:
     try:
         from copilot.engine.llama import LlamaEngine
     except ImportError as error:
-        raise EngineError(
-            "The package llama-cpp-python is missing; install requirements.txt or set EEG_COPILOT_SERVER."
-        ) from error
+        raise EngineError(sentence(english.NO_LLAMA)) from error
     return LlamaEngine(settings.model, threads=settings.threads, context=settings.context)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from copilot.engine.base import EngineError, Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.engine.exchange import exchange, refused
+from copilot.language import english, sentence
 
 #: The most alternatives that the protocol gives for a token.
 TOP = 20
@@ -163,13 +164,13 @@ def label_logprobs(labels: Sequence[str], alternatives: Mapping[str, float]) -> 
         for i in meant:
             shares[i].append(logprob - np.log(len(meant)))
     if not any(shares):
-        raise EngineError("The server's model names none of the labels; set EEG_COPILOT_READOUT=decoder.")
+        raise EngineError(sentence(english.SERVER_NO_LABELS))
     floor = min(alternatives.values()) - FLOOR_MARGIN
     return np.array([np.logaddexp.reduce(share) if share else floor for share in shares])
 
 
 def _no_logprobs() -> EngineError:
-    return EngineError("The model server gives no probabilities; set EEG_COPILOT_READOUT=decoder.")
+    return EngineError(sentence(english.SERVER_NO_PROBABILITIES))
 
 
 def _tokens(text: str) -> list[dict[str, Any]]:
@@ -199,4 +200,4 @@ def _choice(text: str) -> dict[str, Any]:
             raise refused(500, text, "")
         return dict(next(iter(answer["choices"]), {}))
     except (ValueError, TypeError, KeyError) as error:
-        raise EngineError("The server does not speak OpenAI's chat protocol; correct EEG_COPILOT_SERVER.") from error
+        raise EngineError(sentence(english.SERVER_PROTOCOL)) from error

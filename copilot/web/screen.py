@@ -1,6 +1,7 @@
 """Events of one analysis turned into what changes on the page (see ``Screen.show``)."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,14 +16,21 @@ from copilot.analysis import (
     StageProgress,
 )
 from copilot.engine.base import Message, PromptProgress, Token, Waiting
+from copilot.language import Voice
+from copilot.language import english as words
 from copilot.reading import Reading, parse_answer
-from copilot.web import charts, words
+from copilot.record import pictures
+from copilot.record.pictures import Pictures
+from copilot.web import charts, panels
 from copilot.web.service import Ahead, Opening
 
 Update = dict[str, Any]
 
 #: Cards that appear as soon as there is something in them.
 CARDS = ("signal_card", "reading_card", "assessment_card", "chat_card", "record_card", "prompt_card")
+
+#: The page is drawn anew at most this often while text streams in, seconds.
+REDRAW_S = 0.05
 
 
 def show(html: str) -> Any:
@@ -40,17 +48,29 @@ def blank() -> Update:
         **dict.fromkeys(("signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"), ""),
         "empty_card": gr.update(visible=True),
         "chatbot": [],
-        "record": None,
+        **redrawn(),
     }
 
 
-class Screen:
-    """Remembers how far the analysis is, because events only say what is new."""
+def redrawn() -> Update:
+    """The record panel anew, from what the visit holds then."""
+    return {"panel": time.monotonic()}
 
-    def __init__(self, *, dark: bool = False) -> None:
-        self._dark = dark
+
+class Screen:
+    """Remembers how far the analysis is, because events only say what is new.
+
+    Args:
+        say: the visitor's language.
+        dark: whether their page is dark.
+    """
+
+    def __init__(self, say: Voice, *, dark: bool = False) -> None:
+        self._say, self._dark = say, dark
         self.messages: list[Message] = []
+        self.signal: SignalReady | None = None
         self.reading: Reading | None = None
+        self._drawn: Pictures | None = None
         self._progress: dict[str, float | None] = {}
         self._estimates: dict[str, float] = {}
         self._text = ""
@@ -58,31 +78,34 @@ class Screen:
     def show(self, event: Event | Ahead | Opening) -> Update:
         """What this event changes."""
         match event:
-            case Ahead() | Opening() | Waiting():
-                return self.waiting(status(event))
+            case Ahead() | Opening() | Waiting() | PromptProgress():
+                return self.waiting(status(self._say, event))
             case StageBegun(stage, estimate_s):
                 return self._begin(stage, estimate_s)
             case StageProgress(stage, fraction, detail):
                 self._progress[stage] = min(fraction, 0.99)
-                return self.waiting("", detail)
-            case PromptProgress():
-                return self.waiting("", status(event))
+                return self.waiting("", self._say(detail))
             case SignalReady():
-                return _signal(event, self._dark)
+                return self._signal(event)
             case PromptReady(messages):
                 self.messages = list(messages)
                 return {"prompt_card": gr.update(visible=True), "prompt": _transcript(messages)}
             case Token(text):
                 self._text += text
-                return {"assessment": charts.prose(*parse_answer(self._text), writing=True)}
+                return {"assessment": charts.prose(self._say, *parse_answer(self._text), writing=True)}
             case ReadingReady(reading, complete):
                 return self._read(reading, complete)
-            case RecordReady(record):
-                return {"record": record, "record_card": gr.update(visible=True)}
+            case RecordReady():
+                return {"record_card": gr.update(visible=True), **redrawn()}
+
+    def pictures(self) -> Pictures:
+        """The signal and its bands on white paper, as the record takes them along."""
+        assert self._drawn is not None
+        return self._draw(dark=False) if self._dark else self._drawn
 
     def waiting(self, status: str, detail: str = "") -> Update:
         """The stages, under a sentence that says what is being waited for."""
-        html = charts.stages(status, self._progress, self._estimates, detail)
+        html = panels.stages(self._say, status, self._progress, self._estimates, detail)
         return {"progress": show(html), "empty_card": gr.update(visible=False)}
 
     def _begin(self, stage: str, estimate_s: float) -> Update:
@@ -90,55 +113,75 @@ class Screen:
         self._estimates[stage] = estimate_s
         return self.waiting("")
 
+    def _signal(self, event: SignalReady) -> Update:
+        """Both pictures and the quality report."""
+        self.signal, say = event, self._say
+        drawn = self._drawn = self._draw(dark=self._dark)
+        done = map(say, (*event.quality.sentences, *event.cleaned.notes))
+        return {
+            "signal_card": gr.update(visible=True),
+            "quality": charts.quality(say, event.quality),
+            "signal": charts.picture(drawn.signal, say(words.SIGNAL_ALT)),
+            "bands": charts.picture(drawn.bands, say(words.BANDS_ALT)),
+            "done": panels.subheading(say(words.DONE)) + panels.sentences(done),
+        }
+
+    def _draw(self, *, dark: bool) -> Pictures:
+        assert self.signal is not None
+        raw, cleaned, quality = self.signal.raw, self.signal.cleaned, self.signal.quality
+        return pictures.draw(raw, cleaned, quality, self._say.language, dark=dark)
+
     def _read(self, reading: Reading, complete: bool) -> Update:
         self.reading = reading
+        told = {"reading": charts.reading(self._say, reading)}
         if not complete:
             cards = {card: gr.update(visible=True) for card in ("reading_card", "assessment_card")}
-            return {**cards, "reading": charts.reading(reading), "assessment": charts.prose("", (), writing=True)}
+            return {**cards, **told, "assessment": charts.prose(self._say, "", (), writing=True)}
         return {
-            "reading": charts.reading(reading),
-            "assessment": charts.prose(reading.assessment, reading.suggestions),
+            **told,
+            "assessment": charts.prose(self._say, reading.assessment, reading.suggestions),
             "chat_card": gr.update(visible=True),
-            "progress": show(charts.said(_took(reading.timings))),
+            "progress": show(panels.said(_took(self._say, reading.timings))),
         }
 
 
-def status(event: object) -> str:
+def joined(events: Iterable[Any]) -> Iterator[Any]:
+    """The same events with tokens joined: to draw the page for each of them would slow the model down."""
+    text, drawn = "", 0.0
+    for event in events:
+        if isinstance(event, Token):
+            text += event.text
+            if time.monotonic() - drawn < REDRAW_S:
+                continue
+        if text:
+            yield Token(text)
+            text, drawn = "", time.monotonic()
+        if not isinstance(event, Token):
+            yield event
+    if text:
+        yield Token(text)
+
+
+def status(say: Voice, event: object) -> str:
     """The sentence that says what is being waited for, or nothing."""
     match event:
         case Ahead(0):
             return ""
         case Ahead(1):
-            return words.AHEAD_ONE
+            return say(words.AHEAD_ONE)
         case Ahead(count):
-            return words.AHEAD_MANY.format(count=count)
+            return say(words.AHEAD_MANY, count=count)
         case Opening():
-            return words.OPENING
+            return say(words.OPENING)
         case Waiting():
-            return words.BUSY
+            return say(words.BUSY)
         case PromptProgress(done, total):
-            return words.READING_PROMPT.format(done=done, total=total)
+            return say(words.READING_PROMPT, done=done, total=total)
     return ""
 
 
-def _took(timings: Mapping[str, float]) -> str:
-    return words.TOOK.format(total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
-
-
-def _signal(event: SignalReady, dark: bool) -> Update:
-    """Both pictures and the quality report."""
-    from copilot.eeg import plots  # matplotlib takes a second to import: not before the first page
-
-    raw, cleaned, quality = event.raw, event.cleaned, event.quality
-    signal = plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark))
-    bands = plots.png(plots.band_power_figure(cleaned, quality, dark=dark))
-    return {
-        "signal_card": gr.update(visible=True),
-        "quality": charts.quality(quality),
-        "signal": charts.picture(signal, words.SIGNAL_ALT),
-        "bands": charts.picture(bands, words.BANDS_ALT),
-        "done": charts.subheading(words.DONE) + charts.sentences((*quality.sentences, *cleaned.notes)),
-    }
+def _took(say: Voice, timings: Mapping[str, float]) -> str:
+    return say(words.TOOK, total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
 
 
 def _transcript(messages: Sequence[Message]) -> str:

@@ -1,21 +1,28 @@
 """What all visitors share: the settings, one model opened in the background, and the line in front of it.
 
-Nothing of any visitor is kept here but the place of an anonymous ticket in the line.
+Nothing of any visitor is kept here but the place of an anonymous ticket in the line, and, where there is a store,
+what they ask it to keep.
 """
 
 import importlib
+import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from copilot.eeg import preparation
 from copilot.eeg.decoder import Decoder
 from copilot.engine.base import Engine
+from copilot.record.store import Store, StoreError
 from copilot.settings import Settings
 
 Event = TypeVar("Event")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,18 @@ class Service:
     Args:
         settings: of this process.
         open_engine: opens the language model; called once, in the background.
+
+    Attributes:
+        store: where records are kept, or None where that is off.
+
+    Raises:
+        StoreError: the store cannot be opened.
     """
 
     def __init__(self, settings: Settings, open_engine: Callable[[Settings], Engine]) -> None:
         self.settings = settings
         # A server has its own queue and serves several; this machine's cores serve one at a time.
+        self.store = _store(settings)
         self.line = Line(places=4 if settings.server else 1)
         self._open_engine = open_engine
         self._opened: Future[tuple[Engine, Decoder]] = Future()
@@ -89,6 +103,8 @@ class Service:
     def start(self) -> None:
         """Open the model and import what drawing and cleaning need, behind the first page."""
         threading.Thread(target=self._open, name="open model", daemon=True).start()
+        if self.store:
+            threading.Thread(target=self._expire, args=[self.store], name="expire records", daemon=True).start()
 
     def opened(self) -> Iterator[Opening]:
         """Wait until the model is open (or could not be opened)."""
@@ -104,6 +120,15 @@ class Service:
         """
         return self._opened.result()
 
+    def _expire(self, store: Store) -> None:
+        """Delete what has been kept long enough, now and every hour."""
+        while True:
+            try:
+                store.expire(self.settings.keep_days, datetime.now(UTC))
+            except StoreError:  # busy or out of reach: in an hour again
+                log.warning("Old records could not be deleted.")
+            time.sleep(3600)
+
     def _open(self) -> None:
         try:
             preparation.warm_up()
@@ -112,3 +137,9 @@ class Service:
             self._opened.set_exception(error)
         for module in ("mne", "copilot.eeg.plots"):  # they take seconds: now, while the visitor reads the notice
             importlib.import_module(module)
+
+
+def _store(settings: Settings) -> Store | None:
+    if not settings.store:
+        return None
+    return Store(settings.data)

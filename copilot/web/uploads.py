@@ -13,7 +13,8 @@ from typing import Any
 
 from copilot.eeg.recording import RecordingError
 from copilot.eeg.staging import MB
-from copilot.web import words
+from copilot.language import english as words
+from copilot.language import sentence
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachmen
     try:
         size = sum(path.stat().st_size for path in paths) / MB
         if size > max_mb:
-            raise RecordingError(words.TOO_LARGE.format(size=size, most=max_mb))
+            raise RecordingError(sentence(words.TOO_LARGE, size=size, most=max_mb))
         return tuple(Attachment(_believed(name, path), path.read_bytes()) for path, name in paths.items())
     finally:
         for path in paths:

@@ -5,10 +5,14 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from copilot.eeg.recording import RecordingError
+from copilot.eeg.recording import Recording, RecordingError
 from copilot.engine.base import Message
+from copilot.language import english as words
+from copilot.language import sentence
 from copilot.person import MAX_AGE, Person, PersonError
-from copilot.web import words
+from copilot.record.particulars import Particulars
+from copilot.record.pictures import Pictures
+from copilot.record.record import Record, digest
 from copilot.web.screen import Update
 from copilot.web.uploads import Attachment
 
@@ -25,14 +29,41 @@ class Visit:
         baselines: uploaded recordings of the same person, one file each.
         opening: the messages of the reading: system, prompt, answer; empty before there is one.
         turns: the chat about it.
+        record: as far as it has been reviewed.
+        pictures: that go with the record.
+        cleaned: the signal, only where records can be kept.
+        reviewer: name and role, as typed last.
+        kept_at: when the record was last kept on this machine, empty where it is not.
+        not_kept: why a later change could not be kept.
+        saved: digest of the record as it was last kept or downloaded.
+        panel: token of the record panel as it was drawn last.
     """
 
     recording: tuple[Attachment, ...] = ()
     baselines: tuple[Attachment, ...] = ()
     opening: list[Message] = field(default_factory=list)
     turns: list[Message] = field(default_factory=list)
+    record: Record | None = None
+    pictures: Pictures | None = None
+    cleaned: Recording | None = None
+    reviewer: tuple[str, str] = ("", "")
+    kept_at: str = ""
+    not_kept: str = ""
+    saved: str = ""
+    panel: float = 0.0
     _run: int = 0
     _last_word: Callable[[], Update] = dict
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether a clinician's work on the record would be lost with this page."""
+        return self.record is not None and bool(self.record.history) and digest(self.record) != self.saved
+
+    def forget_reading(self) -> None:
+        """What was said about an earlier recording."""
+        self.opening, self.turns = [], []
+        self.record = self.pictures = self.cleaned = None
+        self.kept_at = self.not_kept = self.saved = ""
 
     def halt(self, last_word: Callable[[], Update]) -> Update:
         """End what is running; ``last_word`` makes what the page shows then.
@@ -68,6 +99,10 @@ class Form:
     source: str = OWN
     sfreq: str = ""
     channels: str = ""
+    name: str = ""
+    number: str = ""
+    laboratory: str = ""
+    expenses: str = ""
     dark: bool = False
 
     def person(self) -> Person:
@@ -78,8 +113,16 @@ class Form:
         """
         age = (self.age or "").strip()
         if age and not age.isdecimal():
-            raise PersonError(words.NOT_AN_AGE.format(age=age, most=MAX_AGE))
+            raise PersonError(sentence(words.NOT_AN_AGE, age=age, most=MAX_AGE))
         return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
+
+    def particulars(self) -> Particulars:
+        """What is meant for the record alone.
+
+        Raises:
+            PersonError: a text is too long.
+        """
+        return Particulars(self.name or "", self.number or "", self.laboratory or "", self.expenses or "")
 
     def samples_a_second(self) -> float | None:
         """The sampling rate in Hz, if given.
@@ -91,7 +134,7 @@ class Form:
         if not text:
             return None
         if not re.fullmatch(r"\d{1,6}([.,]\d{1,6})?", text) or (rate := float(text.replace(",", "."))) == 0:
-            raise RecordingError(words.NOT_A_RATE.format(rate=text))
+            raise RecordingError(sentence(words.NOT_A_RATE, rate=text))
         return rate
 
     def channel_names(self) -> list[str] | None:

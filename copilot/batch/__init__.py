@@ -1,0 +1,1 @@
+"""A folder of recordings to records and one summary: ``python -m copilot batch FOLDER --out DIR``."""

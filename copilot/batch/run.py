@@ -1,0 +1,137 @@
+"""A folder of recordings to records and one summary (see ``run``).
+
+The same command again goes on where it was: what failed or is missing is read, and what was made from another file,
+person, model or setting is made again.
+"""
+
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from copilot.batch import people, processes, results, summary
+from copilot.batch.fingerprint import fingerprint, made_with
+from copilot.batch.reader import BatchError, Outcome, Task
+from copilot.eeg import folders
+from copilot.language import Voice, english, sentence
+from copilot.settings import Settings
+
+
+def run(
+    folder: Path, out: Path, settings: Settings, *, table: Path | None = None, workers: int = 0, ray: str = ""
+) -> str:
+    """Read every recording of a folder; one bad file never stops the rest.
+
+    Args:
+        folder: of recordings, plain or BIDS.
+        out: folder for records and summary; see ``results``.
+        settings: as for one recording.
+        table: of people; by default the ``participants.tsv`` in the folder, if there is one; see ``people``.
+        workers: readers at once; 0: as many as there are cores and memory for.
+        ray: address of a Ray cluster whose machines read instead of this one; see ``cluster``.
+
+    Returns:
+        What came of it, in a sentence.
+
+    Raises:
+        BatchError, EngineError, DecoderError: it cannot begin or go on; what is finished stays.
+    """
+    table = table or _participants(folder)
+    paths = {path.relative_to(folder).as_posix(): path for path in _recordings(folder, out, table)}
+    given, faults = people.read(table, list(paths))
+    made = made_with(settings)
+    with results.opened(out) as kept:
+        numbers = kept.numbers(list(paths))
+        tasks = [_task(numbers[name], name, paths, given[name]) for name in paths]
+        batch = _Batch(tasks, kept, Voice(settings.language or "en"))
+        try:
+            batch.look(made)
+            batch.follow(_read(batch.waiting(), settings, workers, ray, kept.scratch))
+        except KeyboardInterrupt:
+            raise BatchError(sentence(english.BATCH_STOPPED, done=batch.done, total=len(tasks))) from None
+        finally:
+            in_order = sorted(paths, key=lambda name: numbers[name])
+            rows = [summary.Row(numbers[n], batch.outcomes.get(numbers[n]), given[n].remarks) for n in in_order]
+            summary.write(kept, rows, faults, batch.say)
+    return batch.say(english.BATCH_DONE, done=batch.done, total=len(tasks), folder=str(out))
+
+
+class _Batch:
+    """What has become of each recording so far."""
+
+    def __init__(self, tasks: Sequence[Task], kept: results.Results, say: Voice) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self.say = say
+        self._tasks, self._kept = tasks, kept
+        self._fingerprints: dict[int, str] = {}
+
+    @property
+    def done(self) -> int:
+        """How many recordings have their record."""
+        return sum(outcome.record is not None for outcome in self.outcomes.values())
+
+    def waiting(self) -> list[Task]:
+        """What is still to be read."""
+        return [task for task in self._tasks if task.number not in self.outcomes]
+
+    def look(self, made: Mapping[str, object]) -> None:
+        """Find what earlier runs finished, for which every file is read once."""
+        with _bar(self.say(english.BATCH_LOOKING), len(self._tasks)) as bar:
+            for task in self._tasks:
+                try:
+                    self._fingerprints[task.number] = fingerprint(task, made)
+                    outcome = self._kept.finished(task.number, self._fingerprints[task.number])
+                except OSError as error:
+                    outcome = Outcome(task.number, None, sentence(english.BATCH_NOT_READ, why=error.strerror))
+                if outcome:
+                    self.outcomes[task.number] = outcome
+                bar.update()
+
+    def follow(self, outcomes: Generator[Outcome]) -> None:
+        """Keep every outcome as it comes."""
+        already, total = len(self.outcomes), len(self._tasks)
+        with closing(outcomes), _bar(self.say(english.BATCH_READING), total, already) as bar:
+            for outcome in outcomes:
+                self.outcomes[outcome.number] = outcome
+                if outcome.record:
+                    self._kept.keep(outcome, self._fingerprints[outcome.number])
+                else:
+                    bar.write(f"{outcome.number:04}: {self.say(outcome.reason)}", file=sys.stderr)
+                bar.update()
+
+
+def _participants(folder: Path) -> Path | None:
+    table = folder / "participants.tsv"
+    return table if table.is_file() else None
+
+
+def _recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
+    if not folder.is_dir():
+        raise BatchError(sentence(english.BATCH_NOT_A_FOLDER, folder=str(folder)))
+    found = folders.recordings(folder, leave_out=[out, *([table] if table else [])])
+    if not found:
+        raise BatchError(sentence(english.BATCH_NO_RECORDINGS, folder=str(folder)))
+    return found
+
+
+def _task(number: int, name: str, paths: Mapping[str, Path], given: people.Given) -> Task:
+    baselines = tuple(paths[other].absolute() for other in given.baselines)
+    files = folders.with_companions(paths[name].absolute())
+    return Task(number, files, given.person, given.particulars, baselines)
+
+
+def _read(tasks: Sequence[Task], settings: Settings, workers: int, ray: str, scratch: Path) -> Generator[Outcome]:
+    if ray and tasks:
+        from copilot.batch import cluster
+
+        return cluster.outcomes(tasks, settings, workers, ray)
+    return processes.outcomes(tasks, settings, workers or processes.how_many(settings), scratch)
+
+
+def _bar(doing: str, total: int, already: int = 0) -> Any:
+    """A bar with an estimate on standard error; away from a terminal a line every half minute."""
+    from tqdm import tqdm
+
+    often = 0.2 if sys.stderr.isatty() else 30
+    return tqdm(desc=doing, total=total, initial=already, mininterval=often, delay=2, leave=False)

@@ -1,0 +1,160 @@
+"""What a batch came to: ``summary.csv`` for programs, ``summary.md`` and ``summary.png`` for people (see ``write``).
+
+Recordings go by their number: names of files may hold names of people.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+
+from copilot import NOTICE, emotions
+from copilot.batch import chart
+from copilot.batch.reader import Outcome
+from copilot.batch.results import Results
+from copilot.language import Voice, english
+from copilot.record.drafting import SOFTWARE, percent
+from copilot.record.record import Findings
+
+DONE, FAILED, WAITING = "done", "failed", "waiting"
+TRUSTS = ("good", "fair", "poor")
+COLUMNS = (
+    *("number", "status", "reason", "remarks", "quality", "clean_share", "emotion", "confidence"),
+    *emotions.EMOTIONS,
+    *(*(f"class_{name}" for name in emotions.THREE_CLASSES), "valence", "calibrated"),
+    *("seconds_taken", "worker", "model", "model_sha256"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recording: its number, what became of it (None: not read yet), and what there is to say about the person."""
+
+    number: int
+    outcome: Outcome | None
+    remarks: tuple[str, ...]
+
+    @property
+    def status(self) -> str:
+        """``done``, ``failed`` or ``waiting``."""
+        if self.outcome is None:
+            return WAITING
+        return DONE if self.outcome.record else FAILED
+
+    @property
+    def findings(self) -> Findings | None:
+        """The numbers of its record."""
+        return self.outcome.record.findings if self.outcome and self.outcome.record else None
+
+
+def write(results: Results, rows: Sequence[Row], faults: Sequence[str], say: Voice) -> None:
+    """Write table, text and picture.
+
+    Args:
+        results: the folder to write them to.
+        rows: one a recording, in the order to show them.
+        faults: of the table of people as a whole, plain sentences.
+        say: in which language.
+
+    Raises:
+        BatchError: the disk refuses.
+    """
+    results.write_table("summary.csv", COLUMNS, (_cells(row, say) for row in rows))
+    relied_on = [row.findings for row in rows if row.findings and row.findings.trust != "poor"]
+    results.write("summary.png", chart.draw(_counts(relied_on), _trusts(rows), say))
+    results.write("summary.md", ("\n".join(_lines(rows, relied_on, faults, say)) + "\n").encode())
+
+
+def _cells(row: Row, say: Voice) -> dict[str, object]:
+    cells: dict[str, object] = {"number": f"{row.number:04}", "status": row.status}
+    cells["remarks"] = " ".join(map(say, row.remarks))
+    outcome, findings = row.outcome, row.findings
+    if outcome:
+        cells |= {"reason": say(outcome.reason), "worker": outcome.worker, "seconds_taken": f"{outcome.seconds:.1f}"}
+    if outcome and outcome.record and findings:
+        probabilities = findings.probabilities
+        classes = (f"class_{name}" for name in emotions.THREE_CLASSES)
+        cells |= {name: f"{p:.4f}" for name, p in zip(emotions.EMOTIONS, probabilities, strict=True)}
+        cells |= {name: f"{p:.4f}" for name, p in zip(classes, emotions.three_classes(probabilities), strict=True)}
+        cells |= {"valence": f"{emotions.valence(probabilities):.4f}", "emotion": emotions.top(probabilities)}
+        cells |= {"confidence": findings.confidence, "calibrated": findings.calibrated, "quality": findings.trust}
+        cells |= {"clean_share": f"{_clean_share(findings):.3f}"}
+        cells |= {"model": outcome.record.model, "model_sha256": outcome.record.model_sha256}
+    return cells
+
+
+def _clean_share(findings: Findings) -> float:
+    return findings.clean_seconds / findings.seconds if findings.seconds else 0.0
+
+
+def _counts(relied_on: Sequence[Findings]) -> chart.Counts:
+    """How often each emotion was the most probable, by how far it stood out."""
+    counted = Counter((emotions.top(found.probabilities), found.confidence) for found in relied_on)
+    return {name: {how: counted[name, how] for how in emotions.CONFIDENCES} for name in emotions.EMOTIONS}
+
+
+def _trusts(rows: Sequence[Row]) -> dict[str, int]:
+    counted = Counter(row.findings.trust for row in rows if row.findings)
+    return {trust: counted[trust] for trust in TRUSTS}
+
+
+def _lines(rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[str], say: Voice) -> Iterator[str]:
+    """The text, part by part; everything in it is this program's own words and numbers."""
+    status = Counter(row.status for row in rows)
+    counts = {"total": len(rows), "done": status[DONE], "failed": status[FAILED], "waiting": status[WAITING]}
+    calibrated = relied_on and all(found.calibrated for found in relied_on)
+    yield from (f"# {say(english.BATCH_TITLE)}", "", f"**{say(NOTICE)}**", "", say(english.BATCH_COUNTS, **counts), "")
+    yield from (f"- {say(english.BATCH_DRAFTS)}", f"- {say(english.BATCH_CARE)}", f"- {say(english.BATCH_SOURCES)}")
+    yield f"- {say(english.CALIBRATED if calibrated else english.NOT_CALIBRATED)}"
+    if status[DONE]:
+        yield from ("", f"![{say(english.BATCH_CHART)}](summary.png)", "")
+        yield from _emotions(relied_on, say)
+        yield from _quality(rows, say)
+    failed = [(row.number, row.outcome.reason) for row in rows if row.outcome and row.status == FAILED]
+    yield from _listed(english.BATCH_FAILED, english.BATCH_REASON, failed, say)
+    remarks = [(row.number, remark) for row in rows for remark in row.remarks]
+    yield from _listed(english.BATCH_REMARKS, english.BATCH_REMARK, remarks, say)
+    if faults:
+        yield from ("", f"## {say(english.BATCH_TABLE)}", "", *(f"- {say(fault)}" for fault in faults))
+    yield from _made(rows, say)
+
+
+def _emotions(relied_on: Sequence[Findings], say: Voice) -> Iterator[str]:
+    yield from (f"## {say(english.BATCH_EMOTIONS)}", "", say(english.BATCH_EMOTIONS_OVER, count=len(relied_on)), "")
+    heads = (english.BATCH_EMOTION, *english.BATCH_CONFIDENCE.values(), english.BATCH_MEAN)
+    rows = []
+    for place, (name, counted) in enumerate(_counts(relied_on).items()):
+        average = percent(mean(found.probabilities[place] for found in relied_on)) if relied_on else ""
+        rows.append((say(name), *(str(counted[how]) for how in english.BATCH_CONFIDENCE), average))
+    yield from _table([say(head) for head in heads], rows)
+
+
+def _quality(rows: Sequence[Row], say: Voice) -> Iterator[str]:
+    yield from ("", f"## {say(english.BATCH_QUALITY)}", "")
+    counted = [(say(trust), str(count)) for trust, count in _trusts(rows).items()]
+    yield from _table([say(english.BATCH_QUALITY), say(english.BATCH_RECORDINGS)], counted)
+    share = median(_clean_share(row.findings) for row in rows if row.findings)
+    yield from ("", f"{say(english.BATCH_CLEAN)}: {percent(share)}")
+
+
+def _listed(title: str, head: str, numbered: Sequence[tuple[int, str]], say: Voice) -> Iterator[str]:
+    if numbered:
+        yield from ("", f"## {say(title)}", "")
+        cells = [(f"{number:04}", say(text)) for number, text in numbered]
+        yield from _table([say(english.BATCH_NUMBER), say(head)], cells)
+
+
+def _made(rows: Sequence[Row], say: Voice) -> Iterator[str]:
+    outcomes = [row.outcome for row in rows if row.outcome and row.outcome.record]
+    records = [outcome.record for outcome in outcomes if outcome.record]
+    yield from ("", f"## {say(english.BATCH_MADE)}", "", f"- {say(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
+    for model, sha256 in sorted({(record.model, record.model_sha256) for record in records}):
+        yield f"- {say(english.ABOUT_MODEL)}: {model}"
+        yield f"- {say(english.ABOUT_MODEL_FILE)}: {sha256 or say(english.ABOUT_REMOTE)}"
+    if outcomes:
+        yield f"- {say(english.BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for cells in (heads, ["---"] * len(heads), *rows):
+        yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

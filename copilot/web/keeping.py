@@ -1,0 +1,60 @@
+"""The visit's record on its way into the store, and what the record panel says about that."""
+
+import io
+import time
+from datetime import UTC, datetime
+
+import gradio as gr
+import numpy as np
+
+from copilot.eeg.recording import Recording
+from copilot.language import Voice
+from copilot.record.record import Record, digest, timestamp
+from copilot.web import panels, record_html
+from copilot.web.errors import explain
+from copilot.web.screen import Update, show
+from copilot.web.service import Service
+from copilot.web.visit import Visit
+
+
+def save(service: Service, visit: Visit, *, with_signal: bool = False) -> None:
+    """Write the visit's record into the store.
+
+    Raises:
+        StoreError: it cannot be kept, or somebody else changed it meanwhile.
+    """
+    assert service.store is not None
+    assert visit.record is not None
+    signal = _archive(visit.cleaned) if with_signal and visit.cleaned else None
+    service.store.save(visit.record, visit.pictures, signal)
+    visit.kept_at, visit.saved = timestamp(datetime.now(UTC)), digest(visit.record)
+
+
+def keep_up(service: Service, say: Voice, visit: Visit, before: Record) -> Update:
+    """The kept record follows the visit's, where it is another than ``before``; where it cannot, the panel says so."""
+    if visit.record is before:
+        return told(say, visit)
+    try:
+        save(service, visit)
+        visit.not_kept = ""
+    except Exception as error:
+        visit.not_kept = explain(say, error)[1]
+    return {**told(say, visit), "kept_turn": time.monotonic()}
+
+
+def told(say: Voice, visit: Visit) -> Update:
+    """Whether and since when the record is kept."""
+    at = record_html.kept_at(say, visit.kept_at) if visit.kept_at and not visit.not_kept else ""
+    return {
+        "kept": show(at),
+        "problem keep": show(panels.problem(visit.not_kept) if visit.not_kept else ""),
+        "open_kept": gr.update(visible=bool(visit.not_kept)),
+    }
+
+
+def _archive(cleaned: Recording) -> bytes:
+    """The signal as the same kind of ``.npz`` file that the copilot reads, made in memory."""
+    made = io.BytesIO()
+    channels, units = np.array(cleaned.channels), np.array("uV")
+    np.savez_compressed(made, data=cleaned.data, sfreq=cleaned.sfreq, channels=channels, units=units)
+    return made.getvalue()

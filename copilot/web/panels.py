@@ -1,0 +1,141 @@
+"""The page's frame and what it says, as HTML: masthead, headings, messages, stages. Text from outside is escaped here.
+
+What says sentences of its own takes a ``Voice`` first; what only shows a text expects it in the visitor's language.
+"""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+
+from copilot import NOTICE
+from copilot.analysis import STAGES
+from copilot.language import LANGUAGES, Voice
+from copilot.language import english as words
+
+_WAVE = "M2 12h3l2-6 3 12 3-9 2 5 2-2h5"
+
+
+def notice(say: Voice) -> str:
+    """The line that stays in view."""
+    return f'<div class="notice-line" role="note">{escape(say(NOTICE))}</div>'
+
+
+def switch(say: Voice, addresses: Mapping[str, str]) -> str:
+    """Links to the same page in other languages.
+
+    Args:
+        say: the language of this page.
+        addresses: of the page in each language.
+    """
+    links = "".join(
+        f'<a href="{escape(address)}" lang="{code}" aria-current="{str(code == say.language).lower()}">'
+        f"{escape(LANGUAGES[code])}</a>"
+        for code, address in addresses.items()
+    )
+    return f'<nav class="switch" aria-label="{escape(say(words.SWITCH))}">{links}</nav>'
+
+
+def masthead(say: Voice, model: str, where: str, switch: str = "") -> str:
+    """Name, what it does, which model runs where, and perhaps the ``switch``."""
+    return (
+        '<header class="masthead"><svg viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" '
+        f'fill="var(--accent)"/><path d="{_WAVE}" fill="none" stroke="var(--card)" stroke-width="1.6" '
+        f'stroke-linejoin="round" stroke-linecap="round"/></svg><div><h1>{escape(say(words.TITLE))}</h1>'
+        f"<p>{escape(say(words.TAGLINE))}</p></div>"
+        f'<div class="badge">{escape(say(words.MODEL))}: <b>{escape(model)}</b><br>{escape(where)}</div>'
+        f"{switch}</header>"
+    )
+
+
+def heading(text: str, number: int | None = None) -> str:
+    """A card's title, with its step's number where it has one."""
+    step = f'<span class="step" aria-hidden="true">{number}</span>' if number else ""
+    return f"<h2>{step}{escape(text)}</h2>"
+
+
+def subheading(text: str) -> str:
+    """A title inside a card."""
+    return f"<h3>{escape(text)}</h3>"
+
+
+def empty(say: Voice) -> str:
+    """What stands where the reading will be."""
+    steps = "".join(f"<li><b>{escape(say(title))}</b> {escape(say(what))}</li>" for title, what in words.EMPTY_STEPS)
+    fast, sharp, slow = "q5-24 10 0t10 0" * 5, "l6-22 8 42 8-34 6 14", "q8-26 16 0t16 0" * 4
+    wave = f"M0 30{fast}{sharp}{slow}"
+    return (
+        f'<div class="empty"><svg viewBox="0 0 252 60" aria-hidden="true"><path d="{wave}" fill="none" '
+        f'stroke="currentColor" stroke-width="1.5"/></svg><h2>{escape(say(words.EMPTY))}</h2><ul>{steps}</ul></div>'
+    )
+
+
+def problem(sentence: str) -> str:
+    """One plain sentence about what went wrong, announced to screen readers."""
+    return f'<div class="problem" role="alert">{escape(sentence)}</div>'
+
+
+def good_news(sentence: str) -> str:
+    """A quiet confirmation."""
+    return f'<div class="good-news" role="status">{escape(sentence)}</div>'
+
+
+def quiet(sentence: str) -> str:
+    """A sentence in the background."""
+    return f'<div class="quiet">{escape(sentence)}</div>'
+
+
+def urgent(text: str) -> str:
+    """The fixed safety text, where it cannot be overlooked."""
+    return f'<div class="urgent" role="alert">{escape(text)}</div>'
+
+
+def stages(
+    say: Voice,
+    waiting: str,
+    progress: Mapping[str, float | None],
+    estimates: Mapping[str, float],
+    detail: str = "",
+) -> str:
+    """The five stages.
+
+    Args:
+        say: the language.
+        waiting: what is being waited for, if anything.
+        progress: share done of each stage that has begun, 0 to 1; None where only the estimate is known.
+        estimates: seconds of each stage that has begun.
+        detail: what is going on in the last stage that has begun.
+    """
+    items = (_stage(say, name, progress, estimates.get(name), detail) for name in STAGES)
+    return f'<div class="card">{status(waiting)}<ol class="stages">{"".join(items)}</ol></div>'
+
+
+def status(sentence: str) -> str:
+    """A sentence about what is being waited for, announced politely."""
+    return f'<p class="status" role="status">{escape(sentence)}</p>' if sentence else ""
+
+
+def _stage(say: Voice, name: str, progress: Mapping[str, float | None], estimate: float | None, detail: str) -> str:
+    title = escape(say(STAGES[name]))
+    if name not in progress:
+        return f'<li><div class="track"></div>{title}</li>'
+    share = progress[name]
+    if share == 1:
+        return f'<li class="done"><div class="track"><i></i></div>{title} ✓</li>'
+    about = say(words.ABOUT, seconds=max(1, round(estimate or 1)))
+    bar = (
+        f'<div class="track"><i style="width:{100 * share:.0f}%"></i></div>'
+        if share is not None
+        else (f'<div class="track guess"><i style="animation-duration:{estimate or 1:.1f}s"></i></div>')
+    )
+    said = escape(detail or about)
+    return f'<li class="now" aria-current="step">{bar}{title}<small>{said}</small></li>'
+
+
+def said(sentence: str) -> str:
+    """A sentence in place of the stages."""
+    return f'<div class="card quiet" role="status">{escape(sentence)}</div>'
+
+
+def sentences(lines: Iterable[str]) -> str:
+    """A plain list, each sentence once."""
+    items = (f"<li>{escape(line)}</li>" for line in dict.fromkeys(lines))
+    return f'<ul class="plain-list">{"".join(items)}</ul>'

@@ -1,0 +1,68 @@
+"""The little that happens in the browser: saving a file, guarding unsaved work, finding the visitor's language."""
+
+import base64
+import json
+from collections.abc import Sequence
+
+#: Saves bytes as a file in the browser, so that no record is ever written on the machine that runs the copilot.
+SAVE = """(file) => {
+  if (!file) return;
+  const bytes = Uint8Array.from(atob(file.base64), (letter) => letter.charCodeAt(0));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes], {type: file.type}));
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}"""
+
+
+def download(name: str, media_type: str, content: bytes) -> dict[str, str]:
+    """A file as ``SAVE`` takes it."""
+    return {"name": name, "type": media_type, "base64": base64.b64encode(content).decode()}
+
+
+#: On a phone the results are far below the button.
+SCROLL = """() => { if (innerWidth < 860) document.getElementById("results").scrollIntoView({behavior: "smooth"}); }"""
+
+#: A record that was opened stands above the list it was opened from.
+SHOW_RECORD = """() => document.getElementById("record-card")?.scrollIntoView({behavior: "smooth"})"""
+
+#: Reviewed work that is neither kept nor downloaded, or text that waits for the reviewer's name.
+_UNSAVED = """document.querySelector("#record-card :is(.unsaved, .waiting)")"""
+
+
+def tell_theme(question: str) -> str:
+    """Pictures are drawn for the theme that the browser shows: the last field of the form; unsaved work is guarded."""
+    return f"""(...values) => {{
+  {_stop_unless_sure(question)}
+  return [...values.slice(0, -1), document.body.classList.contains("dark")];
+}}"""
+
+
+def guard(question: str) -> str:
+    """Ask before unsaved work on the record is lost."""
+    return f"(...values) => {{ {_stop_unless_sure(question)} return values; }}"
+
+
+def _stop_unless_sure(question: str) -> str:
+    return f'if ({_UNSAVED} && !confirm({json.dumps(question)})) throw new Error("The visitor said no.");'
+
+
+def head(languages: Sequence[str]) -> str:
+    """For the page's head: the first of ``languages`` is at the root, the others at their code.
+
+    Who comes to the root goes on to the first of their browser's languages that there is, unless the address says
+    ``?lang=``, as the links of the switch do.
+    """
+    return f"""<script>
+  const languages = {json.dumps(list(languages))};
+  let language = location.pathname.split("/").pop();
+  if (!languages.slice(1).includes(language)) {{
+    language = languages[0];
+    const wanted = navigator.languages.map((tag) => tag.slice(0, 2)).find((code) => languages.includes(code));
+    if (wanted && wanted !== language && !new URLSearchParams(location.search).has("lang"))
+      location.replace(location.pathname.replace(/\\/?$/, "/" + wanted) + location.search);
+  }}
+  document.documentElement.lang = language;
+  addEventListener("beforeunload", (leaving) => {{ if ({_UNSAVED}) leaving.preventDefault(); }});
+</script>"""

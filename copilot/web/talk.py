@@ -1,0 +1,82 @@
+"""The chat about a reading: what happens when somebody asks, or stops the answer."""
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import Any
+
+import gradio as gr
+
+from copilot import chat
+from copilot.engine.base import EngineError, Message, Token
+from copilot.language import Voice, english
+from copilot.safety import answer_at_once
+from copilot.web import panels
+from copilot.web.errors import explain
+from copilot.web.screen import Update, joined, show, status
+from copilot.web.service import Service
+from copilot.web.visit import Visit
+
+
+def ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator[Update, None, None]:
+    """Answer a question about the reading, streaming."""
+    return visit.running(_ask(service, say, visit, question))
+
+
+def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator[Update, None, None]:
+    question = question.strip()
+    if not question:
+        yield {"question": ""}
+        return
+    answer: Message = {"role": "assistant", "content": ""}
+    earlier = [*visit.opening, *visit.turns]
+    visit.turns += [{"role": "user", "content": question}, answer]
+    begun = {"chat_stop": gr.update(interactive=True), "chat_status": show("")}
+    yield {"question": "", "chatbot": turns(say, visit), **begun}
+    try:
+        with closing(_answer(service, earlier, question)) as events:
+            for event in joined(events):
+                if isinstance(event, Token):
+                    answer["content"] += event.text
+                yield {"chatbot": turns(say, visit), "chat_status": show(panels.status(status(say, event)))}
+    except Exception as error:
+        yield {"chat_status": show(panels.problem(explain(say, error)[1]))}
+    finally:
+        answer["content"] = answer["content"] or say(english.HALTED)
+    yield {"chatbot": turns(say, visit), "chat_stop": gr.update(interactive=False)}
+
+
+def _answer(service: Service, conversation: list[Message], question: str) -> Generator[Any, None, None]:
+    """The events of one answer; words of danger do not wait for the model or in the line."""
+    if fixed := answer_at_once(question):
+        yield Token(fixed)
+        return
+    if not conversation:
+        raise EngineError(english.NO_READING)
+    yield from service.opened()
+    engine, _ = service.tools()
+    yield from service.line.in_turn(chat.ask(engine, conversation, question))
+
+
+def turns(say: Voice, visit: Visit, nothing_said: str = "") -> list[dict[str, str]]:
+    """The chat as the page shows it: the ready-made questions, which the model gets in English, in its language."""
+    return [
+        {
+            "role": turn["role"],
+            "content": (say(turn["content"]) if turn["role"] == "user" else turn["content"]) or nothing_said,
+        }
+        for turn in visit.turns
+    ]
+
+
+def stop_answer(say: Voice, visit: Visit) -> Update:
+    """End the answer that is running and keep what it said."""
+    return visit.halt(lambda: stopped(say, visit))
+
+
+def stopped(say: Voice, visit: Visit) -> Update:
+    """The chat after an answer was ended."""
+    return {
+        "chatbot": turns(say, visit, say(english.HALTED)),
+        "chat_status": show(""),
+        "chat_stop": gr.update(interactive=False),
+    }

@@ -1,0 +1,335 @@
+"""Every sentence has its Chinese one, and what is said in Chinese is Chinese throughout."""
+
+import ast
+import inspect
+import io
+import json
+import os
+import pickle
+import re
+import string
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from copilot import NOTICE, __main__, analysis, chat, emotions, language, person
+from copilot.eeg import cleaning, plots, preparation, simulate
+from copilot.eeg.decoder import Decoder
+from copilot.eeg.recording import Recording, RecordingError
+from copilot.engine.base import ModelInfo, Token
+from copilot.language import Voice, english, language_of, sentence
+from copilot.language.chinese import CHINESE
+from copilot.language.fonts import chinese_font
+from copilot.person import Person
+from copilot.record import review
+from copilot.record.as_json import from_json
+from copilot.record.as_markdown import to_markdown
+from copilot.record.drafting import SOFTWARE, draft
+from copilot.record.record import Record
+from copilot.settings import Settings
+from tests.fake_engine import FakeEngine
+
+#: Words that code uses as keys and people see as they are.
+KEYS = (
+    *(*emotions.EMOTIONS, *emotions.THREE_CLASSES, *emotions.CONFIDENCES, *person.GENDERS),
+    *("good", "fair", "poor", "flat", "railed", "noisy", "interpolated", "ocular", "muscle"),
+)
+
+say = Voice("zh")
+
+
+def strings(value) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value
+    return [text for part in parts for text in strings(part)]
+
+
+ENGLISH = {text for name, value in vars(english).items() if name.isupper() for text in strings(value)}
+
+
+def constants() -> list[str]:
+    """The names that english.py assigns, as often as it does."""
+    assigned = (node for node in ast.parse(inspect.getsource(english)).body if isinstance(node, ast.Assign))
+    targets = (target for node in assigned for target in node.targets)
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
+def fields(template: str) -> set[str | None]:
+    return {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+
+
+def has_chinese(text: str) -> bool:
+    return language_of(text) == "zh"
+
+
+# The two word lists
+
+
+def test_every_english_string_has_a_chinese_one() -> None:
+    assert sorted({*ENGLISH, *KEYS, NOTICE} - set(CHINESE)) == []
+
+
+def test_nothing_is_translated_that_nobody_says() -> None:
+    assert sorted(set(CHINESE) - {*ENGLISH, *KEYS, NOTICE}) == []
+
+
+def test_a_translation_fills_in_the_same_values() -> None:
+    assert [text for text, translated in CHINESE.items() if fields(text) != fields(translated)] == []
+
+
+def test_every_translation_is_chinese() -> None:
+    name, signs = english.TITLE, {english.COMMA, english.ELECTRODE_FAULT}
+    assert {text for text, translated in CHINESE.items() if not has_chinese(translated)} == {name, *signs}
+    assert [text for text, translated in CHINESE.items() if text == translated] == [name]
+
+
+def test_no_name_stands_for_two_strings() -> None:
+    assert [name for name, count in Counter(constants()).items() if count > 1] == []
+
+
+def test_every_string_is_said_somewhere() -> None:
+    folder = Path(language.__file__).parent.parent
+    files = [path for path in folder.rglob("*.py") if "chinese" not in path.parts]
+    said = {name for path in files for name in re.findall(r"\b(?:english|words)\.([A-Z_0-9]+)", path.read_text())}
+    assert sorted(set(constants()) - said) == []
+
+
+# Sentences
+
+
+def test_a_sentence_is_english_and_can_be_said_in_chinese() -> None:
+    parts = tuple(sentence(english.ELECTRODE_FAULT, name=name, fault=english.FAULT_FLAT) for name in ("Cz", "T7"))
+    told = sentence(english.ELECTRODES_LEFT_OUT, bad=2, total=19, which=parts)
+    assert told == ("2 of 19 electrodes gave no usable signal and were left out: Cz (no signal), T7 (no signal).")
+    assert say(told) == "19 个电极中有 2 个没有可用信号，已略去：Cz（无信号）、T7（无信号）。"
+
+
+def test_a_sentence_survives_a_pipe_and_an_error() -> None:
+    error = RecordingError(sentence(english.TOO_SHORT, seconds=3.21, least=10))
+    came = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert str(came) == "The recording lasts 3.2 s; at least 10 s are needed, and two minutes are better."
+    assert say(came.args[0]) == "记录时长为 3.2 秒；至少需要 10 秒，最好有两分钟。"
+
+
+@pytest.mark.parametrize("text", ["", "{", "{name}", "}{", "{0}", "Fz {x!r}"])
+def test_braces_in_what_people_type_stay_as_they_are(text: str) -> None:
+    told = sentence(english.NOT_A_GENDER, gender=text, choices=("a", text))
+    assert told == f"Gender is {text!r}; choose one of: a, {text}."
+    assert say(told) == f"性别为 {text!r}；请选择其一：a、{text}。"
+
+
+def test_text_that_is_nobodys_sentence_is_said_as_it_is() -> None:
+    assert say("The model's own prose.") == "The model's own prose."
+    assert say("{unknown}") == "{unknown}"
+
+
+@pytest.mark.parametrize(("text", "code"), [("", "en"), ("How sure?", "en"), ("你好", "zh"), ("EEG 是什么", "zh")])
+def test_the_language_of_a_question_is_told_by_its_characters(text: str, code: str) -> None:
+    assert language_of(text) == code
+
+
+# What comes out of the reader's process
+
+
+def test_an_error_of_the_readers_process_can_be_said_in_chinese(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.edf"
+    wrong.write_bytes(b"nothing of the kind")
+    with pytest.raises(RecordingError, match=r"named \.edf but does not begin like EDF") as caught:
+        list(preparation.prepare([wrong]))
+    assert say(caught.value.args[0]).startswith("文件扩展名为 .edf，但开头不像 EDF：")
+
+
+# A whole walk
+
+
+def simulated() -> Recording:
+    bad = {"T7": "noisy", "P4": "flat", "F8": "railed"}
+    return simulate.simulate(seconds=20, blinks_per_minute=25, line_uv=30, muscle_uv=10, bad_channels=bad, seed=3)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made, path = simulated(), tmp_path_factory.mktemp("eeg") / "recording.npz"
+    np.savez(path, data=made.data, sfreq=made.sfreq, channels=np.array(made.channels))
+    return path
+
+
+@pytest.fixture(scope="module")
+def records(example: Path) -> dict[str, Record]:
+    """The same walk's record in both languages."""
+    settings, who = Settings(), Person("female", 20)
+    known = {"engine": FakeEngine(), "settings": settings, "decoder": Decoder.load(settings.decoder)}
+    seen = {type(event): event for event in analysis.analyse([example], who, **known, language="zh")}
+    signal, read = seen[analysis.SignalReady], seen[analysis.ReadingReady]
+    english_one = draft(who, signal.cleaned, signal.quality, read.reading, now=datetime.now(UTC))
+    return {"en": english_one, "zh": seen[analysis.RecordReady].record}
+
+
+def english_words(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z]{2,}", text)
+
+
+def test_a_record_in_chinese_is_chinese_throughout(records: dict[str, Record]) -> None:
+    record = records["zh"]
+    prose = {"assessment", "suggestions"}
+    assert not any(has_chinese(record.field(key).value) for key in prose)  # the model's own words
+    ours = [
+        replace(section, fields=tuple(field for field in section.fields if field.key not in prose))
+        for section in record.sections
+    ]
+    text = to_markdown(replace(record, sections=tuple(ours)))
+    allowed = {
+        *english_words(" ".join(record.findings.electrodes)),
+        *("Hz", "AI", "NumPy", "SHA"),  # a unit, a word that Chinese has taken over, a kind of file, a digest
+        *english_words(f"{SOFTWARE} {record.model} {record.codec} {record.id} {record.prompt_sha256} {record.created}"),
+        *english_words(record.model_sha256),
+    }
+    assert sorted(set(english_words(text)) - allowed) == []
+    assert say(NOTICE) in text
+
+
+def test_a_signed_record_tells_its_changes_in_chinese(records: dict[str, Record]) -> None:
+    clinician, now = review.Reviewer("林医生", "神经科医师"), datetime.now(UTC)
+    record = review.edit(records["zh"], "follow_up", "一周后复查", clinician, now)
+    for field in record.pending:
+        record = review.accept(record, field.key, clinician, now)
+    record = review.sign(record, clinician, say(english.STATEMENT), now)
+    text = to_markdown(review.amend(record, clinician, now)).split(f"## {say(english.CHANGES)}")[1]
+    assert "更改后: 一周后复查" in text
+    assert say(english.ACTION["amended"]) in text
+    about = text.index(f"## {say(english.ABOUT_RECORD)}")
+    assert english_words(re.sub(r"[\d-]+T[\d:]+Z", "", text[:about])) == []
+
+
+def test_the_same_record_in_english_says_the_same(records: dict[str, Record]) -> None:
+    processing = {code: records[code].field("processing").value.splitlines() for code in records}
+    assert processing["en"] == [
+        "The values were taken as microvolts, which fits their size.",
+        "Mains hum at 50 Hz was found and removed.",
+        "The signal was limited to 0.5 to 47 Hz, at 250 samples a second.",
+        "3 of 19 electrodes gave no usable signal and were estimated from their neighbours: "
+        "F8 (clipped), T7 (noisy), P4 (no signal).",
+        "Independent component analysis took out: 1 of eye movement and 3 of muscle tension.",
+        "Voltages are against the average of all electrodes.",
+        "20 of 20 seconds are usable.",
+        "The signal is fair: take what is read from it with care.",
+    ]
+    assert len(processing["zh"]) == len(processing["en"])
+    assert records["zh"].findings == records["en"].findings
+    assert [field.key for field in records["zh"].fields] == [field.key for field in records["en"].fields]
+    assert not has_chinese(to_markdown(records["en"]))
+
+
+def test_figures_have_the_letters_of_their_language() -> None:
+    raw = simulated()
+    cleaned, quality = cleaning.clean(raw)
+    figures = (
+        plots.signal_figure(raw, cleaned, quality, language="zh"),
+        plots.band_power_figure(cleaned, quality, language="zh"),
+    )
+    assert [text.get_text() for text in figures[0].legends[0].get_texts()][:2] == ["读入时", "清理后"]
+    assert figures[0].axes[0].get_xlabel() == "秒"
+    assert figures[1].axes[2].get_title().startswith("α 频段，8-14 Hz\n")
+    for figure in figures:  # a glyph that no font has would be a warning, which is an error here
+        assert plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_bars_of_few_channels_have_them_too() -> None:
+    raw = simulate.simulate(seconds=30, channels=("Pz", "O1"))
+    figure = plots.band_power_figure(*cleaning.clean(raw), language="zh")
+    assert figure.axes[0].get_xticklabels()[0].get_text() == "δ 频段\n1-4 Hz"
+    assert plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_the_font_is_found_without_the_package_that_would_change_every_figure() -> None:
+    assert chinese_font().read_bytes()[:4] == b"\0\1\0\0"  # TrueType
+    assert "zhplot" not in sys.modules
+
+
+# The chat
+
+OPENING = [
+    {"role": "system", "content": "s"},
+    {"role": "user", "content": "p"},
+    {"role": "assistant", "content": "Emotion: joy\nConfidence: leaning\nAssessment: Calm."},
+]
+
+
+#: As the model in the box is; another may know Chinese.
+TRAINED = ModelInfo("fake", metadata={"codec": "patterns"})
+
+
+def asked(engine: FakeEngine, question: str, *turns: dict[str, str]) -> str:
+    events = chat.ask(engine, [*OPENING, *turns], question)
+    return "".join(event.text for event in events if isinstance(event, Token))
+
+
+def test_a_question_in_chinese_is_told_that_the_model_knows_english_only() -> None:
+    engine = FakeEngine(answers=["It means calm."], info=TRAINED)
+    assert asked(engine, "会持续多久？") == f"{say(english.CHAT_LANGUAGE)}\n\nIt means calm."
+    assert "会持续多久？" in engine.calls[-1].messages[-1]["content"]
+    assert asked(engine, "How long does it last?") == "It means calm."
+    assert asked(FakeEngine(answers=["平静。"]), "会持续多久？") == "平静。"
+
+
+def test_what_code_put_in_front_of_an_answer_never_reaches_the_model() -> None:
+    engine = FakeEngine(answers=["It means calm."], info=TRAINED)
+    first = asked(engine, "会持续多久？")
+    asked(engine, "Why?", {"role": "user", "content": "会持续多久？"}, {"role": "assistant", "content": first})
+    assert engine.calls[-1].messages[-2]["content"] == "It means calm."
+
+
+@pytest.mark.parametrize("question", english.QUESTIONS)
+def test_the_questions_that_the_page_offers_reach_the_model_in_english(question: str) -> None:
+    engine = FakeEngine(answers=["Rest."])
+    asked(engine, say(question))
+    if question != "How sure are you?":  # answered by code
+        assert question in engine.calls[-1].messages[-1]["content"]
+
+
+# The command line
+
+
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("EEG_COPILOT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("EEG_COPILOT_LANGUAGE", "zh")
+    monkeypatch.setattr("copilot.engine.opening.open_engine", lambda settings: FakeEngine(answers=["Calm."]))
+
+
+@pytest.mark.usefixtures("chinese")
+def test_the_command_line_speaks_the_language_of_the_settings(
+    example: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("你有多确定？\n"))
+    assert __main__.main(["chat", str(example), "--age", "20"]) == 0
+    out, err = capsys.readouterr()
+    allowed = {"Hz", "AI", "fake", "Calm", *english_words(" ".join(simulate.TEN_TWENTY))}
+    assert sorted({*english_words(out), *english_words(err)} - allowed) == []
+    columns = [
+        line[: line.index("%")].encode("gb18030") for line in out.splitlines() if re.match(r"\S+ +[\d.]+ %", line)
+    ]
+    assert len({len(line) for line in columns}) == 1  # two bytes a character, as it is two columns wide
+
+
+@pytest.mark.usefixtures("chinese")
+def test_the_record_in_json_is_in_the_language_of_the_settings(
+    example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert __main__.main(["analyse", str(example), "--json"]) == 0
+    record = from_json(json.dumps(json.loads(capsys.readouterr().out)["record"]))
+    assert (record.language, record.field("age").label) == ("zh", "年龄")
+
+
+@pytest.mark.usefixtures("chinese")
+def test_an_error_is_said_in_the_language_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["analyse", "nowhere.edf", "--age", "200"]) == 2
+    assert capsys.readouterr().err == "年龄为 200；请填写 0 到 120 之间的整数。\n"
