@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from copilot.engine.opening import open_engine
 from copilot.language import english, sentence
+from copilot.record.store import StoreError
 from copilot.settings import Settings, SettingsError
 from copilot.web import layout
 from copilot.web.service import Service
@@ -16,6 +17,7 @@ def main() -> None:
 
     Raises:
         SettingsError: one of them cannot be used.
+        StoreError: the folder for records cannot be used.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end like Ctrl-C: temporary folders hold EEG
     settings = Settings.from_environment()
@@ -33,5 +35,5 @@ if __name__ == "__main__":
     try:
         with suppress(KeyboardInterrupt):
             main()
-    except SettingsError as error:
+    except (SettingsError, StoreError) as error:
         sys.exit(str(error))

@@ -17,6 +17,7 @@ from copilot.eeg import codecs, preparation
 from copilot.eeg.cleaning import Quality
 from copilot.eeg.decoder import Decoder
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
+from copilot.eeg.folders import with_companions
 from copilot.eeg.preparation import Prepared
 from copilot.eeg.recording import MIN_CHANNELS, Recording, RecordingError
 from copilot.engine.base import Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
@@ -114,6 +115,7 @@ class _Walk:
     notes: list[str] = field(default_factory=list)
     warnings: tuple[Sentence, ...] = ()
     reading: Reading | None = None
+    decoder_sha256: str = ""
 
     def seconds(self) -> float:
         return time.perf_counter() - self.started
@@ -141,7 +143,7 @@ def analyse(
         engine: the language model.
         settings: limits and read-out.
         decoder: the small decoder, which also knows what is normal.
-        baselines: other recordings of the same person, one file each.
+        baselines: other recordings of the same person, the main file of each.
         codec: name of the codec; by default the one that the model file names, else the box's.
         sfreq: samples a second, for arrays that do not state it; channels: their names, likewise.
         particulars: what is meant for the record alone.
@@ -231,7 +233,7 @@ def _prepare(
     for number, baseline in enumerate(baselines, start=1):
         which = {"number": number, "total": len(baselines)}
         try:
-            for event in preparation.prepare([baseline], **limits):  # type: ignore[arg-type]
+            for event in preparation.prepare(with_companions(baseline), **limits):  # type: ignore[arg-type]
                 if isinstance(event, Prepared):
                     walk.baselines.append(event)
                 else:
@@ -258,6 +260,7 @@ def _encode(
         for name, channel in found.items()
         if channel != name
     ]
+    walk.decoder_sha256 = decoder.sha256
     entropy = differential_entropy(cleaned, walk.prepared.quality.clean)
     normal = _normal(walk, entropy, decoder)
     if settings.readout != "model":
@@ -325,10 +328,11 @@ def _read(walk: _Walk, engine: Engine, settings: Settings) -> Iterator[Event]:
         timings={"clean_s": walk.prepared.read_s + walk.prepared.clean_s},
         model=engine.info.name,
         model_sha256=engine.info.sha256,
-        prompt_sha256=prompt.digest(walk.prompts[-1]),
+        prompt_sha256=prompt.digest([message for messages in walk.prompts for message in messages]),
         codec=walk.codec,
         notes=tuple(walk.notes),
         calibrated=_calibrated(walk, engine.info, settings),
+        decoder_sha256=walk.decoder_sha256,
     )
     yield ReadingReady(reading, complete=False)
     reading = yield from _write(walk, engine, reading)

@@ -19,8 +19,8 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
     """Answer a question about a reading, streaming.
 
     Words of self-harm or danger are answered at once by a fixed text, before any model is asked; "how sure are you?" is
-    answered from the reading's own confidence. A question in Chinese gets a sentence in front of its answer: the models
-    that were trained for this copilot know English only.
+    answered from the reading's own confidence. The models that were trained for this copilot know English only: asked
+    in Chinese they answer the page's own questions, and any other gets a sentence that says so.
 
     Where the earlier turns do not fit in the context, the question is asked without them.
 
@@ -42,27 +42,19 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
     if fixed := answer_from_figures(question, answer):
         yield Token(fixed)
         return
+    if engine.info.trained_for_eeg and language_of(question) != "en" and question not in _offered():
+        yield Token(Voice(language_of(question))(english.CHAT_LANGUAGE))
+        return
     later = [_as_learned(turn, answer) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
-    front = _front(language_of(question)) if engine.info.trained_for_eeg else ""
     try:
-        yield from _behind(front, engine.generate([*opening, *later], max_tokens=300))
+        yield from engine.generate([*opening, *later], max_tokens=300)
     except ContextError:
-        yield from _behind(front, engine.generate([*opening, later[-1]], max_tokens=300))
+        yield from engine.generate([*opening, later[-1]], max_tokens=300)
 
 
-def _front(language: str) -> str:
-    """What stands in front of an answer to a question in this language."""
-    return "" if language == "en" else f"{Voice(language)(english.CHAT_LANGUAGE)}\n\n"
-
-
-def _behind(
-    front: str, events: Iterator[Waiting | PromptProgress | Token]
-) -> Iterator[Waiting | PromptProgress | Token]:
-    """The events, with ``front`` before the first token."""
-    for event in events:
-        if front and isinstance(event, Token):
-            event, front = Token(front + event.text.lstrip()), ""
-        yield event
+def _offered() -> dict[str, str]:
+    """The page's own questions in Chinese, and the same in English."""
+    return {Voice("zh")(question): question for question in english.QUESTIONS}
 
 
 def _as_learned(turn: Message, answer: str) -> Message:
@@ -71,7 +63,6 @@ def _as_learned(turn: Message, answer: str) -> Message:
     The page's own questions come back in English.
     """
     if turn["role"] != "user":
-        return {"role": turn["role"], "content": turn["content"].removeprefix(_front("zh"))}
-    offered = {Voice("zh")(question): question for question in english.QUESTIONS}
-    question = offered.get(turn["content"], turn["content"])
+        return turn
+    question = _offered().get(turn["content"], turn["content"])
     return {"role": "user", "content": prompt.question(question[:MAX_QUESTION], answer)}

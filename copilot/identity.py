@@ -6,15 +6,16 @@ a long number (telephone, insurance, passport) or an e-mail address. Names that 
 
 import re
 
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_MONTH = r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
 _DATE = (
-    r"(?:\d{1,4}\s?[-./年]\s?\d{1,2}\s?[-./月]\s?\d{1,4}日?"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.?\s{_MONTH}\s\d{{2,4}}|{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{2,4}})"
+    r"(?:\d{1,4}\s?[-./年]\s?\d{1,2}\s?[-./月](?:\s?\d{1,4}日?)?"
+    rf"|(?:the\s)?\d{{1,2}}(?:st|nd|rd|th)?\.?\s(?:of\s)?{_MONTH},?\s\d{{2,4}}|{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{2,4}})"
 )
-#: A date, or a year, a few letters after a word for birth, or followed by one (1980年3月12日出生).
+#: A date not far behind a word for birth, or a year right behind it, or either right before one (1980年3月12日出生).
 _BIRTH = re.compile(
-    rf"(?P<word>\b(?:born|birth\w*|dob|d\.o\.b\.?|geboren|geb\.)|出生|生于|生日)(?P<between>\D{{0,16}}?)(?:{_DATE}|(?:19|20)\d\d)"
-    rf"|(?:{_DATE}|(?:19|20)\d\d年?)(?P<after>\s?(?:出生|生\b))",
+    r"(?P<word>\b(?:born|birth\w*|dob|d\.o\.b\.?|geboren|geb\.)|出生|生于|生日)"
+    rf"(?P<between>\D{{0,40}}?(?={_DATE})|\D{{0,8}}?(?=(?:19|20)\d\d))(?:{_DATE}|(?:19|20)\d\d)"
+    rf"|(?:{_DATE}|(?:19|20)\d\d年?)(?P<after>\s?(?:出生|生(?![\u4e00-\u9fff])))",
     re.I,
 )
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ ()/.-]{0,2}\d){6,}")
@@ -28,19 +29,26 @@ def hidden(text: str, *, name: str = "", number: str = "") -> str:
 
     Args:
         text: free text.
-        name: the person's; found whole and in parts of three letters or more, in any case of letters, so that of
-            somebody called Will no "will" is left.
-        number: the person's, of a chart or study.
+        name: the person's; found whole and in its parts, in any case of letters, so that of somebody called Will no
+            "will" is left. Parts of two letters are found as they are written; of a Chinese name also the given name.
+        number: the person's, of a chart or study; one of fewer than three characters is in too many other numbers.
     """
-    if number:
+    if len(number) > 2:
         text = re.sub(_whole(number), NUMBER, text, flags=re.I)
     if name:
         text = re.sub(_whole(name), NAME, text, flags=re.I)
-        for part in re.findall(r"[^\W\d_]{3,}", name):
-            text = re.sub(_whole(part), NAME, text, flags=re.I)
+        for part in _parts(name):
+            text = re.sub(_whole(part), NAME, text, flags=re.I if len(part) > 2 else 0)
     text = _BIRTH.sub(_without_date, text)
     text = _LONG_NUMBER.sub(lambda m: m[0] if re.fullmatch(_DATE, m[0], re.I) else NUMBER, text)
     return _MAIL.sub(ADDRESS, text)
+
+
+def _parts(name: str) -> list[str]:
+    """Names in a name, longest first."""
+    parts = re.findall(r"[^\W\d_]{2,}", name)
+    given = [part[-2:] for part in parts if re.fullmatch(r"[\u4e00-\u9fff]{3,4}", part)]
+    return sorted({*parts, *given}, key=len, reverse=True)
 
 
 def _whole(words: str) -> str:

@@ -46,8 +46,8 @@ class Person:
             object.__setattr__(self, name, text)
 
     def reworded(self, change: Callable[[str], str]) -> "Person":
-        """The same person with ``change`` made to each text in their own words."""
-        texts = (change(text) for text in (self.appearance, self.complaint, self.history))
+        """The same person with ``change`` made to each text in their own words; cut where it gets too long by that."""
+        texts = (change(text)[:MAX_TEXT] for text in (self.appearance, self.complaint, self.history))
         return Person(self.gender, self.age, *texts)
 
     @property

@@ -22,6 +22,7 @@ class Reading:
         prompt_sha256: of the rendered messages.
         codec: name of the EEG text's codec.
         notes: what a reader must know about this reading (codec not trained, cut short, ...), plain sentences.
+        decoder_sha256: of the small decoder's file, empty where it has none.
         calibrated: whether it was measured, for this model fed this way, how often such probabilities are right.
     """
 
@@ -37,6 +38,7 @@ class Reading:
     codec: str
     notes: tuple[str, ...] = field(default=())
     calibrated: bool = False
+    decoder_sha256: str = ""
 
     @property
     def emotion(self) -> str:

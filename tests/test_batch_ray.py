@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from copilot.batch import cluster
+from copilot.batch import cluster, parcel
 from copilot.batch.reader import BatchError, Task
 from copilot.record.as_json import from_json
 from copilot.settings import Settings
@@ -52,25 +52,26 @@ def test_a_recording_arrives_with_all_its_files_and_leaves_none(tmp_path):
     package.mkdir()
     for path in (header, data, package / "signal1.bin"):
         path.write_bytes(path.name.encode())
-    parcel = cluster.Parcel.packed(Task(7, (header, data), baselines=(package, data)))
-    assert not any(str(tmp_path) in str(path) for path in (*parcel.task.files, *parcel.task.baselines))
-    with parcel.unpacked() as task:
+    sent = parcel.Parcel.packed(Task(7, (header, data), baselines=(package, header)))
+    assert not any(str(tmp_path) in str(path) for path in (*sent.task.files, *sent.task.baselines))
+    with sent.unpacked() as task:
         assert [path.read_bytes() for path in task.files] == [b"a.vhdr", b"a.eeg"]
         assert len({path.parent for path in task.files}) == 1
         assert (task.baselines[0] / "signal1.bin").read_bytes() == b"signal1.bin"
-        assert task.baselines[1].read_bytes() == b"a.eeg"
+        assert task.baselines[1].with_suffix(".eeg").read_bytes() == b"a.eeg"
         assert task.number == 7
+        assert Path(tempfile.gettempdir()) == task.files[0].parents[1]
     assert not any(path.exists() for path in (*task.files, *task.baselines))
 
 
 def test_what_a_killed_reader_left_is_removed_by_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    left, kept = tmp_path / "eeg-copilot-reader-4194305-x", tmp_path / f"eeg-copilot-reader-{os.getpid()}-x"
+    left, own = tmp_path / f"{parcel.SCRATCH}4194305-x", tmp_path / f"{parcel.SCRATCH}{os.getpid()}-x"
     (left / "recording").mkdir(parents=True)
-    kept.mkdir()
-    own = Path(cluster.own_folder())
-    assert set(tmp_path.iterdir()) == {kept, own}
+    own.mkdir()
+    parcel.remove_abandoned()
+    assert list(tmp_path.iterdir()) == [own]
 
 
 def test_a_machine_with_another_model_is_refused():

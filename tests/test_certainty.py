@@ -19,7 +19,10 @@ def test_the_answer_follows_the_readings_own_confidence(level: str, words: str) 
 
 @pytest.mark.parametrize(
     "question",
-    ["how sure are you", "Are you sure?", "How certain is this?", "What is your confidence?", "Could this be wrong?"],
+    [
+        *("how sure are you", "Are you sure?", "How certain is this?", "What is your confidence?"),
+        *("Could this be wrong?", "Can this be wrong?", "Is it a mistake?", "Can I trust this?"),
+    ],
 )
 def test_the_usual_ways_to_ask_are_recognised(question: str) -> None:
     assert answer_from_figures(question, READING.format("joy", "leaning"))

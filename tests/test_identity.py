@@ -26,11 +26,13 @@ from copilot.record.as_pdf import to_pdf
 from copilot.record.exports import EXPORTS, file_name
 from copilot.record.particulars import Particulars
 from copilot.record.record import without_identity
+from copilot.record.review import edit
 from copilot.settings import Settings
 from copilot.training import fit_decoder
 from tests.eeg_files import TEN_TWENTY, scalp, write_edf
 from tests.fake_engine import FakeEngine
 from tests.features_file import simulated_faced
+from tests.records import NOW, REVIEWER
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,11 @@ def decoder():
         ("DOB March 12, 1980", "DOB (date)"),
         ("born on 12th March 1980", "born on (date)"),
         ("born in 1980", "born in (date)"),
+        ("born 12 March, 1980", "born (date)"),
+        ("born on the 12th of March 1980", "born on (date)"),
+        ("born in Ulm, Germany, 12.03.1980", "born in Ulm, Germany, (date)"),
+        ("geboren am 12. März 1980", "geboren am (date)"),
+        ("1980年3月生", "(date)生"),
         ("1980年3月12日出生", "(date)出生"),
         ("生日：1980/3/12", "生日：(date)"),
         ("call +49 (30) 123-4567 at night", "call (number) at night"),
@@ -77,6 +84,17 @@ def test_what_a_clinician_needs_stays(text):
 
 def test_chinese_names_are_found_without_spaces_around_them():
     assert hidden("我是王小明，睡不好", name="王小明") == "我是(name)，睡不好"
+    assert hidden("小明睡不好", name="王小明") == "(name)睡不好"
+
+
+def test_short_names_and_numbers_do_not_eat_other_words():
+    assert hidden("Li Na said: na is sodium, li is 0.3", name="Li Na") == "(name) said: na is sodium, li is 0.3"
+    assert hidden("Na sleeps 7 hours, 2.7 mg", name="Li Na", number="7") == "(name) sleeps 7 hours, 2.7 mg"
+
+
+def test_a_form_that_was_valid_stays_valid():
+    person = Person("female", 30, history="Eva " * 149)
+    assert person.reworded(lambda text: hidden(text, name="Eva")).history.startswith("(name) (name)")
 
 
 @dataclass(frozen=True)
@@ -151,7 +169,12 @@ def test_who_somebody_is_reaches_no_prompt_log_export_or_disk(tmp_path, decoder,
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     recording = recorded(tmp_path, who)
     engine = FakeEngine()
-    own = Particulars(name=f"{who.first} {who.last}", number=who.number)
+    own = Particulars(
+        name=f"{who.first} {who.last}",
+        number=who.number,
+        laboratory=f"Lab of {who.last}, born {who.born}, {who.number}",
+        expenses=f"billed to {who.first}",
+    )
     with caplog.at_level(logging.DEBUG):
         *_, last = analysis.analyse(
             [recording], person_of(who), engine=engine, decoder=decoder, settings=Settings(), particulars=own
@@ -167,8 +190,12 @@ def test_who_somebody_is_reaches_no_prompt_log_export_or_disk(tmp_path, decoder,
     assert (record.field("name").value, record.field("number").value) == (own.name, own.number)
     assert not found(who, to_json(without_identity(record)) + to_markdown(without_identity(record)))
     chart = text_of_pdf(to_pdf(record))
-    assert not found(who, chart.replace(own.name, "", 1).replace(own.number, "", 1))  # but in the fields meant for them
-    bundle = to_fhir(record).decode()
+    meant_for_them = (own.name, own.number, own.laboratory, own.expenses)
+    for text in meant_for_them:
+        chart = " ".join(chart.split()).replace(text, "", 1)
+    assert not found(who, chart)
+    written = edit(record, "assessment", f"{who.first} {who.last} ({who.number}) is calm", REVIEWER, NOW)
+    bundle = to_fhir(edit(written, "name", "Somebody Else", REVIEWER, NOW)).decode()
     documents = [base64.b64decode(data) for data in re.findall(r'"data":\s*"([^"]+)"', bundle)]
     assert documents
     assert not found(who, bundle + "".join(map(text_of_pdf, documents)))

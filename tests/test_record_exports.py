@@ -21,7 +21,7 @@ from copilot.record.as_json import as_dict, from_json, to_json
 from copilot.record.as_markdown import to_markdown
 from copilot.record.exports import EXPORTS, file_name
 from copilot.record.particulars import Particulars
-from copilot.record.record import ORIGINS, READOUTS, Change, Field, Origin, Record, RecordError, Section
+from copilot.record.record import ORIGINS, READOUTS, Change, Field, Origin, Record, RecordError, Section, timestamp
 from copilot.record.review import amend, edit
 from tests.records import NOW, REVIEWER, drafted, reviewed, signed
 
@@ -48,7 +48,7 @@ def test_markdown_of_a_signed_record_says_who_signed_what_and_how_it_came_about(
     assert "- **Assessment** (AI-suggested, by the model): It is 99 % joy" in text
     assert "Signed by Dr Ada Weiss, Neurologist, on 2026-03-01T10:30:00Z: I have reviewed it." in text
     assert record.signature.sha256 in text
-    assert "Dr Ada Weiss (Neurologist): edited Follow-up\n  - before: \n  - after: In two weeks.\n" in text
+    assert "Dr Ada Weiss (Neurologist): edited Follow-up\n  - Before: \n  - After: In two weeks.\n" in text
     assert record.signature.sha256 in to_markdown(amend(record, REVIEWER, NOW))
 
 
@@ -110,16 +110,17 @@ def test_markup_in_several_lines_of_a_field_and_in_its_history_stays_text(lines)
 
 
 texts = st.text(max_size=40)
-times = st.datetimes(datetime(1900, 1, 2), datetime(9000, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)
+times = st.datetimes(datetime(1900, 1, 2), datetime(9000, 1, 1), timezones=st.just(UTC)).map(timestamp)
 origins = st.builds(Origin, st.sampled_from(ORIGINS), times, texts, texts, texts, texts)
-fields = st.builds(Field, texts, texts, texts, origins)
+fields = st.builds(Field, texts, texts, texts, origins, st.just(True)).filter(lambda f: f.origin.kind != "suggested")
 sections = st.builds(Section, texts, texts, st.lists(fields, max_size=3).map(tuple))
-changes = st.builds(Change, times, texts, texts, st.just("edited"), texts, texts, texts)
+names = st.text(min_size=1, max_size=40)
+changes = st.builds(Change, times, names, names, st.just("edited"), texts, texts, texts)
 records = st.builds(
     Record,
     id=st.uuids().map(str),
-    version=st.integers(1, 9),
-    amends=texts,
+    version=st.just(1),
+    amends=st.just(""),
     language=st.sampled_from(("en", "zh")),
     headline=texts,
     notes=st.lists(texts, max_size=3).map(tuple),
@@ -179,6 +180,14 @@ def with_field(**changes):
     return damaged(sections=sections)
 
 
+def accepted_by_nobody():
+    plain = as_dict(drafted())
+    for section in plain["sections"]:
+        for field in section["fields"]:
+            field["accepted"] = True
+    return json.dumps(plain)
+
+
 def unreviewed_yet_signed():
     whole, draft = as_dict(signed()), as_dict(drafted())
     return json.dumps({**whole, "sections": draft["sections"]})
@@ -209,6 +218,14 @@ def unreviewed_yet_signed():
         (with_field(key="age"), "same key"),
         (with_field(colour="red"), "colour: "),
         (with_field(accepted=False), "no model suggested it"),
+        (damaged(version=2), "amends none"),
+        (damaged(nameless=True), "is not a record"),
+        (damaged(history=[{**as_dict(signed())["history"][0], "name": ""}]), "Give your name"),
+        (accepted_by_nobody(), "nobody accepted it"),
+        (damaged(findings={**as_dict(drafted())["findings"], "seconds": -3}), "not negative"),
+        (damaged(findings={**as_dict(drafted())["findings"], "sfreq": float("inf")}), "sfreq|finite|not negative"),
+        (damaged(findings={**as_dict(drafted())["findings"], "probabilities": [1.0] * 9}), "together 1"),
+        (to_json(drafted()).replace('"version": 1', '"version": 1, "version": 1'), "not JSON"),
         (unreviewed_yet_signed(), "changed after it was signed"),
     ],
 )

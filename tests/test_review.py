@@ -54,7 +54,7 @@ def test_unchanged_text_keeps_its_origin_however_the_browser_ends_its_lines():
         assert edit(record, field.key, field.value.replace("\n", "\r\n") + " ", REVIEWER, NOW) is record
 
 
-@pytest.mark.parametrize("typed", ["93", "93 years", "104", "120", "1990"])
+@pytest.mark.parametrize("typed", ["93", "93 years", "about 93", "104", "120", "1990", "\uff19\uff13"])
 def test_an_age_above_89_is_not_written_down_when_a_clinician_types_it_either(typed):
     record = edit(drafted(), "age", typed, REVIEWER, NOW)
     assert record.field("age").value == "90+"
@@ -68,9 +68,24 @@ def test_what_is_settled_cannot_be_accepted_again():
             accept(record, key, REVIEWER, NOW)
 
 
+def test_the_first_line_does_not_go_on_stating_what_a_clinician_took_out():
+    record = drafted()
+    assert "joy" in record.headline
+    assert edit(record, "emotion", "tired", REVIEWER, NOW).headline == "Emotion, as the clinician wrote it: tired"
+    assert "No emotion is stated" in delete(record, "emotion", REVIEWER, NOW).headline
+    poor = drafted(trust="poor")
+    assert delete(poor, "emotion", REVIEWER, NOW).headline == poor.headline
+
+
 def test_a_text_without_end_is_refused():
     with pytest.raises(RecordError, match="Assessment has 4001 characters; at most 4000"):
         edit(drafted(), "assessment", "x" * 4001, REVIEWER, NOW)
+    with pytest.raises(RecordError, match="Age has 5000 characters"):
+        edit(drafted(), "age", "9" * 5000, REVIEWER, NOW)
+    with pytest.raises(RecordError, match="at most 600"):
+        sign(reviewed(), REVIEWER, "x" * 601, NOW)
+    with pytest.raises(RecordError, match="at most 120"):
+        Reviewer("x" * 121, "Nurse")
 
 
 @pytest.mark.parametrize(("name", "role"), [("", "Nurse"), ("Ada", " \n"), ("\u200b", "Nurse")])
@@ -101,6 +116,8 @@ def test_signing_locks():
     record = signed()
     acts = (
         lambda: edit(record, "follow_up", "In two weeks.", REVIEWER, NOW),
+        lambda: edit(record, "follow_up", record.field("follow_up").value, REVIEWER, NOW),
+        lambda: accept(record, "assessment", REVIEWER, NOW),
         lambda: delete(record, "assessment", REVIEWER, NOW),
         lambda: sign(record, REVIEWER, "Again.", NOW),
     )
@@ -113,9 +130,11 @@ def test_a_signed_record_that_was_changed_is_no_record():
     record = signed()
     with pytest.raises(RecordError, match="changed after it was signed"):
         replace(record, headline="All is well.")
-    forged = to_json(record).replace("It is 99 % joy", "It is 1 % joy")
-    with pytest.raises(RecordError, match="changed after it was signed"):
-        from_json(forged)
+    changes = {"It is 99 % joy": "It is 1 % joy", '"I have reviewed it."': '"I have not."', "Neurologist": "Janitor"}
+    for before, after in {**changes, "Dr Ada Weiss": "Dr Mallory", "2026-03-01T10:30": "2026-03-02T10:30"}.items():
+        assert before in to_json(record)
+        with pytest.raises(RecordError, match="changed after it was signed"):
+            from_json(to_json(record).replace(before, after))
 
 
 def test_an_amendment_is_a_new_draft_that_points_to_what_was_signed():

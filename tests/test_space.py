@@ -157,4 +157,4 @@ def test_missing_model_is_one_sentence(tmp_path: Path) -> None:
     environment = {**os.environ, "EEG_COPILOT_MODEL": str(tmp_path / "none.gguf"), "EEG_COPILOT_SERVER": ""}
     ended = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, capture_output=True, timeout=60)
     assert ended.returncode == 1
-    assert ended.stderr.decode().strip() == words.NO_MODEL.format(path=tmp_path / "none.gguf")
+    assert ended.stderr.decode().strip() == words.NO_MODEL_FILE.format(path=tmp_path / "none.gguf")

@@ -21,6 +21,7 @@ from copilot.language import english as words
 from copilot.reading import Reading
 from copilot.settings import Settings, SettingsError
 from copilot.web import charts, handlers, layout, panels, talk, uploads
+from copilot.web.languages import wanted
 from copilot.web.screen import Screen
 from copilot.web.service import Ahead, Line, Service
 from copilot.web.visit import Form, Visit
@@ -364,6 +365,46 @@ def test_question_before_a_reading_and_failing_model_are_sentences(told: Visit) 
     assert "start it again" in html(merged(talk.ask(failing, SAY, told, "Why?"))["chat_status"])
 
 
+# The record and its store
+
+
+def test_particulars_are_in_the_record_and_not_in_the_prompt() -> None:
+    visit, form = Visit(), Form(consent=True, source="busy", name="Rosa Lind", number="4711", laboratory="TSH 2.1")
+    page = merged(handlers.analyse(serving(), SAY, visit, form))
+    assert visit.record is not None
+    assert [visit.record.field(key).value for key in ("name", "number", "laboratory")] == [
+        "Rosa Lind",
+        "4711",
+        "TSH 2.1",
+    ]
+    assert all(text not in page["prompt"] for text in ("Rosa", "4711", "TSH"))
+
+
+def test_nothing_of_a_store_is_on_the_page_unless_it_is_on(tmp_path: Path) -> None:
+    without, with_it = (
+        json.dumps(quietly(lambda: layout.build(idle(**settings))).get_config_file(), default=str)  # noqa: B023
+        for settings in ({}, {"store": True, "data": tmp_path})
+    )
+    assert words.KEPT_HEADING not in without
+    assert words.KEPT_HEADING in with_it
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("fr-FR, zh-TW;q=0.5", "zh"),
+        ("en-GB,zh;q=0.9", "en"),
+        ("zh;q=0, en;q=0.1", "en"),
+        ("de", "en"),
+        (";;q=,zh;q=x", "en"),
+    ],
+)
+def test_browser_s_language_decides(accept: str, language: str) -> None:
+    assert wanted(accept, ("en", "zh")) == language
+
+
 # Uploads and forgetting
 
 
@@ -488,7 +529,7 @@ def test_closed_tab_ends_its_analysis(visitor: Client, engine: FakeEngine, recor
     stopped = engine.stopped
     visitor.predict([handle_file(recording)], api_name="/recording")
     analyse = next(press for press in visitor.config["dependencies"] if press["api_name"] == "analyse")
-    values = [None, True, "female", "34", "", "", "", "own", "", "", False]
+    values = [None, True, "female", "34", *[""] * 3, "own", *[""] * 6, False]
     press = {"fn_index": analyse["id"], "session_hash": visitor.session_hash, "data": values}
     httpx.post(f"{visitor.src_prefixed}queue/join", json=press).raise_for_status()
     stream = f"{visitor.src_prefixed}queue/data?session_hash={visitor.session_hash}"

@@ -7,17 +7,14 @@ to: ``ray start --head --disable-usage-stats --include-dashboard=false`` starts 
 """
 
 import os
-import shutil
 import signal
 import socket
-import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+from copilot.batch.parcel import Parcel, remove_abandoned
 from copilot.batch.reader import BatchError, Outcome, Reader, Task, died, memory, reason_of
 from copilot.language import english, sentence
 from copilot.settings import ROOT, Settings
@@ -50,58 +47,6 @@ def outcomes(tasks: Sequence[Task], settings: Settings, workers: int, address: s
         ray.shutdown()
 
 
-@dataclass(frozen=True)
-class Parcel:
-    """A task and the contents of its files, by their paths in a folder that is made where it arrives."""
-
-    task: Task
-    contents: dict[str, bytes]
-
-    @classmethod
-    def packed(cls, task: Task) -> "Parcel":
-        """The recording in a folder of its own, and so is each baseline."""
-        places = [*(("recording", path) for path in task.files)]
-        places += [(f"baseline-{n}", path) for n, path in enumerate(task.baselines)]
-        contents = {f"{where}/{name}": part.read_bytes() for where, path in places for name, part in _parts(path)}
-        files = tuple(Path("recording") / path.name for path in task.files)
-        baselines = tuple(Path(f"baseline-{n}") / path.name for n, path in enumerate(task.baselines))
-        return cls(replace(task, files=files, baselines=baselines), contents)
-
-    @contextmanager
-    def unpacked(self) -> Iterator[Task]:
-        """Give the task with files that are gone at the end of the block."""
-        with tempfile.TemporaryDirectory(prefix="eeg-copilot-") as name:
-            folder = Path(name)
-            for relative, content in self.contents.items():
-                path = folder / relative
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            files, baselines = (
-                tuple(folder / path for path in paths) for paths in (self.task.files, self.task.baselines)
-            )
-            yield replace(self.task, files=files, baselines=baselines)
-
-
-def own_folder() -> str:
-    """For temporary files of this process; those of processes that were killed are removed."""
-    tempfile.tempdir = None
-    for left in Path(tempfile.gettempdir()).glob("eeg-copilot-reader-*-*"):
-        try:
-            os.kill(int(left.name.split("-")[3]), 0)  # nothing is sent: it is only asked whether it could be
-        except ProcessLookupError:
-            shutil.rmtree(left, ignore_errors=True)
-        except (PermissionError, ValueError):
-            continue
-    return tempfile.mkdtemp(prefix=f"eeg-copilot-reader-{os.getpid()}-")
-
-
-def _parts(path: Path) -> Iterator[tuple[str, Path]]:
-    """A file, or the files of a folder that is one recording."""
-    for part in sorted(path.rglob("*")) if path.is_dir() else (path,):
-        if part.is_file():
-            yield part.relative_to(path.parent).as_posix(), part
-
-
 class Remote:
     """What runs on a machine of the cluster: a reader, once it is opened."""
 
@@ -112,7 +57,7 @@ class Remote:
         try:
             if model_sha256 != _model_sha256(settings):
                 return sentence(english.BATCH_OTHER_MODEL)
-            tempfile.tempdir = own_folder()
+            remove_abandoned()
             self._reader = Reader(settings, ray.get_runtime_context().get_node_id()[:8])
         except Exception as error:
             return reason_of(error)

@@ -31,6 +31,12 @@ class Sentence(str):
         return Sentence, (self.template, self.values)
 
 
+class Verbatim(str):
+    """Text from outside, such as a name: as a value of a sentence it is said as it is in every language."""
+
+    __slots__ = ()
+
+
 def sentence(template: str, /, **values: Any) -> Sentence:
     """An English sentence from a template in ``english``."""
     return Sentence(template, values)
@@ -57,7 +63,7 @@ class Voice:
     def _value(self, value: Any) -> Any:
         if isinstance(value, tuple):
             return self(english.COMMA).join(self._value(part) for part in value)
-        return self(value) if isinstance(value, str) else value
+        return self(value) if isinstance(value, str) and not isinstance(value, Verbatim) else value
 
 
 def language_of(text: str) -> str:

@@ -176,6 +176,7 @@ SECTION_EXPENSES = "Expenses"
 
 FIELD_NAME = "Name"
 FIELD_NUMBER = "Number"
+FIELD_ROLE = "Role"
 FIELD_GENDER = "Gender"
 FIELD_AGE = "Age"
 FIELD_APPEARANCE = "Appearance, in their own words"
@@ -262,12 +263,18 @@ RECORD_PENDING = "{count} fields of this record wait for review: accept, edit or
 RECORD_NOBODY = "Give your name and your role; both stand in the record's history."
 RECORD_NO_STATEMENT = "Say what you sign: the statement is empty."
 RECORD_NOTHING_TO_ACCEPT = "This field is not waiting for review."
+RECORD_FORGED = "The record was changed after it was signed; use another copy of it."
+RECORD_NO_EMOTION = "No emotion is stated: what the model suggested was deleted."
+RECORD_EMOTION_IS = "Emotion, as the clinician wrote it: {emotion}"
 RECORD_TOO_LONG = "{label} has {length} characters; at most {most} are kept."
 RECORD_NOT_JSON = "This is not a record: the text is not JSON."
 RECORD_FORMAT = "This JSON is not a record that this version of EEG Emotion Copilot wrote."
 RECORD_BAD_VALUE = "The record cannot be used: {where}: {what}."
 
 # FHIR
+FHIR_SIGN_FIRST = (
+    "Sign this amendment first: a server would show its draft in place of the signed version that it already has."
+)
 
 FHIR_NOTICE = "Please note"
 FHIR_NOTE = "Note"
@@ -287,6 +294,7 @@ FHIR_REPORT = "EEG read for emotion with the help of AI"
 FHIR_PLAN = "Proposal for a plan, to be decided on by a clinician"
 FHIR_PROVENANCE = "Who made this record"
 FHIR_BY_AI = "AI model, author"
+FHIR_DECODER = "Decoder file (SHA-256)"
 FHIR_BY_CLINICIAN = "Clinicians who wrote in it"
 
 # Lists and their parts
@@ -659,6 +667,7 @@ PDF_PENDING = "AI-suggested fields that no clinician has reviewed: {count}. They
 PDF_ACCEPTED = "AI-suggested, accepted by {name}, {on}"
 PDF_WRITTEN = "Written by {name}, {on}"
 PDF_AMENDS = "amends the signed version {sha256}"
+PDF_NAMELESS = "This copy leaves out name and number; a signature on it is that of the original, which has both."
 
 # Batch
 
@@ -687,9 +696,7 @@ BATCH_NO_NODE = "No machine of the Ray cluster could start a reader within {seco
 BATCH_OTHER_MODEL = "A machine of the Ray cluster has another model file; copy the same one to all of them."
 
 BATCH_NOT_READ = "The file cannot be read: {why}."
-BATCH_DIED = (
-    "The process that read it ended ({how}), as happens where memory runs out: run again with fewer workers."
-)
+BATCH_DIED = "The process that read it ended ({how}), as happens where memory runs out: run again with fewer workers."
 BATCH_FAULT = "The program failed on it, please report this: {kind} at {place}."
 
 BATCH_NO_ROW = "The table of people has no row for it."
@@ -735,6 +742,9 @@ BATCH_TOOK = "Median time of a recording"
 
 # The store
 
+STORE_GONE = (
+    "This record is not kept any more: somebody deleted it, or its time was over. Keep it again if you want it back."
+)
 STORE_CHANGED = (
     "Somebody else changed this record while you had it open, so your changes were not saved. Open it again from the "
     "list and repeat them there."

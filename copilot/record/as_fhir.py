@@ -13,13 +13,14 @@ HAPI FHIR finds by ``identifier`` and ``_tag``.
 
 **What a model asserted** carries the security label ``AIAST`` and is ``preliminary`` or ``partial`` until the record
 is signed. Text of the model that no clinician accepted is left out, but for the PDF, which marks it. An amendment that
-is not signed yet is a draft again, and a server that is given it shows a draft in place of the signed version. When the
+is not signed yet is refused, because a server would show a draft in place of the signed version. Import the newest
+version last: a server goes by the order in which it is given them. When the
 EEG was taken is not in a record: nothing has an ``effective`` time, and ``issued`` is when the record got this form.
 """
 
 import json
 
-from copilot.language import Voice
+from copilot.language import Voice, english, sentence
 from copilot.record.fhir.document import document
 from copilot.record.fhir.observations import observations
 from copilot.record.fhir.people import encounter, patient
@@ -27,7 +28,7 @@ from copilot.record.fhir.plan import plan
 from copilot.record.fhir.provenance import device, provenance
 from copilot.record.fhir.report import report
 from copilot.record.pictures import Pictures
-from copilot.record.record import Record
+from copilot.record.record import Record, RecordError, without_identity
 
 
 def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
@@ -38,9 +39,11 @@ def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
         pictures: for the PDF inside, which leaves them out where it would be longer than servers take.
 
     Raises:
-        RecordError: a field is missing that every draft has.
+        RecordError: a field is missing that every draft has, or it is an amendment that is not signed yet.
     """
-    say = Voice(record.language)
+    if record.version > 1 and not record.signature:
+        raise RecordError(sentence(english.FHIR_SIGN_FIRST))
+    record, say = without_identity(record), Voice(record.language)
     context = [patient(record, say), encounter(record, say), device(record)]
     made = [*observations(record, say), report(record, say), document(record, say, pictures), plan(record, say)]
     bundle = {

@@ -8,16 +8,51 @@ from functools import cache
 from typing import Any
 
 from copilot import NOTICE
-from copilot.language import english, sentence
-from copilot.record.record import Record, RecordError
+from copilot.emotions import CONFIDENCES, EMOTIONS
+from copilot.language import LANGUAGES, english, sentence
+from copilot.record.record import (
+    ACTIONS,
+    MOST_VERSIONS,
+    ORIGINS,
+    READOUTS,
+    TIME,
+    TRUSTS,
+    UUID,
+    Record,
+    RecordError,
+)
 
 #: Told in every JSON export; another number means other keys.
 FORMAT = "eeg-emotion-copilot-record-2"
 
 
+_TIME = {"pattern": f"^{TIME}$"}
+#: What the types alone do not say in the schema; ``record`` refuses the same.
+_ALLOWED: dict[str, dict[str, dict[str, Any]]] = {
+    "Origin": {"kind": {"enum": list(ORIGINS)}, "at": _TIME},
+    "Change": {"action": {"enum": list(ACTIONS)}, "at": _TIME, "name": {"minLength": 1}, "role": {"minLength": 1}},
+    "Signature": {"at": _TIME, "statement": {"minLength": 1}, "sha256": {"pattern": "^[0-9a-f]{64}$"}},
+    "Findings": {
+        "probabilities": {"minItems": len(EMOTIONS), "maxItems": len(EMOTIONS)},
+        "confidence": {"enum": list(CONFIDENCES)},
+        "trust": {"enum": list(TRUSTS)},
+        "seconds": {"minimum": 0},
+        "clean_seconds": {"minimum": 0},
+    },
+    "Record": {
+        "id": {"pattern": f"^{UUID}$"},
+        "version": {"minimum": 1, "maximum": MOST_VERSIONS},
+        "language": {"enum": list(LANGUAGES)},
+        "readout": {"enum": list(READOUTS)},
+        "created": _TIME,
+        "nameless": {"const": False},
+    },
+}
+
+
 def as_dict(record: Record) -> dict[str, Any]:
     """The record as plain JSON types."""
-    plain = json.loads(json.dumps(record, default=vars))
+    plain = json.loads(json.dumps(record, default=vars, allow_nan=False))
     return {"format": FORMAT, "notice": NOTICE, "status": record.status, **plain}
 
 
@@ -35,7 +70,7 @@ def from_json(text: str) -> Record:
     from pydantic import ValidationError
 
     try:
-        loaded = json.loads(text)
+        loaded = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise RecordError(sentence(english.RECORD_NOT_JSON)) from None
     if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
@@ -45,7 +80,7 @@ def from_json(text: str) -> Record:
         record: Record = _reader().validate_json(json.dumps(loaded))
     except ValidationError as error:
         raise _bad(error) from None
-    if status != record.status:
+    if status != record.status or record.nameless:
         raise RecordError(sentence(english.RECORD_FORMAT))
     return record
 
@@ -53,6 +88,9 @@ def from_json(text: str) -> Record:
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of what ``to_json`` writes."""
     own = _reader().json_schema()
+    for kind, values in _ALLOWED.items():
+        for name, allowed in values.items():
+            own["$defs"].get(kind, own)["properties"][name] |= allowed
     fixed = {"format": {"const": FORMAT}, "notice": {"type": "string"}, "status": {"enum": ["draft", "signed"]}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -61,6 +99,13 @@ def schema() -> dict[str, Any]:
         "properties": {**fixed, **own["properties"]},
         "required": [*fixed, *own["required"]],
     }
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which no key stands twice: readers do not agree on which of them counts (RFC 8259, 4)."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
 
 
 @cache

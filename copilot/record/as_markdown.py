@@ -3,7 +3,7 @@
 import re
 
 from copilot import NOTICE
-from copilot.language import Voice, english
+from copilot.language import Verbatim, Voice, english
 from copilot.person import tidy
 from copilot.record.record import Field, Record
 
@@ -49,7 +49,8 @@ def _field_lines(fields: tuple[Field, ...], say: Voice) -> list[str]:
     for field in fields:
         first, *more = field.value.splitlines() or [""]
         origin = say(english.ORIGIN[field.origin.kind] if field.accepted else english.PENDING)
-        head = f"- **{_escape(field.label)}** ({_escape(origin)}):"
+        told = f" ({_escape(origin)})" if field.value or field.origin.by else ""
+        head = f"- **{_escape(field.label)}**{told}:"
         if more:
             lines += [head, *(f"  {_item(line)}" for line in (first, *more))]
         else:
@@ -60,7 +61,7 @@ def _field_lines(fields: tuple[Field, ...], say: Voice) -> list[str]:
 def _signature(record: Record, say: Voice) -> list[str]:
     signed = record.signature
     assert signed is not None
-    who = say(english.SIGNED_BY, name=_escape(signed.name), role=_escape(signed.role), at=signed.at)
+    who = say(english.SIGNED_BY, name=Verbatim(_escape(signed.name)), role=Verbatim(_escape(signed.role)), at=signed.at)
     return [f"- {who}: {_escape(signed.statement)}", f"- {say(english.SIGNATURE_DIGEST)}: {signed.sha256}"]
 
 

@@ -3,6 +3,7 @@
 Numbers are written by this code from the measurement and the probabilities, never taken from prose.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -56,14 +57,18 @@ def draft(
     say, at = Voice(language), timestamp(now)
     entered, measured = _maker(Origin(ENTERED, at, SOFTWARE)), _maker(Origin(MEASURED, at, SOFTWARE))
     suggested = _maker(Origin(SUGGESTED, at, SOFTWARE, reading.model, reading.model_sha256, reading.prompt_sha256))
+    counted = _maker(Origin(SUGGESTED, at, SOFTWARE, "decoder", reading.decoder_sha256))
+    if reading.readout != "decoder":
+        counted = suggested
     written = _maker(Origin(WRITTEN, at, SOFTWARE))
     given = particulars or Particulars()
+    findings, first = _findings(recording, quality, reading), percent(max(reading.probabilities))
     sections = (
         Section("basic", say(english.SECTION_BASIC), _basic(person, given, say, entered)),
         Section("history", say(english.SECTION_HISTORY), _history(person, say, entered)),
         Section("examination", say(english.SECTION_EXAMINATION), _examination(recording, quality, say, measured)),
         _only_if("laboratory", english.SECTION_LABORATORY, english.FIELD_LABORATORY, given.laboratory, say, entered),
-        Section("assessment", say(english.SECTION_ASSESSMENT), _assessment(reading, say, suggested)),
+        Section("assessment", say(english.SECTION_ASSESSMENT), _assessment(reading, say, counted, suggested)),
         Section("plan", say(english.SECTION_PLAN), _plan(reading, say, suggested)),
         Section("follow_up", say(english.SECTION_FOLLOW_UP), (written("follow_up", say(english.FIELD_FOLLOW_UP), ""),)),
         _only_if("expenses", english.SECTION_EXPENSES, english.FIELD_EXPENSES, given.expenses, say, entered),
@@ -73,10 +78,10 @@ def draft(
         version=1,
         amends="",
         language=language,
-        headline=_headline(quality, reading, say),
+        headline=headline(findings, say(english.RECORD_FIRST, emotion=reading.emotion, percent=first), say),
         notes=tuple(say(note) for note in reading.notes),
         sections=tuple(section for section in sections if section.fields),
-        findings=_findings(recording, quality, reading),
+        findings=findings,
         created=at,
         software=SOFTWARE,
         model=reading.model,
@@ -84,6 +89,7 @@ def draft(
         prompt_sha256=reading.prompt_sha256,
         readout=reading.readout,
         codec=reading.codec,
+        decoder_sha256=reading.decoder_sha256,
     )
 
 
@@ -95,15 +101,19 @@ def percent(share: float) -> str:
 def tidied(key: str, value: str) -> str:
     """A field's text as it is kept: printable lines, and no age above 89 (see ``Person.age_text``)."""
     lines = "\n".join(tidy(line) for line in value.splitlines()).strip()
-    if key == "age" and (years := _whole_number(lines)) is not None and years > 89:
+    if key == "age" and any(len(digits) > 2 or int(digits) > 89 for digits in re.findall(r"\d+", lines)):
         return "90+"
     return lines
 
 
-def _whole_number(text: str) -> int | None:
-    """The number that ``text`` begins with."""
-    digits = text[: len(text) - len(text.lstrip("0123456789"))]
-    return int(digits) if digits.isascii() and digits else None
+def headline(findings: Findings, emotion: str, say: Voice) -> str:
+    """The first line: what there is to doubt or, if nothing, the emotion as it is stated."""
+    doubts = []
+    if findings.trust == "poor":
+        doubts.append(say(english.RECORD_POOR))
+    if findings.confidence != "clear":
+        doubts.append(say(english.RECORD_UNCERTAIN))
+    return " ".join(doubts) or emotion
 
 
 def _maker(origin: Origin) -> Make:
@@ -131,16 +141,6 @@ def _findings(recording: Recording, quality: Quality, reading: Reading) -> Findi
         bad_electrodes=tuple(c.name for c in quality.channels if c.flat or c.railed or c.noisy),
         line_hz=None if quality.line_hz is None else float(quality.line_hz),
     )
-
-
-def _headline(quality: Quality, reading: Reading, say: Voice) -> str:
-    warnings = []
-    if quality.trust == "poor":
-        warnings.append(say(english.RECORD_POOR))
-    if not reading.certain:
-        warnings.append(say(english.RECORD_UNCERTAIN))
-    first = percent(max(reading.probabilities))
-    return " ".join(warnings) or say(english.RECORD_FIRST, emotion=reading.emotion, percent=first)
 
 
 def _basic(person: Person, given: Particulars, say: Voice, make: Make) -> tuple[Field, ...]:
@@ -200,18 +200,19 @@ def _counts(removed: dict[str, int], say: Voice) -> str:
     return say(english.COMMA).join(counts)
 
 
-def _assessment(reading: Reading, say: Voice, make: Make) -> tuple[Field, ...]:
+def _assessment(reading: Reading, say: Voice, counted: Make, make: Make) -> tuple[Field, ...]:
+    """The numbers, by what counted them, and the model's prose."""
     ranked = [f"{say(name)} {percent(p)}" for name, p in emotions.by_probability(reading.probabilities)]
     first = ranked[0] if reading.certain else say(english.NONE_STANDS_OUT, first=ranked[0], second=ranked[1])
     classes = zip(emotions.THREE_CLASSES, emotions.three_classes(reading.probabilities), strict=True)
-    values = (
-        ("emotion", english.FIELD_EMOTION, first),
-        ("probabilities", english.FIELD_PROBABILITIES, "\n".join(ranked)),
-        ("three_class", english.FIELD_THREE_CLASS, ", ".join(f"{say(name)} {percent(p)}" for name, p in classes)),
-        ("valence", english.FIELD_VALENCE, f"{round(reading.valence, 2) + 0.0:+.2f}"),  # + 0.0: no "-0.00"
-        ("assessment", english.FIELD_ASSESSMENT, reading.assessment),
+    listed = say(english.COMMA).join(f"{say(name)} {percent(p)}" for name, p in classes)
+    return (
+        counted("emotion", say(english.FIELD_EMOTION), first),
+        counted("probabilities", say(english.FIELD_PROBABILITIES), "\n".join(ranked)),
+        counted("three_class", say(english.FIELD_THREE_CLASS), listed),
+        counted("valence", say(english.FIELD_VALENCE), f"{round(reading.valence, 2) + 0.0:+.2f}"),  # + 0.0: no "-0.00"
+        make("assessment", say(english.FIELD_ASSESSMENT), reading.assessment),
     )
-    return tuple(make(key, say(label), value) for key, label, value in values)
 
 
 def _plan(reading: Reading, say: Voice, make: Make) -> tuple[Field, ...]:

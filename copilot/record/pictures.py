@@ -14,9 +14,7 @@ class Pictures:
     bands: bytes = field(repr=False)
 
 
-def draw(
-    raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False
-) -> Pictures:
+def draw(raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False) -> Pictures:
     """Draw them, for paper or for a dark page; takes about a second."""
     from copilot.eeg import plots  # matplotlib takes a second to import
 

@@ -6,12 +6,14 @@ changed: ``drafting`` makes one, ``review`` makes the next from it.
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from copilot import emotions
-from copilot.language import LANGUAGES
+from copilot.identity import hidden
+from copilot.language import LANGUAGES, english, sentence
 
 #: Who a field's text comes from.
 ENTERED, MEASURED, SUGGESTED, WRITTEN = "entered", "measured", "suggested", "written"
@@ -25,7 +27,9 @@ DRAFT, SIGNED = "draft", "signed"
 IDENTITY = ("name", "number")
 
 MOST_VERSIONS = 9999
-_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+TRUSTS = ("good", "fair", "poor")
+TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _STRICT = {"extra": "forbid", "strict": True}  # for pydantic, which reads records (``as_json``)
 
 
@@ -74,7 +78,7 @@ class Field:
     label: str
     value: str
     origin: Origin
-    accepted: bool = True
+    accepted: bool
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
@@ -122,10 +126,16 @@ class Findings:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        if len(self.probabilities) != len(emotions.EMOTIONS) or not all(0 <= p <= 1 for p in self.probabilities):
-            raise RecordError(f"A record has {len(emotions.EMOTIONS)} probabilities from 0 to 1.")
+        right = len(self.probabilities) == len(emotions.EMOTIONS) and all(0 <= p <= 1 for p in self.probabilities)
+        if not right or abs(sum(self.probabilities) - 1) > 0.001:
+            raise RecordError(f"A record has {len(emotions.EMOTIONS)} probabilities from 0 to 1, together 1.")
+        rates = (self.sfreq, self.line_hz or 0.0)
+        if not 0 <= self.clean_seconds <= self.seconds or not all(math.isfinite(hz) and hz >= 0 for hz in rates):
+            raise RecordError(
+                "A record's seconds and hertz are finite and not negative; no more are clean than there are."
+            )
         _one_of("Confidence", self.confidence, emotions.CONFIDENCES)
-        _one_of("Quality", self.trust, ("good", "fair", "poor"))
+        _one_of("Quality", self.trust, TRUSTS)
 
 
 @dataclass(frozen=True)
@@ -152,11 +162,12 @@ class Change:
     def __post_init__(self) -> None:
         _one_of("Action", self.action, ACTIONS)
         _time(self.at)
+        _somebody(self.name, self.role)
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Who signed what, and the digest of the record as it then was (``digest``)."""
+    """Who signed, with what words, when; ``sha256`` is the digest of the record with all of these (``digest``)."""
 
     name: str
     role: str
@@ -167,6 +178,9 @@ class Signature:
 
     def __post_init__(self) -> None:
         _time(self.at)
+        _somebody(self.name, self.role)
+        if not self.statement:
+            raise RecordError(sentence(english.RECORD_NO_STATEMENT))
 
 
 @dataclass(frozen=True)
@@ -191,9 +205,12 @@ class Record:
         codec: name of the EEG text's codec.
         history: every change by a clinician, in order, over all versions.
         signature: once signed; the record is locked then.
+        decoder_sha256: of the small decoder's file, empty where it is not known.
+        nameless: a copy for exports, see ``without_identity``; its signature is the original's.
 
     Raises:
-        RecordError: a value that is none of those allowed, two fields with one key, a signature over another record.
+        RecordError: a value that is none of those allowed, two fields with one key, text of the model that is called
+            accepted and that nobody accepted, a signature over another record.
     """
 
     id: str
@@ -213,10 +230,12 @@ class Record:
     codec: str
     history: tuple[Change, ...] = ()
     signature: Signature | None = None
+    decoder_sha256: str = ""
+    nameless: bool = False
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(_UUID, self.id) or not 1 <= self.version <= MOST_VERSIONS:
+        if not re.fullmatch(UUID, self.id) or not 1 <= self.version <= MOST_VERSIONS:
             raise RecordError(f"A record has a UUID and a version from 1 to {MOST_VERSIONS}.")
         _one_of("Read-out", self.readout, READOUTS)
         _one_of("Language", self.language, tuple(LANGUAGES))
@@ -224,8 +243,13 @@ class Record:
         keys = [field.key for field in self.fields]
         if len(set(keys)) < len(keys):
             raise RecordError("Two fields of the record have the same key.")
-        if self.signature and (self.pending or self.signature.sha256 != digest(self)):
-            raise RecordError("The record was changed after it was signed.")
+        if bool(self.amends) != (self.version > 1):
+            raise RecordError("A record's first version amends none, and each later one the one before.")
+        accepted = {change.key for change in self.history if change.action == "accepted"}
+        if any(f.origin.kind == SUGGESTED and f.accepted and f.value and f.key not in accepted for f in self.fields):
+            raise RecordError("Text that the model suggested is called accepted, but nobody accepted it.")
+        if self.signature and not self.nameless and (self.pending or self.signature.sha256 != digest(self)):
+            raise RecordError(sentence(english.RECORD_FORGED))
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -242,6 +266,16 @@ class Record:
         """``draft`` or ``signed``."""
         return SIGNED if self.signature else DRAFT
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the recording is poor or no emotion stands out: the first line says so then."""
+        return self.findings.trust == "poor" or self.findings.confidence != "clear"
+
+    @property
+    def changed(self) -> str:
+        """When it was last changed or, if never, created."""
+        return self.history[-1].at if self.history else self.created
+
     def field(self, key: str) -> Field:
         """The field with this key.
 
@@ -255,22 +289,46 @@ class Record:
 
 
 def digest(record: Record) -> str:
-    """Sha256 of the record without its signature, as canonical JSON."""
-    text = json.dumps({**vars(record), "signature": None}, sort_keys=True, ensure_ascii=False, default=vars)
+    """Sha256 of the record as canonical JSON, its signature's name, role, words and time with it."""
+    signed = replace(record.signature, sha256="") if record.signature else None
+    plain = {**vars(record), "signature": signed, "nameless": False}
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, default=vars)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def without_identity(record: Record) -> Record:
-    """The record without name and number, here and in its history: for exports that go by a pseudonym.
+    """A copy for exports that go by a pseudonym: name and number are out of fields, free text and history.
 
-    A signature holds for the whole record, so it is taken off; tell who signed from the original.
+    Also those that stood there earlier. The signature stays the original's: it holds for that, not for this copy.
     """
+    names, numbers = (_once_there(record, key) for key in IDENTITY)
+
+    def said(text: str) -> str:
+        for name in names:
+            text = hidden(text, name=name)
+        for number in numbers:
+            text = hidden(text, number=number)
+        return text
+
     sections = (
-        replace(section, fields=tuple(field for field in section.fields if field.key not in IDENTITY))
+        replace(section, fields=tuple(replace(f, value=said(f.value)) for f in section.fields if f.key not in IDENTITY))
         for section in record.sections
     )
-    history = tuple(change for change in record.history if change.key not in IDENTITY)
-    return replace(record, sections=tuple(sections), history=history, signature=None)
+    history = (
+        replace(change, before=said(change.before), after=said(change.after))
+        for change in record.history
+        if change.key not in IDENTITY
+    )
+    return replace(
+        record, headline=said(record.headline), sections=tuple(sections), history=tuple(history), nameless=True
+    )
+
+
+def _once_there(record: Record, key: str) -> list[str]:
+    """Every text that the field has or had, longest first."""
+    texts = {field.value for field in record.fields if field.key == key}
+    texts |= {text for change in record.history if change.key == key for text in (change.before, change.after)}
+    return sorted(filter(None, texts), key=len, reverse=True)
 
 
 def timestamp(now: datetime) -> str:
@@ -283,10 +341,16 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
         raise RecordError(f"{what} is {value!r}; it can be {', '.join(allowed)}.")
 
 
+def _somebody(name: str, role: str) -> None:
+    if not (name and role):
+        raise RecordError(sentence(english.RECORD_NOBODY))
+
+
 def _time(text: str) -> None:
+    """As ``timestamp`` writes it."""
     try:
-        time = datetime.fromisoformat(text)
+        known = re.fullmatch(TIME, text) and datetime.fromisoformat(text)
     except ValueError:
-        time = datetime.min
-    if time.tzinfo is None or not 1900 <= time.year <= 9000:
-        raise RecordError(f"The time {text!r} is not ISO 8601 with its zone.")
+        known = None
+    if not known:
+        raise RecordError(f"The time {text!r} is not ISO 8601 in UTC, to the second.")

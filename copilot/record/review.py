@@ -6,13 +6,14 @@ Each act makes a new record with one more change in its history; nothing leaves 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from copilot.language import english, sentence
+from copilot.language import Verbatim, Voice, english, sentence
 from copilot.person import tidy
-from copilot.record.drafting import SOFTWARE, tidied
+from copilot.record.drafting import SOFTWARE, headline, tidied
+from copilot.record.particulars import MAX_NAME
 from copilot.record.record import WRITTEN, Change, Field, Origin, Record, RecordError, Signature, digest, timestamp
 
-#: Characters that one field keeps at most.
-MAX_VALUE = 4000
+#: Characters that are kept at most.
+MAX_VALUE, MAX_STATEMENT = 4000, 600
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,17 @@ class Reviewer:
     """Who reviews.
 
     Raises:
-        RecordError: the name or the role is empty.
+        RecordError: the name or the role is empty or too long.
     """
 
     name: str
     role: str
 
     def __post_init__(self) -> None:
-        for what in ("name", "role"):
-            object.__setattr__(self, what, tidy(getattr(self, what))[:120])
+        for what, label in (("name", english.FIELD_NAME), ("role", english.FIELD_ROLE)):
+            text = tidy(getattr(self, what))
+            _short(label, text, MAX_NAME)
+            object.__setattr__(self, what, text)
         if not (self.name and self.role):
             raise RecordError(sentence(english.RECORD_NOBODY))
 
@@ -39,6 +42,7 @@ def accept(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Recor
     Raises:
         RecordError: it is signed, or the field does not wait for review.
     """
+    _unlocked(record)
     old = record.field(key)
     if old.accepted:
         raise RecordError(sentence(english.RECORD_NOTHING_TO_ACCEPT))
@@ -51,12 +55,12 @@ def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime
     Raises:
         RecordError: it is signed, or has no such field, or the text is too long.
     """
+    _unlocked(record)
     old = record.field(key)
+    _short(old.label, value, MAX_VALUE)
     text = tidied(key, value)
     if text == old.value:
         return record
-    if len(text) > MAX_VALUE:
-        raise RecordError(sentence(english.RECORD_TOO_LONG, label=old.label, length=len(text), most=MAX_VALUE))
     return _changed(record, _written(old, text, reviewer, now), "edited" if text else "deleted", reviewer, now)
 
 
@@ -73,13 +77,14 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
     """
     _unlocked(record)
     if record.pending:
-        labels = ", ".join(field.label for field in record.pending)
+        labels = tuple(field.label for field in record.pending)
         raise RecordError(sentence(english.RECORD_PENDING, count=len(record.pending), labels=labels))
-    if not tidy(statement):
-        raise RecordError(sentence(english.RECORD_NO_STATEMENT))
-    at = timestamp(now)
+    words, at = tidy(statement), timestamp(now)
+    _short(english.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
-    return replace(whole, signature=Signature(reviewer.name, reviewer.role, tidy(statement), at, digest(whole)))
+    signature = Signature(reviewer.name, reviewer.role, words, at, "")
+    draft = replace(whole, signature=signature, nameless=True)
+    return replace(draft, signature=replace(signature, sha256=digest(draft)), nameless=False)
 
 
 def amend(record: Record, reviewer: Reviewer, now: datetime) -> Record:
@@ -106,14 +111,27 @@ def _written(old: Field, text: str, reviewer: Reviewer, now: datetime) -> Field:
 
 def _changed(record: Record, new: Field, action: str, reviewer: Reviewer, now: datetime) -> Record:
     """The record with ``new`` in place of the field of its key, and a change in its history."""
-    _unlocked(record)
     before = record.field(new.key).value
     change = Change(timestamp(now), reviewer.name, reviewer.role, action, new.key, before, new.value)
     sections = (
         replace(section, fields=tuple(new if field.key == new.key else field for field in section.fields))
         for section in record.sections
     )
-    return replace(record, sections=tuple(sections), history=(*record.history, change))
+    return replace(record, headline=_headline(record, new), sections=tuple(sections), history=(*record.history, change))
+
+
+def _headline(record: Record, new: Field) -> str:
+    """The first line, which must not go on stating an emotion that a clinician took out."""
+    if new.key != "emotion" or new.origin.kind != WRITTEN:
+        return record.headline
+    say = Voice(record.language)
+    stated = say(english.RECORD_EMOTION_IS, emotion=Verbatim(" ".join(new.value.split())))
+    return headline(record.findings, stated if new.value else say(english.RECORD_NO_EMOTION), say)
+
+
+def _short(label: str, text: str, most: int) -> None:
+    if len(text) > most:
+        raise RecordError(sentence(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
 
 
 def _unlocked(record: Record) -> None:

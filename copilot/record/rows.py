@@ -3,7 +3,6 @@
 Anybody may have changed the store's file, so a row is believed only where it holds a whole record, and its own.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from copilot.record.record import IDENTITY, Record, RecordError
 
 #: Id, version, status, changed, record.
 Row = tuple[str, int, str, str, str]
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def read(row: Row) -> Record:
         record = from_json(text)
     except RecordError:
         raise StoreError(sentence(english.STORE_UNREADABLE)) from None
-    if (record.id, record.version, record.status) != (id, version, status) or not _UUID.fullmatch(id):
+    if (record.id, record.version, record.status) != (id, version, status):
         raise StoreError(sentence(english.STORE_UNREADABLE))
     return record
 

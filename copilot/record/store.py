@@ -1,5 +1,6 @@
 """The store: records with all their versions, kept in one SQLite file of the user's, where the user wants that."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +11,7 @@ from copilot.language import english, sentence
 from copilot.record.as_json import to_json
 from copilot.record.database import Database, StoreError
 from copilot.record.pictures import Pictures
-from copilot.record.record import Record, timestamp
+from copilot.record.record import Change, Record, timestamp
 from copilot.record.rows import Entry, Row, files, listed, read, searchable
 
 __all__ = ["FILE", "Entry", "Store", "StoreError"]
@@ -38,27 +39,32 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._database = Database(folder / FILE)
 
-    def save(self, record: Record, pictures: Pictures | None = None, signal: bytes | None = None) -> None:
+    def save(
+        self, record: Record, pictures: Pictures | None = None, signal: bytes | None = None, *, kept: bool = False
+    ) -> None:
         """Keep a new record, or what follows from the kept one; saving the same twice changes nothing.
 
         Args:
             record: its history goes on from the kept record's.
+            kept: whether it has to be kept already, so that one that somebody deleted does not come back.
             pictures: kept once for all versions; the first that were given stay.
             signal: an ``.npz`` file of the recording, likewise; to be given only where the user asks for it.
 
         Raises:
-            StoreError: somebody else changed the record meanwhile, or what is kept of it cannot be read.
+            StoreError: somebody else changed or deleted the record meanwhile, or what is kept of it cannot be read.
         """
-        row: Row = (record.id, record.version, record.status, _changed(record), to_json(record))
+        row: Row = (record.id, record.version, record.status, record.changed, to_json(record))
         read(row)  # what could not be read again is not kept in the first place
         pngs = (pictures.signal, pictures.bands) if pictures else (None, None)
         with self._database.transaction(write=True) as connection:
             before = connection.execute(_VERSIONS, (record.id, None)).fetchone()
-            kept = read(before) if before else None
-            if kept and not _follows(record, kept):
+            newest = read(before) if before else None
+            if kept and not newest:
+                raise StoreError(sentence(english.STORE_GONE))
+            if newest and not _follows(record, newest):
                 raise StoreError(sentence(english.STORE_CHANGED))
             connection.execute(_SAVE_MEASURED, (record.id, *pngs, signal))
-            if record != kept:
+            if record != newest:
                 connection.execute(_SAVE, row)
 
     def find(self, words: str = "") -> list[Entry]:
@@ -133,10 +139,15 @@ def _follows(record: Record, kept: Record) -> bool:
     if kept.signature:
         next_one = (record.version, record.amends) == (kept.version + 1, kept.signature.sha256)
     else:
-        next_one = record.version == kept.version
-    return record == kept or (next_one and len(record.history) > done and record.history[:done] == kept.history)
+        next_one = (record.version, record.amends) == (kept.version, kept.amends)
+    goes_on = len(record.history) > done and record.history[:done] == kept.history
+    return record == kept or (next_one and goes_on and _replayed(kept, record.history[done:]) == _texts(record))
 
 
-def _changed(record: Record) -> str:
-    last = record.history[-1].at if record.history else record.created
-    return timestamp(datetime.fromisoformat(last))
+def _texts(record: Record) -> dict[str, str]:
+    return {field.key: field.value for field in record.fields}
+
+
+def _replayed(kept: Record, changes: Iterable[Change]) -> dict[str, str]:
+    """The kept record's texts after these changes."""
+    return _texts(kept) | {change.key: change.after for change in changes if change.key}

@@ -22,9 +22,10 @@ from copilot.person import Person
 from copilot.safety import answer_at_once
 from copilot.web import panels, talk, uploads
 from copilot.web.errors import ConsentError, explain
-from copilot.web.screen import Screen, Update, blank, joined, show
+from copilot.web.screen import Screen, blank, joined, redrawn, show
 from copilot.web.service import Service
 from copilot.web.visit import OWN, Form, Visit
+from copilot.web.wiring import Update
 
 
 def consent(agreed: bool) -> Update:
@@ -155,6 +156,7 @@ def clear(visit: Visit) -> Update:
 def _cleared() -> Update:
     return {
         **blank(),
+        **redrawn(),
         **buttons(analyse=False, stop=False),
         "recording_kept": show(""),
         "baselines_kept": show(""),

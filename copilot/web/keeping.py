@@ -1,7 +1,6 @@
 """The visit's record on its way into the store, and what the record panel says about that."""
 
 import io
-import time
 from datetime import UTC, datetime
 
 import gradio as gr
@@ -12,12 +11,13 @@ from copilot.language import Voice
 from copilot.record.record import Record, digest, timestamp
 from copilot.web import panels, record_html
 from copilot.web.errors import explain
-from copilot.web.screen import Update, show
+from copilot.web.screen import show
 from copilot.web.service import Service
 from copilot.web.visit import Visit
+from copilot.web.wiring import Update, now
 
 
-def save(service: Service, visit: Visit, *, with_signal: bool = False) -> None:
+def save(service: Service, visit: Visit, *, with_signal: bool = False, kept: bool = False) -> None:
     """Write the visit's record into the store.
 
     Raises:
@@ -26,7 +26,7 @@ def save(service: Service, visit: Visit, *, with_signal: bool = False) -> None:
     assert service.store is not None
     assert visit.record is not None
     signal = _archive(visit.cleaned) if with_signal and visit.cleaned else None
-    service.store.save(visit.record, visit.pictures, signal)
+    service.store.save(visit.record, visit.pictures, signal, kept=kept)
     visit.kept_at, visit.saved = timestamp(datetime.now(UTC)), digest(visit.record)
 
 
@@ -35,11 +35,12 @@ def keep_up(service: Service, say: Voice, visit: Visit, before: Record) -> Updat
     if visit.record is before:
         return told(say, visit)
     try:
-        save(service, visit)
+        save(service, visit, kept=True)
         visit.not_kept = ""
     except Exception as error:
         visit.not_kept = explain(say, error)[1]
-    return {**told(say, visit), "kept_turn": time.monotonic()}
+    listed_anew = visit.record is None or visit.record.status != before.status
+    return {**told(say, visit), **({"kept_turn": now()} if listed_anew else {})}
 
 
 def told(say: Voice, visit: Visit) -> Update:

@@ -1,6 +1,5 @@
 """The records kept on this machine: a list to search, open, take along and delete from. Not there without a store."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -14,10 +13,10 @@ from copilot.record.store import Entry
 from copilot.web import panels, record_html, scripts
 from copilot.web.errors import explain
 from copilot.web.handlers import buttons
-from copilot.web.screen import Update, blank, show
+from copilot.web.screen import blank, redrawn, show
 from copilot.web.service import Service
 from copilot.web.visit import Visit
-from copilot.web.wiring import IN_ORDER, ONE_BY_ONE, Parts, html, once
+from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, now, once, turn
 
 #: Records that are listed at once; the rest is found by searching.
 MOST_LISTED = 30
@@ -39,11 +38,11 @@ def card(service: Service, say: Voice, page: Parts, blocks: gr.Blocks) -> Parts:
             hint = say(english.SEARCH_HINT)
             words = gr.Textbox(label=say(english.SEARCH), placeholder=hint, show_label=False, scale=4, min_width=200)
             take = gr.Button(say(english.EXPORT_ALL), size="sm", scale=1, min_width=110)
-        problem, file, turn = html(visible=False), gr.JSON(visible=False), gr.State(0.0)
+        problem, file, again = html(visible=False), gr.JSON(visible=False), turn()
         draw = partial(_list, service, say, page)
-        gr.render(inputs=[words], triggers=[blocks.load, words.change, turn.change], **ONE_BY_ONE)(draw)
-    parts = {"kept_file": file, "kept_problem": problem, "kept_turn": turn}
-    taken = take.click(once(parts, partial(export_all, service, say)), None, list(parts.values()), **IN_ORDER)
+        gr.render(inputs=[words], triggers=[blocks.load, words.change, again.change], **ONE_BY_ONE)(draw)
+    parts = {"kept_file": file, "kept_problem": problem, "kept_turn": again}
+    taken = take.click(once(parts, partial(export_all, service, say)), None, list(parts.values()), **AT_ONCE)
     taken.success(None, file, None, js=scripts.SAVE)
     return parts
 
@@ -73,13 +72,12 @@ def _row(service: Service, say: Voice, page: Parts, entry: Entry) -> None:
         html(panels.problem(say(english.SURE)))
         really = gr.Button(say(english.DELETE_KEPT), variant="stop", size="sm", scale=0, min_width=110)
         no = gr.Button(say(english.CANCEL), size="sm", scale=0, min_width=80)
-    hidden: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    delete_it.click(lambda: gr.update(visible=True), None, sure, **hidden)
-    no.click(lambda: gr.update(visible=False), None, sure, **hidden)
+    delete_it.click(lambda: gr.update(visible=True), None, sure, **AT_ONCE)
+    no.click(lambda: gr.update(visible=False), None, sure, **AT_ONCE)
     opens(opening.click, service, say, page, entry.id)
     reached = {name: page[name] for name in ("kept_problem", "kept_turn", "panel")}
     handler = once(reached, partial(delete, service, say, entry.id))
-    really.click(handler, page["visit"], list(reached.values()), **IN_ORDER)
+    really.click(handler, page["visit"], list(reached.values()), **AT_ONCE)
 
 
 def opens(event: Callable[..., Any], service: Service, say: Voice, page: Parts, identifier: str) -> None:
@@ -87,7 +85,7 @@ def opens(event: Callable[..., Any], service: Service, say: Voice, page: Parts, 
     reached = {name: part for name, part in page.items() if name != "asks"}
     handler = once(reached, partial(open_record, service, say, identifier))
     inputs = [page["visit"], page["consent"]]
-    opened = event(handler, inputs, list(reached.values()), js=scripts.guard(say(english.UNSAVED)), **IN_ORDER)
+    opened = event(handler, inputs, list(reached.values()), js=scripts.guard(say(english.UNSAVED)), **AT_ONCE)
     opened.success(None, js=scripts.SHOW_RECORD)
 
 
@@ -97,7 +95,7 @@ def open_record(service: Service, say: Voice, identifier: str, visit: Visit, agr
     try:
         record, pictures = service.store.open(identifier)
     except Exception as error:
-        return {"kept_problem": show(panels.problem(explain(say, error)[1])), "kept_turn": time.monotonic()}
+        return {"kept_problem": show(panels.problem(explain(say, error)[1])), "kept_turn": now()}
     at = record.history[-1].at if record.history else record.created
     kept = Visit(record=record, pictures=pictures, reviewer=visit.reviewer, kept_at=at, saved=digest(record))
     kept.recording, kept.baselines = visit.recording, visit.baselines
@@ -106,21 +104,21 @@ def open_record(service: Service, say: Voice, identifier: str, visit: Visit, agr
 
 def _opened(agreed: bool) -> Update:
     shown = {"record_card": gr.update(visible=True), "empty_card": gr.update(visible=False)}
-    return {**blank(), **buttons(analyse=agreed, stop=False), **shown}
+    return {**blank(), **redrawn(), **buttons(analyse=agreed, stop=False), **shown}
 
 
 def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Update:
     """Delete a record for good; where it is open, it goes on unkept."""
     assert service.store is not None
-    turn = {"kept_turn": time.monotonic()}
+    again = {"kept_turn": now()}
     try:
         service.store.delete(identifier)
     except Exception as error:
-        return {**turn, "kept_problem": show(panels.problem(explain(say, error)[1]))}
-    told = {**turn, "kept_problem": show(panels.good_news(say(english.KEPT_DELETED)))}
+        return {**again, "kept_problem": show(panels.problem(explain(say, error)[1]))}
+    told = {**again, "kept_problem": show(panels.good_news(say(english.KEPT_DELETED)))}
     if visit.record and visit.record.id == identifier:
         visit.kept_at = visit.not_kept = visit.saved = ""
-        told["panel"] = time.monotonic()
+        told["panel"] = now()
     return told
 
 

@@ -8,15 +8,17 @@ from urllib.parse import urlsplit
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from copilot.language import LANGUAGES, Voice
 from copilot.language import english as words
 from copilot.settings import Settings, SettingsError
 from copilot.web import form, handlers, kept, panels, record_panel, results, scripts, talk
+from copilot.web.languages import ByLanguage, offered
 from copilot.web.service import Service
 from copilot.web.theme import CSS, theme
 from copilot.web.visit import Form, Visit
-from copilot.web.wiring import Parts, html, once, stream
+from copilot.web.wiring import Parts, html, once, stream, turn
 
 #: How many visitors may wait at once; the line itself lets one at a time work (see ``service.Line``).
 MOST_WAITING = 16
@@ -30,7 +32,7 @@ MOST_VISITS = 200
 
 def build(service: Service) -> gr.Blocks:
     """The page in every language, each at its own address, not yet launched."""
-    first, *others = languages(service.settings)
+    first, *others = offered(service.settings)
     with gr.Blocks(title=words.TITLE, fill_width=True, delete_cache=CACHE) as page:
         _page(service, Voice(first), page)
     for language in others:
@@ -39,14 +41,9 @@ def build(service: Service) -> gr.Blocks:
     return page
 
 
-def languages(settings: Settings) -> tuple[str, ...]:
-    """Of the page; the first is at its root."""
-    return (settings.language,) if settings.language else tuple(LANGUAGES)
-
-
 def _page(service: Service, say: Voice, blocks: gr.Blocks) -> None:
-    parts: Parts = {"visit": gr.State(Visit()), "panel": gr.State(0.0)}
-    first, *others = languages(service.settings)
+    parts: Parts = {"visit": gr.State(Visit()), "panel": turn()}
+    first, *others = offered(service.settings)
     addresses = {first: f"./?lang={first}", **{code: f"./{code}" for code in others}}
     html(panels.notice(say), elem_classes="notice")
     switch = panels.switch(say, addresses) if others else ""
@@ -92,7 +89,8 @@ def launch(page: gr.Blocks, service: Service) -> str:
             footer_links=[],
             theme=theme(),
             css_paths=CSS,
-            head=scripts.head(languages(settings)),
+            head=scripts.head(offered(settings)),
+            app_kwargs={"middleware": [Middleware(ByLanguage, languages=offered(settings))]},
         )
     except OSError as error:
         taken = f"Port {settings.port} is taken by another program; set EEG_COPILOT_PORT to another number."

@@ -17,10 +17,9 @@ from copilot.record.exports import EXPORTS
 from copilot.record.record import WRITTEN, Field, Record, Section
 from copilot.web import keeping, kept, panels, record_html, reviewing, scripts
 from copilot.web.reviewing import Desk
-from copilot.web.screen import Update
 from copilot.web.service import Service
 from copilot.web.visit import Visit
-from copilot.web.wiring import IN_ORDER, ONE_BY_ONE, Parts, html, once
+from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, once
 
 
 def card(service: Service, say: Voice, page: Parts) -> Parts:
@@ -170,7 +169,7 @@ def _connect(desk: Desk, record: Record, parts: Parts, page: Parts) -> None:
     fields = [field.key for field in record.fields]
     boxes = [parts[name] for name in ("name", "role", "statement", *(f"box {key}" for key in fields))]
     reached = parts | {name: page[name] for name in ("panel", "kept_turn") if name in page}
-    options = {"outputs": list(reached.values()), **IN_ORDER}
+    options = {"outputs": list(reached.values()), **AT_ONCE}
 
     def on(event: Callable[..., Any], handler: Callable[..., Update], *about: str, more: Sequence[Any] = ()) -> Any:
         inputs = [page["visit"], *more, *boxes]

@@ -18,9 +18,10 @@ from copilot.record.record import Field, Record, digest
 from copilot.record.review import Reviewer
 from copilot.web import keeping, record_html, scripts
 from copilot.web.errors import explain
-from copilot.web.screen import Update, redrawn, show
+from copilot.web.screen import redrawn, show
 from copilot.web.service import Service
 from copilot.web.visit import Visit
+from copilot.web.wiring import Update, now
 
 #: Places of the panel, beside its fields, where a press can fail.
 PLACES = ("reviewer", "sign", "export", "keep")
@@ -125,12 +126,17 @@ def keep(desk: Desk, visit: Visit, with_signal: bool, *boxes: str) -> Update:
 
     def deed(record: Record, _: Typed) -> Update:
         keeping.save(desk.service, visit, with_signal=with_signal)
-        return redrawn()
+        return {**redrawn(), "kept_turn": now()}
 
     return _press(desk, "keep", visit, boxes, deed)
 
 
 def _press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], deed: Deed | None = None) -> Update:
+    with desk.service.one_press:
+        return _one_press(desk, place, visit, boxes, deed)
+
+
+def _one_press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], deed: Deed | None) -> Update:
     """Take what was typed, do the deed, keep the outcome where the record is kept, and tell what changed."""
     before = visit.record
     if before is None or visit.panel != desk.token:

@@ -23,8 +23,7 @@ from copilot.record import pictures
 from copilot.record.pictures import Pictures
 from copilot.web import charts, panels
 from copilot.web.service import Ahead, Opening
-
-Update = dict[str, Any]
+from copilot.web.wiring import Update, now
 
 #: Cards that appear as soon as there is something in them.
 CARDS = ("signal_card", "reading_card", "assessment_card", "chat_card", "record_card", "prompt_card")
@@ -48,13 +47,12 @@ def blank() -> Update:
         **dict.fromkeys(("signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"), ""),
         "empty_card": gr.update(visible=True),
         "chatbot": [],
-        **redrawn(),
     }
 
 
 def redrawn() -> Update:
     """The record panel anew, from what the visit holds then."""
-    return {"panel": time.monotonic()}
+    return {"panel": now()}
 
 
 class Screen:

@@ -1,4 +1,4 @@
-"""The little that happens in the browser: saving a file, guarding unsaved work, finding the visitor's language."""
+"""The little that happens in the browser: saving a file, guarding unsaved work."""
 
 import base64
 import json
@@ -49,20 +49,12 @@ def _stop_unless_sure(question: str) -> str:
 
 
 def head(languages: Sequence[str]) -> str:
-    """For the page's head: the first of ``languages`` is at the root, the others at their code.
-
-    Who comes to the root goes on to the first of their browser's languages that there is, unless the address says
-    ``?lang=``, as the links of the switch do.
-    """
+    """For the page's head: keep to the page's language, where Gradio tells the browser's; guard unsaved work."""
     return f"""<script>
-  const languages = {json.dumps(list(languages))};
-  let language = location.pathname.split("/").pop();
-  if (!languages.slice(1).includes(language)) {{
-    language = languages[0];
-    const wanted = navigator.languages.map((tag) => tag.slice(0, 2)).find((code) => languages.includes(code));
-    if (wanted && wanted !== language && !new URLSearchParams(location.search).has("lang"))
-      location.replace(location.pathname.replace(/\\/?$/, "/" + wanted) + location.search);
-  }}
-  document.documentElement.lang = language;
+  const ending = location.pathname.split("/").pop();
+  const language = {json.dumps(list(languages))}.includes(ending) ? ending : {json.dumps(languages[0])};
+  const tell = () => {{ if (document.documentElement.lang !== language) document.documentElement.lang = language; }};
+  new MutationObserver(tell).observe(document.documentElement, {{attributeFilter: ["lang"]}});
+  tell();
   addEventListener("beforeunload", (leaving) => {{ if ({_UNSAVED}) leaving.preventDefault(); }});
 </script>"""

@@ -12,9 +12,10 @@ from copilot.language import Voice, english
 from copilot.safety import answer_at_once
 from copilot.web import panels
 from copilot.web.errors import explain
-from copilot.web.screen import Update, joined, show, status
+from copilot.web.screen import joined, show, status
 from copilot.web.service import Service
 from copilot.web.visit import Visit
+from copilot.web.wiring import Update
 
 
 def ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator[Update, None, None]:

@@ -13,8 +13,8 @@ from copilot.person import MAX_AGE, Person, PersonError
 from copilot.record.particulars import Particulars
 from copilot.record.pictures import Pictures
 from copilot.record.record import Record, digest
-from copilot.web.screen import Update
 from copilot.web.uploads import Attachment
+from copilot.web.wiring import Update
 
 #: Value of the source that means the visitor's own upload; the others are names in ``simulate.EXAMPLES``.
 OWN = "own"

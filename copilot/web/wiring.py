@@ -1,24 +1,36 @@
 """Handlers speak of parts of the page by name; Gradio wants the parts (see ``once`` and ``stream``)."""
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any
 
 import gradio as gr
 
-from copilot.web.screen import Update
-
+Update = dict[str, Any]
 Parts = dict[str, Any]
 
-#: Presses in the record panel and among the kept records are carried out in the order in which they were made, and what
-#: ``gr.render`` draws comes in between: two renders at once change the same dictionaries of Gradio's.
-ONE_BY_ONE = {"concurrency_id": "records", "concurrency_limit": 1, "show_progress": "hidden"}
-IN_ORDER = {**ONE_BY_ONE, "api_visibility": "private"}
+#: Presses that are answered at once stay out of Gradio's queue: when the stream of one queued event ends, Gradio 6.31
+#: may cancel another that the same visitor has just begun, and leaving a box comes right before pressing a button.
+AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+#: What ``gr.render`` draws waits in line: two renders at once change the same dictionaries of Gradio's.
+ONE_BY_ONE: dict[str, Any] = {"concurrency_id": "render", "concurrency_limit": 1, "show_progress": "hidden"}
 
 
 def html(value: str = "", **options: Any) -> gr.HTML:
     """HTML of our own: our style sheet is enough."""
     return gr.HTML(value, apply_default_css=False, **options)
+
+
+def turn() -> gr.Textbox:
+    """A part whose change draws something anew: ``gr.State`` does not tell what changed outside the queue."""
+    return gr.Textbox(visible="hidden", container=False)
+
+
+def now() -> str:
+    """Another value for a ``turn``."""
+    return str(time.monotonic())
 
 
 def once(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:

@@ -18,6 +18,7 @@ WORDS = {
     english.SECTION_EXPENSES: "费用",
     english.FIELD_NAME: "姓名",
     english.FIELD_NUMBER: "编号",
+    english.FIELD_ROLE: "职务",
     english.FIELD_APPEARANCE: "本人自述的状态",
     english.FIELD_SOURCE: "文件类型",
     english.FIELD_SECONDS: "时长",
@@ -80,11 +81,15 @@ WORDS = {
     english.RECORD_NOBODY: "请填写您的姓名和职务；两者都会记入病历的更改记录。",
     english.RECORD_NO_STATEMENT: "请说明您签署的内容：声明是空的。",
     english.RECORD_NOTHING_TO_ACCEPT: "此项不在等待审阅。",
+    english.RECORD_FORGED: "此病历在签署后被更改过；请使用它的另一份副本。",
+    english.RECORD_NO_EMOTION: "未陈述任何情绪：模型的建议已被删除。",
+    english.RECORD_EMOTION_IS: "临床医生书写的情绪：{emotion}",
     english.RECORD_TOO_LONG: "{label}有 {length} 个字符；最多保留 {most} 个。",
     english.RECORD_NOT_JSON: "这不是病历：内容不是 JSON。",
     english.RECORD_FORMAT: "此 JSON 不是由本版 EEG Emotion Copilot 写出的病历。",
     english.RECORD_BAD_VALUE: "该病历无法使用：{where}：{what}。",
     # FHIR
+    english.FHIR_SIGN_FIRST: "请先签署此修订：否则服务器会用它的草稿取代已有的签署版本。",
     english.FHIR_NOTICE: "请注意",
     english.FHIR_NOTE: "备注",
     english.FHIR_TRUST: "可信程度",
@@ -103,6 +108,7 @@ WORDS = {
     english.FHIR_PLAN: "处理计划的提议，由临床医生决定",
     english.FHIR_PROVENANCE: "本病历由谁完成",
     english.FHIR_BY_AI: "人工智能模型，作者",
+    english.FHIR_DECODER: "解码器文件（SHA-256）",
     english.FHIR_BY_CLINICIAN: "在其中书写的临床医生",
     # The PDF
     english.PDF_DRAFT: "草稿 - 未签署",
@@ -112,7 +118,9 @@ WORDS = {
     english.PDF_ACCEPTED: "AI 建议，由 {name} 于 {on} 接受",
     english.PDF_WRITTEN: "由 {name} 于 {on} 书写",
     english.PDF_AMENDS: "修订自已签署的版本 {sha256}",
+    english.PDF_NAMELESS: "此副本不含姓名和编号；其上的签名属于包含二者的原件。",
     # The kept records
+    english.STORE_GONE: "此病历已不再保存：有人删除了它，或保存期已过。如需恢复，请重新保存。",
     english.STORE_CHANGED: (
         "在您打开此病历期间，有人更改了它，因此您的更改没有保存。请从列表中重新打开，再作一次更改。"
     ),

@@ -14,7 +14,7 @@ BASE = "https://eeg-emotion-copilot.invalid/fhir"
 #: Names of a bundle's resources; the person's is a pseudonym.
 PARTS = f"{BASE}/part"
 #: Sha256 of what a record rests on.
-SIGNED_RECORDS, PROMPTS = f"{BASE}/signed-record", f"{BASE}/prompt"
+SIGNED_RECORDS, PROMPTS, DECODERS = f"{BASE}/signed-record", f"{BASE}/prompt", f"{BASE}/decoder"
 #: What was measured or inferred, and how good a recording is.
 MEASURES, QUALITIES = f"{BASE}/measure", f"{BASE}/quality"
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from base64 import b64encode
-from dataclasses import replace
 from io import BytesIO
 
 from copilot import NOTICE
@@ -14,7 +13,7 @@ from copilot.record.fhir.entries import entry, reference, stage, written_at
 from copilot.record.fhir.narrative import Narrative, line
 from copilot.record.fhir.people import by_signer, signature_line, signers
 from copilot.record.pictures import Pictures
-from copilot.record.record import SUGGESTED, Record, digest, without_identity
+from copilot.record.record import SUGGESTED, Record
 
 #: Characters of R4's longest string. It does not hold for base64, but servers refuse more there too.
 LONGEST = 1024 * 1024
@@ -44,7 +43,7 @@ def document(record: Record, say: Voice, pictures: Pictures | None) -> Json:
 
 
 def _attachment(record: Record, pictures: Pictures | None) -> Json:
-    pdf = _pdf(_nameless(record), pictures)
+    pdf = _pdf(record, pictures)
     return {
         "contentType": "application/pdf",
         "language": record.language,
@@ -71,14 +70,3 @@ def _coarse(png: bytes, colours: int) -> bytes:
     picture = Image.open(BytesIO(png)).convert("RGB")
     picture.quantize(colours, dither=Image.Dither.NONE).save(smaller, "PNG", optimize=True)
     return smaller.getvalue()
-
-
-def _nameless(record: Record) -> Record:
-    """The record without name and number, signed where the record is.
-
-    What was signed had them, so that its digest is another one: ``Provenance`` tells that.
-    """
-    copy = without_identity(record)
-    if record.signature is None:
-        return copy
-    return replace(copy, signature=replace(record.signature, sha256=digest(copy)))

@@ -62,7 +62,7 @@ def stage(record: Record) -> str:
 
 def written_at(record: Record) -> str:
     """When the record got its present form, as FHIR's ``instant``: its last change, or when it was drafted."""
-    return instant(record.history[-1].at if record.history else record.created)
+    return instant(record.changed)
 
 
 def instant(text: str) -> str:

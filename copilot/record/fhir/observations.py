@@ -90,7 +90,7 @@ def _standing(record: Record, measure: Measure, say: Voice) -> tuple[Json, tuple
         return elements, (shown,)
     method = say(english.READOUT_SHORT[record.readout])
     calibration = say(english.CALIBRATED if record.findings.calibrated else english.NOT_CALIBRATED)
-    caveat = record.headline if _doubtful(record) else ""
+    caveat = record.headline if record.doubtful else ""
     elements |= {
         "method": codes.concept(method),
         "interpretation": [codes.concept(caveat)],
@@ -104,8 +104,4 @@ def _withdrawn(record: Record, measure: Measure, say: Voice) -> tuple[Json, tupl
     """A server that got the value from an earlier import must not go on showing it."""
     why = say(english.FHIR_WITHDRAWN)
     reason = codes.concept(why, codes.UNKNOWN_VALUE)
-    return {"status": "cancelled", "dataAbsentReason": reason}, (line(measure.title, why),)
-
-
-def _doubtful(record: Record) -> bool:
-    return record.findings.trust == "poor" or record.findings.confidence != "clear"
+    return {"status": "entered-in-error", "dataAbsentReason": reason}, (line(measure.title, why),)

@@ -6,7 +6,7 @@ from copilot.record.fhir.codes import Json
 from copilot.record.fhir.entries import entry, instant, reference, written_at
 from copilot.record.fhir.narrative import Narrative, line
 from copilot.record.fhir.people import by_signer, signature_line, signers
-from copilot.record.record import WRITTEN, Record, without_identity
+from copilot.record.record import WRITTEN, Record
 
 
 def device(record: Record) -> Json:
@@ -28,7 +28,7 @@ def device(record: Record) -> Json:
 
 def provenance(record: Record, say: Voice, made: list[Json]) -> Json:
     """Authors of the entries in ``made``: the model, whoever wrote in the record, and once signed its verifier."""
-    written = [field for field in without_identity(record).fields if field.origin.kind == WRITTEN and field.value]
+    written = [field for field in record.fields if field.origin.kind == WRITTEN and field.value]
     names = sorted({field.origin.by for field in written} - {""})
     authors = [reference(record, "Device"), *({"display": name} for name in names)]
     agents = [_agent(codes.AUTHOR, who) for who in authors]
@@ -44,6 +44,7 @@ def provenance(record: Record, say: Voice, made: list[Json]) -> Json:
         agent=agents + verifiers,
         entity=[
             _entity("source", codes.PROMPTS, record.prompt_sha256),
+            _entity("source", codes.DECODERS, record.decoder_sha256),
             _entity("revision", codes.SIGNED_RECORDS, record.amends),
         ],
     )
@@ -66,4 +67,5 @@ def _lines(record: Record, say: Voice, names: list[str]) -> tuple[str, ...]:
         line(say(english.SIGNATURE_DIGEST), signed),
         line(say(english.ABOUT_AMENDS), record.amends),
         line(say(english.ABOUT_PROMPT), record.prompt_sha256),
+        line(say(english.FHIR_DECODER), record.decoder_sha256),
     )

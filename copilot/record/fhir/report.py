@@ -20,7 +20,7 @@ def report(record: Record, say: Voice) -> Json:
     version = f"{record.id}, {say(english.ABOUT_VERSION, version=record.version)}"
     lines = (
         line(say(english.FHIR_NOTICE), say(NOTICE)),
-        line(say(english.FHIR_TRUST), "\n".join((record.headline, *record.notes))),
+        line(say(english.FHIR_TRUST), "\n".join((_headline(record) or say(english.PENDING), *record.notes))),
         *(field_line(field, say) for field in fields),
         line(say(english.FHIR_NOTE), say(english.ABOUT_PROSE)),
         line(say(english.ABOUT_ID), version),
@@ -44,8 +44,13 @@ def report(record: Record, say: Voice) -> Json:
     )
 
 
+def _headline(record: Record) -> str:
+    """The first line, unless it states an emotion that only the model stands for yet."""
+    return record.headline if record.doubtful or record.field("emotion").accepted else ""
+
+
 def _conclusion(record: Record, say: Voice) -> str:
     """Nothing before a clinician took part of it; then the headline first, which says how far to trust the rest."""
     taken = [field for key in CONCLUDING if (field := record.field(key)).accepted and field.value]
     told = (f"{field.label} ({say(english.ORIGIN[field.origin.kind])}): {field.value}" for field in taken)
-    return "\n".join([record.headline, *told]) if taken else ""
+    return "\n".join(filter(None, (_headline(record), *told))) if taken else ""

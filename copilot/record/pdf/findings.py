@@ -8,7 +8,7 @@ from copilot.record.pdf.looks import BODY, BOLD, BOTTOM, INK, LABEL, LEFT, LINE,
 from copilot.record.pdf.paper import Paper
 from copilot.record.pdf.rows import Row
 from copilot.record.pictures import Pictures
-from copilot.record.record import Findings, Record, Section
+from copilot.record.record import WRITTEN, Findings, Record, Section
 
 HALF = (WIDTH - rows.GUTTER) / 2
 HIGH, LOW = 104.0, 64.0
@@ -38,24 +38,34 @@ def examination(paper: Paper, record: Record, part: Section, pictures: Pictures 
 
 
 def assessment(paper: Paper, record: Record, part: Section, say: Voice) -> None:
-    """Nine bars, beside them what follows from them, below the text."""
+    """Nine bars, beside them what follows from them, below the text; without bars that has the whole width."""
     rows.heading(paper, part, say, room=72)
     shown = rows.rows(record, part, say)
     figures = [row for row in shown if row.key in ("emotion", "three_class", "valence")]
+    drawn = [row for row in shown if row.key == "probabilities" and _stands(record, row.key)]
     top = paper.y
-    _bars(paper, record.findings, next((row for row in shown if row.key == "probabilities"), None), say)
+    for row in drawn:
+        _bars(paper, record.findings, row, say)
     bottom = paper.y
     paper.y = top
-    left, width = LEFT + COLUMN, WIDTH - COLUMN
-    rest = rows.draw_beside(paper, figures, left, width, bottom - 15)
-    _three_classes(paper, record.findings, left, width, say)
-    _valence(paper, record.findings, left, width)
+    left, width, end = (LEFT + COLUMN, WIDTH - COLUMN, bottom) if drawn else (LEFT, WIDTH, BOTTOM)
+    rest = rows.draw_beside(paper, figures, left, width, end - 15)
+    if _stands(record, "three_class"):
+        _three_classes(paper, record.findings, left, width, say)
+    if _stands(record, "valence"):
+        _valence(paper, record.findings, left, width)
     paper.y = max(bottom, paper.y) + 1
     calibrated = english.CALIBRATED if record.findings.calibrated else english.NOT_CALIBRATED
     paper.flow(say(calibrated), LEFT, WIDTH, TINY)
     paper.y += 2
-    others = [row for row in shown if row not in figures and not _is_drawn(row, record.findings, say)]
+    said = [row for row in drawn if _is_drawn(row, record.findings, say)]
+    others = [row for row in shown if row not in (*figures, *said)]
     rows.draw(paper, [*rest, *others])
+
+
+def _stands(record: Record, key: str) -> bool:
+    """Whether no clinician deleted or rewrote the numbers of this field: only then is a picture of them drawn."""
+    return any(field.key == key and field.origin.kind != WRITTEN for field in record.fields)
 
 
 def _ranked(findings: Findings, say: Voice) -> list[tuple[str, float, str]]:
@@ -69,14 +79,14 @@ def _ranked(findings: Findings, say: Voice) -> list[tuple[str, float, str]]:
 def _is_drawn(row: Row, findings: Findings, say: Voice) -> bool:
     """Whether the bars say all that the row does."""
     said = [f"{name} {percent(share)}" for name, share, _ in _ranked(findings, say)]
-    return row.key == "probabilities" and row.text.splitlines() == said
+    return row.text.splitlines() == said
 
 
-def _bars(paper: Paper, findings: Findings, row: Row | None, say: Voice) -> None:
+def _bars(paper: Paper, findings: Findings, row: Row, say: Voice) -> None:
     """Bars on a scale that ends a little above the longest, at 40 % or more; a line where chance is."""
     ranked = _ranked(findings, say)
     end = max(0.4, 1.05 * ranked[0][1])
-    if row and _is_drawn(row, findings, say):
+    if _is_drawn(row, findings, say):
         paper.flow(row.label, LEFT, NAME + TRACK + 14, LABEL)
         rows.mark(paper, row, LEFT, NAME + TRACK + 14)
         paper.y += 1.2

@@ -18,12 +18,12 @@ def furniture(record: Record, say: Voice) -> Furniture:
     title = say(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
     status = say(english.PDF_SIGNED if record.signature else english.PDF_DRAFT)
     version = say(english.ABOUT_VERSION, version=record.version)
-    foot = f"{say(english.ABOUT_ID)} {record.id[:36]} · {version} · {say(english.PDF_NOT_A_DEVICE)}"
+    foot = f"{say(english.ABOUT_ID)} {record.id} · {version} · {say(english.PDF_NOT_A_DEVICE)}"
     return Furniture(title, status, bool(record.signature), foot)
 
 
 def front(paper: Paper, record: Record, say: Voice) -> None:
-    """Title, notice, who signed or what waits, headline, notes."""
+    """Title, notice, who signed or what waits, what a copy leaves out, headline, notes."""
     paper.y = TOP - 11
     paper.flow(paper.furniture.title, LEFT, WIDTH - 55, looks.TITLE, tag="H1")
     paper.flow(_made(record, say), LEFT, WIDTH, SMALL)
@@ -33,6 +33,9 @@ def front(paper: Paper, record: Record, say: Voice) -> None:
         _signature(paper, record.signature, say)
     elif record.pending:
         _band(paper, [(say(english.PDF_PENDING, count=len(record.pending)), SMALL.but(WARN))], WARN)
+    if record.nameless:
+        paper.flow(say(english.PDF_NAMELESS), LEFT, WIDTH, SMALL)
+        paper.y += 2
     _headline(paper, record)
     for note in (*record.notes, say(english.ABOUT_PROSE)):
         paper.flow(note, LEFT, WIDTH, SMALL, indent=3)
@@ -95,6 +98,5 @@ def _band(paper: Paper, lines: list[tuple[str, Look]], colour: str) -> None:
 
 def _headline(paper: Paper, record: Record) -> None:
     """The first sentence; in the colour of a warning where it is one."""
-    doubtful = record.findings.trust == "poor" or record.findings.confidence != "clear"
-    paper.flow(record.headline, LEFT, WIDTH, HEADLINE.but(WARN if doubtful else INK))
+    paper.flow(record.headline, LEFT, WIDTH, HEADLINE.but(WARN if record.doubtful else INK))
     paper.y += 1
