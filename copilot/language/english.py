@@ -667,7 +667,7 @@ PDF_PENDING = "AI-suggested fields that no clinician has reviewed: {count}. They
 PDF_ACCEPTED = "AI-suggested, accepted by {name}, {on}"
 PDF_WRITTEN = "Written by {name}, {on}"
 PDF_AMENDS = "amends the signed version {sha256}"
-PDF_NAMELESS = "This copy leaves out name and number; a signature on it is that of the original, which has both."
+PDF_NAMELESS = "This copy leaves out name and number; a signature on it is that of the original."
 
 # Batch
 

@@ -118,7 +118,7 @@ WORDS = {
     english.PDF_ACCEPTED: "AI 建议，由 {name} 于 {on} 接受",
     english.PDF_WRITTEN: "由 {name} 于 {on} 书写",
     english.PDF_AMENDS: "修订自已签署的版本 {sha256}",
-    english.PDF_NAMELESS: "此副本不含姓名和编号；其上的签名属于包含二者的原件。",
+    english.PDF_NAMELESS: "此副本不含姓名和编号；其上的签名属于原件。",
     # The kept records
     english.STORE_GONE: "此病历已不再保存：有人删除了它，或保存期已过。如需恢复，请重新保存。",
     english.STORE_CHANGED: (
