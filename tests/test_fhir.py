@@ -28,6 +28,7 @@ from copilot.language import Voice, english
 from copilot.person import Person
 from copilot.record import review
 from copilot.record.as_fhir import to_fhir
+from copilot.record.fhir.codes import BASE
 from copilot.record.fhir.observations import observations
 from copilot.record.fhir.people import encounter, patient
 from copilot.record.fhir.plan import plan
@@ -52,7 +53,7 @@ AI = {
 PROSE = "It is 99 % joy, says the prose."
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
-DRAFT = drafted()
+DRAFT = drafted(decoder_sha256="c" * 64)
 EDITED = review.edit(review.delete(DRAFT, "probabilities", REVIEWER, NOW), "follow_up", "In two weeks.", REVIEWER, NOW)
 SIGNED = signed(DRAFT)
 AMENDED = signed(review.edit(review.amend(SIGNED, REVIEWER, NOW), "valence", "cannot be told", REVIEWER, NOW))
@@ -60,7 +61,6 @@ RECORDS = {
     "draft": DRAFT,
     "edited": EDITED,
     "signed": SIGNED,
-    "amendment being made": review.amend(SIGNED, REVIEWER, NOW),
     "amended": AMENDED,
     "poor, in Chinese": drafted(trust="poor", joy=0.12, language="zh"),
     "little known": drafted(Person(), model_sha256="", prompt_sha256="", assessment="", suggestions=(), notes=()),
@@ -223,17 +223,23 @@ def test_there_is_one_of_each_and_never_a_condition(name):
     [
         ("draft", "partial", "preliminary", "preliminary", "in-progress"),
         ("signed", "final", "final", "final", "finished"),
-        ("amendment being made", "partial", "preliminary", "preliminary", "finished"),
         ("amended", "amended", "amended", "amended", "finished"),
     ],
 )
 def test_statuses_tell_draft_from_signed_from_amended(name, report, observation, document, encounter):
     content = written(name)
     assert only(content, "DiagnosticReport")["status"] == report
-    assert {each["status"] for each in resources(content, "Observation")} - {"cancelled"} == {observation}
+    assert {each["status"] for each in resources(content, "Observation")} - {"entered-in-error"} == {observation}
     assert only(content, "DocumentReference")["docStatus"] == document
     assert only(content, "Encounter")["status"] == encounter
     assert (only(content, "CarePlan")["status"], only(content, "CarePlan")["intent"]) == ("draft", "proposal")
+
+
+def test_an_amendment_is_refused_until_it_is_signed():
+    amendment = review.amend(SIGNED, REVIEWER, NOW)
+    with pytest.raises(RecordError, match="Sign this amendment first"):
+        to_fhir(amendment)
+    assert to_fhir(signed(amendment))
 
 
 # Numbers and where they come from
@@ -284,7 +290,7 @@ def test_an_inferred_number_says_how_far_to_trust_it(record, told, sentence):
 def test_what_a_clinician_deleted_or_replaced_has_no_value_any_more():
     deleted, replaced = observation(written("edited"), "emotion-joy"), observation(written("amended"), "valence")
     for withdrawn in (deleted, replaced):
-        assert withdrawn["status"] == "cancelled"
+        assert withdrawn["status"] == "entered-in-error"
         assert withdrawn["dataAbsentReason"]["text"] == english.FHIR_WITHDRAWN
         assert not [name for name in withdrawn if name.startswith("value")]
         assert "meta" not in withdrawn
@@ -304,6 +310,18 @@ def test_text_that_waits_for_review_is_nobodys_finding():
     assert f"Assessment: {english.PENDING}" in only(content, "DiagnosticReport")["text"]["div"]
     assert PROSE in chart(content)
     assert english.PENDING in chart(content)
+
+
+def test_an_emotion_that_no_clinician_accepted_is_stated_nowhere_but_in_the_document():
+    record = review.accept(DRAFT, "assessment", REVIEWER, NOW)
+    for each in (DRAFT, record):
+        assert DRAFT.headline not in said(to_fhir(each))
+        assert DRAFT.headline in chart(to_fhir(each))
+    conclusion = only(to_fhir(record), "DiagnosticReport")["conclusion"]
+    assert conclusion == f"Assessment ({english.ORIGIN['suggested']}): {PROSE}"
+    told = only(to_fhir(review.accept(record, "emotion", REVIEWER, NOW)), "DiagnosticReport")
+    assert DRAFT.headline in told["text"]["div"]
+    assert told["conclusion"].startswith(DRAFT.headline)
 
 
 def test_text_that_a_clinician_accepted_stays_marked_as_the_models():
@@ -389,11 +407,16 @@ def test_the_model_is_the_author_and_who_signed_the_verifier():
     assert [each["type"]["text"] for each in only(written("draft"), "Provenance")["agent"]] == ["Author"]
 
 
-def test_provenance_tells_prompt_and_amended_version_and_the_device_its_model():
-    entities = {
-        each["role"]: each["what"]["identifier"]["value"] for each in only(written("amended"), "Provenance")["entity"]
-    }
-    assert entities == {"source": "b" * 64, "revision": SIGNED.signature.sha256}
+def test_provenance_tells_prompt_decoder_and_amended_version_and_the_device_its_model():
+    origin = only(written("amended"), "Provenance")
+    entities = [(each["role"], *each["what"]["identifier"].values()) for each in origin["entity"]]
+    assert entities == [
+        ("source", f"{BASE}/prompt", "b" * 64),
+        ("source", f"{BASE}/decoder", "c" * 64),
+        ("revision", f"{BASE}/signed-record", SIGNED.signature.sha256),
+    ]
+    assert f"{english.ABOUT_DECODER}: {'c' * 64}" in origin["text"]["div"]
+    assert "entity" not in only(written("little known"), "Provenance")
     device = only(written("draft"), "Device")
     assert device["deviceName"] == [{"name": "tiny", "type": "model-name"}]
     assert [each["value"] for each in device["version"]] == ["a" * 64, DRAFT.software]
@@ -405,10 +428,44 @@ def test_name_number_and_birth_date_are_nowhere():
     record = review.edit(record, "number", "QX-7712391", REVIEWER, NOW)
     for each in (record, signed(record)):
         content = to_fhir(each)
-        for trace in ("wilhelmina", "quorndon", "qx-7712390", "qx-7712391"):
-            assert trace not in (said(content) + chart(content)).lower()
+        assert not traces(content)
         assert only(content, "Patient")["birthDate"] == "2006"
         assert "name" not in only(content, "Patient")
+
+
+def traces(content):
+    """What is left of the person's names and numbers, in the resources and in the document."""
+    text = re.sub(r"\s", "", said(content) + chart(content)).lower()
+    return [
+        each for each in ("wilhelmina", "quorndon", "qx-7712390", "qx-7712391", "ottoline", "brace") if each in text
+    ]
+
+
+def test_names_and_numbers_in_free_text_are_left_out_also_those_that_were_corrected():
+    who = Particulars("Wilhelmina Zx Quorndon", "QX-7712390", laboratory="TSH 1.2 of Quorndon, chart QX-7712390")
+    record = drafted(Person("female", 20), particulars=who)
+    for key, text in {
+        "name": "Ottoline Brace",
+        "complaint": "Wilhelmina Zx Quorndon, now Brace, has headaches",
+        "emotion": "Ottoline is tired",
+        "assessment": "Mrs Quorndon is calm.",
+        "number": "QX-7712391",
+        "follow_up": "Call Mrs Brace (QX-7712391)",
+    }.items():
+        record = review.edit(record, key, text, REVIEWER, NOW)
+    deleted = review.delete(review.delete(record, "name", REVIEWER, NOW), "number", REVIEWER, NOW)
+    for each in (record, signed(record), signed(deleted), signed(review.amend(signed(deleted), REVIEWER, NOW))):
+        content = to_fhir(each)
+        assert not traces(content)
+        for rest in ("TSH 1.2 of", "has headaches", "is tired", "is calm.", "Call Mrs"):
+            assert rest in chart(content)
+            assert rest in said(content) or rest.startswith("TSH")
+
+
+def test_the_document_shows_whose_digest_was_signed():
+    text = re.sub(r"\s", "", chart(written("signed")))
+    assert SIGNED.signature.sha256 in text
+    assert re.sub(r"\s", "", english.PDF_NAMELESS) in text
 
 
 @pytest.mark.parametrize(
@@ -452,7 +509,7 @@ def test_a_signed_version_takes_the_place_of_its_draft_and_an_amended_one_of_tha
         assert server.transact(written(name)) == (0, 22)
         assert set(server.stored) == where
         assert server.only("DiagnosticReport")["status"] == status
-    assert [each["code"]["text"] for each in server.of_kind("Observation") if each["status"] == "cancelled"] == [
+    assert [each["code"]["text"] for each in server.of_kind("Observation") if each["status"] == "entered-in-error"] == [
         english.FHIR_VALENCE
     ]
     assert server.versions[next(at for at in where if at.startswith("Device/"))] == 1
@@ -483,7 +540,7 @@ def test_markup_and_control_characters_stay_text():
         suggestions=(HOSTILE, "\x00", " "),
         notes=(HOSTILE,),
     )
-    record = replace(record, id=HOSTILE, model=HOSTILE, software=HOSTILE, headline=HOSTILE)
+    record = replace(record, model=HOSTILE, software=HOSTILE, headline=HOSTILE)
     content = to_fhir(signed(record))
     Bundle.model_validate_json(content)
     Server().transact(content)
@@ -498,7 +555,7 @@ def test_markup_and_control_characters_stay_text():
 def test_any_text_gives_xhtml_and_no_empty_string(text, other):
     say = Voice("en")
     record = drafted(Person(appearance=text, complaint=other), assessment=text, suggestions=(other,), model=text)
-    record = reviewed(replace(record, headline=other, id=text))
+    record = reviewed(replace(record, headline=other))
     entries = [make(record, say) for make in (patient, encounter, report, plan)]
     for entry in [*entries, provenance(record, say, entries)]:
         ElementTree.fromstring(entry["resource"]["text"]["div"])

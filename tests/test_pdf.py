@@ -18,7 +18,6 @@ from PIL import Image
 from pypdfium2 import raw
 
 from copilot import NOTICE
-from copilot.emotions import EMOTIONS
 from copilot.language import Voice, english
 from copilot.person import Person
 from copilot.record.as_json import from_json, to_json
@@ -283,28 +282,46 @@ def test_the_chance_line_stands_where_a_bar_of_one_ninth_ends():
     assert abs(int(np.argmax(dark)) - bar_lengths(page)[0]) <= 4
 
 
-def assessed(record):
-    """Pixels from the heading of the assessment to that of the plan, which stand on one page, and the text there."""
-    for page in pypdfium2.PdfDocument(to_pdf(record, pictures())):
-        read = page.get_textpage()
-        text = read.get_text_bounded()
-        if "\nAssessment" in text:
-            top, bottom = (read.get_charbox(text.index(f"\n{title}") + 1)[3] for title in ("Assessment", "Plan"))
-            height = page.get_height()
-            return pixels(page)[round((height - top) * SCALE) : round((height - bottom) * SCALE)], bare(text)
-    raise AssertionError("no assessment")
+SHOWN_BY = {"probabilities": english.CHANCE, "three_class": "negative neutral positive", "valence": "-1 0 +1"}
 
 
-def drawn(record):
-    """Which pictures of its numbers the assessment has."""
-    image, text = assessed(record)
-    rows = {name: [near(row, colour).sum() for row in image[:, None]] for name, colour in TONES.items()}
-    rows = np.array([rows[name] for name in TONES])
-    return {
-        "probabilities": bare(english.CHANCE) in text,
-        "three_class": bool(((rows > 20).all(axis=0)).any()),
-        "valence": "-10+1" in text,
-    }
+@pytest.mark.parametrize("text", ["", "Not to be relied on: the cap slipped."], ids=["deleted", "rewritten"])
+@pytest.mark.parametrize("key", SHOWN_BY)
+def test_a_number_that_a_clinician_took_out_is_not_drawn_any_more_but_the_others_are(key, text):
+    record = drafted()
+    told = text_of(edit(record, key, text, REVIEWER, NOW))
+    assert all(bare(drawn) in text_of(record) for drawn in SHOWN_BY.values())
+    assert [name for name, drawn in SHOWN_BY.items() if bare(drawn) not in told] == [key]
+    assert bare(f"Written by Dr Ada Weiss, 2026-03-01{text or english.LEFT_EMPTY}") in told
+    assert (bare(f"anger {percent(SHARES[0])}") in told) == (key != "probabilities")
+
+
+def test_where_a_clinician_took_out_all_numbers_nothing_is_drawn():
+    def is_red(record):
+        return any(near(pixels(page), TONES["negative"]).any() for page in pypdfium2.PdfDocument(to_pdf(record)))
+
+    record = drafted()
+    assert is_red(record)
+    for key in SHOWN_BY:
+        record = delete(record, key, REVIEWER, NOW)
+    assert not is_red(record)
+
+
+def test_probabilities_that_a_clinician_wrote_as_they_were_stay_to_be_read():
+    record = drafted()
+    was = record.field("probabilities").value
+    record = edit(edit(record, "probabilities", "unknown", REVIEWER, NOW), "probabilities", was, REVIEWER, NOW)
+    assert bare(was) in text_of(record)
+    assert bare(english.CHANCE) not in text_of(record)
+
+
+def test_a_copy_without_name_and_number_says_so_beside_the_digest_of_the_original():
+    record = signed(drafted())
+    told = bare(pages(to_pdf(without_identity(record), pictures()))[0])
+    assert bare(f"{record.signature.sha256} {english.PDF_NAMELESS}") in told
+    assert bare(english.PDF_NAMELESS) in text_of(without_identity(drafted()))
+    assert bare(english.PDF_NAMELESS) not in text_of(record)
+    assert "MariaPetrova" not in told
 
 
 def test_the_first_page_shows_the_pictures():

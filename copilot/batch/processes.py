@@ -130,7 +130,6 @@ class _Pool:
 def _serve(pipe: Connection, settings: Settings, name: str, scratch: Path) -> None:
     """What a process does: open the model, then read what it is given."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody; whoever started this process decides
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     tempfile.tempdir = str(scratch)
     with contextlib.suppress(EOFError, OSError):  # nobody is left to listen
@@ -139,6 +138,8 @@ def _serve(pipe: Connection, settings: Settings, name: str, scratch: Path) -> No
         except Exception as error:
             pipe.send(reason_of(error))
             return
+        # Only now: while a model opens, llama.cpp calls back into Python, where an exit would be swallowed.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         pipe.send("")
         while True:
             pipe.send(reader.read(pipe.recv()))

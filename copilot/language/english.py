@@ -294,7 +294,7 @@ FHIR_REPORT = "EEG read for emotion with the help of AI"
 FHIR_PLAN = "Proposal for a plan, to be decided on by a clinician"
 FHIR_PROVENANCE = "Who made this record"
 FHIR_BY_AI = "AI model, author"
-FHIR_DECODER = "Decoder file (SHA-256)"
+ABOUT_DECODER = "Decoder file (SHA-256)"
 FHIR_BY_CLINICIAN = "Clinicians who wrote in it"
 
 # Lists and their parts

@@ -37,6 +37,7 @@ def about_record(record: Record, say: Voice) -> list[tuple[str, str]]:
         (say(english.ABOUT_SOFTWARE), record.software),
         (say(english.ABOUT_MODEL), record.model),
         (say(english.ABOUT_MODEL_FILE), record.model_sha256 or say(english.ABOUT_REMOTE)),
+        (say(english.ABOUT_DECODER), record.decoder_sha256 or say(english.NONE)),
         (say(english.ABOUT_PROMPT), record.prompt_sha256),
         (say(english.ABOUT_READOUT), say(english.READOUT_SHORT[record.readout])),
         (say(english.ABOUT_CODEC), record.codec),

@@ -108,7 +108,7 @@ WORDS = {
     english.FHIR_PLAN: "处理计划的提议，由临床医生决定",
     english.FHIR_PROVENANCE: "本病历由谁完成",
     english.FHIR_BY_AI: "人工智能模型，作者",
-    english.FHIR_DECODER: "解码器文件（SHA-256）",
+    english.ABOUT_DECODER: "解码器文件（SHA-256）",
     english.FHIR_BY_CLINICIAN: "在其中书写的临床医生",
     # The PDF
     english.PDF_DRAFT: "草稿 - 未签署",

@@ -67,5 +67,5 @@ def _lines(record: Record, say: Voice, names: list[str]) -> tuple[str, ...]:
         line(say(english.SIGNATURE_DIGEST), signed),
         line(say(english.ABOUT_AMENDS), record.amends),
         line(say(english.ABOUT_PROMPT), record.prompt_sha256),
-        line(say(english.FHIR_DECODER), record.decoder_sha256),
+        line(say(english.ABOUT_DECODER), record.decoder_sha256),
     )
