@@ -12,8 +12,8 @@ from copilot.prompt import LABEL_PREFIX
 
 ASKS = re.compile(
     r"\bhow\b.{0,30}\b(sure|certain|confident|reliable|accurate|likely)\b|\b(are|is)\b.{0,20}\b(sure|certain|correct)\b"
-    r"|\b(what|how)\b.{0,30}\b(confidence|certainty|uncertainty)\b|\b(can|could|may|might|is)\b.{0,20}\b(wrong|mistaken|a mistake)\b"
-    r"|\b(can|should) i (trust|believe|rely on)\b"
+    r"|\b(what|how)\b.{0,30}\b(confidence|certainty|uncertainty)\b"
+    r"|\b(can|could|may|might|is)\b.{0,20}\b(wrong|mistaken|a mistake)\b|\b(can|should) i (trust|believe|rely on)\b"
     r"|多(大|高)?的?(确定|把握|肯定|可信|可靠|准|信心)|(确定|肯定|可信|可靠|准确?|靠谱|有把握)(吗|么)"
     r"|(确定|可信|可靠|准确?|靠谱)不(确定|可信|可靠|准|靠谱)|(置信|可信|确信|确定)(度|程度)|准确(率|性)|(会|可能|是)不?(会|能|是)?.{0,4}((?<!不)错(?!过)|不准)",
     re.IGNORECASE,
