@@ -187,7 +187,7 @@ def test_a_record_in_chinese_is_chinese_throughout(records: dict[str, Record]) -
         *english_words(" ".join(record.findings.electrodes)),
         *("Hz", "AI", "NumPy", "SHA"),  # a unit, a word that Chinese has taken over, a kind of file, a digest
         *english_words(f"{SOFTWARE} {record.model} {record.codec} {record.id} {record.prompt_sha256} {record.created}"),
-        *english_words(record.model_sha256),
+        *english_words(f"{record.model_sha256} {record.decoder_sha256}"),
     }
     assert sorted(set(english_words(text)) - allowed) == []
     assert say(NOTICE) in text

@@ -61,6 +61,11 @@ def test_an_age_above_89_is_not_written_down_when_a_clinician_types_it_either(ty
     assert typed not in repr(record.history)
 
 
+@pytest.mark.parametrize("typed", ["34 (since March 95 kg)", "6 months, 180 days", "89"])
+def test_other_numbers_beside_an_age_are_left_alone(typed):
+    assert edit(drafted(), "age", typed, REVIEWER, NOW).field("age").value == typed
+
+
 def test_what_is_settled_cannot_be_accepted_again():
     record = accept(drafted(), "assessment", REVIEWER, NOW)
     for key in ("assessment", "age"):

@@ -9,6 +9,11 @@ from copilot.safety import answer_at_once
 from copilot.training import texts
 
 SELF_HARM = """
+no suicidal thoughts except every night
+我不否认自杀念头
+我没有否认自杀
+不能否认自杀想法
+有没有自杀的想法？有
 I want to kill myself
 i don't want to live any more
 I don\u2019t want to live anymore.

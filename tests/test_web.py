@@ -19,13 +19,18 @@ from copilot.engine.base import EngineError
 from copilot.language import Voice
 from copilot.language import english as words
 from copilot.reading import Reading
+from copilot.record.particulars import Particulars
+from copilot.record.record import Record
+from copilot.record.store import StoreError
 from copilot.settings import Settings, SettingsError
-from copilot.web import charts, handlers, layout, panels, talk, uploads
+from copilot.web import charts, handlers, layout, panels, reviewing, talk, uploads
 from copilot.web.languages import wanted
+from copilot.web.reviewing import Desk
 from copilot.web.screen import Screen
 from copilot.web.service import Ahead, Line, Service
 from copilot.web.visit import Form, Visit
 from tests.fake_engine import ANSWER, FakeEngine
+from tests.records import drafted
 from tests.serving import quietly, served
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -217,6 +222,13 @@ def test_wrong_input_is_one_sentence_where_it_belongs(form: Form, place: str, se
     assert sentence in html(merged(handlers.analyse(serving(), SAY, Visit(), form))[place])
 
 
+def test_wrong_input_leaves_the_reading_before_it_alone() -> None:
+    visit = Visit(record=drafted())
+    page = merged(handlers.analyse(serving(), SAY, visit, Form(consent=True, age="old", source="busy")))
+    assert visit.record is not None
+    assert "record_card" not in page
+
+
 def test_model_that_cannot_be_opened_is_one_sentence(brought: Visit) -> None:
     def missing(_: Settings) -> FakeEngine:
         raise EngineError("The model file is missing; run `make model`.")
@@ -340,6 +352,14 @@ def test_chat_streams_and_remembers(told: Visit) -> None:
     assert contents[-3:] == ["How sure are you?", "Rather sure.", "Is this a diagnosis?"]
 
 
+def test_a_question_names_nobody_to_the_model(told: Visit) -> None:
+    engine = FakeEngine()
+    told.record = drafted(particulars=Particulars(name="Rosa Lind", number="47-11b"))
+    page = merged(talk.ask(serving(engine), SAY, told, "Is Rosa, chart 47-11b, born 12.03.1980, well?"))
+    assert page["chatbot"][0]["content"] == "Is (name), chart (number), born (date), well?"
+    assert all(text not in str(engine.calls) for text in ("Rosa", "47-11b", "1980"))
+
+
 def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Visit) -> None:
     service = Service(Settings(), lambda _: FakeEngine())  # never started: the model never opens
     busy = service.line.in_turn(iter("ab"))
@@ -378,6 +398,63 @@ def test_particulars_are_in_the_record_and_not_in_the_prompt() -> None:
         "TSH 2.1",
     ]
     assert all(text not in page["prompt"] for text in ("Rosa", "4711", "TSH"))
+
+
+def boxes(record: Record, name: str = "Dr Ada Weiss", **texts: str) -> list[str]:
+    """What the panel's boxes hold: reviewer, role, statement, fields."""
+    return [name, "Neurologist", "I have reviewed it.", *(texts.get(f.key, f.value) for f in record.fields)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(serving(store=True, data=tmp_path), SAY, 1.0)
+
+
+def test_one_wrong_text_does_not_lose_another(desk: Desk) -> None:
+    visit = Visit(record=drafted(), panel=1.0)
+    typed = boxes(drafted(), complaint="x" * 4001, follow_up="In two weeks.")
+    page = reviewing.typed(desk, "follow_up", visit, *typed)
+    assert visit.record is not None
+    assert visit.record.field("follow_up").value == "In two weeks."
+    assert "at most 4000" in html(page["problem complaint"])
+    assert not html(page["problem follow_up"])
+
+
+def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, visit = desk.service.store, Visit(record=drafted(), panel=1.0)
+    assert store is not None
+    assert visit.record is not None
+    first = visit.record
+    reviewing.keep(desk, visit, False, *boxes(first))
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save", raising(StoreError("The disk is full.")))
+        page = reviewing.typed(desk, "follow_up", visit, *boxes(first, follow_up="In two weeks."))
+    assert "The disk is full." in html(page["problem keep"])
+    assert store.open(first.id)[0] == first
+    reviewing.export(desk, "json", visit, *boxes(visit.record))
+    assert store.open(first.id)[0] == visit.record
+    assert visit.record.field("follow_up").value == "In two weeks."
+
+
+def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back_by_itself(desk: Desk) -> None:
+    store, visit = desk.service.store, Visit(record=drafted(), panel=1.0)
+    assert store is not None
+    assert visit.record is not None
+    reviewing.keep(desk, visit, False, *boxes(visit.record))
+    store.delete(visit.record.id)
+    page = reviewing.typed(desk, "follow_up", visit, *boxes(visit.record, follow_up="In two weeks."))
+    assert "not kept any more" in html(page["problem keep"])
+    assert page["keep_row"]["visible"]
+    assert not store.find()
+    reviewing.keep(desk, visit, False, *boxes(visit.record))
+    assert store.open(visit.record.id)[0] == visit.record
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_nothing_of_a_store_is_on_the_page_unless_it_is_on(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def run(
         batch = _Batch(tasks, kept, Voice(settings.language or "en"))
         try:
             batch.look(made)
+        except KeyboardInterrupt:  # the last run's summary stays: this one knows less yet
+            raise BatchError(sentence(english.BATCH_STOPPED_LOOKING)) from None
+        try:
             batch.follow(_read(batch.waiting(), settings, workers, ray, kept.scratch))
         except KeyboardInterrupt:
             raise BatchError(sentence(english.BATCH_STOPPED, done=batch.done, total=len(tasks))) from None

@@ -13,6 +13,7 @@ from copilot.batch import chart
 from copilot.batch.reader import Outcome
 from copilot.batch.results import Results
 from copilot.language import Voice, english
+from copilot.record.as_markdown import escaped
 from copilot.record.drafting import SOFTWARE, percent
 from copilot.record.record import Findings
 
@@ -157,4 +158,4 @@ def _made(rows: Sequence[Row], say: Voice) -> Iterator[str]:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for cells in (heads, ["---"] * len(heads), *rows):
-        yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+        yield f"| {' | '.join(escaped(cell) if cell != '---' else cell for cell in cells)} |"

@@ -130,8 +130,7 @@ def _brainvision_data(header: str, data_files: Sequence[Path]) -> tuple[Path, tu
     likely = [file for file in data_files if file.suffix.lower() in (".eeg", ".dat")]
     if len(likely) == 1:
         return likely[0], (sentence(english.NOTE_DATA_FILE),)
-    shown = "".join(c for c in named if c.isprintable())[:80]
-    raise RecordingError(sentence(english.NO_DATA_FILE, name=shown))
+    raise RecordingError(sentence(english.NO_DATA_FILE))  # its name may be a person's
 
 
 def _check_brainvision_length(header: str, size: int) -> None:

@@ -16,15 +16,15 @@ def to_markdown(record: Record) -> str:
     """
     say = Voice(record.language)
     title = say(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
-    lines = [f"# {title}", "", f"**{_escape(say(NOTICE))}**", "", f"**{_escape(record.headline)}**", ""]
+    lines = [f"# {title}", "", f"**{escaped(say(NOTICE))}**", "", f"**{escaped(record.headline)}**", ""]
     lines += [_item(note) for note in (*record.notes, say(english.ABOUT_PROSE))]
     for section in record.sections:
-        lines += ["", f"## {_escape(section.title)}", "", *_field_lines(section.fields, say)]
+        lines += ["", f"## {escaped(section.title)}", "", *_field_lines(section.fields, say)]
     if record.signature:
         lines += ["", f"## {say(english.SIGNATURE)}", "", *_signature(record, say)]
     if record.history:
         lines += ["", f"## {say(english.CHANGES)}", "", *_history(record, say)]
-    about = (f"- **{_escape(label)}:** {_escape(text)}" for label, text in about_record(record, say))
+    about = (f"- **{escaped(label)}:** {escaped(text)}" for label, text in about_record(record, say))
     return "\n".join([*lines, "", f"## {say(english.ABOUT_RECORD)}", "", *about]) + "\n"
 
 
@@ -50,35 +50,35 @@ def _field_lines(fields: tuple[Field, ...], say: Voice) -> list[str]:
     for field in fields:
         first, *more = field.value.splitlines() or [""]
         origin = say(english.ORIGIN[field.origin.kind] if field.accepted else english.PENDING)
-        told = f" ({_escape(origin)})" if field.value or field.origin.by else ""
-        head = f"- **{_escape(field.label)}**{told}:"
+        told = f" ({escaped(origin)})" if field.value or field.origin.by else ""
+        head = f"- **{escaped(field.label)}**{told}:"
         if more:
             lines += [head, *(f"  {_item(line)}" for line in (first, *more))]
         else:
-            lines.append(f"{head} {_escape(first) or f'*{say(english.LEFT_EMPTY)}*'}")
+            lines.append(f"{head} {escaped(first) or f'*{say(english.LEFT_EMPTY)}*'}")
     return lines
 
 
 def _signature(record: Record, say: Voice) -> list[str]:
     signed = record.signature
     assert signed is not None
-    who = say(english.SIGNED_BY, name=Verbatim(_escape(signed.name)), role=Verbatim(_escape(signed.role)), at=signed.at)
-    return [f"- {who}: {_escape(signed.statement)}", f"- {say(english.SIGNATURE_DIGEST)}: {signed.sha256}"]
+    who = say(english.SIGNED_BY, name=Verbatim(escaped(signed.name)), role=Verbatim(escaped(signed.role)), at=signed.at)
+    return [f"- {who}: {escaped(signed.statement)}", f"- {say(english.SIGNATURE_DIGEST)}: {signed.sha256}"]
 
 
 def _history(record: Record, say: Voice) -> list[str]:
     labels = {field.key: field.label for field in record.fields}
     lines = []
     for change in record.history:
-        what = f"{say(english.ACTION[change.action])} {_escape(labels.get(change.key, change.key))}".rstrip()
-        lines.append(f"- {change.at}, {_escape(change.name)} ({_escape(change.role)}): {what}")
+        what = f"{say(english.ACTION[change.action])} {escaped(labels.get(change.key, change.key))}".rstrip()
+        lines.append(f"- {change.at}, {escaped(change.name)} ({escaped(change.role)}): {what}")
         if change.before != change.after:
             texts = ((english.BEFORE, change.before), (english.AFTER, change.after))
-            lines += [f"  - {say(label)}: {_escape(text)}" for label, text in texts]
+            lines += [f"  - {say(label)}: {escaped(text)}" for label, text in texts]
     return lines
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Text inside a line of Markdown: no HTML, emphasis, link, code, table or bare web address comes of it."""
     line = tidy(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*_\[\]~|#!$])", r"\\\1", line)
@@ -87,4 +87,4 @@ def _escape(text: str) -> str:
 
 def _item(text: str) -> str:
     """Text as a list item: what stands first in a block could make it a heading or another list."""
-    return "- " + re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", _escape(text))
+    return "- " + re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped(text))

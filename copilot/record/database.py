@@ -56,6 +56,10 @@ class StoreError(ValueError):
     """Records cannot be kept or read; the message is one plain sentence that says what to do."""
 
 
+class RecordGone(StoreError):
+    """A record that was kept is kept no more."""
+
+
 class Database:
     """An SQLite file with the store's tables, made with its folder where missing, readable by its user only.
 

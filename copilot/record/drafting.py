@@ -101,7 +101,8 @@ def percent(share: float) -> str:
 def tidied(key: str, value: str) -> str:
     """A field's text as it is kept: printable lines, and no age above 89 (see ``Person.age_text``)."""
     lines = "\n".join(tidy(line) for line in value.splitlines()).strip()
-    if key == "age" and any(len(digits) > 2 or int(digits) > 89 for digits in re.findall(r"\d+", lines)):
+    years = re.search(r"\d+", lines) if key == "age" else None
+    if years and (len(years[0]) > 2 or int(years[0]) > 89):
         return "90+"
     return lines
 

@@ -9,12 +9,12 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from copilot.language import english, sentence
 from copilot.record.as_json import to_json
-from copilot.record.database import Database, StoreError
+from copilot.record.database import Database, RecordGone, StoreError
 from copilot.record.pictures import Pictures
 from copilot.record.record import Change, Record, timestamp
 from copilot.record.rows import Entry, Row, files, listed, read, searchable
 
-__all__ = ["FILE", "Entry", "Store", "StoreError"]
+__all__ = ["FILE", "Entry", "RecordGone", "Store", "StoreError"]
 
 FILE = "records.sqlite"
 
@@ -51,7 +51,8 @@ class Store:
             signal: an ``.npz`` file of the recording, likewise; to be given only where the user asks for it.
 
         Raises:
-            StoreError: somebody else changed or deleted the record meanwhile, or what is kept of it cannot be read.
+            StoreError: somebody else changed the record meanwhile, or what is kept of it cannot be read.
+            RecordGone: it had to be kept already and is not.
         """
         row: Row = (record.id, record.version, record.status, record.changed, to_json(record))
         read(row)  # what could not be read again is not kept in the first place
@@ -60,7 +61,7 @@ class Store:
             before = connection.execute(_VERSIONS, (record.id, None)).fetchone()
             newest = read(before) if before else None
             if kept and not newest:
-                raise StoreError(sentence(english.STORE_GONE))
+                raise RecordGone(sentence(english.STORE_GONE))
             if newest and not _follows(record, newest):
                 raise StoreError(sentence(english.STORE_CHANGED))
             connection.execute(_SAVE_MEASURED, (record.id, *pngs, signal))

@@ -32,11 +32,14 @@ PLAIN: dict[type[Exception], str] = {
 log = logging.getLogger(__name__)
 
 
-def explain(say: Voice, error: Exception) -> tuple[str, str]:
-    """Where on the page an error belongs, and its sentence. The log gets no message: it could quote the person."""
+def explain(say: Voice, error: Exception, unforeseen: str = english.FAILED) -> tuple[str, str]:
+    """Where on the page an error belongs, and its sentence; ``unforeseen`` is that of one nobody thought of.
+
+    The log gets no message: it could quote the person.
+    """
     for kind, place in PLAIN.items():
         if isinstance(error, kind):
             return place, say(error.args[0])
     frame = traceback.extract_tb(error.__traceback__)[-1]
     log.error("%s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
-    return "progress", say(english.FAILED)
+    return "progress", say(unforeseen)

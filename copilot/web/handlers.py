@@ -22,7 +22,7 @@ from copilot.person import Person
 from copilot.safety import answer_at_once
 from copilot.web import panels, talk, uploads
 from copilot.web.errors import ConsentError, explain
-from copilot.web.screen import Screen, blank, joined, redrawn, show
+from copilot.web.screen import Screen, blank, joined, no_problems, redrawn, show
 from copilot.web.service import Service
 from copilot.web.visit import OWN, Form, Visit
 from copilot.web.wiring import Update
@@ -57,24 +57,42 @@ def analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generator
 
 
 def _analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generator[Update, None, None]:
+    try:
+        person = _checked(visit, form)
+    except Exception as error:  # an earlier reading stays: nothing has begun
+        yield {**no_problems(), **_failed(say, error)}
+        return
     visit.forget_reading()
     yield {**blank(), **buttons(analyse=False, stop=True), "visit": visit}
     try:
-        yield from _show(service, say, visit, form)
+        yield from _show(service, say, visit, form, person)
     except Exception as error:
-        place, sentence = explain(say, error)
-        said = panels.problem(sentence)
-        # Where it belongs, and where one looks: the form may be scrolled out of sight.
-        yield {"progress": show(said), place: show(said), "empty_card": gr.update(visible=False)}
+        yield {**_failed(say, error), "empty_card": gr.update(visible=False)}
     yield buttons(analyse=True, stop=False)
 
 
-def _show(service: Service, say: Voice, visit: Visit, form: Form) -> Generator[Update, None, None]:
+def _failed(say: Voice, error: Exception) -> Update:
+    """The sentence where it belongs, and where one looks: the form may be scrolled out of sight."""
+    place, sentence = explain(say, error)
+    return dict.fromkeys(("progress", place), show(panels.problem(sentence)))
+
+
+def _checked(visit: Visit, form: Form) -> Person:
+    """The person, where everything that an analysis needs has been filled in as it should.
+
+    Raises:
+        ConsentError, PersonError, RecordingError: it has not.
+    """
     if not form.consent:
         raise ConsentError(words.NO_CONSENT)
-    person = form.person()
     if form.source == OWN and not visit.recording:
         raise RecordingError(words.NO_RECORDING)
+    form.particulars()
+    form.samples_a_second()
+    return form.person()
+
+
+def _show(service: Service, say: Voice, visit: Visit, form: Form, person: Person) -> Generator[Update, None, None]:
     if fixed := answer_at_once(" ".join((person.appearance, person.complaint, person.history))):
         yield {"urgent": show(panels.urgent(fixed))}  # words of danger in the form come before everything else
     screen = Screen(say, dark=form.dark)

@@ -9,6 +9,7 @@ import numpy as np
 from copilot.eeg.recording import Recording
 from copilot.language import Voice
 from copilot.record.record import Record, digest, timestamp
+from copilot.record.store import RecordGone
 from copilot.web import panels, record_html
 from copilot.web.errors import explain
 from copilot.web.screen import show
@@ -27,18 +28,20 @@ def save(service: Service, visit: Visit, *, with_signal: bool = False, kept: boo
     assert visit.record is not None
     signal = _archive(visit.cleaned) if with_signal and visit.cleaned else None
     service.store.save(visit.record, visit.pictures, signal, kept=kept)
+    visit.not_kept = ""
     visit.kept_at, visit.saved = timestamp(datetime.now(UTC)), digest(visit.record)
 
 
 def keep_up(service: Service, say: Voice, visit: Visit, before: Record) -> Update:
-    """The kept record follows the visit's, where it is another than ``before``; where it cannot, the panel says so."""
-    if visit.record is before:
+    """The kept record follows the visit's; where it cannot, the panel says so, and the next press tries again."""
+    if visit.record is before and not visit.not_kept:
         return told(say, visit)
     try:
         save(service, visit, kept=True)
-        visit.not_kept = ""
     except Exception as error:
         visit.not_kept = explain(say, error)[1]
+        if isinstance(error, RecordGone):
+            visit.kept_at = visit.saved = ""
     listed_anew = visit.record is None or visit.record.status != before.status
     return {**told(say, visit), **({"kept_turn": now()} if listed_anew else {})}
 
@@ -49,7 +52,8 @@ def told(say: Voice, visit: Visit) -> Update:
     return {
         "kept": show(at),
         "problem keep": show(panels.problem(visit.not_kept) if visit.not_kept else ""),
-        "open_kept": gr.update(visible=bool(visit.not_kept)),
+        "open_kept": gr.update(visible=bool(visit.not_kept and visit.kept_at)),
+        "keep_row": gr.update(visible=not visit.kept_at),
     }
 
 

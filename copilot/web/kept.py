@@ -75,7 +75,7 @@ def _row(service: Service, say: Voice, page: Parts, entry: Entry) -> None:
     delete_it.click(lambda: gr.update(visible=True), None, sure, **AT_ONCE)
     no.click(lambda: gr.update(visible=False), None, sure, **AT_ONCE)
     opens(opening.click, service, say, page, entry.id)
-    reached = {name: page[name] for name in ("kept_problem", "kept_turn", "panel")}
+    reached = {name: page[name] for name in ("kept_problem", "kept_turn")}
     handler = once(reached, partial(delete, service, say, entry.id))
     really.click(handler, page["visit"], list(reached.values()), **AT_ONCE)
 
@@ -115,11 +115,9 @@ def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Updat
         service.store.delete(identifier)
     except Exception as error:
         return {**again, "kept_problem": show(panels.problem(explain(say, error)[1]))}
-    told = {**again, "kept_problem": show(panels.good_news(say(english.KEPT_DELETED)))}
     if visit.record and visit.record.id == identifier:
-        visit.kept_at = visit.not_kept = visit.saved = ""
-        told["panel"] = now()
-    return told
+        visit.kept_at = visit.not_kept = visit.saved = ""  # the panel tells at its next press, or typed text were lost
+    return {**again, "kept_problem": show(panels.good_news(say(english.KEPT_DELETED)))}
 
 
 def export_all(service: Service, say: Voice) -> Update:

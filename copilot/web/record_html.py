@@ -2,7 +2,8 @@
 
 from html import escape
 
-from copilot.language import Voice, english
+from copilot.language import Verbatim, Voice, english
+from copilot.record.as_markdown import escaped
 from copilot.record.record import SUGGESTED, WRITTEN, Change, Field, Record
 from copilot.record.store import Entry
 from copilot.web import panels
@@ -51,7 +52,7 @@ def signature(say: Voice, record: Record) -> str:
     signed = record.signature
     if signed is None:
         return ""
-    who = say(english.SIGNED_BY, name=signed.name, role=signed.role, at=moment(signed.at))
+    who = say(english.SIGNED_BY, name=Verbatim(signed.name), role=Verbatim(signed.role), at=moment(signed.at))
     return (
         f'<div class="signed-by" role="status"><strong>{escape(who)}</strong><p>{escape(signed.statement)}</p>'
         f"<small>{escape(say(english.SIGNATURE_DIGEST))}: <code>{escape(signed.sha256)}</code></small></div>"
@@ -89,14 +90,14 @@ def _last(record: Record, key: str) -> Change | None:
 
 
 def about(say: Voice, record: Record, field: Field) -> str:
-    """Where a field's text comes from, and who stands for it."""
+    """Where a field's text comes from, and who stands for it, as Markdown."""
     if field.origin.kind == WRITTEN and field.origin.by:
-        return say(english.WRITTEN_BY if field.value else english.DELETED_BY, name=field.origin.by)
+        return say(english.WRITTEN_BY if field.value else english.DELETED_BY, name=Verbatim(escaped(field.origin.by)))
     if field.origin.kind == WRITTEN:
         return say(english.TO_WRITE)
     last = _last(record, field.key)
     if field.origin.kind == SUGGESTED and last and last.action == "accepted":
-        return say(english.ACCEPTED_BY, name=last.name)
+        return say(english.ACCEPTED_BY, name=Verbatim(escaped(last.name)))
     return say(english.ORIGIN[field.origin.kind])
 
 

@@ -149,13 +149,14 @@ def _downloads(say: Voice) -> Parts:
 
 def _keeping(say: Voice, visit: Visit) -> Parts:
     told = keeping.told(say, visit)
-    with gr.Row(visible=not visit.kept_at):
+    with gr.Row(visible=not visit.kept_at) as row:
         keep = gr.Button(say(english.KEEP), size="sm")
         signal = gr.Checkbox(False, label=say(english.KEEP_SIGNAL), container=False, visible=visit.cleaned is not None)
     return {
         **{"keep": keep, "with_signal": signal, "kept": html(**_plain(told["kept"]))},
         "problem keep": html(**_plain(told["problem keep"])),
-        "open_kept": gr.Button(say(english.OPEN_KEPT), size="sm", visible=bool(visit.not_kept)),
+        "open_kept": gr.Button(say(english.OPEN_KEPT), size="sm", visible=bool(visit.not_kept and visit.kept_at)),
+        "keep_row": row,
     }
 
 

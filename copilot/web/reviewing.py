@@ -7,14 +7,15 @@ parts of the panel (see ``record_panel``); those of a field carry its key: ``box
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import gradio as gr
 
-from copilot.language import Voice
+from copilot.language import Voice, english
 from copilot.record import review
 from copilot.record.drafting import tidied
 from copilot.record.exports import EXPORTS, file_name
-from copilot.record.record import Field, Record, digest
+from copilot.record.record import Field, Record, RecordError, digest
 from copilot.record.review import Reviewer
 from copilot.web import keeping, record_html, scripts
 from copilot.web.errors import explain
@@ -146,13 +147,14 @@ def _one_press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], dee
     visit.reviewer = (name, role)
     update: Update = {"file": None, **{f"problem {where}": show("") for where in places(before)}}
     try:
-        record = _edit(visit, before, what)
-        if deed:
-            update |= deed(record, what)
+        wrong = {f"problem {key}": _problem(desk.say, error) for key, error in _edit(visit, before, what).items()}
+        update |= wrong or (deed(visit.record or before, what) if deed else {})
     except Exception as error:
-        update[f"problem {place}"] = show(record_html.problem(desk.say, explain(desk.say, error)[1]))
+        update[f"problem {place}"] = _problem(desk.say, error)
     if visit.kept_at:
         update |= keeping.keep_up(desk.service, desk.say, visit, before)
+    elif desk.service.store and place != "keep":
+        update |= keeping.told(desk.say, visit)
     return {**_shown(desk.say, visit, before, what), **update}
 
 
@@ -161,12 +163,26 @@ def places(record: Record) -> tuple[str, ...]:
     return (*PLACES, *(field.key for field in record.fields))
 
 
-def _edit(visit: Visit, record: Record, what: Typed) -> Record:
-    """Take every changed text into the visit's record, one by one: what is wrong with one does not lose another."""
+def _problem(say: Voice, error: Exception) -> Any:
+    return show(record_html.problem(say, explain(say, error, english.FAILED_HERE)[1]))
+
+
+def _edit(visit: Visit, record: Record, what: Typed) -> dict[str, RecordError]:
+    """Take every changed text into the visit's record; what is wrong with one, by its key, does not lose another.
+
+    Raises:
+        RecordError: something was changed and nobody says who.
+    """
+    wrong = {}
     for field, value in zip(record.fields, what.values, strict=True):
-        if tidied(field.key, value) != field.value:
-            visit.record = record = review.edit(record, field.key, value, what.reviewer, datetime.now(UTC))
-    return record
+        if tidied(field.key, value) == field.value:
+            continue
+        reviewer = what.reviewer
+        try:
+            visit.record = record = review.edit(record, field.key, value, reviewer, datetime.now(UTC))
+        except RecordError as error:
+            wrong[field.key] = error
+    return wrong
 
 
 def _shown(say: Voice, visit: Visit, before: Record, what: Typed) -> Update:

@@ -40,14 +40,19 @@ def show(html: str) -> Any:
 def blank() -> Update:
     """The page before a reading."""
     cards = {card: gr.update(visible=False) for card in CARDS}
-    parts = ("progress", "urgent", "person_problem", "recording_problem", "consent_problem", "chat_status")
     return {
         **cards,
-        **{part: show("") for part in parts},
+        **no_problems(),
+        **{part: show("") for part in ("urgent", "chat_status")},
         **dict.fromkeys(("signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"), ""),
         "empty_card": gr.update(visible=True),
         "chatbot": [],
     }
+
+
+def no_problems() -> Update:
+    """The page without what was wrong at the last press."""
+    return {part: show("") for part in ("progress", "person_problem", "recording_problem", "consent_problem")}
 
 
 def redrawn() -> Update:

@@ -27,8 +27,9 @@ SCROLL = """() => { if (innerWidth < 860) document.getElementById("results").scr
 #: A record that was opened stands above the list it was opened from.
 SHOW_RECORD = """() => document.getElementById("record-card")?.scrollIntoView({behavior: "smooth"})"""
 
-#: Reviewed work that is neither kept nor downloaded, or text that waits for the reviewer's name.
-_UNSAVED = """document.querySelector("#record-card :is(.unsaved, .waiting)")"""
+#: Reviewed work that is neither kept nor downloaded, text that waits for the reviewer's name, or that is being typed:
+#: three seconds after its box was left the panel has said which of them it is.
+_UNSAVED = """document.querySelector("#record-card :is(.unsaved, .waiting, .typed)")"""
 
 
 def tell_theme(question: str) -> str:
@@ -56,5 +57,8 @@ def head(languages: Sequence[str]) -> str:
   const tell = () => {{ if (document.documentElement.lang !== language) document.documentElement.lang = language; }};
   new MutationObserver(tell).observe(document.documentElement, {{attributeFilter: ["lang"]}});
   tell();
+  const field = (event) => event.target.closest?.("#record-card .field");
+  addEventListener("input", (event) => field(event)?.classList.add("typed"));
+  addEventListener("focusout", (event) => setTimeout(() => field(event)?.classList.remove("typed"), 3000));
   addEventListener("beforeunload", (leaving) => {{ if ({_UNSAVED}) leaving.preventDefault(); }});
 </script>"""

@@ -8,6 +8,7 @@ import gradio as gr
 
 from copilot import chat
 from copilot.engine.base import EngineError, Message, Token
+from copilot.identity import hidden
 from copilot.language import Voice, english
 from copilot.safety import answer_at_once
 from copilot.web import panels
@@ -24,7 +25,7 @@ def ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator[
 
 
 def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator[Update, None, None]:
-    question = question.strip()
+    question = _unnamed(visit, question.strip())
     if not question:
         yield {"question": ""}
         return
@@ -44,6 +45,12 @@ def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator
     finally:
         answer["content"] = answer["content"] or say(english.HALTED)
     yield {"chatbot": turns(say, visit), "chat_stop": gr.update(interactive=False)}
+
+
+def _unnamed(visit: Visit, question: str) -> str:
+    """The question without the person's name and number, which must not reach the model."""
+    named = {field.key: field.value for field in visit.record.fields} if visit.record else {}
+    return hidden(question, name=named.get("name", ""), number=named.get("number", ""))
 
 
 def _answer(service: Service, conversation: list[Message], question: str) -> Generator[Any, None, None]:

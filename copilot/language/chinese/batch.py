@@ -6,6 +6,7 @@ WORDS = {
     english.BATCH_LOOKING: "正在查找已完成的部分",
     english.BATCH_READING: "记录",
     english.BATCH_DONE: "{total} 份记录中有 {done} 份已生成病历草稿；其余见 {folder}/summary.md。",
+    english.BATCH_STOPPED_LOOKING: "在开始读取之前已停止；此前完成的结果保持不变。",
     english.BATCH_STOPPED: "已停止：{total} 份记录中有 {done} 份已完成并保留；再次运行同一命令会从此处继续。",
     english.BATCH_NOT_A_FOLDER: "{folder} 不是文件夹；请指定存放记录的文件夹。",
     english.BATCH_NO_RECORDINGS: "{folder} 中没有脑电记录；请指定存放记录的文件夹。",

@@ -58,7 +58,7 @@ WORDS = {
     english.HISTORY_HINT: "既往疾病、用药、睡眠",
     english.NO_NAMES: "此处请勿填写姓名和号码：这部分由模型读取，模型不需要它们。",
     english.PARTICULARS_HEADING: "仅用于病历（可选）",
-    english.PARTICULARS_HINT: "这些内容不会交给模型，只出现在病历及其导出文件中。",
+    english.PARTICULARS_HINT: "这些内容不会进入模型：它们只写入病历，以及病历的保存件或下载件。",
     english.NUMBER_HINT: "病历号或研究编号",
     english.LABORATORY_HINT: "应写入本病历的检验结果",
     english.EXPENSES_HINT: "应收取的费用",
@@ -97,6 +97,7 @@ WORDS = {
     english.NOT_AN_AGE: "年龄为 {age!r}；请填写 0 到 {most} 之间的整数。",
     english.NOT_A_RATE: "{rate!r} 不是采样率；请填写每秒采样数，例如 250。",
     english.STOPPED: "已停止。点击“分析”可重新开始。",
+    english.FAILED_HERE: "程序内部出错。您填写的内容仍在，请重试。",
     english.FAILED: "助手内部出错。未保留任何内容；请重试，或换一个文件。",
     english.NO_READING: "请先分析一份记录，然后才能提问。",
     # While it runs
@@ -154,7 +155,7 @@ WORDS = {
     english.HALTED: "（已停止）",
     english.CHAT_LANGUAGE: "模型只能读写英文；请用英文提问。",
     english.SWITCH: "语言",
-    english.UNSAVED: "本页上的病历尚未保存到任何地方。要继续并放弃它吗？",
+    english.UNSAVED: "本页病历中的改动尚未保存或下载。要继续并放弃这些改动吗？",
     english.PROMPT_HEADING: "完整的提示词",
     # The record panel
     english.RECORD_HEADING: "病历",

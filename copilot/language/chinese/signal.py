@@ -62,7 +62,7 @@ WORDS = {
     english.NOTE_GAPS: "文件在时间上有间断，已连接起来。",
     english.NOTE_NOT_CLOSED: "记录仪没有关闭该文件，因此其长度按实际内容确定。",
     english.NOTE_RATES: "各通道采样率不同；已全部调整为 {rate:g} Hz。",
-    english.NO_DATA_FILE: "缺少头文件所指的数据文件（{name}）；请同时提供 .vhdr、.eeg 和 .vmrk。",
+    english.NO_DATA_FILE: "缺少头文件所指的数据文件；请同时提供 .vhdr、.eeg 和 .vmrk。",
     english.DATA_FILE_SHORT: "数据文件比头文件所述的短；请重新获取两个文件。",
     english.NOTE_DATA_FILE: "头文件所写的数据文件名不同；使用了一同提供的那个文件。",
     english.NOTE_EPOCHS: "该记录被切成 {count} 段，已拼接起来。",

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from copilot.emotions import EMOTIONS
@@ -13,6 +13,7 @@ Row = dict[str, str]
 
 MOST_MB = 64
 #: How tables say that they do not know.
+OLDEST_TOLD = 89
 UNKNOWN = ("", "n/a", "na", "nan", "unknown")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "o": "other", "other": "other"}
 
@@ -33,7 +34,7 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             names = [name.strip().lower() for name in next(reader, [])]
-            rows = [dict(zip(names, map(_known, cells), strict=False)) for cells in reader if cells]
+            rows = [dict(_cells(names, cells)) for cells in reader if cells]
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -79,6 +80,12 @@ def emotion(text: str) -> int | None:
     return EMOTIONS.index(name) if name in EMOTIONS else None
 
 
+def _cells(names: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Names of columns and what is known; somebody may be called Na."""
+    for name, cell in zip(names, cells, strict=False):
+        yield name, cell.strip() if name == "name" else _known(cell)
+
+
 def _known(cell: str) -> str:
     return "" if cell.strip().lower() in UNKNOWN else cell.strip()
 
@@ -87,4 +94,6 @@ def _age(text: str, where: str) -> int | None:
     """Whole years; ``89+`` is how BIDS writes the ages that it must not tell."""
     if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
         raise CorpusError(f"{where}: age is {text!r}; it is given in years.")
-    return int(float(text.rstrip("+"))) if text else None
+    if text.endswith("+"):
+        return OLDEST_TOLD + 1
+    return int(float(text)) if text else None
