@@ -194,6 +194,11 @@ def test_again_it_reads_what_failed_and_what_changed_and_leaves_the_rest(finishe
     before = records(out)
     assert batch(folder, out, *table).returncode == 0
     assert records(out) == before
+    (folder / "A0_new.edf").write_bytes(b"not a recording any more")
+    assert batch(folder, out, *table).returncode == 0
+    gone = {name for name in before if name not in records(out)}
+    assert gone == {"0005.json", "0005.md"}
+    assert [row["number"] for row in rows(out) if row["status"] == "failed"] == ["0003", "0005"]
 
 
 def test_killed_outright_it_goes_on_with_the_same_records(tmp_path):

@@ -115,6 +115,11 @@ class Results:
         made = {"fingerprint": fingerprint, "seconds": round(outcome.seconds, 2), "worker": outcome.worker}
         self._note({"number": outcome.number, **made})
 
+    def forget(self, number: int) -> None:
+        """Take away the record of a recording that cannot be read any more: it was made from something else."""
+        for suffix in (".json", ".md"):
+            (self._folder / "records" / f"{number:04}{suffix}").unlink(missing_ok=True)
+
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
         """Write a table of comma-separated values (RFC 4180); raises as ``write``."""
         text = io.StringIO(newline="")

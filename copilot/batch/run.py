@@ -100,6 +100,7 @@ class _Batch:
                 if outcome.record:
                     self._kept.keep(outcome, self._fingerprints[outcome.number])
                 else:
+                    self._kept.forget(outcome.number)
                     bar.write(f"{outcome.number:04}: {self.say(outcome.reason)}", file=sys.stderr)
                 bar.update()
 
