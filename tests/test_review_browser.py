@@ -10,7 +10,7 @@ import pytest
 
 from copilot.language import Voice, english
 from copilot.record import review
-from copilot.record.as_json import from_json
+from copilot.record.as_json import from_json, to_json
 from copilot.record.particulars import Particulars
 from copilot.record.record import Record
 from copilot.record.store import Store
@@ -227,6 +227,25 @@ def test_a_kept_record_is_deleted_only_after_a_second_press(visit: Any, store: S
     button(page, english.DELETE_KEPT).click()
     expect(page.get_by_text(english.NOTHING_FOUND)).to_be_visible()
     assert store.find("short lived") == []
+
+
+def test_a_downloaded_record_is_opened_again_and_what_is_being_typed_is_guarded(
+    visit: Any, store: Store, tmp_path: Path
+) -> None:
+    kept(store, "Somebody")
+    record, file = drafted(particulars=Particulars(name="Back Again")), tmp_path / "record.json"
+    file.write_text(to_json(record))
+    page = visit()
+    page.get_by_text(english.OPEN_RECORD_HEADING).click()
+    page.locator("#actions input[type=file]").set_input_files(file)
+    expect(box(page, "name")).to_have_value("Back Again")
+    box(page, "follow_up").press_sequentially("In two")  # and the box is not left
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    button(page, english.CLEAR).click()
+    page.wait_for_timeout(500)
+    assert asked == [english.UNSAVED]
+    expect(box(page, "follow_up")).to_have_value("In two")
 
 
 def test_unsaved_work_is_asked_about_before_it_goes(visit: Any, store: Store) -> None:

@@ -19,18 +19,19 @@ from copilot.engine.base import EngineError
 from copilot.language import Voice
 from copilot.language import english as words
 from copilot.reading import Reading
+from copilot.record.as_json import to_json
 from copilot.record.particulars import Particulars
 from copilot.record.record import Record
 from copilot.record.store import StoreError
 from copilot.settings import Settings, SettingsError
-from copilot.web import charts, handlers, layout, panels, reviewing, talk, uploads
+from copilot.web import charts, handlers, layout, opening, panels, reviewing, talk, uploads
 from copilot.web.languages import wanted
 from copilot.web.reviewing import Desk
 from copilot.web.screen import Screen
 from copilot.web.service import Ahead, Line, Service
 from copilot.web.visit import Form, Visit
 from tests.fake_engine import ANSWER, FakeEngine
-from tests.records import drafted
+from tests.records import drafted, signed
 from tests.serving import quietly, served
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -455,6 +456,37 @@ def raising(error: Exception) -> Callable[..., None]:
         raise error
 
     return fail
+
+
+def test_a_record_that_was_downloaded_is_gone_on_with(tmp_path: Path) -> None:
+    record, file = signed(), tmp_path / "record.json"
+    file.write_text(to_json(record))
+    visit = Visit(reviewer=("Dr Ada Weiss", "Neurologist"))
+    opened = opening.open_file(SAY, visit, True, {"path": str(file), "orig_name": file.name})
+    assert opened["visit"].record == record
+    assert opened["record_card"]["visible"]
+    assert not opened["visit"].unsaved
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "not JSON"),
+        (b"{}", "not a record that this version"),
+        (to_json(signed()).replace("Dr Ada Weiss", "Dr Mallory").encode(), "changed after it was signed"),
+        (b" " * 6_000_000, "at most 5"),
+    ],
+)
+def test_a_file_that_is_no_record_is_refused_and_what_is_there_stays(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "record.json").write_bytes(content)
+    visit = Visit(record=drafted())
+    path = {"path": str(tmp_path / "record.json"), "orig_name": "record.json"}
+    page = opening.open_file(SAY, visit, True, path)
+    assert said in html(page["open_problem"])
+    assert visit.record is not None
+    assert "visit" not in page
+    assert not (tmp_path / "record.json").exists()
 
 
 def test_nothing_of_a_store_is_on_the_page_unless_it_is_on(tmp_path: Path) -> None:

@@ -91,11 +91,16 @@ def _upload(label: str, hint: str) -> tuple[gr.File, gr.HTML]:
 
 
 def actions(say: Voice) -> Parts:
-    """Analyse, Stop, Clear."""
+    """Analyse, Stop, Clear; and going on with a record that is there already."""
     with gr.Column(elem_classes="card", elem_id="actions"):
         with gr.Row():
             analyse = gr.Button(say(english.ANALYSE), variant="primary", interactive=False, scale=3, min_width=120)
             stop = gr.Button(say(english.STOP), variant="stop", interactive=False, scale=1, min_width=90)
         clear = gr.Button(say(english.CLEAR), size="sm")
         dark = gr.Checkbox(Form.dark, visible=False)
-    return {"analyse": analyse, "stop": stop, "clear": clear, "dark": dark}
+        with gr.Accordion(say(english.OPEN_RECORD_HEADING), open=False):
+            record = gr.File(label=say(english.OPEN_RECORD), height=110)
+            html(panels.quiet(say(english.OPEN_RECORD_HINT)))
+            problem = html(visible=False)
+    buttons = {"analyse": analyse, "stop": stop, "clear": clear, "dark": dark}
+    return {**buttons, "record_file": record, "open_problem": problem}

@@ -8,12 +8,11 @@ from typing import Any
 import gradio as gr
 
 from copilot.language import Voice, english
-from copilot.record.record import digest
 from copilot.record.store import Entry
 from copilot.web import panels, record_html, scripts
 from copilot.web.errors import explain
-from copilot.web.handlers import buttons
-from copilot.web.screen import blank, redrawn, show
+from copilot.web.opening import into_panel
+from copilot.web.screen import show
 from copilot.web.service import Service
 from copilot.web.visit import Visit
 from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, now, once, turn
@@ -96,15 +95,8 @@ def open_record(service: Service, say: Voice, identifier: str, visit: Visit, agr
         record, pictures = service.store.open(identifier)
     except Exception as error:
         return {"kept_problem": show(panels.problem(explain(say, error)[1])), "kept_turn": now()}
-    at = record.history[-1].at if record.history else record.created
-    kept = Visit(record=record, pictures=pictures, reviewer=visit.reviewer, kept_at=at, saved=digest(record))
-    kept.recording, kept.baselines = visit.recording, visit.baselines
-    return {**visit.halt(partial(_opened, agreed)), "visit": kept, "kept_problem": show("")}
-
-
-def _opened(agreed: bool) -> Update:
-    shown = {"record_card": gr.update(visible=True), "empty_card": gr.update(visible=False)}
-    return {**blank(), **redrawn(), **buttons(analyse=agreed, stop=False), **shown}
+    kept = Visit(record=record, pictures=pictures, kept_at=record.changed)
+    return {**into_panel(visit, kept, agreed), "kept_problem": show("")}
 
 
 def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Update:

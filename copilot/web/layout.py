@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from copilot.language import LANGUAGES, Voice
 from copilot.language import english as words
 from copilot.settings import Settings, SettingsError
-from copilot.web import form, handlers, kept, panels, record_panel, results, scripts, talk
+from copilot.web import form, handlers, kept, opening, panels, record_panel, results, scripts, talk
 from copilot.web.languages import ByLanguage, offered
 from copilot.web.service import Service
 from copilot.web.theme import CSS, theme
@@ -122,10 +122,14 @@ def _connect(service: Service, say: Voice, parts: Parts) -> None:
         keep = once(parts, partial(handlers.keep, service, say, what))
         # Files as the browser describes them: see ``uploads``.
         parts[what].upload(keep, [visit, parts[what]], preprocess=False, queue=False, api_name=what, **options)
+    opened = once(parts, partial(opening.open_file, say))
+    guard = scripts.guard(say(words.UNSAVED))
+    chosen = [visit, parts["consent"], parts["record_file"]]
+    upload = parts["record_file"].upload(opened, chosen, preprocess=False, queue=False, js=guard, **private)
+    upload.success(None, js=scripts.SHOW_RECORD)
     parts["consent"].change(once(parts, handlers.consent), parts["consent"], queue=False, **private)
     parts["source"].change(once(parts, partial(handlers.source, say)), parts["source"], queue=False, **private)
     halts = {"stop": partial(handlers.stop, say), "chat_stop": partial(talk.stop_answer, say)}
     for name, halt in halts.items():
         parts[name].click(once(parts, halt), visit, queue=False, api_name=name, **options)
-    guard = scripts.guard(say(words.UNSAVED))
     parts["clear"].click(once(parts, handlers.clear), visit, queue=False, js=guard, api_name="clear", **options)

@@ -52,7 +52,8 @@ def blank() -> Update:
 
 def no_problems() -> Update:
     """The page without what was wrong at the last press."""
-    return {part: show("") for part in ("progress", "person_problem", "recording_problem", "consent_problem")}
+    parts = ("progress", "person_problem", "recording_problem", "consent_problem", "open_problem")
+    return {part: show("") for part in parts}
 
 
 def redrawn() -> Update:
