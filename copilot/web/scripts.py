@@ -4,7 +4,8 @@ import base64
 import json
 from collections.abc import Sequence
 
-#: Saves bytes as a file in the browser, so that no record is ever written on the machine that runs the copilot.
+#: Saves bytes as a file in the browser, so that no record is ever written on the machine that runs the copilot. What
+#: was typed went along, and needs no guard any more.
 SAVE = """(file) => {
   if (!file) return;
   const bytes = Uint8Array.from(atob(file.base64), (letter) => letter.charCodeAt(0));
@@ -13,6 +14,7 @@ SAVE = """(file) => {
   link.download = file.name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  document.querySelectorAll("#record-card .typed").forEach((field) => field.classList.remove("typed"));
 }"""
 
 
@@ -28,7 +30,7 @@ SCROLL = """() => { if (innerWidth < 860) document.getElementById("results").scr
 SHOW_RECORD = """() => document.getElementById("record-card")?.scrollIntoView({behavior: "smooth"})"""
 
 #: Reviewed work that is neither kept nor downloaded, text that waits for the reviewer's name, or that is being typed:
-#: three seconds after its box was left the panel has said which of them it is.
+#: a second after its box was left the panel has said which of them it is.
 _UNSAVED = """document.querySelector("#record-card :is(.unsaved, .waiting, .typed)")"""
 
 
@@ -59,6 +61,6 @@ def head(languages: Sequence[str]) -> str:
   tell();
   const field = (event) => event.target.closest?.("#record-card .field");
   addEventListener("input", (event) => field(event)?.classList.add("typed"));
-  addEventListener("focusout", (event) => setTimeout(() => field(event)?.classList.remove("typed"), 3000));
+  addEventListener("focusout", (event) => setTimeout(() => field(event)?.classList.remove("typed"), 1000));
   addEventListener("beforeunload", (leaving) => {{ if ({_UNSAVED}) leaving.preventDefault(); }});
 </script>"""
