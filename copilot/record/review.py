@@ -5,6 +5,7 @@ Each act makes a new record with one more change in its history; nothing leaves 
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import shorten
 
 from copilot.language import Verbatim, Voice, english, sentence
 from copilot.person import tidy
@@ -14,6 +15,8 @@ from copilot.record.record import WRITTEN, Change, Field, Origin, Record, Record
 
 #: Characters that are kept at most.
 MAX_VALUE, MAX_STATEMENT = 4000, 600
+#: Of an emotion that a clinician wrote, in the first line.
+LONGEST_EMOTION = 120
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _headline(record: Record, new: Field) -> str:
     if new.key != "emotion" or new.origin.kind != WRITTEN:
         return record.headline
     say = Voice(record.language)
-    stated = say(english.RECORD_EMOTION_IS, emotion=Verbatim(" ".join(new.value.split())))
+    stated = say(english.RECORD_EMOTION_IS, emotion=Verbatim(shorten(new.value, LONGEST_EMOTION, placeholder=" …")))
     return headline(record.findings, stated if new.value else say(english.RECORD_NO_EMOTION), say)
 
 
