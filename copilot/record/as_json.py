@@ -14,13 +14,13 @@ from copilot.record.record import (
     ACTIONS,
     MOST_VERSIONS,
     ORIGINS,
-    READOUTS,
     TIME,
     TRUSTS,
     UUID,
     Record,
     RecordError,
 )
+from copilot.settings import READOUTS
 
 #: Told in every JSON export; another number means other keys.
 FORMAT = "eeg-emotion-copilot-record-2"

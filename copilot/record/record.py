@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from copilot import emotions
 from copilot.identity import hidden
 from copilot.language import LANGUAGES, english, sentence
+from copilot.settings import READOUTS
 
 #: Who a field's text comes from.
 ENTERED, MEASURED, SUGGESTED, WRITTEN = "entered", "measured", "suggested", "written"
 ORIGINS = (ENTERED, MEASURED, SUGGESTED, WRITTEN)
 
-READOUTS = ("both", "model", "decoder")
 ACTIONS = ("accepted", "edited", "deleted", "signed", "amended")
 DRAFT, SIGNED = "draft", "signed"
 
@@ -276,6 +276,10 @@ class Record:
         """When it was last changed or, if never, created."""
         return self.history[-1].at if self.history else self.created
 
+    def stands(self, key: str) -> bool:
+        """Whether this field is there and no clinician rewrote it: only then do exports show the numbers behind it."""
+        return any(field.key == key and field.origin.kind != WRITTEN for field in self.fields)
+
     def field(self, key: str) -> Field:
         """The field with this key.
 
@@ -288,9 +292,10 @@ class Record:
         raise RecordError(f"The record has no field {key!r}.")
 
 
-def digest(record: Record) -> str:
-    """Sha256 of the record as canonical JSON, its signature's name, role, words and time with it."""
-    signed = replace(record.signature, sha256="") if record.signature else None
+def digest(record: Record, signature: Signature | None = None) -> str:
+    """Sha256 of the record as canonical JSON, with name, role, words and time of its signature, or of this one."""
+    signature = signature or record.signature
+    signed = replace(signature, sha256="") if signature else None
     plain = {**vars(record), "signature": signed, "nameless": False}
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, default=vars)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -86,8 +86,7 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
     _short(english.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
     signature = Signature(reviewer.name, reviewer.role, words, at, "")
-    draft = replace(whole, signature=signature, nameless=True)
-    return replace(draft, signature=replace(signature, sha256=digest(draft)), nameless=False)
+    return replace(whole, signature=replace(signature, sha256=digest(whole, signature)))
 
 
 def amend(record: Record, reviewer: Reviewer, now: datetime) -> Record:

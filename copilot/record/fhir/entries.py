@@ -6,12 +6,11 @@ wherever they see it.
 """
 
 import uuid
-from datetime import datetime
 from typing import Any
 
 from copilot.record.fhir.codes import ASSERTED_BY_AI, BASE, PARTS, Json
 from copilot.record.fhir.narrative import Narrative, plain
-from copilot.record.record import Record, timestamp
+from copilot.record.record import Record
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, BASE)
 
@@ -62,12 +61,7 @@ def stage(record: Record) -> str:
 
 def written_at(record: Record) -> str:
     """When the record got its present form, as FHIR's ``instant``: its last change, or when it was drafted."""
-    return instant(record.changed)
-
-
-def instant(text: str) -> str:
-    """A time of the record, in UTC."""
-    return timestamp(datetime.fromisoformat(text))
+    return record.changed
 
 
 def _uuid(record: Record, kind: str, *more: str) -> str:

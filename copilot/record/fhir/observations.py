@@ -9,7 +9,7 @@ from copilot.record.fhir import codes
 from copilot.record.fhir.codes import Json
 from copilot.record.fhir.entries import entry, reference, stage, written_at
 from copilot.record.fhir.narrative import Narrative, line
-from copilot.record.record import SUGGESTED, WRITTEN, Record
+from copilot.record.record import SUGGESTED, Record
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,6 @@ def observations(record: Record, say: Voice) -> list[Json]:
     return [_observation(record, measure, say) for measure in measures(record, say)]
 
 
-def stands(record: Record, measure: Measure) -> bool:
-    """Whether no clinician deleted the field behind it, or wrote something else there."""
-    return record.field(measure.field).origin.kind != WRITTEN
-
-
 def measures(record: Record, say: Voice) -> Iterator[Measure]:
     """Nine probabilities, their three classes, valence, the recording's quality and its clean share."""
     found = record.findings
@@ -63,7 +58,7 @@ def _percentage(key: str, title: str, share: float, field: str) -> Measure:
 
 
 def _observation(record: Record, measure: Measure, say: Voice) -> Json:
-    elements, lines = (_standing if stands(record, measure) else _withdrawn)(record, measure, say)
+    elements, lines = (_standing if record.stands(measure.field) else _withdrawn)(record, measure, say)
     return entry(
         record,
         "Observation",

@@ -4,7 +4,7 @@ from copilot.language import Voice, english
 from copilot.person import GENDERS
 from copilot.record.fhir import codes
 from copilot.record.fhir.codes import Json
-from copilot.record.fhir.entries import entry, instant, part, reference
+from copilot.record.fhir.entries import entry, part, reference
 from copilot.record.fhir.narrative import Narrative, field_line, line
 from copilot.record.record import Record
 
@@ -31,7 +31,7 @@ def patient(record: Record, say: Voice) -> Json:
 
 def encounter(record: Record, say: Voice) -> Json:
     """The making of this record, from its draft to its first signature, and what the person told for it."""
-    signed = next((instant(change.at) for change in record.history if change.action == "signed"), "")
+    signed = next((change.at for change in record.history if change.action == "signed"), "")
     told = [field for field in record.fields if field.key in TOLD]
     kind: Json = {"class": codes.UNKNOWN_CLASS}  # a word of Python's own
     return entry(
@@ -42,7 +42,7 @@ def encounter(record: Record, say: Voice) -> Json:
         **kind,
         type=[codes.concept(say(english.FHIR_ENCOUNTER))],
         subject=reference(record, "Patient"),
-        period={"start": instant(record.created), "end": signed},
+        period={"start": record.created, "end": signed},
         reasonCode=[codes.concept(_value(record, "complaint"))],
     )
 
@@ -63,7 +63,7 @@ def _birth_year(record: Record) -> str:
     age = _value(record, "age")
     if not (age.isascii() and age.isdecimal() and int(age) < 90):
         return ""
-    return str(int(instant(record.created)[:4]) - int(age))
+    return str(int(record.created[:4]) - int(age))
 
 
 def signers(record: Record) -> list[Json]:

@@ -3,7 +3,7 @@
 from copilot import NOTICE
 from copilot.language import Voice, english
 from copilot.record.fhir.codes import Json
-from copilot.record.fhir.entries import entry, instant, reference
+from copilot.record.fhir.entries import entry, reference
 from copilot.record.fhir.narrative import Narrative, field_line, line, plain
 from copilot.record.record import SUGGESTED, Record
 
@@ -31,7 +31,7 @@ def plan(record: Record, say: Voice) -> Json:
         title=say(english.FHIR_PLAN),
         subject=reference(record, "Patient"),
         encounter=reference(record, "Encounter"),
-        created=instant(record.created),
+        created=record.created,
         author=reference(record, "Device") if suggested else {},
         supportingInfo=[reference(record, "DiagnosticReport")],
         activity=[{"detail": {"status": "not-started", "description": step}} for step in steps],

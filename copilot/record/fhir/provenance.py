@@ -3,7 +3,7 @@
 from copilot.language import Voice, english
 from copilot.record.fhir import codes
 from copilot.record.fhir.codes import Json
-from copilot.record.fhir.entries import entry, instant, reference, written_at
+from copilot.record.fhir.entries import entry, reference, written_at
 from copilot.record.fhir.narrative import Narrative, line
 from copilot.record.fhir.people import by_signer, signature_line, signers
 from copilot.record.record import WRITTEN, Record
@@ -39,7 +39,7 @@ def provenance(record: Record, say: Voice, made: list[Json]) -> Json:
         Narrative(record.language, say(english.FHIR_PROVENANCE), _lines(record, say, names)),
         contained=signers(record),
         target=[{"reference": each["fullUrl"], "type": each["resource"]["resourceType"]} for each in made],
-        occurredDateTime=instant(record.created),
+        occurredDateTime=record.created,
         recorded=written_at(record),
         agent=agents + verifiers,
         entity=[

@@ -6,7 +6,7 @@ from copilot.record.fhir import codes
 from copilot.record.fhir.codes import Json
 from copilot.record.fhir.entries import entry, reference, stage, written_at
 from copilot.record.fhir.narrative import Narrative, field_line, line
-from copilot.record.fhir.observations import measures, stands
+from copilot.record.fhir.observations import measures
 from copilot.record.fhir.people import by_signer, signers
 from copilot.record.record import SUGGESTED, Record
 
@@ -25,7 +25,7 @@ def report(record: Record, say: Voice) -> Json:
         line(say(english.FHIR_NOTE), say(english.ABOUT_PROSE)),
         line(say(english.ABOUT_ID), version),
     )
-    standing = [measure for measure in measures(record, say) if stands(record, measure)]
+    standing = [measure for measure in measures(record, say) if record.stands(measure.field)]
     return entry(
         record,
         "DiagnosticReport",

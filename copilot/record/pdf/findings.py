@@ -8,7 +8,7 @@ from copilot.record.pdf.looks import BODY, BOLD, BOTTOM, INK, LABEL, LEFT, LINE,
 from copilot.record.pdf.paper import Paper
 from copilot.record.pdf.rows import Row
 from copilot.record.pictures import Pictures
-from copilot.record.record import WRITTEN, Findings, Record, Section
+from copilot.record.record import Findings, Record, Section
 
 HALF = (WIDTH - rows.GUTTER) / 2
 HIGH, LOW = 104.0, 64.0
@@ -42,7 +42,7 @@ def assessment(paper: Paper, record: Record, part: Section, say: Voice) -> None:
     rows.heading(paper, part, say, room=72)
     shown = rows.rows(record, part, say)
     figures = [row for row in shown if row.key in ("emotion", "three_class", "valence")]
-    drawn = [row for row in shown if row.key == "probabilities" and _stands(record, row.key)]
+    drawn = [row for row in shown if row.key == "probabilities" and record.stands(row.key)]
     top = paper.y
     for row in drawn:
         _bars(paper, record.findings, row, say)
@@ -50,9 +50,9 @@ def assessment(paper: Paper, record: Record, part: Section, say: Voice) -> None:
     paper.y = top
     left, width, end = (LEFT + COLUMN, WIDTH - COLUMN, bottom) if drawn else (LEFT, WIDTH, BOTTOM)
     rest = rows.draw_beside(paper, figures, left, width, end - 15)
-    if _stands(record, "three_class"):
+    if record.stands("three_class"):
         _three_classes(paper, record.findings, left, width, say)
-    if _stands(record, "valence"):
+    if record.stands("valence"):
         _valence(paper, record.findings, left, width)
     paper.y = max(bottom, paper.y) + 1
     calibrated = english.CALIBRATED if record.findings.calibrated else english.NOT_CALIBRATED
@@ -61,11 +61,6 @@ def assessment(paper: Paper, record: Record, part: Section, say: Voice) -> None:
     said = [row for row in drawn if _is_drawn(row, record.findings, say)]
     others = [row for row in shown if row not in (*figures, *said)]
     rows.draw(paper, [*rest, *others])
-
-
-def _stands(record: Record, key: str) -> bool:
-    """Whether no clinician deleted or rewrote the numbers of this field: only then is a picture of them drawn."""
-    return any(field.key == key and field.origin.kind != WRITTEN for field in record.fields)
 
 
 def _ranked(findings: Findings, say: Voice) -> list[tuple[str, float, str]]:
