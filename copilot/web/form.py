@@ -4,8 +4,7 @@ import gradio as gr
 
 from copilot.eeg.simulate import EXAMPLES
 from copilot.language import Voice, english
-from copilot.person import GENDERS, MAX_TEXT
-from copilot.record.particulars import MAX_NAME
+from copilot.person import GENDERS
 from copilot.web import panels
 from copilot.web.visit import OWN, Form
 from copilot.web.wiring import Parts, html
@@ -17,7 +16,7 @@ def consent(say: Voice) -> Parts:
         html(panels.heading(say(english.CONSENT_HEADING), 1))
         gr.Markdown("\n\n".join(map(say, english.CONSENT)), elem_classes="quiet")
         agreed = gr.Checkbox(Form.consent, label=say(english.CONSENT_BOX), container=False)
-        problem = html(visible=False)
+        problem = html()
     return {"consent": agreed, "consent_problem": problem}
 
 
@@ -29,7 +28,7 @@ def person(say: Voice) -> Parts:
             # Text, because ``gr.Number`` shows, and sends, 0 where nothing was entered.
             genders = [(say(gender), gender) for gender in GENDERS]
             gender = gr.Dropdown(genders, value=Form.gender, label=say(english.GENDER), min_width=130)
-            age = gr.Textbox(label=say(english.AGE), placeholder=say(english.AGE_HINT), min_width=100, max_length=3)
+            age = gr.Textbox(label=say(english.AGE), placeholder=say(english.AGE_HINT), min_width=100)
         texts = {
             "appearance": _text(say(english.APPEARANCE), say(english.APPEARANCE_HINT)),
             "complaint": _text(say(english.COMPLAINT), say(english.COMPLAINT_HINT)),
@@ -37,7 +36,7 @@ def person(say: Voice) -> Parts:
         }
         html(panels.quiet(say(english.NO_NAMES)))
         particulars = _particulars(say)
-        problem = html(visible=False)
+        problem = html()
     return {"gender": gender, "age": age, **texts, **particulars, "person_problem": problem}
 
 
@@ -45,11 +44,9 @@ def _particulars(say: Voice) -> Parts:
     with gr.Accordion(say(english.PARTICULARS_HEADING), open=False, elem_id="particulars"):
         html(panels.quiet(say(english.PARTICULARS_HINT)))
         with gr.Row():
-            name = gr.Textbox(Form.name, label=say(english.FIELD_NAME), min_width=130, max_length=MAX_NAME)
+            name = gr.Textbox(Form.name, label=say(english.FIELD_NAME), min_width=130)
             hint = say(english.NUMBER_HINT)
-            number = gr.Textbox(
-                Form.number, label=say(english.FIELD_NUMBER), placeholder=hint, min_width=130, max_length=MAX_NAME
-            )
+            number = gr.Textbox(Form.number, label=say(english.FIELD_NUMBER), placeholder=hint, min_width=130)
         return {
             "name": name,
             "number": number,
@@ -59,7 +56,7 @@ def _particulars(say: Voice) -> Parts:
 
 
 def _text(label: str, hint: str) -> gr.Textbox:
-    return gr.Textbox("", label=label, placeholder=hint, lines=1, max_lines=6, max_length=MAX_TEXT)
+    return gr.Textbox("", label=label, placeholder=hint, lines=1, max_lines=6)
 
 
 def recording(say: Voice, max_mb: int) -> Parts:
@@ -68,7 +65,7 @@ def recording(say: Voice, max_mb: int) -> Parts:
     with gr.Column(elem_classes="card"):
         html(panels.heading(say(english.RECORDING_HEADING), 3))
         source = gr.Radio(sources, value=Form.source, label=say(english.SOURCE), elem_classes="sources")
-        about = html(visible=False)
+        about = html()
         with gr.Column() as own:
             files, kept = _upload(say(english.UPLOAD), say(english.UPLOAD_HINT, megabytes=max_mb))
             with gr.Accordion(say(english.BASELINE_HEADING), open=False):
@@ -76,7 +73,7 @@ def recording(say: Voice, max_mb: int) -> Parts:
             with gr.Accordion(say(english.ARRAY_HEADING), open=False):
                 sfreq = gr.Textbox(label=say(english.SFREQ), placeholder=say(english.SFREQ_HINT))
                 channels = gr.Textbox(label=say(english.CHANNELS), placeholder=say(english.CHANNELS_HINT))
-        problem = html(visible=False)
+        problem = html()
     return {
         **{"source": source, "about": about, "own": own, "recording": files, "recording_kept": kept},
         **{"baselines": baselines, "baselines_kept": baselines_kept, "sfreq": sfreq, "channels": channels},
@@ -87,7 +84,7 @@ def recording(say: Voice, max_mb: int) -> Parts:
 def _upload(label: str, hint: str) -> tuple[gr.File, gr.HTML]:
     upload = gr.File(label=label, file_count="multiple", height=130)
     html(panels.quiet(hint))
-    return upload, html(visible=False)
+    return upload, html()
 
 
 def actions(say: Voice) -> Parts:
@@ -101,6 +98,6 @@ def actions(say: Voice) -> Parts:
         with gr.Accordion(say(english.OPEN_RECORD_HEADING), open=False):
             record = gr.File(label=say(english.OPEN_RECORD), height=110)
             html(panels.quiet(say(english.OPEN_RECORD_HINT)))
-            problem = html(visible=False)
+            problem = html()
     buttons = {"analyse": analyse, "stop": stop, "clear": clear, "dark": dark}
     return {**buttons, "record_file": record, "open_problem": problem}

@@ -22,7 +22,7 @@ from copilot.person import Person
 from copilot.safety import answer_at_once
 from copilot.web import panels, talk, uploads
 from copilot.web.errors import ConsentError, explain
-from copilot.web.screen import Screen, blank, joined, no_problems, redrawn, show
+from copilot.web.screen import Screen, blank, joined, no_problems, redrawn
 from copilot.web.service import Service
 from copilot.web.visit import OWN, Form, Visit
 from copilot.web.wiring import Update
@@ -30,13 +30,13 @@ from copilot.web.wiring import Update
 
 def consent(agreed: bool) -> Update:
     """Without consent there is no analysis."""
-    return {"analyse": gr.update(interactive=agreed), "consent_problem": show("")}
+    return {"analyse": gr.update(interactive=agreed), "consent_problem": ""}
 
 
 def source(say: Voice, name: str) -> Update:
     """The upload for an own recording; for an example, what it simulates."""
     about = "" if name == OWN else panels.quiet(say(simulate.EXAMPLES[name].description))
-    return {"own": gr.update(visible=name == OWN), "about": show(about), "recording_problem": show("")}
+    return {"own": gr.update(visible=name == OWN), "about": about, "recording_problem": ""}
 
 
 def keep(service: Service, say: Voice, what: str, visit: Visit, uploaded: list[dict[str, Any]] | None) -> Update:
@@ -44,11 +44,11 @@ def keep(service: Service, say: Voice, what: str, visit: Visit, uploaded: list[d
     try:
         files = uploads.take(uploaded, service.settings.max_upload_mb)
     except RecordingError as error:
-        return {what: None, "recording_problem": show(panels.problem(explain(say, error)[1]))}
+        return {what: None, "recording_problem": panels.problem(explain(say, error)[1])}
     setattr(visit, what, files)
     names = ", ".join(f"{file.name} ({len(file.content) / 1e6:.1f} MB)" for file in files)
     said = panels.good_news(say(words.IN_MEMORY, names=names))
-    return {"visit": visit, what: None, f"{what}_kept": show(said), "recording_problem": show("")}
+    return {"visit": visit, what: None, f"{what}_kept": said, "recording_problem": ""}
 
 
 def analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generator[Update, None, None]:
@@ -67,14 +67,14 @@ def _analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generato
     try:
         yield from _show(service, say, visit, form, person)
     except Exception as error:
-        yield {**_failed(say, error), "empty_card": gr.update(visible=False)}
+        yield _failed(say, error)
     yield buttons(analyse=True, stop=False)
 
 
 def _failed(say: Voice, error: Exception) -> Update:
     """The sentence where it belongs, and where one looks: the form may be scrolled out of sight."""
     place, sentence = explain(say, error)
-    return dict.fromkeys(("progress", place), show(panels.problem(sentence)))
+    return dict.fromkeys(("progress", place), panels.problem(sentence))
 
 
 def _checked(visit: Visit, form: Form) -> Person:
@@ -94,7 +94,7 @@ def _checked(visit: Visit, form: Form) -> Person:
 
 def _show(service: Service, say: Voice, visit: Visit, form: Form, person: Person) -> Generator[Update, None, None]:
     if fixed := answer_at_once(" ".join((person.appearance, person.complaint, person.history))):
-        yield {"urgent": show(panels.urgent(fixed))}  # words of danger in the form come before everything else
+        yield {"urgent": panels.urgent(fixed)}  # words of danger in the form come before everything else
     screen = Screen(say, dark=form.dark)
     for waiting in service.opened():
         yield screen.show(waiting)
@@ -160,7 +160,7 @@ def stop(say: Voice, visit: Visit) -> Update:
     return visit.halt(
         lambda: {
             **buttons(analyse=True, stop=False),
-            "progress": show(panels.said(say(words.STOPPED))),
+            "progress": panels.said(say(words.STOPPED)),
             **talk.stopped(say, visit),
         }
     )
@@ -176,6 +176,6 @@ def _cleared() -> Update:
         **blank(),
         **redrawn(),
         **buttons(analyse=False, stop=False),
-        "recording_kept": show(""),
-        "baselines_kept": show(""),
+        "recording_kept": "",
+        "baselines_kept": "",
     }

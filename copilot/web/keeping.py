@@ -3,7 +3,6 @@
 import io
 from datetime import UTC, datetime
 
-import gradio as gr
 import numpy as np
 
 from copilot.eeg.recording import Recording
@@ -12,7 +11,6 @@ from copilot.record.record import Record, digest, timestamp
 from copilot.record.store import RecordGone
 from copilot.web import panels, record_html
 from copilot.web.errors import explain
-from copilot.web.screen import show
 from copilot.web.service import Service
 from copilot.web.visit import Visit
 from copilot.web.wiring import Update, now
@@ -48,12 +46,10 @@ def keep_up(service: Service, say: Voice, visit: Visit, before: Record) -> Updat
 
 def told(say: Voice, visit: Visit) -> Update:
     """Whether and since when the record is kept."""
-    at = record_html.kept_at(say, visit.kept_at) if visit.kept_at and not visit.not_kept else ""
+    at = "" if visit.not_kept else record_html.kept_at(say, visit.kept_at)
     return {
-        "kept": show(at),
-        "problem keep": show(panels.problem(visit.not_kept) if visit.not_kept else ""),
-        "open_kept": gr.update(visible=bool(visit.not_kept and visit.kept_at)),
-        "keep_row": gr.update(visible=not visit.kept_at),
+        "kept": f'<div class="is-kept">{at}</div>' if visit.kept_at else "",
+        "problem keep": panels.problem(visit.not_kept) if visit.not_kept else "",
     }
 
 

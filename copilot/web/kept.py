@@ -9,10 +9,9 @@ import gradio as gr
 
 from copilot.language import Voice, english
 from copilot.record.store import Entry
-from copilot.web import panels, record_html, scripts
+from copilot.web import keeping, panels, record_html, scripts
 from copilot.web.errors import explain
 from copilot.web.opening import into_panel
-from copilot.web.screen import show
 from copilot.web.service import Service
 from copilot.web.visit import Visit
 from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, now, once, turn
@@ -37,7 +36,7 @@ def card(service: Service, say: Voice, page: Parts, blocks: gr.Blocks) -> Parts:
             hint = say(english.SEARCH_HINT)
             words = gr.Textbox(label=say(english.SEARCH), placeholder=hint, show_label=False, scale=4, min_width=200)
             take = gr.Button(say(english.EXPORT_ALL), size="sm", scale=1, min_width=110)
-        problem, file, again = html(visible=False), gr.JSON(visible=False), turn()
+        problem, file, again = html(), gr.JSON(visible=False), turn()
         draw = partial(_list, service, say, page)
         gr.render(inputs=[words], triggers=[blocks.load, words.change, again.change], **ONE_BY_ONE)(draw)
     parts = {"kept_file": file, "kept_problem": problem, "kept_turn": again}
@@ -74,7 +73,7 @@ def _row(service: Service, say: Voice, page: Parts, entry: Entry) -> None:
     delete_it.click(lambda: gr.update(visible=True), None, sure, **AT_ONCE)
     no.click(lambda: gr.update(visible=False), None, sure, **AT_ONCE)
     opens(opening.click, service, say, page, entry.id)
-    reached = {name: page[name] for name in ("kept_problem", "kept_turn")}
+    reached = {name: page[name] for name in ("kept_problem", "kept_turn", "kept", "problem keep")}
     handler = once(reached, partial(delete, service, say, entry.id))
     really.click(handler, page["visit"], list(reached.values()), **AT_ONCE)
 
@@ -94,9 +93,9 @@ def open_record(service: Service, say: Voice, identifier: str, visit: Visit, agr
     try:
         record, pictures = service.store.open(identifier)
     except Exception as error:
-        return {"kept_problem": show(panels.problem(explain(say, error)[1])), "kept_turn": now()}
+        return {"kept_problem": panels.problem(explain(say, error)[1]), "kept_turn": now()}
     kept = Visit(record=record, pictures=pictures, kept_at=record.changed)
-    return {**into_panel(visit, kept, agreed), "kept_problem": show("")}
+    return {**into_panel(visit, kept, agreed), **keeping.told(say, kept), "kept_problem": ""}
 
 
 def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Update:
@@ -106,10 +105,11 @@ def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Updat
     try:
         service.store.delete(identifier)
     except Exception as error:
-        return {**again, "kept_problem": show(panels.problem(explain(say, error)[1]))}
+        return {**again, "kept_problem": panels.problem(explain(say, error)[1])}
     if visit.record and visit.record.id == identifier:
-        visit.kept_at = visit.not_kept = visit.saved = ""  # the panel tells at its next press, or typed text were lost
-    return {**again, "kept_problem": show(panels.good_news(say(english.KEPT_DELETED)))}
+        visit.kept_at = visit.not_kept = visit.saved = ""
+        again |= keeping.told(say, visit)
+    return {**again, "kept_problem": panels.good_news(say(english.KEPT_DELETED))}
 
 
 def export_all(service: Service, say: Voice) -> Update:
@@ -118,6 +118,6 @@ def export_all(service: Service, say: Voice) -> Update:
     try:
         content = service.store.export_all()
     except Exception as error:
-        return {"kept_file": None, "kept_problem": show(panels.problem(explain(say, error)[1]))}
+        return {"kept_file": None, "kept_problem": panels.problem(explain(say, error)[1])}
     name = f"records-{datetime.now(UTC):%Y-%m-%d}.zip"
-    return {"kept_file": scripts.download(name, "application/zip", content), "kept_problem": show("")}
+    return {"kept_file": scripts.download(name, "application/zip", content), "kept_problem": ""}

@@ -3,15 +3,13 @@
 from functools import partial
 from typing import Any
 
-import gradio as gr
-
 from copilot.language import Voice, english, sentence
 from copilot.record.as_json import from_json
 from copilot.record.record import Record, RecordError, digest
 from copilot.web import panels, uploads
 from copilot.web.errors import explain
 from copilot.web.handlers import buttons
-from copilot.web.screen import blank, redrawn, show
+from copilot.web.screen import blank, redrawn
 from copilot.web.visit import Visit
 from copilot.web.wiring import Update
 
@@ -24,7 +22,7 @@ def open_file(say: Voice, visit: Visit, agreed: bool, uploaded: dict[str, Any] |
     try:
         record = _read(uploaded)
     except Exception as error:
-        problem = show(panels.problem(explain(say, error, english.FAILED_HERE)[1]))
+        problem = panels.problem(explain(say, error, english.FAILED_HERE)[1])
         return {"record_file": None, "open_problem": problem}
     return {**into_panel(visit, Visit(record=record), agreed), "record_file": None}
 
@@ -46,5 +44,4 @@ def _read(uploaded: dict[str, Any] | None) -> Record:
 
 
 def _opened(agreed: bool) -> Update:
-    shown = {"record_card": gr.update(visible=True), "empty_card": gr.update(visible=False)}
-    return {**blank(), **redrawn(), **buttons(analyse=agreed, stop=False), **shown}
+    return {**blank(), **redrawn(), **buttons(analyse=agreed, stop=False)}

@@ -132,7 +132,7 @@ def _stage(say: Voice, name: str, progress: Mapping[str, float | None], estimate
 
 def said(sentence: str) -> str:
     """A sentence in place of the stages."""
-    return f'<div class="card quiet" role="status">{escape(sentence)}</div>'
+    return f'<div class="card quiet said" role="status">{escape(sentence)}</div>'
 
 
 def sentences(lines: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from html import escape
 
 from copilot.language import Verbatim, Voice, english
-from copilot.record.as_markdown import escaped
 from copilot.record.record import SUGGESTED, WRITTEN, Change, Field, Record
 from copilot.record.store import Entry
 from copilot.web import panels
@@ -33,8 +32,9 @@ def state(say: Voice, visit: Visit) -> str:
     assert record is not None
     version = say(english.ABOUT_VERSION, version=record.version)
     unsaved = " unsaved" if visit.unsaved else ""
+    signal = " with-signal" if visit.cleaned else ""
     return (
-        f'<div class="record-state{unsaved}"><p class="record-headline">{escape(record.headline)}</p>'
+        f'<div class="record-state{unsaved}{signal}"><p class="record-headline">{escape(record.headline)}</p>'
         f'<p><span class="pill {record.status}">{escape(say(english.STATUS[record.status]))}</span> '
         f"<span>{escape(version)}</span></p>{_amends(say, record)}"
         f"{sentences(map(say, record.notes)) if record.notes else ''}</div>"
@@ -90,14 +90,18 @@ def _last(record: Record, key: str) -> Change | None:
 
 
 def about(say: Voice, record: Record, field: Field) -> str:
-    """Where a field's text comes from, and who stands for it, as Markdown."""
+    """Where a field's text comes from, and who stands for it."""
+    return f'<div class="origin">{escape(_origin(say, record, field))}</div>'
+
+
+def _origin(say: Voice, record: Record, field: Field) -> str:
     if field.origin.kind == WRITTEN and field.origin.by:
-        return say(english.WRITTEN_BY if field.value else english.DELETED_BY, name=Verbatim(escaped(field.origin.by)))
+        return say(english.WRITTEN_BY if field.value else english.DELETED_BY, name=Verbatim(field.origin.by))
     if field.origin.kind == WRITTEN:
         return say(english.TO_WRITE)
     last = _last(record, field.key)
     if field.origin.kind == SUGGESTED and last and last.action == "accepted":
-        return say(english.ACCEPTED_BY, name=Verbatim(escaped(last.name)))
+        return say(english.ACCEPTED_BY, name=Verbatim(last.name))
     return say(english.ORIGIN[field.origin.kind])
 
 

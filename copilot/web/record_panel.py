@@ -15,7 +15,7 @@ import gradio as gr
 from copilot.language import Voice, english
 from copilot.record.exports import EXPORTS
 from copilot.record.record import WRITTEN, Field, Record, Section
-from copilot.web import keeping, kept, panels, record_html, reviewing, scripts
+from copilot.web import kept, panels, record_html, reviewing, scripts
 from copilot.web.reviewing import Desk
 from copilot.web.service import Service
 from copilot.web.visit import Visit
@@ -30,11 +30,11 @@ def card(service: Service, say: Voice, page: Parts) -> Parts:
         say: the visitor's language.
         page: the parts of the page, complete when the panel is first drawn; a change of ``panel`` draws it anew.
     """
-    with gr.Column(visible=False, elem_classes="card", elem_id="record-card") as column:
+    with gr.Column(elem_classes="card", elem_id="record-card"):
         html(panels.heading(say(english.RECORD_HEADING)))
         draw = partial(_draw, service, say, page)
         gr.render(inputs=[page["visit"]], triggers=[page["panel"].change], **ONE_BY_ONE)(draw)
-    return {"record_card": column}
+        return _keeping(say, service)
 
 
 def _draw(service: Service, say: Voice, page: Parts, visit: Visit) -> None:
@@ -48,7 +48,6 @@ def _draw(service: Service, say: Voice, page: Parts, visit: Visit) -> None:
     for section in record.sections:
         parts |= _section(say, record, section)
     parts |= _signing(say, record) | _downloads(say)
-    parts |= _keeping(say, visit) if service.store else {"problem keep": html(visible=False)}
     with gr.Accordion(say(english.CHANGES), open=False, elem_classes="record-section"):
         parts["history"] = html(record_html.history(say, record))
     _connect(Desk(service, say, visit.panel), record, parts, page)
@@ -60,17 +59,16 @@ def _reviewer(say: Voice, visit: Visit) -> Parts:
     name, role = visit.reviewer
     with gr.Row(elem_id="reviewer"):
         parts = {
-            "name": gr.Textbox(name, label=say(english.REVIEWER), max_length=120, min_width=180, interactive=True),
+            "name": gr.Textbox(name, label=say(english.REVIEWER), min_width=180, interactive=True),
             "role": gr.Textbox(
                 role,
                 label=say(english.ROLE),
                 placeholder=say(english.ROLE_HINT),
-                max_length=120,
                 min_width=180,
                 interactive=True,
             ),
         }
-    return {**parts, "problem reviewer": html(visible=False)}
+    return {**parts, "problem reviewer": html()}
 
 
 def _section(say: Voice, record: Record, section: Section) -> Parts:
@@ -91,12 +89,12 @@ def _field(say: Voice, record: Record, field: Field) -> Parts:
         box = gr.Textbox(
             field.value,
             label=field.label,
-            info=record_html.about(say, record, field),
             lines=1,
             max_lines=12,
             interactive=record.signature is None,
         )
-        named = {"box": box, **(_review(say, field) if not field.accepted else {}), "problem": html(visible=False)}
+        named = {"box": box, "about": html(record_html.about(say, record, field))}
+        named |= {**(_review(say, field) if not field.accepted else {}), "problem": html()}
     return {f"{what} {field.key}": part for what, part in named.items()}
 
 
@@ -121,20 +119,19 @@ def _review(say: Voice, field: Field) -> Parts:
 def _signing(say: Voice, record: Record) -> Parts:
     locked = record.signature is not None
     with gr.Column(elem_classes="signing"):
-        html(record_html.signature(say, record), visible=locked)
+        html(record_html.signature(say, record))
         statement = gr.Textbox(
             say(english.STATEMENT),
             label=say(english.STATEMENT_LABEL),
             lines=2,
-            max_length=600,
             visible=not locked,
             interactive=True,
         )
         ready = not record.pending
         press = gr.Button(say(english.SIGN), variant="primary", interactive=ready, visible=not locked)
-        not_yet = html(panels.quiet(say(english.NOT_YET)), visible=not ready)
+        not_yet = html("" if ready else panels.quiet(say(english.NOT_YET)))
         amend = gr.Button(say(english.AMEND), visible=locked)
-        problem = html(visible=False)
+        problem = html()
     return {"statement": statement, "sign": press, "not_yet": not_yet, "amend": amend, "problem sign": problem}
 
 
@@ -144,32 +141,30 @@ def _downloads(say: Voice) -> Parts:
             f"export {kind}": gr.Button(say(english.DOWNLOAD, format=export.title), size="sm", min_width=120)
             for kind, export in EXPORTS.items()
         }
-    return {**buttons, "problem export": html(visible=False), "file": gr.JSON(visible=False)}
+    return {**buttons, "problem export": html(), "file": gr.JSON(visible=False)}
 
 
-def _keeping(say: Voice, visit: Visit) -> Parts:
-    told = keeping.told(say, visit)
-    with gr.Row(visible=not visit.kept_at) as row:
-        keep = gr.Button(say(english.KEEP), size="sm")
-        signal = gr.Checkbox(False, label=say(english.KEEP_SIGNAL), container=False, visible=visit.cleaned is not None)
-    return {
-        **{"keep": keep, "with_signal": signal, "kept": html(**_plain(told["kept"]))},
-        "problem keep": html(**_plain(told["problem keep"])),
-        "open_kept": gr.Button(say(english.OPEN_KEPT), size="sm", visible=bool(visit.not_kept and visit.kept_at)),
-        "keep_row": row,
-    }
-
-
-def _plain(update: dict[str, Any]) -> dict[str, Any]:
-    """An update's values, for a part that is just being made."""
-    return {name: update[name] for name in ("value", "visible")}
+def _keeping(say: Voice, service: Service) -> Parts:
+    """Whether the record is kept: apart from the panel, since the list of kept records changes it too."""
+    parts: Parts = {}
+    if service.store:
+        with gr.Row(elem_id="keep-row"):
+            parts["keep"] = gr.Button(say(english.KEEP), size="sm")
+            parts["with_signal"] = gr.Checkbox(
+                False, label=say(english.KEEP_SIGNAL), container=False, elem_id="with-signal"
+            )
+    parts |= {"kept": html(), "problem keep": html(elem_id="keep-problem")}
+    if service.store:
+        parts["open_kept"] = gr.Button(say(english.OPEN_KEPT), size="sm", elem_id="open-kept")
+    return parts
 
 
 def _connect(desk: Desk, record: Record, parts: Parts, page: Parts) -> None:
     """Which press does what; each carries all boxes."""
     fields = [field.key for field in record.fields]
     boxes = [parts[name] for name in ("name", "role", "statement", *(f"box {key}" for key in fields))]
-    reached = parts | {name: page[name] for name in ("panel", "kept_turn") if name in page}
+    outside = ("panel", "kept", "problem keep", "kept_turn")
+    reached = parts | {name: page[name] for name in outside if name in page}
     options = {"outputs": list(reached.values()), **AT_ONCE}
 
     def on(event: Callable[..., Any], handler: Callable[..., Update], *about: str, more: Sequence[Any] = ()) -> Any:
@@ -188,5 +183,5 @@ def _connect(desk: Desk, record: Record, parts: Parts, page: Parts) -> None:
     for kind in EXPORTS:
         on(parts[f"export {kind}"].click, reviewing.export, kind).success(None, parts["file"], None, js=scripts.SAVE)
     if desk.service.store:
-        on(parts["keep"].click, reviewing.keep, more=[parts["with_signal"]])
-        kept.opens(parts["open_kept"].click, desk.service, desk.say, page, record.id)
+        on(page["keep"].click, reviewing.keep, more=[page["with_signal"]])
+        kept.opens(page["open_kept"].click, desk.service, desk.say, page, record.id)

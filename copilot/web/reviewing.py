@@ -17,9 +17,9 @@ from copilot.record.drafting import tidied
 from copilot.record.exports import EXPORTS, file_name
 from copilot.record.record import Field, Record, RecordError, digest
 from copilot.record.review import Reviewer
-from copilot.web import keeping, record_html, scripts
+from copilot.web import keeping, panels, record_html, scripts
 from copilot.web.errors import explain
-from copilot.web.screen import redrawn, show
+from copilot.web.screen import redrawn
 from copilot.web.service import Service
 from copilot.web.visit import Visit
 from copilot.web.wiring import Update, now
@@ -145,7 +145,7 @@ def _one_press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], dee
     name, role, statement, *values = (box or "" for box in boxes)
     what = Typed(name, role, statement, tuple(values))
     visit.reviewer = (name, role)
-    update: Update = {"file": None, **{f"problem {where}": show("") for where in places(before)}}
+    update: Update = {"file": None, **{f"problem {where}": "" for where in places(before)}}
     try:
         wrong = {f"problem {key}": _problem(desk.say, error) for key, error in _edit(visit, before, what).items()}
         update |= wrong or (deed(visit.record or before, what) if deed else {})
@@ -164,7 +164,7 @@ def places(record: Record) -> tuple[str, ...]:
 
 
 def _problem(say: Voice, error: Exception) -> Any:
-    return show(record_html.problem(say, explain(say, error, english.FAILED_HERE)[1]))
+    return record_html.problem(say, explain(say, error, english.FAILED_HERE)[1])
 
 
 def _edit(visit: Visit, record: Record, what: Typed) -> dict[str, RecordError]:
@@ -191,10 +191,10 @@ def _shown(say: Voice, visit: Visit, before: Record, what: Typed) -> Update:
     assert record is not None
     update = {
         "state": record_html.state(say, visit),
-        "left": show(record_html.left(say, record)),
+        "left": record_html.left(say, record),
         "history": record_html.history(say, record),
         "sign": gr.update(interactive=not record.pending),
-        "not_yet": gr.update(visible=bool(record.pending)),
+        "not_yet": panels.quiet(say(english.NOT_YET)) if record.pending else "",
     }
     for old, new, value in zip(before.fields, record.fields, what.values, strict=True):
         if new != old:
@@ -205,5 +205,5 @@ def _shown(say: Voice, visit: Visit, before: Record, what: Typed) -> Update:
 
 
 def _field(say: Voice, record: Record, field: Field, value: str) -> Update:
-    text = {"value": field.value} if field.value.split() != value.split() else {}
-    return {f"box {field.key}": gr.update(info=record_html.about(say, record, field), **text)}
+    text = {f"box {field.key}": field.value} if field.value.split() != value.split() else {}
+    return {f"about {field.key}": record_html.about(say, record, field), **text}

@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import gradio as gr
-
 from copilot.analysis import (
     Event,
     PromptReady,
@@ -25,35 +23,31 @@ from copilot.web import charts, panels
 from copilot.web.service import Ahead, Opening
 from copilot.web.wiring import Update, now
 
-#: Cards that appear as soon as there is something in them.
-CARDS = ("signal_card", "reading_card", "assessment_card", "chat_card", "record_card", "prompt_card")
-
 #: The page is drawn anew at most this often while text streams in, seconds.
 REDRAW_S = 0.05
 
 
-def show(html: str) -> Any:
-    """An HTML part with this in it; without anything it takes no room."""
-    return gr.update(value=html, visible=bool(html))
+def show(html: str) -> str:
+    return html
 
 
 def blank() -> Update:
-    """The page before a reading."""
-    cards = {card: gr.update(visible=False) for card in CARDS}
-    return {
-        **cards,
-        **no_problems(),
-        **{part: show("") for part in ("urgent", "chat_status")},
-        **dict.fromkeys(("signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"), ""),
-        "empty_card": gr.update(visible=True),
-        "chatbot": [],
-    }
+    """The page before a reading.
+
+    No card is shown or hidden from here: the style sheet shows a card as long as there is something in it. Gradio 6.31
+    loses a message that a part is visible where it comes while the part is still being mounted.
+    """
+    texts = (
+        *("urgent", "chat_status", "signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"),
+        *("kept", "problem keep"),
+    )
+    return {**no_problems(), **dict.fromkeys(texts, ""), "chatbot": []}
 
 
 def no_problems() -> Update:
     """The page without what was wrong at the last press."""
     parts = ("progress", "person_problem", "recording_problem", "consent_problem", "open_problem")
-    return {part: show("") for part in parts}
+    return dict.fromkeys(parts, "")
 
 
 def redrawn() -> Update:
@@ -93,14 +87,14 @@ class Screen:
                 return self._signal(event)
             case PromptReady(messages):
                 self.messages = list(messages)
-                return {"prompt_card": gr.update(visible=True), "prompt": _transcript(messages)}
+                return {"prompt": _transcript(messages)}
             case Token(text):
                 self._text += text
                 return {"assessment": charts.prose(self._say, *parse_answer(self._text), writing=True)}
             case ReadingReady(reading, complete):
                 return self._read(reading, complete)
             case RecordReady():
-                return {"record_card": gr.update(visible=True), **redrawn()}
+                return redrawn()
 
     def pictures(self) -> Pictures:
         """The signal and its bands on white paper, as the record takes them along."""
@@ -110,7 +104,7 @@ class Screen:
     def waiting(self, status: str, detail: str = "") -> Update:
         """The stages, under a sentence that says what is being waited for."""
         html = panels.stages(self._say, status, self._progress, self._estimates, detail)
-        return {"progress": show(html), "empty_card": gr.update(visible=False)}
+        return {"progress": html}
 
     def _begin(self, stage: str, estimate_s: float) -> Update:
         self._progress |= dict.fromkeys(self._progress, 1.0) | {stage: None}
@@ -123,7 +117,6 @@ class Screen:
         drawn = self._drawn = self._draw(dark=self._dark)
         done = map(say, (*event.quality.sentences, *event.cleaned.notes))
         return {
-            "signal_card": gr.update(visible=True),
             "quality": charts.quality(say, event.quality),
             "signal": charts.picture(drawn.signal, say(words.SIGNAL_ALT)),
             "bands": charts.picture(drawn.bands, say(words.BANDS_ALT)),
@@ -139,13 +132,11 @@ class Screen:
         self.reading = reading
         told = {"reading": charts.reading(self._say, reading)}
         if not complete:
-            cards = {card: gr.update(visible=True) for card in ("reading_card", "assessment_card")}
-            return {**cards, **told, "assessment": charts.prose(self._say, "", (), writing=True)}
+            return {**told, "assessment": charts.prose(self._say, "", (), writing=True)}
         return {
             **told,
             "assessment": charts.prose(self._say, reading.assessment, reading.suggestions),
-            "chat_card": gr.update(visible=True),
-            "progress": show(panels.said(_took(self._say, reading.timings))),
+            "progress": panels.said(_took(self._say, reading.timings)),
         }
 
 
