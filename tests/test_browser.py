@@ -13,7 +13,7 @@ from copilot.engine.opening import open_engine
 from copilot.language import english as words
 from copilot.settings import ROOT, Settings
 from tests.fake_engine import FakeEngine
-from tests.serving import CHROMIUM, FLAGS, PHONE, WIDE, button, fits, served
+from tests.serving import CHROMIUM, PHONE, WIDE, button, fits, served
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Install requirements-dev.txt for the browser tests.")
 
@@ -36,14 +36,6 @@ def model(settings: Settings) -> Engine:
 def address() -> Iterator[str]:
     with served(model) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from copilot.record.record import Record
 from copilot.record.store import Store
 from tests.fake_engine import FakeEngine
 from tests.records import drafted
-from tests.serving import CHROMIUM, FLAGS, PHONE, WIDE, button, fits, served
+from tests.serving import CHROMIUM, PHONE, WIDE, button, fits, served
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Install requirements-dev.txt for the browser tests.")
 expect = sync_api.expect
@@ -48,14 +48,6 @@ def engine() -> FakeEngine:
 def address(data: Path, engine: FakeEngine) -> Iterator[str]:
     with served(lambda _: engine, store=True, data=data) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

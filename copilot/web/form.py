@@ -22,7 +22,7 @@ def consent(say: Voice) -> Parts:
 
 def person(say: Voice) -> Parts:
     """What the model reads about the person, and apart from it what only the record gets."""
-    with gr.Column(elem_classes="card"):
+    with gr.Column(elem_classes="card asked"):
         html(panels.heading(say(english.PERSON_HEADING), 2))
         with gr.Row():
             # Text, because ``gr.Number`` shows, and sends, 0 where nothing was entered.
@@ -62,7 +62,7 @@ def _text(label: str, hint: str) -> gr.Textbox:
 def recording(say: Voice, max_mb: int) -> Parts:
     """An own recording with its baselines, or one of the simulated examples."""
     sources = [(say(english.OWN), OWN), *((say(example.title), name) for name, example in EXAMPLES.items())]
-    with gr.Column(elem_classes="card"):
+    with gr.Column(elem_classes="card asked"):
         html(panels.heading(say(english.RECORDING_HEADING), 3))
         source = gr.Radio(sources, value=Form.source, label=say(english.SOURCE), elem_classes="sources")
         about = html()

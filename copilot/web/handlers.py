@@ -43,6 +43,8 @@ def keep(service: Service, say: Voice, what: str, visit: Visit, uploaded: list[d
     """Move uploaded files into memory, as the visit's ``recording`` or ``baselines``."""
     try:
         files = uploads.take(uploaded, service.settings.max_upload_mb)
+        if not all(file.content for file in files):
+            raise RecordingError(words.EMPTY_FILE)
     except RecordingError as error:
         return {what: None, "recording_problem": panels.problem(explain(say, error)[1])}
     setattr(visit, what, files)
@@ -67,8 +69,7 @@ def _analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generato
     try:
         yield from _show(service, say, visit, form, person)
     except Exception as error:
-        yield _failed(say, error)
-    yield buttons(analyse=True, stop=False)
+        yield {**_failed(say, error), **buttons(analyse=True, stop=False)}
 
 
 def _failed(say: Voice, error: Exception) -> Update:
@@ -102,7 +103,10 @@ def _show(service: Service, say: Voice, visit: Visit, form: Form, person: Person
         for event in joined(events):
             if isinstance(event, analysis.RecordReady):
                 _take(service, visit, screen, event)
-            yield screen.show(event)
+                # One message for all that is ready now: the next press, perhaps a question, ends this run.
+                yield {**screen.show(event), **buttons(analyse=True, stop=False)}
+            else:
+                yield screen.show(event)
     preparation.warm_up()  # for the next one
 
 

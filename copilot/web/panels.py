@@ -73,6 +73,11 @@ def problem(sentence: str) -> str:
     return f'<div class="problem" role="alert">{escape(sentence)}</div>'
 
 
+def outdated(say: Voice) -> str:
+    """What stands above a reading as soon as the form has changed (see ``scripts.head``)."""
+    return f'<div class="outdated" role="status">{escape(say(words.OUTDATED))}</div>'
+
+
 def good_news(sentence: str) -> str:
     """A quiet confirmation."""
     return f'<div class="good-news" role="status">{escape(sentence)}</div>'

@@ -14,7 +14,8 @@ def reading(say: Voice) -> Parts:
     """Progress, the signal, the probabilities, the assessment."""
     with gr.Column(elem_classes="card", elem_id="empty-card"):
         html(panels.empty(say))
-    parts = {"urgent": html(), "progress": html(elem_id="progress")}
+    parts = {"urgent": html(elem_id="urgent"), "progress": html(elem_id="progress")}
+    html(panels.outdated(say), elem_id="outdated")
     with gr.Column(elem_classes="card", elem_id="signal-card"):
         html(panels.heading(say(english.SIGNAL_HEADING)))
         parts["quality"] = html()

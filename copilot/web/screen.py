@@ -94,7 +94,8 @@ class Screen:
             case ReadingReady(reading, complete):
                 return self._read(reading, complete)
             case RecordReady():
-                return redrawn()
+                assert self.reading is not None
+                return {**redrawn(), "progress": panels.said(_took(self._say, self.reading.timings))}
 
     def pictures(self) -> Pictures:
         """The signal and its bands on white paper, as the record takes them along."""
@@ -133,11 +134,7 @@ class Screen:
         told = {"reading": charts.reading(self._say, reading)}
         if not complete:
             return {**told, "assessment": charts.prose(self._say, "", (), writing=True)}
-        return {
-            **told,
-            "assessment": charts.prose(self._say, reading.assessment, reading.suggestions),
-            "progress": panels.said(_took(self._say, reading.timings)),
-        }
+        return {**told, "assessment": charts.prose(self._say, reading.assessment, reading.suggestions)}
 
 
 def joined(events: Iterable[Any]) -> Iterator[Any]:

@@ -33,11 +33,19 @@ SHOW_RECORD = """() => document.getElementById("record-card")?.scrollIntoView({b
 #: a second after its box was left the panel has said which of them it is.
 _UNSAVED = """document.querySelector("#record-card :is(.unsaved, .waiting, .typed)")"""
 
+#: What a reload or the other language would take away: a reading, questions, words in the form.
+_LOST_WITH_THE_PAGE = f"""({_UNSAVED} || document.querySelector("#results :is(.headline, .user)")
+    || [...document.querySelectorAll("#left .asked textarea")].some((field) => field.value))"""
+
 
 def tell_theme(question: str) -> str:
-    """Pictures are drawn for the theme that the browser shows: the last field of the form; unsaved work is guarded."""
+    """Pictures are drawn for the theme that the browser shows: the last field of the form; unsaved work is guarded.
+
+    What is about to be shown belongs to the form as it is.
+    """
     return f"""(...values) => {{
   {_stop_unless_sure(question)}
+  delete document.body.dataset.outdated;
   return [...values.slice(0, -1), document.body.classList.contains("dark")];
 }}"""
 
@@ -52,7 +60,11 @@ def _stop_unless_sure(question: str) -> str:
 
 
 def head(languages: Sequence[str]) -> str:
-    """For the page's head: keep to the page's language, where Gradio tells the browser's; guard unsaved work."""
+    """For the page's head.
+
+    Keep to the page's language, where Gradio tells the browser's; mark a reading whose form has changed since; ask
+    before leaving what would be lost.
+    """
     return f"""<script>
   const ending = location.pathname.split("/").pop();
   const language = {json.dumps(list(languages))}.includes(ending) ? ending : {json.dumps(languages[0])};
@@ -62,5 +74,9 @@ def head(languages: Sequence[str]) -> str:
   const field = (event) => event.target.closest?.("#record-card .field");
   addEventListener("input", (event) => field(event)?.classList.add("typed"));
   addEventListener("focusout", (event) => setTimeout(() => field(event)?.classList.remove("typed"), 1000));
-  addEventListener("beforeunload", (leaving) => {{ if ({_UNSAVED}) leaving.preventDefault(); }});
+  const changed = (event) => {{ if (event.target.closest?.(".asked")) document.body.dataset.outdated = "yes"; }};
+  addEventListener("input", changed);
+  addEventListener("change", changed);
+  addEventListener("mousedown", (event) => {{ if (event.target.closest?.("[role=option]")) changed(event); }});
+  addEventListener("beforeunload", (leaving) => {{ if ({_LOST_WITH_THE_PAGE}) leaving.preventDefault(); }});
 </script>"""

@@ -97,6 +97,8 @@ WORDS = {
     english.NOT_AN_AGE: "年龄为 {age!r}；请填写 0 到 {most} 之间的整数。",
     english.NOT_A_RATE: "{rate!r} 不是采样率；请填写每秒采样数，例如 250。",
     english.STOPPED: "已停止。点击“分析”可重新开始。",
+    english.OUTDATED: "表单在此次判读之后有改动。请按“分析”按现在的内容重新判读。",
+    english.EMPTY_FILE: "该文件是空的。请重新复制或导出后再选择。",
     english.OPEN_RECORD_HEADING: "继续处理已有病历（JSON）",
     english.OPEN_RECORD: "病历文件",
     english.OPEN_RECORD_HINT: "此前在这里下载的 JSON 病历，或批处理生成的病历：可审阅、签署或修订。",
