@@ -213,12 +213,18 @@ def test_a_kept_record_is_deleted_only_after_a_second_press(visit: Any, store: S
     page.get_by_placeholder(english.SEARCH_HINT).fill("short lived")
     rows = page.locator(".kept-row:not(.sure)")
     expect(rows).to_have_count(1)
+    open_kept(page, "Short Lived")
+    said = page.locator("#record-card .is-kept")
+    expect(said).to_be_visible()
+    expect(button(page, english.KEEP)).to_be_hidden()
     rows.get_by_role("button").nth(1).click()
     button(page, english.CANCEL).click()
     rows.get_by_role("button").nth(1).click()
     button(page, english.DELETE_KEPT).click()
     expect(page.get_by_text(english.NOTHING_FOUND)).to_be_visible()
     assert store.find("short lived") == []
+    expect(said).to_have_count(0)  # the record is still open, and says at once that it is not kept any more
+    expect(button(page, english.KEEP)).to_be_visible()
 
 
 def test_a_downloaded_record_is_opened_again_and_what_is_being_typed_is_guarded(

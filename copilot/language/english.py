@@ -2,7 +2,7 @@
 
 TITLE = "EEG Emotion Copilot"
 TAGLINE = "From an EEG and a few words to an uncertain emotion, a careful assessment and a draft record."
-LOCAL = "Everything runs on this machine."
+LOCAL = "Everything runs on the machine that serves this page."
 SPACE = "This copilot runs on a Hugging Face Space: your recording is sent there and read there."
 SERVER = "Prompts go to the language model server that this copilot was set up with: {server}"
 

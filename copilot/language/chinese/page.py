@@ -32,7 +32,7 @@ WORDS = {
     # Head of the page
     english.TITLE: "EEG Emotion Copilot",  # a name, also of models
     english.TAGLINE: "由一段脑电图和几句话，得出带有不确定度的情绪判读、审慎的评估和一份病历草稿。",
-    english.LOCAL: "一切都在本机上运行。",
+    english.LOCAL: "一切都在提供本页面的机器上运行。",
     english.SPACE: "本助手运行在 Hugging Face Space 上：您的记录会发送到那里并在那里读取。",
     english.SERVER: "提示词会发送到本助手所设置的语言模型服务器：{server}",
     english.CONSENT_HEADING: "开始之前",
