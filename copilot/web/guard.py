@@ -57,10 +57,17 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class Input:
-    """What a call may give for one part of the page: its Gradio type, and what can be chosen where it is a choice."""
+    """What a call may give for one part of the page.
+
+    Attributes:
+        kind: its Gradio type.
+        choices: what can be chosen, where it is a choice.
+        several: whether it takes a list of files instead of one.
+    """
 
     kind: str
     choices: tuple[Any, ...] = ()
+    several: bool = False
 
     def takes(self, value: Any) -> bool:
         """Whether the page could send ``value``."""
@@ -68,11 +75,12 @@ class Input:
             return isinstance(value, bool)
         if self.kind == "textbox":
             return value is None or isinstance(value, str)
-        if self.kind == "radio":
+        if self.kind in ("radio", "dropdown"):
             return value in self.choices if isinstance(value, str) else value is None
         if self.kind == "file":
-            files = value if isinstance(value, list) else [value]
-            return value is None or all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in files)
+            files = value if isinstance(value, list) and self.several else [value]
+            described = all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in files)
+            return value is None or (isinstance(value, list) == self.several and described)
         return True
 
 
@@ -161,7 +169,7 @@ class Guard:
             await JSONResponse(files)(scope, receive, send)
         elif method == "POST" and _CALL.fullmatch(path):
             body = await _whole(receive, headers)
-            self._check_call(path, body)
+            self._check_call(path, body, headers["host"])
             await self._app(scope, _again(body, receive), send)
         else:
             raise _Refused(404, english.NOTHING_HERE)
@@ -170,10 +178,8 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._known(_name(hosts[0])):
             raise _Refused(421, english.OTHER_HOST)
-        for origin in headers.getlist("origin"):
-            site = origin.partition("://")[2]
-            if site != hosts[0] and _name(site) not in self._settings.allowed_hosts:
-                raise _Refused(403, english.OTHER_PAGE)
+        if not all(self._same(origin.partition("://")[2], hosts[0]) for origin in headers.getlist("origin")):
+            raise _Refused(403, english.OTHER_PAGE)
         opens_page = scope["method"] == "GET" and scope["path"] in self._pages
         to_page = opens_page and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not to_page:
@@ -209,13 +215,13 @@ class Guard:
         except (MultiPartException, KeyError):
             raise _Refused(400, english.TOO_MANY_FILES, most=MOST_FILES) from None
 
-    def _check_call(self, path: str, body: bytes) -> None:
+    def _check_call(self, path: str, body: bytes, host: str) -> None:
         """Check that a call is like one of the page's, and names no file or address but one of an upload."""
         try:
             call = json.loads(body)
         except (ValueError, RecursionError):
             raise _Refused(422, english.WRONG_CALL) from None
-        if not isinstance(call, dict) or not all(map(self._harmless, _dictionaries(call))):
+        if not isinstance(call, dict) or not all(self._harmless(part, host) for part in _dictionaries(call)):
             raise _Refused(422, english.WRONG_CALL)
         if not path.startswith(("/gradio_api/run/", "/gradio_api/call/", "/gradio_api/queue/")):
             return
@@ -228,17 +234,19 @@ class Guard:
         if inputs is not None and not _fits(data, inputs):
             raise _Refused(422, english.WRONG_CALL)
 
-    def _harmless(self, part: dict[str, Any]) -> bool:
+    def _harmless(self, part: dict[str, Any], host: str) -> bool:
         """Whether a part of a call that describes a file describes one that was uploaded here."""
         path, url = part.get("path"), part.get("url")
         if path is not None and not (isinstance(path, str) and self._reception.holds(path)):
             return False
-        return url is None or (isinstance(url, str) and self._own(url))
+        if url is None or (isinstance(url, str) and re.match(r"/(?!/)", url)):
+            return True
+        whole = re.match(r"https?://([^/]+)/", url) if isinstance(url, str) else None
+        return whole is not None and self._same(whole[1], host)
 
-    def _own(self, url: str) -> bool:
-        """Whether an address is this server's, whole or without its name."""
-        whole = re.match(r"https?://([^/]*)/", url)
-        return self._known(_name(whole[1])) if whole else re.match(r"/(?!/)", url) is not None
+    def _same(self, netloc: str, host: str) -> bool:
+        """Whether a name with its port is the one that a request was sent to; a proxy may have told us another."""
+        return netloc == host or _name(netloc) in self._settings.allowed_hosts
 
 
 def _fits(data: Sequence[Any], inputs: Sequence[Input]) -> bool:
@@ -251,7 +259,11 @@ def _fits(data: Sequence[Any], inputs: Sequence[Input]) -> bool:
 def inputs_of(config: Mapping[str, Any]) -> dict[int | str, list[Input]]:
     """The inputs of every call in a page's configuration, by the call's number and by its name."""
     parts = {
-        part["id"]: Input(part["type"], tuple(value for _, value in part["props"].get("choices") or ()))
+        part["id"]: Input(
+            part["type"],
+            tuple(value for _, value in part["props"].get("choices") or ()),
+            part["props"].get("file_count") == "multiple",
+        )
         for part in config["components"]
     }
     inputs: dict[int | str, list[Input]] = {}

@@ -36,7 +36,7 @@ MOST_FILES = 100
 #: Uploads that no handler took, because the page was closed too early, are deleted after so many seconds.
 UNTAKEN_S = 600
 
-#: Endings of names that stay on disk.
+#: Endings of names that are kept on disk, since readers look at them; another may be a part of somebody's name.
 ENDINGS = {*SUFFIXES, ".eeg", ".dat", ".fdt", ".vmrk", ".json", ".tsv", ".pkl", ".pickle", ".joblib", ".p"}
 
 
@@ -140,22 +140,25 @@ class Reception:
 
 def _stored(file: UploadFile, folder: Path, number: int) -> str:
     """Give a received file its neutral name; what it was called comes along in the page's call."""
-    return str(Path(str(file.file.name)).rename(folder / f"{number}{_kind(file.filename or '')}"))
-
-
-def _kind(name: str) -> str:
-    """The ending of a file's name, where it is one that readers look at and not a part of somebody's name."""
-    suffix = Path(name).suffix.lower()
-    return suffix if suffix in ENDINGS else ""
+    suffix = Path(file.filename or "").suffix.lower()
+    return str(Path(str(file.file.name)).rename(folder / f"{number}{suffix if suffix in ENDINGS else ''}"))
 
 
 @dataclass
 class Attachment:
-    """One uploaded file, in memory; ``dropped`` once its content had to make room for newer ones (see ``Held``)."""
+    """One uploaded file, in memory.
+
+    Attributes:
+        name: as the person's computer has it.
+        content: empty once it had to make room for newer ones (see ``Held``).
+        dropped: whether it had to.
+        stored: the neutral name under which it was received.
+    """
 
     name: str
     content: bytes = field(repr=False)
     dropped: bool = False
+    stored: str = field(default="", compare=False)
 
 
 class Held:
@@ -208,7 +211,9 @@ def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachmen
         size = sum(path.stat().st_size for path in paths) / MB
         if size > max_mb:
             raise RecordingError(sentence(words.TOO_LARGE, size=size, most=max_mb))
-        return tuple(Attachment(_believed(name, path), path.read_bytes()) for path, name in paths.items())
+        return tuple(
+            Attachment(_believed(name, path), path.read_bytes(), stored=path.name) for path, name in paths.items()
+        )
     except OSError:
         raise RecordingError(words.CHOOSE_AGAIN) from None
     finally:
@@ -232,8 +237,8 @@ def _remove(path: Path) -> None:
 def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
     """Write attachments into ``folder``, for readers that need files.
 
-    Several files of one recording refer to each other by name, so they keep theirs; a single one gets a neutral name,
-    so that even a killed process leaves nothing under a person's name.
+    Several files of one recording refer to each other by name, so they have theirs; a single one keeps the neutral name
+    under which it was received, so that even a killed process leaves nothing under a person's name.
 
     Raises:
         RecordingError: one of them was dropped.
@@ -241,7 +246,7 @@ def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
     check_there(attachments)
     folder.mkdir(parents=True)
     alone = len(attachments) == 1
-    paths = [folder / (f"recording{_kind(file.name)}" if alone else file.name) for file in attachments]
+    paths = [folder / ((alone and file.stored) or file.name) for file in attachments]
     for path, attachment in zip(paths, attachments, strict=True):
         path.write_bytes(attachment.content)
     return paths
