@@ -9,6 +9,7 @@ from copilot.language import english, sentence
 from copilot.record.store import StoreError
 from copilot.settings import Settings, SettingsError
 from copilot.web import layout
+from copilot.web.scratch import private_folder
 from copilot.web.service import Service
 
 
@@ -33,7 +34,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), private_folder():
             main()
     except (SettingsError, StoreError) as error:
         sys.exit(str(error))

@@ -36,6 +36,7 @@ class Settings:
         max_upload_mb: the largest recording accepted, all its files together.
         max_minutes: the longest stretch of a recording that is read, from its start.
         host, port: where the web app listens.
+        allowed_hosts: names besides ``host`` and this machine's own that the web app answers to.
         on_space: running as a Hugging Face Space.
         language: of the interface and the record, a key of ``language.LANGUAGES``; empty: the browser's.
         store: whether records can be kept on this machine; never on a Space.
@@ -55,6 +56,7 @@ class Settings:
     max_minutes: int = 30
     host: str = "127.0.0.1"
     port: int = 7860
+    allowed_hosts: tuple[str, ...] = ()
     on_space: bool = False
     language: str = ""
     store: bool = False
@@ -76,6 +78,8 @@ class Settings:
         for name in ("server", "server_model", "server_key", "host"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = text
+        names = f"{environment.get('EEG_COPILOT_ALLOWED_HOSTS', '')},{environment.get('SPACE_HOST', '')}"
+        values["allowed_hosts"] = tuple(name.strip().lower() for name in names.split(",") if name.strip())
         if "server" in values and not str(values["server"]).startswith(("http://", "https://")):
             raise SettingsError(sentence(english.SETTING_SERVER, value=values["server"]))
         for name in ("threads", "context", "max_upload_mb", "max_minutes", "port", "keep_days"):

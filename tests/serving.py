@@ -38,6 +38,13 @@ def served(open_engine: Callable[[Settings], Engine], **settings: Any) -> Iterat
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     service = Service(Settings(**{"port": port, "threads": 2, **settings}), open_engine)
+    with serving(service) as address:
+        yield address
+
+
+@contextmanager
+def serving(service: Service) -> Iterator[str]:
+    """The address of a service's page."""
     service.start()
     page = quietly(lambda: layout.build(service))
     try:

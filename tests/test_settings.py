@@ -30,6 +30,7 @@ def test_every_setting_is_read_under_its_name():
         "max_minutes": "5",
         "host": "0.0.0.0",
         "port": "8080",
+        "allowed_hosts": "eeg.example.org, EEG.example.com",
         "language": "zh",
         "store": "on",
         "data": "~/records",
@@ -40,7 +41,8 @@ def test_every_setting_is_read_under_its_name():
     assert settings.decoder == Path("b.npz")
     assert settings.data == Path("~/records").expanduser()
     others = {"threads": 3, "context": 2048, "max_upload_mb": 7, "max_minutes": 5, "port": 8080, "keep_days": 30}
-    for name, value in {**given, **others, "store": True}.items():
+    others |= {"store": True, "allowed_hosts": ("eeg.example.org", "eeg.example.com")}
+    for name, value in {**given, **others}.items():
         if name not in ("model", "decoder", "data"):
             assert getattr(settings, name) == value
     assert set(given) == set(Settings.__dataclass_fields__) - {"on_space"}

@@ -44,6 +44,7 @@ ARRAY_HEADING = "Only for bare numbers (CSV, NPY, MAT)"
 SFREQ, SFREQ_HINT = "Samples a second", "In hertz, where the file does not say"
 CHANNELS, CHANNELS_HINT = "Channel names", "In the file's order: Fp1, Fp2, F3 ..."
 TOO_LARGE = "The files have {size:.0f} MB together and at most {most} MB are taken; cut out the part that matters."
+CHOOSE_AGAIN = "The file is not here any more; please choose it again."
 IN_MEMORY = "In memory, no longer on disk: {names}"
 
 ANALYSE, STOP, CLEAR = "Analyse", "Stop", "Clear everything"
@@ -73,6 +74,7 @@ OPENING = "Opening the model"
 AHEAD_ONE = "1 person is ahead of you. Your turn comes by itself."
 AHEAD_MANY = "{count} people are ahead of you. Your turn comes by itself."
 BUSY = "Finishing somebody else's answer first."
+LINE_FULL = "Too many people are waiting now; please try again in some minutes."
 READING_PROMPT = "{done} of {total} prompt tokens read"
 ABOUT = "about {seconds} s"
 TOOK = "Done in {total:.0f} s: signal ready after {clean:.1f} s, first word after {first:.1f} s."
@@ -320,6 +322,18 @@ SETTING_CHOICES = "{variable} is {value!r}; it can be {choices}."
 SETTING_NUMBER = "{variable} is {value!r}; it has to be a whole number above 0."
 SETTING_SERVER = "EEG_COPILOT_SERVER is {value!r}; it has to begin with http:// or https://."
 SETTING_STORE_ON_SPACE = "EEG_COPILOT_STORE is on, but a Space keeps no records: it serves strangers."
+
+# Requests that are refused (copilot/web/guard.py, connections.py)
+
+NOTHING_HERE = "There is nothing at this address; open the first page."
+OTHER_HOST = "This address is not allowed; use this machine's own, or name it in EEG_COPILOT_ALLOWED_HOSTS."
+OTHER_PAGE = "Another web page asked for this; open the copilot's own page instead."
+WRONG_CALL = "This is not a request that the page makes; load the page again."
+BODY_TOO_LARGE = "This is more than the {most} MB that are taken at once; choose smaller files."
+TOO_MANY_FILES = "This cannot be read as an upload of at most {most} files; choose the files again."
+BROKE_OFF = "The upload came too slowly or broke off; choose the file again."
+NO_ROOM = "There is no room for more uploads now; try again in some minutes."
+SERVER_FULL = "Too many people use the copilot now; try again in some minutes."
 
 # Which files are a recording (copilot/eeg/staging.py, formats.py)
 

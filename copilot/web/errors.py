@@ -11,6 +11,7 @@ from copilot.person import PersonError
 from copilot.record.record import RecordError
 from copilot.record.store import StoreError
 from copilot.settings import SettingsError
+from copilot.web.service import LineFullError
 
 
 class ConsentError(ValueError):
@@ -27,6 +28,7 @@ PLAIN: dict[type[Exception], str] = {
     SettingsError: "progress",
     RecordError: "progress",
     StoreError: "progress",
+    LineFullError: "progress",
 }
 
 log = logging.getLogger(__name__)

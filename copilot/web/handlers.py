@@ -47,6 +47,7 @@ def keep(service: Service, say: Voice, what: str, visit: Visit, uploaded: list[d
             raise RecordingError(words.EMPTY_FILE)
     except RecordingError as error:
         return {what: None, "recording_problem": panels.problem(explain(say, error)[1])}
+    service.held.add(files)
     setattr(visit, what, files)
     names = ", ".join(f"{file.name} ({len(file.content) / 1e6:.1f} MB)" for file in files)
     said = panels.good_news(say(words.IN_MEMORY, names=names))
@@ -88,6 +89,7 @@ def _checked(visit: Visit, form: Form) -> Person:
         raise ConsentError(words.NO_CONSENT)
     if form.source == OWN and not visit.recording:
         raise RecordingError(words.NO_RECORDING)
+    uploads.check_there((*visit.recording, *visit.baselines) if form.source == OWN else ())
     form.particulars()
     form.samples_a_second()
     return form.person()

@@ -1,30 +1,39 @@
 """What is where on the page, and which handler belongs to which button (see ``build``)."""
 
+import asyncio
+import logging
 import os
+import sys
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 # Before Gradio is imported: it contacts two hosts at start otherwise.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from copilot.language import LANGUAGES, Voice
 from copilot.language import english as words
 from copilot.settings import Settings, SettingsError
-from copilot.web import form, handlers, kept, opening, panels, record_panel, results, scripts, talk
+from copilot.web import connections, form, handlers, kept, opening, panels, record_panel, results, scripts, talk
+from copilot.web.guard import Guard, inputs_of
 from copilot.web.languages import ByLanguage, offered
-from copilot.web.service import Service
+from copilot.web.service import HELD, MOST_WAITING, Service
 from copilot.web.theme import CSS, theme
+from copilot.web.uploads import Reception
 from copilot.web.visit import Form, Visit
-from copilot.web.wiring import Parts, html, once, stream, turn
+from copilot.web.wiring import Parts, Update, html, once, stream, turn
 
-#: How many visitors may wait at once; the line itself lets one at a time work (see ``service.Line``).
-MOST_WAITING = 16
-
-#: Uploads that no handler took, because the page was closed too early: looked for every, deleted after, seconds.
-CACHE = (600, 3600)
+#: Calls of one kind that Gradio carries out at once, and as many may wait. More than can be in our own line, which says
+#: who is ahead and, when it is full, that: in Gradio's a visitor sees nothing.
+MOST_CALLS = MOST_WAITING + 24
 
 #: Visits that are remembered at once; the one that was quiet longest is forgotten first.
 MOST_VISITS = 200
@@ -33,7 +42,7 @@ MOST_VISITS = 200
 def build(service: Service) -> gr.Blocks:
     """The page in every language, each at its own address, not yet launched."""
     first, *others = offered(service.settings)
-    with gr.Blocks(title=words.TITLE, fill_width=True, delete_cache=CACHE) as page:
+    with gr.Blocks(title=words.TITLE, fill_width=True) as page:
         _page(service, Voice(first), page)
     for language in others:
         with page.route(LANGUAGES[language], language, show_in_navbar=False):
@@ -74,7 +83,8 @@ def launch(page: gr.Blocks, service: Service) -> str:
         SettingsError: the port is taken.
     """
     settings = service.settings
-    page.queue(default_concurrency_limit=MOST_WAITING)
+    page.queue(default_concurrency_limit=MOST_CALLS, max_size=MOST_CALLS)
+    _log_no_words()
     try:
         _, address, _ = page.launch(
             server_name=settings.host,
@@ -85,17 +95,47 @@ def launch(page: gr.Blocks, service: Service) -> str:
             enable_monitoring=False,
             ssr_mode=False,
             max_file_size=f"{settings.max_upload_mb}mb",
+            max_threads=2 * MOST_CALLS,
             state_session_capacity=MOST_VISITS,
             footer_links=[],
             theme=theme(),
             css_paths=CSS,
             head=scripts.head(offered(settings)),
-            app_kwargs={"middleware": [Middleware(ByLanguage, languages=offered(settings))]},
+            app_kwargs={
+                "middleware": [Middleware(ByLanguage, languages=offered(settings))],
+                "lifespan": partial(_guarded, page, settings),
+            },
         )
     except OSError as error:
         taken = f"Port {settings.port} is taken by another program; set EEG_COPILOT_PORT to another number."
         raise SettingsError(taken) from error
+    connections.bound(page.server)
     return str(address)
+
+
+@asynccontextmanager
+async def _guarded(page: gr.Blocks, settings: Settings, app: Any) -> AsyncIterator[None]:
+    """Set the guard before everything else, Gradio's own middleware among it, before the first connection is taken."""
+    largest = settings.max_upload_mb
+    reception = Reception(Path(get_upload_folder()), largest, HELD * largest)
+    app.middleware_stack = Guard(app.middleware_stack, settings, reception, inputs_of(page.config))
+    sweeping = asyncio.create_task(reception.keep_swept())
+    yield
+    sweeping.cancel()
+
+
+def _log_no_words() -> None:
+    """Keep Gradio from writing errors, which quote what somebody sent, to the terminal: their type and place only."""
+
+    def print_exc() -> None:
+        kind, _, trace = sys.exc_info()
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+        logging.getLogger(__name__).error("%s at %s", kind.__name__ if kind else "?", place)
+
+    for module in ("gradio.queueing", "gradio.routes", "gradio.utils"):
+        sys.modules[module].traceback = SimpleNamespace(print_exc=print_exc)  # type: ignore[attr-defined]
 
 
 def _connect(service: Service, say: Voice, parts: Parts) -> None:
@@ -105,7 +145,9 @@ def _connect(service: Service, say: Voice, parts: Parts) -> None:
     options = {"outputs": list(parts.values()), "show_progress": "hidden"}
     private = {**options, "api_visibility": "private"}
 
-    ask = partial(talk.ask, service, say)
+    def ask(visit: Visit, text: str | None) -> Generator[Update, None, None]:
+        return talk.ask(service, say, visit, text or "")
+
     question = [visit, parts["question"]]
     parts["send"].click(stream(parts, ask), question, api_name="ask", **options)
     parts["question"].submit(stream(parts, ask), question, **private)

@@ -17,10 +17,18 @@ from typing import TypeVar
 from copilot.eeg import preparation
 from copilot.eeg.decoder import Decoder
 from copilot.engine.base import Engine
+from copilot.language import english
 from copilot.record.store import Store, StoreError
 from copilot.settings import Settings
+from copilot.web.uploads import Held
 
 Event = TypeVar("Event")
+
+#: How many visitors may wait at once; then the next is asked to come back.
+MOST_WAITING = 40
+
+#: All visitors' files together may take so many times what one may upload, on disk and in memory each.
+HELD = 5
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +45,10 @@ class Opening:
     """The model is still being opened."""
 
 
+class LineFullError(Exception):
+    """Too many visitors wait already; the message is one sentence."""
+
+
 class Line:
     """First come, first served: cleaning and the model take all cores, so ``places`` visitors at a time have them.
 
@@ -50,9 +62,15 @@ class Line:
         self._moved = threading.Condition()
 
     def in_turn(self, work: Iterator[Event]) -> Generator[Ahead | Event, None, None]:
-        """The events of ``work`` when it is its turn; until then how many are ahead, whenever that changes."""
+        """The events of ``work`` when it is its turn; until then how many are ahead, whenever that changes.
+
+        Raises:
+            LineFullError: too many wait.
+        """
         ticket = object()
         with self._moved:
+            if len(self._tickets) >= self._places + MOST_WAITING:
+                raise LineFullError(english.LINE_FULL)
             self._tickets.append(ticket)
         try:
             told = 0
@@ -82,6 +100,7 @@ class Service:
 
     Attributes:
         store: where records are kept, or None where that is off.
+        held: counts the files that visitors brought.
         one_press: presses in record panels are carried out one after another.
 
     Raises:
@@ -92,6 +111,7 @@ class Service:
         self.settings = settings
         # A server has its own queue and serves several; this machine's cores serve one at a time.
         self.store = _store(settings)
+        self.held = Held(HELD * settings.max_upload_mb)
         self.one_press = threading.Lock()
         self.line = Line(places=4 if settings.server else 1)
         self._open_engine = open_engine

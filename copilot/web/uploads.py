@@ -1,28 +1,199 @@
-"""Uploaded files: read into memory and unlinked before anything else happens.
+"""Uploaded files: received into a folder of their own, read into memory and unlinked before anything else happens.
 
-Gradio keeps uploads on disk as long as it runs, and anyone who knows the path can read one. Its ``File`` component also
-leaves an empty temporary file behind whenever it hands a path to a handler; so handlers take the browser's own
-description of the files (``preprocess=False``), whose paths Gradio has checked by then.
+Gradio's own reception stores a file under the hash of its content: two visitors with one file would share it, whoever
+knows the content could fetch it, and what broke off would stay on disk. Here every request gets a folder named at
+random (see ``Reception``), whose files have neutral names. Handlers take the browser's own description of the files
+(``preprocess=False``), because Gradio's ``File`` leaves an empty temporary file whenever it hands over a path.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+import asyncio
+import shutil
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+from anyio import to_thread
+from gradio.route_utils import GradioMultiPartParser
+from gradio.routes import file_upload_statuses
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from copilot.eeg.folders import SUFFIXES
 from copilot.eeg.recording import RecordingError
 from copilot.eeg.staging import MB
 from copilot.language import english as words
 from copilot.language import sentence
 
+#: Files in one upload; a recording has at most four, a person perhaps dozens of baselines.
+MOST_FILES = 100
 
-@dataclass(frozen=True)
+#: Uploads that no handler took, because the page was closed too early, are deleted after so many seconds.
+UNTAKEN_S = 600
+
+#: Endings of names that are kept on disk, since readers look at them; another may be a part of somebody's name.
+ENDINGS = {*SUFFIXES, ".eeg", ".dat", ".fdt", ".vmrk", ".json", ".tsv", ".pkl", ".pickle", ".joblib", ".p"}
+
+
+class NoRoomError(Exception):
+    """There are too many uploads at once, or the disk is full."""
+
+
+class Reception:
+    """Takes uploads in.
+
+    Args:
+        root: the folder for them; Gradio's upload folder, since it accepts no path elsewhere.
+        max_mb: the most that one request may bring, megabytes.
+        most_mb: the most that all of them may have on disk together, arriving or not yet taken.
+    """
+
+    def __init__(self, root: Path, max_mb: int, most_mb: int) -> None:
+        self.root = root
+        self._max, self._most = max_mb * MB, most_mb * MB
+        self._arriving: dict[Path, int] = {}
+
+    async def receive(self, request: Request, size: int) -> list[str]:
+        """Store the files of a multipart request, whose body has ``size`` bytes, and return their paths.
+
+        Raises:
+            NoRoomError: not now.
+            MultiPartException: the request cannot be read, or has too many files.
+            ClientDisconnect: it broke off.
+        """
+        upload_id = request.query_params.get("upload_id")
+        if upload_id:
+            file_upload_statuses.track(upload_id)
+        try:
+            with self._folder(size) as folder:
+                parser = GradioMultiPartParser(
+                    request.headers,
+                    request.stream(),
+                    max_files=MOST_FILES,
+                    max_fields=10,
+                    upload_dir=folder,
+                    upload_id=upload_id,
+                    upload_progress=file_upload_statuses if upload_id else None,
+                    max_file_size=self._max,
+                )
+                try:
+                    form = await parser.parse()
+                finally:
+                    for part in parser._files_to_close_on_error:
+                        part.close()
+                files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
+                return [_stored(file, folder, number) for number, file in enumerate(files)]
+        except OSError as error:
+            raise NoRoomError from error
+        finally:
+            if upload_id:
+                file_upload_statuses.set_done(upload_id)
+
+    @contextmanager
+    def _folder(self, size: int) -> Iterator[Path]:
+        """A new folder, which nobody can guess; gone again unless everything arrives."""
+        if size + sum(self._arriving.values()) + self._untaken() > self._most:
+            raise NoRoomError
+        folder = self.root / token_hex(16)
+        self._arriving[folder] = size
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700)
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            del self._arriving[folder]
+
+    def _untaken(self) -> int:
+        """Bytes that have arrived and that no handler took yet."""
+        paths = (path for path in self.root.glob("*/*") if path.parent not in self._arriving)
+        sizes = []
+        for path in paths:
+            with suppress(FileNotFoundError):  # taken meanwhile
+                sizes.append(path.stat().st_size)
+        return sum(sizes)
+
+    def sweep(self) -> None:
+        """Delete what arrived long ago and nobody took."""
+        for folder in self.root.glob("*"):
+            with suppress(OSError):
+                if folder not in self._arriving and folder.stat().st_mtime < time.time() - UNTAKEN_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    async def keep_swept(self) -> None:
+        """Sweep every minute."""
+        while True:
+            await to_thread.run_sync(self.sweep)
+            await asyncio.sleep(60)
+
+    def holds(self, path: str) -> bool:
+        """Whether ``path`` is one that ``receive`` could have returned."""
+        return Path(path).parent.parent == self.root and ".." not in Path(path).parts
+
+
+def _stored(file: UploadFile, folder: Path, number: int) -> str:
+    """Give a received file its neutral name; what it was called comes along in the page's call."""
+    suffix = Path(file.filename or "").suffix.lower()
+    return str(Path(str(file.file.name)).rename(folder / f"{number}{suffix if suffix in ENDINGS else ''}"))
+
+
+@dataclass
 class Attachment:
-    """One uploaded file, in memory."""
+    """One uploaded file, in memory.
+
+    Attributes:
+        name: as the person's computer has it.
+        content: empty once it had to make room for newer ones (see ``Held``).
+        dropped: whether it had to.
+        stored: the neutral name under which it was received.
+    """
 
     name: str
     content: bytes = field(repr=False)
+    dropped: bool = False
+    stored: str = field(default="", compare=False)
+
+
+class Held:
+    """Bounds what all visitors' files take in memory together.
+
+    Args:
+        most_mb: megabytes; above that, what was uploaded first is dropped first.
+    """
+
+    def __init__(self, most_mb: int) -> None:
+        self._most = most_mb * MB
+        self._lock = threading.Lock()
+        self._recordings: list[list[weakref.ref[Attachment]]] = []
+
+    def add(self, files: Sequence[Attachment]) -> None:
+        """Count the files of one recording from now on, until nobody has them any more."""
+        with self._lock:
+            self._recordings.append([weakref.ref(file) for file in files])
+            alive = [[file for ref in refs if (file := ref())] for refs in self._recordings]
+            self._recordings = [refs for refs, there in zip(self._recordings, alive, strict=True) if there]
+            excess = sum(len(file.content) for recording in alive for file in recording) - self._most
+            for recording in alive[:-1]:
+                for file in recording if excess > 0 else ():
+                    excess -= len(file.content)
+                    file.content, file.dropped = b"", True
+
+
+def check_there(files: Sequence[Attachment]) -> None:
+    """Check that no file was dropped.
+
+    Raises:
+        RecordingError: one was.
+    """
+    if any(file.dropped for file in files):
+        raise RecordingError(words.CHOOSE_AGAIN)
 
 
 def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachment, ...]:
@@ -33,14 +204,18 @@ def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachmen
         max_mb: the most that is taken, all files together; Gradio limits each of them.
 
     Raises:
-        RecordingError: they are larger; unlinked all the same.
+        RecordingError: they are larger, or not there any more; unlinked all the same.
     """
     paths = {Path(file["path"]): file.get("orig_name") or "" for file in files or ()}
     try:
         size = sum(path.stat().st_size for path in paths) / MB
         if size > max_mb:
             raise RecordingError(sentence(words.TOO_LARGE, size=size, most=max_mb))
-        return tuple(Attachment(_believed(name, path), path.read_bytes()) for path, name in paths.items())
+        return tuple(
+            Attachment(_believed(name, path), path.read_bytes(), stored=path.name) for path, name in paths.items()
+        )
+    except OSError:
+        raise RecordingError(words.CHOOSE_AGAIN) from None
     finally:
         for path in paths:
             _remove(path)
@@ -54,15 +229,24 @@ def _believed(name: str, path: Path) -> str:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    with suppress(OSError):  # Gradio's folder for this one upload; not ours to remove when not empty
-        path.parent.rmdir()
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()  # the folder of this upload; stays while other files are in it
 
 
 def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
-    """Write attachments into ``folder`` under their own names, for readers that need files."""
+    """Write attachments into ``folder``, for readers that need files.
+
+    Several files of one recording refer to each other by name, so they have theirs; a single one keeps the neutral name
+    under which it was received, so that even a killed process leaves nothing under a person's name.
+
+    Raises:
+        RecordingError: one of them was dropped.
+    """
+    check_there(attachments)
     folder.mkdir(parents=True)
-    paths = [folder / attachment.name for attachment in attachments]
+    alone = len(attachments) == 1
+    paths = [folder / ((alone and file.stored) or file.name) for file in attachments]
     for path, attachment in zip(paths, attachments, strict=True):
         path.write_bytes(attachment.content)
     return paths

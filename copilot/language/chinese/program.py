@@ -14,6 +14,16 @@ WORDS = {
     english.SETTING_NUMBER: "{variable} 为 {value!r}；必须是大于 0 的整数。",
     english.SETTING_SERVER: "EEG_COPILOT_SERVER 为 {value!r}；必须以 http:// 或 https:// 开头。",
     english.SETTING_STORE_ON_SPACE: "EEG_COPILOT_STORE 为 on，但 Space 不保存病历：它为陌生人服务。",
+    # Requests that are refused
+    english.NOTHING_HERE: "此地址没有内容；请打开首页。",
+    english.OTHER_HOST: "不允许使用此地址；请使用本机地址，或在 EEG_COPILOT_ALLOWED_HOSTS 中列出它。",
+    english.OTHER_PAGE: "此请求来自其他网页；请改为打开本程序的页面。",
+    english.WRONG_CALL: "页面不会发出这样的请求；请重新加载页面。",
+    english.BODY_TOO_LARGE: "超过了一次最多接受的 {most} MB；请选择较小的文件。",
+    english.TOO_MANY_FILES: "无法作为最多 {most} 个文件的上传读取；请重新选择文件。",
+    english.BROKE_OFF: "上传太慢或已中断；请重新选择文件。",
+    english.NO_ROOM: "目前没有空间接收更多上传；请过几分钟再试。",
+    english.SERVER_FULL: "目前使用的人太多；请过几分钟再试。",
     # The walk through the house
     english.STAGES["read"]: "读取文件",
     english.STAGES["clean"]: "清理信号",

@@ -1,0 +1,81 @@
+"""How many connections the server keeps open, and for how long (see ``bound``)."""
+
+import resource
+import socket
+from asyncio import BaseTransport, Transport
+from contextlib import suppress
+from typing import Any
+
+from uvicorn import Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from copilot.language import english
+
+#: Connections at once; a page that is open holds one or two.
+MOST = 200
+
+#: Seconds without a request after which a connection is closed.
+IDLE_S = 15.0
+
+#: Connections that the system keeps until the server takes them. Uvicorn's 2,048 could all be taken in one go, before
+#: any of them can be turned away.
+BACKLOG = 100
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP for at most ``MOST`` connections; those without a request make room for new ones."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Take the connection, or turn it away with one sentence."""
+        assert isinstance(transport, Transport)
+        super().connection_made(transport)
+        self._begun = self.loop.time()
+        self._answered: object = self
+        if len(self.connections) > MOST:
+            others = [other for other in self.connections if isinstance(other, BoundedProtocol) and other is not self]
+            idle = [other for other in others if other.idle]
+            if idle:
+                min(idle, key=lambda other: other._begun).drop()
+            else:
+                self._turn_away()
+                return
+        self.loop.call_later(IDLE_S, self._look)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered or still comes in."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def drop(self) -> None:
+        """Close the connection at once."""
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def _turn_away(self) -> None:
+        body = english.SERVER_FULL.encode()
+        head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 30\r\n"
+        self.transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        self.connections.discard(self)
+        self.transport.close()
+
+    def _look(self) -> None:
+        """Close what had no request since the last look: a slow one could last for ever, since it is not one yet."""
+        if self.transport.is_closing():
+            return
+        if self.idle and self._answered in (self, self.cycle):
+            self.drop()
+            return
+        self._answered = self.cycle
+        self.loop.call_later(IDLE_S, self._look)
+
+
+def bound(server: Server) -> None:
+    """Bound the connections of a running server, and let the process open as many files as it may."""
+    with suppress(ValueError, OSError):  # macOS names a limit that it does not grant
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server.config.http_protocol_class = BoundedProtocol
+    for listener in (each for one in server.servers for each in one.sockets):
+        again: Any = socket.fromfd(listener.fileno(), listener.family, listener.type)
+        again.listen(BACKLOG)
+        again.close()

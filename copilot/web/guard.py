@@ -1,0 +1,357 @@
+"""What a request may be before Gradio sees it (see ``Guard``).
+
+Gradio serves far more than this page needs: it fetches addresses for whoever asks, serves files by path, and answers to
+every name that leads to this machine. Here a request is refused unless the page or its documented programming interface
+(``gradio_client``) makes one like it.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from copilot.eeg.staging import MB
+from copilot.language import Voice, english
+from copilot.settings import Settings
+from copilot.web.languages import offered, wanted
+from copilot.web.uploads import MOST_FILES, NoRoomError, Reception
+
+#: What the page and ``gradio_client`` ask for, measured in a browser; the pages themselves come on top.
+_READ = re.compile(
+    r"/(?:config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|(?:static|assets)/.+)"
+    r"|/gradio_api/(?:info|startup-events|upload_progress|queue/data|heartbeat/[\w-]+|call/\w+/\w+)"
+)
+_CALL = re.compile(r"/gradio_api/(?:queue/join|cancel|reset|(?:run|call)/\w+)")
+_UPLOAD = "/gradio_api/upload"
+
+#: The most that a call's JSON may take; the page's largest, a record panel, takes a tenth.
+_CALL_MB = 2
+
+#: Headers and boundaries around uploaded files, bytes.
+_AROUND_FILES = MB
+
+#: Seconds in which the next part of a request, and all of it, must come; and in which a part of an answer must leave.
+_PART_S, _WHOLE_S = 30, 1800
+
+log = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """A request is answered with this status and sentence."""
+
+    def __init__(self, status: int, sentence: str, **values: Any) -> None:
+        self.status, self.sentence, self.values = status, sentence, values
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a call may give for one part of the page.
+
+    Attributes:
+        kind: its Gradio type.
+        choices: what can be chosen, where it is a choice.
+        several: whether it takes a list of files instead of one.
+    """
+
+    kind: str
+    choices: tuple[Any, ...] = ()
+    several: bool = False
+
+    def takes(self, value: Any) -> bool:
+        """Whether the page could send ``value``."""
+        if self.kind == "checkbox":
+            return isinstance(value, bool)
+        if self.kind == "textbox":
+            return value is None or isinstance(value, str)
+        if self.kind in ("radio", "dropdown"):
+            return value in self.choices if isinstance(value, str) else value is None
+        if self.kind == "file":
+            files = value if isinstance(value, list) and self.several else [value]
+            described = all(isinstance(file, dict) and isinstance(file.get("path"), str) for file in files)
+            return value is None or (isinstance(value, list) == self.several and described)
+        return True
+
+
+class Guard:
+    """Refuses, with one sentence, what neither the page nor ``gradio_client`` would ask; limits and labels the rest.
+
+    - The path is one of those needed; everything else is not found.
+    - ``Host`` is this machine, the configured name or address, or an allowed name: a page whose name points to
+      127.0.0.1 (DNS rebinding) reads nothing.
+    - A browser says where a request comes from (``Origin``, ``Sec-Fetch-Site``): other sites may only open a page.
+    - A call's JSON is small, names no file but one that this process took in, and fits the page's own inputs.
+    - Uploads are bounded, each and together (see ``Reception``).
+    - Answers tell the browser to load nothing from elsewhere, and who may frame the page.
+
+    Args:
+        app: the rest of the server.
+        settings: of this process.
+        reception: takes uploads.
+        inputs: of each call that the page makes, by its number and by its name; others are the record panel's.
+    """
+
+    def __init__(
+        self, app: ASGIApp, settings: Settings, reception: Reception, inputs: Mapping[int | str, Sequence[Input]]
+    ) -> None:
+        self._app, self._settings, self._reception, self._inputs = app, settings, reception, inputs
+        self._languages = offered(settings)
+        self._pages = {"/", *(f"/{code}{end}" for code in self._languages[1:] for end in ("", "/"))}
+        self._names = {"localhost", settings.host, *settings.allowed_hosts} - {"0.0.0.0", "::"}
+        self._open = settings.host in ("0.0.0.0", "::")
+        frames = "'self' https://huggingface.co https://*.hf.space" if settings.on_space else "'self'"
+        self._labels = {
+            "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
+            f"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {frames}",
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            **({} if settings.on_space else {"x-frame-options": "SAMEORIGIN"}),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # no web sockets here
+        begun = False
+
+        async def labelled(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                headers.update(self._labels)
+            await asyncio.wait_for(send(message), _PART_S)
+
+        try:
+            await self._answer(scope, receive, labelled)
+        except _Refused as refused:
+            if not begun:
+                await self._refusal(scope, refused)(scope, receive, labelled)
+        except (ClientDisconnect, TimeoutError):
+            pass  # nobody listens
+        except Exception as error:
+            # Its words may quote the person, so the log gets none of them.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("%s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
+            if not begun:
+                await self._refusal(scope, _Refused(500, english.FAILED_HERE))(scope, receive, labelled)
+
+    def _refusal(self, scope: Scope, refused: _Refused) -> Response:
+        say = Voice(wanted(Headers(scope=scope).get("accept-language", ""), self._languages))
+        said = say(refused.sentence, **refused.values)
+        headers = {"connection": "close"}  # what is left of the request is not read
+        if _CALL.fullmatch(scope["path"]):  # Gradio's page looks in either of the two
+            return JSONResponse({"detail": said, "error": said}, refused.status, headers)
+        return PlainTextResponse(said, refused.status, headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        self._check_sender(scope, headers)
+        path, method = scope["path"], scope["method"]
+        if method in ("GET", "HEAD") and (path in self._pages or _READ.fullmatch(path)):
+            await self._app(scope, receive, send)
+        elif method == "POST" and path == _UPLOAD:
+            files = await self._upload(scope, _bounded(receive, self._largest))
+            await JSONResponse(files)(scope, receive, send)
+        elif method == "POST" and _CALL.fullmatch(path):
+            body = await _whole(receive, headers)
+            self._check_call(path, body, headers["host"])
+            await self._app(scope, _again(body, receive), send)
+        else:
+            raise _Refused(404, english.NOTHING_HERE)
+
+    def _check_sender(self, scope: Scope, headers: Headers) -> None:
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._known(_name(hosts[0])):
+            raise _Refused(421, english.OTHER_HOST)
+        if not all(self._same(origin.partition("://")[2], hosts[0]) for origin in headers.getlist("origin")):
+            raise _Refused(403, english.OTHER_PAGE)
+        opens_page = scope["method"] == "GET" and scope["path"] in self._pages
+        to_page = opens_page and headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not to_page:
+            raise _Refused(403, english.OTHER_PAGE)
+
+    def _known(self, name: str) -> bool:
+        """Whether the server is called so; an address cannot be a stranger's name for this machine."""
+        if name in self._names:
+            return True
+        try:
+            address = ip_address(name)
+        except ValueError:
+            return False
+        return self._open or address.is_loopback
+
+    @property
+    def _largest(self) -> int:
+        return self._settings.max_upload_mb * MB + _AROUND_FILES
+
+    async def _upload(self, scope: Scope, receive: Receive) -> list[str]:
+        request = Request(scope, receive)
+        length = _length(request.headers)
+        if length is not None and length > self._largest:
+            raise _Refused(413, english.BODY_TOO_LARGE, most=self._settings.max_upload_mb)
+        try:
+            return await self._reception.receive(request, self._largest if length is None else length)
+        except NoRoomError:
+            raise _Refused(507, english.NO_ROOM) from None
+        except _TooLargeError:
+            raise _Refused(413, english.BODY_TOO_LARGE, most=self._settings.max_upload_mb) from None
+        except TimeoutError:
+            raise _Refused(408, english.BROKE_OFF) from None
+        except (MultiPartException, KeyError):
+            raise _Refused(400, english.TOO_MANY_FILES, most=MOST_FILES) from None
+
+    def _check_call(self, path: str, body: bytes, host: str) -> None:
+        """Check that a call is like one of the page's, and names no file or address but one of an upload."""
+        try:
+            call = json.loads(body)
+        except (ValueError, RecursionError):
+            raise _Refused(422, english.WRONG_CALL) from None
+        if not isinstance(call, dict) or not all(self._harmless(part, host) for part in _dictionaries(call)):
+            raise _Refused(422, english.WRONG_CALL)
+        if not path.startswith(("/gradio_api/run/", "/gradio_api/call/", "/gradio_api/queue/")):
+            return
+        number, data = call.get("fn_index"), call.get("data")
+        if number is None and path.rpartition("/")[2] not in self._inputs:
+            raise _Refused(404, english.NOTHING_HERE)
+        if not isinstance(data, list) or not isinstance(number, int | None):
+            raise _Refused(422, english.WRONG_CALL)
+        inputs = self._inputs.get(path.rpartition("/")[2] if number is None else number)
+        if inputs is not None and not _fits(data, inputs):
+            raise _Refused(422, english.WRONG_CALL)
+
+    def _harmless(self, part: dict[str, Any], host: str) -> bool:
+        """Whether a part of a call that describes a file describes one that was uploaded here."""
+        path, url = part.get("path"), part.get("url")
+        if path is not None and not (isinstance(path, str) and self._reception.holds(path)):
+            return False
+        if url is None or (isinstance(url, str) and re.match(r"/(?!/)", url)):
+            return True
+        whole = re.match(r"https?://([^/]+)/", url) if isinstance(url, str) else None
+        return whole is not None and self._same(whole[1], host)
+
+    def _same(self, netloc: str, host: str) -> bool:
+        """Whether a name with its port is the one that a request was sent to; a proxy may have told us another."""
+        return netloc == host or _name(netloc) in self._settings.allowed_hosts
+
+
+def _fits(data: Sequence[Any], inputs: Sequence[Input]) -> bool:
+    """Whether values are those of the inputs; a call by name may leave out the visitor's state."""
+    without_state = [each for each in inputs if each.kind != "state"]
+    expected = inputs if len(data) == len(inputs) else without_state
+    return len(data) == len(expected) and all(each.takes(value) for each, value in zip(expected, data, strict=True))
+
+
+def inputs_of(config: Mapping[str, Any]) -> dict[int | str, list[Input]]:
+    """The inputs of every call in a page's configuration, by the call's number and by its name."""
+    parts = {
+        part["id"]: Input(
+            part["type"],
+            tuple(value for _, value in part["props"].get("choices") or ()),
+            part["props"].get("file_count") == "multiple",
+        )
+        for part in config["components"]
+    }
+    inputs: dict[int | str, list[Input]] = {}
+    for call in config["dependencies"]:
+        taken = [parts[number] for number in call["inputs"]]
+        inputs |= {call["id"]: taken} | ({call["api_name"]: taken} if call["api_name"] else {})
+    return inputs
+
+
+def _name(netloc: str) -> str:
+    """The name or address in a ``Host`` header or an address, without port."""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
+    """Every dictionary in a JSON value, however deep."""
+    rest = [value]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            yield part
+            rest += part.values()
+        elif isinstance(part, list):
+            rest += part
+
+
+class _TooLargeError(Exception):
+    """More came than is taken."""
+
+
+def _length(headers: Headers) -> int | None:
+    stated = headers.get("content-length", "")
+    return int(stated) if stated.isascii() and stated.isdigit() else None
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    """``receive`` with at most ``most`` bytes, and not too slowly.
+
+    Raises:
+        _TooLargeError: more came.
+        TimeoutError: it came too slowly.
+    """
+    left, until = most, asyncio.get_running_loop().time() + _WHOLE_S
+
+    async def bounded() -> Message:
+        nonlocal left
+        now = asyncio.get_running_loop().time()
+        message = await asyncio.wait_for(receive(), min(_PART_S, until - now))
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise _TooLargeError
+        return message
+
+    return bounded
+
+
+async def _whole(receive: Receive, headers: Headers) -> bytes:
+    """The body of a call."""
+    too_large = _Refused(413, english.BODY_TOO_LARGE, most=_CALL_MB)
+    if (_length(headers) or 0) > _CALL_MB * MB:
+        raise too_large
+    body, bounded = [], _bounded(receive, _CALL_MB * MB)
+    try:
+        while True:
+            message = await bounded()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body.append(message.get("body", b""))
+            if not message.get("more_body"):
+                return b"".join(body)
+    except _TooLargeError:
+        raise too_large from None
+    except TimeoutError:
+        raise _Refused(408, english.BROKE_OFF) from None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives the body once more, then what comes after it."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

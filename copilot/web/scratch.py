@@ -1,0 +1,72 @@
+"""One private temporary folder for all that this process writes about people (see ``private_folder``)."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+#: Begins the names of these folders, by which the next start finds those of processes that were killed.
+PREFIX = "eeg-emotion-copilot-"
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Make this process and its children put temporary files into a folder of their own, removed at the end.
+
+    Gradio gets it as ``GRADIO_TEMP_DIR``. Folders of this user's processes that were killed are removed first. Only
+    this user can look into it (mode 0700).
+
+    Yields:
+        The folder.
+    """
+    parent = Path(tempfile.gettempdir())
+    _sweep(parent)
+    folder, lock = _locked_folder(parent)
+    before = {name: os.environ.get(name) for name in ("TMPDIR", "GRADIO_TEMP_DIR")}
+    default, tempfile.tempdir = tempfile.tempdir, str(folder)
+    os.environ |= {"TMPDIR": str(folder), "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    try:
+        yield folder
+    finally:
+        tempfile.tempdir = default
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(parent: Path) -> tuple[Path, int]:
+    """A new folder and the descriptor that locks it; the system takes the lock away from whoever dies."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        with suppress(OSError):  # another start swept it before it was locked
+            if (lock := _lock(folder)) is not None:
+                if folder.exists():
+                    return folder, lock
+                os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock; None where another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the folders of processes that are no more."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.lstat().st_uid == os.getuid() and (lock := _lock(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
