@@ -135,6 +135,8 @@ def _read_record(paths: list[Path], thorough: bool) -> None:
     say, visit = Voice(record.language), Visit(record=record)
     for part in (record_html.state(say, visit), record_html.left(say, record), record_html.history(say, record)):
         part.encode()
+    if record.signature:
+        return
     reviewer, now = review.Reviewer("Dr Ada Weiss", "Neurologist"), datetime.now(UTC)
     for field in record.pending:
         record = review.accept(record, field.key, reviewer, now)
