@@ -1,4 +1,5 @@
 # run: the web app.  test: checks and tests.  model: make the model in the box again (FEATURES=faced_de.npz).
+# fuzz: damage files of every kind that is read and look for faults (SECONDS=600 SEED=1 KINDS="edf zip").
 # bench: seconds of each stage here.  build/llama.cpp: llama.cpp's own converter, which `make test` then compares ours with.
 # build/fhir: FHIR R4's own definitions and a server's code, which `make test` then validates and imports bundles with.
 PYTHON ?= python3
@@ -13,7 +14,7 @@ FHIR_FILES := fhir.schema profiles-types profiles-resources search-parameters va
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test model bench
+.PHONY: run test model bench fuzz
 run: $(VENV)/run.stamp
 	$(BIN)/python app.py
 
@@ -24,6 +25,10 @@ test: $(VENV)/test.stamp
 
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m copilot.bench
+
+SECONDS ?= 600
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(KINDS),--kinds $(KINDS))
 
 model: $(VENV)/test.stamp
 	@test -n "$(FEATURES)" || { echo "Say where FACED's features are: make model FEATURES=faced_de.npz"; exit 2; }

@@ -20,7 +20,7 @@ from copilot.language import Voice
 from copilot.language import english as words
 from copilot.person import Person
 from copilot.safety import answer_at_once
-from copilot.web import panels, talk, uploads
+from copilot.web import memory, panels, talk, uploads
 from copilot.web.errors import ConsentError, explain
 from copilot.web.screen import Screen, blank, joined, no_problems, redrawn
 from copilot.web.service import Service
@@ -110,6 +110,7 @@ def _show(service: Service, say: Voice, visit: Visit, form: Form, person: Person
             else:
                 yield screen.show(event)
     preparation.warm_up()  # for the next one
+    memory.give_back()
 
 
 def _take(service: Service, visit: Visit, screen: Screen, event: analysis.RecordReady) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from starlette.middleware import Middleware
 from copilot.language import LANGUAGES, Voice
 from copilot.language import english as words
 from copilot.settings import Settings, SettingsError
-from copilot.web import connections, form, handlers, kept, opening, panels, record_panel, results, scripts, talk
+from copilot.web import connections, form, handlers, kept, memory, opening, panels, record_panel, results, scripts, talk
 from copilot.web.guard import Guard, inputs_of
 from copilot.web.languages import ByLanguage, offered
 from copilot.web.service import HELD, MOST_WAITING, Service
@@ -44,10 +44,20 @@ def build(service: Service) -> gr.Blocks:
     first, *others = offered(service.settings)
     with gr.Blocks(title=words.TITLE, fill_width=True) as page:
         _page(service, Voice(first), page)
+        page.unload(_closed(page))
     for language in others:
         with page.route(LANGUAGES[language], language, show_in_navbar=False):
             _page(service, Voice(language), page)
     return page
+
+
+def _closed(page: gr.Blocks) -> Callable[[gr.Request], None]:
+    """What happens when somebody closes the page; Gradio gives the request to a plain function only."""
+
+    def closed(request: gr.Request) -> None:
+        memory.forget_closed(page, request.session_hash)
+
+    return closed
 
 
 def _page(service: Service, say: Voice, blocks: gr.Blocks) -> None:
