@@ -12,7 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.engine import chat_template
-from copilot.engine.base import ContextError, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.engine.base import (
+    ContextError,
+    CutOff,
+    EngineError,
+    Message,
+    ModelInfo,
+    PromptProgress,
+    Scores,
+    Token,
+    Waiting,
+    printable,
+)
 from copilot.engine.model_file import open_model_file
 from copilot.engine.native import BATCH, NativeModel
 from copilot.language import english, sentence
@@ -97,7 +108,7 @@ class LlamaEngine:
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
-    ) -> Iterator[Waiting | PromptProgress | Token]:
+    ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
         """See ``Engine.generate``. An answer that reaches the end of the context stops there."""
         yield from self._wait()
         with self._turn():
@@ -105,16 +116,20 @@ class LlamaEngine:
             self._check_room(len(prompt) + 1)
             yield from self._read(prompt)
             random = np.random.default_rng(seed)
-            characters = codecs.getincrementaldecoder("utf-8")("replace")
+            characters, cut_off = codecs.getincrementaldecoder("utf-8")("replace"), False
             for _ in range(min(max_tokens, self._info.context - len(prompt))):
                 token = choose(self._native.logits(), temperature, top_k, random)
                 if self._native.ends_answer(token):
                     break
-                if text := characters.decode(self._native.bytes_of(token)):
+                if text := printable(characters.decode(self._native.bytes_of(token))):
                     yield Token(text)
                 self._append([token])
+            else:
+                cut_off = True
             if rest := characters.decode(b"", final=True):
                 yield Token(rest)
+            if cut_off:
+                yield CutOff()
 
     def close(self) -> None:
         """Free the model: now, or where a stream is running, as soon as that stream has noticed and ended."""
