@@ -608,6 +608,7 @@ MODEL_UNKNOWN = (
     "choose another."
 )
 MODEL_MEMORY = "No memory for {context:,} tokens of context; lower EEG_COPILOT_CONTEXT."
+MODEL_CHANGED = "The model file {name} was changed while it was in use; start the program again."
 MODEL_CLOSED = "The model has been closed; start the program again."
 MODEL_FAILED = "The model failed on this text; try again with a shorter one."
 MODEL_TEMPLATE = "The model's chat template cannot be used ({reason}); choose another model."

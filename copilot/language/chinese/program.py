@@ -53,6 +53,7 @@ WORDS = {
         "模型文件 {name} 已损坏、不完整，或是此版 llama.cpp 不认识的类型；请重新复制，或换一个文件。"
     ),
     english.MODEL_MEMORY: "内存不足以容纳 {context:,} 个词元的上下文；请调低 EEG_COPILOT_CONTEXT。",
+    english.MODEL_CHANGED: "模型文件 {name} 在使用中被更改；请重新启动程序。",
     english.MODEL_CLOSED: "模型已关闭；请重新启动程序。",
     english.MODEL_FAILED: "模型处理这段文字时失败；请缩短后重试。",
     english.MODEL_TEMPLATE: "模型的对话模板无法使用（{reason}）；请换一个模型。",
