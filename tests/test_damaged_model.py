@@ -189,13 +189,9 @@ def test_a_file_that_aborts_llama_cpp_ends_only_the_process_that_tries_it(tmp_pa
     path = write_tiny_gguf(tmp_path / "m.gguf")
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "sitecustomize.py").write_text(
-        "import os, sys\nif 'copilot.engine.trial' in sys.orig_argv: os.abort()\n"
-    )
+    (broken / "sitecustomize.py").write_text("import os, sys\nif 'copilot.engine.trial' in sys.orig_argv: os.abort()\n")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    told = in_child(
-        "sys.path.insert(0, sys.argv[2])\nprint(attempt(sys.argv[1]))\nprint('still here')", path, broken
-    )
+    told = in_child("sys.path.insert(0, sys.argv[2])\nprint(attempt(sys.argv[1]))\nprint('still here')", path, broken)
     assert told[0].startswith("refused: The model file m.gguf is damaged")
     assert told[1] == "still here"
 

@@ -44,7 +44,11 @@ def _check_heads(stated: Any, rows: Mapping[str, Sequence[int]]) -> None:
     width = stated("embedding_length")
     if width and "token_embd.weight" in rows and rows["token_embd.weight"][:1] != tuple(width):
         raise ValueError("the embedding has another width")
-    heads, lengths, rotated = stated("attention.head_count", 0), stated("attention.key_length"), stated("rope.dimension_count", 0)
+    heads, lengths, rotated = (
+        stated("attention.head_count", 0),
+        stated("attention.key_length"),
+        stated("rope.dimension_count", 0),
+    )
     if heads and not any(heads):
         raise ValueError("no heads")
     if width and not lengths and any(head and width[0] % head for head in heads):

@@ -31,9 +31,7 @@ TOKEN_LENGTH = 32
 _READING = PromptProgress(0, 1)
 #: What begins like a token of some model's template: ``<|im_end|>``, ``<start_of_turn>``, ``<<SYS>>``, ``</s>``,
 #: ``<think>``, ``[/INST]``, ``[TOOL_CALLS]``, ``[gMASK]``, ``[|user|]``. HTML with longer names is among it.
-_CONTROL = re.compile(
-    r"<(?=[|\uff5c]|<?/?(?:[sS]|[\w:.-]{2,60})>)|\[(?=\||/?[A-Za-z_]{0,40}[A-Z]{2}[A-Z_]{0,40}\])"
-)
+_CONTROL = re.compile(r"<(?=[|\uff5c]|<?/?(?:[sS]|[\w:.-]{2,60})>)|\[(?=\||/?[A-Za-z_]{0,40}[A-Z]{2}[A-Z_]{0,40}\])")
 
 
 class RemoteEngine:

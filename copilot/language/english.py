@@ -773,6 +773,10 @@ STORE_NOT_WRITABLE = (
     "Records cannot be kept in {file}: the file or its folder cannot be written. Give yourself the right to write "
     "there, or name another folder in EEG_COPILOT_DATA."
 )
+STORE_NOT_A_FILE = (
+    "{file} is a link or no plain file, so no records are kept in it. Put the file itself there, or name another "
+    "folder in EEG_COPILOT_DATA."
+)
 STORE_DAMAGED = (
     "{file} is damaged or holds no kept records. Move it to a safe place, then start again: a new one is made, and "
     "what is in the old one may still be rescued."
