@@ -334,14 +334,13 @@ def _explain(error: Exception) -> int:
     from copilot.eeg.recording import RecordingError
     from copilot.engine.base import EngineError
     from copilot.language import english
-    from copilot.person import PersonError
+    from copilot.person import PersonError, tidy
     from copilot.settings import SettingsError
 
     if isinstance(error, RecordingError | PersonError | SettingsError | EngineError | DecoderError | BatchError):
-        print(_voice()(error.args[0]), file=sys.stderr)
+        print(tidy(_voice()(error.args[0])), file=sys.stderr)  # it may quote a server or a model file
         return BAD_INPUT
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    print(_voice()(english.PROGRAM_FAULT, what=what), file=sys.stderr)
+    print(tidy(_voice()(english.PROGRAM_FAULT, what=f"{type(error).__name__}: {error}")), file=sys.stderr)
     return FAULT
 
 

@@ -20,7 +20,7 @@ from copilot.eeg.features import Array, Normal, differential_entropy, electrode_
 from copilot.eeg.folders import with_companions
 from copilot.eeg.preparation import Prepared
 from copilot.eeg.recording import MIN_CHANNELS, Recording, RecordingError
-from copilot.engine.base import Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.engine.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
 from copilot.identity import hidden
 from copilot.language import Sentence, english, sentence
 from copilot.person import Person
@@ -330,7 +330,7 @@ def _read(walk: _Walk, engine: Engine, settings: Settings) -> Iterator[Event]:
         model_sha256=engine.info.sha256,
         prompt_sha256=prompt.digest([message for messages in walk.prompts for message in messages]),
         codec=walk.codec,
-        notes=tuple(walk.notes),
+        notes=tuple(dict.fromkeys(walk.notes)),
         calibrated=_calibrated(walk, engine.info, settings),
         decoder_sha256=walk.decoder_sha256,
     )
@@ -361,6 +361,9 @@ def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Proba
     for number, messages in enumerate(walk.prompts):
         for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
             if isinstance(event, Scores):
+                if event.alike:
+                    names = tuple(emotions.EMOTIONS[place] for place in event.alike)
+                    walk.notes.append(sentence(english.NOTE_LABELS_ALIKE, labels=names))
                 each.append(feeding.label_probabilities(event, engine.info.metadata))
                 continue
             yield event
@@ -374,17 +377,16 @@ def _write(walk: _Walk, engine: Engine, reading: Reading) -> Generator[Event, No
     """Stream the prose behind the label; the complete reading is returned."""
     yield StageBegun("write", ESTIMATES["write"])
     prefix = prompt.label_prefix(reading.probabilities)
-    text, pieces, first_token_s = "", 0, None
+    text, notes, first_token_s = "", reading.notes, None
     for event in engine.generate(walk.prompts[-1], prefix, max_tokens=MAX_ANSWER_TOKENS):
         if isinstance(event, Token):
             first_token_s = first_token_s or walk.seconds()
             text += event.text
-            pieces += 1
-        yield event
+        if isinstance(event, CutOff):
+            notes += (sentence(english.NOTE_CUT_OFF),)
+        else:
+            yield event
     assessment, suggestions = parse_answer(prefix + text)
-    notes = reading.notes
-    if pieces >= MAX_ANSWER_TOKENS:
-        notes += (sentence(english.NOTE_CUT_OFF),)
     timings = {**reading.timings, "first_token_s": first_token_s or walk.seconds(), "total_s": walk.seconds()}
     return replace(
         reading, assessment=assessment, suggestions=suggestions, raw=prefix + text, timings=timings, notes=notes

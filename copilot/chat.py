@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from copilot import prompt
 from copilot.certainty import answer_from_figures
-from copilot.engine.base import ContextError, Engine, Message, PromptProgress, Token, Waiting
+from copilot.engine.base import ContextError, CutOff, Engine, Message, PromptProgress, Token, Waiting
 from copilot.language import Voice, english, language_of
 from copilot.safety import answer_at_once
 
@@ -47,9 +47,15 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
         return
     later = [_as_learned(turn, answer) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
     try:
-        yield from engine.generate([*opening, *later], max_tokens=300)
+        yield from _answered(engine, [*opening, *later])
     except ContextError:
-        yield from engine.generate([*opening, later[-1]], max_tokens=300)
+        yield from _answered(engine, [*opening, later[-1]])
+
+
+def _answered(engine: Engine, messages: Sequence[Message]) -> Iterator[Waiting | PromptProgress | Token]:
+    """The answer, with three dots where it lacks its end."""
+    for event in engine.generate(messages, max_tokens=300):
+        yield Token(" …") if isinstance(event, CutOff) else event
 
 
 def _offered() -> dict[str, str]:

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from copilot.engine.base import EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.engine.base import CutOff, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
 
-Result = TypeVar("Result", Scores, Token)
+Result = TypeVar("Result")
 
 ANSWER = (
     "Assessment: The recording is in keeping with a settled, pleasant state. It describes minutes, not a person.\n"
@@ -79,9 +79,9 @@ class FakeEngine:
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
-    ) -> Iterator[Waiting | PromptProgress | Token]:
-        """See ``Engine.generate``; a token is a word with its white space."""
-        yield from self._stream(Call("generate", tuple(messages), prefix), lambda: self._words()[:max_tokens])
+    ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
+        """See ``Engine.generate``; a token is a word with its white space, and an answer of more is cut off."""
+        yield from self._stream(Call("generate", tuple(messages), prefix), lambda: self._words(max_tokens))
 
     def close(self) -> None:
         """See ``Engine.close``."""
@@ -90,10 +90,11 @@ class FakeEngine:
     def _scored(self, labels: Sequence[str]) -> Scores:
         return Scores(np.array([self.scores.get(label.strip(), self.floor) for label in labels], dtype=float))
 
-    def _words(self) -> list[Token]:
+    def _words(self, most: int) -> list[Token | CutOff]:
         answered = sum(call.kind == "generate" for call in self.calls) - 1
         answer = self.answers[min(answered, len(self.answers) - 1)]
-        return [Token(word) for word in re.findall(r"\s*\S+|\s+$", answer)]
+        words: list[Token | CutOff] = [Token(word) for word in re.findall(r"\s*\S+|\s+$", answer)]
+        return words if len(words) <= most else [*words[:most], CutOff()]
 
     def _stream(
         self, call: Call, results: Callable[[], Sequence[Result]]

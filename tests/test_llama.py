@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from copilot.chat import ask
-from copilot.engine.base import ContextError, EngineError, PromptProgress, Scores, Token, Waiting
+from copilot.engine.base import ContextError, CutOff, EngineError, PromptProgress, Scores, Token, Waiting
 from copilot.engine.llama import LlamaEngine
 from tests.tiny_model import write_tiny_gguf
 
@@ -246,8 +246,9 @@ def test_a_chat_that_outgrows_the_context_forgets_earlier_turns(path):
 
 def test_an_answer_stops_at_the_end_of_the_context(path):
     engine = LlamaEngine(path, threads=1, context=40)
-    *_, last = engine.generate(user("x" * 25), max_tokens=400, temperature=1.0)
-    assert isinstance(last, Token)
+    *_, token, last = engine.generate(user("x" * 25), max_tokens=400, temperature=1.0)
+    assert isinstance(token, Token)
+    assert last == CutOff()
     assert text_of(engine.generate(SHORT, max_tokens=4))
     engine.close()
 

@@ -4,6 +4,7 @@ An engine knows nothing of EEG. Every method is a generator: the caller sees pro
 and closing the generator (Stop, a closed tab) ends the work within 200 ms, also while the prompt is being read.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypedDict
@@ -12,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 METADATA_PREFIX = "eeg_copilot."
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+)
 
 
 class Message(TypedDict):
@@ -72,13 +76,32 @@ class Token:
 
 
 @dataclass(frozen=True)
+class CutOff:
+    """The answer ended before its end: it reached a limit of length, or a server broke it off. The last event then."""
+
+
+@dataclass(frozen=True)
 class Scores:
     """Log-probability of each label as the continuation of the prompt, natural logarithm, shape (labels,).
 
     Whole labels are scored (all their tokens), and not normalised among themselves.
+
+    Attributes:
+        logprobs: one for each label.
+        alike: places of labels that the engine cannot tell apart, because only their common beginning was scored.
     """
 
     logprobs: npt.NDArray[np.float64]
+    alike: tuple[int, ...] = ()
+
+
+def printable(text: str) -> str:
+    """Text of a model or a server without what could steer a terminal or turn the order of letters around.
+
+    Left out are control characters but for line breaks and tabs, marks of direction (Unicode Standard Annex 9), and
+    halves of surrogate pairs, which no file can hold.
+    """
+    return _UNPRINTABLE.sub("", text)
 
 
 class Engine(Protocol):
@@ -109,7 +132,7 @@ class Engine(Protocol):
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
-    ) -> Iterator[Waiting | PromptProgress | Token]:
+    ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
         """Write the assistant's turn, which begins with ``prefix`` (not repeated in the tokens).
 
         Temperature 0 is greedy. A follow-up whose messages begin like those of the last call re-reads only the rest.

@@ -16,11 +16,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from copilot.engine.base import EngineError, Message
 from copilot.language import english, sentence
+from copilot.person import tidy
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+#: Characters of what a template says of its failure.
+LONGEST_REASON = 200
 _MARKER = re.compile("\ue000([0-9]+)\ue001")
 
 
@@ -49,10 +52,11 @@ def render(template: str, messages: Sequence[Message], boundary_texts: dict[str,
             text = _compile(template or CHATML).render(messages=marked, **variables)
         except TemplateError:  # many models refuse a system message
             text = _compile(template or CHATML).render(messages=_system_in_user(marked), **variables)
-    except (TemplateError, TypeError, ValueError) as error:
-        raise EngineError(sentence(english.MODEL_TEMPLATE, reason=str(error))) from error
-    parts = _MARKER.split(text)  # template, number, template, number, ..., template
-    pieces = [Piece(messages[int(p)]["content"], False) if i % 2 else Piece(p, True) for i, p in enumerate(parts)]
+        parts = _MARKER.split(text)  # template, number, template, number, ..., template
+        pieces = [Piece(messages[int(p)]["content"], False) if i % 2 else Piece(p, True) for i, p in enumerate(parts)]
+    except Exception as error:  # a template is a program from a file: it may divide by zero or recurse without end
+        reason = tidy(str(error))[:LONGEST_REASON] or type(error).__name__
+        raise EngineError(sentence(english.MODEL_TEMPLATE, reason=reason)) from error
     return [piece for piece in pieces if piece.text]
 
 

@@ -12,9 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.engine import chat_template
-from copilot.engine.base import ContextError, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.engine.base import (
+    ContextError,
+    CutOff,
+    EngineError,
+    Message,
+    ModelInfo,
+    PromptProgress,
+    Scores,
+    Token,
+    Waiting,
+    printable,
+)
 from copilot.engine.model_file import open_model_file
 from copilot.engine.native import BATCH, NativeModel
+from copilot.engine.trial import state, try_model
 from copilot.language import english, sentence
 
 #: The longest that a chunk of the prompt should take, since a stream stops only between chunks: a generator cannot be
@@ -45,13 +57,20 @@ class LlamaEngine:
             context: tokens to allocate; no more than the model was trained for are used.
 
         Raises:
-            EngineError: the file is missing, damaged or no model that llama.cpp knows.
+            EngineError: the file is missing, damaged or no model that llama.cpp knows, or it changes meanwhile.
         """
         file = open_model_file(path)
         trained_context = file.trained_context or context
         context = min(context, trained_context)
+        self._path = path
         try:
+            self._state = state(path)
+            try_model(path, threads=threads, context=context)
             self._native = NativeModel(path, threads=threads, context=context)
+            self._check_unchanged()
+            sha256 = file.sha256
+        except OSError as error:
+            raise EngineError(sentence(english.NO_MODEL_FILE, path=str(path))) from error
         except ValueError as error:
             raise EngineError(sentence(english.MODEL_UNKNOWN, name=path.name)) from error
         except MemoryError as error:
@@ -59,7 +78,7 @@ class LlamaEngine:
         if not file.chat_template:
             _log.warning("%s has no chat template; ChatML is used, and answers may be poor.", path.name)
         self._template = file.chat_template
-        self._info = ModelInfo(file.name, file.sha256, context, file.own_metadata)
+        self._info = ModelInfo(file.name, sha256, context, file.own_metadata)
         self._may_grow = context < trained_context
         self._chunk = FIRST_CHUNK
         self._lock = threading.Lock()
@@ -78,14 +97,16 @@ class LlamaEngine:
         with self._turn():
             prompt = self._prompt(messages, prefix)
             endings = [self._ending(prefix, label) for label in labels]
+            if not all(endings):  # a tokenizer that does not know the letters
+                raise EngineError(sentence(english.MODEL_FAILED))
             self._check_room(len(prompt) + max(map(len, endings), default=0))
             yield from self._read(prompt)
-            first = log_softmax(self._native.logits())
+            first = log_softmax(self._logits())
             logprobs = np.array([first[ending[0]] for ending in endings])
             for i, ending in enumerate(endings):
                 for known in range(1, len(ending)):
                     yield from self._read(prompt + ending[:known])
-                    logprobs[i] += log_softmax(self._native.logits())[ending[known]]
+                    logprobs[i] += log_softmax(self._logits())[ending[known]]
             yield Scores(logprobs)
 
     def generate(
@@ -97,7 +118,7 @@ class LlamaEngine:
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
-    ) -> Iterator[Waiting | PromptProgress | Token]:
+    ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
         """See ``Engine.generate``. An answer that reaches the end of the context stops there."""
         yield from self._wait()
         with self._turn():
@@ -105,16 +126,20 @@ class LlamaEngine:
             self._check_room(len(prompt) + 1)
             yield from self._read(prompt)
             random = np.random.default_rng(seed)
-            characters = codecs.getincrementaldecoder("utf-8")("replace")
+            characters, cut_off = codecs.getincrementaldecoder("utf-8")("replace"), False
             for _ in range(min(max_tokens, self._info.context - len(prompt))):
-                token = choose(self._native.logits(), temperature, top_k, random)
+                token = choose(self._logits(), temperature, top_k, random)
                 if self._native.ends_answer(token):
                     break
-                if text := characters.decode(self._native.bytes_of(token)):
+                if text := printable(characters.decode(self._native.bytes_of(token))):
                     yield Token(text)
                 self._append([token])
+            else:
+                cut_off = True
             if rest := characters.decode(b"", final=True):
                 yield Token(rest)
+            if cut_off:
+                yield CutOff()
 
     def close(self) -> None:
         """Free the model: now, or where a stream is running, as soon as that stream has noticed and ended."""
@@ -141,6 +166,19 @@ class LlamaEngine:
     def _check_open(self) -> None:
         if self._closed:
             raise EngineError(sentence(english.MODEL_CLOSED))
+
+    def _check_unchanged(self) -> None:
+        """Refuse to read on from a file that is another one now.
+
+        Raises:
+            EngineError: it was changed or replaced since it was loaded.
+        """
+        try:
+            changed = state(self._path) != self._state
+        except OSError:
+            changed = True
+        if changed:
+            raise EngineError(sentence(english.MODEL_CHANGED, name=self._path.name))
 
     def _check_room(self, tokens: int) -> None:
         if tokens > self._info.context:
@@ -177,8 +215,21 @@ class LlamaEngine:
         elif seconds < CHUNK_SECONDS / 2 and len(tokens) == self._chunk:
             self._chunk = min(BATCH, self._chunk * 2)
 
+    def _logits(self) -> npt.NDArray[np.float64]:
+        """Scores of every token as the next; shape (vocabulary,), finite.
+
+        Raises:
+            EngineError: they are not finite: the weights are damaged.
+        """
+        logits = self._native.logits()
+        if not np.isfinite(logits).all():
+            raise EngineError(sentence(english.MODEL_FAILED))
+        return logits
+
     def _append(self, tokens: list[int]) -> None:
         self._check_open()
+        if self._native.is_mapped:
+            self._check_unchanged()
         try:
             self._native.read(tokens)
         except RuntimeError as error:

@@ -6,7 +6,6 @@ of 150,000 tokens: hence this walk over the header (https://github.com/ggml-org/
 
 import hashlib
 import json
-import mmap
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from copilot.engine.base import METADATA_PREFIX, EngineError
+from copilot.engine.model_shape import check_shape
 from copilot.language import english, sentence
+from copilot.person import tidy
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -26,6 +27,8 @@ _DIMENSIONS = 4
 _LONGEST_HEADER = 2**26
 _MOST_ELEMENTS = 2**22
 _MOST_KEYS = _MOST_TENSORS = 2**16
+#: Characters of a model's name that are shown.
+_LONGEST_NAME = 120
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
@@ -58,12 +61,14 @@ class ModelFile:
     @property
     def name(self) -> str:
         """What the model calls itself, else the file's name."""
-        return str(self.values.get("general.name") or self.path.stem)
+        stated = self.values.get("general.name")
+        return (tidy(stated)[:_LONGEST_NAME] if isinstance(stated, str) else "") or self.path.stem
 
     @property
     def trained_context(self) -> int | None:
         """Tokens of context the model was trained for, where the file says so."""
-        return self.values.get(f"{self.values.get('general.architecture')}.context_length")
+        stated = self.values.get(f"{self.values.get('general.architecture')}.context_length")
+        return stated if isinstance(stated, int) else None
 
     @property
     def chat_template(self) -> str:
@@ -90,19 +95,21 @@ def open_model_file(path: Path) -> ModelFile:
     """Read the header of a GGUF file; the weights are not touched.
 
     Raises:
-        EngineError: there is no such file, it is no GGUF, its header is damaged, or no model's is as large.
+        EngineError: there is no such file, it is no GGUF, its header is damaged or contradicts itself, or no model's
+            is as large.
     """
     if not path.is_file():
         raise EngineError(sentence(english.NO_MODEL_FILE, path=str(path)))
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
             raise EngineError(sentence(english.NOT_GGUF, name=path.name))
-        length = min(path.stat().st_size, _LONGEST_HEADER)
-        with mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as header:
-            try:
-                return _Cursor(header).model_file(path)
-            except (struct.error, ValueError, MemoryError, RecursionError) as error:
-                raise EngineError(sentence(english.MODEL_FILE_DAMAGED, name=path.name)) from error
+        header = _MAGIC + file.read(_LONGEST_HEADER)  # not mapped: a file that is cut meanwhile would end the process
+    try:
+        found = _Cursor(header).model_file(path)
+        check_shape(found.values, {tensor.name: tensor.shape for tensor in found.tensors})
+    except (struct.error, ValueError, OverflowError, MemoryError, RecursionError) as error:
+        raise EngineError(sentence(english.MODEL_FILE_DAMAGED, name=path.name)) from error
+    return found
 
 
 @lru_cache(maxsize=8)
@@ -114,7 +121,7 @@ def _sha256(path: Path, size: int, modified_ns: int) -> str:
 class _Cursor:
     """A place in a GGUF header; each ``take`` moves it on."""
 
-    def __init__(self, header: mmap.mmap) -> None:
+    def __init__(self, header: bytes) -> None:
         self._header = header
         self._at = len(_MAGIC)
         self._elements = 0

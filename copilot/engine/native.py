@@ -21,6 +21,8 @@ import llama_cpp as C
 
 #: The most tokens that llama.cpp is given at once.
 BATCH = 256
+#: Bytes of a model file that is read into memory; a larger one is mapped, so that processes share it.
+LARGEST_COPIED = 10**9
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class NativeModel:
 
     Attributes:
         held: the tokens that are in the context, in order.
+        is_mapped: whether the file is read while the model is used, so that it must not change.
     """
 
     def __init__(
@@ -57,7 +60,11 @@ class NativeModel:
         C.llama_log_set(_to_logging, ctypes.c_void_p(0))
         C.llama_backend_init()
         self.held: list[int] = []
-        self._model = C.llama_model_load_from_file(str(path).encode(), _model_params())
+        # A mapped file that somebody cuts or writes over would end this process at its next step.
+        self.is_mapped = path.stat().st_size > LARGEST_COPIED
+        params = _model_params()
+        params.load_mode = C.LLAMA_LOAD_MODE_MMAP if self.is_mapped else C.LLAMA_LOAD_MODE_NONE
+        self._model = C.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise ValueError(f"llama.cpp cannot load {path}")
         params = _context_params(threads, context, exact)
@@ -90,7 +97,7 @@ class NativeModel:
 
     def text_of(self, token: int) -> str:
         """The token as the file spells it, for a vocabulary of bytes in the letters that stand for them."""
-        return str(C.llama_vocab_get_text(self._vocabulary, token).decode())
+        return str(C.llama_vocab_get_text(self._vocabulary, token).decode("utf-8", "replace"))
 
     def bytes_of(self, token: int) -> bytes:
         """What a token adds to the answer: maybe a part of a character only, nothing for a control token."""

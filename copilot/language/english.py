@@ -592,7 +592,10 @@ RESTS_ON_NOTHING = "without the decoder's evidence its reading is a guess"
 RESTS_ON_DECODER = "what it says rests on the decoder's evidence"
 NOTE_OTHER_CODEC = "This model was trained on the codec {trained}, not on {used}."
 NOTE_NO_BASELINE = "No other recording of this person was given; with one the reading is more accurate."
-NOTE_CUT_OFF = "The answer was longer than is allowed and is cut off at its end."
+NOTE_CUT_OFF = "The answer was longer than is allowed or was broken off, and is cut off at its end."
+NOTE_LABELS_ALIKE = (
+    "The model server tells these apart by their first letters only, so they share one probability: {labels}."
+)
 TRAINED_WITH_ANOTHER = "This model was trained with another {what} than this program uses; do not rely on it."
 TRAINED_WITH_DECODER = "This model was trained with another decoder than the one in use; do not rely on it."
 FED = {
@@ -621,6 +624,7 @@ MODEL_UNKNOWN = (
     "choose another."
 )
 MODEL_MEMORY = "No memory for {context:,} tokens of context; lower EEG_COPILOT_CONTEXT."
+MODEL_CHANGED = "The model file {name} was changed while it was in use; start the program again."
 MODEL_CLOSED = "The model has been closed; start the program again."
 MODEL_FAILED = "The model failed on this text; try again with a shorter one."
 MODEL_TEMPLATE = "The model's chat template cannot be used ({reason}); choose another model."
@@ -643,6 +647,11 @@ SERVER_SILENT = "The model server at {server} has fallen silent; look at it and 
 SERVER_BROKE_OFF = "The model server at {server} broke off its answer; look at it and try again."
 SERVER_NO_LABELS = "The server's model names none of the labels; set EEG_COPILOT_READOUT=decoder."
 SERVER_NO_PROBABILITIES = "The model server gives no probabilities; set EEG_COPILOT_READOUT=decoder."
+SERVER_EMPTY = "The model server sent an empty answer; look at its model, or correct EEG_COPILOT_SERVER."
+SERVER_TOO_MUCH = (
+    "The model server at {server} sends more than an answer can be; look at it, or correct EEG_COPILOT_SERVER."
+)
+SERVER_TOO_LONG = "The model server at {server} took too long over its answer; look at it and try again."
 SERVER_PROTOCOL = "The server does not speak OpenAI's chat protocol; correct EEG_COPILOT_SERVER."
 
 # The chat (copilot/chat.py, certainty.py)
@@ -779,6 +788,10 @@ STORE_FULL = "The disk with {file} is full or fails, so nothing was changed. Mak
 STORE_NOT_WRITABLE = (
     "Records cannot be kept in {file}: the file or its folder cannot be written. Give yourself the right to write "
     "there, or name another folder in EEG_COPILOT_DATA."
+)
+STORE_NOT_A_FILE = (
+    "{file} is a link or no plain file, so no records are kept in it. Put the file itself there, or name another "
+    "folder in EEG_COPILOT_DATA."
 )
 STORE_DAMAGED = (
     "{file} is damaged or holds no kept records. Move it to a safe place, then start again: a new one is made, and "

@@ -7,6 +7,7 @@ threads and processes may share a file.
 
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -35,6 +36,8 @@ _TABLES = (
         BEGIN SELECT RAISE(ABORT, 'a signed version is locked'); END""",
     f"PRAGMA user_version = {SCHEMA}",
 )
+#: The last time that a run saw, and when deleting resumes (see ``expiry``); files of earlier versions get it too.
+_CLOCK = "CREATE TABLE clock (seen TEXT NOT NULL, resumes TEXT NOT NULL) STRICT"
 _FAULTS = {
     sqlite3.SQLITE_FULL: english.STORE_FULL,
     sqlite3.SQLITE_IOERR: english.STORE_FULL,
@@ -80,8 +83,12 @@ class Database:
                 for statement in _TABLES if _schema(connection) == 0 else ():  # another process may have been first
                     connection.execute(statement)
                 connection.execute("COMMIT")
-        with self.transaction():
-            pass  # a file that cannot be used is told of now, not when there is something to save
+        with self.transaction() as connection:  # a file that cannot be used is told of now, not at the first save
+            has_clock = _has_clock(connection)
+        if not has_clock:
+            with self.transaction(write=True) as connection:
+                if not _has_clock(connection):  # another process may have been first
+                    connection.execute(_CLOCK)
 
     @contextmanager
     def transaction(self, write: bool = False) -> Iterator[sqlite3.Connection]:
@@ -120,6 +127,8 @@ class Database:
                 for setting in _SETTINGS:
                     connection.execute(f"PRAGMA {setting}")
                 yield connection
+        except UnicodeDecodeError as error:  # SQLite quotes the damage in its message
+            raise StoreError(sentence(english.STORE_DAMAGED, file=self._file)) from error
         except sqlite3.Error as error:
             fault = _FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, english.STORE_DAMAGED)
             raise StoreError(sentence(fault, file=self._file)) from error
@@ -130,10 +139,19 @@ def _create(file: Path) -> None:
 
     Never opens a file that is there: closing it would end this process's locks on it, and with them another thread's
     transaction (https://sqlite.org/howtocorrupt.html, 2.2).
+
+    Raises:
+        StoreError: a link, a folder or another thing is in its place, which may belong to something else.
     """
     with _creating, suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    if not stat.S_ISREG(file.lstat().st_mode):
+        raise StoreError(sentence(english.STORE_NOT_A_FILE, file=file))
     file.chmod(0o600)
+
+
+def _has_clock(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone() is not None
 
 
 def _schema(connection: sqlite3.Connection) -> int:

@@ -46,7 +46,7 @@ def read(row: Row) -> Record:
     """
     id, version, status, _, text = row
     try:
-        record = from_json(text)
+        record = from_json(str(text))
     except RecordError:
         raise StoreError(sentence(english.STORE_UNREADABLE)) from None
     if (record.id, record.version, record.status) != (id, version, status):
@@ -60,7 +60,7 @@ def listed(row: Row) -> tuple[Entry, str]:
     try:
         record = read(row)
     except StoreError as error:
-        return Entry(id, version, status, "", changed, error.args[0], ""), id
+        return Entry(id, version, status, "", changed, error.args[0], ""), searchable([str(id)])
     label = ", ".join(field.value for field in record.fields if field.key in IDENTITY and field.value)
     return Entry(id, version, status, record.created, changed, record.headline, label), searchable(_texts(record))
 
@@ -85,7 +85,7 @@ def files(rows: list[Row], blobs: tuple[bytes | None, ...], unreadable: str) -> 
         try:
             record = read(row)
         except StoreError:
-            yield f"{unreadable}-v{row[1]}.json", row[4].encode(errors="surrogateescape")
+            yield f"{unreadable}-v{row[1]}.json", str(row[4]).encode(errors="surrogateescape")
             continue
         folder = record.id
         for kind in ("json", "markdown"):

@@ -1,28 +1,31 @@
 """The store: records with all their versions, kept in one SQLite file of the user's, where the user wants that."""
 
+import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from sqlite3 import Connection
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from copilot.language import english, sentence
+from copilot.record import expiry
 from copilot.record.as_json import to_json
 from copilot.record.database import Database, RecordGone, StoreError
 from copilot.record.pictures import Pictures
-from copilot.record.record import Change, Record, timestamp
+from copilot.record.record import Change, Record
 from copilot.record.rows import Entry, Row, files, listed, read, searchable
 
 __all__ = ["FILE", "Entry", "RecordGone", "Store", "StoreError"]
 
 FILE = "records.sqlite"
 
+_log = logging.getLogger(__name__)
+
 _VERSIONS = """SELECT id, version, status, changed, record FROM versions
     WHERE id = ? AND version = ifnull(?, version) ORDER BY version DESC"""
 _NEWEST = """SELECT id, max(version), status, changed, record FROM versions
     GROUP BY id ORDER BY changed DESC, rowid DESC"""
-_EXPIRED = "SELECT id FROM versions GROUP BY id HAVING julianday(?) - julianday(max(changed)) > ?"
 _SAVE = """INSERT INTO versions (id, version, status, changed, record) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET status = excluded.status, changed = excluded.changed, record = excluded.record"""
 _SAVE_MEASURED = """INSERT INTO measured (id, signal, bands, eeg) VALUES (?, ?, ?, ?)
@@ -119,14 +122,27 @@ class Store:
         self._database.rewrite()
 
     def expire(self, days: int, now: datetime) -> int:
-        """Delete every record that was last changed more than ``days`` days before ``now``; how many there were."""
+        """Delete every record that was last changed more than ``days`` days before ``now``; how many there were.
+
+        None where the clock has jumped ahead since the last call, or at the first one (see ``expiry``).
+        """
         with self._database.transaction(write=True) as connection:
-            expired = connection.execute(_EXPIRED, (timestamp(now), days)).fetchall()
-            _delete(connection, expired)
+            resumes = expiry.watch(connection, now)
+            over = expiry.older(connection, days, now)
+            waits = now.astimezone(UTC) < resumes
+            if over and waits:
+                _log.warning("%d kept records are due, but the clock has jumped: kept until %s.", len(over), resumes)
+            expired = [] if waits else over
+            _delete(connection, [(id,) for id, _ in expired])
             free = connection.execute("PRAGMA freelist_count").fetchone()[0]
         if expired or free:  # free pages: an earlier deletion may have been killed before its end
             self._database.rewrite()
         return len(expired)
+
+    def due(self, days: int, now: datetime) -> dict[str, datetime]:
+        """When ``expire`` will delete which record, by its id, of those due within ``expiry.NOTICE_DAYS`` days."""
+        with self._database.transaction() as connection:
+            return expiry.due(connection, days, now)
 
 
 def _delete(connection: Connection, ids: list[tuple[str]]) -> None:

@@ -43,7 +43,8 @@ WORDS = {
     english.NOTE_OTHER_CODEC: "此模型训练时使用的编码方式是 {trained}，而不是 {used}。",
     english.NOTE_NO_BASELINE: "没有提供此人的其他记录；如有，判读会更准确。",
     english.WORDS_LEFT_OUT: "此语言模型只能读英文：用其他文字填写的内容记入病历，但不进入它的提示词。",
-    english.NOTE_CUT_OFF: "回答超出允许的长度，末尾被截断。",
+    english.NOTE_CUT_OFF: "回答超出允许的长度或中途中断，末尾被截断。",
+    english.NOTE_LABELS_ALIKE: "模型服务器仅凭开头字母区分下列情绪，因此它们共享同一概率：{labels}。",
     english.TRAINED_WITH_ANOTHER: "此模型训练时的{what}与本程序所用的不同；请勿依据其结果。",
     english.TRAINED_WITH_DECODER: "此模型训练时的解码器与正在使用的不同；请勿依据其结果。",
     english.FED["prompt_version"]: "提示词版本",
@@ -62,6 +63,7 @@ WORDS = {
         "模型文件 {name} 已损坏、不完整，或是此版 llama.cpp 不认识的类型；请重新复制，或换一个文件。"
     ),
     english.MODEL_MEMORY: "内存不足以容纳 {context:,} 个词元的上下文；请调低 EEG_COPILOT_CONTEXT。",
+    english.MODEL_CHANGED: "模型文件 {name} 在使用中被更改；请重新启动程序。",
     english.MODEL_CLOSED: "模型已关闭；请重新启动程序。",
     english.MODEL_FAILED: "模型处理这段文字时失败；请缩短后重试。",
     english.MODEL_TEMPLATE: "模型的对话模板无法使用（{reason}）；请换一个模型。",
@@ -82,6 +84,9 @@ WORDS = {
     english.SERVER_BROKE_OFF: "{server} 处的模型服务器中断了回答；请检查后重试。",
     english.SERVER_NO_LABELS: "服务器上的模型没有给出任何标签；请设置 EEG_COPILOT_READOUT=decoder。",
     english.SERVER_NO_PROBABILITIES: "模型服务器不给出概率；请设置 EEG_COPILOT_READOUT=decoder。",
+    english.SERVER_EMPTY: "模型服务器返回了空回答；请检查其模型，或更正 EEG_COPILOT_SERVER。",
+    english.SERVER_TOO_MUCH: "位于 {server} 的模型服务器发送的内容比回答长；请检查它，或更正 EEG_COPILOT_SERVER。",
+    english.SERVER_TOO_LONG: "位于 {server} 的模型服务器回答耗时过长；请检查它，然后重试。",
     english.SERVER_PROTOCOL: "该服务器不支持 OpenAI 的对话协议；请更正 EEG_COPILOT_SERVER。",
     # The chat
     english.HOW_SURE["clear"]: (
