@@ -1,13 +1,14 @@
 """Which of the given files is the recording, and what kind it is, told from its first bytes (see ``open_source``)."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from copilot.eeg import montage
 from copilot.eeg.recording import RecordingError
 from copilot.language import english, sentence
 
@@ -82,14 +83,47 @@ def open_source(files: Sequence[Path], sfreq: float | None, channels: Sequence[s
         return mne_formats.open_mff(_only_one(sorted(mff)))
     kinds = {path: recognise(path) for path in files}
     mains = [path for path, kind in kinds.items() if kind not in ("sidecar", "text")]
+    if len(mains) > 1 and all(kinds[path] == "FIF" for path in mains):
+        return mne_formats.open_fif_parts(mains)
     path = _only_one(mains or _tables(kinds) or _alone(files))
-    kind = kinds[path]
+    kind, bad = kinds[path], _marked_bad(files)
     if kind in ("NumPy", "MATLAB"):
-        return arrays.open_array(path, files, sfreq, channels)
-    if kind == "text":
-        return text_formats.open_text(path, files, sfreq, channels)
-    _check_transfer(path)
-    return mne_formats.open_mne(path, kind, files)
+        source = arrays.open_array(path, files, sfreq, channels)
+    elif kind == "text":
+        source = text_formats.open_text(path, files, sfreq, channels)
+    else:
+        _check_transfer(path)
+        source = mne_formats.open_mne(path, kind, files)
+    return leave_out_bad(source, bad)
+
+
+def leave_out_bad(source: Source, bad: Collection[str]) -> Source:
+    """The same without channels that somebody marked as bad, and with a note of which electrodes these are."""
+    marked = {label.strip().casefold() for label in bad}
+    kept = [row for row, label in enumerate(source.labels) if label.strip().casefold() not in marked]
+    if len(kept) == len(source.labels):
+        return source
+    names = {montage.standard_name(label) for row, label in enumerate(source.labels) if row not in kept} - {None}
+    note = (sentence(english.NOTE_MARKED_BAD, names=tuple(sorted(filter(None, names)))),) if names else ()
+    return replace(
+        source,
+        labels=[source.labels[row] for row in kept],
+        load=lambda rows, seconds: source.load([kept[row] for row in rows], seconds),
+        notes=(*source.notes, *note),
+    )
+
+
+def _marked_bad(files: Sequence[Path]) -> set[str]:
+    """The channels that a BIDS ``channels.tsv`` beside the recording marks as bad."""
+    bad = set()
+    for path in files:
+        if path.name.lower().endswith("channels.tsv"):
+            lines = [line.split("\t") for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+            if lines and {"name", "status"} <= set(lines[0]):
+                name, status = lines[0].index("name"), lines[0].index("status")
+                long = [line for line in lines[1:] if len(line) > max(name, status)]
+                bad |= {line[name] for line in long if line[status].strip().lower() == "bad"}
+    return bad
 
 
 def recognise(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Read any EEG file into a ``Recording`` (see ``read``)."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -97,7 +98,8 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
-        raise RecordingError(sentence(english.TOO_SHORT, seconds=data.shape[1] / sfreq, least=MIN_SECONDS))
+        seconds = math.floor(data.shape[1] / sfreq * 10) / 10  # 9.96 s are not 10.0 s
+        raise RecordingError(sentence(english.TOO_SHORT, seconds=seconds, least=MIN_SECONDS))
     data, gaps = units.fill_gaps(data)
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     notes = [*source.notes, *electrodes.notes, *gaps, *scaled]

@@ -384,17 +384,33 @@ HEADER_SAMPLES = "samples"
 HEADER_RECORDS = "number of records"
 HEADER_DURATION = "the duration of a record is not a time"
 HEADER_RANGE = "the range of a signal is not a number"
+HEADER_NO_RANGE = "the least and the largest value of a signal are the same, so that its scale is not known"
+HEADER_BYTES = "size of the header"
 HEADER_NO_TIME = "its records last no time"
 HEADER_CUT = "The file is cut short inside its header; get the original again."
 FILE_CUT = (
     "The file is cut short: its header promises {promised:.0f} s, and {there:.0f} s are there; get the original again."
 )
 NOTE_GAPS = "The file has gaps in time, which were closed."
+NOTE_FILE_LONGER = (
+    "The file is {more:.0f} s longer than its header says; only the {read:.0f} s that the header speaks of were read."
+)
+NOTE_NO_UNITS = "The file states no units that are known."
+NOTE_SOME_UNITS = "For {count} channels the file states no unit that is known; they were taken in that of the others."
 NOTE_NOT_CLOSED = "The recorder did not close the file, so its length was taken from what is there."
 NOTE_RATES = "Channels have different sampling rates; all were brought to {rate:g} Hz."
 NO_DATA_FILE = "The data file that the header names is missing; give .vhdr, .eeg and .vmrk together."
-DATA_FILE_SHORT = "The data file is shorter than its header says; get both files again."
+DATA_FILE_SHORT = "The data file is shorter than its header or its markers say; get all files again."
+VHDR_CHANNELS = "The header says {stated} channels and names {named}; get the .vhdr, .eeg and .vmrk files again."
+NUMBERS_OUT_OF_ORDER = (
+    "The numbers of the data file stand in another order than its header says, so channels and times would be mixed "
+    "up; export it again."
+)
 NOTE_DATA_FILE = "The header names its data file otherwise; the one given with it was used."
+FIF_PART_MISSING = "These are parts of one recording, and not all of them; give all its .fif files together."
+NOTE_PARTS = "The recording was written in {count} files, which were joined in their order."
+NOTE_ONE_PART = "This file is one part of a recording that was written in several; only it was read."
+NOTE_MARKED_BAD = "Marked as bad in the file, and left out: {names}."
 NOTE_EPOCHS = "The recording is cut into {count} epochs, which were joined."
 
 ARRAY_DAMAGED = "The array file is damaged or cut short; save plain numbers again."
