@@ -67,12 +67,15 @@ _WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 _HEAD = 4096
 
 
-def open_source(files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
+def open_source(
+    files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None, trial: int | None = None
+) -> Source:
     """Find the recording among ``files`` and open it.
 
     Args:
         files: all that was given, alone in their folder.
         sfreq: samples a second, Hz, as the person states it; channels: names, likewise.
+        trial: which trial of an array is the recording, counted from 1.
 
     Raises:
         RecordingError: none or several recordings, or none of a kind that is read.
@@ -87,8 +90,10 @@ def open_source(files: Sequence[Path], sfreq: float | None, channels: Sequence[s
         return mne_formats.open_fif_parts(mains)
     path = _only_one(mains or _tables(kinds) or _alone(files))
     kind, bad = kinds[path], _marked_bad(files)
+    if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
+        raise RecordingError(sentence(english.NO_SUCH_TRIAL, count=1))
     if kind in ("NumPy", "MATLAB"):
-        source = arrays.open_array(path, files, sfreq, channels)
+        source = arrays.open_array(path, files, sfreq, channels, trial)
     elif kind == "text":
         source = text_formats.open_text(path, files, sfreq, channels)
     else:

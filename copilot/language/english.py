@@ -413,6 +413,28 @@ NOTE_ONE_PART = "This file is one part of a recording that was written in severa
 NOTE_MARKED_BAD = "Marked as bad in the file, and left out: {names}."
 NOTE_EPOCHS = "The recording is cut into {count} epochs, which were joined."
 
+WHICH_TRIAL = (
+    "The file holds {count} trials or recordings, which do not make one reading; say which one is meant by its number, "
+    "from 1 to {count}, as the trial."
+)
+NO_SUCH_TRIAL = "The file holds {count} trials or recordings; give the number of one of them, from 1, or none."
+NOTE_TRIAL = "Trial {trial} of {count} was read."
+NOTE_LAYOUT = "Told by its variables, the file is from {name}: its {rate:g} Hz and its order of channels were used."
+SEVERAL_RATES = "The file states several sampling rates ({rates} Hz); save it with the one that is true."
+SIDECAR_NAMES = "The file and the .json beside it name different channels; correct one of them."
+RATES_DIFFER = (
+    "The file states {stated:g} samples a second, and {given:g} were given; leave the rate out, or correct the file."
+)
+NAMES_DIFFER = (
+    "Electrode {number} is {stated} in the file and {given} in the names given; leave the names out, or correct the "
+    "file."
+)
+NAMES_COUNT = (
+    "The file names {stated} electrodes, and {given} names were given; leave the names out, or correct the file."
+)
+ARRAY_AXES = (
+    "An array of {shape} has more axes than channels, samples and trials; save one recording as channels and samples."
+)
 ARRAY_DAMAGED = "The array file is damaged or cut short; save plain numbers again."
 ARRAY_OBJECTS = (
     "The array file holds Python objects, which are never opened, or is damaged or cut short; save plain numbers again."
