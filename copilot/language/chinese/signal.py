@@ -29,6 +29,7 @@ WORDS = {
     english.FILE_HDF5: "一个 HDF5 文件，须先另存为 EDF，或用 MATLAB 的 save -v7 保存",
     english.FILE_MATLAB_73: "一个 MATLAB 7.3 文件，须先用 MATLAB 的 save -v7 保存",
     english.FILE_RIFF: "一个音频、视频或 ANT eego 文件，须先导出为 EDF",
+    english.FILE_FOREIGN: "一个 {maker} 的文件，须先导出为 EDF 或 BrainVision",
     english.FILE_UNKNOWN: "不能读取这种文件。{kinds}",
     english.FILE_WEB_PAGE: "这是网页或 XML，不是记录；请下载记录文件本身。",
     english.FILE_PICKLE: "Python pickle 可能运行代码，因此从不打开；请用 np.savez 将数组保存为 .npz。",
