@@ -486,6 +486,10 @@ FEW_ELECTRODES = "only {count} EEG channels"
 LEFT_OUT_ASIDE = " (left out, because they are not single scalp electrodes: {kinds})"
 NOTE_LEFT_OUT = "Left out, because they are not single scalp electrodes: {kinds}."
 NOTE_CAP = "Channels are numbered as on {cap}; its usual places are assumed."
+CAP_UNKNOWN = (
+    "The electrodes are numbered as on a cap, and too many are missing to know which one; call them by their names in "
+    "the 10-20 system."
+)
 CAP_BIOSEMI = "a BioSemi cap of {count}"
 CAP_EGI = "an EGI HydroCel net of {count}"
 NOTE_REFERENCE = "All channels were recorded against {name}, which is taken as their common reference."

@@ -124,6 +124,7 @@ WORDS = {
     english.LEFT_OUT_ASIDE: "（已略去，因其不是单个头皮电极：{kinds}）",
     english.NOTE_LEFT_OUT: "已略去，因其不是单个头皮电极：{kinds}。",
     english.NOTE_CAP: "通道编号与{cap}相同；按其通常位置处理。",
+    english.CAP_UNKNOWN: "电极按帽子编号，但缺失过多，无法判断是哪种帽子；请用 10-20 系统的名称命名。",
     english.CAP_BIOSEMI: " {count} 导 BioSemi 电极帽",
     english.CAP_EGI: " {count} 导 EGI HydroCel 电极网",
     english.NOTE_REFERENCE: "所有通道均以 {name} 为参考记录，将其视为共同参考。",
