@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from copilot.eeg.recording import RecordingError
 from copilot.language import english, sentence
 
 STANDARD = "colin27_1005"
@@ -38,6 +39,14 @@ _ANCHORS = {
 """The electrode that each net's maker gives for each place of ``_TEN_TWENTY`` (for EGI: Luu & Ferree 2005)."""
 
 
+MOST_OF = 0.75
+"""With a smaller share of a cap's electrodes it could as well be another cap."""
+
+_FEWEST = 8
+_TEN_TEN_LIKE = re.compile(r"A[12]|C[1-6]|F(?:[1-9]|10)")
+"""Names of the 10-10 system that are one letter of BioSemi's and a number, too."""
+
+
 @dataclass(frozen=True)
 class Cap:
     """A cap's name for people, and what its electrodes (labels in capitals) are called in the 10-10 system."""
@@ -47,20 +56,51 @@ class Cap:
 
 
 def recognise(labels: Sequence[str]) -> Cap | None:
-    """The cap whose numbered electrodes are all there, or None. BioSemi's ``A1`` is the first electrode, not an ear."""
-    present = set(labels)
-    blocks = {label for label in present if re.fullmatch(r"[A-D]\d{1,2}", label)}
-    for count, letters in ((128, "ABCD"), (64, "AB"), (32, "A"), (16, "A")):
-        numbered = [f"{letter}{i}" for letter in letters for i in range(1, min(count, 32) + 1)]
-        if blocks == set(numbered):
-            return Cap(sentence(english.CAP_BIOSEMI, count=count), _biosemi(count, numbered))
-    numbers = {int(label[1:]) for label in present if re.fullmatch(r"E\d{1,3}", label)}
-    for count in (256, 128, 64, 32):
-        if numbers.issuperset(range(1, count + 1)) and max(numbers) <= count + 1:
-            reference = {"CZ": "Cz", "VREF": "Cz", f"E{count + 1}": "Cz"}
-            net = f"GSN-HydroCel-{count}" + ("_1.0" if count == 64 else "")
-            return Cap(sentence(english.CAP_EGI, count=count), {**_nearest(net), **reference})
-    return None
+    """The cap whose numbered electrodes are there, or None. BioSemi's ``A1`` is the first electrode, not an ear.
+
+    Some electrodes may have been taken out. Numbers and letters that the 10-20 system does not have (``A7``, ``C20``,
+    ``E5``) show that a cap is meant: then ``C3`` and ``F4`` are its numbers too, and not the places of that name.
+
+    Raises:
+        RecordingError: so many are missing that it cannot be known which cap it is.
+    """
+    return _biosemi_cap(labels) or _egi_net(labels)
+
+
+def _biosemi_cap(labels: Sequence[str]) -> Cap | None:
+    numbered = {label: found for label in labels if (found := re.fullmatch(r"([A-H])0*([1-9]\d?)", label))}
+    own = {f"{found[1]}{int(found[2])}": label for label, found in numbered.items() if int(found[2]) <= 32}
+    beyond = [name for name in own if not _TEN_TEN_LIKE.fullmatch(name)]
+    letters = {name[0] for name in own}
+    if len(beyond) < _FEWEST or letters == {"E"} or len(beyond) < len(labels) / 4:
+        return None
+    last = max(name[0] for name in beyond)
+    if last == "A":
+        count = 16 if max(int(name[1:]) for name in own if name[0] == "A") <= 16 else 32
+    else:
+        count = {"B": 64, "C": 128, "D": 128, "E": 160}.get(last, 256)
+    electrodes = [f"{letter}{i}" for letter in "ABCDEFGH" for i in range(1, 33)][:count]
+    present = own.keys() & set(electrodes)
+    if len(present) < MOST_OF * count or own.keys() - present:
+        raise RecordingError(sentence(english.CAP_UNKNOWN))
+    names = _biosemi(count)
+    return Cap(
+        sentence(english.CAP_BIOSEMI, count=count), {own[name]: names[name] for name in present if name in names}
+    )
+
+
+def _egi_net(labels: Sequence[str]) -> Cap | None:
+    numbered = {label: int(found[1]) for label in labels if (found := re.fullmatch(r"E0*([1-9]\d{0,2})", label))}
+    if len(numbered) < max(_FEWEST, len(labels) / 2):
+        return None
+    count = next((count for count in (32, 64, 128, 256) if max(numbered.values()) <= count + 1), None)
+    if count is None or len(numbered) < MOST_OF * count:
+        raise RecordingError(sentence(english.CAP_UNKNOWN))
+    net = _nearest(f"GSN-HydroCel-{count}" + ("_1.0" if count == 64 else ""))
+    reference = {f"E{count + 1}": "Cz"}
+    names = {label: (reference | dict(net)).get(f"E{number}") for label, number in numbered.items()}
+    known = {label: name for label, name in names.items() if name}
+    return Cap(sentence(english.CAP_EGI, count=count), {**known, "CZ": "Cz", "VREF": "Cz"})
 
 
 @cache
@@ -74,10 +114,29 @@ def directions(montage: str) -> dict[str, npt.NDArray[np.float64]]:
     return {name: (place - middle) / np.linalg.norm(place - middle) for name, place in places.items()}
 
 
-def _biosemi(count: int, numbered: Sequence[str]) -> Mapping[str, str]:
+@cache
+def _biosemi(count: int) -> Mapping[str, str]:
     if count == 128:
         return _nearest("biosemi128")
-    return dict(zip(numbered, directions(f"biosemi{count}"), strict=True))
+    if count < 128:
+        places = directions(f"biosemi{count}")
+        numbered = [f"{letter}{i}" for letter in "AB" for i in range(1, 33)]
+        return dict(zip(numbered, places, strict=False))
+    return _nearest_on_sphere(f"biosemi{count}")
+
+
+def _nearest_on_sphere(montage: str) -> Mapping[str, str]:
+    """Each place of BioSemi's 10-20 cap by the nearest electrode of a larger one; both are drawn on one sphere."""
+    cap, places = directions(montage), directions("biosemi64")
+    labels, free = list(cap), [name for name in TEN_TEN if name in places]
+    cosines = np.array([places[name] for name in free]) @ np.array([cap[label] for label in labels]).T
+    angles = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+    named: dict[str, str] = {}
+    for flat in np.argsort(angles, axis=None, kind="stable"):
+        place, label = divmod(int(flat), len(labels))
+        if angles[place, label] <= NEAR_DEGREES and labels[label] not in named and free[place] not in named.values():
+            named[labels[label]] = free[place]
+    return named
 
 
 @cache

@@ -9,6 +9,8 @@ from pathlib import Path
 BIDS_SUFFIXES = (".edf", ".bdf", ".vhdr", ".set")
 SUFFIXES = (*BIDS_SUFFIXES, ".gdf", ".fif", ".cnt", ".mff", ".raw", ".csv", ".txt", ".npy", ".npz", ".mat", ".zip")
 _COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
+_LATER_PART = re.compile(r"(?i)(?P<first>.+)-\d{1,3}\.fif|(?P<before>.+_split-)(?!0*1_)\d+(?P<after>_.+\.fif)")
+"""How the second part of a recording in FIF and those after it are named: by Neuromag and MNE, and in BIDS."""
 _NOTES = re.compile(r"channels|events|electrodes|participants|notes|readme|licen[cs]e", re.IGNORECASE)
 
 
@@ -30,9 +32,27 @@ def bids_recordings(folder: Path) -> list[Path]:
 
 
 def with_companions(path: Path) -> tuple[Path, ...]:
-    """A recording and the files of the same name that its header speaks of (BrainVision, EEGLAB)."""
-    companions = _COMPANIONS.get(path.suffix.lower(), ())
-    return (path, *(p for p in map(path.with_suffix, companions) if p.is_file()))
+    """A recording and the files that belong to it by their names.
+
+    These are what its header speaks of (BrainVision, EEGLAB), further parts (FIF) and BIDS's table of channels.
+    """
+    companions = [path.with_suffix(suffix) for suffix in _COMPANIONS.get(path.suffix.lower(), ())]
+    if path.stem.endswith("_eeg"):
+        companions.append(path.with_name(path.stem.removesuffix("_eeg") + "_channels.tsv"))
+    if path.suffix.lower() == ".fif":
+        companions += sorted(p for p in path.parent.glob("*.fif") if p != path and _first_part(p) == path)
+    return (path, *(p for p in companions if p.is_file()))
+
+
+def _first_part(path: Path) -> Path | None:
+    """The file that begins the recording of which this is a later part by its name, and which is there; or None."""
+    found = _LATER_PART.fullmatch(path.name)
+    if not found:
+        return None
+    names = (
+        [f"{found['first']}.fif"] if found["first"] else [f"{found['before']}{n}{found['after']}" for n in ("01", "1")]
+    )
+    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 
 def _anywhere(folder: Path, leave_out: set[Path]) -> Iterator[Path]:
@@ -47,6 +67,8 @@ def _anywhere(folder: Path, leave_out: set[Path]) -> Iterator[Path]:
 
 
 def _named(path: Path) -> bool:
-    """Whether it is named like a recording, and if it is text, not like notes beside one."""
+    """Whether it is named like a recording, not like a later part of one, nor, if it is text, like notes beside one."""
     suffix = path.suffix.lower()
+    if suffix == ".fif" and _first_part(path):
+        return False
     return suffix in SUFFIXES and not (suffix in (".csv", ".txt") and _NOTES.search(path.stem))

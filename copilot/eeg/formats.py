@@ -1,13 +1,15 @@
 """Which of the given files is the recording, and what kind it is, told from its first bytes (see ``open_source``)."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import struct
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from copilot.eeg import foreign, montage
 from copilot.eeg.recording import RecordingError
 from copilot.language import english, sentence
 
@@ -62,16 +64,24 @@ _NAMED = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "C
     ".vhdr": "BrainVision",
 }
 _PICKLES = {".pkl", ".pickle", ".joblib", ".p"}
+_PICKLE = re.compile(
+    rb"\x80[\x02-\x05][\x8a-\x95\x63\x7d\x5d\x28\x58\x00}\]]"  # protocols 2 to 5
+    rb"|[(}\]](?:[dlt]p?\d*\n|q\x00)"  # 0 and 1: a dict, a list or a tuple
+    rb"|c(?:numpy|copy_reg|__builtin__|builtins|pandas|_codecs|collections|torch|mne)[\w.]*\n"
+)
 _WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 _HEAD = 4096
 
 
-def open_source(files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
+def open_source(
+    files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None, trial: int | None = None
+) -> Source:
     """Find the recording among ``files`` and open it.
 
     Args:
         files: all that was given, alone in their folder.
         sfreq: samples a second, Hz, as the person states it; channels: names, likewise.
+        trial: which trial of an array is the recording, counted from 1.
 
     Raises:
         RecordingError: none or several recordings, or none of a kind that is read.
@@ -82,14 +92,51 @@ def open_source(files: Sequence[Path], sfreq: float | None, channels: Sequence[s
         return mne_formats.open_mff(_only_one(sorted(mff)))
     kinds = {path: recognise(path) for path in files}
     mains = [path for path, kind in kinds.items() if kind not in ("sidecar", "text")]
+    if len(mains) > 1 and all(kinds[path] == "FIF" for path in mains):
+        return mne_formats.open_fif_parts(mains)
+    if not mains:
+        _check_makers(files)
     path = _only_one(mains or _tables(kinds) or _alone(files))
-    kind = kinds[path]
+    kind, bad = kinds[path], _marked_bad(files)
+    if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
+        raise RecordingError(sentence(english.NO_SUCH_TRIAL, count=1))
     if kind in ("NumPy", "MATLAB"):
-        return arrays.open_array(path, files, sfreq, channels)
-    if kind == "text":
-        return text_formats.open_text(path, files, sfreq, channels)
-    _check_transfer(path)
-    return mne_formats.open_mne(path, kind, files)
+        source = arrays.open_array(path, files, sfreq, channels, trial)
+    elif kind == "text":
+        source = text_formats.open_text(path, files, sfreq, channels)
+    else:
+        _check_transfer(path)
+        source = mne_formats.open_mne(path, kind, files)
+    return leave_out_bad(source, bad)
+
+
+def leave_out_bad(source: Source, bad: Collection[str]) -> Source:
+    """The same without channels that somebody marked as bad, and with a note of which electrodes these are."""
+    marked = {label.strip().casefold() for label in bad}
+    kept = [row for row, label in enumerate(source.labels) if label.strip().casefold() not in marked]
+    if len(kept) == len(source.labels):
+        return source
+    names = {montage.standard_name(label) for row, label in enumerate(source.labels) if row not in kept} - {None}
+    note = (sentence(english.NOTE_MARKED_BAD, names=tuple(sorted(filter(None, names)))),) if names else ()
+    return replace(
+        source,
+        labels=[source.labels[row] for row in kept],
+        load=lambda rows, seconds: source.load([kept[row] for row in rows], seconds),
+        notes=(*source.notes, *note),
+    )
+
+
+def _marked_bad(files: Sequence[Path]) -> set[str]:
+    """The channels that a BIDS ``channels.tsv`` beside the recording marks as bad."""
+    bad = set()
+    for path in files:
+        if path.name.lower().endswith("channels.tsv"):
+            lines = [line.split("\t") for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+            if lines and {"name", "status"} <= set(lines[0]):
+                name, status = lines[0].index("name"), lines[0].index("status")
+                long = [line for line in lines[1:] if len(line) > max(name, status)]
+                bad |= {line[name] for line in long if line[status].strip().lower() == "bad"}
+    return bad
 
 
 def recognise(path: Path) -> str:
@@ -101,16 +148,29 @@ def recognise(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     suffix = path.suffix.lower()
+    if suffix in _PICKLES or _PICKLE.match(head):
+        raise RecordingError(sentence(english.FILE_PICKLE))
+    if maker := foreign.by_start(head, suffix):
+        raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
     if suffix in _SIDECARS:
         return "sidecar"
     for start, what in _NOT_READ.items():
         if head.startswith(start):
-            raise RecordingError(sentence(english.FILE_NOT_READ, what=what, kinds=english.FILE_KINDS))
+            raise _not_read(what)
     if _WEB_PAGE.match(head):
         raise RecordingError(sentence(english.FILE_WEB_PAGE))
-    if suffix in _PICKLES or re.match(rb"\x80[\x02-\x05][\x8a-\x95\x63\x7d\x5d\x28\x58\x00}\]]", head):
-        raise RecordingError(sentence(english.FILE_PICKLE))
     return _kind(head, suffix)
+
+
+def _not_read(what: str) -> RecordingError:
+    return RecordingError(sentence(english.FILE_NOT_READ, what=what, kinds=english.FILE_KINDS))
+
+
+def _check_makers(files: Sequence[Path]) -> None:
+    """Name the maker of what would otherwise be taken for a table, or for a part of another recording."""
+    for path in files:
+        if maker := foreign.by_suffix(path.suffix.lower()):
+            raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
 
 
 def _kind(head: bytes, suffix: str) -> str:
@@ -121,13 +181,30 @@ def _kind(head: bytes, suffix: str) -> str:
         return "EDF"
     if re.match(rb"(\xef\xbb\xbf)?Brain ?Vision( Core| V-Amp)? Data( Exchange)? Header File", head):
         return "BrainVision"
+    if suffix == ".mat" and _is_matlab_4(head):
+        return "MATLAB"
     if suffix == ".raw" and re.match(rb"\x00\x00\x00[\x02-\x07]", head):
         return "EGI"
     if suffix in _NAMED:
         raise RecordingError(sentence(english.FILE_OTHER_THAN_NAMED, suffix=suffix, kind=_NAMED[suffix]))
     if not any(byte < 32 and byte not in b"\t\r\n" for byte in head):
         return "text"
+    if maker := foreign.by_suffix(suffix):
+        raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
     raise RecordingError(sentence(english.FILE_UNKNOWN, kinds=english.FILE_KINDS))
+
+
+def _is_matlab_4(head: bytes) -> bool:
+    """Whether it begins as the first matrix of a MATLAB 4 file: type, rows, columns, imaginary, length of its name."""
+    if len(head) < 20:
+        return False
+    for order in "<>":
+        kind, rows, columns, imaginary, name = struct.unpack(f"{order}5i", head[:20])
+        machine, rest = divmod(kind, 1000)
+        numbers = machine == (order == ">") and rest // 100 == 0 and rest // 10 < 6 and rest % 10 < 3
+        if numbers and rows >= 0 and columns >= 0 and imaginary in (0, 1) and 1 < name <= 64:
+            return head[20 : 20 + name][-1:] == b"\0"
+    return False
 
 
 def _tables(kinds: dict[Path, str]) -> list[Path]:
@@ -140,8 +217,6 @@ def _tables(kinds: dict[Path, str]) -> list[Path]:
 def _alone(files: Sequence[Path]) -> list[Path]:
     """Say which file is missing beside the sidecars that were given."""
     suffixes = {path.suffix.lower() for path in files}
-    if any(path.read_bytes()[:1] == b"\x80" and path.suffix.lower() == ".dat" for path in files):
-        raise RecordingError(sentence(english.FILE_PICKLE))
     if ".fdt" in suffixes:
         raise RecordingError(sentence(english.NO_SET))
     if suffixes & {".eeg", ".dat", ".vmrk"}:

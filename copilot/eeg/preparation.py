@@ -113,17 +113,19 @@ def prepare(
     *,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
+    trial: int | None = None,
     max_mb: int = 200,
     max_minutes: int = 30,
     timeout_s: float = 180,
-    memory_mb: int = 4096,
+    memory_mb: int = 2048,
 ) -> Iterator[Progress | Prepared]:
     """Read and clean one recording; the last event is ``Prepared``. Closing the generator ends the work at once.
 
     Args:
-        paths: as ``recording.read`` takes them; so are ``sfreq``, ``channels``, ``max_mb`` and ``max_minutes``.
+        paths: as ``recording.read`` takes them; so are the options up to ``max_minutes``.
         sfreq: samples a second, Hz.
         channels: names in order.
+        trial: which trial of an array, counted from 1.
         max_mb: the largest recording accepted.
         max_minutes: the longest stretch that is read.
         timeout_s: wall-clock limit for both stages.
@@ -132,7 +134,8 @@ def prepare(
     Raises:
         RecordingError: the recording cannot be used, or not within the limits.
     """
-    options: dict[str, object] = {"sfreq": sfreq, "channels": channels, "max_mb": max_mb, "max_minutes": max_minutes}
+    options: dict[str, object] = {"sfreq": sfreq, "channels": channels, "trial": trial}
+    options |= {"max_mb": max_mb, "max_minutes": max_minutes}
     deadline = time.monotonic() + timeout_s
     with tempfile.TemporaryDirectory(prefix="eeg-copilot-", ignore_cleanup_errors=True) as folder:
         worker = _take()

@@ -1,5 +1,6 @@
 """Read any EEG file into a ``Recording`` (see ``read``)."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -53,6 +54,7 @@ def read(
     *,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
+    trial: int | None = None,
     max_mb: int = 200,
     max_minutes: int = 30,
 ) -> Recording:
@@ -66,6 +68,7 @@ def read(
         paths: one file, the files of one recording together, or one .zip of these.
         sfreq: samples a second, Hz, for tables and arrays that do not state it.
         channels: names in order, for tables and arrays that do not state them.
+        trial: which trial is the recording, for arrays that hold several, counted from 1.
         max_mb: the largest recording accepted, all its files together, unpacked.
         max_minutes: the longest stretch that is read, from the start.
 
@@ -79,7 +82,10 @@ def read(
         warnings.simplefilter("ignore")  # readers warn about headers in words for programmers
         try:
             with staging.staged(paths, max_mb) as files:
-                return _recording(formats.open_source(files, sfreq, channels), max_minutes)
+                source = formats.open_source(files, sfreq, channels, trial)
+                recording = _recording(source, max_minutes)
+                _check_against_file(recording, sfreq, channels)
+                return recording
         except RecordingError:
             raise
         except MemoryError as error:
@@ -97,7 +103,8 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
-        raise RecordingError(sentence(english.TOO_SHORT, seconds=data.shape[1] / sfreq, least=MIN_SECONDS))
+        seconds = math.floor(data.shape[1] / sfreq * 10) / 10  # 9.96 s are not 10.0 s
+        raise RecordingError(sentence(english.TOO_SHORT, seconds=seconds, least=MIN_SECONDS))
     data, gaps = units.fill_gaps(data)
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     notes = [*source.notes, *electrodes.notes, *gaps, *scaled]
@@ -106,6 +113,22 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
     return Recording(
         np.ascontiguousarray(data, dtype=np.float32), float(sfreq), electrodes.names, source.kind, tuple(notes)
     )
+
+
+def _check_against_file(recording: Recording, sfreq: float | None, channels: Sequence[str] | None) -> None:
+    """Refuse what the person stated where the file states something else: one of them is wrong."""
+    from copilot.eeg import montage
+
+    if sfreq is not None and abs(recording.sfreq - sfreq) > 0.01 * sfreq:
+        raise RecordingError(sentence(english.RATES_DIFFER, stated=recording.sfreq, given=sfreq))
+    given = montage.find_electrodes(channels or ()).names
+    if not given or given == recording.channels:
+        return
+    if len(given) != len(recording.channels):
+        raise RecordingError(sentence(english.NAMES_COUNT, stated=len(recording.channels), given=len(given)))
+    place = next(i for i, names in enumerate(zip(recording.channels, given, strict=True)) if names[0] != names[1])
+    names = {"stated": recording.channels[place], "given": given[place]}
+    raise RecordingError(sentence(english.NAMES_DIFFER, number=place + 1, **names))
 
 
 def _check_rate(sfreq: float | None) -> None:

@@ -363,6 +363,7 @@ FILE_XDF = "an XDF stream file, which has to be exported as EDF first"
 FILE_HDF5 = "an HDF5 file, which has to be saved as EDF or with MATLAB's save -v7 first"
 FILE_MATLAB_73 = "a MATLAB 7.3 file, which has to be saved with MATLAB's save -v7 first"
 FILE_RIFF = "a sound, film or ANT eego file, which has to be exported as EDF first"
+FILE_FOREIGN = "a file of {maker}, which has to be exported as EDF or BrainVision first"
 FILE_UNKNOWN = "This kind of file is not read. {kinds}"
 FILE_WEB_PAGE = "This is a web page or XML, not a recording; download the recording itself."
 FILE_PICKLE = "Python pickles can run code and are never opened; save the array as .npz with np.savez."
@@ -400,19 +401,57 @@ HEADER_SAMPLES = "samples"
 HEADER_RECORDS = "number of records"
 HEADER_DURATION = "the duration of a record is not a time"
 HEADER_RANGE = "the range of a signal is not a number"
+HEADER_NO_RANGE = "the least and the largest value of a signal are the same, so that its scale is not known"
+HEADER_BYTES = "size of the header"
 HEADER_NO_TIME = "its records last no time"
 HEADER_CUT = "The file is cut short inside its header; get the original again."
 FILE_CUT = (
     "The file is cut short: its header promises {promised:.0f} s, and {there:.0f} s are there; get the original again."
 )
 NOTE_GAPS = "The file has gaps in time, which were closed."
+NOTE_FILE_LONGER = (
+    "The file is {more:.0f} s longer than its header says; only the {read:.0f} s that the header speaks of were read."
+)
+NOTE_NO_UNITS = "The file states no units that are known."
+NOTE_SOME_UNITS = "For {count} channels the file states no unit that is known; they were taken in that of the others."
 NOTE_NOT_CLOSED = "The recorder did not close the file, so its length was taken from what is there."
 NOTE_RATES = "Channels have different sampling rates; all were brought to {rate:g} Hz."
 NO_DATA_FILE = "The data file that the header names is missing; give .vhdr, .eeg and .vmrk together."
-DATA_FILE_SHORT = "The data file is shorter than its header says; get both files again."
+DATA_FILE_SHORT = "The data file is shorter than its header or its markers say; get all files again."
+VHDR_CHANNELS = "The header says {stated} channels and names {named}; get the .vhdr, .eeg and .vmrk files again."
+NUMBERS_OUT_OF_ORDER = (
+    "The numbers of the data file stand in another order than its header says, so channels and times would be mixed "
+    "up; export it again."
+)
 NOTE_DATA_FILE = "The header names its data file otherwise; the one given with it was used."
+FIF_PART_MISSING = "These are parts of one recording, and not all of them; give all its .fif files together."
+NOTE_PARTS = "The recording was written in {count} files, which were joined in their order."
+NOTE_ONE_PART = "This file is one part of a recording that was written in several; only it was read."
+NOTE_MARKED_BAD = "Marked as bad in the file, and left out: {names}."
 NOTE_EPOCHS = "The recording is cut into {count} epochs, which were joined."
 
+WHICH_TRIAL = (
+    "The file holds {count} trials or recordings, which do not make one reading; say which one is meant by its number, "
+    "from 1 to {count}, as the trial."
+)
+NO_SUCH_TRIAL = "The file holds {count} trials or recordings; give the number of one of them, from 1, or none."
+NOTE_TRIAL = "Trial {trial} of {count} was read."
+NOTE_LAYOUT = "Told by its variables, the file is from {name}: its {rate:g} Hz and its order of channels were used."
+SEVERAL_RATES = "The file states several sampling rates ({rates} Hz); save it with the one that is true."
+SIDECAR_NAMES = "The file and the .json beside it name different channels; correct one of them."
+RATES_DIFFER = (
+    "The file states {stated:g} samples a second, and {given:g} were given; leave the rate out, or correct the file."
+)
+NAMES_DIFFER = (
+    "Electrode {number} is {stated} in the file and {given} in the names given; leave the names out, or correct the "
+    "file."
+)
+NAMES_COUNT = (
+    "The file names {stated} electrodes, and {given} names were given; leave the names out, or correct the file."
+)
+ARRAY_AXES = (
+    "An array of {shape} has more axes than channels, samples and trials; save one recording as channels and samples."
+)
 ARRAY_DAMAGED = "The array file is damaged or cut short; save plain numbers again."
 ARRAY_OBJECTS = (
     "The array file holds Python objects, which are never opened, or is damaged or cut short; save plain numbers again."
@@ -463,6 +502,10 @@ FEW_ELECTRODES = "only {count} EEG channels"
 LEFT_OUT_ASIDE = " (left out, because they are not single scalp electrodes: {kinds})"
 NOTE_LEFT_OUT = "Left out, because they are not single scalp electrodes: {kinds}."
 NOTE_CAP = "Channels are numbered as on {cap}; its usual places are assumed."
+CAP_UNKNOWN = (
+    "The electrodes are numbered as on a cap, and too many are missing to know which one; call them by their names in "
+    "the 10-20 system."
+)
 CAP_BIOSEMI = "a BioSemi cap of {count}"
 CAP_EGI = "an EGI HydroCel net of {count}"
 NOTE_REFERENCE = "All channels were recorded against {name}, which is taken as their common reference."
