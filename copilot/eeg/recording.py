@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copilot.language import english, sentence
+from copilot.language import Verbatim, english, sentence
 
 MIN_SECONDS = 10
 MIN_CHANNELS = 4
@@ -98,14 +98,18 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
         raise RecordingError(sentence(english.TOO_SHORT, seconds=data.shape[1] / sfreq, least=MIN_SECONDS))
-    data, gaps = units.fill_gaps(data)
+    there = units.recorded(data)
+    names = tuple(name for name, some in zip(electrodes.names, there, strict=True) if some)
+    if len(names) < MIN_CHANNELS:
+        raise RecordingError(_too_few(len(names), electrodes.left_out))
+    nothing = tuple(Verbatim(name) for name in electrodes.names if name not in names)
+    data, gaps = units.fill_gaps(data[there])
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
-    notes = [*source.notes, *electrodes.notes, *gaps, *scaled]
+    left_out = [sentence(english.NOTE_NO_VALUES, names=nothing)] if nothing else []
+    notes = [*source.notes, *electrodes.notes, *left_out, *gaps, *scaled]
     if seconds > max_minutes * 60 + 1:
         notes.append(sentence(english.NOTE_MINUTES, most=max_minutes, minutes=seconds / 60))
-    return Recording(
-        np.ascontiguousarray(data, dtype=np.float32), float(sfreq), electrodes.names, source.kind, tuple(notes)
-    )
+    return Recording(np.ascontiguousarray(data, dtype=np.float32), float(sfreq), names, source.kind, tuple(notes))
 
 
 def _check_rate(sfreq: float | None) -> None:
