@@ -151,16 +151,19 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
         report(0.4, english.CLEANING_ARTEFACTS)
         cleaned, removed, components = _without_artefacts(data, recording.channels, found)
     report(0.95, english.CLEANING_LOUD)
-    empty = _empty(cleaned.data) & _kept(found)
+    empty = _empty(cleaned.data)
     usable = _usable(cleaned.data, found, empty)
     _require_seconds(int(usable.sum()), cleaned.data)
     doubts, remarks, joined = _doubts(recording, data, cleaned, found, usable, removed, components)
-    if count := int(empty.sum() + (found.lost.mean(axis=0) >= faults.COMMON_SHARE).sum() - found.repeated.sum()):
-        remarks.append(sentence(english.SECONDS_EMPTY, count=count))
+    empty |= found.common & ~found.repeated
+    if empty.any():
+        remarks.append(sentence(english.SECONDS_EMPTY, count=int(empty.sum())))
     if found.repeated.any():
         remarks.append(sentence(english.SECONDS_REPEATED, count=int(found.repeated.sum())))
     report(1.0, english.CLEANING_DONE)
-    quality = _report(recording, cleaned, found, line_hz, line_ratio, usable, removed, joined, doubts, remarks)
+    quality = _report(
+        recording, cleaned, found, line_hz, line_ratio, usable, removed, joined, doubts, remarks, _inside(empty)
+    )
     return replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences), quality
 
 
@@ -170,7 +173,9 @@ def _require_seconds(seconds: int, data: npt.NDArray[np.float32] | None = None) 
         return
     counts = {"seconds": seconds, "least": MIN_CLEAN_SECONDS}
     amplitude = 0.0 if data is None else float(np.median(_amplitude(data)))
-    if amplitude > USUAL_UV[1] / 2:
+    if data is not None and amplitude > USUAL_UV[1] / 2:
+        if line := plausibility.find_line(*plausibility.density(data, SFREQ)):
+            raise RecordingError(sentence(english.TOO_FEW_SECONDS_HUM, hertz=line, **counts))
         raise RecordingError(sentence(english.TOO_FEW_SECONDS_LOUD, amplitude=amplitude, **counts))
     raise RecordingError(sentence(english.TOO_FEW_SECONDS, **counts))
 
@@ -249,6 +254,12 @@ def _empty(data: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return empty
 
 
+def _inside(seconds: npt.NDArray[np.bool_]) -> bool:
+    """Whether some of these seconds lie inside the recording: not at its start or end only."""
+    others = np.flatnonzero(~seconds)
+    return bool(others.size) and bool(seconds[others[0] : others[-1]].any())
+
+
 def _usable(data: npt.NDArray[np.float32], found: faults.Faults, empty: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Seconds of a cleaned signal in which few channels are loud, empty, flat or clipped; shape (seconds,)."""
     kept = _kept(found) & ~empty
@@ -291,6 +302,7 @@ def _report(
     joined: npt.NDArray[np.bool_],
     doubts: Sequence[str],
     remarks: Sequence[str],
+    interrupted: bool,
 ) -> Quality:
     """What was found and done; ``doubts`` are why not to trust it, ``joined`` the channels equal to another one."""
     amplitudes = dict(zip(cleaned.channels, _amplitude(cleaned.data), strict=True))
@@ -307,24 +319,25 @@ def _report(
         for i, name in enumerate(recording.channels)
     )
     quality = Quality(channels, line_hz, line_ratio, usable, removed, "", ())
-    trust = _trust(quality, doubts, remarks)
+    interfered = any(getattr(said, "template", "") == english.INTERFERENCE_SHARED for said in remarks)
+    trust = "poor" if doubts else _trust(quality)
+    if trust == "good" and (interfered or interrupted):
+        trust = "fair"
     told = (*_told(quality), *remarks, *doubts, sentence(english.TRUST_MEANS[trust]))
     return replace(quality, trust=trust, sentences=told)
 
 
-def _trust(quality: Quality, doubts: Sequence[str], remarks: Sequence[str]) -> str:
-    """How far to trust the result.
+def _trust(quality: Quality) -> str:
+    """How far to trust the result, by its electrodes and seconds.
 
-    ``poor`` if there is a doubt whether it is EEG, more than 20 % of the electrodes were bad or less than half of the
-    seconds are usable. ``good`` if at most 10 % were bad, at least 80 % of the seconds are usable, eye artefacts could
-    be looked for and nothing interfered. ``fair`` between.
+    ``poor`` if more than 20 % of the electrodes were bad or less than half of the seconds are usable. ``good`` if at
+    most 10 % were bad, at least 80 % of the seconds are usable and eye artefacts could be looked for. ``fair`` between.
     """
     bad = np.mean([c.flat or c.railed or c.noisy or c.joined for c in quality.channels])
-    if doubts or bad > BAD_SHARE[1] or quality.clean_share < 0.5:
+    if bad > BAD_SHARE[1] or quality.clean_share < 0.5:
         return "poor"
-    interfered = any(getattr(said, "template", "") == english.INTERFERENCE_SHARED for said in remarks)
     good = bad <= BAD_SHARE[0] and quality.clean_share >= 0.8 and "ocular" in quality.components_removed
-    return "good" if good and not interfered else "fair"
+    return "good" if good else "fair"
 
 
 def _doubts(
@@ -402,10 +415,7 @@ def _judge_head(
         doubts.append(sentence(english.NAMES_MIXED))
     elif plausibility.shifted(covariance, directions):
         doubts.append(sentence(english.NAMES_SHIFTED))
-    joined: npt.NDArray[np.bool_] = plausibility.alike(np.cov(plausibility.slow(before, SFREQ)), directions)[1].any(
-        axis=1
-    )
-    return joined
+    return np.asarray(plausibility.alike(np.cov(plausibility.slow(before, SFREQ)), directions)[1].any(axis=1))
 
 
 def _judge_few(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[np.bool_]:
@@ -416,8 +426,7 @@ def _judge_few(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[n
         doubts.append(sentence(english.ELECTRODES_SAME))
     elif between.max(initial=0.0) < plausibility.FEW_APART_R:
         doubts.append(sentence(english.ELECTRODES_APART))
-    joined: npt.NDArray[np.bool_] = (likeness > plausibility.JOINED_R).any(axis=1)
-    return joined
+    return np.asarray((likeness > plausibility.JOINED_R).any(axis=1))
 
 
 def _told(quality: Quality) -> list[str]:

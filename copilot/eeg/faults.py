@@ -51,6 +51,11 @@ class Faults:
         """Channels that cannot be used."""
         return self.flat | self.railed | self.noisy
 
+    @property
+    def common(self) -> Bools:
+        """Seconds lost on most channels at once: by the recorder, not by an electrode; shape (seconds,)."""
+        return np.asarray(self.lost.mean(axis=0) >= COMMON_SHARE)
+
 
 def seconds_of(data: Floats, sfreq: float) -> Floats:
     """Cut (channels, samples) into whole seconds: (channels, seconds, samples), the rest dropped.

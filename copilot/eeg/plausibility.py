@@ -1,4 +1,4 @@
-"""Tell EEG from what only looks like it: measures of a filtered signal that no amplifier noise, generator or export has.
+"""Tell EEG from what only looks like it, such as amplifier noise, a generator or a damaged export.
 
 Each function measures one thing and its constant says where a head ends, measured on recordings of 7 people with 19 and
 64 electrodes. What is said about it, and what it means for trust, is in ``cleaning``. All take signals of shape
@@ -18,7 +18,7 @@ NEIGHBOUR_R = 0.12
 0.18; mixed-up names below 0.1."""
 SHIFTED_R = 0.1
 """How much better a head fits with every name moved by one, where names and signals have slipped."""
-UNLIKE_R = 0.15
+UNLIKE_R = 0.2
 """An electrode below this, and far below the median, is no part of the field that the others see."""
 UNLIKE_GAP = 0.4
 UNLIKE_LEAST = 16
@@ -194,7 +194,10 @@ def find_unlike(data: Floats, sfreq: float, channels: Sequence[str]) -> Bools:
 
 
 def likeness(windows: Floats) -> Floats:
-    """Correlation of any two channels in the median second; windows (channels, seconds, samples), shape (channels, channels)."""
+    """Correlation of any two channels in the median second, shape (channels, channels).
+
+    Windows have shape (channels, seconds, samples).
+    """
     centred = windows - windows.mean(axis=2, keepdims=True)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=2, keepdims=True), 1e-6)
     pairs = np.median(np.abs(np.einsum("ast,bst->sab", unit, unit, optimize=True)), axis=0)

@@ -38,7 +38,7 @@ def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
 def recorded(data: Floats) -> npt.NDArray[np.bool_]:
     """Channels, bool of shape (channels,), with at least one value; all if none has."""
     there = np.isfinite(data).any(axis=1)
-    return there if there.any() else np.ones_like(there)
+    return np.asarray(there if there.any() else np.ones_like(there))
 
 
 def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tuple[str, ...]]:

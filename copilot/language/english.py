@@ -491,8 +491,12 @@ TOO_MANY_BAD = (
 ALL_THE_SAME = "The channels all hold the same signal: check how the electrodes are connected."
 TOO_FEW_SECONDS_LOUD = (
     "Only {seconds} seconds of this recording can be used, and {least} are needed: its usual amplitude of "
-    "{amplitude:.0f} µV is more than EEG has, so check the unit that the file or its export states, and that the person "
-    "sat still."
+    "{amplitude:.0f} µV is more than EEG has, so check the unit that the file or its export states, and that the "
+    "person sat still."
+)
+TOO_FEW_SECONDS_HUM = (
+    "Only {seconds} seconds of this recording can be used, and {least} are needed: interference at {hertz:g} Hz "
+    "drowns the rest, so find what causes it and record again."
 )
 TOO_COARSE = (
     "The values come in steps of {step:.2g} µV, too coarse for EEG: check the unit or export the recording again with "
@@ -697,8 +701,8 @@ HOW_SURE = {
     ),
 }
 HOW_SURE_POOR = (
-    "Not sure at all. The recording is poor, so that what was read from it is hardly more than a guess: record again if "
-    "you can."
+    "Not sure at all. The recording is poor, so that what was read from it is hardly more than a guess: record again "
+    "if you can."
 )
 HOW_SURE_NEUTRAL = "a neutral state"
 HOW_SURE_THEN = (
