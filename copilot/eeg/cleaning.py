@@ -27,6 +27,8 @@ FEW_SHARE = 0.05
 EMPTY_SHARE = 0.25
 """A second with less than this share of what a channel usually has, on most channels, holds no signal: calm seconds of
 people have 0.38 and more, faded ends 0.18 and less."""
+GAPS_SHARE = 0.1
+"""A recording with more than this share of empty seconds among others was not recorded as it should have been."""
 USUAL_UV = (2.0, 100.0)
 """Usual amplitude of EEG after cleaning; people measured 5 to 28."""
 KEPT_SHARE = (0.2, 0.5)
@@ -52,7 +54,7 @@ class ChannelQuality:
     joined: bool = False
     """Holds the same signal as another electrode."""
     amplitude_uv: float = 0.0
-    """Robust amplitude (1.4826 x median absolute deviation) after cleaning, microvolts."""
+    """Robust amplitude (1.4826 x median absolute deviation) of the usable seconds after cleaning, microvolts."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     doubts, remarks, joined = _doubts(recording, data, cleaned, found, usable, removed, components)
     empty |= found.common & ~found.repeated
     if empty.any():
-        remarks.append(sentence(english.SECONDS_EMPTY, count=int(empty.sum())))
+        told = doubts if _inside(empty) and empty.mean() > GAPS_SHARE else remarks
+        told.append(sentence(english.SECONDS_EMPTY, count=int(empty.sum())))
     if found.repeated.any():
         remarks.append(sentence(english.SECONDS_REPEATED, count=int(found.repeated.sum())))
     report(1.0, english.CLEANING_DONE)
@@ -168,7 +171,7 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
 
 
 def _require_seconds(seconds: int, data: npt.NDArray[np.float32] | None = None) -> None:
-    """Refuse fewer than 10 usable seconds; a signal (channels, samples) that is too loud for EEG is told as the reason."""
+    """Refuse fewer than 10 usable seconds; where ``data`` (channels, samples) is too loud for EEG, say so."""
     if seconds >= MIN_CLEAN_SECONDS:
         return
     counts = {"seconds": seconds, "least": MIN_CLEAN_SECONDS}
@@ -305,7 +308,8 @@ def _report(
     interrupted: bool,
 ) -> Quality:
     """What was found and done; ``doubts`` are why not to trust it, ``joined`` the channels equal to another one."""
-    amplitudes = dict(zip(cleaned.channels, _amplitude(cleaned.data), strict=True))
+    samples = _samples(usable)
+    amplitudes = dict(zip(cleaned.channels, _amplitude(cleaned.data[:, : samples.size][:, samples]), strict=True))
     channels = tuple(
         ChannelQuality(
             name,
@@ -388,11 +392,9 @@ def _doubts(
         remarks.append(sentence(english.INTERFERENCE_SHARED, hertz=own_line))
     if empty := plausibility.empty_bands(hz, power):
         doubts.append(sentence(english.EMPTY_BANDS, bands=tuple(english.BANDS[name] for name in empty)))
-    apart = own - own.mean(axis=0)  # without what all electrodes share, and with it: EEG falls either way
-    if (
-        min(plausibility.fall(*plausibility.density(apart, SFREQ)), plausibility.fall(hz, own_power))
-        < plausibility.FALL
-    ):
+    # Without what all electrodes share, and with it: EEG falls either way.
+    apart = power if many else plausibility.density(own - own.mean(axis=0), SFREQ)[1]
+    if min(plausibility.fall(hz, apart), plausibility.fall(hz, own_power)) < plausibility.FALL:
         doubts.append(sentence(english.NOT_FALLING))
     step = plausibility.step_uv(recording.data)
     if step > plausibility.COARSE * amplitude:
@@ -415,7 +417,7 @@ def _judge_head(
         doubts.append(sentence(english.NAMES_MIXED))
     elif plausibility.shifted(covariance, directions):
         doubts.append(sentence(english.NAMES_SHIFTED))
-    return np.asarray(plausibility.alike(np.cov(plausibility.slow(before, SFREQ)), directions)[1].any(axis=1))
+    return np.asarray(plausibility.alike(np.cov(plausibility.slow(before, SFREQ)[:, ::10]), directions)[1].any(axis=1))
 
 
 def _judge_few(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[np.bool_]:

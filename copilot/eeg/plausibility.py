@@ -6,6 +6,7 @@ Each function measures one thing and its constant says where a head ends, measur
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ def density(data: Floats, sfreq: float) -> tuple[Floats, Floats]:
     """Frequencies, Hz, and the power density of each channel at them (Welch, windows of 4 s)."""
     from scipy.signal import welch
 
-    hz, power = welch(data, sfreq, nperseg=min(round(4 * sfreq), data.shape[1]), axis=1)
+    hz, power = welch(data, sfreq, nperseg=min(round(4 * sfreq), data.shape[1]), noverlap=0, axis=1)
     return hz, power
 
 
@@ -109,14 +110,19 @@ def first_component(data: Floats) -> float:
     return float(variances[-1] / max(variances.sum(), 1e-30))
 
 
-def places(channels: Sequence[str]) -> Floats:
-    """Unit vectors from the middle of the head to the electrodes, shape (channels, 3)."""
+@cache
+def _positions() -> dict[str, Floats]:
+    """Places of all electrodes of the 10-05 system, metres."""
     from mne.channels import make_standard_montage
 
     from copilot.eeg.caps import STANDARD
 
-    positions = make_standard_montage(STANDARD).get_positions()["ch_pos"]
-    vectors = np.array([positions[name] for name in channels])
+    return dict(make_standard_montage(STANDARD).get_positions()["ch_pos"])
+
+
+def places(channels: Sequence[str]) -> Floats:
+    """Unit vectors from the middle of the head to the electrodes, shape (channels, 3)."""
+    vectors = np.array([_positions()[name] for name in channels])
     directions: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return directions
 
@@ -174,20 +180,22 @@ def find_unlike(data: Floats, sfreq: float, channels: Sequence[str]) -> Bools:
     """Electrodes that are no part of the field on the scalp, shape (channels,), whatever the reference was.
 
     Those that hold nothing but the reference are all alike, wherever they are; a single one is unlike what its
-    neighbours predict, and either no louder than they are or three times as loud.
+    neighbours predict, and either quieter than they are or three times as loud.
     """
-    slow_part, directions = slow(data, sfreq), places(channels)
-    unlike = alike(np.cov(slow_part - slow_part.mean(axis=0)), directions)[0]
+    slow_part, directions = slow(data, sfreq)[:, :: max(1, int(sfreq / 25))], places(channels)
+    # The median of all is near zero under bad electrodes too, where an average would give each a share of the others.
+    among = np.cov(slow_part - np.median(slow_part, axis=0))
+    unlike = alike(among, directions)[0]
     for _ in range(len(channels)):
         rows = np.flatnonzero(~unlike)
         if len(rows) < UNLIKE_LEAST:
             break
-        covariance = np.cov(slow_part[rows] - slow_part[rows].mean(axis=0))
+        covariance = among[np.ix_(rows, rows)]
         fits, size = predicted(covariance, directions[rows]), np.sqrt(np.diag(covariance))
         usual = np.median(size)
-        fits = np.where((size <= usual) | (size > 3 * usual), fits, 1.0)
-        worst = int(fits.argmin())
-        if fits[worst] > UNLIKE_R or fits[worst] > np.median(fits[fits < 1]) - UNLIKE_GAP:
+        suspect = (size < 0.75 * usual) | (size > 3 * usual)
+        worst = int(np.where(suspect, fits, np.inf).argmin())
+        if not suspect.any() or fits[worst] > min(UNLIKE_R, np.median(fits) - UNLIKE_GAP):
             break
         unlike[rows[worst]] = True
     return unlike
@@ -220,15 +228,20 @@ def step_uv(data: Floats, samples: int = 5000) -> float:
 
 def normalised(data: Floats) -> bool:
     """Whether every channel was brought to one standard deviation, or to one least and largest value."""
-    live = data[np.ptp(data, axis=1) > 0].astype(np.float64)
-    if len(live) < 4:
+    low, high = data.min(axis=1), data.max(axis=1)
+    live = low < high
+    if live.sum() < 4:
         return False
-    deviations, low, high = live.std(axis=1), live.min(axis=1), live.max(axis=1)
+    low, high = low[live], high[live]
+    means, variances = data[live].mean(axis=1, dtype=np.float64), data[live].var(axis=1, dtype=np.float64)
+    deviations = np.sqrt(variances)
     same_size = np.ptp(deviations) < EQUAL * deviations.mean()
     same_range = max(np.ptp(low), np.ptp(high)) < EQUAL * float((high - low).mean())
-    overall = abs(live.std() - 1) < EQUAL and abs(live.mean()) < EQUAL
-    copies = bool(np.abs(np.corrcoef(live[:, :: max(1, live.shape[1] // 5000)])).min() > 0.99)
-    return bool(same_size or same_range or overall) and not copies
+    overall = abs(variances.mean() + means.var() - 1) < EQUAL and abs(means.mean()) < EQUAL
+    if not (same_size or same_range or overall):
+        return False
+    copies = np.corrcoef(data[live][:, :: max(1, data.shape[1] // 5000)])
+    return bool(np.abs(copies).min() < 0.99)
 
 
 def repeated(data: Floats, sfreq: float) -> Bools:
