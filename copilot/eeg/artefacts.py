@@ -29,7 +29,7 @@ et al. 2016, EMBC)."""
 SEED = 97
 
 
-def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> dict[str, int]:
+def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> tuple[dict[str, int], int]:
     """Remove ocular and muscle components from an ``mne.io.Raw``, in place.
 
     Args:
@@ -37,7 +37,7 @@ def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> dict[str, int]:
         usable: shape (seconds,); only these are learnt from.
 
     Returns:
-        How many components went, by kind; a kind that could not be looked for is absent.
+        How many components went, by kind, and how many there were; a kind that could not be looked for is absent.
 
     Raises:
         RecordingError: the channels hold copies of one another.
@@ -60,7 +60,7 @@ def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> dict[str, int]:
         found["ocular"] = _ocular(ica, training, above)
     found["muscle"] = [c for c in _muscle(ica, training) if c not in found.get("ocular", ())]
     ica.apply(raw, exclude=sorted({c for components in found.values() for c in components}))
-    return {kind: len(components) for kind, components in found.items()}
+    return {kind: len(components) for kind, components in found.items()}, int(ica.n_components_)
 
 
 def _training(raw: Any, usable: npt.NDArray[np.bool_]) -> Any:

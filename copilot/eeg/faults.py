@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from copilot.eeg.plausibility import repeated
+
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
@@ -21,6 +23,10 @@ LOST_SHARE = 0.25
 """A channel that is flat or clipped in more than this share of seconds is bad."""
 DEVIATION_Z = 5.0
 MIN_CORRELATION = 0.4
+COMMON_SHARE = 0.8
+"""A second that is lost on this share of the channels was lost by the recorder, not by an electrode."""
+STRAIGHT = 0.03
+"""A quarter of a second that leaves a straight line by less than this share of what is usual was bridged or held."""
 FEW_CHANNELS = 8
 """With fewer, channels cannot be judged by their neighbours, nor artefacts be separated from brain."""
 LINE_RATIO = 2.5
@@ -29,17 +35,26 @@ LINE_RATIO = 2.5
 
 @dataclass(frozen=True)
 class Faults:
-    """Bad channels, bool arrays of shape (channels,), and the seconds lost on each, shape (channels, seconds)."""
+    """Bad channels, bool arrays of shape (channels,), and the seconds lost on each, shape (channels, seconds).
+
+    ``repeated``, shape (seconds,), are those that occurred before, sample by sample; they are lost on every channel.
+    """
 
     flat: Bools
     railed: Bools
     noisy: Bools
     lost: Bools
+    repeated: Bools
 
     @property
     def bad(self) -> Bools:
         """Channels that cannot be used."""
         return self.flat | self.railed | self.noisy
+
+    @property
+    def common(self) -> Bools:
+        """Seconds lost on most channels at once: by the recorder, not by an electrode; shape (seconds,)."""
+        return np.asarray(self.lost.mean(axis=0) >= COMMON_SHARE)
 
 
 def seconds_of(data: Floats, sfreq: float) -> Floats:
@@ -77,12 +92,17 @@ def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: fl
     """Judge each channel by the signal as read (lost seconds) and in the EEG's own band (noise), both microvolts."""
     pairs = [_lost_seconds(row, raw_sfreq) for row in raw]  # one at a time: long recordings are large
     lost, railed_seconds = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
-    gone = lost.mean(axis=1) > LOST_SHARE
+    again = repeated(raw, raw_sfreq) & (lost.mean(axis=0) < COMMON_SHARE)
+    lost |= again
+    there = lost.mean(axis=0) < COMMON_SHARE
+    judged = there if there.any() else np.ones_like(there)
+    gone = lost[:, judged].mean(axis=1) > LOST_SHARE
     railed = gone & railed_seconds.any(axis=1)
     noisy = np.zeros(len(raw), dtype=bool)
     if (~gone).sum() >= FEW_CHANNELS:
-        noisy[~gone] = _noisy(seconds_of(filtered[~gone], sfreq))
-    return Faults(gone & ~railed, railed, noisy, lost)
+        windows = seconds_of(filtered[~gone], sfreq)
+        noisy[~gone] = _noisy(windows[:, judged[: windows.shape[1]]])
+    return Faults(gone & ~railed, railed, noisy, lost, again)
 
 
 def _lost_seconds(wave: Floats, sfreq: float) -> tuple[Bools, Bools]:
@@ -92,7 +112,18 @@ def _lost_seconds(wave: Floats, sfreq: float) -> tuple[Bools, Bools]:
     edge = 1e-4 * (high - low)
     at_rail = ((windows >= high - edge) | (windows <= low + edge)).mean(axis=1) > RAILED_SHARE
     railed: Bools = at_rail & (high - low > FLAT_UV)
-    return railed | (np.ptp(windows, axis=1) < FLAT_UV), railed
+    return railed | (np.ptp(windows, axis=1) < FLAT_UV) | _straight(windows), railed
+
+
+def _straight(windows: Floats) -> Bools:
+    """Seconds with a stretch that is a straight line, as where a gap was bridged or the last value held."""
+    size = windows.shape[1] // 4
+    quarters = windows[:, : 4 * size].reshape(len(windows), 4, size).astype(np.float64)
+    ramp = np.linspace(0, 1, size)
+    quarters -= quarters[..., :1] * (1 - ramp) + quarters[..., -1:] * ramp
+    bends = np.ptp(quarters, axis=2)
+    straight: Bools = (bends < STRAIGHT * np.quantile(bends, 0.9)).any(axis=1)
+    return straight
 
 
 def _noisy(windows: Floats) -> Bools:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copilot.language import english, sentence
+from copilot.language import Verbatim, english, sentence
 
 MIN_SECONDS = 10
 MIN_CHANNELS = 4
@@ -83,9 +83,7 @@ def read(
         try:
             with staging.staged(paths, max_mb) as files:
                 source = formats.open_source(files, sfreq, channels, trial)
-                recording = _recording(source, max_minutes)
-                _check_against_file(recording, sfreq, channels)
-                return recording
+                return _recording(source, max_minutes, sfreq, channels)
         except RecordingError:
             raise
         except MemoryError as error:
@@ -94,7 +92,12 @@ def read(
             raise RecordingError(sentence(english.FILE_DAMAGED)) from error
 
 
-def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type: ignore[name-defined]  # noqa: F821
+def _recording(
+    source: "formats.Source",  # type: ignore[name-defined]  # noqa: F821
+    max_minutes: int,
+    given_sfreq: float | None,
+    given_names: Sequence[str] | None,
+) -> Recording:
     from copilot.eeg import montage, units
 
     electrodes = montage.find_electrodes(source.labels)
@@ -105,30 +108,36 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
     if data.shape[1] < MIN_SECONDS * sfreq:
         seconds = math.floor(data.shape[1] / sfreq * 10) / 10  # 9.96 s are not 10.0 s
         raise RecordingError(sentence(english.TOO_SHORT, seconds=seconds, least=MIN_SECONDS))
-    data, gaps = units.fill_gaps(data)
+    _check_against_file(electrodes.names, sfreq, given_names, given_sfreq)
+    there = units.recorded(data)
+    names = tuple(name for name, some in zip(electrodes.names, there, strict=True) if some)
+    if len(names) < MIN_CHANNELS:
+        raise RecordingError(_too_few(len(names), electrodes.left_out))
+    nothing = tuple(Verbatim(name) for name in electrodes.names if name not in names)
+    data, gaps = units.fill_gaps(data[there])
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
-    notes = [*source.notes, *electrodes.notes, *gaps, *scaled]
+    left_out = [sentence(english.NOTE_NO_VALUES, names=nothing)] if nothing else []
+    notes = [*source.notes, *electrodes.notes, *left_out, *gaps, *scaled]
     if seconds > max_minutes * 60 + 1:
         notes.append(sentence(english.NOTE_MINUTES, most=max_minutes, minutes=seconds / 60))
-    return Recording(
-        np.ascontiguousarray(data, dtype=np.float32), float(sfreq), electrodes.names, source.kind, tuple(notes)
-    )
+    return Recording(np.ascontiguousarray(data, dtype=np.float32), float(sfreq), names, source.kind, tuple(notes))
 
 
-def _check_against_file(recording: Recording, sfreq: float | None, channels: Sequence[str] | None) -> None:
+def _check_against_file(
+    names: tuple[str, ...], sfreq: float, given_names: Sequence[str] | None, given_sfreq: float | None
+) -> None:
     """Refuse what the person stated where the file states something else: one of them is wrong."""
     from copilot.eeg import montage
 
-    if sfreq is not None and abs(recording.sfreq - sfreq) > 0.01 * sfreq:
-        raise RecordingError(sentence(english.RATES_DIFFER, stated=recording.sfreq, given=sfreq))
-    given = montage.find_electrodes(channels or ()).names
-    if not given or given == recording.channels:
+    if given_sfreq is not None and abs(sfreq - given_sfreq) > 0.01 * given_sfreq:
+        raise RecordingError(sentence(english.RATES_DIFFER, stated=sfreq, given=given_sfreq))
+    given = montage.find_electrodes(given_names or ()).names
+    if not given or given == names:
         return
-    if len(given) != len(recording.channels):
-        raise RecordingError(sentence(english.NAMES_COUNT, stated=len(recording.channels), given=len(given)))
-    place = next(i for i, names in enumerate(zip(recording.channels, given, strict=True)) if names[0] != names[1])
-    names = {"stated": recording.channels[place], "given": given[place]}
-    raise RecordingError(sentence(english.NAMES_DIFFER, number=place + 1, **names))
+    if len(given) != len(names):
+        raise RecordingError(sentence(english.NAMES_COUNT, stated=len(names), given=len(given)))
+    place = next(i for i, pair in enumerate(zip(names, given, strict=True)) if pair[0] != pair[1])
+    raise RecordingError(sentence(english.NAMES_DIFFER, number=place + 1, stated=names[place], given=given[place]))
 
 
 def _check_rate(sfreq: float | None) -> None:

@@ -25,7 +25,7 @@ def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
     missing = ~np.isfinite(data)
     if not missing.any():
         return data, ()
-    if missing.mean() > MAX_MISSING or missing.all(axis=1).any():
+    if missing.mean() > MAX_MISSING:
         raise RecordingError(sentence(english.MISSING_VALUES, share=float(missing.mean())))
     data = data.copy()
     places = np.arange(data.shape[1])
@@ -33,6 +33,12 @@ def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
         if gaps.any():
             row[gaps] = np.interp(places[gaps], places[~gaps], row[~gaps])
     return data, (sentence(english.NOTE_BRIDGED, share=float(missing.mean())),)
+
+
+def recorded(data: Floats) -> npt.NDArray[np.bool_]:
+    """Channels, bool of shape (channels,), with at least one value; all if none has."""
+    there = np.isfinite(data).any(axis=1)
+    return np.asarray(there if there.any() else np.ones_like(there))
 
 
 def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tuple[str, ...]]:

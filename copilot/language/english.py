@@ -88,6 +88,8 @@ CLEAN_SECONDS = "{clean} of {total} seconds are clean"
 SECONDS_ALT = "Which seconds are clean, from the start to the end of the recording: {clean} of {total}."
 
 READING_HEADING = "The reading"
+HEADLINE_POOR = "The recording is too poor to name an emotion"
+HEADLINE_POOR_ABOUT = "What the bars show rests on a poor signal: do not rely on it."
 HEADLINE = {
     "clear": "Most likely {emotion}",
     "leaning": "Leaning towards {emotion}, but uncertain",
@@ -522,6 +524,7 @@ CHANNEL_BIPOLAR = "bipolar"
 CHANNEL_OTHER = "other"
 
 MISSING_VALUES = "{share:.0%} of the values are missing or not numbers; export the recording again."
+NOTE_NO_VALUES = "Left out, because they hold no values: {names}."
 NOTE_BRIDGED = "{share:.2%} of the values were missing and were bridged by straight lines."
 NOTHING_RECORDED = "Every channel is constant: nothing was recorded, or the export failed; record or export again."
 NO_SCALP = (
@@ -545,6 +548,28 @@ TOO_MANY_BAD = (
     "{bad} of {total} electrodes carry no usable signal ({names}): check their contact with the skin and record again."
 )
 ALL_THE_SAME = "The channels all hold the same signal: check how the electrodes are connected."
+TOO_FEW_SECONDS_LOUD = (
+    "Only {seconds} seconds of this recording can be used, and {least} are needed: its usual amplitude of "
+    "{amplitude:.0f} µV is more than EEG has, so check the unit that the file or its export states, and that the "
+    "person sat still."
+)
+TOO_FEW_SECONDS_HUM = (
+    "Only {seconds} seconds of this recording can be used, and {least} are needed: interference at {hertz:g} Hz "
+    "drowns the rest, so find what causes it and record again."
+)
+TOO_COARSE = (
+    "The values come in steps of {step:.2g} µV, too coarse for EEG: check the unit or export the recording again with "
+    "finer steps."
+)
+NORMALISED = (
+    "All channels have the same size, so the values were normalised and are no voltages: export the recording again in "
+    "microvolts."
+)
+REPEATS = "Most of this recording repeats the same stretch sample by sample: export it again."
+NOTHING_LEFT = (
+    "Nearly everything in this recording is noise or muscle tension, and no brain signal is left: check that the "
+    "headset is worn and that its electrodes touch the skin, then record again."
+)
 
 CLEANING_MAINS = "looking for mains hum"
 CLEANING_FILTER = "filtering"
@@ -563,7 +588,38 @@ TRUST_MEANS = {
 MAINS_REMOVED = "Mains hum at {hertz:g} Hz was found and removed."
 MAINS_ABSENT = "No mains hum was found."
 BAND_LIMITED = "The signal was limited to {low:g} to {high:g} Hz, at {rate} samples a second."
-SAMPLED_SLOWLY = "Sampled at {rate:g} Hz, it holds nothing above {half:g} Hz: its fast bands are empty."
+EMPTY_BANDS = (
+    "These bands hold next to nothing, as after a filter: {bands}. What is read from them does not come from the brain."
+)
+INTERFERENCE = "Interference at {hertz:g} Hz was found and is still in the signal."
+INTERFERENCE_SHARED = (
+    "Interference at {hertz:g} Hz was found on all electrodes; the average reference took most of it out."
+)
+COARSE_STEPS = "The values come in steps of {step:.2g} µV, too coarse for a signal of {amplitude:.2g} µV."
+AMPLITUDE_SMALL = (
+    "The usual amplitude is {amplitude:.2g} µV, less than EEG has: the unit that the file or its export states is "
+    "likely wrong."
+)
+AMPLITUDE_LARGE = (
+    "The usual amplitude is {amplitude:.0f} µV, more than EEG has: the unit that the file or its export states is "
+    "likely wrong."
+)
+NAMES_MIXED = (
+    "Neighbouring electrodes are not as alike as on a head: this is no EEG, or the channels have each other's names."
+)
+NAMES_SHIFTED = (
+    "The signals fit a head better when every name moves by one channel: names and signals have likely slipped."
+)
+NOT_FALLING = "Fast frequencies are as strong as slow ones, as in noise or muscle tension and not in EEG."
+MUCH_REMOVED = (
+    "Cleaning took out {removed} of {total} components and left {share:.0%} of the amplitude: most of the recording "
+    "was not brain."
+)
+ELECTRODES_SAME = "All electrodes hold nearly the same signal: check how they are connected."
+ELECTRODES_APART = "The electrodes have nothing in common, unlike any on one head: this is likely no EEG."
+ELECTRODES_JOINED = "Connected with each other, as by gel or a wire, so that they hold the same signal: {names}."
+SECONDS_EMPTY = "{count} seconds hold no signal, because it was bridged, held or fades away; they are not used."
+SECONDS_REPEATED = "{count} seconds repeat earlier ones sample by sample; they are not used."
 ELECTRODES_GOOD = "All {count} electrodes gave a usable signal."
 ELECTRODES_ESTIMATED = (
     "{bad} of {total} electrodes gave no usable signal and were estimated from their neighbours: {which}."
@@ -712,6 +768,10 @@ HOW_SURE = {
         "Not sure at all. No emotion stands out, and {emotion} is only the first of nine that are about as likely."
     ),
 }
+HOW_SURE_POOR = (
+    "Not sure at all. The recording is poor, so that what was read from it is hardly more than a guess: record again "
+    "if you can."
+)
 HOW_SURE_NEUTRAL = "a neutral state"
 HOW_SURE_THEN = (
     "{answer} The bars show all nine probabilities. The person's own words count for more, and this is not a diagnosis."
@@ -724,6 +784,7 @@ STAGE_ABOUT = "{stage} (about {seconds} s)"
 MODEL_BUSY = "Waiting for another stream of this model"
 QUALITY = "Quality: {trust}, {clean} of {total} s are clean ({percent})."
 ASSESSMENT_BELOW = "Assessment:"
+TOO_POOR = "Too poor a recording to name an emotion; the numbers above are hardly more than a guess."
 MOST_PROBABLE = "Most probable: {emotion} ({certainty}); {three_class}; valence {valence:+.2f}."
 PROBABILITIES_FROM = "Probabilities from: {readout}; model {model}."
 ASK = "Ask about this reading; Ctrl-C stops an answer, Ctrl-D or exit leaves."

@@ -126,6 +126,8 @@ WORDS = {
     english.CLEAN_SECONDS: "{total} 秒中有 {clean} 秒可用",
     english.SECONDS_ALT: "从记录开始到结束，哪些秒可用：{total} 秒中有 {clean} 秒。",
     english.READING_HEADING: "判读",
+    english.HEADLINE_POOR: "记录质量太差，无法指出情绪",
+    english.HEADLINE_POOR_ABOUT: "各条所示来自较差的信号：请勿依据它。",
     english.HEADLINE["clear"]: "最可能是{emotion}",
     english.HEADLINE["leaning"]: "倾向于{emotion}，但不确定",
     english.HEADLINE["unclear"]: "不确定：没有突出的情绪",

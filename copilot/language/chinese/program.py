@@ -94,6 +94,7 @@ WORDS = {
     ),
     english.HOW_SURE["leaning"]: ("不太确定。判读只是倾向于{emotion}：其可能性高于随机水平，但其他情绪与它相差不远。"),
     english.HOW_SURE["unclear"]: ("完全不确定。没有任何情绪突出，{emotion}只是九种可能性相近的情绪中排在第一的一个。"),
+    english.HOW_SURE_POOR: "完全不确定。记录质量较差，由它得出的判读几乎等于猜测：如有可能请重新记录。",
     english.HOW_SURE_NEUTRAL: "中性状态",
     english.HOW_SURE_THEN: "{answer}条形图显示全部九种概率。本人自己的话更重要，而且这不构成诊断。",
     # The command line
@@ -102,6 +103,7 @@ WORDS = {
     english.MODEL_BUSY: "正在等待此模型完成另一个回答",
     english.QUALITY: "质量：{trust}，{total} 秒中有 {clean} 秒可用（{percent}）。",
     english.ASSESSMENT_BELOW: "评估：",
+    english.TOO_POOR: "记录质量太差，无法指出情绪；以上数字几乎等于猜测。",
     english.MOST_PROBABLE: "最可能：{emotion}（{certainty}）；{three_class}；效价 {valence:+.2f}。",
     english.PROBABILITIES_FROM: "概率来源：{readout}；模型 {model}。",
     english.ASK: "请就这次判读提问；Ctrl-C 停止回答，Ctrl-D 或 exit 退出。",

@@ -139,6 +139,7 @@ WORDS = {
     english.CHANNEL_REFERENCE: "参考",
     english.CHANNEL_BIPOLAR: "双极导联",
     english.MISSING_VALUES: "{share:.0%} 的数值缺失或不是数字；请重新导出记录。",
+    english.NOTE_NO_VALUES: "已略去没有数值的通道：{names}。",
     english.NOTE_BRIDGED: "{share:.2%} 的数值缺失，已用直线补上。",
     english.NOTHING_RECORDED: "所有通道都是常数：什么也没有记录到，或导出失败；请重新记录或导出。",
     english.NO_SCALP: (
@@ -155,6 +156,19 @@ WORDS = {
     english.TOO_FEW_SECONDS: "该记录只有 {seconds} 秒可用，需要 {least} 秒：请静坐记录一分钟以上。",
     english.TOO_MANY_BAD: "{total} 个电极中有 {bad} 个没有可用信号（{names}）：请检查它们与皮肤的接触并重新记录。",
     english.ALL_THE_SAME: "所有通道的信号都相同：请检查电极的连接。",
+    english.TOO_FEW_SECONDS_LOUD: (
+        "该记录只有 {seconds} 秒可用，需要 {least} 秒：其通常幅度为 {amplitude:.0f} µV，大于脑电应有的幅度，"
+        "请检查文件或其导出所注明的单位，并确认受试者静坐。"
+    ),
+    english.TOO_FEW_SECONDS_HUM: (
+        "该记录只有 {seconds} 秒可用，需要 {least} 秒：{hertz:g} Hz 的干扰淹没了其余部分，请找出其来源并重新记录。"
+    ),
+    english.TOO_COARSE: "数值以 {step:.2g} µV 为步长，对脑电而言过于粗糙：请检查单位，或以更细的步长重新导出记录。",
+    english.NORMALISED: "所有通道的大小相同，说明数值经过归一化，不是电压：请以微伏重新导出记录。",
+    english.REPEATS: "该记录的大部分逐点重复同一段内容：请重新导出。",
+    english.NOTHING_LEFT: (
+        "该记录几乎全是噪声或肌电，没有剩下脑电信号：请确认设备已戴好、电极接触皮肤，然后重新记录。"
+    ),
     english.CLEANING_MAINS: "检查工频干扰",
     english.CLEANING_FILTER: "滤波",
     english.CLEANING_ELECTRODES: "检查不良电极",
@@ -169,7 +183,21 @@ WORDS = {
     english.MAINS_REMOVED: "发现并去除了 {hertz:g} Hz 的工频干扰。",
     english.MAINS_ABSENT: "未发现工频干扰。",
     english.BAND_LIMITED: "信号限制在 {low:g} 至 {high:g} Hz，采样率为每秒 {rate} 点。",
-    english.SAMPLED_SLOWLY: "采样率为 {rate:g} Hz，不含 {half:g} Hz 以上的成分：其快频段为空。",
+    english.EMPTY_BANDS: "下列频段几乎没有内容，如同经过滤波：{bands}。由它们读出的内容并非来自大脑。",
+    english.INTERFERENCE: "发现 {hertz:g} Hz 的干扰，它仍在信号中。",
+    english.INTERFERENCE_SHARED: "在所有电极上发现 {hertz:g} Hz 的干扰；平均参考去除了其中的大部分。",
+    english.COARSE_STEPS: "数值以 {step:.2g} µV 为步长，对 {amplitude:.2g} µV 的信号而言过于粗糙。",
+    english.AMPLITUDE_SMALL: "通常幅度为 {amplitude:.2g} µV，小于脑电应有的幅度：文件或其导出所注明的单位很可能有误。",
+    english.AMPLITUDE_LARGE: "通常幅度为 {amplitude:.0f} µV，大于脑电应有的幅度：文件或其导出所注明的单位很可能有误。",
+    english.NAMES_MIXED: "相邻电极不像在头上那样相似：这不是脑电，或通道的名称彼此弄混了。",
+    english.NAMES_SHIFTED: "如果每个名称移动一个通道，信号更符合头部：名称与信号很可能错开了。",
+    english.NOT_FALLING: "快频率与慢频率一样强，这像噪声或肌电，而不像脑电。",
+    english.MUCH_REMOVED: "清理去除了 {total} 个成分中的 {removed} 个，剩下 {share:.0%} 的幅度：记录的大部分不是脑电。",
+    english.ELECTRODES_SAME: "所有电极的信号几乎相同：请检查电极的连接。",
+    english.ELECTRODES_APART: "各电极毫无共同之处，同一头部的电极不会这样：这很可能不是脑电。",
+    english.ELECTRODES_JOINED: "下列电极彼此相连（如被导电膏或导线连通），因此信号相同：{names}。",
+    english.SECONDS_EMPTY: "有 {count} 秒没有信号，因为被直线补上、保持不变或逐渐消失；它们未被使用。",
+    english.SECONDS_REPEATED: "有 {count} 秒逐点重复先前的内容；它们未被使用。",
     english.ELECTRODES_GOOD: "全部 {count} 个电极均有可用信号。",
     english.ELECTRODES_ESTIMATED: "{total} 个电极中有 {bad} 个没有可用信号，已由邻近电极估计：{which}。",
     english.ELECTRODES_LEFT_OUT: "{total} 个电极中有 {bad} 个没有可用信号，已略去：{which}。",
