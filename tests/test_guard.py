@@ -158,10 +158,9 @@ def test_a_page_whose_name_leads_here_reads_and_deletes_nothing(
 ) -> None:
     host = host.format(port=copilot.settings.port)
     headers = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
-    for number in range(max(numbers.values()) + 60):  # every call there is, and those of the list of records
+    for number in range(max(numbers.values()) + 20):  # the list of records has calls of its own
         call = {"data": [], "fn_index": number, "session_hash": "rebinding"}
-        if number in numbers.values():
-            assert client.post("/gradio_api/run/predict", json=call, headers=headers).status_code in (400, 421)
+        assert client.post("/gradio_api/run/predict", json=call, headers=headers).status_code in (400, 421)
     for path in ("/", "/config", "/gradio_api/info", "/gradio_api/queue/data?session_hash=x"):
         answer = client.get(path, headers=headers)
         assert answer.status_code in (400, 421)
