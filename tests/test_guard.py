@@ -379,6 +379,33 @@ def wait_until(condition: Any, seconds: float = 15) -> None:
         time.sleep(0.02)
 
 
+def test_an_upload_that_stalls_is_one_sentence_and_leaves_nothing(
+    copilot: Service, address: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("copilot.web.guard._PART_S", 0.3)
+    head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+    with socket.create_connection(("127.0.0.1", copilot.settings.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n".encode())
+        said = connection.makefile("rb").read().decode()
+    assert said.startswith("HTTP/1.1 408")
+    assert said.endswith(words.BROKE_OFF)
+    assert list(folder.glob("*")) == []
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHost: local", b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\nGET"]
+)
+def test_a_connection_without_a_request_is_closed(
+    copilot: Service, address: str, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("copilot.web.connections.IDLE_S", 0.3)
+    with socket.create_connection(("127.0.0.1", copilot.settings.port), timeout=10) as connection:
+        connection.sendall(sent)
+        with suppress(ConnectionResetError):
+            while connection.recv(100_000):
+                pass
+
+
 def test_uploads_have_limits_of_size_and_number(client: httpx.Client, folder: Path) -> None:
     too_large = words.BODY_TOO_LARGE.format(most=2)
     stated = upload(client, bytes(4 * MB))

@@ -198,11 +198,11 @@ def test_termination_amid_an_analysis_leaves_nothing(space: Space) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_killed_app_leaves_no_name_and_the_next_start_removes_the_rest(tmp_path: Path) -> None:
-    made, path = simulate.simulate(120, seed=4), tmp_path / "JANE_DOE.npz"
+    made, path = simulate.simulate(60, seed=4), tmp_path / "JANE_DOE.npz"
     np.savez(path, data=made.data, sfreq=made.sfreq, channels=np.array(made.channels), units=np.array("uV"))
     scratch = tmp_path / "scratch"
     with running(tmp_path) as space:
-        client = Client(space.address, verbose=False)
+        client = Client(space.address, verbose=False, httpx_kwargs={"timeout": 60})
         client.predict([handle_file(path)], api_name="/recording")
         client.submit(True, "male", "40", "", "", "", "own", "", "", api_name="/analyse")
         seen: set[str] = set()

@@ -52,8 +52,15 @@ def _stop_unless_sure(question: str) -> str:
 
 
 def head(languages: Sequence[str]) -> str:
-    """For the page's head: keep to the page's language, where Gradio tells the browser's; guard unsaved work."""
+    """For the page's head: a visit nobody can guess, the page's language, and unsaved work guarded.
+
+    Gradio draws a visit's name from ``Math.random``, and tells the browser's language.
+    """
     return f"""<script>
+  Math.random = () => {{
+    const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+    return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
+  }};
   const ending = location.pathname.split("/").pop();
   const language = {json.dumps(list(languages))}.includes(ending) ? ending : {json.dumps(languages[0])};
   const tell = () => {{ if (document.documentElement.lang !== language) document.documentElement.lang = language; }};
