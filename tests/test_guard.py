@@ -229,7 +229,9 @@ SPACE = Settings.from_environment({"SPACE_ID": "somebody/copilot", "SPACE_HOST":
         (Settings(host="0.0.0.0"), "192.168.1.5:7860", 200),
         (Settings(host="0.0.0.0"), "attacker.example:7860", 421),
         (Settings(host="0.0.0.0", allowed_hosts=("eeg.example.org",)), "eeg.example.org", 200),
-        (Settings(host="clinic.local"), "clinic.local:7860", 200),
+        (Settings(host="Clinic.local"), "clinic.local:7860", 200),
+        (Settings(host="[::]"), "[fe80::1]:7860", 200),
+        (Settings(host="::1"), "[::1]:7860", 200),
         (Settings(allowed_hosts=("eeg.example.org",)), "EEG.example.org", 200),
         (SPACE, "somebody-copilot.hf.space", 200),
         (SPACE, "10.20.30.40:7860", 200),
@@ -242,8 +244,17 @@ def test_which_names_are_answered_to(settings: Settings, host: str, status: int)
 
 def test_a_space_may_be_framed_by_its_page_and_nothing_else_may() -> None:
     _, headers = asyncio.run(asked(SPACE, host="somebody-copilot.hf.space"))
-    assert "frame-ancestors 'self' https://huggingface.co" in headers["content-security-policy"]
+    assert headers["content-security-policy"].endswith("frame-ancestors 'self' https://huggingface.co")
     assert "x-frame-options" not in headers
+
+
+def test_the_programming_interface_answers_by_name(client: httpx.Client) -> None:
+    for name, data in {"ask": ["Why?"], "clear": []}.items():
+        event = client.post(f"/gradio_api/call/{name}", json={"data": data}).raise_for_status().json()["event_id"]
+        assert "event: complete" in client.get(f"/gradio_api/call/{name}/{event}").raise_for_status().text
+    assert {"/ask", "/analyse", "/recording", "/baselines", "/stop", "/clear"} <= set(
+        client.get("/gradio_api/info").json()["named_endpoints"]
+    )
 
 
 # Nothing is fetched
