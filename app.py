@@ -8,9 +8,7 @@ from copilot.engine.opening import open_engine
 from copilot.language import english, sentence
 from copilot.record.store import StoreError
 from copilot.settings import Settings, SettingsError
-from copilot.web import layout
 from copilot.web.scratch import private_folder
-from copilot.web.service import Service
 
 
 def main() -> None:
@@ -20,7 +18,9 @@ def main() -> None:
         SettingsError: one of them cannot be used.
         StoreError: the folder for records cannot be used.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end like Ctrl-C: temporary folders hold EEG
+    from copilot.web import layout  # here, because Gradio makes a temporary folder as soon as it is imported
+    from copilot.web.service import Service
+
     settings = Settings.from_environment()
     if not settings.server and not settings.model.is_file():
         raise SettingsError(sentence(english.NO_MODEL_FILE, path=str(settings.model)))
@@ -33,6 +33,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end like Ctrl-C: temporary folders hold EEG
     try:
         with suppress(KeyboardInterrupt), private_folder():
             main()

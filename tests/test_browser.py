@@ -1,4 +1,6 @@
+import http.server
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,6 +110,40 @@ def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) ->
     sync_api.expect(page.get_by_text(words.EMPTY)).to_be_visible()
     assert page.get_by_label(words.COMPLAINT).input_value() == ""
     assert page.outside == []
+    page.context.close()
+
+
+def test_the_page_can_load_and_send_nothing_elsewhere(browser: Any, address: str) -> None:
+    hits: list[str] = []
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            hits.append(self.path)
+
+        do_POST = do_GET
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = open_page(browser, address, WIDE, "light")
+        page.get_by_text(NOTICE).wait_for()
+        other = f"http://127.0.0.1:{server.server_port}"
+        assert page.evaluate("fetch(location.href).then((answer) => answer.ok)")
+        assert page.evaluate(
+            """async (other) => {
+              document.body.insertAdjacentHTML("beforeend", `
+                <img src="${other}/img.png"><video src="${other}/v.mp4"></video><iframe src="${other}/frame"></iframe>
+                <div style="background: url(${other}/bg.png); width: 9px; height: 9px"></div>
+                <link rel="stylesheet" href="${other}/style.css">
+                <form id="f" method="post" action="${other}/form"></form>`);
+              document.getElementById("f").submit();
+              const refused = await fetch(`${other}/fetch`).then(() => false, () => true);
+              await new Promise((done) => setTimeout(done, 500));
+              return refused;
+            }""",
+            other,
+        )
+        server.shutdown()
+    assert hits == []
     page.context.close()
 
 

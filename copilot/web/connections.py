@@ -1,5 +1,6 @@
 """How many connections the server keeps open, and for how long (see ``bound``)."""
 
+import logging
 import resource
 import socket
 from asyncio import BaseTransport, Transport
@@ -70,10 +71,11 @@ class BoundedProtocol(H11Protocol):
 
 
 def bound(server: Server) -> None:
-    """Bound the connections of a running server, and let the process open as many files as it may."""
+    """Bound the connections of a running server, and let the process open as many files as the system allows."""
     with suppress(ValueError, OSError):  # macOS names a limit that it does not grant
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a line for each odd request could fill a disk
     server.config.http_protocol_class = BoundedProtocol
     for listener in (each for one in server.servers for each in one.sockets):
         again: Any = socket.fromfd(listener.fileno(), listener.family, listener.type)

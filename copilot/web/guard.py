@@ -108,9 +108,10 @@ class Guard:
         self._app, self._settings, self._reception, self._inputs = app, settings, reception, inputs
         self._languages = offered(settings)
         self._pages = {"/", *(f"/{code}{end}" for code in self._languages[1:] for end in ("", "/"))}
-        self._names = {"localhost", settings.host, *settings.allowed_hosts} - {"0.0.0.0", "::"}
-        self._open = settings.host in ("0.0.0.0", "::")
-        frames = "'self' https://huggingface.co https://*.hf.space" if settings.on_space else "'self'"
+        host = settings.host.strip("[]").lower()
+        self._names = {"localhost", host, *settings.allowed_hosts}
+        self._open = host in ("0.0.0.0", "::")  # every network of this machine
+        frames = "'self' https://huggingface.co" if settings.on_space else "'self'"
         self._labels = {
             "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
             f"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {frames}",

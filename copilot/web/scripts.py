@@ -60,12 +60,16 @@ def _stop_unless_sure(question: str) -> str:
 
 
 def head(languages: Sequence[str]) -> str:
-    """For the page's head.
+    """For the page's head: what the browser does by itself.
 
-    Keep to the page's language, where Gradio tells the browser's; mark a reading whose form has changed since; ask
-    before leaving what would be lost.
+    A visit gets a name that nobody can guess, which Gradio draws from ``Math.random``. The page keeps to its language,
+    where Gradio tells the browser's. A reading whose form has changed since is marked. Leaving what would be lost asks.
     """
     return f"""<script>
+  Math.random = () => {{
+    const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+    return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
+  }};
   const ending = location.pathname.split("/").pop();
   const language = {json.dumps(list(languages))}.includes(ending) ? ending : {json.dumps(languages[0])};
   const tell = () => {{ if (document.documentElement.lang !== language) document.documentElement.lang = language; }};

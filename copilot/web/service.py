@@ -77,7 +77,7 @@ class Line:
             while (ahead := self._ahead(ticket)) > 0:
                 yield Ahead(told := ahead)
                 with self._moved:
-                    self._moved.wait(0.2)  # short, so that Stop and a closed tab are noticed
+                    self._moved.wait(0.5)  # short, so that Stop and a closed tab are noticed; each costs computing time
             if told:
                 yield Ahead(0)
             yield from work

@@ -64,7 +64,7 @@ class Reception:
         Raises:
             NoRoomError: not now.
             MultiPartException: the request cannot be read, or has too many files.
-            ClientDisconnect: it broke off.
+            ClientDisconnect, TimeoutError: it broke off.
         """
         upload_id = request.query_params.get("upload_id")
         if upload_id:
@@ -88,6 +88,8 @@ class Reception:
                         part.close()
                 files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
                 return [_stored(file, folder, number) for number, file in enumerate(files)]
+        except TimeoutError:  # an OSError too
+            raise
         except OSError as error:
             raise NoRoomError from error
         finally:
