@@ -101,6 +101,8 @@ def _be_child(kind: str, paths: list[Path], temporary: Path, thorough: bool, pip
             outcome = (readers.examine(kind, paths, thorough), "")
         except readers.Fault as fault:
             outcome = ("finding", str(fault))
+        except MemoryError:  # the worker has a sentence for it
+            outcome = ("refused", "")
         os.write(pipe, json.dumps(outcome).encode())
     finally:
         os._exit(0)
