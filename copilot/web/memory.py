@@ -6,7 +6,7 @@ Kept in a visit                         How much                        Until
 files of the recording and baselines    what was uploaded, see          others are chosen, Clear
                                         ``EEG_COPILOT_MAX_UPLOAD_MB``
 two pictures for the record             1 MB                            the next analysis, Clear
-the page's own values, pictures too     2 MB                            the visit is forgotten
+parts of the page and the record panel  1 MB                            the visit is forgotten
 messages of prompt and chat, record     0.1 MB                          the next analysis, Clear
 cleaned signal, with a store only       4 bytes a sample: 3.4 MB for    the next analysis, Clear
                                         3 minutes of 19 channels

@@ -125,7 +125,7 @@ def text_line(dice, content):
     elif what == "key":
         lines[at] = dice.choice(KEYS)
     elif what == "repeat":
-        lines[at:at] = [line] * dice.choice((1, 5, 3000))
+        lines[at:at] = [line] * min(dice.choice((1, 5, 3000)), 1 + 16 * MB // (1 + len(line)))
     elif what == "remove":
         del lines[at : at + dice.choice((1, 1, 5, 500))]
     elif what == "long":
@@ -134,7 +134,7 @@ def text_line(dice, content):
         lines[at] = line.replace(b",", dice.choice((b";", b"\t", b"|", b",,", b"")))
     elif what == "odd":
         lines[at] = dice.choice(
-            (b'"' + line, line[:3] + b"\0" + line[3:], b"nan,inf,-inf,1e400,,null,=1+1", b"", line * 50)
+            (b'"' + line, line[:3] + b"\0" + line[3:], b"nan,inf,-inf,1e400,,null,=1+1", b"", line[: MB // 4] * 50)
         )
     elif what == "encoding":
         return content.decode("latin-1").encode(
@@ -244,6 +244,8 @@ def zip_archive(dice, content):
     """Names that lead elsewhere, links, bombs, an archive in an archive, many files, a damaged directory."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > 16 * MB:
+                return flip_bits(dice, content)  # a bomb already
             members = [(member.filename, archive.read(member)) for member in archive.infolist()]
     except Exception:
         return flip_bits(dice, content)
@@ -442,7 +444,7 @@ def damage(dice: random.Random, name: str, content: bytes) -> tuple[bytes, str]:
     known = BY_SUFFIX.get("." + name.rpartition(".")[2], ())
     told = []
     for _ in range(dice.choice((1, 1, 1, 2, 3))):
-        if not content:
+        if not content or len(content) > 16 * MB:
             break
         mutation = dice.choice(known) if known and dice.random() < 2 / 3 else dice.choice(GENERIC)
         try:

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import random
+import resource
 import select
 import shutil
 import signal
@@ -26,7 +27,7 @@ from pathlib import Path
 from copilot.eeg import preparation, recording, worker
 from copilot.web import handlers  # noqa: F401 - imported here, so that no child has to
 from tests.fuzz import readers, seeds
-from tests.fuzz.mutate import damage
+from tests.fuzz.mutate import MB, damage
 
 HANG_S = 60
 MOST_MB = 2048
@@ -101,6 +102,8 @@ def _be_child(kind: str, paths: list[Path], temporary: Path, thorough: bool, pip
             outcome = (readers.examine(kind, paths, thorough), "")
         except readers.Fault as fault:
             outcome = ("finding", str(fault))
+        except MemoryError:  # the worker has a sentence for it
+            outcome = ("refused", "")
         os.write(pipe, json.dumps(outcome).encode())
     finally:
         os._exit(0)
@@ -163,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kinds", nargs="+", choices=tuple(seeds.KINDS), default=tuple(seeds.KINDS), metavar="KIND")
     parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="where inputs with a finding are kept")
     given = parser.parse_args(arguments)
+    resource.setrlimit(resource.RLIMIT_AS, (2 * LIMIT_MB * MB,) * 2)  # a mutation of ours must not fill the machine
     print(f"seed {given.seed}, kinds {' '.join(given.kinds)}", flush=True)
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in given.kinds}
     slowest, largest = dict.fromkeys(given.kinds, 0.0), dict.fromkeys(given.kinds, 0)
