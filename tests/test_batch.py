@@ -382,3 +382,39 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(tmp_path):
         with pytest.raises(BatchError, match=r"summary\.md could not be written"):
             kept.write("summary.md", b"after")
     assert (tmp_path / "out" / "summary.md").read_bytes() == b"before"
+
+
+HOSTILE = (
+    *('=HYPERLINK("x","Doe").edf', "+1+1.edf", "-1+1.edf", "@SUM(1).edf", "\t=1+1.edf", "\r=1+1.edf", " =1.edf"),
+    *("\uff1d1+1.edf", "'=1+1.edf", "''plain.edf", 'a,"b"\n=1+1.edf', "plain.edf", "ward/=1+1.edf", "\udcff=.edf"),
+)
+
+
+def test_no_name_of_a_file_is_a_formula_and_each_keeps_its_number(tmp_path):
+    with results.opened(tmp_path / "out") as kept:
+        numbers = kept.numbers(HOSTILE)
+    with (tmp_path / "out" / "sources.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        cells = [row["file"] for row in csv.DictReader(file)]
+    assert not [cell for cell in cells if cell.lstrip(" ")[0] in "=+-@\t\r\n\uff1d"]
+    for name, cell in zip(HOSTILE, cells, strict=True):
+        assert cell.removeprefix("'") == name or cell == name  # still to be identified
+    with results.opened(tmp_path / "out") as kept:
+        assert kept.numbers([*HOSTILE[::-1], "new.edf"]) == {**numbers, "new.edf": len(HOSTILE) + 1}
+
+
+def test_no_cell_of_a_summary_is_a_formula_and_numbers_stay_numbers(tmp_path):
+    values = {"a": "=1+1", "b": "-0.1234", "c": "+2", "d": -3, "e": "@x", "f": "", "g": "joy", "h": "-x"}
+    with results.opened(tmp_path / "out") as kept:
+        kept.write_table("summary.csv", tuple(values), [values])
+    with (tmp_path / "out" / "summary.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert list(row.values()) == ["'=1+1", "-0.1234", "+2", "-3", "'@x", "", "joy", "'-x"]
+
+
+def test_only_the_user_can_read_what_a_batch_writes(finished, tmp_path):
+    _, out, _ = finished
+    assert {oct(path.stat().st_mode & 0o777) for path in out.rglob("*") if path.is_file()} == {"0o600"}
+    assert {oct(path.stat().st_mode & 0o777) for path in (out, *out.rglob("*")) if path.is_dir()} == {"0o700"}
+    (tmp_path / "there").mkdir(mode=0o755)
+    with results.opened(tmp_path / "there"):
+        assert (tmp_path / "there").stat().st_mode & 0o777 == 0o700

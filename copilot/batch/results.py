@@ -9,9 +9,10 @@ import fcntl
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from copilot.record.as_json import from_json, to_json
 from copilot.record.as_markdown import to_markdown
 from copilot.record.record import RecordError
 
+#: What a spreadsheet may take for the beginning of a formula, also in full width; and the sign that says it is text.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 SOURCES, JOURNAL = "sources.csv", "finished.jsonl"
 
 
@@ -34,7 +38,7 @@ def opened(folder: Path) -> Iterator["Results"]:
     with _locked(folder):
         results = Results(folder)
         shutil.rmtree(results.scratch, ignore_errors=True)  # of somebody who was killed
-        results.scratch.mkdir()
+        results.scratch.mkdir(mode=0o700)
         try:
             yield results
         finally:
@@ -44,10 +48,12 @@ def opened(folder: Path) -> Iterator["Results"]:
 def _locked(folder: Path) -> io.TextIOWrapper:
     """The open file whose lock keeps others out; the system takes the lock away from whoever dies."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / SOURCES).is_file() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise BatchError(sentence(english.BATCH_OTHER_THINGS, folder=str(folder)))
-        lock = (folder / ".lock").open("w")
+        with suppress(PermissionError):  # of somebody else, or a disk without rights
+            folder.chmod(0o700)  # records hold names: the folder of an earlier version, or one that was there empty
+        lock = os.fdopen(_private(str(folder / ".lock"), os.O_CREAT | os.O_WRONLY), "w")
     except OSError as error:
         raise BatchError(sentence(english.BATCH_NO_FOLDER, folder=str(folder), why=_why(error))) from error
     try:
@@ -80,7 +86,7 @@ class Results:
         if path.is_file():
             try:
                 with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                    known = {row["file"]: int(row["number"]) for row in csv.DictReader(file)}
+                    known = {_file_name(row["file"]): int(row["number"]) for row in csv.DictReader(file)}
             except (KeyError, TypeError, ValueError, csv.Error):
                 raise BatchError(sentence(english.BATCH_BAD_SOURCES)) from None
         new = (name for name in names if name not in known)
@@ -121,11 +127,11 @@ class Results:
             (self._folder / "records" / f"{number:04}{suffix}").unlink(missing_ok=True)
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-        """Write a table of comma-separated values (RFC 4180); raises as ``write``."""
+        """Write a table of comma-separated values (RFC 4180) without formulas; raises as ``write``."""
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({column: _cell(value) for column, value in row.items()} for row in rows)
         self.write(name, text.getvalue().encode(errors="surrogateescape"))
 
     def write(self, name: str, content: bytes) -> None:
@@ -137,7 +143,7 @@ class Results:
         path = self._folder / name
         partial = self.scratch / path.name
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             _write_through(partial, "wb", content)
             partial.replace(path)
         except OSError as error:
@@ -164,10 +170,28 @@ class Results:
 
 
 def _write_through(path: Path, mode: str, content: bytes) -> None:
-    with path.open(mode) as file:
+    with open(path, mode, opener=_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _cell(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula: an apostrophe before what could begin one, and before another.
+
+    Numbers stay as they are. Names of files may begin with anything (OWASP, CSV injection).
+    """
+    text = str(value)
+    return value if _NUMBER.fullmatch(text) or not text.lstrip(" ").startswith(_FORMULA) else f"'{text}"
+
+
+def _file_name(cell: str) -> str:
+    """The text that ``_cell`` made this of."""
+    return cell[1:] if cell.startswith("'") and cell[1:].lstrip(" ").startswith(_FORMULA) else cell
 
 
 def _why(error: OSError) -> str:

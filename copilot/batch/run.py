@@ -15,6 +15,7 @@ from copilot.batch.fingerprint import fingerprint, made_with
 from copilot.batch.reader import BatchError, Outcome, Task
 from copilot.eeg import folders
 from copilot.language import Voice, english, sentence
+from copilot.person import tidy
 from copilot.settings import Settings
 
 
@@ -101,7 +102,7 @@ class _Batch:
                     self._kept.keep(outcome, self._fingerprints[outcome.number])
                 else:
                     self._kept.forget(outcome.number)
-                    bar.write(f"{outcome.number:04}: {self.say(outcome.reason)}", file=sys.stderr)
+                    bar.write(tidy(f"{outcome.number:04}: {self.say(outcome.reason)}"), file=sys.stderr)
                 bar.update()
 
 

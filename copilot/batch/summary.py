@@ -150,7 +150,7 @@ def _made(rows: Sequence[Row], say: Voice) -> Iterator[str]:
     records = [outcome.record for outcome in outcomes if outcome.record]
     yield from ("", f"## {say(english.BATCH_MADE)}", "", f"- {say(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
     for model, sha256 in sorted({(record.model, record.model_sha256) for record in records}):
-        yield f"- {say(english.ABOUT_MODEL)}: {model}"
+        yield f"- {say(english.ABOUT_MODEL)}: {escaped(model)}"
         yield f"- {say(english.ABOUT_MODEL_FILE)}: {sha256 or say(english.ABOUT_REMOTE)}"
     if outcomes:
         yield f"- {say(english.BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
