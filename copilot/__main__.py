@@ -155,6 +155,7 @@ def _add_input(command: argparse.ArgumentParser) -> None:
     )
     add("--sfreq", type=_hertz, metavar="HZ", help="samples a second, for files that do not say")
     add("--channels", type=_names, metavar="A,B,C", help="electrodes, for files that do not name them")
+    add("--trial", type=_trial, metavar="N", help="which trial, for arrays that hold several")
 
 
 def _years(text: str) -> int:
@@ -167,6 +168,12 @@ def _years(text: str) -> int:
 def _workers(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of readers")
+    return int(text)
+
+
+def _trial(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 100_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a trial")
     return int(text)
 
 
@@ -208,6 +215,7 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
         "codec": options.codec,
         "sfreq": options.sfreq,
         "channels": options.channels,
+        "trial": options.trial,
     }
 
 

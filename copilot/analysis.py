@@ -18,6 +18,7 @@ from copilot.eeg.cleaning import Quality
 from copilot.eeg.decoder import Decoder
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.folders import with_companions
+from copilot.eeg.likeness import same_signal
 from copilot.eeg.preparation import Prepared
 from copilot.eeg.recording import MIN_CHANNELS, Recording, RecordingError
 from copilot.engine.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
@@ -132,6 +133,7 @@ def analyse(
     codec: str | None = None,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
+    trial: int | None = None,
     particulars: Particulars | None = None,
     language: str = "en",
 ) -> Iterator[Event]:
@@ -146,6 +148,7 @@ def analyse(
         baselines: other recordings of the same person, the main file of each.
         codec: name of the codec; by default the one that the model file names, else the box's.
         sfreq: samples a second, for arrays that do not state it; channels: their names, likewise.
+        trial: which trial of an array is the recording, counted from 1; a baseline is a file with one recording.
         particulars: what is meant for the record alone.
         language: of the record's labels and of what code writes in it.
 
@@ -154,7 +157,7 @@ def analyse(
     """
     walk = _Walk(codec=_codec(codec, engine.info.metadata))
     person = _unnamed(person, particulars or Particulars())
-    yield from _prepare(walk, files, baselines, settings, sfreq, channels)
+    yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
     yield from _encode(walk, _legible(walk, person, engine.info.metadata), settings, decoder)
     walk.warnings = tuple(feeding.warnings(engine.info.metadata, decoder.sha256))
     walk.notes += _notes(walk, engine.info, settings)
@@ -173,11 +176,12 @@ def prepare_prompt(
     codec: str | None = None,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
+    trial: int | None = None,
 ) -> Iterator[Event]:
     """The first half of ``analyse``, up to the prompt: the last event is ``PromptReady``. No engine is needed."""
     walk = _Walk(codec=_codec(codec, metadata))
     person = _unnamed(person, Particulars())
-    yield from _prepare(walk, files, baselines, settings, sfreq, channels)
+    yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
     yield from _encode(walk, _legible(walk, person, metadata), settings, decoder)
 
 
@@ -216,12 +220,13 @@ def _prepare(
     settings: Settings,
     sfreq: float | None,
     channels: Sequence[str] | None,
+    trial: int | None,
 ) -> Iterator[Event]:
-    """Read and clean the recording, then the baselines."""
+    """Read and clean the recording, then the baselines, none of which may be the same signal as another."""
     limits = {"sfreq": sfreq, "channels": channels}
     limits |= {"max_mb": settings.max_upload_mb, "max_minutes": settings.max_minutes}
     begun = ""
-    for event in preparation.prepare(files, **limits):  # type: ignore[arg-type]
+    for event in preparation.prepare(files, trial=trial, **limits):  # type: ignore[arg-type]
         if isinstance(event, Prepared):
             walk.prepared = event
             yield SignalReady(event.raw, event.cleaned, event.quality)
@@ -235,11 +240,21 @@ def _prepare(
         try:
             for event in preparation.prepare(with_companions(baseline), **limits):  # type: ignore[arg-type]
                 if isinstance(event, Prepared):
+                    _check_new(event.raw, walk)
                     walk.baselines.append(event)
                 else:
                     yield StageProgress("clean", event.fraction, sentence(english.BASELINE_NUMBER, **which))
         except RecordingError as error:
             raise RecordingError(sentence(english.BASELINE_UNUSABLE, **which, reason=error.args[0])) from error
+
+
+def _check_new(baseline: Recording, walk: _Walk) -> None:
+    """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
+    assert walk.prepared is not None
+    if same_signal(baseline, walk.prepared.raw):
+        raise RecordingError(sentence(english.BASELINE_IS_RECORDING))
+    if any(same_signal(baseline, other.raw) for other in walk.baselines):
+        raise RecordingError(sentence(english.BASELINE_TWICE))
 
 
 def _encode(

@@ -73,10 +73,12 @@ def recording(say: Voice, max_mb: int) -> Parts:
             with gr.Accordion(say(english.ARRAY_HEADING), open=False):
                 sfreq = gr.Textbox(label=say(english.SFREQ), placeholder=say(english.SFREQ_HINT))
                 channels = gr.Textbox(label=say(english.CHANNELS), placeholder=say(english.CHANNELS_HINT))
+                trial = gr.Textbox("", label=say(english.TRIAL), placeholder=say(english.TRIAL_HINT))
         problem = html()
     return {
         **{"source": source, "about": about, "own": own, "recording": files, "recording_kept": kept},
         **{"baselines": baselines, "baselines_kept": baselines_kept, "sfreq": sfreq, "channels": channels},
+        "trial": trial,
         "recording_problem": problem,
     }
 

@@ -140,6 +140,7 @@ def _walk(
             baselines=baselines,
             sfreq=form.samples_a_second(),
             channels=form.channel_names(),
+            trial=form.trial_number(),
             particulars=particulars,
             language=say.language,
         )

@@ -99,6 +99,7 @@ class Form:
     source: str = OWN
     sfreq: str = ""
     channels: str = ""
+    trial: str = ""
     name: str = ""
     number: str = ""
     laboratory: str = ""
@@ -136,6 +137,17 @@ class Form:
         if not re.fullmatch(r"\d{1,6}([.,]\d{1,6})?", text) or (rate := float(text.replace(",", "."))) == 0:
             raise RecordingError(sentence(words.NOT_A_RATE, rate=text))
         return rate
+
+    def trial_number(self) -> int | None:
+        """Which trial of an array is meant, if given.
+
+        Raises:
+            RecordingError: it is no whole number above 0.
+        """
+        text = (self.trial or "").strip()
+        if text and not re.fullmatch(r"0*[1-9][0-9]{0,4}", text):
+            raise RecordingError(sentence(words.NOT_A_TRIAL, trial=text))
+        return int(text) if text else None
 
     def channel_names(self) -> list[str] | None:
         """Channel names in the file's order, if given."""

@@ -32,6 +32,8 @@ WORDS = {
     english.STAGES["write"]: "撰写评估",
     english.NO_CODEC: "没有名为 {name!r} 的编码方式；请选择其一：{choices}。",
     english.BASELINE_NUMBER: "基线 {number}/{total}",
+    english.BASELINE_IS_RECORDING: "它就是该记录本身；请提供同一人的另一份记录，或不提供。",
+    english.BASELINE_TWICE: "它与另一份基线记录相同；每份只提供一次。",
     english.BASELINE_UNUSABLE: "第 {number} 份基线记录（共 {total} 份）无法使用：{reason}",
     english.TOO_FEW_KNOWN: "该记录中只有 {count} 个模型认识的电极；至少需要 {least} 个 10-20 系统的电极。",
     english.NOTE_IN_PLACE_OF: "以 {channel} 代替 {name} 读取。",
