@@ -94,7 +94,7 @@ def chat(options: argparse.Namespace) -> None:
         answer: Message = {"role": "assistant", "content": seen["ReadingReady"].reading.raw}
         conversation: list[Message] = [*seen["PromptReady"].messages, answer]
         for question in _questions(sys.stdin):
-            conversation += _answer(engine, conversation, question)
+            conversation += _answer(engine, conversation, question, seen["SignalReady"].quality.trust)
 
 
 def batch(options: argparse.Namespace) -> None:
@@ -310,7 +310,7 @@ def _line(stdin: TextIO, typed: bool) -> str:
         return ""
 
 
-def _answer(engine: "Engine", conversation: "list[Message]", question: str) -> "list[Message]":
+def _answer(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
     """Stream one answer; returns the turn to remember, nothing where there was no answer."""
     from copilot.chat import ask
     from copilot.engine.base import EngineError, Token
@@ -320,7 +320,7 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str) -> "
     voice, words = _voice(), ""
     progress, report = Progress(voice(english.READING_QUESTION), voice), Report(voice)
     try:
-        for event in ask(engine, conversation, question):
+        for event in ask(engine, conversation, question, trust):
             progress.show(event)
             report.show(event)
             if isinstance(event, Token):

@@ -158,7 +158,7 @@ def analyse(
     walk = _Walk(codec=_codec(codec, engine.info.metadata))
     person = _unnamed(person, particulars or Particulars())
     yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
-    yield from _encode(walk, _legible(walk, person, engine.info.metadata), settings, decoder)
+    yield from _encode(walk, _legible(walk, person, engine.info.metadata), settings, decoder, engine.info.metadata)
     walk.warnings = tuple(feeding.warnings(engine.info.metadata, decoder.sha256))
     walk.notes += _notes(walk, engine.info, settings)
     yield from _read(walk, engine, settings)
@@ -182,7 +182,7 @@ def prepare_prompt(
     walk = _Walk(codec=_codec(codec, metadata))
     person = _unnamed(person, Particulars())
     yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
-    yield from _encode(walk, _legible(walk, person, metadata), settings, decoder)
+    yield from _encode(walk, _legible(walk, person, metadata), settings, decoder, metadata)
 
 
 def _unnamed(person: Person, given: Particulars) -> Person:
@@ -262,6 +262,7 @@ def _encode(
     person: Person,
     settings: Settings,
     decoder: Decoder,
+    metadata: Mapping[str, str],
 ) -> Iterator[Event]:
     """Turn the cleaned signal into prompts."""
     yield StageBegun("encode", ESTIMATES["encode"])
@@ -292,6 +293,7 @@ def _encode(
             compared_with=normal.source,
             evidence=walk.evidence,
             segment=(number, len(texts)),
+            poor=walk.prepared.quality.trust == "poor" and "codec" not in metadata,
         )
         for number, text in enumerate(texts, start=1)
     ]
@@ -348,6 +350,7 @@ def _read(walk: _Walk, engine: Engine, settings: Settings) -> Iterator[Event]:
         notes=tuple(dict.fromkeys(walk.notes)),
         calibrated=_calibrated(walk, engine.info, settings),
         decoder_sha256=walk.decoder_sha256,
+        trust=walk.prepared.quality.trust,
     )
     yield ReadingReady(reading, complete=False)
     reading = yield from _write(walk, engine, reading)
@@ -391,7 +394,7 @@ def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Proba
 def _write(walk: _Walk, engine: Engine, reading: Reading) -> Generator[Event, None, Reading]:
     """Stream the prose behind the label; the complete reading is returned."""
     yield StageBegun("write", ESTIMATES["write"])
-    prefix = prompt.label_prefix(reading.probabilities)
+    prefix = prompt.label_prefix(reading.probabilities, reading.trust)
     text, notes, first_token_s = "", reading.notes, None
     for event in engine.generate(walk.prompts[-1], prefix, max_tokens=MAX_ANSWER_TOKENS):
         if isinstance(event, Token):

@@ -22,16 +22,19 @@ LONGEST = 80
 """A longer question asks for more than this."""
 
 
-def answer_from_figures(question: str, reading: str) -> str | None:
+def answer_from_figures(question: str, reading: str, trust: str = "good") -> str | None:
     """The answer to "how sure are you?" in the language of the question, or None for any other question.
 
     Args:
         question: what the person typed.
         reading: the reading's raw answer, which begins with its emotion and confidence; else the answer is None.
+        trust: the recording's quality.
     """
     found = re.match(rf"{LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(english.HOW_SURE)})\b", reading)
     if not found or len(question) > LONGEST or not ASKS.search(question):
         return None
     say = Voice(language_of(question))
+    if trust == "poor":
+        return say(english.HOW_SURE_THEN, answer=say(english.HOW_SURE_POOR))
     emotion = english.HOW_SURE_NEUTRAL if found[1] == "neutral" else found[1]
     return say(english.HOW_SURE_THEN, answer=say(english.HOW_SURE[found[2]], emotion=emotion))

@@ -15,7 +15,9 @@ KEPT = 8
 MAX_QUESTION = 1000
 
 
-def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Iterator[Waiting | PromptProgress | Token]:
+def ask(
+    engine: Engine, conversation: Sequence[Message], question: str, trust: str = "good"
+) -> Iterator[Waiting | PromptProgress | Token]:
     """Answer a question about a reading, streaming.
 
     Words of self-harm or danger are answered at once by a fixed text, before any model is asked; "how sure are you?" is
@@ -28,6 +30,7 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
         engine: the language model.
         conversation: the reading's messages, its raw answer, then earlier turns.
         question: at most 1,000 characters are read.
+        trust: the recording's quality.
 
     Raises:
         ContextError: not even the reading and this question fit.
@@ -39,7 +42,7 @@ def ask(engine: Engine, conversation: Sequence[Message], question: str) -> Itera
     asked: Message = {"role": "user", "content": question}
     opening = conversation[:OPENING]
     answer = opening[-1]["content"] if len(opening) == OPENING else ""
-    if fixed := answer_from_figures(question, answer):
+    if fixed := answer_from_figures(question, answer, trust):
         yield Token(fixed)
         return
     if engine.info.trained_for_eeg and language_of(question) != "en" and question not in _offered():

@@ -50,11 +50,15 @@ def by_probability(probabilities: Sequence[float] | Probabilities) -> list[tuple
     return [(EMOTIONS[i], float(probabilities[i])) for i in order]
 
 
-def confidence(probabilities: Sequence[float] | Probabilities) -> str:
+def confidence(probabilities: Sequence[float] | Probabilities, trust: str = "good") -> str:
     """How far the first emotion stands out.
 
     ``clear``: at least twice chance and 1.5 times the second; ``leaning``: at least 1.5 times chance; else ``unclear``.
+    Nothing stands out of a recording whose quality (``trust``) is ``poor``: however sure a read-out is of it, what it
+    read was hardly the brain.
     """
+    if trust == "poor":
+        return "unclear"
     (_, first), (_, second) = by_probability(probabilities)[:2]
     chance = 1 / len(EMOTIONS)
     if first >= 2 * chance and first >= 1.5 * second:

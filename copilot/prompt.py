@@ -34,6 +34,12 @@ LABELS = tuple(f" {emotion}" for emotion in emotions.EMOTIONS)
 #: What control tokens of any model family are made of, and what is written instead.
 HARMLESS = str.maketrans('<>[]|"', "\u2039\u203a()\u00a6'")
 
+#: For models that were not trained here: one trained here has never read it, and its confidence is stated anyway.
+POOR_SIGNAL = (
+    "Signal quality: poor. The EEG is hardly more than a guess: say so, do not call any emotion likely or clear, and "
+    "suggest to record again."
+)
+
 COMPARED_WITH = {"person": "the person's own baseline", "population": "other people"}
 
 
@@ -45,6 +51,7 @@ def build(
     compared_with: str,
     evidence: emotions.Probabilities | None = None,
     segment: tuple[int, int] = (1, 1),
+    poor: bool = False,
 ) -> list[Message]:
     """The chat messages for one EEG text.
 
@@ -55,11 +62,14 @@ def build(
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
         evidence: the decoder's nine probabilities, or None to let the language model judge alone.
         segment: which of how many texts of this recording.
+        poor: whether to say that the signal's quality is poor.
     """
     parts = [INSTRUCTION]
     if eeg_text:
         parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}.")
     parts += [describe(person), signal(eeg_text, compared_with, segment)]
+    if poor:
+        parts.append(POOR_SIGNAL)
     if evidence is not None:
         parts.append(evidence_line(evidence))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]
@@ -93,11 +103,15 @@ def evidence_line(probabilities: emotions.Probabilities) -> str:
     return f"Decoder evidence, least to most likely: {percents}."
 
 
-def label_prefix(probabilities: emotions.Probabilities) -> str:
-    """How the answer begins once the emotion is known; the prose follows, so it cannot name another one first."""
-    return (
-        f"{LABEL_PREFIX} {emotions.top(probabilities)}\nConfidence: {emotions.confidence(probabilities)}\nAssessment:"
-    )
+def label_prefix(probabilities: emotions.Probabilities, trust: str = "good") -> str:
+    """How the answer begins once the emotion is known; the prose follows, so it cannot name another one first.
+
+    Args:
+        probabilities: nine.
+        trust: the recording's quality; of a poor one nothing is ``clear`` (see ``emotions.confidence``).
+    """
+    level = emotions.confidence(probabilities, trust)
+    return f"{LABEL_PREFIX} {emotions.top(probabilities)}\nConfidence: {level}\nAssessment:"
 
 
 def question(text: str, answer: str) -> str:

@@ -23,6 +23,7 @@ class Reading:
         codec: name of the EEG text's codec.
         notes: what a reader must know about this reading (codec not trained, cut short, ...), plain sentences.
         decoder_sha256: of the small decoder's file, empty where it has none.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
         calibrated: whether it was measured, for this model fed this way, how often such probabilities are right.
     """
 
@@ -39,6 +40,7 @@ class Reading:
     notes: tuple[str, ...] = field(default=())
     calibrated: bool = False
     decoder_sha256: str = ""
+    trust: str = "good"
 
     @property
     def emotion(self) -> str:
@@ -58,7 +60,7 @@ class Reading:
     @property
     def confidence(self) -> str:
         """``clear``, ``leaning`` or ``unclear``; see ``emotions.confidence``."""
-        return emotions.confidence(self.probabilities)
+        return emotions.confidence(self.probabilities, self.trust)
 
     @property
     def certain(self) -> bool:

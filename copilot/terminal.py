@@ -128,12 +128,16 @@ def reading_words(reading: Reading, voice: Voice) -> str:
         f"{_padded(voice(name), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
         for name, p in emotions.by_probability(reading.probabilities)
     ]
-    first = voice(
-        english.MOST_PROBABLE,
-        emotion=reading.emotion,
-        certainty=reading.confidence,
-        three_class=reading.three_class,
-        valence=reading.valence,
+    first = (
+        voice(english.TOO_POOR)
+        if reading.trust == "poor"
+        else voice(
+            english.MOST_PROBABLE,
+            emotion=reading.emotion,
+            certainty=reading.confidence,
+            three_class=reading.three_class,
+            valence=reading.valence,
+        )
     )
     source = voice(english.PROBABILITIES_FROM, readout=english.READOUT_SHORT[reading.readout], model=reading.model)
     return "\n".join([*bars, first, source, *(f"- {voice(note)}" for note in reading.notes)])

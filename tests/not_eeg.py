@@ -139,3 +139,8 @@ def spoilt(change, **options) -> Recording:
     """Simulated EEG after ``change`` of its numbers."""
     good = simulate(**options)
     return replace(good, data=np.asarray(change(good.data), dtype=np.float32))
+
+
+def slow(data):
+    """What of the numbers lies between 0.7 and 3 Hz."""
+    return sosfiltfilt(butter(2, (0.7, 3), "bandpass", fs=SFREQ, output="sos"), data, axis=1)

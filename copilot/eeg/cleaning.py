@@ -190,7 +190,11 @@ def _require_channels(channels: Sequence[str], found: faults.Faults) -> None:
 
 
 def _judge_again(data: npt.NDArray[np.float32], channels: Sequence[str], found: faults.Faults) -> faults.Faults:
-    """The faults with those that a signal common to all electrodes had hidden; nothing more if there are few."""
+    """The faults with those that a signal common to all electrodes had hidden; nothing more if there are few.
+
+    Raises:
+        RecordingError: half of the channels or more hold nothing of their own.
+    """
     good = ~found.bad
     if good.sum() < faults.FEW_CHANNELS:
         return found
@@ -200,6 +204,8 @@ def _judge_again(data: npt.NDArray[np.float32], channels: Sequence[str], found: 
     referenced = data[good][:, : samples.size][:, samples].astype(np.float64)
     unlike = np.zeros_like(good)
     unlike[good] = plausibility.find_unlike(referenced, SFREQ, _named(channels, good))
+    if 2 * unlike.sum() >= good.sum():
+        raise RecordingError(sentence(english.COPIES))
     return replace(found, flat=found.flat | unlike)
 
 

@@ -24,7 +24,7 @@ UNLIKE_R = 0.2
 UNLIKE_GAP = 0.4
 UNLIKE_LEAST = 16
 """Electrodes from which on one can be judged by the rest; fewer are too far apart."""
-ALIKE_FAR = 0.25
+ALIKE_FAR = 0.28
 """Two electrodes more than ``FAR_DEGREES`` apart differ by more than this share of an electrode's amplitude (1-8 Hz);
 those that hold nothing but the reference do not."""
 ALIKE_NEAR = 0.03

@@ -559,9 +559,9 @@ TOO_FEW_SECONDS_HUM = (
     "Only {seconds} seconds of this recording can be used, and {least} are needed: interference at {hertz:g} Hz "
     "drowns the rest, so find what causes it and record again."
 )
-TOO_COARSE = (
-    "The values come in steps of {step:.2g} µV, too coarse for EEG: check the unit or export the recording again with "
-    "finer steps."
+COPIES = (
+    "Most channels hold the same signal as others and nothing of their own: check how the electrodes are connected and "
+    "that they touch the skin."
 )
 NORMALISED = (
     "All channels have the same size, so the values were normalised and are no voltages: export the recording again in "

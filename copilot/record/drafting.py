@@ -6,6 +6,7 @@ Numbers are written by this code from the measurement and the probabilities, nev
 import re
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from copilot import __version__, emotions
@@ -55,6 +56,7 @@ def draft(
         language: of labels and of what code writes.
     """
     say, at = Voice(language), timestamp(now)
+    reading = replace(reading, trust=quality.trust)  # of a poor recording no emotion is stated as clear
     entered, measured = _maker(Origin(ENTERED, at, SOFTWARE)), _maker(Origin(MEASURED, at, SOFTWARE))
     suggested = _maker(Origin(SUGGESTED, at, SOFTWARE, reading.model, reading.model_sha256, reading.prompt_sha256))
     counted = _maker(Origin(SUGGESTED, at, SOFTWARE, "decoder", reading.decoder_sha256))

@@ -57,15 +57,18 @@ def _seconds(clean: npt.NDArray[np.bool_], alt: str) -> str:
 def reading(say: Voice, result: Reading) -> str:
     """The emotion with its uncertainty: headline, nine bars, three classes, valence, where it comes from."""
     first = max(result.probabilities)
-    says = say(words.HEADLINE[result.confidence], emotion=result.emotion)
+    poor = result.trust == "poor"
+    says = say(words.HEADLINE_POOR) if poor else say(words.HEADLINE[result.confidence], emotion=result.emotion)
     times = say(words.TIMES_CHANCE, percent=percent(first), times=first * len(emotions.EMOTIONS))
     beside = times if result.certain else f"{times} {say(words.UNCERTAIN)}"
+    if poor:
+        beside = say(words.HEADLINE_POOR_ABOUT)
     measured = say(words.CALIBRATED if result.calibrated else words.NOT_CALIBRATED)
     source = (
         f"{say(words.READOUT[result.readout])}. {say(words.MODEL)}: {result.model}. {say(words.CODEC)}: {result.codec}."
     )
     return (
-        f'<div class="headline">{_face(result.emotion)}<div><strong>{escape(says)}</strong>'
+        f'<div class="headline">{"" if poor else _face(result.emotion)}<div><strong>{escape(says)}</strong>'
         f"<span>{escape(beside)}</span></div></div>{_bars(say, result.probabilities)}"
         f'<div class="readouts">{_three_classes(say, result.probabilities)}{_valence(say, result.valence)}</div>'
         f'<p class="quiet">{escape(measured)}</p><p class="quiet">{escape(source)}</p>'

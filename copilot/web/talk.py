@@ -35,7 +35,7 @@ def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator
     begun = {"chat_stop": gr.update(interactive=True), "chat_status": show("")}
     yield {"question": "", "chatbot": turns(say, visit), **begun}
     try:
-        with closing(_answer(service, earlier, question)) as events:
+        with closing(_answer(service, earlier, question, _trust(visit))) as events:
             for event in joined(events):
                 if isinstance(event, Token):
                     answer["content"] += event.text
@@ -53,7 +53,12 @@ def _unnamed(visit: Visit, question: str) -> str:
     return hidden(question, name=named.get("name", ""), number=named.get("number", ""))
 
 
-def _answer(service: Service, conversation: list[Message], question: str) -> Generator[Any, None, None]:
+def _trust(visit: Visit) -> str:
+    """The quality of the recording that is talked about."""
+    return visit.record.findings.trust if visit.record else "good"
+
+
+def _answer(service: Service, conversation: list[Message], question: str, trust: str) -> Generator[Any, None, None]:
     """The events of one answer; words of danger do not wait for the model or in the line."""
     if fixed := answer_at_once(question):
         yield Token(fixed)
@@ -62,7 +67,7 @@ def _answer(service: Service, conversation: list[Message], question: str) -> Gen
         raise EngineError(english.NO_READING)
     yield from service.opened()
     engine, _ = service.tools()
-    yield from service.line.in_turn(chat.ask(engine, conversation, question))
+    yield from service.line.in_turn(chat.ask(engine, conversation, question, trust))
 
 
 def turns(say: Voice, visit: Visit, nothing_said: str = "") -> list[dict[str, str]]:

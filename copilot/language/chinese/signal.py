@@ -163,7 +163,7 @@ WORDS = {
     english.TOO_FEW_SECONDS_HUM: (
         "该记录只有 {seconds} 秒可用，需要 {least} 秒：{hertz:g} Hz 的干扰淹没了其余部分，请找出其来源并重新记录。"
     ),
-    english.TOO_COARSE: "数值以 {step:.2g} µV 为步长，对脑电而言过于粗糙：请检查单位，或以更细的步长重新导出记录。",
+    english.COPIES: "大多数通道的信号与其他通道相同，没有自己的信号：请检查电极的连接，并确认它们接触皮肤。",
     english.NORMALISED: "所有通道的大小相同，说明数值经过归一化，不是电压：请以微伏重新导出记录。",
     english.REPEATS: "该记录的大部分逐点重复同一段内容：请重新导出。",
     english.NOTHING_LEFT: (
