@@ -127,6 +127,8 @@ def test_the_page_can_load_and_send_nothing_elsewhere(browser: Any, address: str
         page = open_page(browser, address, WIDE, "light")
         page.get_by_text(NOTICE).wait_for()
         other = f"http://127.0.0.1:{server.server_port}"
+        assert "getRandomValues" in page.evaluate("String(Math.random)")  # from which Gradio draws a visit's name
+        assert page.evaluate("[...Array(99)].every(() => 0 <= Math.random() && Math.random() < 1)")
         assert page.evaluate("fetch(location.href).then((answer) => answer.ok)")
         assert page.evaluate(
             """async (other) => {
