@@ -282,6 +282,13 @@ RECORD_TOO_LONG = "{label} has {length} characters; at most {most} are kept."
 RECORD_NOT_JSON = "This is not a record: the text is not JSON."
 RECORD_FORMAT = "This JSON is not a record that this version of EEG Emotion Copilot wrote."
 RECORD_BAD_VALUE = "The record cannot be used: {where}: {what}."
+RECORD_MISSING = "it is missing"
+RECORD_UNKNOWN = "no record has it"
+RECORD_OTHER_KIND = "it is of another kind than in a record"
+RECORD_NO_FIELD = "The record has no field '{key}', which is needed for this; use another copy of it."
+RECORD_TOO_LARGE = "This is larger than any record of this program can be; use another copy of it."
+RECORD_TOO_MANY_LINES = "{label} has too many lines; at most {most} are kept."
+RECORD_CHANGED_TOO_OFTEN = "This record was changed {most} times, which is the most; sign it as it is."
 
 # FHIR
 FHIR_SIGN_FIRST = (

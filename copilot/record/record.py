@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from copilot import emotions
 from copilot.identity import hidden
-from copilot.language import LANGUAGES, english, sentence
+from copilot.language import LANGUAGES, Verbatim, english, sentence
 from copilot.settings import READOUTS
 
 #: Who a field's text comes from.
@@ -27,6 +27,8 @@ DRAFT, SIGNED = "draft", "signed"
 IDENTITY = ("name", "number")
 
 MOST_VERSIONS = 9999
+#: Characters of a field and changes that a clinician can make.
+MAX_VALUE, MOST_CHANGES = 4000, 1000
 TRUSTS = ("good", "fair", "poor")
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -289,7 +291,7 @@ class Record:
         for field in self.fields:
             if field.key == key:
                 return field
-        raise RecordError(f"The record has no field {key!r}.")
+        raise RecordError(sentence(english.RECORD_NO_FIELD, key=Verbatim(key)))
 
 
 def digest(record: Record, signature: Signature | None = None) -> str:
@@ -304,7 +306,8 @@ def digest(record: Record, signature: Signature | None = None) -> str:
 def without_identity(record: Record) -> Record:
     """A copy for exports that go by a pseudonym: name and number are out of fields, free text and history.
 
-    Also those that stood there earlier. The signature stays the original's: it holds for that, not for this copy.
+    Also those that stood there earlier; of the history, who did what remains and no text. The signature stays the
+    original's: it holds for that, not for this copy.
     """
     names, numbers = (_once_there(record, key) for key in IDENTITY)
 
@@ -319,11 +322,7 @@ def without_identity(record: Record) -> Record:
         replace(section, fields=tuple(replace(f, value=said(f.value)) for f in section.fields if f.key not in IDENTITY))
         for section in record.sections
     )
-    history = (
-        replace(change, before=said(change.before), after=said(change.after))
-        for change in record.history
-        if change.key not in IDENTITY
-    )
+    history = (replace(change, before="", after="") for change in record.history if change.key not in IDENTITY)
     return replace(
         record, headline=said(record.headline), sections=tuple(sections), history=tuple(history), nameless=True
     )
@@ -343,7 +342,7 @@ def timestamp(now: datetime) -> str:
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise RecordError(f"{what} is {value!r}; it can be {', '.join(allowed)}.")
+        raise RecordError(f"{what} is {value!r:.80}; it can be {', '.join(allowed)}.")
 
 
 def _somebody(name: str, role: str) -> None:
@@ -358,4 +357,4 @@ def _time(text: str) -> None:
     except ValueError:
         known = None
     if not known:
-        raise RecordError(f"The time {text!r} is not ISO 8601 in UTC, to the second.")
+        raise RecordError(f"The time {text!r:.80} is not ISO 8601 in UTC, to the second.")

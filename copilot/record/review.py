@@ -11,10 +11,24 @@ from copilot.language import Verbatim, Voice, english, sentence
 from copilot.person import tidy
 from copilot.record.drafting import SOFTWARE, headline, tidied
 from copilot.record.particulars import MAX_NAME
-from copilot.record.record import WRITTEN, Change, Field, Origin, Record, RecordError, Signature, digest, timestamp
+from copilot.record.record import (
+    MAX_VALUE,
+    MOST_CHANGES,
+    WRITTEN,
+    Change,
+    Field,
+    Origin,
+    Record,
+    RecordError,
+    Signature,
+    digest,
+    timestamp,
+)
 
 #: Characters that are kept at most.
-MAX_VALUE, MAX_STATEMENT = 4000, 600
+MAX_STATEMENT = 600
+#: Lines of a field that are kept at most.
+MAX_LINES = 100
 #: Of an emotion that a clinician wrote, in the first line.
 LONGEST_EMOTION = 120
 
@@ -56,7 +70,7 @@ def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime
     """The record with this field's text written by the reviewer; the same record where the text is the same.
 
     Raises:
-        RecordError: it is signed, or has no such field, or the text is too long.
+        RecordError: it is signed, or has no such field, or the text is too long, or the record was changed too often.
     """
     _unlocked(record)
     old = record.field(key)
@@ -64,6 +78,10 @@ def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime
     text = tidied(key, value)
     if text == old.value:
         return record
+    if text and len(record.history) >= MOST_CHANGES:
+        raise RecordError(sentence(english.RECORD_CHANGED_TOO_OFTEN, most=MOST_CHANGES))
+    if len(text.splitlines()) > MAX_LINES:
+        raise RecordError(sentence(english.RECORD_TOO_MANY_LINES, label=old.label, most=MAX_LINES))
     return _changed(record, _written(old, text, reviewer, now), "edited" if text else "deleted", reviewer, now)
 
 

@@ -88,6 +88,13 @@ WORDS = {
     english.RECORD_NOT_JSON: "这不是病历：内容不是 JSON。",
     english.RECORD_FORMAT: "此 JSON 不是由本版 EEG Emotion Copilot 写出的病历。",
     english.RECORD_BAD_VALUE: "该病历无法使用：{where}：{what}。",
+    english.RECORD_MISSING: "缺失",
+    english.RECORD_UNKNOWN: "病历中没有此项",
+    english.RECORD_OTHER_KIND: "类型与病历不符",
+    english.RECORD_NO_FIELD: "该病历缺少此操作所需的字段“{key}”；请使用另一份副本。",
+    english.RECORD_TOO_LARGE: "此内容大于本程序的任何病历；请使用另一份副本。",
+    english.RECORD_TOO_MANY_LINES: "{label}的行数过多；最多保留 {most} 行。",
+    english.RECORD_CHANGED_TOO_OFTEN: "此病历已更改 {most} 次，达到上限；请按现状签署。",
     # FHIR
     english.FHIR_SIGN_FIRST: "请先签署此修订：否则服务器会用它的草稿取代已有的签署版本。",
     english.FHIR_NOTICE: "请注意",

@@ -7,6 +7,7 @@ corner.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 
 from fpdf import FPDF
@@ -45,6 +46,7 @@ class Paper(FPDF):
         self.main = CHINESE if language == "zh" else LATIN
         self.set_lang(language)
         self.known = add_fonts(self, self.main)
+        self._wrapped: dict[tuple[str, float, Look], list[str]] = {}
         self.alias_nb_pages(PAGES)
         self.set_margin(0)
         self.c_margin = 0
@@ -113,9 +115,13 @@ class Paper(FPDF):
 
     def lines(self, text: str, width: float, look: Look) -> list[str]:
         """The lines of the text as ``flow`` writes them."""
-        with self._pen(look, text):
-            paragraphs = (drawable(line, self.known) for line in text.splitlines())
-            return [line for each in paragraphs for line in wrapped(each, width, self.get_string_width)]
+        key = (text, width, look)
+        if key not in self._wrapped:  # asked for twice before it is written: how high is it, is there room
+            with self._pen(look, text):
+                paragraphs = [drawable(line, self.known) for line in text.splitlines()]
+                measure = lru_cache(maxsize=None)(self.get_string_width)  # most of the time goes into this
+                self._wrapped[key] = [line for each in paragraphs for line in wrapped(each, width, measure)]
+        return list(self._wrapped[key])
 
     def height(self, text: str, width: float, look: Look) -> float:
         """Of the text as ``flow`` writes it."""
