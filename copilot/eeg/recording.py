@@ -95,10 +95,12 @@ def read(
 
 
 def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type: ignore[name-defined]  # noqa: F821
-    from copilot.eeg import montage, units
+    from copilot.eeg import caps, montage, units
 
     electrodes = montage.find_electrodes(source.labels)
     if len(electrodes.rows) < MIN_CHANNELS:
+        if caps.recognise([label.strip().upper() for label in source.labels]) is caps.UNKNOWN:
+            raise RecordingError(sentence(english.CAP_UNKNOWN))
         raise RecordingError(_too_few(len(electrodes.rows), electrodes.left_out))
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)
