@@ -58,10 +58,11 @@ _TEN_TEN_LIKE = re.compile(r"A[12]|C[1-6]|F(?:[1-9]|10)")
 
 
 def recognise(labels: Sequence[str]) -> Cap | None:
-    """The cap whose numbered electrodes are there, None, or ``UNKNOWN``. BioSemi's ``A1`` is the first electrode, not an ear.
+    """The cap whose numbered electrodes are there, None, or ``UNKNOWN``.
 
-    Some electrodes may have been taken out. Numbers and letters that the 10-20 system does not have (``A7``, ``C20``,
-    ``E5``) show that a cap is meant: then ``C3`` and ``F4`` are its numbers too, and not the places of that name.
+    BioSemi's ``A1`` is the first electrode, and no ear. Some electrodes may have been taken out. Numbers and letters
+    that the 10-20 system does not have (``A7``, ``C20``, ``E5``) show that a cap is meant: then ``C3`` and ``F4`` are
+    its numbers too, and not the places of that name.
     """
     return _biosemi_cap(labels) or _egi_net(labels)
 
