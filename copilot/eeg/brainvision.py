@@ -152,7 +152,8 @@ def _check_numbers(text: str, channels: int, data: Path, files: Sequence[Path]) 
     multiplexed = _entry(text, "DataOrientation").upper() != "VECTORIZED"
     row = np.dtype(kind).itemsize * channels
     size, stated = data.stat().st_size, _whole(text, "DataPoints")
-    if size % row or (stated is not None and size < row * stated) or size // row + 1 < _last_marker(files):
+    least = _last_marker(files) - 1 if stated is None else stated  # a marker can stand behind the last sample
+    if size % row or size // row < least:
         raise RecordingError(sentence(english.DATA_FILE_SHORT))
     if number_order.contradicts(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
         raise RecordingError(sentence(english.NUMBERS_OUT_OF_ORDER))

@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.recording import RecordingError
 from copilot.language import english, sentence
 
 STANDARD = "colin27_1005"
@@ -39,14 +38,6 @@ _ANCHORS = {
 """The electrode that each net's maker gives for each place of ``_TEN_TWENTY`` (for EGI: Luu & Ferree 2005)."""
 
 
-MOST_OF = 0.75
-"""With a smaller share of a cap's electrodes it could as well be another cap."""
-
-_FEWEST = 8
-_TEN_TEN_LIKE = re.compile(r"A[12]|C[1-6]|F(?:[1-9]|10)")
-"""Names of the 10-10 system that are one letter of BioSemi's and a number, too."""
-
-
 @dataclass(frozen=True)
 class Cap:
     """A cap's name for people, and what its electrodes (labels in capitals) are called in the 10-10 system."""
@@ -55,14 +46,23 @@ class Cap:
     names: Mapping[str, str]
 
 
+UNKNOWN = Cap("", {})
+"""So many electrodes are missing that it cannot be known which cap it is."""
+
+MOST_OF = 0.75
+"""With a smaller share of a cap's electrodes it could as well be another cap."""
+
+_FEWEST = 8
+_TEN_TEN_LIKE = re.compile(r"A[12]|C[1-6]|F(?:[1-9]|10)")
+"""Names of the 10-10 system that are one letter of BioSemi's and a number, too."""
+
+
 def recognise(labels: Sequence[str]) -> Cap | None:
-    """The cap whose numbered electrodes are there, or None. BioSemi's ``A1`` is the first electrode, not an ear.
+    """The cap whose numbered electrodes are there, None, or ``UNKNOWN``.
 
-    Some electrodes may have been taken out. Numbers and letters that the 10-20 system does not have (``A7``, ``C20``,
-    ``E5``) show that a cap is meant: then ``C3`` and ``F4`` are its numbers too, and not the places of that name.
-
-    Raises:
-        RecordingError: so many are missing that it cannot be known which cap it is.
+    BioSemi's ``A1`` is the first electrode, and no ear. Some electrodes may have been taken out. Numbers and letters
+    that the 10-20 system does not have (``A7``, ``C20``, ``E5``) show that a cap is meant: then ``C3`` and ``F4`` are
+    its numbers too, and not the places of that name.
     """
     return _biosemi_cap(labels) or _egi_net(labels)
 
@@ -82,7 +82,7 @@ def _biosemi_cap(labels: Sequence[str]) -> Cap | None:
     electrodes = [f"{letter}{i}" for letter in "ABCDEFGH" for i in range(1, 33)][:count]
     present = own.keys() & set(electrodes)
     if len(present) < MOST_OF * count or own.keys() - present:
-        raise RecordingError(sentence(english.CAP_UNKNOWN))
+        return UNKNOWN
     names = _biosemi(count)
     return Cap(
         sentence(english.CAP_BIOSEMI, count=count), {own[name]: names[name] for name in present if name in names}
@@ -95,7 +95,7 @@ def _egi_net(labels: Sequence[str]) -> Cap | None:
         return None
     count = next((count for count in (32, 64, 128, 256) if max(numbered.values()) <= count + 1), None)
     if count is None or len(numbered) < MOST_OF * count:
-        raise RecordingError(sentence(english.CAP_UNKNOWN))
+        return UNKNOWN
     net = _nearest(f"GSN-HydroCel-{count}" + ("_1.0" if count == 64 else ""))
     reference = {f"E{count + 1}": "Cz"}
     names = {label: (reference | dict(net)).get(f"E{number}") for label, number in numbered.items()}

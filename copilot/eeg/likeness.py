@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from copilot.eeg.recording import Recording
 
-ALIKE = 0.98
+ALIKE = 0.95
 """Correlation of steps; two recordings of one person do not come near it, and a copy in 16 bits stays above it."""
-_HZ, _SECONDS = 64.0, 120.0
+_HZ, _SECONDS = 25.0, 120.0
 
 
 def same_signal(one: Recording, two: Recording) -> bool:
@@ -23,8 +23,9 @@ def same_signal(one: Recording, two: Recording) -> bool:
 
 
 def _steps(recording: Recording, names: list[str], times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Differences between neighbouring samples at ``times``, without what all channels have in common."""
-    stamps = np.arange(recording.data.shape[1]) / recording.sfreq
-    rows = [np.interp(times, stamps, recording.data[recording.channels.index(name)]) for name in names]
-    steps = np.diff(np.array(rows), axis=1)
-    return np.asarray(steps - steps.mean(axis=0) if len(rows) > 2 else steps, dtype=np.float64)
+    """Steps between the means over spans of time, which are alike at every rate, without what all channels share."""
+    stamps = np.arange(1, recording.data.shape[1] + 1) / recording.sfreq
+    sums = [np.cumsum(recording.data[recording.channels.index(name)], dtype=np.float64) for name in names]
+    means = np.diff([np.interp(times, stamps, total) for total in sums], axis=1)
+    steps = np.diff(means / recording.sfreq, axis=1)
+    return np.asarray(steps - steps.mean(axis=0) if len(names) > 2 else steps, dtype=np.float64)

@@ -98,10 +98,12 @@ def _recording(
     given_sfreq: float | None,
     given_names: Sequence[str] | None,
 ) -> Recording:
-    from copilot.eeg import montage, units
+    from copilot.eeg import caps, montage, units
 
     electrodes = montage.find_electrodes(source.labels)
     if len(electrodes.rows) < MIN_CHANNELS:
+        if caps.recognise([label.strip().upper() for label in source.labels]) is caps.UNKNOWN:
+            raise RecordingError(sentence(english.CAP_UNKNOWN))
         raise RecordingError(_too_few(len(electrodes.rows), electrodes.left_out))
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)
