@@ -134,7 +134,8 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     _require_seconds(int(usable.sum()))
     report(1.0, english.CLEANING_DONE)
     quality = _report(recording, cleaned, found, line_hz, line_ratio, usable, removed)
-    return replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences), quality
+    kept = {"rate_read": recording.rate_read, "rate_from": recording.rate_from}
+    return replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences, **kept), quality
 
 
 def _require_seconds(seconds: int) -> None:
