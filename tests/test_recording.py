@@ -256,7 +256,10 @@ def test_csv_with_the_rate_from_its_time_column(tmp_path, signal):
     recording = read([path])
     same(recording, signal, atol=1e-3)
     assert recording.sfreq == 250
-    assert recording.notes == ("The values were taken as microvolts, which fits their size.",)
+    assert recording.notes == (
+        "The values were taken as microvolts, which fits their size.",
+        "The sampling rate as read is 250 Hz, worked out from the file's times.",
+    )
 
 
 @pytest.mark.parametrize(

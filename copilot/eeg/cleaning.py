@@ -167,7 +167,8 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     quality = _report(
         recording, cleaned, found, line_hz, line_ratio, usable, removed, joined, doubts, remarks, _inside(empty)
     )
-    return replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences), quality
+    cleaned = replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences)
+    return replace(cleaned, rate_read=recording.rate_read, rate_from=recording.rate_from), quality
 
 
 def _require_seconds(seconds: int, data: npt.NDArray[np.float32] | None = None) -> None:

@@ -27,6 +27,7 @@ class Source:
         load: (rows, seconds) -> the signal of these channels, at most so many seconds from the start.
         unit_stated: the signal comes in microvolts because the file states its units; else its units are unknown.
         notes: what was found, plain sentences.
+        rate_from: where the sampling rate comes from (``english.RATE_STATED`` and its neighbours).
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Source:
     load: Callable[[Sequence[int], float], Loaded]
     unit_stated: bool
     notes: tuple[str, ...] = field(default=())
+    rate_from: str = english.RATE_STATED
 
 
 _KINDS = {
@@ -58,7 +60,7 @@ _NOT_READ = {
     b"MATLAB 7.3": english.FILE_MATLAB_73,
     b"RIFF": english.FILE_RIFF,
 }
-_SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json"}
+_SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json", ".info"}
 _NAMED = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT"} | {
     ".set": "EEGLAB",
     ".vhdr": "BrainVision",
@@ -187,7 +189,11 @@ def _kind(head: bytes, suffix: str) -> str:
         return "EGI"
     if suffix in _NAMED:
         raise RecordingError(sentence(english.FILE_OTHER_THAN_NAMED, suffix=suffix, kind=_NAMED[suffix]))
-    if not any(byte < 32 and byte not in b"\t\r\n" for byte in head):
+    if suffix == ".lay" and b"[fileinfo]" in head.lower():
+        raise RecordingError(sentence(english.FILE_NOT_READ, what=english.FILE_PERSYST, kinds=english.FILE_KINDS))
+    if suffix == ".hea" or re.match(rb"(#.*\n)*\S+ \d+ [\d.]+(/\S+)? \d+[^,;\t]*\r?\n\S+\.dat ", head):
+        raise RecordingError(sentence(english.FILE_NOT_READ, what=english.FILE_WFDB, kinds=english.FILE_KINDS))
+    if _is_text(head):
         return "text"
     if maker := foreign.by_suffix(suffix):
         raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
@@ -205,6 +211,13 @@ def _is_matlab_4(head: bytes) -> bool:
         if numbers and rows >= 0 and columns >= 0 and imaginary in (0, 1) and 1 < name <= 64:
             return head[20 : 20 + name][-1:] == b"\0"
     return False
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether the first bytes are text: no control characters, or UTF-16 with or without its mark."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[1:64:2].count(0) > 24:
+        return not any(byte < 32 and byte not in b"\0\t\r\n" for byte in head)
+    return not any(byte < 32 and byte not in b"\t\r\n" for byte in head)
 
 
 def _tables(kinds: dict[Path, str]) -> list[Path]:

@@ -23,6 +23,17 @@ _REFERENCE_WORD = re.compile(
 )
 """What may follow a hyphen although the channel is no bipolar derivation; a digit is how MNE numbers duplicates."""
 
+_UNIT = re.compile(
+    r"\s*[(\[]\s*([^()\[\]]{1,12}?)\s*[)\]]\s*$|[\s_/.]+([nuµμm]?V|microvolts?|millivolts?|nanovolts?|volts?|uvolts?)$",
+    re.IGNORECASE,
+)
+"""How a heading states a unit: ``Fp1 (uV)``, ``Fp1[uV]``, ``Fp1_uV``."""
+
+_BEFORE = re.compile(
+    r"^\s*(?:(?:EEG|POL|IED|RAW|CH(?:AN(?:NEL)?)?\s*\d+|\d{1,3})(?=[\s_.:\-]))[\s_.:\-]+(?=\S)", re.IGNORECASE
+)
+"""What some programs put before an electrode's name: ``EEG Fp1``, ``1-Fp1``, ``Ch1_Fp1``, ``IED_AF3``."""
+
 _KINDS = (
     (english.CHANNEL_ECG, r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
     (english.CHANNEL_EYE, r"EOG|[HV]EO"),
@@ -83,13 +94,22 @@ def standard_name(label: str, shared_reference: str | None = None) -> str | None
     return name if single else None
 
 
+def unit_of(label: str) -> str:
+    """The unit that a heading states, as it stands there (``uV``), or an empty text."""
+    found = _UNIT.search(label)
+    return (found[1] or found[2]) if found else ""
+
+
 def _plain(label: str) -> str:
     return label.strip().strip(".").upper()
 
 
 def _halves(label: str) -> tuple[str, str]:
     """``EEG Fp1-LE`` to (``Fp1``, ``LE``)."""
-    text = re.sub(r"^\s*(?:EEG|POL)[\s_.:\-]*(?=\S)", "", label, flags=re.IGNORECASE)
+    text = re.sub(r"(?i)(?<=\w)[\s_.]+raw$", "", _UNIT.sub("", label.strip()))
+    for _ in range(2):  # EEG 1-Fp1
+        text = _BEFORE.sub("", text)
+    text = re.sub(r"^\s*(?:EEG|POL)[\s_.:\-]*(?=\S)", "", text, flags=re.IGNORECASE)
     first, _, second = text.strip().strip(".").partition("-")
     if not second:
         first, _, second = re.sub(r"[_:/\s]+", "-", first.strip()).partition("-")

@@ -31,6 +31,8 @@ class Recording:
         channels: standard 10-20/10-10 names (``Fp1``, ``T7``), one a row of ``data``, no duplicates.
         source: what kind of file it came from (``EDF``), never its name or path.
         notes: what was found and done, plain sentences, in order.
+        rate_read: samples a second as read, Hz, before any cleaning; None for signals that were not read.
+        rate_from: where that rate comes from, a sentence's part (``english.RATE_STATED`` and its neighbours).
     """
 
     data: npt.NDArray[np.float32]
@@ -38,6 +40,8 @@ class Recording:
     channels: tuple[str, ...]
     source: str
     notes: tuple[str, ...] = field(default=())
+    rate_read: float | None = None
+    rate_from: str = ""
 
     @property
     def seconds(self) -> float:
@@ -120,9 +124,19 @@ def _recording(
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     left_out = [sentence(english.NOTE_NO_VALUES, names=nothing)] if nothing else []
     notes = [*source.notes, *electrodes.notes, *left_out, *gaps, *scaled]
+    if source.rate_from != english.RATE_STATED:
+        notes.append(sentence(english.NOTE_RATE, rate=float(sfreq), origin=source.rate_from))
     if seconds > max_minutes * 60 + 1:
         notes.append(sentence(english.NOTE_MINUTES, most=max_minutes, minutes=seconds / 60))
-    return Recording(np.ascontiguousarray(data, dtype=np.float32), float(sfreq), names, source.kind, tuple(notes))
+    return Recording(
+        np.ascontiguousarray(data, dtype=np.float32),
+        float(sfreq),
+        names,
+        source.kind,
+        tuple(notes),
+        rate_read=float(sfreq),
+        rate_from=source.rate_from,
+    )
 
 
 def _check_against_file(

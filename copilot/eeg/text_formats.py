@@ -1,163 +1,164 @@
-"""Recordings written as text: tables, one sample a line; OpenBCI's .txt, Mind Monitor's .csv (see ``open_text``)."""
+"""Recordings written as text, one sample a line: plain tables here, devices' in ``device_tables`` (see ``open_text``)."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from copilot.eeg import arrays, montage
+from copilot.eeg import arrays, clocks, device_tables, montage, tables
 from copilot.eeg.formats import Source
-from copilot.eeg.recording import SFREQ_HZ, RecordingError
+from copilot.eeg.recording import RecordingError
+from copilot.eeg.tables import Table
 from copilot.language import english, sentence
 
-MUSE_HZ = (256.0, 220.0)
-"""What the headbands record at: Muse 2 and S, and Muse of 2014."""
+RATE_TOLERANCE = 0.01
+"""A typed rate this near to the file's is the same."""
 
-_TIME = re.compile(r"(?i)^\W*(time|timestamps?|t|secs?|seconds|ms|milliseconds|datetime|lsl_timestamp)(\W.*)?$")
-_INDEX = re.compile(r"(?i)^(index|sample|samples|sample.?index|counter|n|unnamed.*|)$")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a table is written: what separates columns, the decimal sign, lines before it, whether it has a header."""
-
-    separator: str
-    decimal: str
-    skip: int
-    header: bool
+_TIME = re.compile(
+    r"(?i)^\W*(?:\w+[. ])?(?:(?:unix|lsl|epoch|relative|elapsed)[_ ]?)?"
+    r"(?:times?(?:[_ ]?stamps?)?|t|secs?|seconds|ms|milliseconds|date[_ ]?time|uhrzeit|zeit)(?:[\W_].*|ms)?$"
+)
+_INDEX = re.compile(
+    r"(?i)^\W*(?:index|samples?|sample.?(?:index|number|no)|(?:eeg\.)?counter|packet.*|n|unnamed.*|)\W*$"
+)
+_NUMBERED = re.compile(r"(?i)^\W*(?:eeg|exg|ch|chan|channel)(?:[ _.]*(?:ch|chan|channel))?[ _.]*(\d+)\W*$")
+_RATE = re.compile(
+    r"(?i)\b(?:sampling|samp|sample|samples)?[ _]?(?:rate|frequency|freq|sampling|fs|sfreq|srate)"
+    r"(?:\s*[(\[]?hz[)\]]?)?\s*[:=,;\t]+\s*(?:eeg_)?(\d+(?:[.,]\d+)?)"
+)
+_VOLTS = {"nv": 1e-3, "uv": 1.0, "mv": 1e3, "v": 1e6}
 
 
 def open_text(path: Path, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
     """Open a table; what it does not state comes from a .json beside it, or from ``sfreq`` and ``channels``.
 
     Raises:
-        RecordingError: not a table of numbers, or its rate or channels are not known.
+        RecordingError: not a table of numbers, its rate or channels are not known, or they are not those typed.
     """
-    with path.open("rb") as file:
-        head = file.read(2**16).decode("utf-8-sig", errors="replace")
     try:
-        layout = _layout(head.splitlines())
-        table = _table(path, layout)
+        source = device_tables.open_hex(path, sfreq, channels)
+        if source is None:
+            table = tables.read_table(path)
+            source = device_tables.open_device(table, path, files, sfreq, channels) or _plain(
+                table, files, sfreq, channels
+            )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise RecordingError(sentence(english.TABLE_DAMAGED)) from error
-    if head.lstrip().startswith("%") and "openbci" in head[:500].lower():
-        return _openbci(table, head, layout.header, sfreq, channels)
-    if any(str(name).startswith("RAW_TP9") for name in table.columns):
-        return _muse(table)
-    return _plain(table, files, layout.header, sfreq, channels)
+    return source
 
 
-def _layout(lines: Sequence[str]) -> Layout:
-    """Look at the first lines that are not comments."""
-    skip = next((i for i, line in enumerate(lines) if line.strip() and line.lstrip()[0] not in "%#"), len(lines))
-    first, rows = "".join(lines[skip : skip + 1]), "\n".join(lines[skip + 1 : skip + 20])
-    separator = max(",;\t", key=lambda sign: min(first.count(sign), rows.count(sign)))
-    if not min(first.count(separator), rows.count(separator)):
-        separator = r"\s+"
-    decimal = "," if separator != "," and "," in rows and "." not in rows else "."
-    numbers = [_is_number(cell, decimal) for cell in re.split(rf"{separator}|\n", rows) if cell.strip()]
-    columns = re.split(separator, first.strip())
-    if len(columns) < 2 or sum(numbers) <= len(numbers) / 2:
-        raise RecordingError(sentence(english.TABLE_NO_NUMBERS))
-    header = not all(_is_number(cell, decimal) for cell in columns if cell.strip())
-    return Layout(separator, decimal, skip, header)
-
-
-def _is_number(text: str, decimal: str) -> bool:
-    try:
-        float(text.replace(decimal, "."))
-    except ValueError:
-        return False
-    return True
-
-
-def _table(path: Path, layout: Layout) -> pd.DataFrame:
-    return pd.read_csv(
-        path,
-        sep=layout.separator,
-        decimal=layout.decimal,
-        skiprows=layout.skip,
-        header=0 if layout.header else None,
-        skipinitialspace=True,
-        index_col=False,
-        low_memory=False,
-        encoding="utf-8-sig",
-        encoding_errors="replace",
-    )
-
-
-def _signals(kind: str, table: pd.DataFrame, rate: float, labels: Sequence[str], *notes: str, stated: bool) -> Source:
-    numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float32)
-    return arrays.signals(kind, numbers.T, rate, labels, *notes, stated=stated)
-
-
-def _openbci(
-    table: pd.DataFrame, head: str, header: bool, sfreq: float | None, channels: Sequence[str] | None
-) -> Source:
-    """OpenBCI's GUI writes the sample's index, the channels in microvolts, then accelerometer and digital columns."""
-    found = re.search(r"(?im)^%\s*sample rate\s*=\s*([\d.]+)", head)
-    if header:
-        columns = [name for name in table.columns if re.match(r"EXG Channel", str(name))]
-    else:
-        columns = list(table.columns[1:17] if table.shape[1] > 17 else table.columns[1:9])
-    labels = list(channels or montage.OPENBCI[: len(columns)])
-    if len(labels) != len(columns) or (not channels and len(columns) not in (8, 16)):
-        raise RecordingError(sentence(english.OPENBCI_NAMES, columns=len(columns)))
-    assumed = () if channels else (sentence(english.NOTE_OPENBCI, columns=len(columns)),)
-    rate = sfreq if sfreq is not None else float(found[1]) if found else 250.0
-    return _signals(english.KIND_OPENBCI, table[columns], rate, labels, *assumed, stated=True)
-
-
-def _muse(table: pd.DataFrame) -> Source:
-    """Mind Monitor writes events on lines of their own, and microvolts with an offset of some 800."""
-    columns = [name for name in table.columns if str(name).startswith("RAW_")]
-    signal = table.dropna(subset=columns, how="any")
-    times = (
-        pd.to_datetime(signal["TimeStamp"], errors="coerce").dropna()
-        if "TimeStamp" in table
-        else pd.Series(dtype=object)
-    )
-    lasts = (times.iloc[-1] - times.iloc[0]).total_seconds() if len(times) > 1 else 0.0
-    rate = min(MUSE_HZ, key=lambda hz: abs(hz * lasts - len(times))) if lasts else MUSE_HZ[0]
-    if lasts and not 0.85 < len(times) / lasts / rate < 1.15:
-        raise RecordingError(sentence(english.MUSE_INTERVAL, lines=len(times) / lasts, rate=rate))
-    return _signals("Muse CSV", signal[columns], rate, [str(name)[4:] for name in columns], stated=True)
-
-
-def _plain(
-    table: pd.DataFrame, files: Sequence[Path], header: bool, sfreq: float | None, channels: Sequence[str] | None
-) -> Source:
+def _plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
     """A table with a column a channel, perhaps one of times."""
     stated = arrays.sidecar(files)
-    time = next((name for name in table.columns if header and _TIME.match(str(name))), None)
-    columns = [name for name in table.columns if name != time and not (header and _INDEX.match(str(name)))]
-    names = list(channels or []) or ([str(name) for name in columns] if header else arrays.stated_labels(stated))
-    rate = sfreq if sfreq is not None else arrays.stated_rate(stated)
-    if rate is None and time is not None:
-        rate = _rate(table[time], str(time))
+    emotiv = re.search(r"(?i)\blabels\s*:\s*([^,\n]+)", table.head)
+    header = list(table.names or (emotiv[1].split() if emotiv else ()))
+    if emotiv and table.names is None and len(header) != table.cells.shape[1]:
+        header = []
+    time = next((i for i, name in enumerate(header) if _TIME.match(name)), None)
+    aside = {i for i, name in enumerate(header) if _TIME.match(name) or _INDEX.match(name)}
+    columns = [i for i in range(table.cells.shape[1]) if i not in aside]
+    columns, names = _named(columns, header, arrays.stated_labels(stated), list(channels or ()))
+    clock = _clock(table, header, time)
+    in_head = _RATE.search(table.head)
+    own = arrays.stated_rate(stated) or (float(in_head[1].replace(",", ".")) if in_head else None)
+    origin = english.RATE_STATED
+    if own is None and clock is not None and clock.rate is not None:
+        own, origin = clock.rate, english.RATE_FROM_TIMES
+    if own is None and sfreq is None and names and time is not None:
+        raise RecordingError(sentence(english.TABLE_ROWS_NUMBERED))
+    rate, origin = agreed_rate(own, sfreq, origin)
     if rate is None or not names:
         raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
-    if len(names) != len(columns):
-        raise RecordingError(sentence(english.TABLE_SHAPE, names=len(names), columns=len(columns)))
-    return _signals(english.KIND_TABLE, table[columns], rate, names, stated=False)
+    if clock is None:
+        counter = next((i for i, name in enumerate(header) if _INDEX.match(name) and name), None)
+        nothing = np.zeros(0, dtype=np.int64)
+        lost = np.zeros(len(table.cells), dtype=np.int64)
+        clock = clocks.Clock(rate, lost if counter is None else clocks.lost_by_counter(table.cells[counter]), nothing)
+    numbers = device_tables.numbers(table.cells[columns])
+    numbers, labels, units_known, notes = _in_microvolts(numbers, names, columns, table.units)
+    data, found = clocks.join_parts(numbers, clock, rate)
+    kind = english.KIND_EMOTIV if any(name.startswith("EEG.") for name in header) or emotiv else english.KIND_TABLE
+    source = arrays.signals(kind, data.T, rate, labels, *found, *notes, stated=units_known)
+    return replace(source, rate_from=origin)
 
 
-def _rate(times: "pd.Series[float]", name: str) -> float | None:
-    """Samples a second, from a column of times in seconds, milliseconds, microseconds, nanoseconds or as dates."""
-    if not pd.api.types.is_numeric_dtype(times):
-        dates = pd.to_datetime(times, errors="coerce")
-        seconds = (dates - dates.iloc[0]).dt.total_seconds().to_numpy()
-    else:
-        seconds = times.to_numpy(dtype=float)
-    seconds = seconds[np.isfinite(seconds)]
-    lasts = seconds[-1] - seconds[0] if len(seconds) > 1 else 0.0
-    if lasts <= 0:
+def agreed_rate(own: float | None, typed: float | None, origin: str) -> tuple[float | None, str]:
+    """The file's rate or, where it has none, the typed one; and where it comes from.
+
+    Raises:
+        RecordingError: both are there and differ.
+    """
+    if own is not None and typed is not None and abs(own - typed) > RATE_TOLERANCE * own:
+        raise RecordingError(sentence(english.TABLE_RATE_CONFLICT, stated=own, typed=typed))
+    if own is None:
+        return typed, english.RATE_TYPED
+    return own, origin
+
+
+def _named(
+    columns: list[int], header: Sequence[str], beside: Sequence[str], typed: Sequence[str]
+) -> tuple[list[int], list[str]]:
+    """Which columns are channels, and their names: the file's, those of the .json beside it, or the typed ones."""
+    own = [header[i] for i in columns] if header else []
+    known = [i for i, name in zip(columns, own, strict=True) if montage.standard_name(name)] if header else []
+    if not typed and not (beside and not known):
+        return columns, own
+    names = list(typed or beside)
+    if len(known) >= 4:
+        found = [montage.standard_name(header[i]) for i in known]
+        wanted = [montage.standard_name(name) for name in names if montage.standard_name(name)]
+        if found != wanted:
+            raise RecordingError(
+                sentence(
+                    english.TABLE_NAMES_CONFLICT,
+                    stated=tuple(str(name) for name in found),
+                    typed=tuple(str(name) for name in wanted) or str(len(names)),
+                )
+            )
+        return columns, own
+    if len(names) == len(columns):
+        return columns, names
+    eeg = [i for i in columns if header and _NUMBERED.match(header[i])]
+    if eeg and len(eeg) == len(names):
+        return eeg, names
+    if eeg:
+        counts = {"names": len(names), "columns": len(eeg), "first": eeg[0] + 1, "last": eeg[-1] + 1}
+        raise RecordingError(sentence(english.TABLE_EEG_COLUMNS, **counts))
+    raise RecordingError(sentence(english.TABLE_SHAPE, names=len(names), columns=len(columns)))
+
+
+def _clock(table: Table, header: Sequence[str], time: int | None) -> clocks.Clock | None:
+    if time is None:
         return None
-    rate = (len(seconds) - 1) / lasts
-    scales = (1e3,) if re.search(r"(?i)\bms\b|milli", name) else (1.0, 1e3, 1e6, 1e9)
-    likely = [rate * scale for scale in scales if SFREQ_HZ[0] * 0.99 <= rate * scale <= SFREQ_HZ[1]]
-    found = likely[0] if likely else rate
-    return float(round(found)) if abs(found - round(found)) < 0.005 * found else float(found)
+    unit = f" ({table.units[time]})" if table.units else ""
+    return clocks.read_clock(table.cells[time], header[time] + unit)
+
+
+def _in_microvolts(
+    numbers: npt.NDArray[np.float32], names: Sequence[str], columns: Sequence[int], row: Sequence[str] | None
+) -> tuple[npt.NDArray[np.float32], list[str], bool, list[str]]:
+    """Scale electrodes whose heading or unit row states a unit; also the names, and whether all state one.
+
+    Raises:
+        RecordingError: the unit of an electrode is none of voltage.
+    """
+    units = [montage.unit_of(name) or (row[i] if row else "") for name, i in zip(names, columns, strict=True)]
+    units = [re.sub(r"(?i)microvolts?|[µμ]v|uvolts?", "uV", re.sub(r"[()\[\] ]", "", unit)) for unit in units]
+    units = [re.sub(r"(?i)millivolts?", "mV", re.sub(r"(?i)nanovolts?", "nV", unit)) for unit in units]
+    units = ["V" if unit.lower() in ("volt", "volts") else unit for unit in units]
+    electrodes = [k for k, name in enumerate(names) if montage.standard_name(name)]
+    stated = [units[k].lower() for k in electrodes if units[k]]
+    if not stated:
+        return numbers, list(names), False, []
+    if wrong := sorted({units[k] for k in electrodes if units[k] and units[k].lower() not in _VOLTS}):
+        raise RecordingError(sentence(english.TABLE_UNIT, units=tuple(wrong)))
+    usual = Counter(stated).most_common(1)[0][0]
+    for k in electrodes:
+        numbers[:, k] *= np.float32(_VOLTS[(units[k] or usual).lower()])
+    notes = [sentence(english.NOTE_UNITS_MISSING)] if len(stated) < len(electrodes) else []
+    return numbers, list(names), True, notes

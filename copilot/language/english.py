@@ -196,6 +196,7 @@ FIELD_COMPLAINT = "Complaint"
 FIELD_HISTORY = "History"
 FIELD_SOURCE = "Kind of file"
 FIELD_SECONDS = "Length"
+FIELD_RATE_READ = "Sampling rate as read"
 FIELD_SFREQ = "Sampling rate after cleaning"
 FIELD_ELECTRODES = "Electrodes"
 FIELD_TRUST = "Quality"
@@ -375,6 +376,8 @@ FILE_HDF5 = "an HDF5 file, which has to be saved as EDF or with MATLAB's save -v
 FILE_MATLAB_73 = "a MATLAB 7.3 file, which has to be saved with MATLAB's save -v7 first"
 FILE_RIFF = "a sound, film or ANT eego file, which has to be exported as EDF first"
 FILE_FOREIGN = "a file of {maker}, which has to be exported as EDF or BrainVision first"
+FILE_PERSYST = "a Persyst layout (.lay) without a signal that is read; export the recording as EDF from Persyst"
+FILE_WFDB = "a PhysioNet WFDB header (.hea), whose signal is not read; convert it to EDF with mit2edf"
 FILE_UNKNOWN = "This kind of file is not read. {kinds}"
 FILE_WEB_PAGE = "This is a web page or XML, not a recording; download the recording itself."
 FILE_PICKLE = "Python pickles can run code and are never opened; save the array as .npz with np.savez."
@@ -491,6 +494,44 @@ MUSE_INTERVAL = (
     "Mind Monitor wrote {lines:.0f} lines a second and the headband measures {rate:.0f}; set its recording interval to "
     "constant and record again."
 )
+TABLE_LINE = (
+    "Line {line} of the table has {cells} cells, and its header or the other lines have {columns}; every line needs "
+    "the same columns, so export it again or correct that line."
+)
+TABLE_LOST = (
+    "Of the samples {share:.0%} are missing in short pieces, too many to bridge; record again closer to the receiver, "
+    "or export all samples."
+)
+TABLE_RATE_CONFLICT = (
+    "The file says {stated:g} Hz and {typed:g} Hz was typed; leave the rate empty, or correct the file if it is wrong."
+)
+TABLE_NAMES_CONFLICT = (
+    "The file names its channels {stated} and {typed} was typed; leave the names empty, or correct the file if they "
+    "are wrong."
+)
+TABLE_ROWS_NUMBERED = (
+    "The time column only numbers the lines, so the sampling rate is not known; state it, or export times in seconds."
+)
+TABLE_EEG_COLUMNS = (
+    "{names} channel names do not fit the file, which has {columns} EEG columns (columns {first} to {last}); state one "
+    "name for each of these."
+)
+TABLE_UNIT = "The columns are in {units}, which are no units of voltage; export the signal in microvolts."
+NOTE_UNITS_MISSING = "Some columns state no unit; that of the others was assumed for them."
+NOTE_PAUSES = "Pauses in the recording: {count}, with {seconds:.1f} s missing in all; the parts were joined."
+NOTE_LOST = "Lost samples, {share:.1%} of all, were bridged by straight lines."
+NOTE_TIMES_AGAIN = "The times begin again: the recording has {count} parts, which were joined."
+NOTE_SAME_TWICE = "The same part is in the file more than once; {count} repeats were left out."
+NOTE_RATE = "The sampling rate as read is {rate:g} Hz, {origin}."
+RATE_READ = "{rate:g} Hz, {origin}"
+RATE_STATED = "stated in the file"
+RATE_TYPED = "as typed"
+RATE_FROM_TIMES = "worked out from the file's times"
+RATE_OF_DEVICE = "that of the device, as the file does not state it"
+KIND_BRAINFLOW = "BrainFlow CSV"
+KIND_OPENBCI_SD = "OpenBCI SD card"
+KIND_ENOBIO = "Neuroelectrics .easy"
+KIND_EMOTIV = "Emotiv CSV"
 KIND_TABLE = "text table"
 KIND_OPENBCI = "OpenBCI text"
 KIND_SIMULATED = "simulated"

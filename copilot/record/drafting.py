@@ -12,7 +12,7 @@ from datetime import datetime
 from copilot import __version__, emotions
 from copilot.eeg.cleaning import ChannelQuality, Quality
 from copilot.eeg.recording import Recording
-from copilot.language import Voice, english
+from copilot.language import Voice, english, sentence
 from copilot.person import Person, tidy
 from copilot.reading import Reading
 from copilot.record.particulars import Particulars
@@ -169,9 +169,13 @@ def _examination(recording: Recording, quality: Quality, say: Voice, make: Make)
     if quality.line_hz:
         mains = say(english.MAINS_FOUND, hertz=f"{quality.line_hz:.0f}", times=f"{quality.line_ratio:.1f}")
     done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a sentence of the reader
+    as_read = ""
+    if recording.rate_read is not None:
+        as_read = say(english.RATE_READ, rate=recording.rate_read, origin=sentence(recording.rate_from))
     values = (
         ("source", english.FIELD_SOURCE, say(recording.source)),
         ("seconds", english.FIELD_SECONDS, f"{recording.seconds:.0f} s"),
+        *([("rate_read", english.FIELD_RATE_READ, as_read)] if as_read else []),
         ("sfreq", english.FIELD_SFREQ, f"{recording.sfreq:g} Hz"),
         ("electrodes", english.FIELD_ELECTRODES, f"{len(recording.channels)}: {', '.join(recording.channels)}"),
         ("trust", english.FIELD_TRUST, say(quality.trust)),

@@ -22,6 +22,7 @@ WORDS = {
     english.FIELD_APPEARANCE: "本人自述的状态",
     english.FIELD_SOURCE: "文件类型",
     english.FIELD_SECONDS: "时长",
+    english.FIELD_RATE_READ: "读取时的采样率",
     english.FIELD_SFREQ: "清理后的采样率",
     english.FIELD_ELECTRODES: "电极",
     english.FIELD_TRUST: "质量",

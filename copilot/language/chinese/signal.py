@@ -30,6 +30,8 @@ WORDS = {
     english.FILE_MATLAB_73: "一个 MATLAB 7.3 文件，须先用 MATLAB 的 save -v7 保存",
     english.FILE_RIFF: "一个音频、视频或 ANT eego 文件，须先导出为 EDF",
     english.FILE_FOREIGN: "一个 {maker} 的文件，须先导出为 EDF 或 BrainVision",
+    english.FILE_PERSYST: "一份 Persyst 布局文件（.lay），其信号不能读取；请在 Persyst 中将记录导出为 EDF",
+    english.FILE_WFDB: "一份 PhysioNet WFDB 头文件（.hea），其信号不能读取；请用 mit2edf 转换为 EDF",
     english.FILE_UNKNOWN: "不能读取这种文件。{kinds}",
     english.FILE_WEB_PAGE: "这是网页或 XML，不是记录；请下载记录文件本身。",
     english.FILE_PICKLE: "Python pickle 可能运行代码，因此从不打开；请用 np.savez 将数组保存为 .npz。",
@@ -106,6 +108,36 @@ WORDS = {
     english.MUSE_INTERVAL: (
         "Mind Monitor 每秒写入 {lines:.0f} 行，而头带每秒测量 {rate:.0f} 次；请将其记录间隔设为 constant 后重新记录。"
     ),
+    english.TABLE_LINE: (
+        "表格第 {line} 行有 {cells} 个单元格，而表头或其他行有 {columns} 个；每行须有相同的列，请重新导出或改正该行。"
+    ),
+    english.TABLE_LOST: "有 {share:.0%} 的采样点零散缺失，过多而无法填补；请靠近接收器重新记录，或导出全部采样点。",
+    english.TABLE_RATE_CONFLICT: (
+        "文件写明 {stated:g} Hz，而填写的是 {typed:g} Hz；请将采样率留空；若文件有误，请改正文件。"
+    ),
+    english.TABLE_NAMES_CONFLICT: (
+        "文件中的通道名称为 {stated}，而填写的是 {typed}；请将名称留空；若文件有误，请改正文件。"
+    ),
+    english.TABLE_ROWS_NUMBERED: "时间列只是行的编号，因此采样率未知；请填写采样率，或以秒为单位导出时间。",
+    english.TABLE_EEG_COLUMNS: (
+        "{names} 个通道名称与文件不符：文件有 {columns} 个脑电列（第 {first} 至 {last} 列）；请为其中每列填写一个名称。"
+    ),
+    english.TABLE_UNIT: "各列的单位为 {units}，不是电压单位；请以微伏导出信号。",
+    english.NOTE_UNITS_MISSING: "有些列没有注明单位；按其他列的单位处理。",
+    english.NOTE_PAUSES: "记录中断 {count} 次，共缺失 {seconds:.1f} 秒；各部分已拼接起来。",
+    english.NOTE_LOST: "丢失的采样点（占全部的 {share:.1%}）已用直线填补。",
+    english.NOTE_TIMES_AGAIN: "时间重新开始：该记录有 {count} 个部分，已拼接起来。",
+    english.NOTE_SAME_TWICE: "文件中有相同的部分出现多次；已略去 {count} 个重复部分。",
+    english.NOTE_RATE: "读取时的采样率为 {rate:g} Hz，{origin}。",
+    english.RATE_READ: "{rate:g} Hz，{origin}",
+    english.RATE_STATED: "由文件注明",
+    english.RATE_TYPED: "由用户填写",
+    english.RATE_FROM_TIMES: "由文件中的时间算出",
+    english.RATE_OF_DEVICE: "为该设备的采样率，因文件未注明",
+    english.KIND_BRAINFLOW: "BrainFlow CSV",
+    english.KIND_OPENBCI_SD: "OpenBCI SD 卡",
+    english.KIND_ENOBIO: "Neuroelectrics .easy",
+    english.KIND_EMOTIV: "Emotiv CSV",
     english.KIND_TABLE: "文本表格",
     english.KIND_OPENBCI: "OpenBCI 文本",
     english.KIND_SIMULATED: "模拟信号",
