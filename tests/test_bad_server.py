@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from copilot.engine import exchange
-from copilot.engine.base import CutOff, EngineError, Scores, Token
+from copilot.engine.base import CutOff, EngineError, PromptProgress, Scores, Token
 from copilot.engine.remote import alike_labels, without_control
 from tests.test_remote import CHAT, LABELS, engine_for, scored, stub, text_of
 
@@ -90,7 +90,8 @@ def server():
 )
 def test_an_answer_without_its_end_is_told_from_a_whole_one(data, cut_off, server):
     server.answer = stream(*data)
-    assert list(engine_for(server).generate(CHAT)) == [Token("Hello."), *([CutOff()] if cut_off else [])]
+    told = [event for event in engine_for(server).generate(CHAT) if not isinstance(event, PromptProgress)]
+    assert told == [Token("Hello."), *([CutOff()] if cut_off else [])]
 
 
 @pytest.mark.parametrize(
@@ -293,8 +294,8 @@ def test_stop_works_while_a_server_sends_without_saying_anything(line, ask):
     with stub(events(between=0.004, for_ever=line)) as server:
         came, seconds = turns_until_stopped(server, ask)
         assert server.gone.wait(5)
-    assert len(came) >= 5  # ten a second; the machine may be busy
-    assert seconds < 0.5
+    assert len(came) >= 3  # ten a second; the machine may be busy
+    assert seconds < 1
 
 
 @pytest.mark.parametrize("line", [": ping\n\n", "\n", f"data: {piece('')}\n\n"])

@@ -33,7 +33,7 @@ FORMAT = "eeg-emotion-copilot-record-2"
 #: More than any record that this program makes: characters of the file and of one text, items of one list, fields,
 #: characters and lines of what exports show, names and numbers that the person has or had.
 MOST_TEXT, LONGEST_TEXT, MOST_ITEMS = 10**7, 5 * MAX_VALUE, 2 * MOST_CHANGES
-MOST_FIELDS, MOST_SHOWN, MOST_LINES, MOST_NAMES = 60, 40 * MAX_VALUE, 4000, 50
+MOST_FIELDS, MOST_SHOWN, MOST_LINES, MOST_NAMES = 60, 40 * MAX_VALUE, 4000, 20
 
 
 _TIME = {"pattern": f"^{TIME}$"}

@@ -133,7 +133,7 @@ def keep(desk: Desk, visit: Visit, with_signal: bool, *boxes: str) -> Update:
 
 
 def _press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], deed: Deed | None = None) -> Update:
-    with desk.service.one_press:
+    with desk.service.presses[hash(desk.token) % len(desk.service.presses)]:
         return _one_press(desk, place, visit, boxes, deed)
 
 

@@ -101,7 +101,7 @@ class Service:
     Attributes:
         store: where records are kept, or None where that is off.
         held: counts the files that visitors brought.
-        one_press: presses in record panels are carried out one after another.
+        presses: locks; presses in one record panel are carried out one after another, and seldom wait for another's.
 
     Raises:
         StoreError: the store cannot be opened.
@@ -112,7 +112,7 @@ class Service:
         # A server has its own queue and serves several; this machine's cores serve one at a time.
         self.store = _store(settings)
         self.held = Held(HELD * settings.max_upload_mb)
-        self.one_press = threading.Lock()
+        self.presses = tuple(threading.Lock() for _ in range(64))
         self.line = Line(places=4 if settings.server else 1)
         self._open_engine = open_engine
         self._opened: Future[tuple[Engine, Decoder]] = Future()
