@@ -117,7 +117,7 @@ def prepare(
     max_mb: int = 200,
     max_minutes: int = 30,
     timeout_s: float = 180,
-    memory_mb: int = 2048,
+    memory_mb: int = 4096,
 ) -> Iterator[Progress | Prepared]:
     """Read and clean one recording; the last event is ``Prepared``. Closing the generator ends the work at once.
 

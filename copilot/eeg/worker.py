@@ -20,6 +20,9 @@ from copilot.eeg import arrays, cleaning, mne_formats, recording, text_formats  
 from copilot.eeg.preparation import Fault, Job, Prepared, Progress
 from copilot.language import english, sentence
 
+READING_MB = 2048
+"""Address space for reading: files of the largest size need half of it, and one that leads its reader astray all."""
+
 DRAWN_HZ = 250.0
 """Enough to draw the signal as read; more would only fill the pipe."""
 
@@ -47,16 +50,21 @@ def _result(pipe: Connection, job: Job) -> Prepared | recording.RecordingError |
 
 
 def _limit(memory_mb: int) -> None:
-    """No core dump, which would leave the recording on disk, and no more memory than allowed."""
+    """No core dump, which would leave the recording on disk, and no more memory than allowed; reading gets less."""
     with contextlib.suppress(ValueError, OSError):  # systems without such limits
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20, memory_mb * 2**20))
+        resource.setrlimit(resource.RLIMIT_AS, (min(READING_MB, memory_mb) * 2**20, memory_mb * 2**20))
 
 
 def _prepare(pipe: Connection, job: Job) -> Prepared:
     begun = time.monotonic()
     raw = recording.read(job.paths, **job.options)  # type: ignore[arg-type]
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # what was read is a plain array: cleaning may use all that is allowed
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     read = time.monotonic()
     pipe.send(Progress("read", 1.0, english.READING_DONE))
     cleaned, quality = cleaning.clean(raw, lambda share, words: pipe.send(Progress("clean", share, words)))
