@@ -424,7 +424,7 @@ def _judge_head(
         doubts.append(sentence(english.NAMES_MIXED))
     elif plausibility.shifted(covariance, directions):
         doubts.append(sentence(english.NAMES_SHIFTED))
-    return np.asarray(plausibility.alike(np.cov(plausibility.slow(before, SFREQ)[:, ::10]), directions)[1].any(axis=1))
+    return np.asarray(plausibility.alike(np.cov(plausibility.slow_only(before, SFREQ)), directions)[1].any(axis=1))
 
 
 def _judge_few(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[np.bool_]:
