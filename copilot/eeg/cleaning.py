@@ -134,8 +134,8 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     _require_seconds(int(usable.sum()))
     report(1.0, english.CLEANING_DONE)
     quality = _report(recording, cleaned, found, line_hz, line_ratio, usable, removed)
-    kept = {"rate_read": recording.rate_read, "rate_from": recording.rate_from}
-    return replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences, **kept), quality
+    cleaned = replace(cleaned, rate_read=recording.rate_read, rate_from=recording.rate_from)
+    return replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences), quality
 
 
 def _require_seconds(seconds: int) -> None:

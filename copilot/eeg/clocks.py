@@ -1,6 +1,7 @@
 """Sampling rates from columns of times, and where samples are missing (``read_clock``, ``join_parts``)."""
 
 import re
+from itertools import pairwise
 from dataclasses import dataclass
 
 import numpy as np
@@ -215,7 +216,7 @@ def _without_repeats(data: npt.NDArray[np.float32], restarts: Ints) -> tuple[npt
     """Which lines to keep: a part that says again what an earlier one says is left out."""
     keep, seen, repeats = np.ones(len(data), dtype=bool), set(), 0
     edges = [0, *map(int, restarts), len(data)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         content = data[begin:end].tobytes()
         if content in seen and end - begin > 1:
             keep[begin:end] = False

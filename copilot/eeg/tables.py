@@ -1,4 +1,4 @@
-"""Text as a table of cells: its encoding, separator, decimal sign, header, units and lines before it (``read_table``)."""
+"""Text as a table of cells: encoding, separator, decimal sign, header, units, preamble (see ``read_table``)."""
 
 import io
 import re
