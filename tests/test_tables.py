@@ -323,14 +323,20 @@ def test_emotiv(tmp_path):
     recording = opened(tmp_path / "a.csv", text)
     like(recording, wave, 128)
     assert recording.rate_from == "stated in the file"
-    old = "title:x, recorded:01.05.24, sampling:128, subject:, labels:COUNTER " + " ".join(EIGHT) + ", chan:9, units:emotiv\n"
+    old = (
+        "title:x, recorded:01.05.24, sampling:128, subject:, labels:COUNTER "
+        + " ".join(EIGHT)
+        + ", chan:9, units:emotiv\n"
+    )
     like(opened(tmp_path / "a.csv", old + "\n".join(table(counted).splitlines()[1:])), wave, 128)
 
 
 def openbci(wave, kept=None, header=False, stamp=False, decimal="."):
     lines = ["%OpenBCI Raw EEG Data", "%Sample Rate = 250.0 Hz", "%First Column = SampleIndex"]
     if header:
-        lines.append("Sample Index, " + ", ".join(f"EXG Channel {i}" for i in range(8)) + ", Accel, Accel, Accel, Timestamp")
+        lines.append(
+            "Sample Index, " + ", ".join(f"EXG Channel {i}" for i in range(8)) + ", Accel, Accel, Accel, Timestamp"
+        )
     for i in range(wave.shape[1]) if kept is None else kept:
         cells = [f"{v:.2f}".replace(".", decimal) for v in wave[:, i]] + [f"0{decimal}10"] * 3
         clocked = [f"{1557936053 + i / 250:.3f}" if header else clock(40000 + i / 250, "hh:mm:ss.fff")] if stamp else []
@@ -385,11 +391,16 @@ def test_brainflow(tmp_path, signal):
 def test_enobio(tmp_path):
     _, wave = ten_hertz(500)
     stamps = 1714550400000 + 2 * np.arange(wave.shape[1])
-    rows = [[*(f"{v * 1000:.0f}" for v in row), "1", "2", "3", "0", str(t)] for row, t in zip(wave.T, stamps, strict=True)]
+    rows = [
+        [*(f"{v * 1000:.0f}" for v in row), "1", "2", "3", "0", str(t)] for row, t in zip(wave.T, stamps, strict=True)
+    ]
     path, info = tmp_path / "a.easy", tmp_path / "a.info"
     path.write_text("\n".join("\t".join(row) for row in rows))
     like(read([path], channels=EIGHT), wave, 500)
-    info.write_text("EEG sampling rate: 500 Samples/second\nEEG units: nV\n" + "".join(f"Channel {i}: {n}\n" for i, n in enumerate(EIGHT, 1)))
+    info.write_text(
+        "EEG sampling rate: 500 Samples/second\nEEG units: nV\n"
+        + "".join(f"Channel {i}: {n}\n" for i, n in enumerate(EIGHT, 1))
+    )
     like(read([path, info]), wave, 500)
 
 
@@ -430,4 +441,6 @@ def test_numbered_columns_take_typed_names(tmp_path, signal):
 def test_text_headers_of_other_systems_are_named(tmp_path):
     lay = "[FileInfo]\nFile=a.dat\nSamplingRate=256\n[ChannelMap]\nFp1-Ref=1\n"
     assert "Persyst" in refusal(tmp_path / "a.lay", lay)
-    assert "WFDB" in refusal(tmp_path / "a.hea", "a 2 250 5000\na.dat 16 200 12 0 0 0 0 Fp1\na.dat 16 200 12 0 0 0 0 Fp2\n")
+    assert "WFDB" in refusal(
+        tmp_path / "a.hea", "a 2 250 5000\na.dat 16 200 12 0 0 0 0 Fp1\na.dat 16 200 12 0 0 0 0 Fp2\n"
+    )
