@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -181,10 +182,11 @@ def _rate_and_lost(steps: Floats, back: npt.NDArray[np.bool_], usual: float) -> 
     """Lines a unit of time, and how many are missing at each step."""
     forward = steps[~back]
     if (forward > 0).mean() > 0.99 and _even(forward[forward > 0]):
-        near = forward[(forward >= 0.4 * usual) & (forward < 1.5 * usual)]
-        step = float(near.mean())
+        grain = np.diff(np.unique(np.round(forward / usual, 2)))  # times cut to milliseconds make steps of 1, 2 and 3
+        limit = usual * max(1.5, 1 + 1.5 * float(grain.min() if len(grain) else 0))
+        step = float(forward[(forward >= 0.4 * usual) & (forward < limit)].mean())
         missing = np.round(steps / step) - 1
-        missing[(steps < 1.5 * usual + 0.1 * step) | back] = 0
+        missing[(steps < limit) | back] = 0
         return 1 / step, np.maximum(missing, 0).astype(np.int64)
     return _uneven(steps, back)
 
@@ -215,7 +217,7 @@ def _without_repeats(data: npt.NDArray[np.float32], restarts: Ints) -> tuple[npt
     """Which lines to keep: a part that says again what an earlier one says is left out."""
     keep, seen, repeats = np.ones(len(data), dtype=bool), set(), 0
     edges = [0, *map(int, restarts), len(data)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         content = data[begin:end].tobytes()
         if content in seen and end - begin > 1:
             keep[begin:end] = False

@@ -132,10 +132,10 @@ def _muse(table: Table, sfreq: float | None) -> Source:
     if "TimeStamp" in names:
         clock = clocks.read_clock(cells[names.index("TimeStamp")], "TimeStamp")
     rate, origin = MUSE_HZ[0], english.RATE_OF_DEVICE
-    if clock.rate is not None:
-        rate, origin = min(MUSE_HZ, key=lambda hz: abs(hz - clock.rate)), english.RATE_FROM_TIMES
-        if not 0.93 < clock.rate / rate < 1.07:
-            raise RecordingError(sentence(english.MUSE_INTERVAL, lines=clock.rate, rate=rate))
+    if (found := clock.rate) is not None:
+        rate, origin = min(MUSE_HZ, key=lambda hz: abs(hz - found)), english.RATE_FROM_TIMES
+        if not 0.93 < found / rate < 1.07:
+            raise RecordingError(sentence(english.MUSE_INTERVAL, lines=found, rate=rate))
     agreed_rate(rate, sfreq, origin)
     data, notes = clocks.join_parts(numbers(cells[columns]), clock, rate)
     labels = [names[i][4:] for i in columns]

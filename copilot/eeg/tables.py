@@ -1,4 +1,4 @@
-"""Text as a table of cells: its encoding, separator, decimal sign, header, units and lines before it (``read_table``)."""
+"""Text as a table of cells: encoding, separator, decimal sign, header, units, preamble (see ``read_table``)."""
 
 import io
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from copilot.eeg import montage
 from copilot.eeg.recording import RecordingError
 from copilot.language import english, sentence
 
@@ -166,7 +167,10 @@ def _header(lines: Sequence[str], layout: Layout, width: int) -> tuple[int | Non
         named = [cell for cell in cells if cell]
         words = [cell for cell in named if not is_number(cell)]
         dated = any(":" in cell and is_number(cell) for cell in named)
-        stating = sum(bool(re.search(r"\w\s*[:=]", cell)) for cell in named) > len(named) / 2
+        stating = (
+            sum(map(bool, map(montage.standard_name, named))) < 4
+            and sum(bool(re.search(r"\w\s*[:=]", cell)) for cell in named) > len(named) / 2
+        )
         units = len(named) > 1 and all(_UNIT_CELL.fullmatch(cell) for cell in named)
         near = len(cells) in (width, width - 1, width + 1) or (line is lines[-1] and len(cells) > 1)
         if near and words and not dated and not stating and not units and text is line:
@@ -176,7 +180,8 @@ def _header(lines: Sequence[str], layout: Layout, width: int) -> tuple[int | Non
     if not possible:
         return None, None
     sure = [each for each in possible if each[0]] or possible[-1:]
-    return sure[0][1], sure[0][2]
+    _, at, names = max(sure, key=lambda each: sum(map(bool, each[2])))  # the first of those with the most cells filled
+    return at, names
 
 
 def _cells(

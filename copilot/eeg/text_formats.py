@@ -1,4 +1,4 @@
-"""Recordings written as text, one sample a line: plain tables here, devices' in ``device_tables`` (see ``open_text``)."""
+"""Recordings written as text, one sample a line; those of devices are in ``device_tables`` (see ``open_text``)."""
 
 import re
 from collections import Counter
@@ -80,10 +80,10 @@ def _plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: S
         lost = np.zeros(len(table.cells), dtype=np.int64)
         clock = clocks.Clock(rate, lost if counter is None else clocks.lost_by_counter(table.cells[counter]), nothing)
     numbers = device_tables.numbers(table.cells[columns])
-    numbers, labels, units_known, notes = _in_microvolts(numbers, names, columns, table.units)
+    numbers, units_known, notes = _in_microvolts(numbers, names, columns, table.units)
     data, found = clocks.join_parts(numbers, clock, rate)
     kind = english.KIND_EMOTIV if any(name.startswith("EEG.") for name in header) or emotiv else english.KIND_TABLE
-    source = arrays.signals(kind, data.T, rate, labels, *found, *notes, stated=units_known)
+    source = arrays.signals(kind, data.T, rate, names, *found, *notes, stated=units_known)
     return replace(source, rate_from=origin)
 
 
@@ -141,8 +141,8 @@ def _clock(table: Table, header: Sequence[str], time: int | None) -> clocks.Cloc
 
 def _in_microvolts(
     numbers: npt.NDArray[np.float32], names: Sequence[str], columns: Sequence[int], row: Sequence[str] | None
-) -> tuple[npt.NDArray[np.float32], list[str], bool, list[str]]:
-    """Scale electrodes whose heading or unit row states a unit; also the names, and whether all state one.
+) -> tuple[npt.NDArray[np.float32], bool, list[str]]:
+    """Scale electrodes whose heading or unit row states a unit, and tell whether any does.
 
     Raises:
         RecordingError: the unit of an electrode is none of voltage.
@@ -154,11 +154,11 @@ def _in_microvolts(
     electrodes = [k for k, name in enumerate(names) if montage.standard_name(name)]
     stated = [units[k].lower() for k in electrodes if units[k]]
     if not stated:
-        return numbers, list(names), False, []
+        return numbers, False, []
     if wrong := sorted({units[k] for k in electrodes if units[k] and units[k].lower() not in _VOLTS}):
         raise RecordingError(sentence(english.TABLE_UNIT, units=tuple(wrong)))
     usual = Counter(stated).most_common(1)[0][0]
     for k in electrodes:
         numbers[:, k] *= np.float32(_VOLTS[(units[k] or usual).lower()])
-    notes = [sentence(english.NOTE_UNITS_MISSING)] if len(stated) < len(electrodes) else []
-    return numbers, list(names), True, notes
+    notes: list[str] = [sentence(english.NOTE_UNITS_MISSING)] if len(stated) < len(electrodes) else []
+    return numbers, True, notes

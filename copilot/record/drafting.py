@@ -12,7 +12,7 @@ from datetime import datetime
 from copilot import __version__, emotions
 from copilot.eeg.cleaning import ChannelQuality, Quality
 from copilot.eeg.recording import Recording
-from copilot.language import Voice, english, sentence
+from copilot.language import Voice, english
 from copilot.person import Person, tidy
 from copilot.reading import Reading
 from copilot.record.particulars import Particulars
@@ -171,7 +171,7 @@ def _examination(recording: Recording, quality: Quality, say: Voice, make: Make)
     done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a sentence of the reader
     as_read = ""
     if recording.rate_read is not None:
-        as_read = say(english.RATE_READ, rate=recording.rate_read, origin=sentence(recording.rate_from))
+        as_read = say(english.COMMA).join((f"{recording.rate_read:g} Hz", say(recording.rate_from)))
     values = (
         ("source", english.FIELD_SOURCE, say(recording.source)),
         ("seconds", english.FIELD_SECONDS, f"{recording.seconds:.0f} s"),
