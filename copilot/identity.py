@@ -1,27 +1,48 @@
-"""Take out of what somebody writes who they are: nothing of it should reach a prompt, or a record's free text.
+"""Take out of what somebody writes who they are: nothing of it should reach a prompt, or an export without a name.
 
 Known are the name and the number that the form asks for the record alone; the rest is what looks like a date of birth,
-a long number (telephone, insurance, passport) or an e-mail address. Names that nobody told us are not found.
+a long number (telephone, insurance, passport) or an e-mail address. Names that nobody told us are not found. Time is in
+proportion to the length of the text: every pattern has an end.
 """
 
 import re
+import unicodedata
+from collections.abc import Callable
 
-_MONTH = r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
+NAME, NUMBER, DATE, ADDRESS = "(name)", "(number)", "(date)", "(address)"
+
+_MONTH = (
+    r"(?:jan|ene|feb|f[eé]v|m[aä]r|mrz|avr|abr|apr|ma[iyj]|jun|jui|jul|aug|ago|ao[uû]|se[pt]|o[ck]t|nov|d[eéi][czk])"
+    r"[a-zäéèû]{0,8}\.?"
+)
+_NUMBERS = "[〇零一二三四五六七八九十]"
 _DATE = (
     r"(?:\d{1,4}\s?[-./年]\s?\d{1,2}\s?[-./月](?:\s?\d{1,4}日?)?"
-    rf"|(?:the\s)?\d{{1,2}}(?:st|nd|rd|th)?\.?\s(?:of\s)?{_MONTH},?\s\d{{2,4}}|{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{2,4}})"
+    rf"|(?:the\s)?\d{{1,2}}(?:st|nd|rd|th|er)?\.?\s(?:of\s|de\s)?{_MONTH},?\s(?:de\s)?['\u2019]?\d{{2,4}}"
+    rf"|{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s['\u2019]?\d{{2,4}}|{_NUMBERS}{{4}}年(?:{_NUMBERS}{{1,3}}月)?(?:{_NUMBERS}{{1,3}}日)?)"
 )
-#: A date not far behind a word for birth, or a year right behind it, or either right before one (1980年3月12日出生).
+_DAY = (
+    rf"(?:\d{{1,2}}月\d{{1,2}}日?|{_NUMBERS}{{1,3}}月{_NUMBERS}{{1,3}}日|{_MONTH}\s\d{{1,2}}\b|\d{{1,2}}\.?\s{_MONTH})"
+)
+_YEAR = r"(?:(?:19|20)\d\d|['\u2019]\d\d)(?!\d)"
+#: A date not far behind a word for birth, a day or a year right behind it, or a date right before one (1980年出生).
 _BIRTH = re.compile(
-    r"(?P<word>\b(?:born|birth\w*|dob|d\.o\.b\.?|geboren|geb\.)|出生|生于|生日)"
-    rf"(?P<between>\D{{0,40}}?(?={_DATE})|\D{{0,8}}?(?=(?:19|20)\d\d))(?:{_DATE}|(?:19|20)\d\d)"
+    r"(?P<word>\b(?:born|birth\w{0,6}|dob|d\.o\.b\.?|geboren|geburts\w{1,8}|geb\.|n[eé]e?\s(?=le\b|en\b|\d)|naissance"
+    r"|nacid[oa]|nacimiento|nat[oa]\s(?=il\b|nel\b)|b\.(?=\s?\d))|出生|生于|生日|\*)"
+    rf"(?P<between>\D{{0,40}}?(?={_DATE})|\D{{0,8}}?(?={_YEAR}|{_DAY}))(?:{_DATE}|{_DAY}|{_YEAR})"
     rf"|(?:{_DATE}|(?:19|20)\d\d年?)(?P<after>\s?(?:出生|生(?![\u4e00-\u9fff])))",
     re.I,
 )
-_LONG_NUMBER = re.compile(r"\+?\d(?:[ ()/.-]{0,2}\d){6,}")
-_MAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.\w+")
-
-NAME, NUMBER, DATE, ADDRESS = "(name)", "(number)", "(date)", "(address)"
+_LONG_NUMBER = re.compile(r"\+?\d(?:[ ()/.\-\u2013\u2014\u00b7_]{0,3}\d){6,}")
+_DAY_MONTH_YEAR = re.compile(r"(\d{1,4}) ?([-./]) ?(\d{1,2}) ?\2 ?(\d{1,4})(?: \d{1,2})?")
+_MAIL = re.compile(
+    r"(?<![^\s@<>])[^\s@<>]{1,64}@[^\s@<>]{1,255}\.\w{1,63}"
+    r"|(?<![\w.+-])[\w.+-]{1,64}\s?[\[(]\s?at\s?[\])]\s?[\w.-]{1,255}",
+    re.I,
+)
+_LATIN = "a-z\u00df-\u024f"
+#: What may stand between the parts of one name: Rosa_Lind, Rosa M. Lind.
+_BETWEEN_NAMES = r"[\s_.\-]{0,3}(?:[a-z]\.?[\s_\-]{1,2})?"
 
 
 def hidden(text: str, *, name: str = "", number: str = "") -> str:
@@ -29,19 +50,40 @@ def hidden(text: str, *, name: str = "", number: str = "") -> str:
 
     Args:
         text: free text.
-        name: the person's; found whole and in its parts, in any case of letters, so that of somebody called Will no
-            "will" is left. Parts of two letters are found as they are written; of a Chinese name also the given name.
-        number: the person's, of a chart or study; one of fewer than three characters is in too many other numbers.
+        name: the person's; found whole, in its parts and with its parts joined (RosaLind, LIND_ROSA), in any case, in
+            wide letters and without accents, so that of somebody called Will no "will" is left. Parts of two letters
+            are found as they are written; of a Chinese name also the given name.
+        number: the person's, of a chart or study, and the digits in it, however they are grouped; one of fewer than
+            three characters is in too many other numbers.
     """
+    text = _MAIL.sub(ADDRESS, text)
     if len(number) > 2:
-        text = re.sub(_whole(number), NUMBER, text, flags=re.I)
-    if name:
-        text = re.sub(_whole(name), NAME, text, flags=re.I)
-        for part in _parts(name):
-            text = re.sub(_whole(part), NAME, text, flags=re.I if len(part) > 2 else 0)
+        for pattern in _groupings(number):
+            text = _replaced(text, pattern, NUMBER)
+    if parts := _parts(name):
+        words = "|".join(map(re.escape, map(_folded, _spellings(parts))))
+        run = rf"(?<![{_LATIN}])(?:{words})(?:{_BETWEEN_NAMES}(?:{words})){{1,8}}(?![{_LATIN}])"
+        text = _replaced(text, run, NAME)
+        text = _replaced(
+            text, rf"(?<![{_LATIN}])(?:{words})(?![{_LATIN}])", NAME, lambda found: _is_meant(found, parts)
+        )
     text = _BIRTH.sub(_without_date, text)
-    text = _LONG_NUMBER.sub(lambda m: m[0] if re.fullmatch(_DATE, m[0], re.I) else NUMBER, text)
-    return _MAIL.sub(ADDRESS, text)
+    return _LONG_NUMBER.sub(lambda found: found[0] if _is_date(found[0]) else NUMBER, text)
+
+
+def _replaced(text: str, pattern: str, word: str, meant: Callable[[str], bool] = lambda _: True) -> str:
+    """``text`` with ``word`` for what matches ``pattern`` once case, width and accents are taken away."""
+    pieces, end = [], 0
+    for found in re.finditer(pattern, _folded(text)):
+        if meant(text[found.start() : found.end()]):
+            pieces += [text[end : found.start()], word]
+            end = found.end()
+    return "".join([*pieces, text[end:]])
+
+
+def _folded(text: str) -> str:
+    """One lower-case letter without accent or width for each character, so that places in the text stay the same."""
+    return "".join(unicodedata.normalize("NFKD", character)[:1].lower()[:1] or character for character in text)
 
 
 def _parts(name: str) -> list[str]:
@@ -51,10 +93,34 @@ def _parts(name: str) -> list[str]:
     return sorted({*parts, *given}, key=len, reverse=True)
 
 
-def _whole(words: str) -> str:
-    """A pattern for these words with any white space between them, not inside longer words (Chinese has no spaces)."""
-    pattern = r"\s+".join(re.escape(word) for word in words.split())
-    return rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
+def _spellings(parts: list[str]) -> list[str]:
+    """The parts and how they are typed without umlauts (Müller, Mueller), longest first."""
+    typed = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
+    return sorted({*parts, *(part.translate(typed) for part in parts)}, key=len, reverse=True)
+
+
+def _is_meant(found: str, parts: list[str]) -> bool:
+    """Whether a single word is the name: one of two letters only as it is written."""
+    return len(found) > 2 or found in parts
+
+
+def _groupings(number: str) -> list[str]:
+    """Patterns for the number, and for the digits in it, with other separators or none."""
+    digits = [run for run in re.findall(r"\d+", _folded(number)) if len(run) > 3]
+    whole = [character for character in _folded(number) if character.isalnum()]
+    each = [r"[\s./_\-]{0,2}".join(map(re.escape, run)) for run in (whole, *digits) if run]
+    return [rf"(?<![a-z0-9]){pattern}(?![a-z0-9])" for pattern in each]
+
+
+def _is_date(text: str) -> bool:
+    """Whether a run of digits can only be a day: month and day in their range, a year of this century or the last."""
+    found = _DAY_MONTH_YEAR.fullmatch(text)
+    if not found:
+        return False
+    first, middle, last = (found[place] for place in (1, 3, 4))
+    year, day = (first, last) if len(first) == 4 else (last, first)
+    in_range = 1 <= int(day) <= 31 and 1 <= int(middle) <= 31 and min(int(day), int(middle)) <= 12
+    return len(day) <= 2 and in_range and bool(re.fullmatch(r"(?:19|20)?\d\d", year))
 
 
 def _without_date(found: re.Match[str]) -> str:
