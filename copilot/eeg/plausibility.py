@@ -200,7 +200,8 @@ def find_unlike(data: Floats, sfreq: float, channels: Sequence[str]) -> Bools:
     fast = slow((data - np.median(data, axis=0))[:, : round(NOISE_SECONDS * sfreq)], sfreq, (15.0, 45.0))
     windows = fast[:, : fast.shape[1] // round(sfreq) * round(sfreq)].reshape(len(fast), -1, round(sfreq))
     noise = likeness(windows).max(axis=1) < NOISE_R
-    if 2 * noise.sum() < len(noise):  # of more, something else is wrong than an electrode
+    # One or two may be tense muscles at the temples; of half and more, something else is wrong than an electrode.
+    if 3 <= noise.sum() < len(noise) / 2:
         unlike |= noise
     for _ in range(len(channels)):
         rows = np.flatnonzero(~unlike)
