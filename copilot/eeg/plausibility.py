@@ -22,6 +22,10 @@ SHIFTED_R = 0.1
 UNLIKE_R = 0.2
 """An electrode below this, and far below the median, is no part of the field that the others see."""
 UNLIKE_GAP = 0.4
+NOISE_R = 0.34
+"""At 15 to 45 Hz, against the median of all, an electrode correlates more than this with another one (median second):
+people 0.35 and more, amplifier noise up to 0.3."""
+NOISE_SECONDS = 60
 UNLIKE_LEAST = 16
 """Electrodes from which on one can be judged by the rest; fewer are too far apart."""
 ALIKE_FAR = 0.28
@@ -193,6 +197,12 @@ def find_unlike(data: Floats, sfreq: float, channels: Sequence[str]) -> Bools:
     # The median of all is near zero under bad electrodes too, where an average would give each a share of the others.
     among = np.cov(slow_part - np.median(slow_part, axis=0))
     unlike = alike(among, directions)[0]
+    fast = slow((data - np.median(data, axis=0))[:, : round(NOISE_SECONDS * sfreq)], sfreq, (15.0, 45.0))
+    windows = fast[:, : fast.shape[1] // round(sfreq) * round(sfreq)].reshape(len(fast), -1, round(sfreq))
+    noise = likeness(windows).max(axis=1) < NOISE_R
+    # One or two may be tense muscles at the temples; of half and more, something else is wrong than an electrode.
+    if 3 <= noise.sum() < len(noise) / 2:
+        unlike |= noise
     for _ in range(len(channels)):
         rows = np.flatnonzero(~unlike)
         if len(rows) < UNLIKE_LEAST:
