@@ -156,9 +156,9 @@ def analyse(
         RecordingError, PersonError, EngineError, SettingsError: each a plain sentence.
     """
     walk = _Walk(codec=_codec(codec, engine.info.metadata))
-    person = _unnamed(person, particulars or Particulars())
+    unnamed = _unnamed(person, particulars or Particulars())
     yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
-    yield from _encode(walk, _legible(walk, person, engine.info.metadata), settings, decoder, engine.info.metadata)
+    yield from _encode(walk, _legible(walk, unnamed, engine.info.metadata), settings, decoder, engine.info.metadata)
     walk.warnings = tuple(feeding.warnings(engine.info.metadata, decoder.sha256))
     walk.notes += _notes(walk, engine.info, settings)
     yield from _read(walk, engine, settings)
@@ -186,7 +186,7 @@ def prepare_prompt(
 
 
 def _unnamed(person: Person, given: Particulars) -> Person:
-    """The person without name, number or birth date in their own words, for the prompt and for the record."""
+    """The person without name, number or birth date in their own words, for the prompt; the record keeps the words."""
     return person.reworded(lambda text: hidden(text, name=given.name, number=given.number))
 
 

@@ -238,8 +238,10 @@ def test_who_somebody_is_reaches_no_prompt_log_export_or_disk(tmp_path, decoder,
     assert (record.field("name").value, record.field("number").value) == (own.name, own.number)
     assert not found(who, to_json(without_identity(record)) + to_markdown(without_identity(record)))
     chart = text_of_pdf(to_pdf(record))
-    meant_for_them = (own.name, own.number, own.laboratory, own.expenses)
-    for text in meant_for_them:
+    words = person_of(who)
+    said = (words.appearance, words.complaint, words.history)
+    assert [record.field(key).value for key in ("appearance", "complaint", "history")] == list(said)  # as they said it
+    for text in (own.name, own.number, own.laboratory, own.expenses, *said):
         chart = " ".join(chart.split()).replace(text, "", 1)
     assert not found(who, chart)
     written = edit(record, "assessment", f"{who.first} {who.last} ({who.number}) is calm", REVIEWER, NOW)
