@@ -54,7 +54,7 @@ def read_clock(times: "pd.Series[float]", name: str) -> Clock:
     forward = steps[steps > 0]
     if len(forward) < 2 or len(known) < 0.5 * len(times):
         return nothing
-    if scales is None and np.median(forward) == 1 and np.mean(forward == 1) > 0.9:
+    if scales is None and np.median(forward) == 1 and np.mean(steps == 1) > 0.9:
         return nothing  # it numbers the lines
     usual = float(np.median(forward))
     back = steps < (0 if _even(forward) else -20 * usual)
