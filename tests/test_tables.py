@@ -294,10 +294,11 @@ def test_units_that_are_no_voltage(tmp_path, signal):
 def test_the_file_wins_over_what_is_typed(tmp_path, signal):
     text = table(signal, np.arange(signal.shape[1]) / RATE)
     message = refusal(tmp_path / "a.csv", text, sfreq=500)
-    assert "250 Hz" in message and "500 Hz" in message
+    assert "250 Hz and 500 Hz was typed" in message.replace("says ", "")
     like(opened(tmp_path / "a.csv", text, sfreq=251), signal)
     message = refusal(tmp_path / "a.csv", text, channels=EIGHT[::-1])
-    assert "Fp1, Fp2, C3" in message and "O2, O1, P8" in message
+    assert "Fp1, Fp2, C3" in message
+    assert "O2, O1, P8" in message
     like(opened(tmp_path / "a.csv", text, channels=EIGHT), signal)
     (tmp_path / "a.json").write_text(json.dumps({"sfreq": 250}))
     with pytest.raises(RecordingError, match="128 Hz was typed"):
@@ -436,6 +437,30 @@ def test_numbered_columns_take_typed_names(tmp_path, signal):
     text = table(np.vstack([signal, signal[:2]]), np.arange(5000) / RATE, names)
     like(opened(tmp_path / "a.csv", text, channels=EIGHT), signal)
     assert "8 EEG columns (columns 2 to 9)" in refusal(tmp_path / "a.csv", text, channels=EIGHT[:5])
+
+
+def test_whole_seconds_since_1970(tmp_path):
+    times, wave = ten_hertz(160, 20)
+    like(opened(tmp_path / "a.csv", table(wave, [f"{1714550400 + int(t)}" for t in times])), wave, 160)
+
+
+def test_headings_that_are_numbers(tmp_path, signal):
+    text = table(signal, np.arange(5000) / RATE, [str(i) for i in range(1, 9)])
+    like(opened(tmp_path / "a.csv", text, channels=EIGHT), signal)
+
+
+def test_the_record_says_the_rate_as_read(tmp_path, signal):
+    from copilot.eeg.cleaning import clean
+    from copilot.language import Voice
+    from copilot.record.drafting import _examination
+
+    recording, quality = clean(opened(tmp_path / "a.csv", table(scalp(30, 128, 8), np.arange(30 * 128) / 128)))
+    for language, expected in (
+        ("en", "128 Hz, worked out from the file's times"),
+        ("zh", "128 Hz，由文件中的时间算出"),
+    ):
+        fields = _examination(recording, quality, Voice(language), lambda key, label, value: (key, value))
+        assert dict(fields)["rate_read"].replace("、", "，") == expected
 
 
 def test_text_headers_of_other_systems_are_named(tmp_path):

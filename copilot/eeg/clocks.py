@@ -54,7 +54,7 @@ def read_clock(times: "pd.Series[float]", name: str) -> Clock:
     forward = steps[steps > 0]
     if len(forward) < 2 or len(known) < 0.5 * len(times):
         return nothing
-    if scales is None and np.median(forward) == 1 and np.mean(forward == 1) > 0.9:
+    if scales is None and np.median(forward) == 1 and np.mean(steps == 1) > 0.9:
         return nothing  # it numbers the lines
     usual = float(np.median(forward))
     back = steps < (0 if _even(forward) else -20 * usual)
@@ -182,7 +182,8 @@ def _rate_and_lost(steps: Floats, back: npt.NDArray[np.bool_], usual: float) -> 
     """Lines a unit of time, and how many are missing at each step."""
     forward = steps[~back]
     if (forward > 0).mean() > 0.99 and _even(forward[forward > 0]):
-        grain = np.diff(np.unique(np.round(forward / usual, 2)))  # times cut to milliseconds make steps of 1, 2 and 3
+        # times cut to whole milliseconds make steps of 1, 2 and 3, of which none is a loss
+        grain = np.diff(np.unique(np.round(forward[forward < 1.9 * usual] / usual, 2)))
         limit = usual * max(1.5, 1 + 1.5 * float(grain.min() if len(grain) else 0))
         step = float(forward[(forward >= 0.4 * usual) & (forward < limit)].mean())
         missing = np.round(steps / step) - 1

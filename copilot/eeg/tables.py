@@ -70,6 +70,12 @@ def read_table(path: Path) -> Table:
         lines = _without_arff_header(lines)
     layout = _layout(lines[1:] if sep_line else lines, sep_line[1] if sep_line else None)
     begin = _first_row(lines, layout)
+    first_cells, next_cells = layout.split(lines[begin]), layout.split("".join(lines[begin + 1 : begin + 2]))
+    if any(
+        cell.lower() not in MISSING and not is_number(cell) and is_number(below)
+        for cell, below in zip(first_cells, next_cells, strict=False)
+    ):
+        begin += 1  # a header whose names are numbers but for one
     width = len(layout.split(lines[begin]))
     at, names = _header(lines[:begin], layout, width)
     units = None
@@ -202,9 +208,7 @@ def _cells(
     text = "\n".join(line for _, line in rows)
     odd = next((k for k, count in enumerate(counts) if count != width), None)
     if odd is not None:
-        raise RecordingError(
-            sentence(english.TABLE_LINE, line=rows[odd][0] + 1, cells=counts[odd], columns=len(names or ()) or width)
-        )
+        raise RecordingError(sentence(english.TABLE_LINE, line=rows[odd][0] + 1, cells=counts[odd], columns=width))
     cells = pd.read_csv(
         io.StringIO(text),
         sep=r"\s+" if layout.separator == " " else layout.separator,
