@@ -13,6 +13,8 @@ from copilot.language import english, sentence
 
 MIN_SECONDS = 10
 MIN_CHANNELS = 4
+MAX_REPEATED = 0.05
+"""Share of the signal that may be there twice without a word."""
 SFREQ_HZ = (100.0, 20000.0)
 """Below, there is nothing left of the bands up to 47 Hz."""
 
@@ -95,7 +97,7 @@ def read(
 
 
 def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type: ignore[name-defined]  # noqa: F821
-    from copilot.eeg import caps, montage, units
+    from copilot.eeg import caps, montage, repeats, units
 
     electrodes = montage.find_electrodes(source.labels)
     if len(electrodes.rows) < MIN_CHANNELS:
@@ -110,6 +112,8 @@ def _recording(source: "formats.Source", max_minutes: int) -> Recording:  # type
     data, gaps = units.fill_gaps(data)
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     notes = [*source.notes, *electrodes.notes, *gaps, *scaled]
+    if (share := repeats.find_share(data)) > MAX_REPEATED:
+        notes.append(sentence(english.NOTE_REPEATED_SIGNAL, share=share))
     if seconds > max_minutes * 60 + 1:
         notes.append(sentence(english.NOTE_MINUTES, most=max_minutes, minutes=seconds / 60))
     return Recording(

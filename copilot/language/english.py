@@ -413,6 +413,10 @@ NOTE_DATA_FILE = "The header names its data file otherwise; the one given with i
 FIF_PART_MISSING = "These are parts of one recording, and not all of them; give all its .fif files together."
 NOTE_PARTS = "The recording was written in {count} files, which were joined in their order."
 NOTE_ONE_PART = "This file is one part of a recording that was written in several; only it was read."
+NOTE_REPEATED_SIGNAL = (
+    "{share:.0%} of the signal is an exact repetition of other parts of it, as where a file was joined with itself; "
+    "get the original."
+)
 NOTE_MARKED_BAD = "Marked as bad in the file, and left out: {names}."
 NOTE_EPOCHS = "The recording is cut into {count} epochs, which were joined."
 

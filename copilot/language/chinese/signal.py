@@ -62,6 +62,7 @@ WORDS = {
     english.FIF_PART_MISSING: "这些只是一份记录的部分文件；请同时提供它的全部 .fif 文件。",
     english.NOTE_PARTS: "该记录分写在 {count} 个文件中，已按顺序连接。",
     english.NOTE_ONE_PART: "该文件只是一份分写记录的一部分；只读取了它。",
+    english.NOTE_REPEATED_SIGNAL: ("信号中有 {share:.0%} 与其他部分完全重复，如同文件与自身相接；请重新获取原始文件。"),
     english.NOTE_MARKED_BAD: "在文件中标为坏电极而未采用：{names}。",
     english.WHICH_TRIAL: "文件中有 {count} 个试次或记录，不能合为一次解读；请用试次编号（1 到 {count}）指明其中一个。",
     english.NO_SUCH_TRIAL: "文件中有 {count} 个试次或记录；请给出其中一个的编号（从 1 起），或不填。",
