@@ -222,6 +222,7 @@ BAD_INPUT = {
     "no file": WHO,
     "an unknown option": ("a.edf", *WHO, "--volume", "11"),
     "a rate that is no number": ("a.npy", *WHO, "--sfreq", "fast"),
+    "a trial that is no number": ("a.npy", *WHO, "--trial", "second"),
     "a rate of nothing": ("a.npy", *WHO, "--sfreq", "nan"),
 }
 

@@ -217,6 +217,7 @@ def test_damaged_upload_is_refused_beside_the_upload() -> None:
         (Form(consent=True, age="121", source="busy"), "person_problem", "121"),
         (Form(consent=True, complaint="x" * 601, source="busy"), "person_problem", "at most 600"),
         (Form(consent=True, sfreq="fast", source="busy"), "recording_problem", "not a sampling rate"),
+        (Form(consent=True, trial="second", source="busy"), "recording_problem", "not the number of a trial"),
     ],
 )
 def test_wrong_input_is_one_sentence_where_it_belongs(form: Form, place: str, sentence: str) -> None:
