@@ -193,10 +193,10 @@ def _names(text: str) -> list[str]:
 
 def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
     """Words of danger in what the person wrote are answered before everything else."""
-    from copilot.safety import answer_at_once
+    from copilot.safety import find_help
 
-    if fixed := answer_at_once(" ".join((options.appearance, options.complaint, options.history))):
-        print(f"{fixed}\n", file=stream, flush=True)
+    if found := find_help("\n".join((options.appearance, options.complaint, options.history))):
+        print(f"{found.text}\n", file=stream, flush=True)
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
@@ -311,13 +311,13 @@ def _line(stdin: TextIO, typed: bool) -> str:
 
 
 def _answer(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
-    """Stream one answer; returns the turn to remember, nothing where there was no answer."""
-    from copilot.chat import ask
+    """Stream one answer; returns the turn to remember, nothing where the model gave none."""
+    from copilot.chat import Fixed, ask
     from copilot.engine.base import EngineError, Token
     from copilot.language import english
     from copilot.terminal import Progress, Report, say
 
-    voice, words = _voice(), ""
+    voice, words, by_model = _voice(), "", True
     progress, report = Progress(voice(english.READING_QUESTION), voice), Report(voice)
     try:
         for event in ask(engine, conversation, question, trust):
@@ -325,6 +325,7 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
             report.show(event)
             if isinstance(event, Token):
                 words += event.text
+                by_model = by_model and not isinstance(event, Fixed)
         say("")
     except KeyboardInterrupt:
         say(f"\n{voice(english.ANSWER_STOPPED)}")
@@ -332,7 +333,9 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
         _explain(error)
     finally:
         progress.clear()
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": words}] if words else []
+    if not (words and by_model):
+        return []
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": words}]
 
 
 def _explain(error: Exception) -> int:

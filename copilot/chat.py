@@ -1,12 +1,13 @@
 """The chat about a reading (see ``ask``)."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from copilot import prompt
 from copilot.certainty import answer_from_figures
-from copilot.engine.base import ContextError, CutOff, Engine, Message, PromptProgress, Token, Waiting
-from copilot.language import Voice, english, language_of
-from copilot.safety import answer_at_once
+from copilot.engine.base import ContextError, CutOff, Engine, EngineError, Message, PromptProgress, Token, Waiting
+from copilot.language import Voice, english, language_of, sentence
+from copilot.safety import find_help
 
 #: Messages that every question needs: system, prompt, the model's answer.
 OPENING = 3
@@ -14,41 +15,67 @@ OPENING = 3
 KEPT = 8
 MAX_QUESTION = 1000
 
+_IT = r"(?:it|this|that|(?:the|this|my|your) (?:result|reading|emotion|assessment|answer|eeg))"
+#: The page's own questions as people ask them; the rest is not what the small models learned to answer well.
+_LEARNED = re.compile(
+    rf"(?:what (?:does|do|did) {_IT}(?: all)? (?:mean|say|tell)(?: for me| to me| about me)?"
+    rf"|what is {_IT} (?:telling me|saying)|(?:can|could|would) you (?:please )?explain {_IT}|explain {_IT}"
+    rf"|i (?:dont|do not) understand {_IT}|how (?:should|do|can) i understand {_IT}|tell me more(?: about {_IT})?"
+    r"|what (?:can|could|should|shall|do) (?:i|we) do(?: now| next| about (?:it|this|that)| today)?"
+    r"|what (?:can|could|would|might|will)? ?helps?(?: me)?(?: now| right now)?|how can i feel better"
+    r"|what (?:do|would|can) you (?:suggest|recommend|advise)|(?:do you have |give me )?(?:any|some) (?:advice|tips)"
+    r"|what is the next step|how do i deal with (?:it|this|that)"
+    rf"|(?:is|was) {_IT} (?:a |the |my |an official )?(?:medical )?diagnosis|(?:do|can|did) you diagnose(?: me)?)"
+)
+_AROUND = re.compile(
+    r"^(?:(?:so|and|ok|okay|well|but|please|hi|hello|then) )*|(?: (?:please|then|exactly|though|really))*$"
+)
+
+
+class Fixed(Token):
+    """A text that no model wrote; a model that found it among its own answers would go on as it never learned to."""
+
 
 def ask(
     engine: Engine, conversation: Sequence[Message], question: str, trust: str = "good"
 ) -> Iterator[Waiting | PromptProgress | Token]:
     """Answer a question about a reading, streaming.
 
-    Words of self-harm or danger are answered at once by a fixed text, before any model is asked; "how sure are you?" is
-    answered from the reading's own confidence. The models that were trained for this copilot know English only: asked
-    in Chinese they answer the page's own questions, and any other gets a sentence that says so.
+    Words of self-harm or danger are answered by a fixed text, or one stands before the answer (see ``safety``); "how
+    sure are you?" is answered from the reading's own confidence. The models that were trained for this copilot answer
+    the page's own questions, each by itself; any other gets a sentence that says so.
 
     Where the earlier turns do not fit in the context, the question is asked without them.
 
     Args:
         engine: the language model.
-        conversation: the reading's messages, its raw answer, then earlier turns.
-        question: at most 1,000 characters are read.
+        conversation: the reading's messages, its raw answer, then earlier turns that the model itself answered.
+        question: what the person typed.
         trust: the recording's quality.
 
     Raises:
         ContextError: not even the reading and this question fit.
-        EngineError: the model cannot answer.
+        EngineError: the model cannot answer, or the question is longer than ``MAX_QUESTION``.
     """
-    if fixed := answer_at_once(question):
-        yield Token(fixed)
-        return
-    asked: Message = {"role": "user", "content": question}
+    found = find_help(question)
+    if found:
+        yield Fixed(found.text if found.certain else f"{found.text}\n\n")
+        if found.certain:
+            return
+    if len(question) > MAX_QUESTION:
+        raise EngineError(sentence(english.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
     opening = conversation[:OPENING]
     answer = opening[-1]["content"] if len(opening) == OPENING else ""
     if fixed := answer_from_figures(question, answer, trust):
-        yield Token(fixed)
+        yield Fixed(fixed)
         return
-    if engine.info.trained_for_eeg and language_of(question) != "en" and question not in _offered():
-        yield Token(Voice(language_of(question))(english.CHAT_LANGUAGE))
+    trained = engine.info.trained_for_eeg
+    if (trained or found) and not _is_learned(question):
+        yield Fixed(Voice(language_of(question))(english.CHAT_OUTSIDE))
         return
-    later = [_as_learned(turn, answer) for turn in [*conversation[OPENING:], asked][-KEPT - 1 :]]
+    asked: Message = {"role": "user", "content": question}
+    earlier = [] if trained else conversation[OPENING:]
+    later = [_as_learned(turn, answer) for turn in [*earlier, asked][-KEPT - 1 :]]
     try:
         yield from _answered(engine, [*opening, *later])
     except ContextError:
@@ -59,6 +86,15 @@ def _answered(engine: Engine, messages: Sequence[Message]) -> Iterator[Waiting |
     """The answer, with three dots where it lacks its end."""
     for event in engine.generate(messages, max_tokens=300):
         yield Token(" …") if isinstance(event, CutOff) else event
+
+
+def _is_learned(question: str) -> bool:
+    """Whether this is one of the page's own questions, in its words or near them."""
+    if question.strip() in _offered():
+        return True
+    words = re.sub(r"[^a-z ]+", "", question.replace("'s", " is").lower()[: MAX_QUESTION + 1])
+    words = _AROUND.sub("", " ".join(words.split()))
+    return bool(_LEARNED.fullmatch(words))
 
 
 def _offered() -> dict[str, str]:
@@ -73,5 +109,5 @@ def _as_learned(turn: Message, answer: str) -> Message:
     """
     if turn["role"] != "user":
         return turn
-    question = _offered().get(turn["content"], turn["content"])
-    return {"role": "user", "content": prompt.question(question[:MAX_QUESTION], answer)}
+    question = _offered().get(turn["content"].strip(), turn["content"])
+    return {"role": "user", "content": prompt.question(question, answer)}

@@ -14,7 +14,7 @@ from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
 from copilot.engine.base import EngineError, PromptProgress, Token
 from copilot.record.as_json import from_json
-from copilot.safety import answer_at_once
+from copilot.safety import find_help
 from copilot.settings import ROOT
 from copilot.terminal import Progress, say
 from tests.fake_engine import FakeEngine
@@ -155,15 +155,16 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(monkeypatch, recording, cap
 def test_an_answer_that_fails_is_explained_and_the_chat_goes_on(monkeypatch, recording, capsys):
     class Overfull(FakeEngine):
         def generate(self, messages, prefix="", **options):
-            if len(messages[-1]["content"]) >= 1000 and messages[-1]["content"].endswith("x"):
-                raise EngineError("The question is too long; ask a shorter one.")
+            if messages[-1]["content"].endswith("xxx"):
+                raise EngineError("The model is gone; start it again.")
             yield from super().generate(messages, prefix, **options)
 
     use(monkeypatch, Overfull(answers=["Assessment: Calm.", "Short."]))
-    talk(monkeypatch, "x" * 2000 + "\nShorter?\n")
+    talk(monkeypatch, "x" * 2000 + "\nxxx\nShorter?\n")
     assert run("chat", recording, *WHO) == 0
     out, err = capsys.readouterr()
-    assert err.endswith("The question is too long; ask a shorter one.\n")
+    assert "The question has 2000 characters; at most 1000 are read." in err
+    assert err.endswith("The model is gone; start it again.\n")
     assert "> Shorter?\nShort." in out
 
 
@@ -193,7 +194,7 @@ def test_words_of_danger_in_the_chat_are_answered_without_the_model(monkeypatch,
 
 def test_words_of_danger_in_the_form_are_answered_before_everything_else(monkeypatch, engine, recording, capsys):
     danger = ("--complaint", "I want to kill myself")
-    fixed = answer_at_once(danger[1])
+    fixed = find_help(danger[1]).text
     for command in ("analyse", "chat"):
         talk(monkeypatch, "")
         assert run(command, recording, *WHO, *danger) == 0

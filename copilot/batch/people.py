@@ -16,7 +16,7 @@ from copilot.batch.reader import BatchError
 from copilot.language import english, sentence
 from copilot.person import Person, PersonError
 from copilot.record.particulars import Particulars
-from copilot.safety import answer_at_once
+from copilot.safety import find_help
 from copilot.training.faced import CorpusError
 from copilot.training.sources import tables
 
@@ -104,7 +104,7 @@ def _given(name: str, line: int | None, rows: Sequence[tables.Row], known: Mappi
     asked_for = [_composed(other.strip()) for other in row.get("baseline", "").split(";") if other.strip()]
     if any(other not in known for other in asked_for):
         remarks.append(sentence(english.BATCH_NO_BASELINE, row=line))
-    if answer_at_once(" ".join((person.appearance, person.complaint, person.history))):
+    if find_help("\n".join((person.appearance, person.complaint, person.history))):
         remarks.append(sentence(english.BATCH_DANGER))
     baselines = tuple(known[other] for other in asked_for if other in known and known[other] != name)
     return Given(person, particulars, baselines, tuple(remarks))

@@ -128,6 +128,11 @@ SEND = "Send"
 QUESTIONS = ("What does it mean?", "How sure are you?", "What can I do now?", "Is this a diagnosis?")
 HALTED = "(stopped)"
 
+CHAT_OUTSIDE = (
+    "This chat answers four questions: what the reading means, how sure it is, what you can do now, and whether this "
+    "is a diagnosis. Everything else that was found is on this page: signal, figures, assessment and record."
+)
+QUESTION_TOO_LONG = "The question has {length} characters; at most {most} are read. Shorten it and send it again."
 CHAT_LANGUAGE = "The model reads and answers English; write your question in English."
 SWITCH = "Language"
 UNSAVED = "Work on the record is neither kept nor downloaded yet. Go on and lose it?"

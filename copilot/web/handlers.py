@@ -19,7 +19,7 @@ from copilot.eeg.recording import RecordingError
 from copilot.language import Voice
 from copilot.language import english as words
 from copilot.person import Person
-from copilot.safety import answer_at_once
+from copilot.safety import find_help
 from copilot.web import memory, panels, talk, uploads
 from copilot.web.errors import ConsentError, explain
 from copilot.web.screen import Screen, blank, joined, no_problems, redrawn
@@ -96,8 +96,8 @@ def _checked(visit: Visit, form: Form) -> Person:
 
 
 def _show(service: Service, say: Voice, visit: Visit, form: Form, person: Person) -> Generator[Update, None, None]:
-    if fixed := answer_at_once(" ".join((person.appearance, person.complaint, person.history))):
-        yield {"urgent": panels.urgent(fixed)}  # words of danger in the form come before everything else
+    if found := find_help("\n".join((person.appearance, person.complaint, person.history))):
+        yield {"urgent": panels.urgent(found.text)}  # words of danger in the form come before everything else
     screen = Screen(say, dark=form.dark)
     for waiting in service.opened():
         yield screen.show(waiting)

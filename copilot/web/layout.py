@@ -159,10 +159,12 @@ def _connect(service: Service, say: Voice, parts: Parts) -> None:
         return talk.ask(service, say, visit, text or "")
 
     question = [visit, parts["question"]]
-    parts["send"].click(stream(parts, ask), question, api_name="ask", **options)
-    parts["question"].submit(stream(parts, ask), question, **private)
+    # "multiple": a question that comes while another is answered ends that answer, and does not get lost.
+    parts["send"].click(stream(parts, ask), question, trigger_mode="multiple", api_name="ask", **options)
+    parts["question"].submit(stream(parts, ask), question, trigger_mode="multiple", **private)
     for text, button in asks.items():
-        button.click(stream(parts, lambda visit, text=text: ask(visit, text)), [visit], **private)
+        ready_made = stream(parts, lambda visit, text=text: ask(visit, text))
+        button.click(ready_made, [visit], trigger_mode="multiple", **private)
 
     analyse = stream(parts, lambda visit, *values: handlers.analyse(service, say, visit, Form(*values)))
     # "multiple": after Stop, the next press counts even while the stopped run is still ending.

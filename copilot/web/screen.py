@@ -13,6 +13,7 @@ from copilot.analysis import (
     StageBegun,
     StageProgress,
 )
+from copilot.chat import Fixed
 from copilot.engine.base import Message, PromptProgress, Token, Waiting
 from copilot.language import Voice
 from copilot.language import english as words
@@ -25,10 +26,6 @@ from copilot.web.wiring import Update, now
 
 #: The page is drawn anew at most this often while text streams in, seconds.
 REDRAW_S = 0.05
-
-
-def show(html: str) -> str:
-    return html
 
 
 def blank() -> Update:
@@ -141,14 +138,14 @@ def joined(events: Iterable[Any]) -> Iterator[Any]:
     """The same events with tokens joined: to draw the page for each of them would slow the model down."""
     text, drawn = "", 0.0
     for event in events:
-        if isinstance(event, Token):
+        if isinstance(event, Token) and not isinstance(event, Fixed):
             text += event.text
             if time.monotonic() - drawn < REDRAW_S:
                 continue
         if text:
             yield Token(text)
             text, drawn = "", time.monotonic()
-        if not isinstance(event, Token):
+        if not isinstance(event, Token) or isinstance(event, Fixed):
             yield event
     if text:
         yield Token(text)

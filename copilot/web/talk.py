@@ -2,18 +2,20 @@
 
 from collections.abc import Generator
 from contextlib import closing
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from copilot import chat
+from copilot.chat import Fixed
 from copilot.engine.base import EngineError, Message, Token
 from copilot.identity import hidden
 from copilot.language import Voice, english
-from copilot.safety import answer_at_once
+from copilot.safety import find_help
 from copilot.web import panels
 from copilot.web.errors import explain
-from copilot.web.screen import joined, show, status
+from copilot.web.screen import joined, status
 from copilot.web.service import Service
 from copilot.web.visit import Visit
 from copilot.web.wiring import Update
@@ -29,19 +31,35 @@ def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator
     if not question:
         yield {"question": ""}
         return
+    help_there = find_help(question)
+    if help_there:
+        yield {"urgent": panels.urgent(help_there.text)}
+    if len(question) > chat.MAX_QUESTION and not (help_there and help_there.certain):
+        too_long = say(english.QUESTION_TOO_LONG, length=len(question), most=chat.MAX_QUESTION)
+        yield {"chat_status": panels.problem(too_long)}  # what was typed stays in its box
+        return
+    asked: Message = {"role": "user", "content": question}
     answer: Message = {"role": "assistant", "content": ""}
-    earlier = [*visit.opening, *visit.turns]
-    visit.turns += [{"role": "user", "content": question}, answer]
-    begun = {"chat_stop": gr.update(interactive=True), "chat_status": show("")}
-    yield {"question": "", "chatbot": turns(say, visit), **begun}
+    earlier = [*visit.opening, *visit.answered]
+    visit.turns += [asked, answer]
+    yield {
+        "question": "",
+        "chatbot": turns(say, visit),
+        "chat_stop": gr.update(interactive=True),
+        "chat_status": "",
+    }
+    by_model = True
     try:
         with closing(_answer(service, earlier, question, _trust(visit))) as events:
             for event in joined(events):
                 if isinstance(event, Token):
+                    by_model = by_model and not isinstance(event, Fixed)
                     answer["content"] += event.text
-                yield {"chatbot": turns(say, visit), "chat_status": show(panels.status(status(say, event)))}
+                yield {"chatbot": turns(say, visit), "chat_status": panels.status(status(say, event))}
+        if by_model and answer["content"]:
+            visit.answered += [asked, answer]
     except Exception as error:
-        yield {"chat_status": show(panels.problem(explain(say, error)[1]))}
+        yield {"chat_status": panels.problem(explain(say, error)[1])}
     finally:
         answer["content"] = answer["content"] or say(english.HALTED)
     yield {"chatbot": turns(say, visit), "chat_stop": gr.update(interactive=False)}
@@ -60,8 +78,9 @@ def _trust(visit: Visit) -> str:
 
 def _answer(service: Service, conversation: list[Message], question: str, trust: str) -> Generator[Any, None, None]:
     """The events of one answer; words of danger do not wait for the model or in the line."""
-    if fixed := answer_at_once(question):
-        yield Token(fixed)
+    found = find_help(question)
+    if found and found.certain:
+        yield Fixed(found.text)
         return
     if not conversation:
         raise EngineError(english.NO_READING)
@@ -71,11 +90,14 @@ def _answer(service: Service, conversation: list[Message], question: str, trust:
 
 
 def turns(say: Voice, visit: Visit, nothing_said: str = "") -> list[dict[str, str]]:
-    """The chat as the page shows it: the ready-made questions, which the model gets in English, in its language."""
+    """The chat as the page shows it: letters only, since Gradio's chat draws HTML, whoever wrote it.
+
+    The ready-made questions, which the model gets in English, stand there in the page's language.
+    """
     return [
         {
             "role": turn["role"],
-            "content": (say(turn["content"]) if turn["role"] == "user" else turn["content"]) or nothing_said,
+            "content": escape(say(turn["content"]) if turn["role"] == "user" else turn["content"]) or nothing_said,
         }
         for turn in visit.turns
     ]
@@ -90,6 +112,6 @@ def stopped(say: Voice, visit: Visit) -> Update:
     """The chat after an answer was ended."""
     return {
         "chatbot": turns(say, visit, say(english.HALTED)),
-        "chat_status": show(""),
+        "chat_status": "",
         "chat_stop": gr.update(interactive=False),
     }

@@ -28,7 +28,8 @@ class Visit:
         recording: the files of the uploaded recording.
         baselines: uploaded recordings of the same person, one file each.
         opening: the messages of the reading: system, prompt, answer; empty before there is one.
-        turns: the chat about it.
+        turns: the chat about it, as the page shows it.
+        answered: what of it the model itself was asked and said.
         record: as far as it has been reviewed.
         pictures: that go with the record.
         cleaned: the signal, only where records can be kept.
@@ -43,6 +44,7 @@ class Visit:
     baselines: tuple[Attachment, ...] = ()
     opening: list[Message] = field(default_factory=list)
     turns: list[Message] = field(default_factory=list)
+    answered: list[Message] = field(default_factory=list)
     record: Record | None = None
     pictures: Pictures | None = None
     cleaned: Recording | None = None
@@ -61,7 +63,7 @@ class Visit:
 
     def forget_reading(self) -> None:
         """What was said about an earlier recording."""
-        self.opening, self.turns = [], []
+        self.opening, self.turns, self.answered = [], [], []
         self.record = self.pictures = self.cleaned = None
         self.kept_at = self.not_kept = self.saved = ""
 

@@ -165,6 +165,11 @@ WORDS = {
     english.QUESTIONS[2]: "我现在可以做什么？",
     english.QUESTIONS[3]: "这是诊断吗？",
     english.HALTED: "（已停止）",
+    english.CHAT_OUTSIDE: (
+        "此对话只回答四个问题：结果是什么意思、把握有多大、现在可以做什么、这是不是诊断。"
+        "其他发现都在本页上：信号、数值、评估和记录。"
+    ),
+    english.QUESTION_TOO_LONG: "问题有 {length} 个字符，最多读取 {most} 个。请缩短后重新发送。",
     english.CHAT_LANGUAGE: "模型只能读写英文；请用英文提问。",
     english.SWITCH: "语言",
     english.UNSAVED: "本页病历中的改动尚未保存或下载。要继续并放弃这些改动吗？",
