@@ -4,6 +4,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from copilot.reading import Reading
 from copilot.record.as_json import to_json
 from copilot.record.particulars import Particulars
 from copilot.record.record import Record
+from copilot.record.rows import Entry
 from copilot.record.store import StoreError
 from copilot.settings import Settings, SettingsError
-from copilot.web import charts, handlers, layout, opening, panels, reviewing, talk, uploads
+from copilot.web import charts, handlers, layout, opening, panels, record_html, reviewing, talk, uploads
 from copilot.web.languages import wanted
 from copilot.web.reviewing import Desk
 from copilot.web.screen import Screen
@@ -658,3 +660,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_the_list_says_which_records_will_be_deleted_and_when() -> None:
+    at = "2026-03-01T10:30:00Z"
+    kept = Entry("a" * 8, version=1, status="draft", created=at, changed=at, headline="neutral", label="Rosa Lind")
+    assert "2026-04-30" in record_html.entry(SAY, kept, datetime(2026, 4, 30, tzinfo=UTC))
+    assert "deleted" not in record_html.entry(SAY, kept)

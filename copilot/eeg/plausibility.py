@@ -24,7 +24,8 @@ UNLIKE_R = 0.2
 UNLIKE_GAP = 0.4
 NOISE_R = 0.34
 """At 15 to 45 Hz, against the median of all, an electrode correlates more than this with another one (median second):
-people 0.35 and more, amplifier noise up to 0.3."""
+most of people, not amplifier noise (up to 0.3). Single electrodes of people gave 0.32 to 0.34, so that only three or
+more together count."""
 NOISE_SECONDS = 60
 UNLIKE_LEAST = 16
 """Electrodes from which on one can be judged by the rest; fewer are too far apart."""

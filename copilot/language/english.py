@@ -164,6 +164,7 @@ NO_CHANGES = "Nobody has changed anything yet."
 BEFORE, AFTER = "Before", "After"
 
 KEPT_HEADING = "Kept records"
+KEPT_UNTIL = "will be deleted on {date}; download it, or change it to keep it longer"
 KEPT_HINT = (
     "They are in a file on the copilot's computer, and everybody who uses this page there sees the same list. Each is "
     "deleted {days} days after its last change."

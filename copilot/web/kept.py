@@ -49,21 +49,22 @@ def _list(service: Service, say: Voice, page: Parts, words: str) -> None:
     assert service.store is not None
     try:
         entries = service.store.find(words or "")
+        due = service.store.due(service.settings.keep_days, datetime.now(UTC))
     except Exception as error:
         html(panels.problem(explain(say, error)[1]))
         return
     if not entries:
         html(panels.quiet(say(english.NOTHING_FOUND if words else english.NOTHING_KEPT)))
     for entry in entries[:MOST_LISTED]:
-        _row(service, say, page, entry)
+        _row(service, say, page, entry, due.get(entry.id))
     if more := len(entries[MOST_LISTED:]):
         html(panels.quiet(say(english.MORE_KEPT, count=more)))
 
 
-def _row(service: Service, say: Voice, page: Parts, entry: Entry) -> None:
+def _row(service: Service, say: Voice, page: Parts, entry: Entry, due: datetime | None) -> None:
     """One record, and the question that comes before it is deleted."""
     with gr.Row(elem_classes="kept-row"):
-        html(record_html.entry(say, entry))
+        html(record_html.entry(say, entry, due))
         opening = gr.Button(say(english.OPEN), size="sm", scale=0, min_width=80)
         delete_it = gr.Button(say(english.DELETE), size="sm", scale=0, min_width=80)
     with gr.Row(visible=False, elem_classes="kept-row sure") as sure:

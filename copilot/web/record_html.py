@@ -1,5 +1,6 @@
 """The record panel's own words as HTML: its state, what is left to review, its changes. All text is escaped here."""
 
+from datetime import datetime
 from html import escape
 
 from copilot.language import Verbatim, Voice, english
@@ -127,13 +128,14 @@ def _change(say: Voice, change: Change, label: str) -> str:
     )
 
 
-def entry(say: Voice, kept: Entry) -> str:
-    """A kept record in the list: who it is called, how far it is, what it says first."""
+def entry(say: Voice, kept: Entry, due: datetime | None = None) -> str:
+    """A kept record in the list: who it is called, how far it is, what it says first, and when it will be deleted."""
     label = f"<b>{escape(kept.label)}</b> " if kept.label else ""
     version = say(english.ABOUT_VERSION, version=kept.version)
     changed = say(english.LAST_CHANGED, at=moment(kept.changed))
+    until = f'<p class="not-reviewed">{escape(say(english.KEPT_UNTIL, date=f"{due:%Y-%m-%d}"))}</p>' if due else ""
     return (
         f'<div class="entry"><p>{label}<span>{escape(kept.headline)}</span></p><p class="quiet">'
         f'<span class="pill {escape(kept.status)}">{escape(say(english.STATUS[kept.status]))}</span> '
-        f"{escape(version)}, {escape(changed)} · {escape(kept.id[:8])}</p></div>"
+        f"{escape(version)}, {escape(changed)} · {escape(kept.id[:8])}</p>{until}</div>"
     )

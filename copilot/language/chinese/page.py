@@ -204,6 +204,7 @@ WORDS = {
     english.AFTER: "更改后",
     # The kept records
     english.KEPT_HEADING: "已保存的病历",
+    english.KEPT_UNTIL: "将于 {date} 删除；请先下载，或作修改以延长保存",
     english.KEPT_HINT: (
         "它们存放在助手所在计算机的一个文件中，在那里使用本页的每个人都看到同一份列表。"
         "每份病历在最后一次更改 {days} 天后删除。"
