@@ -269,12 +269,12 @@ def asked(engine: FakeEngine, question: str, *turns: dict[str, str]) -> str:
     return "".join(event.text for event in events if isinstance(event, Token))
 
 
-def test_a_question_in_chinese_is_told_that_the_model_knows_english_only() -> None:
+def test_a_question_in_chinese_beyond_the_page_s_own_is_answered_in_chinese_by_a_fixed_sentence() -> None:
     engine = FakeEngine(answers=["It means calm."], info=TRAINED)
-    assert asked(engine, "会持续多久？") == say(english.CHAT_LANGUAGE)
+    assert asked(engine, "会持续多久？") == say(english.CHAT_OUTSIDE)
     assert not engine.calls  # it would have answered nonsense
     assert asked(engine, say(english.QUESTIONS[0])) == "It means calm."
-    assert asked(engine, "How long does it last?") == "It means calm."
+    assert asked(engine, "How long does it last?") == english.CHAT_OUTSIDE
     assert asked(FakeEngine(answers=["平静。"]), "会持续多久？") == "平静。"
 
 

@@ -133,7 +133,7 @@ CHAT_OUTSIDE = (
     "is a diagnosis. Everything else that was found is on this page: signal, figures, assessment and record."
 )
 QUESTION_TOO_LONG = "The question has {length} characters; at most {most} are read. Shorten it and send it again."
-CHAT_LANGUAGE = "The model reads and answers English; write your question in English."
+CHAT_LANGUAGE = "The model answers in English."
 SWITCH = "Language"
 UNSAVED = "Work on the record is neither kept nor downloaded yet. Go on and lose it?"
 PROMPT_HEADING = "The exact prompt"

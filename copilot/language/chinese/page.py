@@ -170,7 +170,7 @@ WORDS = {
         "其他发现都在本页上：信号、数值、评估和记录。"
     ),
     english.QUESTION_TOO_LONG: "问题有 {length} 个字符，最多读取 {most} 个。请缩短后重新发送。",
-    english.CHAT_LANGUAGE: "模型只能读写英文；请用英文提问。",
+    english.CHAT_LANGUAGE: "模型用英文回答。",
     english.SWITCH: "语言",
     english.UNSAVED: "本页病历中的改动尚未保存或下载。要继续并放弃这些改动吗？",
     english.PROMPT_HEADING: "完整的提示词",
