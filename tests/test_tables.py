@@ -469,3 +469,16 @@ def test_text_headers_of_other_systems_are_named(tmp_path):
     assert "WFDB" in refusal(
         tmp_path / "a.hea", "a 2 250 5000\na.dat 16 200 12 0 0 0 0 Fp1\na.dat 16 200 12 0 0 0 0 Fp2\n"
     )
+
+
+@pytest.mark.parametrize("start", [0.0, 1700000000.0])
+def test_a_column_of_times_needs_no_heading(tmp_path, signal, start):
+    body = table(signal, start + np.arange(signal.shape[1]) / RATE).split("\n", 1)[1]
+    like(opened(tmp_path / "a.csv", body, channels=EIGHT), signal)
+    assert "500 Hz" in refusal(tmp_path / "a.csv", body, channels=EIGHT, sfreq=500)
+
+
+def test_line_numbers_without_a_heading_are_no_channel(tmp_path, signal):
+    body = table(signal, [str(i + 1) for i in range(signal.shape[1])]).split("\n", 1)[1]
+    like(opened(tmp_path / "a.csv", body, channels=EIGHT, sfreq=RATE), signal)
+    assert "state" in refusal(tmp_path / "a.csv", body, channels=EIGHT)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,10 @@ def _plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: S
         header = []
     time = next((i for i, name in enumerate(header) if _TIME.match(name)), None)
     aside = {i for i, name in enumerate(header) if _TIME.match(name) or _INDEX.match(name)}
+    given = len(channels or arrays.stated_labels(stated))
+    if not header and given == table.cells.shape[1] - 1:  # one column more than names: of times, or of line numbers
+        time = next((i for i in (0, given) if _runs_on(table.cells[i])), None)
+        aside = set() if time is None else {time}
     columns = [i for i in range(table.cells.shape[1]) if i not in aside]
     columns, names = _named(columns, header, arrays.stated_labels(stated), list(channels or ()))
     clock = _clock(table, header, time)
@@ -136,7 +141,15 @@ def _clock(table: Table, header: Sequence[str], time: int | None) -> clocks.Cloc
     if time is None:
         return None
     unit = f" ({table.units[time]})" if table.units else ""
-    return clocks.read_clock(table.cells[time], header[time] + unit)
+    return clocks.read_clock(table.cells[time], (header[time] if header else "") + unit)
+
+
+def _runs_on(column: "pd.Series[Any]") -> bool:
+    """Whether a column without a heading can be one of times: it never falls but where a clock wraps or restarts."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return ":" in str(column.iloc[0])
+    steps = np.diff(column.to_numpy(dtype=float))
+    return bool(np.any(steps > 0) and np.mean(steps >= 0) > 0.98)
 
 
 def _in_microvolts(
