@@ -18,6 +18,11 @@ def sentences(group):
     return [line for text in group.values() for line in text.strip().splitlines()]
 
 
+def both(what):
+    """Sentences written by others, before the phrases were changed to meet them."""
+    return [line for name in ("fresh", "fresher") for line in SENTENCES[name][what].strip().splitlines()]
+
+
 def missed(language, tier, lines):
     found = [(line, find_help(line)) for line in lines]
     return [line for line, there in found if there is None or (tier == "certain" and not there.certain)]
@@ -33,9 +38,15 @@ def test_at_least_95_of_100_are_found(language, tier):
     assert len(missed(language, tier, held_out)) <= 0.05 * len(held_out)
 
 
+def test_what_was_written_by_others_is_found_too():
+    lines = both("danger")
+    assert len(lines) > 130
+    assert len([line for line in lines if not find_help(line)]) <= 0.05 * len(lines)
+
+
 def test_at_most_2_of_100_ordinary_sentences_are_taken_for_it():
-    lines = sentences(SENTENCES["ordinary"])
-    assert len(lines) > 650
+    lines = [*sentences(SENTENCES["ordinary"]), *both("ordinary")]
+    assert len(lines) > 800
     taken = [line for line in lines if find_help(line)]
     assert len(taken) <= 0.02 * len(lines)
 
