@@ -17,7 +17,7 @@ import pytest
 from copilot import NOTICE
 from copilot.batch import people, results
 from copilot.batch.reader import BatchError, Outcome
-from copilot.eeg import folders
+from copilot.eeg import folders, simulate
 from copilot.emotions import EMOTIONS
 from copilot.record.as_json import from_json
 from copilot.settings import ROOT
@@ -36,7 +36,8 @@ NAMES = re.compile(r"(?<![a-z])(jane|doe|john|roe|mary|major|ward b|mrn\W*77)(?!
 
 def edf(path, seed, seconds=12):
     path.parent.mkdir(parents=True, exist_ok=True)
-    return write_edf(path, scalp(seconds, seed=seed), 250, TEN_TWENTY, patient="MRN-77 F 01-JAN-1985 Mary_Major")
+    wave = simulate.simulate(seconds, channels=TEN_TWENTY, seed=seed).data
+    return write_edf(path, wave, 250, TEN_TWENTY, patient="MRN-77 F 01-JAN-1985 Mary_Major")
 
 
 def folder_of(folder, count):

@@ -104,14 +104,6 @@ def test_only_what_the_header_speaks_of_is_read(tmp_path, signal, bdf):
     assert read([twice]).seconds == 12
 
 
-@pytest.mark.parametrize(("times", "share"), [(12, "92%"), (2, "50%")])
-def test_signal_that_stands_in_a_file_more_than_once_is_told(tmp_path, signal, times, share):
-    repeated = np.tile(signal[:, : 12 * SFREQ // times], times)
-    recording = read([write_edf(tmp_path / "a.edf", repeated, SFREQ, TEN_TWENTY)])
-    assert f"{share} of the signal is an exact repetition" in recording.notes[-1]
-    assert read([write_edf(tmp_path / "b.edf", np.round(signal / 20) * 20, SFREQ, TEN_TWENTY)]).notes == ()
-
-
 @pytest.mark.parametrize("records", [-1, 0])
 def test_a_file_that_was_not_closed_is_read_to_its_end(tmp_path, signal, records):
     recording = read([write_edf(tmp_path / "a.edf", signal, SFREQ, TEN_TWENTY, n_records=records)])

@@ -275,7 +275,7 @@ def test_what_a_model_asserted_says_so_and_what_was_measured_does_not():
     [
         (drafted(joy=0.44, calibrated=True), None, english.CALIBRATED),
         (drafted(joy=0.12), english.RECORD_UNCERTAIN, english.NOT_CALIBRATED),
-        (drafted(trust="poor"), english.RECORD_POOR, english.NOT_CALIBRATED),
+        (drafted(trust="poor"), f"{english.RECORD_POOR} {english.RECORD_UNCERTAIN}", english.NOT_CALIBRATED),
     ],
     ids=["calibrated", "uncertain", "poor"],
 )

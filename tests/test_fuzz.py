@@ -24,8 +24,8 @@ PLANTED = {
         "quotes the file or the person",
     ),
     "a file left behind": (
-        "copilot.eeg.edf_header",
-        "def _check_scales(columns, count): import tempfile; tempfile.mkstemp()",
+        "copilot.eeg.units",
+        "def fill_gaps(data): import tempfile; tempfile.mkstemp(); return data, ()",
         "edf",
         "leaves 1 files behind",
     ),
@@ -44,9 +44,9 @@ PLANTED = {
     ),
     "much memory": (
         "copilot.eeg.units",
-        "def fill_gaps(data): b'x' * int(2.2 * 2**30); return data, ()",
+        "def fill_gaps(data): b'x' * 2**30; return data, ()",
         "edf",
-        "takes 2",
+        "takes 1",
     ),
     "a crash": ("copilot.record.as_json", "def _once(pairs): import os; os.abort()", "record", "crash: SIGABRT"),
     "a hang": ("copilot.record.as_json", "def _once(pairs): import time; time.sleep(9)", "record", "hangs"),

@@ -464,7 +464,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 
 def test_a_file_that_is_gone_is_one_sentence(copilot: Service, tmp_path: Path) -> None:
     page = handlers.keep(copilot, Voice("en"), "recording", Visit(), [{"path": str(tmp_path / "0" / "gone.edf")}])
-    assert words.CHOOSE_AGAIN in page["recording_problem"]["value"]
+    assert words.CHOOSE_AGAIN in page["recording_problem"]
 
 
 def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
@@ -480,7 +480,7 @@ def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
     page: dict[str, Any] = {}
     for update in handlers.analyse(made, Voice("en"), visits[0], Form(consent=True)):
         page |= update
-    assert words.CHOOSE_AGAIN in page["recording_problem"]["value"]
+    assert words.CHOOSE_AGAIN in page["recording_problem"]
 
 
 def test_a_single_file_is_written_under_a_neutral_name_and_several_keep_theirs(
@@ -584,7 +584,7 @@ def test_everybody_who_waits_sees_their_place_and_stop_frees_it(
     holding = copilot.line.in_turn(iter(["somebody works"]))
     next(holding)
     wait_until(lambda: copilot._opened.done())
-    data = [None, True, "female", "34", *[""] * 3, "busy", *[""] * 6, False]
+    data = [None, True, "female", "34", *[""] * 3, "busy", *[""] * 7, False]
 
     def told(visitor: int, streams: ExitStack) -> str:
         client = streams.enter_context(httpx.Client(base_url=address, timeout=60))
@@ -618,7 +618,7 @@ def test_a_full_line_says_so() -> None:
     form = Form(consent=True, source="busy")
     for update in handlers.analyse(made, Voice("en"), Visit(), form):
         page |= update
-    assert words.LINE_FULL in page["progress"]["value"]
+    assert words.LINE_FULL in page["progress"]
     assert page["analyse"]["interactive"]
     holding[3].close()
     later = handlers.analyse(made, Voice("en"), Visit(), form)

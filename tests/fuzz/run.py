@@ -30,7 +30,7 @@ from tests.fuzz import readers, seeds
 from tests.fuzz.mutate import MB, damage
 
 HANG_S = 60
-MOST_MB = 2048
+MOST_MB = 1024
 """What reading may take at most, with some 200 MB that the imports take."""
 THOROUGH = 0.03
 """The share of cases in which the steps that take long are done too."""
