@@ -233,8 +233,8 @@ def test_more_context_is_advised_where_the_model_can_have_more(path):
     engine.close()
 
 
-def test_a_chat_that_outgrows_the_context_forgets_earlier_turns(path):
-    engine = LlamaEngine(path, threads=1, context=1024)
+def test_a_chat_that_outgrows_the_context_forgets_earlier_turns(tmp_path):
+    engine = LlamaEngine(write_tiny_gguf(tmp_path / "general.gguf"), threads=1, context=1024)
     opening = [{"role": "system", "content": "be kind"}, *user("the EEG"), {"role": "assistant", "content": "Calm."}]
     earlier = [*user("x" * 900), {"role": "assistant", "content": "y" * 900}]
     fits = progress_of(ask(engine, [*opening, *earlier], "and now?"))[-1]

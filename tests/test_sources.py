@@ -64,15 +64,14 @@ def lines(recordings: Path, decoder: Path, tmp_path_factory: pytest.TempPathFact
 
 
 def in_use(files: list[Path], person: Person, codec: str, decoder: Path) -> list[str]:
-    """The prompts that the product makes of the first file, the others being its baselines."""
+    """The prompts that a model trained for this codec gets of the first file, the others being its baselines."""
     walk = prepare_prompt(
         files[:1],
         person,
         settings=Settings(),
-        metadata={},
+        metadata={"codec": codec},
         decoder=Decoder.load(decoder),
         baselines=files[1:],
-        codec=codec,
     )
     return [event.messages[-1]["content"] for event in walk if isinstance(event, PromptReady)]
 
