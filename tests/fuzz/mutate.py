@@ -385,6 +385,8 @@ def _gguf_places(content: bytes) -> dict[str, list[tuple[int, int]]]:
 
     def take(name: str, width: int) -> int:
         nonlocal at
+        if at + width > len(content):  # a count that an earlier mutation made large
+            raise struct.error
         places.setdefault(name, []).append((at, width))
         at += width
         return int.from_bytes(content[at - width : at], "little")
