@@ -22,6 +22,7 @@ from convert.files import ConvertError
 from convert.publishing import hub as client
 from convert.publishing.allow_list import Upload
 from convert.publishing.model_card import BEGIN, NOTICE
+from copilot.safety.model import ENGLISH, WEIGHTS
 from copilot.settings import ROOT, Settings
 from tests.hub_stand_in import TOKEN, running_hub
 from tests.tiny_model import write_tiny_gguf
@@ -676,7 +677,7 @@ def test_a_space_holds_the_app_and_the_model_and_nothing_else(space, hub):
         *("README.md", "LICENSE", "app.py", "requirements.txt", "copilot", "models")
     }
     assert not [path for path in repo.files if "training" in path or "test" in path or "__pycache__" in path]
-    for default in (Settings().model, Settings().decoder):
+    for default in (Settings().model, Settings().decoder, ENGLISH, WEIGHTS):
         assert repo.files[default.relative_to(ROOT).as_posix()] == default.read_bytes()
     card = front_matter(repo.files["README.md"].decode())
     assert f"gradio=={card['sdk_version']}\n" in repo.files["requirements.txt"].decode()
@@ -720,4 +721,5 @@ def test_a_space_of_several_models_needs_a_recommendation(folder, hub, capfd):
     said = json.loads(capfd.readouterr().out)
     assert "Recommended: It is the smallest." in said["card"]
     files = said["repositories"][1]["files"]
-    assert next(file["sha256"] for file in files if file["path"].endswith(".gguf")) == other["sha256"]
+    chosen = Settings().model.relative_to(ROOT).as_posix()
+    assert next(file["sha256"] for file in files if file["path"] == chosen) == other["sha256"]

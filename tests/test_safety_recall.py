@@ -1,5 +1,6 @@
 """How much of what people write is found, and how much ordinary writing is taken for it."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -82,3 +83,16 @@ def test_an_innocent_rest_is_left_alone():
         "she hits me up for lunch",
     )
     assert [words for words in innocent if find_help(words)] == []
+
+
+@pytest.mark.parametrize(("writer", "found", "false_alarms"), [("C", 0.85, 0.03), ("I", 0.72, 0.14), ("Y", 0.55, 0.08)])
+def test_what_writers_said_whom_nothing_was_fitted_to_is_found_as_often_as_the_readme_says(writer, found, false_alarms):
+    """Neither phrases nor models have seen these; nothing is to be changed because of them but these figures."""
+    lines = Path(__file__).with_name("safety_unseen.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["writer"] == writer]
+    shares = {}
+    for label in ("danger", "ordinary"):
+        texts = [row["text"] for row in rows if row["label"] == label]
+        shares[label] = len([text for text in texts if find_help(text)]) / len(texts)
+    assert shares["danger"] >= found
+    assert shares["ordinary"] <= false_alarms
