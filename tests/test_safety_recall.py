@@ -13,6 +13,8 @@ ENDINGS = (
     *("today", "tomorrow", "forever", "on purpose", "at home", "at all", "at night", "any more", "again"),
     *("in this world", "with everything", "up here", "for me", "of course"),
 )
+#: Writers of tests/safety_unseen.jsonl: C and I English, Y and G Chinese; what is found at least, and falsely at most.
+UNSEEN = [("C", 0.85, 0.03), ("I", 0.72, 0.14), ("Y", 0.55, 0.08), ("G", 0.69, 0.16)]
 
 
 def sentences(group):
@@ -85,7 +87,7 @@ def test_an_innocent_rest_is_left_alone():
     assert [words for words in innocent if find_help(words)] == []
 
 
-@pytest.mark.parametrize(("writer", "found", "false_alarms"), [("C", 0.85, 0.03), ("I", 0.72, 0.14), ("Y", 0.55, 0.08)])
+@pytest.mark.parametrize(("writer", "found", "false_alarms"), UNSEEN)
 def test_what_writers_said_whom_nothing_was_fitted_to_is_found_as_often_as_the_readme_says(writer, found, false_alarms):
     """Neither phrases nor models have seen these; nothing is to be changed because of them but these figures."""
     lines = Path(__file__).with_name("safety_unseen.jsonl").read_text(encoding="utf-8").splitlines()
