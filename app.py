@@ -4,11 +4,11 @@ import signal
 import sys
 from contextlib import suppress
 
-from copilot.engine.opening import open_engine
-from copilot.language import english, sentence
-from copilot.record.store import StoreError
+from copilot.i18n import english, sentence
+from copilot.llm.open_engine import open_engine
+from copilot.record.storage.store import StoreError
 from copilot.settings import Settings, SettingsError
-from copilot.web.scratch import private_folder
+from copilot.web.temporary_folder import private_folder
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         StoreError: the folder for records cannot be used.
     """
     from copilot.web import layout  # here, because Gradio makes a temporary folder as soon as it is imported
-    from copilot.web.service import Service
+    from copilot.web.queue import Service
 
     settings = Settings.from_environment()
     if not settings.server and not settings.model.is_file():

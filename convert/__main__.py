@@ -17,17 +17,17 @@ from typing import NoReturn
 
 from convert.files import ConvertError, first_line
 
-#: Verb -> its module and what it does.
+#: Verb, which is also the name of its module, and what it does.
 VERBS = {
-    "plan": ("plan", "which pruned shapes reload, run and quantise well"),
-    "merge": ("merge", "a LoRA adapter into the checkpoint it was trained on"),
-    "trim": ("trim", "a vocabulary cut to what a corpus needs"),
-    "gguf": ("to_gguf", "a checkpoint to one GGUF file, or an adapter to a GGUF LoRA"),
-    "quantize": ("quantize", "a GGUF file to smaller types, each with a receipt of what it then holds and computes"),
-    "check": ("check", "whether a GGUF file computes, reads and talks as its checkpoint does"),
-    "ollama": ("ollama", "a Modelfile, and the files that Ollama reads on the Hub"),
-    "publish": ("publish", "a folder of files to the Hugging Face Hub"),
-    "all": ("everything", "base and adapter to a folder ready for all of these"),
+    "plan": "which pruned shapes reload, run and quantise well",
+    "merge": "a LoRA adapter into the checkpoint it was trained on",
+    "trim": "a vocabulary cut to what a corpus needs",
+    "gguf": "a checkpoint to one GGUF file, or an adapter to a GGUF LoRA",
+    "quantize": "a GGUF file to smaller types, each with a receipt of what it then holds and computes",
+    "check": "whether a GGUF file computes, reads and talks as its checkpoint does",
+    "ollama": "a Modelfile, and the files that Ollama reads on the Hub",
+    "publish": "a folder of files to the Hugging Face Hub",
+    "all": "base and adapter to a folder ready for all of these",
 }
 
 
@@ -68,10 +68,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     """Only the verb that is asked for is imported: some need torch, which takes seconds."""
     parser = _Parser(prog="python -m convert", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for name, (module, help) in VERBS.items():
+    for name, help in VERBS.items():
         verb = verbs.add_parser(name, help=help, description=help)
         if arguments[:1] == [name]:
-            verb_module = importlib.import_module(f"convert.{module}")
+            verb_module = importlib.import_module(f"convert.{name}")
             verb_module.add_arguments(verb)
             verb.add_argument("--json", action="store_true", help="print the result as JSON")
             verb.set_defaults(run=verb_module.run)

@@ -8,8 +8,8 @@ from typing import Any
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from convert.files import ConvertError
-from copilot.engine.base import EngineError
-from copilot.engine.model_file import Tensor, open_model_file
+from copilot.llm.base import EngineError
+from copilot.llm.gguf_header import Tensor, open_model_file
 
 DEFAULT_ALIGNMENT = 32
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from convert.checkpoint import Checkpoint
-from convert.companions import CONFIG, GENERATION, Companions, stop_ids
 from convert.files import ConvertError, new_folder, read_json
 from convert.lora import PROMPT_TOKENS, PROMPTS, SEED, Adapter, Difference, merge_proved
-from convert.report import Done
+from convert.tokenizer_files import CONFIG, GENERATION, Companions, stop_ids
+from convert.verb_result import Done
 from convert.weights import rewrite
 
 

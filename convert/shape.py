@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convert.files import ConvertError
-from convert.writing.rope import Llama3Scaling
+from convert.rope import Llama3Scaling
 
 #: Architecture -> whether query, key and value always have biases.
 ARCHITECTURES = {"Qwen2ForCausalLM": True, "LlamaForCausalLM": False}

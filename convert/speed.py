@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from convert import child
+from convert import child_process
 from convert.files import ConvertError
 from convert.progress import each
 
 if TYPE_CHECKING:
-    from copilot.engine.native import NativeModel
+    from copilot.llm.llama_cpp import NativeModel
 
 ROUNDS = 5
 PROMPT_TOKENS, DECODED_TOKENS = 256, 32
@@ -40,7 +40,7 @@ def side_by_side(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
     Raises:
         ConvertError: llama.cpp cannot load a file.
     """
-    return child.run(_time, [(path, list(tokens)) for path, tokens in models])
+    return child_process.run(_time, [(path, list(tokens)) for path, tokens in models])
 
 
 def conditions() -> str:
@@ -52,7 +52,7 @@ def conditions() -> str:
 
 
 def _time(models: list[tuple[Path, list[int]]]) -> list[Speed]:
-    from copilot.engine.native import NativeModel
+    from copilot.llm.llama_cpp import NativeModel
 
     try:
         loaded = [NativeModel(path, threads=usable_threads(), context=TOKENS) for path, _ in models]

@@ -19,9 +19,9 @@ from copilot import NOTICE, __version__
 
 # What reads signals and runs models is imported inside the functions that need it: --help has to be quick.
 if TYPE_CHECKING:
-    from copilot.analysis import Event
-    from copilot.engine.base import Engine, Message
-    from copilot.language import Voice
+    from copilot.i18n import Voice
+    from copilot.llm.base import Engine, Message
+    from copilot.pipeline import Event
     from copilot.settings import Settings
 
 AGAIN = "The same command again goes on where it was: what failed or is missing is read, what changed is read again."
@@ -69,9 +69,9 @@ def analyse(options: argparse.Namespace) -> None:
 
 def prompt(options: argparse.Namespace) -> None:
     """Print the user message and nothing else: Ollama adds the model's own template and system text."""
-    from copilot.analysis import prepare_prompt
-    from copilot.engine.model_file import open_model_file
-    from copilot.language import english, sentence
+    from copilot.i18n import english, sentence
+    from copilot.llm.gguf_header import open_model_file
+    from copilot.pipeline import prepare_prompt
     from copilot.settings import SettingsError
 
     given = _given(options)
@@ -201,7 +201,7 @@ def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
-    from copilot.eeg.decoder import Decoder
+    from copilot.eeg.classifier import Decoder
     from copilot.person import Person
     from copilot.settings import Settings
 
@@ -220,20 +220,20 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _open_engine(settings: "Settings") -> "Engine":
-    from copilot.engine import opening
+    from copilot.llm import open_engine
 
-    return opening.open_engine(settings)
+    return open_engine.open_engine(settings)
 
 
 def _walk(given: dict[str, Any], engine: "Engine") -> "Iterator[Event]":
-    from copilot import analysis
+    from copilot import pipeline
 
-    return analysis.analyse(**given, engine=engine, language=_voice().language)
+    return pipeline.analyse(**given, engine=engine, language=_voice().language)
 
 
 def _voice() -> "Voice":
     """In the language that the settings choose; English where they cannot be read."""
-    from copilot.language import Voice
+    from copilot.i18n import Voice
     from copilot.settings import Settings, SettingsError
 
     try:
@@ -244,7 +244,7 @@ def _voice() -> "Voice":
 
 def _follow(events: "Iterator[Event]", *, human: bool) -> dict[str, Any]:
     """Show events as they come; returns the last of each kind, by the name of its class."""
-    from copilot.terminal import Progress, Report
+    from copilot.cli_output import Progress, Report
 
     voice = _voice()
     progress, report = Progress(voice=voice), Report(voice)
@@ -263,7 +263,7 @@ def _follow(events: "Iterator[Event]", *, human: bool) -> dict[str, Any]:
 def _as_dict(seen: dict[str, Any]) -> dict[str, Any]:
     """The one object of ``--json``."""
     from copilot.emotions import EMOTIONS
-    from copilot.record.as_json import as_dict
+    from copilot.record.export.json_format import as_dict
 
     reading = seen["ReadingReady"].reading
     return {
@@ -287,8 +287,8 @@ def _as_dict(seen: dict[str, Any]) -> dict[str, Any]:
 
 def _questions(stdin: TextIO) -> Iterator[str]:
     """Lines until the end or ``exit``; from a pipe each is printed too, so that the output reads as a conversation."""
-    from copilot.language import english
-    from copilot.terminal import say
+    from copilot.cli_output import say
+    from copilot.i18n import english
 
     typed = stdin.isatty()
     if typed:
@@ -313,9 +313,9 @@ def _line(stdin: TextIO, typed: bool) -> str:
 def _answer(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
     """Stream one answer; returns the turn to remember, nothing where the model gave none."""
     from copilot.chat import Fixed, ask
-    from copilot.engine.base import EngineError, Token
-    from copilot.language import english
-    from copilot.terminal import Progress, Report, say
+    from copilot.cli_output import Progress, Report, say
+    from copilot.i18n import english
+    from copilot.llm.base import EngineError, Token
 
     voice, words, by_model = _voice(), "", True
     progress, report = Progress(voice(english.READING_QUESTION), voice), Report(voice)
@@ -340,11 +340,11 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in one sentence; returns the exit status."""
-    from copilot.batch.reader import BatchError
-    from copilot.eeg.decoder import DecoderError
-    from copilot.eeg.recording import RecordingError
-    from copilot.engine.base import EngineError
-    from copilot.language import english
+    from copilot.batch.worker import BatchError
+    from copilot.eeg.classifier import DecoderError
+    from copilot.eeg.reader import RecordingError
+    from copilot.i18n import english
+    from copilot.llm.base import EngineError
     from copilot.person import PersonError, tidy
     from copilot.settings import SettingsError
 

@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from copilot.analysis import ReadingReady, analyse
-from copilot.eeg.decoder import Decoder
+from copilot.eeg.classifier import Decoder
 from copilot.eeg.simulate import simulate
-from copilot.engine.opening import open_engine
+from copilot.llm.open_engine import open_engine
 from copilot.person import Person
+from copilot.pipeline import ReadingReady, analyse
 from copilot.settings import Settings
 
 WALKS = 3

@@ -7,7 +7,7 @@ another confidence than the reading's own (measured: always ``clear``), so that 
 import re
 
 from copilot.emotions import EMOTIONS
-from copilot.language import Voice, english, language_of
+from copilot.i18n import Voice, english, language_of
 from copilot.prompt import LABEL_PREFIX
 
 ASKS = re.compile(

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from copilot import prompt
 from copilot.certainty import answer_from_figures
-from copilot.engine.base import ContextError, CutOff, Engine, EngineError, Message, PromptProgress, Token, Waiting
-from copilot.language import Voice, english, language_of, sentence
+from copilot.i18n import Voice, english, language_of, sentence
+from copilot.llm.base import ContextError, CutOff, Engine, EngineError, Message, PromptProgress, Token, Waiting
 from copilot.safety import find_help
 
 #: Messages that every question needs: system, prompt, the model's answer.

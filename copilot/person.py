@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from copilot.language import english, sentence
+from copilot.i18n import english, sentence
 
 GENDERS = ("female", "male", "other", "unspecified")
 MAX_AGE = 120

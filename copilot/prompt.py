@@ -8,8 +8,8 @@ import json
 import re
 
 from copilot import emotions
-from copilot.eeg.codecs import DESCRIPTIONS
-from copilot.engine.base import Message
+from copilot.eeg.text_encoding import DESCRIPTIONS
+from copilot.llm.base import Message
 from copilot.person import Person, tidy
 
 #: Written into the model file; a file trained with other words is told apart by it.
@@ -57,7 +57,7 @@ def build(
 
     Args:
         person: what the form asked.
-        eeg_text: from ``copilot.eeg.codecs``; empty for a prompt that knows only the person.
+        eeg_text: from ``copilot.eeg.text_encoding``; empty for a prompt that knows only the person.
         codec: its name.
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
         evidence: the decoder's nine probabilities, or None to let the language model judge alone.

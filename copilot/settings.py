@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from copilot.language import LANGUAGES, english, sentence
+from copilot.i18n import LANGUAGES, english, sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 READOUTS = ("both", "model", "decoder")

@@ -1,4 +1,4 @@
-"""An engine without a model: scripted answers and scores, the protocol of ``copilot.engine.base`` kept to the letter.
+"""An engine without a model: scripted answers and scores, the protocol of ``copilot.llm.base`` kept to the letter.
 
 ``FakeEngine(answers=["Assessment: calm."], scores={"joy": -0.2}, delay=0.05)`` answers at a readable pace, lets one
 stream run at a time (others get ``Waiting``) and remembers every call, so that a test can ask what happened.
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from copilot.engine.base import CutOff, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.llm.base import CutOff, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
 
 Result = TypeVar("Result")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.signal import butter, sosfiltfilt, square
 
-from copilot.eeg.recording import Recording
+from copilot.eeg.reader import Recording
 from copilot.eeg.simulate import TEN_TWENTY, simulate
 
 SFREQ = 250.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from copilot.engine.model_file import open_model_file
+from copilot.llm.gguf_header import open_model_file
 from tests.tiny_checkpoint import TEMPLATE
 
 VOCABULARY = Path(__file__).parents[2] / "shared" / "data" / "qwen2" / "ggml-vocab-qwen2.gguf"

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from copilot.eeg.cleaning import ChannelQuality, Quality
-from copilot.eeg.recording import Recording
+from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
+from copilot.eeg.reader import Recording
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
-from copilot.reading import Reading
 from copilot.record import review
-from copilot.record.drafting import draft
+from copilot.record.draft import draft
+from copilot.result import Reading
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))
 PERSON = Person("female", 20, appearance="tired", complaint="sleeps badly", history="migraine")

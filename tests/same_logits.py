@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from copilot.engine.native import NativeModel
+from copilot.llm.llama_cpp import NativeModel
 
 PROMPTS = [
     "How sure are you?",

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from copilot.eeg import preparation
-from copilot.engine.base import Engine
+from copilot.eeg import sandbox
+from copilot.llm.base import Engine
 from copilot.settings import Settings
 from copilot.web import layout
-from copilot.web.service import Service
+from copilot.web.queue import Service
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -51,7 +51,7 @@ def serving(service: Service) -> Iterator[str]:
         yield quietly(lambda: layout.launch(page, service))
     finally:
         page.close()
-        preparation.cool_down()
+        sandbox.cool_down()
 
 
 def button(page: Any, name: str, nth: int = 0) -> Any:

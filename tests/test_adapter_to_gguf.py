@@ -14,13 +14,13 @@ import pytest
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 pytest.importorskip("peft", reason="conversion needs requirements-dev.txt")
 
-from convert import child
+from convert import child_process
 from convert.__main__ import main
 from convert.files import ConvertError
+from convert.gguf import to_gguf
+from convert.gguf.adapter import adapter_to_gguf
 from convert.gguf_file import read_gguf
-from convert.to_gguf import to_gguf
-from convert.writing.adapter_to_gguf import adapter_to_gguf
-from copilot.engine.native import NativeModel
+from copilot.llm.llama_cpp import NativeModel
 from tests.llama_cpp_converter import SOURCE
 from tests.tiny_adapter import load, logits, make_adapter
 from tests.tiny_checkpoint import make_checkpoint
@@ -112,7 +112,7 @@ def test_base_and_adapter_compute_what_peft_computes(bases, tmp_path, kind):
     base, options = bases[KINDS[kind][0]], KINDS[kind][1]
     folder = make_adapter(base, tmp_path / "adapter", **options)
     adapter_to_gguf(folder, base, tmp_path / "adapter.gguf", type="f32")
-    ours = child.run(adapted_logits, base.with_suffix(".gguf"), tmp_path / "adapter.gguf", TOKENS)
+    ours = child_process.run(adapted_logits, base.with_suffix(".gguf"), tmp_path / "adapter.gguf", TOKENS)
     plain = logits(load(base), TOKENS)
     theirs = logits(PeftModel.from_pretrained(load(base), folder), TOKENS)
     assert np.abs(plain - theirs).max() > 0.1 * theirs.std()

@@ -17,10 +17,10 @@ import pytest
 
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
+from convert.gguf import to_gguf
+from convert.gguf.writer import TYPES
 from convert.gguf_file import read_gguf
-from convert.to_gguf import to_gguf
-from convert.writing.rope import interleaved
-from convert.writing.write_gguf import TYPES
+from convert.rope import interleaved
 from tests.llama_cpp_converter import convert_all
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.tiny_checkpoint import make_checkpoint, make_llama_tokenizer, make_tokenizer
@@ -55,7 +55,7 @@ def qwen2_with_tools():
 def llama3_tokenizer():
     from tokenizers import Regex, pre_tokenizers
 
-    from convert.writing.vocabulary import PRE_TOKENIZERS
+    from convert.gguf.vocabulary import PRE_TOKENIZERS
 
     pattern = next(steps[0] for (steps, _), name in PRE_TOKENIZERS.items() if name == "llama-bpe")
     steps = [

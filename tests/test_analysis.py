@@ -5,27 +5,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import analysis, chat, prompt
-from copilot.analysis import PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun
-from copilot.eeg import preparation, simulate
-from copilot.eeg.decoder import Decoder
-from copilot.eeg.recording import RecordingError
-from copilot.engine.base import ModelInfo, Token
+from copilot import chat, pipeline, prompt
+from copilot.eeg import sandbox, simulate
+from copilot.eeg.classifier import Decoder
+from copilot.eeg.reader import RecordingError
+from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
+from copilot.pipeline import PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun
 from copilot.settings import Settings, SettingsError
-from copilot.training import fit_decoder
+from copilot.training import fit_classifier
 from tests.fake_engine import ANSWER, FakeEngine
 from tests.features_file import simulated_faced
 
 PERSON = Person(gender="female", age=20)
-REAL_PREPARE = preparation.prepare
-PREPARED: dict[Path, list[preparation.Progress | preparation.Prepared]] = {}
+REAL_PREPARE = sandbox.prepare
+PREPARED: dict[Path, list[sandbox.Progress | sandbox.Prepared]] = {}
 MODEL = ModelInfo("fake", metadata={"codec": "bands", "prompt_version": prompt.PROMPT_VERSION})
 
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return fit_decoder.fit(simulated_faced(people=6, seed=0, strength=0.5))
+    return fit_classifier.fit(simulated_faced(people=6, seed=0, strength=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -42,27 +42,27 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file is really read and cleaned once; later walks get the same events again."""
 
-    def prepare(paths: Sequence[Path], **options: object) -> Iterator[preparation.Progress | preparation.Prepared]:
+    def prepare(paths: Sequence[Path], **options: object) -> Iterator[sandbox.Progress | sandbox.Prepared]:
         if paths[0] not in PREPARED:
             PREPARED[paths[0]] = list(REAL_PREPARE(paths, **options))  # type: ignore[arg-type]
         yield from PREPARED[paths[0]]
 
-    monkeypatch.setattr(preparation, "prepare", prepare)
+    monkeypatch.setattr(sandbox, "prepare", prepare)
 
 
-def walk(path: Path, decoder: Decoder, engine: FakeEngine | None = None, **options: object) -> list[analysis.Event]:
+def walk(path: Path, decoder: Decoder, engine: FakeEngine | None = None, **options: object) -> list[pipeline.Event]:
     settings, person = options.pop("settings", Settings()), options.pop("person", PERSON)
     engine = engine or FakeEngine(info=MODEL)
-    return list(analysis.analyse([path], person, engine=engine, decoder=decoder, settings=settings, **options))  # type: ignore[arg-type]
+    return list(pipeline.analyse([path], person, engine=engine, decoder=decoder, settings=settings, **options))  # type: ignore[arg-type]
 
 
-def only(events: list[analysis.Event], kind: type) -> list:
+def only(events: list[pipeline.Event], kind: type) -> list:
     return [event for event in events if isinstance(event, kind)]
 
 
 def test_the_walk_goes_from_a_file_to_a_record_in_order(calm: Path, decoder: Decoder) -> None:
     events = walk(calm, decoder)
-    assert [e.stage for e in only(events, StageBegun)] == list(analysis.STAGES)
+    assert [e.stage for e in only(events, StageBegun)] == list(pipeline.STAGES)
     kinds = [type(e) for e in events]
     assert kinds.index(SignalReady) < kinds.index(PromptReady) < kinds.index(ReadingReady) < kinds.index(Token)
     assert isinstance(events[-1], RecordReady)
@@ -190,7 +190,7 @@ def test_an_answer_without_an_end_is_said_to_be_cut_off(calm: Path, decoder: Dec
 
 def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Decoder) -> None:
     engine = FakeEngine(info=MODEL)
-    events = analysis.analyse([calm], PERSON, engine=engine, decoder=decoder, settings=Settings())
+    events = pipeline.analyse([calm], PERSON, engine=engine, decoder=decoder, settings=Settings())
     for event in events:
         if isinstance(event, Token):
             break
@@ -199,7 +199,7 @@ def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Decoder
 
 
 def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Decoder) -> None:
-    events: Iterator[analysis.Event] = analysis.prepare_prompt(
+    events: Iterator[pipeline.Event] = pipeline.prepare_prompt(
         [calm], PERSON, settings=Settings(), metadata={}, decoder=decoder
     )
     *_, last = events

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from copilot import emotions, prompt
-from copilot.engine.base import Message, Token
+from copilot.llm.base import Message, Token
 from copilot.person import Person
-from copilot.training import fit_decoder, texts
-from copilot.training.scoring import answers
-from copilot.training.scoring.candidate import Candidate
+from copilot.training import answer_templates, fit_classifier
+from copilot.training.evaluate import answers
+from copilot.training.evaluate.model import Candidate
 from tests.features_file import simulated_faced
 from tests.test_evaluate import EvidenceReader
 
@@ -33,7 +33,7 @@ def faults(body: str, emotion: str = "joy") -> list[str]:
 @pytest.mark.parametrize("emotion", emotions.EMOTIONS)
 def test_the_projects_own_texts_have_no_fault(emotion: str) -> None:
     for seed in range(20):
-        assert faults(texts.answer(emotion, PERSON, "clear", random.Random(seed)), emotion) == []
+        assert faults(answer_templates.answer(emotion, PERSON, "clear", random.Random(seed)), emotion) == []
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ class Writer(EvidenceReader):
 
     def generate(self, messages: Sequence[Message], prefix: str = "", **_: object) -> Iterator[Token]:
         (emotion,) = re.findall(r"Emotion: (\w+)", prefix)
-        text = texts.answer(emotion, PERSON, "clear", random.Random(0)).removeprefix("Assessment:")
+        text = answer_templates.answer(emotion, PERSON, "clear", random.Random(0)).removeprefix("Assessment:")
         young = re.search(r", 1?\d years", messages[-1]["content"])
         yield Token(text.rpartition("\n")[0] if young else text)
 
 
 def test_people_are_invented_and_failures_are_counted_and_quoted() -> None:
-    candidate = Candidate("x.gguf", Writer(), fit_decoder.fit(simulated_faced(people=6, seed=0)))
+    candidate = Candidate("x.gguf", Writer(), fit_classifier.fit(simulated_faced(people=6, seed=0)))
     faced = simulated_faced(people=2, seed=1)
     written = list(answers.ask(candidate, faced, 60))
     told = answers.summary(written)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.engine import exchange
-from copilot.engine.base import CutOff, EngineError, PromptProgress, Scores, Token
-from copilot.engine.remote import alike_labels, without_control
+from copilot.llm import http_stream
+from copilot.llm.base import CutOff, EngineError, PromptProgress, Scores, Token
+from copilot.llm.openai_client import alike_labels, without_control
 from tests.test_remote import CHAT, LABELS, engine_for, scored, stub, text_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -325,7 +325,7 @@ def drip_header(handler) -> None:
     ],
 )
 def test_an_answer_that_takes_too_long_is_given_up(answer, limit, monkeypatch):
-    monkeypatch.setattr(exchange, limit, 0.5)
+    monkeypatch.setattr(http_stream, limit, 0.5)
     began = time.monotonic()
     with pytest.raises(EngineError, match="took too long over its answer"):
         generated(answer)
@@ -339,8 +339,8 @@ def megabytes(url: str, ask: str) -> float:
     """How much the memory of a process grows that asks this server, and the sentence that it gets."""
     code = """
         import resource, sys
-        from copilot.engine.base import EngineError
-        from copilot.engine.remote import RemoteEngine
+        from copilot.llm.base import EngineError
+        from copilot.llm.openai_client import RemoteEngine
         GB = 2**30
         resource.setrlimit(resource.RLIMIT_AS, (3 * GB, 3 * GB))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

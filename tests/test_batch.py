@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from copilot import NOTICE
-from copilot.batch import people, results
-from copilot.batch.reader import BatchError, Outcome
-from copilot.eeg import folders, simulate
+from copilot.batch import participants, results
+from copilot.batch.worker import BatchError, Outcome
+from copilot.eeg import discovery, simulate
 from copilot.emotions import EMOTIONS
-from copilot.record.as_json import from_json
+from copilot.record.export.json_format import from_json
 from copilot.settings import ROOT
 from tests.eeg_files import TEN_TWENTY, scalp, write_brainvision, write_edf
 
@@ -222,7 +222,7 @@ def test_killed_outright_it_goes_on_with_the_same_records(tmp_path):
 def test_a_process_that_dies_costs_one_recording_and_is_replaced(tmp_path):
     folder, out = folder_of(tmp_path / "in", 2), tmp_path / "out"
     running = begun(folder, out, "--workers", "1")
-    wait_for(lambda: children(running.pid, "copilot.eeg.worker"))
+    wait_for(lambda: children(running.pid, "copilot.eeg.sandbox_worker"))
     (reader,) = children(running.pid, "spawn_main")
     os.kill(reader, signal.SIGKILL)
     said = running.communicate()[1]
@@ -319,17 +319,17 @@ def made(folder, *names):
 def test_recordings_are_found_by_their_names_and_notes_beside_them_are_not(tmp_path):
     made(tmp_path, "b.edf", "a/muse.csv", "a/README.txt", "a/events.csv", "c.vhdr", "c.eeg", "c.vmrk", "photo.jpg")
     made(tmp_path, ".hidden/d.edf", "._e.edf", "egi.mff/signal1.bin", "egi.mff/info.csv", "out/summary.csv", "who.csv")
-    found = folders.recordings(tmp_path, leave_out=[tmp_path / "out", tmp_path / "who.csv"])
+    found = discovery.recordings(tmp_path, leave_out=[tmp_path / "out", tmp_path / "who.csv"])
     names = [path.relative_to(tmp_path).as_posix() for path in found]
     assert names == ["a/muse.csv", "b.edf", "c.vhdr", "egi.mff"]
-    assert [path.name for path in folders.with_companions(tmp_path / "c.vhdr")] == ["c.vhdr", "c.eeg", "c.vmrk"]
+    assert [path.name for path in discovery.with_companions(tmp_path / "c.vhdr")] == ["c.vhdr", "c.eeg", "c.vmrk"]
 
 
 def test_rows_find_their_recordings_the_most_exact_first(tmp_path):
     table = tmp_path / "people.tsv"
     table.write_text("participant_id\tage\tfile\nP1\t30\t\nP1_b\t31\t\nward\t32\t\nn/a\t33\tP1_b_eyes.edf\n")
     names = ["P1_rest.edf", "P1_b_rest.edf", "P1_b_eyes.edf", "ward/night/x.edf", "P10_rest.edf"]
-    given, faults = people.read(table, names)
+    given, faults = participants.read(table, names)
     assert [given[name].person.age for name in names] == [30, 31, 33, 32, None]
     assert ["no row" in " ".join(given[name].remarks) for name in names] == [False] * 4 + [True]
     assert faults == []
@@ -337,14 +337,14 @@ def test_rows_find_their_recordings_the_most_exact_first(tmp_path):
 
 def test_a_mac_and_a_table_may_write_a_name_differently(tmp_path):
     (tmp_path / "people.csv").write_text("file,age,baseline\nJos\u00e9.edf,30,Ren\u00e9.edf ; Jos\u00e9.edf\n", "utf-8")
-    given, _ = people.read(tmp_path / "people.csv", ["Jose\u0301.edf", "Rene\u0301.edf"])
+    given, _ = participants.read(tmp_path / "people.csv", ["Jose\u0301.edf", "Rene\u0301.edf"])
     assert given["Jose\u0301.edf"].person.age == 30
     assert given["Jose\u0301.edf"].baselines == ("Rene\u0301.edf",)  # not itself
 
 
 def test_words_of_danger_are_told_and_not_quoted(tmp_path):
     (tmp_path / "people.csv").write_text("file,complaint\na.edf,I want to kill myself\nb.edf,sleeps badly\n")
-    given, _ = people.read(tmp_path / "people.csv", ["a.edf", "b.edf"])
+    given, _ = participants.read(tmp_path / "people.csv", ["a.edf", "b.edf"])
     (remark,) = given["a.edf"].remarks
     assert "danger" in remark
     assert "kill" not in remark

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from copilot.batch import cluster, parcel
-from copilot.batch.reader import BatchError, Task
-from copilot.record.as_json import from_json
+from copilot.batch.backends import ray_cluster, ray_payload
+from copilot.batch.worker import BatchError, Task
+from copilot.record.export.json_format import from_json
 from copilot.settings import Settings
 from tests.test_batch import batch, folder_of, rows
 
@@ -52,7 +52,7 @@ def test_a_recording_arrives_with_all_its_files_and_leaves_none(tmp_path):
     package.mkdir()
     for path in (header, data, package / "signal1.bin"):
         path.write_bytes(path.name.encode())
-    sent = parcel.Parcel.packed(Task(7, (header, data), baselines=(package, header)))
+    sent = ray_payload.Parcel.packed(Task(7, (header, data), baselines=(package, header)))
     assert not any(str(tmp_path) in str(path) for path in (*sent.task.files, *sent.task.baselines))
     with sent.unpacked() as task:
         assert [path.read_bytes() for path in task.files] == [b"a.vhdr", b"a.eeg"]
@@ -67,26 +67,26 @@ def test_a_recording_arrives_with_all_its_files_and_leaves_none(tmp_path):
 def test_what_a_killed_reader_left_is_removed_by_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    left, own = tmp_path / f"{parcel.SCRATCH}4194305-x", tmp_path / f"{parcel.SCRATCH}{os.getpid()}-x"
+    left, own = tmp_path / f"{ray_payload.SCRATCH}4194305-x", tmp_path / f"{ray_payload.SCRATCH}{os.getpid()}-x"
     (left / "recording").mkdir(parents=True)
     own.mkdir()
-    parcel.remove_abandoned()
+    ray_payload.remove_abandoned()
     assert list(tmp_path.iterdir()) == [own]
 
 
 def test_a_machine_with_another_model_is_refused():
     pytest.importorskip("ray", reason="Ray is not installed")
-    assert "another model file" in cluster.Remote().open(Settings(), "f" * 64)
+    assert "another model file" in ray_cluster.Remote().open(Settings(), "f" * 64)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "nonsense"])
 def test_a_cluster_that_is_not_there_is_a_sentence(address):
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(BatchError, match=r"cannot be used: .*\. Check the address"):
-        list(cluster.outcomes([Task(1, (Path("a.edf"),))], Settings(), 0, address))
+        list(ray_cluster.outcomes([Task(1, (Path("a.edf"),))], Settings(), 0, address))
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BatchError, match="pip install"):
-        list(cluster.outcomes([Task(1, (Path("a.edf"),))], Settings(), 0, "auto"))
+        list(ray_cluster.outcomes([Task(1, (Path("a.edf"),))], Settings(), 0, "auto"))

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from copilot.training import corpus, fit_decoder
-from copilot.training.sources import bids
+from copilot.training import dataset, fit_classifier
+from copilot.training.dataset import bids
 from tests.eeg_files import TEN_TWENTY, scalp, write_brainvision, write_edf
 from tests.features_file import simulated_faced
 
@@ -28,8 +28,8 @@ def bids_folder(folder: Path, *, column: str = "trial_type", emotions: tuple[str
 def test_a_bids_folder_is_read_with_its_events_and_participants(tmp_path: Path) -> None:
     folder = bids_folder(tmp_path / "data")
     decoder, out = tmp_path / "decoder.npz", tmp_path / "c.jsonl"
-    fit_decoder.fit(simulated_faced(people=6, seed=0)).save(decoder)
-    assert corpus.main(["--bids", str(folder), "--decoder", str(decoder), "--out", str(out)]) == 0
+    fit_classifier.fit(simulated_faced(people=6, seed=0)).save(decoder)
+    assert dataset.main(["--bids", str(folder), "--decoder", str(decoder), "--out", str(out)]) == 0
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert {(r["subject"], r["emotion_label"], r["clip"]) for r in found} == {
         ("sub-01", "joy", "sea.mp4"),
@@ -56,7 +56,7 @@ def test_events_that_name_no_emotion_are_a_sentence_that_says_what_they_name(
     folder = bids_folder(tmp_path / "data", emotions=("happy", "scared"))
     (folder / "sub-01/eeg/sub-01_task-film_events.tsv").write_text("onset\tduration\ttrial_type\n1\t10\thappy\n")
     (folder / "sub-02/ses-a/eeg/sub-02_ses-a_task-film_events.tsv").write_text("onset\tduration\n1\t10\n")
-    assert corpus.main(["--bids", str(folder), "--out", str(tmp_path / "c.jsonl")]) == 2
+    assert dataset.main(["--bids", str(folder), "--out", str(tmp_path / "c.jsonl")]) == 2
     said = capsys.readouterr().err
     assert "trial_type has happy" in said
     assert "--label-column" in said
@@ -66,5 +66,5 @@ def test_emotions_without_a_duration_are_a_sentence(tmp_path: Path, capsys: pyte
     folder = bids_folder(tmp_path / "data")
     for events in folder.rglob("*_events.tsv"):
         events.write_text("onset\tduration\ttrial_type\n1\t0\tjoy\n2\tn/a\tjoy\n")
-    assert corpus.main(["--bids", str(folder), "--out", str(tmp_path / "c.jsonl")]) == 2
+    assert dataset.main(["--bids", str(folder), "--out", str(tmp_path / "c.jsonl")]) == 2
     assert "say no duration" in capsys.readouterr().err

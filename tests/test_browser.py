@@ -10,9 +10,9 @@ import pytest
 
 from copilot import NOTICE
 from copilot.eeg import simulate
-from copilot.engine.base import Engine
-from copilot.engine.opening import open_engine
-from copilot.language import english as words
+from copilot.i18n import english as words
+from copilot.llm.base import Engine
+from copilot.llm.open_engine import open_engine
 from copilot.settings import ROOT, Settings
 from tests.fake_engine import FakeEngine
 from tests.serving import CHROMIUM, PHONE, WIDE, button, fits, served

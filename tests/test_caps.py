@@ -4,13 +4,13 @@ import mne
 import numpy as np
 import pytest
 
-from copilot.eeg import caps
-from copilot.eeg.montage import find_electrodes
-from copilot.eeg.recording import RecordingError, read
+from copilot.eeg import numbered_montages
+from copilot.eeg.channel_names import find_electrodes
+from copilot.eeg.reader import RecordingError, read
 from tests.eeg_files import scalp, write_edf
 
 FAR_DEGREES = 20.0
-STANDARD = caps.directions(caps.STANDARD)
+STANDARD = numbered_montages.directions(numbered_montages.STANDARD)
 
 
 def biosemi(count):

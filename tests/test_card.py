@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from copilot.training import card
-from copilot.training.scoring import report
-from copilot.training.scoring.conditions import LEAKY_RUNS, RUNS, UNITS, Run
-from copilot.training.scoring.figures import draw
-from copilot.training.scoring.findings import REFERENCES, Report, findings
-from copilot.training.scoring.rows import Readings
+from copilot.training import model_card
+from copilot.training.evaluate import report
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNITS, Run
+from copilot.training.evaluate.figures import draw
+from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.summary import REFERENCES, Report, findings
 
 MODEL, SPLIT, HELD_OUT = "x.gguf", "subjects 0-79 / 80-99", "subject and clip"
 RECEIPT = {
@@ -116,7 +116,7 @@ def test_a_twin_shows_what_quantisation_costs() -> None:
 
 def test_the_card_holds_every_score_and_names_only_figures_that_are_drawn(tmp_path: Path) -> None:
     told = a_report()
-    text = card.card(told, RECEIPT)
+    text = model_card.card(told, RECEIPT)
     draw(told, tmp_path / "evaluation")
     shown = re.findall(r"\]\((evaluation/[^)]+)\)", text)
     assert {tmp_path / name for name in shown} == set((tmp_path / "evaluation").iterdir())
@@ -125,7 +125,9 @@ def test_the_card_holds_every_score_and_names_only_figures_that_are_drawn(tmp_pa
 
 
 def test_the_readme_shows_new_films_and_chance_beside_the_product() -> None:
-    lines = {line.split("|")[1].strip(): line for line in card.summary(a_report()).splitlines() if line.startswith("|")}
+    lines = {
+        line.split("|")[1].strip(): line for line in model_card.summary(a_report()).splitlines() if line.startswith("|")
+    }
     assert lines["as it ships, with the person's baseline"].count("0.700 (0.") == 2
     assert lines["the decoder fitted again, film and person both new"].count("0.140 (") == 4
     assert "0.111" in lines["guessing"]
@@ -134,28 +136,28 @@ def test_the_readme_shows_new_films_and_chance_beside_the_product() -> None:
 @pytest.fixture
 def box(tmp_path: Path) -> Path:
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / card.EVALUATION).write_text(json.dumps(a_report()))
-    (tmp_path / "models" / card.RECEIPT).write_text(json.dumps(RECEIPT))
-    (tmp_path / "README.md").write_text(f"Before.\n{card.BEGIN}\nstale\n{card.END}\nAfter.\n")
+    (tmp_path / "models" / model_card.EVALUATION).write_text(json.dumps(a_report()))
+    (tmp_path / "models" / model_card.RECEIPT).write_text(json.dumps(RECEIPT))
+    (tmp_path / "README.md").write_text(f"Before.\n{model_card.BEGIN}\nstale\n{model_card.END}\nAfter.\n")
     return tmp_path
 
 
 def test_figures_are_replaced_and_everything_else_stays(box: Path) -> None:
     for _ in range(2):
-        assert card.main([str(box / "models"), str(box / "README.md")]) == 0
+        assert model_card.main([str(box / "models"), str(box / "README.md")]) == 0
     readme = (box / "README.md").read_text()
     assert readme.startswith("Before.\n")
     assert readme.endswith("After.\n")
     assert "stale" not in readme
     assert readme.count("as it ships, with the person's baseline") == 1
-    assert (box / "models" / "README.md").read_text() == card.card(a_report(), RECEIPT)
+    assert (box / "models" / "README.md").read_text() == model_card.card(a_report(), RECEIPT)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        (f"models/{card.EVALUATION}", None, "evaluation.json"),
-        (f"models/{card.EVALUATION}", "{}", "older form"),
+        (f"models/{model_card.EVALUATION}", None, "evaluation.json"),
+        (f"models/{model_card.EVALUATION}", "{}", "older form"),
         ("README.md", "no place", "no place for figures"),
         ("README.md", None, "README.md"),
     ],
@@ -167,7 +169,7 @@ def test_what_cannot_be_read_is_one_sentence_and_changes_nothing(
         (box / name).unlink()
     else:
         (box / name).write_text(content)
-    assert card.main([str(box / "models"), str(box / "README.md")]) == 2
+    assert model_card.main([str(box / "models"), str(box / "README.md")]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1

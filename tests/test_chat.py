@@ -6,8 +6,8 @@ import pytest
 
 from copilot import chat
 from copilot.chat import Fixed
-from copilot.engine.base import EngineError, Message, ModelInfo, Token
-from copilot.language import Voice, english
+from copilot.i18n import Voice, english
+from copilot.llm.base import EngineError, Message, ModelInfo, Token
 from tests.fake_engine import FakeEngine
 
 OPENING: list[Message] = [

@@ -1,7 +1,7 @@
 import pytest
 
-from copilot.engine.base import EngineError
-from copilot.engine.chat_template import Piece, render
+from copilot.llm.base import EngineError
+from copilot.llm.chat_template import Piece, render
 
 CHAT = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi <|im_end|> {{ 7 * 7 }}"}]
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}

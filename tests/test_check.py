@@ -16,23 +16,22 @@ import pytest
 
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
-from convert import child
+from convert import child_process
 from convert.__main__ import main
-from convert.check import check, compare_running
+from convert.check import chat_template, check, compare_running
+from convert.check.chat_template import compare_template
+from convert.check.finding import Finding
+from convert.check.logits import compare_scores
+from convert.check.metadata import compare_metadata
+from convert.check.tokens import Pair, compare_pairs, compare_tokens
+from convert.check.vocabulary import KINDS, compare_vocabulary
+from convert.check.weights import compare_weights, rounding
 from convert.checkpoint import Checkpoint
-from convert.checks import talk
-from convert.checks.finding import Finding
-from convert.checks.logits import compare_scores
-from convert.checks.metadata import compare_metadata
-from convert.checks.talk import compare_template
-from convert.checks.tokens import Pair, compare_pairs, compare_tokens
-from convert.checks.vocabulary import KINDS, compare_vocabulary
-from convert.checks.weights import compare_weights, rounding
-from convert.conversations import CONVERSATIONS
 from convert.files import ConvertError
+from convert.gguf import to_gguf
 from convert.gguf_file import read_gguf
-from convert.to_gguf import to_gguf
-from copilot.engine.native import NativeModel
+from convert.template_cases import CONVERSATIONS
+from copilot.llm.llama_cpp import NativeModel
 from tests.qwen2_tokenizer import ROWS, VOCABULARY, make_qwen2_tokenizer
 from tests.tiny_checkpoint import make_checkpoint
 
@@ -263,7 +262,7 @@ def found(folder, files, checkpoint, narrow):
     for name, (source, keys, tensors, _) in defects(files).items():
         against = narrow if source == files["narrow"] else checkpoint
         made[name] = (edit(source, folder / f"{name}.gguf", keys, tensors), against)
-    return dict(zip(made, child.run(compare_all, list(made.values())), strict=True))
+    return dict(zip(made, child_process.run(compare_all, list(made.values())), strict=True))
 
 
 @pytest.mark.parametrize("name", ["f32", "f16", "Q8_0", "narrow"])
@@ -326,7 +325,7 @@ def test_only_what_was_compared_for_equality_is_called_the_same(found):
                                       "{{ 'x' * 7000000000 }}"])  # fmt: skip
 def test_a_template_that_never_ends_or_takes_all_memory_is_named(files, checkpoint, tmp_path, monkeypatch, template):
     """In the checkpoint too: it is not rendered there then."""
-    monkeypatch.setattr(talk, "SECONDS", 5.0)
+    monkeypatch.setattr(chat_template, "SECONDS", 5.0)
     other = Path(shutil.copytree(checkpoint, tmp_path / "other"))
     (other / "chat_template.jinja").write_text(template)
     path = edit(files["f32"], tmp_path / "hostile.gguf", {"tokenizer.chat_template": template})
@@ -429,7 +428,7 @@ def test_an_end_of_turn_at_which_llama_cpp_goes_on_is_found(files, checkpoint, t
     template = other / "chat_template.jinja"
     template.write_text(template.read_text().replace("<|im_end|>", "<eeg>"))
     path = edit(files["f32"], tmp_path / "f.gguf", {"tokenizer.chat_template": template.read_text()})
-    findings = {finding.check: finding for finding in child.run(compare_running, path, other, None, tmp_path)}
+    findings = {finding.check: finding for finding in child_process.run(compare_running, path, other, None, tmp_path)}
     assert findings["template"].passed
     assert "does not stop at token 418 ('<eeg>'), which ends answers by the template" in findings["stops"].difference
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from convert import child
+from convert import child_process
 from convert.files import ConvertError
 
 ROOT = Path(__file__).parents[1]
@@ -32,41 +32,41 @@ def fail():
 
 
 def test_the_result_of_the_function_comes_back():
-    assert child.run(double, 21) == 42
-    assert child.run(double, number="ab") == "abab"
+    assert child_process.run(double, 21) == 42
+    assert child_process.run(double, number="ab") == "abab"
 
 
 def test_its_refusal_is_ours():
     with pytest.raises(ConvertError, match=r"^That cannot be converted\.$"):
-        child.run(refuse)
+        child_process.run(refuse)
 
 
 def test_a_crash_is_a_sentence_that_names_the_signal():
     with pytest.raises(ConvertError, match="SIGABRT"):
-        child.run(os.abort)
+        child_process.run(os.abort)
 
 
 def test_a_child_that_cannot_even_start_is_a_sentence():
     with pytest.raises(ConvertError, match=r"ended with status|died of"):
-        child.run_limited(0.01, 60, double, bytes(10_000_000))
+        child_process.run_limited(0.01, 60, double, bytes(10_000_000))
 
 
 def test_a_hang_is_ended():
     begun = time.monotonic()
     with pytest.raises(ConvertError, match="after 1 seconds"):
-        child.run_limited(2, 1, time.sleep, 60)
+        child_process.run_limited(2, 1, time.sleep, 60)
     assert time.monotonic() - begun < 10
 
 
 def test_more_memory_than_allowed_is_refused():
-    assert child.run_limited(2, 60, take, 0.5) == 2**29
+    assert child_process.run_limited(2, 60, take, 0.5) == 2**29
     with pytest.raises(ConvertError, match="memory"):
-        child.run_limited(2, 60, take, 3)
+        child_process.run_limited(2, 60, take, 3)
 
 
 def test_a_mistake_of_ours_is_not_blamed_on_the_file():
     with pytest.raises(RuntimeError, match="nobody foresaw this"):
-        child.run(fail)
+        child_process.run(fail)
 
 
 def test_the_child_ends_with_its_parent(tmp_path):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfiltfilt, welch
 
-from copilot.eeg.cleaning import clean
-from copilot.eeg.recording import Recording, RecordingError
+from copilot.eeg.preprocessing.clean import clean
+from copilot.eeg.reader import Recording, RecordingError
 from copilot.eeg.simulate import TEN_TWENTY, simulate
 
 TRUTH = {"line_uv": 0, "blinks_per_minute": 0}
@@ -248,5 +248,5 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(recording, words):
 
 
 def test_importing_is_cheap():
-    code = "import sys, copilot.eeg.cleaning; sys.exit('mne' in sys.modules or 'scipy' in sys.modules)"
+    code = "import sys, copilot.eeg.preprocessing.clean; sys.exit('mne' in sys.modules or 'scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

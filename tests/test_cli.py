@@ -9,14 +9,14 @@ import sys
 import numpy as np
 import pytest
 
-from copilot import NOTICE, __main__, analysis
+from copilot import NOTICE, __main__, pipeline
+from copilot.cli_output import Progress, say
 from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
-from copilot.engine.base import EngineError, PromptProgress, Token
-from copilot.record.as_json import from_json
+from copilot.llm.base import EngineError, PromptProgress, Token
+from copilot.record.export.json_format import from_json
 from copilot.safety import find_help
 from copilot.settings import ROOT
-from copilot.terminal import Progress, say
 from tests.fake_engine import FakeEngine
 
 WHO = ("--age", "20", "--gender", "female")
@@ -42,7 +42,7 @@ def engine(monkeypatch):
 
 
 def use(monkeypatch, engine):
-    monkeypatch.setattr("copilot.engine.opening.open_engine", lambda settings: engine)
+    monkeypatch.setattr("copilot.llm.open_engine.open_engine", lambda settings: engine)
     return engine
 
 
@@ -66,7 +66,7 @@ def test_analyse_prints_quality_bars_assessment_and_notice_in_this_order(engine,
     parts = ["Quality: ", "joy ", "█", "Most probable: joy", "Assessment:", "settled, pleasant state", NOTICE]
     assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
     assert all(emotion in out for emotion in EMOTIONS)
-    assert [line.split(" (about")[0] for line in err.splitlines()] == list(analysis.STAGES.values())
+    assert [line.split(" (about")[0] for line in err.splitlines()] == list(pipeline.STAGES.values())
     assert engine.closed
 
 
@@ -311,8 +311,8 @@ def test_a_fault_of_the_program_is_told_without_a_traceback(monkeypatch, recordi
 def test_on_a_terminal_progress_stays_in_one_line_and_goes_away(capsys):
     progress = Progress(in_place=True)
     for event in (
-        analysis.StageBegun("clean", 3.2),
-        analysis.StageProgress("clean", 0.4, "finding bad channels"),
+        pipeline.StageBegun("clean", 3.2),
+        pipeline.StageProgress("clean", 0.4, "finding bad channels"),
         PromptProgress(10, 200),
     ):
         progress.show(event)

@@ -12,12 +12,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from convert.files import ConvertError
-from convert.to_gguf import to_gguf
+from convert.gguf import to_gguf
 from copilot.emotions import EMOTIONS
-from copilot.training.clustering.report import table
-from copilot.training.clustering.scores import study
-from copilot.training.clustering.vectors import Embedded, language_model, sentence_model, shorten
 from copilot.training.clusters import FEWEST, main, read_records
+from copilot.training.clusters.cluster_report import table
+from copilot.training.clusters.scores import study
+from copilot.training.clusters.vectors import Embedded, language_model, sentence_model, shorten
 from copilot.training.faced import CorpusError
 from tests.tiny_checkpoint import make_checkpoint
 from tests.tiny_model import write_tiny_gguf

@@ -15,11 +15,11 @@ import pytest
 from copilot import emotions, prompt
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
-from copilot.reading import parse_answer
-from copilot.training import corpus, splits, texts
+from copilot.result import parse_answer
+from copilot.training import answer_templates, dataset, splits
+from copilot.training.dataset import jsonl
+from copilot.training.dataset.schema import Stretch, records
 from copilot.training.faced import Faced
-from copilot.training.sources import corpus_file
-from copilot.training.sources.records import Stretch, records
 from tests.features_file import simulated_faced, write_features
 
 INFO = "sub,Gender,Age,Cohort ,Sample_rate,Unit\nsub000,F,21,1,1000,V\nsub001,M,33,1,250,V\nsub080,M,20,2,1000,V\n"
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_features(folder / "faced.npz", some_faced(strength=0.0))
     (folder / "info.csv").write_text(INFO)
     command = ["--features", str(folder / "faced.npz"), "--info", str(folder / "info.csv"), "--codec", "bands"]
-    assert corpus.main([*command, "--out", str(folder / "corpus.jsonl")]) == 0
+    assert dataset.main([*command, "--out", str(folder / "corpus.jsonl")]) == 0
     return folder
 
 
@@ -85,7 +85,7 @@ def test_a_record_is_the_prompt_of_use_and_an_answer_that_agrees_with_its_label(
         assessment, suggestions = parse_answer(answer)
         assert assessment
         assert len(suggestions) == 3
-        assert not texts.other_emotions(line["treatment"], line["emotion_label"])
+        assert not answer_templates.other_emotions(line["treatment"], line["emotion_label"])
 
 
 def test_the_evidence_comes_from_a_decoder_that_did_not_see_the_person(lines: list[dict]) -> None:
@@ -140,7 +140,7 @@ def test_sampling_rates_come_from_the_table(lines: list[dict]) -> None:
 
 
 def test_the_receipt_says_how_the_corpus_was_made(folder: Path, lines: list[dict]) -> None:
-    receipt = json.loads(corpus_file.receipt_path(folder / "corpus.jsonl").read_text())
+    receipt = json.loads(jsonl.receipt_path(folder / "corpus.jsonl").read_text())
     assert receipt["prompt_version"] == prompt.PROMPT_VERSION
     assert receipt["system_sha256"] == hashlib.sha256(prompt.SYSTEM.encode()).hexdigest()
     assert receipt["sha256"] == hashlib.sha256((folder / "corpus.jsonl").read_bytes()).hexdigest()
@@ -153,7 +153,7 @@ def test_the_receipt_says_how_the_corpus_was_made(folder: Path, lines: list[dict
 
 def test_the_same_input_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     options = ["--features", folder / "faced.npz", "--info", folder / "info.csv", "--codec", "bands"]
-    command = [sys.executable, "-m", "copilot.training.corpus", *options, "--out", tmp_path / "corpus.jsonl"]
+    command = [sys.executable, "-m", "copilot.training.dataset", *options, "--out", tmp_path / "corpus.jsonl"]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "7"})
     for name in ("corpus.jsonl", "corpus.receipt.json"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
@@ -166,7 +166,7 @@ def test_another_seed_draws_other_people() -> None:
 
 def test_a_run_that_is_asked_to_end_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     options = ["--features", folder / "faced.npz", "--codec", "bands", "--out", tmp_path / "corpus.jsonl"]
-    command = [sys.executable, "-m", "copilot.training.corpus", *options]
+    command = [sys.executable, "-m", "copilot.training.dataset", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
         while child.poll() is None and not list(tmp_path.iterdir()):
             time.sleep(0.02)
@@ -178,7 +178,7 @@ def test_a_run_that_is_asked_to_end_leaves_nothing(folder: Path, tmp_path: Path)
 
 def test_patterns_are_one_line_for_ten_seconds_and_three_for_a_clip(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "c.jsonl"
-    assert corpus.main(["--features", str(folder / "faced.npz"), "--no-evidence", "--out", str(out)]) == 0
+    assert dataset.main(["--features", str(folder / "faced.npz"), "--no-evidence", "--out", str(out)]) == 0
     for line in map(json.loads, out.read_text().splitlines()):
         words = re.findall(r"^(?:[a-z]{3} ){63}[a-z]{3}$", line["prompt"], flags=re.MULTILINE)
         assert len(words) == (3 if line["window"] == [0, 30] else 1)
@@ -204,7 +204,7 @@ def test_what_cannot_be_used_is_a_sentence_and_leaves_nothing(
     monkeypatch.chdir(folder)
     if not Path("kept-back.npz").exists():
         write_features(Path("kept-back.npz"), replace(simulated_faced(people=2, seed=0), subjects=np.array([80, 81])))
-    assert corpus.main([*arguments, "--out", str(tmp_path / "c.jsonl")]) == 2
+    assert dataset.main([*arguments, "--out", str(tmp_path / "c.jsonl")]) == 2
     said = capsys.readouterr().err
     assert re.search(sentence, said)
     assert said.count("\n") == 1

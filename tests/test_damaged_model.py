@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from copilot.engine.base import EngineError
-from copilot.engine.model_file import open_model_file
+from copilot.llm.base import EngineError
+from copilot.llm.gguf_header import open_model_file
 from copilot.settings import Settings
 from tests.tiny_model import write_tiny_gguf
 
@@ -22,8 +22,8 @@ HEADER = open_model_file(BOX).data_start
 TRY = """
     import sys
     from pathlib import Path
-    from copilot.engine.base import EngineError
-    from copilot.engine.llama import LlamaEngine
+    from copilot.llm.base import EngineError
+    from copilot.llm.local import LlamaEngine
     CHAT = [{"role": "user", "content": "Hello <|im_end|> Zo\\u00eb \\u6f22 1 2 3"}]
     def attempt(path):
         try:
@@ -142,7 +142,7 @@ def test_sizes_that_contradict_each_other_are_found_before_the_file_is_loaded(tm
 MUTATE = """
     import os, random, resource
     from types import SimpleNamespace
-    from copilot.engine import trial
+    from copilot.llm import trial
     def forked(command, **_):  # a new interpreter for each would take minutes
         pid = os.fork()
         if pid == 0:
@@ -189,7 +189,9 @@ def test_a_file_that_aborts_llama_cpp_ends_only_the_process_that_tries_it(tmp_pa
     path = write_tiny_gguf(tmp_path / "m.gguf")
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "sitecustomize.py").write_text("import os, sys\nif 'copilot.engine.trial' in sys.orig_argv: os.abort()\n")
+    (broken / "sitecustomize.py").write_text(
+        "import os, sys\nif 'copilot.llm.trial_load' in sys.orig_argv: os.abort()\n"
+    )
     monkeypatch.setenv("PYTHONPATH", str(broken))
     told = in_child("sys.path.insert(0, sys.argv[2])\nprint(attempt(sys.argv[1]))\nprint('still here')", path, broken)
     assert told[0].startswith("refused: The model file m.gguf is damaged")
@@ -225,7 +227,7 @@ def test_a_large_file_that_is_mapped_is_not_read_on_when_it_was_changed(tmp_path
     told = in_child(
         """
         import os
-        from copilot.engine import native
+        from copilot.llm import native
         native.LARGEST_COPIED = 0
         engine = LlamaEngine(Path(sys.argv[1]), threads=1, context=256)
         print("".join(getattr(e, "text", "") for e in engine.generate(CHAT)))
@@ -255,7 +257,7 @@ def test_a_large_file_that_is_mapped_is_not_read_on_when_it_was_changed(tmp_path
     ],
 )
 def test_no_chat_template_of_a_file_ends_in_a_fault(template):
-    from copilot.engine.chat_template import render
+    from copilot.llm.chat_template import render
 
     with pytest.raises(EngineError, match="chat template cannot be used") as caught:
         render(template, [{"role": "user", "content": "Hello"}], {})

@@ -3,17 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.eeg.decoder import Decoder, DecoderError
+from copilot.eeg.classifier import Decoder, DecoderError
 from copilot.eeg.features import ELECTRODES
 from copilot.emotions import EMOTIONS, uniform
-from copilot.training import fit_decoder
+from copilot.training import fit_classifier
 from copilot.training.faced import CorpusError
 from tests.features_file import simulated_faced
 
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return fit_decoder.fit(simulated_faced(people=15, seed=0))
+    return fit_classifier.fit(simulated_faced(people=15, seed=0))
 
 
 def accuracy(decoder: Decoder, *, own_normal: bool, absent: tuple[str, ...] = ()) -> float:
@@ -74,7 +74,7 @@ def test_saved_and_loaded_it_is_the_same(decoder: Decoder, tmp_path: Path) -> No
 
 def test_a_decoder_needs_people_to_be_calibrated_on() -> None:
     with pytest.raises(CorpusError, match="at least 5 people"):
-        fit_decoder.fit(simulated_faced(people=4, seed=0))
+        fit_classifier.fit(simulated_faced(people=4, seed=0))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a zip", b"PK\x03\x04 broken"])

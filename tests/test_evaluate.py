@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from copilot import emotions
-from copilot.eeg.codecs import PATTERN_NAMES
-from copilot.eeg.decoder import Decoder
-from copilot.engine.base import Message, ModelInfo, PromptProgress, Scores, Token
-from copilot.training import evaluate, fit_decoder
+from copilot.eeg.classifier import Decoder
+from copilot.eeg.text_encoding import PATTERN_NAMES
+from copilot.llm.base import Message, ModelInfo, PromptProgress, Scores, Token
+from copilot.training import evaluate, fit_classifier
+from copilot.training.evaluate import ablations, comparison
+from copilot.training.evaluate.model import Candidate, count, split_name
+from copilot.training.evaluate.rows import Row
 from copilot.training.faced import CorpusError, Faced
-from copilot.training.scoring import comparison, conditions
-from copilot.training.scoring.candidate import Candidate, count, split_name
-from copilot.training.scoring.rows import Row
 from tests.features_file import simulated_faced, write_features
 
 KEYS = {
@@ -54,7 +54,7 @@ class LeakReader(EvidenceReader):
         yield Scores(np.where(inside, 0.0, -9.0) + np.eye(9)[4] * 0.1)
 
 
-def read(engine: EvidenceReader, faced: Faced, decoder: Decoder, runs: Sequence[conditions.Run]) -> list[Row]:
+def read(engine: EvidenceReader, faced: Faced, decoder: Decoder, runs: Sequence[ablations.Run]) -> list[Row]:
     done: list[int] = []
     readings = Candidate("reader.gguf", engine, decoder).readings(faced, runs, done.append)
     rows = [row for reading in readings for row in reading.rows()]
@@ -64,12 +64,12 @@ def read(engine: EvidenceReader, faced: Faced, decoder: Decoder, runs: Sequence[
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return fit_decoder.fit(simulated_faced(people=12, seed=0))
+    return fit_classifier.fit(simulated_faced(people=12, seed=0))
 
 
 @pytest.fixture(scope="module")
 def rows(decoder: Decoder) -> list[Row]:
-    return read(EvidenceReader(), simulated_faced(people=4, seed=5), decoder, conditions.RUNS)
+    return read(EvidenceReader(), simulated_faced(people=4, seed=5), decoder, ablations.RUNS)
 
 
 def find(rows: list[Row], **wanted: object) -> Row:
@@ -130,18 +130,18 @@ def test_all_other_clips_of_a_person_are_the_whole_baseline(rows: list[Row]) -> 
 
 def test_a_baseline_of_some_clips_never_holds_a_clip_twice_and_grows(decoder: Decoder) -> None:
     faced = simulated_faced(people=1, seed=5)
-    trial = next(faced.trials(conditions.UNITS["segment-10s"]))
-    one, eight = (conditions._others(faced.de[0], trial, count) for count in (1, 8))
+    trial = next(faced.trials(ablations.UNITS["segment-10s"]))
+    one, eight = (ablations._others(faced.de[0], trial, count) for count in (1, 8))
     assert len(one) == 1
     assert len(eight) == 8
     assert np.array_equal(one[0], eight[0])
-    everything = [*conditions._others(faced.de[0], trial, 27), faced.de[0, trial.clip]]
+    everything = [*ablations._others(faced.de[0], trial, 27), faced.de[0, trial.clip]]
     assert len({clip.tobytes() for clip in everything}) == 28
 
 
 def test_a_prompt_that_tells_the_label_is_worth_all_three_classes_and_a_third_of_nine(decoder: Decoder) -> None:
     faced = replace(simulated_faced(people=2, seed=5), de=np.zeros((2, 28, 30, 30, 5), np.float32))  # nothing to read
-    leaky = read(LeakReader(), faced, decoder, conditions.LEAKY_RUNS)
+    leaky = read(LeakReader(), faced, decoder, ablations.LEAKY_RUNS)
     wanted = {"condition": "leaky-prompt", "unit": "clip-30s", "readout": "logits", "evidence": False}
     assert find(leaky, **wanted, classes=3)["balanced_accuracy"] == 1
     assert find(leaky, **wanted, classes=9)["balanced_accuracy"] == pytest.approx(1 / 3, abs=0.01)
@@ -149,8 +149,8 @@ def test_a_prompt_that_tells_the_label_is_worth_all_three_classes_and_a_third_of
 
 def test_no_other_condition_tells_the_label(decoder: Decoder) -> None:
     faced = simulated_faced(people=1, seed=5)
-    for condition in dict.fromkeys(run.condition for run in conditions.RUNS):
-        items = conditions.make_items(faced, "clip-30s", condition, decoder, "bands")
+    for condition in dict.fromkeys(run.condition for run in ablations.RUNS):
+        items = ablations.make_items(faced, "clip-30s", condition, decoder, "bands")
         assert len({item.person for item in items}) == 1
         assert "seems" not in items[0].messages(with_evidence=True)[-1]["content"]
 
@@ -158,7 +158,7 @@ def test_no_other_condition_tells_the_label(decoder: Decoder) -> None:
 def test_a_model_is_fed_its_own_codec(decoder: Decoder) -> None:
     faced = simulated_faced(people=1, seed=5)
     patterns, bands = (
-        conditions.make_items(faced, "clip-30s", "baseline", decoder, codec)[0].eeg_text
+        ablations.make_items(faced, "clip-30s", "baseline", decoder, codec)[0].eeg_text
         for codec in ("patterns", "bands")
     )
     assert [word[:2] for word in patterns.split()[:64]] == list(PATTERN_NAMES)
@@ -168,7 +168,7 @@ def test_a_model_is_fed_its_own_codec(decoder: Decoder) -> None:
 
 def test_a_codec_that_needs_the_raw_signal_is_refused_in_one_sentence(decoder: Decoder) -> None:
     with pytest.raises(CorpusError, match="wavelet"):
-        conditions.make_items(simulated_faced(people=1, seed=5), "clip-30s", "baseline", decoder, "wavelet")
+        ablations.make_items(simulated_faced(people=1, seed=5), "clip-30s", "baseline", decoder, "wavelet")
 
 
 def test_a_split_that_scores_people_it_was_fitted_on_says_that_it_leaks() -> None:
@@ -206,7 +206,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A decoder, and features without and with the people that references are fitted on."""
     folder = tmp_path_factory.mktemp("data")
     learned, kept_back = simulated_faced(people=6, seed=0), simulated_faced(people=2, seed=1)
-    fit_decoder.fit(learned).save(folder / "d.npz")
+    fit_classifier.fit(learned).save(folder / "d.npz")
     write_features(folder / "f.npz", kept_back)
     write_features(folder / "both.npz", comparison.together(kept_back, learned))
     return folder

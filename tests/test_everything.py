@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 pytest.importorskip("peft", reason="conversion needs requirements-dev.txt")
 
-from convert import everything
+from convert import all
 from convert.__main__ import main
-from convert.everything import convert_all
+from convert.all import convert_all
 from convert.files import ConvertError
+from convert.gguf import to_gguf
 from convert.publish import publish
-from convert.to_gguf import to_gguf
 from tests.tiny_adapter import make_adapter
 from tests.tiny_checkpoint import make_checkpoint
 
@@ -112,7 +112,7 @@ def test_the_command_prints_the_receipt_for_machines_and_refuses_a_folder_that_i
     ],
 )
 def test_what_cannot_be_quantised_is_refused_before_any_work(parts, tmp_path, monkeypatch, options, reason):
-    monkeypatch.setattr(everything, "merge", None)
+    monkeypatch.setattr(all, "merge", None)
     with pytest.raises(ConvertError, match=reason):
         convert_all(*parts, tmp_path / "out", **options)
 
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_the_checkpoint_leaves_no_folder(parts, tmp_path, mon
         save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
         return to_gguf(other, out, **options)
 
-    monkeypatch.setattr(everything, "to_gguf", wrong)
+    monkeypatch.setattr(all, "to_gguf", wrong)
     with pytest.raises(ConvertError, match="is not what the checkpoint is, in its weights"):
         convert_all(*parts, tmp_path / "out", types=["Q8_0"])
     assert [path.name for path in tmp_path.iterdir()] == ["other"]

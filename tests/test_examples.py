@@ -5,18 +5,18 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from copilot import emotions, prompt
-from copilot.eeg.codecs import ABSENT, PATTERN_NAMES, STRENGTHS
-from copilot.training import base, fit_decoder
+from copilot.eeg.text_encoding import ABSENT, PATTERN_NAMES, STRENGTHS
+from copilot.training import fit_classifier, tiny_qwen2
 from copilot.training.examples import Example, Material
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP
-from copilot.training.learning import encoding
+from copilot.training.finetune import collate
 from tests.features_file import simulated_faced
 
 
 @pytest.fixture(scope="module")
 def material() -> Material:
     faced = simulated_faced(people=10, seed=0, strength=0.3)
-    return Material.of(faced, fit_decoder.fit(faced))
+    return Material.of(faced, fit_classifier.fit(faced))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def examples(material: Material) -> list[Example]:
 
 @pytest.fixture(scope="module")
 def tokenizer(examples: list[Example]) -> PreTrainedTokenizerFast:
-    return base.train_tokenizer(m["content"] for e in examples for m in e.messages)
+    return tiny_qwen2.train_tokenizer(m["content"] for e in examples for m in e.messages)
 
 
 def test_the_same_seed_gives_the_same_examples(material: Material, examples: list[Example]) -> None:
@@ -61,12 +61,12 @@ def test_a_blank_eeg_is_taught_to_say_nothing(examples: list[Example]) -> None:
 def test_only_the_assistant_is_learned_and_the_slot_is_where_the_label_stands(
     examples: list[Example], tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    assert len(encoding.label_tokens(tokenizer)) == 9
+    assert len(collate.label_tokens(tokenizer)) == 9
     for example in examples[:50]:
-        encoded = encoding.encode(example.messages, example.target, tokenizer)
+        encoded = collate.encode(example.messages, example.target, tokenizer)
         assert tokenizer.decode([encoded.ids[encoded.slot]]).strip() == emotions.EMOTIONS[example.label]
         learned = tokenizer.decode([i for i, on in zip(encoded.ids, encoded.learned, strict=True) if on])
-        answers = [m["content"] + base.TURN_END for m in example.messages if m["role"] == "assistant"]
+        answers = [m["content"] + tiny_qwen2.TURN_END for m in example.messages if m["role"] == "assistant"]
         assert learned == "".join(answers)
 
 
@@ -78,7 +78,7 @@ def test_a_word_of_the_eeg_is_one_token_wherever_it_stands(tokenizer: PreTrained
 
 
 def test_a_new_model_has_the_words_of_a_pattern_in_order(tokenizer: PreTrainedTokenizerFast) -> None:
-    embeddings = base.new_model(tokenizer, seed=0).get_input_embeddings().weight.detach()
+    embeddings = tiny_qwen2.new_model(tokenizer, seed=0).get_input_embeddings().weight.detach()
     words = [tokenizer(f" vi{level}").input_ids[0] for level in STRENGTHS]
     distances = (embeddings[words] - embeddings[words[0]]).norm(dim=1)
     assert (distances.diff() > 0).all()

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from copilot.record.review import amend, edit
-from copilot.record.store import FILE, Store, StoreError
+from copilot.record.storage.store import FILE, Store, StoreError
 from tests.records import NOW
 from tests.test_store import SORIA, WU, drafted, filed, pictures_of, signed, traces
 

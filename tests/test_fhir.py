@@ -24,19 +24,19 @@ from PIL import Image
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from copilot import NOTICE, emotions
-from copilot.language import Voice, english
+from copilot.i18n import Voice, english
 from copilot.person import Person
 from copilot.record import review
-from copilot.record.as_fhir import to_fhir
-from copilot.record.fhir.codes import BASE
-from copilot.record.fhir.observations import observations
-from copilot.record.fhir.people import encounter, patient
-from copilot.record.fhir.plan import plan
-from copilot.record.fhir.provenance import provenance
-from copilot.record.fhir.report import report
-from copilot.record.particulars import Particulars
-from copilot.record.pictures import Pictures
-from copilot.record.record import RecordError
+from copilot.record.export.fhir.bundle import to_fhir
+from copilot.record.export.fhir.care_plan import plan
+from copilot.record.export.fhir.codes import BASE
+from copilot.record.export.fhir.diagnostic_report import report
+from copilot.record.export.fhir.observation import observations
+from copilot.record.export.fhir.patient import encounter, patient
+from copilot.record.export.fhir.provenance import provenance
+from copilot.record.figures import Pictures
+from copilot.record.model import RecordError
+from copilot.record.patient_identity import Particulars
 from tests.fhir_definitions import FOLDER, Definitions
 from tests.fhir_server import Server
 from tests.records import NOW, REVIEWER, drafted, reviewed, signed

@@ -4,9 +4,9 @@ import mne
 import numpy as np
 import pytest
 
-from copilot.eeg import fif_tags
-from copilot.eeg.folders import recordings, with_companions
-from copilot.eeg.recording import RecordingError, read
+from copilot.eeg.discovery import recordings, with_companions
+from copilot.eeg.formats import fif_tags
+from copilot.eeg.reader import RecordingError, read
 from tests.eeg_files import TEN_TWENTY, scalp
 
 SFREQ = 250

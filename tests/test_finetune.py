@@ -17,9 +17,9 @@ pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 from copilot import emotions, prompt
 from copilot.person import Person
 from copilot.training import finetune, splits
-from copilot.training.learning.schedule import Plan
-from copilot.training.sources.corpus_file import Source, receipt_path, write
-from copilot.training.sources.records import Stretch
+from copilot.training.dataset.jsonl import Source, receipt_path, write
+from copilot.training.dataset.schema import Stretch
+from copilot.training.finetune.schedule import Plan
 from tests.tiny_checkpoint import TEMPLATE, make_checkpoint, make_tokenizer
 
 ROOT = Path(__file__).parents[1]

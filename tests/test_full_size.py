@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 if not os.environ.get("FULL_SIZE"):
     pytest.skip("takes minutes; FULL_SIZE=1 runs it", allow_module_level=True)
 
-from convert.to_gguf import to_gguf
+from convert.gguf import to_gguf
 from tests import llama_cpp_converter
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.same_logits import assert_same_logits

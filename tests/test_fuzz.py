@@ -12,13 +12,13 @@ ROOT = Path(__file__).parents[1]
 #: Faults planted in our own functions: the module, the new function, what reads with it, what the fuzzer says.
 PLANTED = {
     "a mistake in a reader": (
-        "copilot.eeg.edf_header",
+        "copilot.eeg.formats.edf_header",
         "def _seconds(text): return 1 / (len(text) - 8)",
         "edf",
         "mistake of our own behind a sentence: ZeroDivisionError in _seconds",
     ),
     "a file name in a sentence": (
-        "copilot.eeg.edf_header",
+        "copilot.eeg.formats.edf_header",
         "def _seconds(text): raise RecordingError('The file ZYXWVUT.edf is damaged.')",
         "edf",
         "quotes the file or the person",
@@ -48,9 +48,14 @@ PLANTED = {
         "edf",
         "takes 1",
     ),
-    "a crash": ("copilot.record.as_json", "def _once(pairs): import os; os.abort()", "record", "crash: SIGABRT"),
-    "a hang": ("copilot.record.as_json", "def _once(pairs): import time; time.sleep(9)", "record", "hangs"),
-    "a traceback": ("copilot.engine.model_file", "_Cursor._text = None", "gguf", "traceback: TypeError"),
+    "a crash": (
+        "copilot.record.export.json_format",
+        "def _once(pairs): import os; os.abort()",
+        "record",
+        "crash: SIGABRT",
+    ),
+    "a hang": ("copilot.record.export.json_format", "def _once(pairs): import time; time.sleep(9)", "record", "hangs"),
+    "a traceback": ("copilot.llm.gguf_header", "_Cursor._text = None", "gguf", "traceback: TypeError"),
 }
 #: One process for all of them, since importing takes seconds: each is planted, looked for, and taken out again.
 LOOK_FOR_THEM = """

@@ -16,15 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
-from copilot.language import Voice
-from copilot.language import english as words
-from copilot.record.particulars import Particulars
+from copilot.i18n import Voice
+from copilot.i18n import english as words
+from copilot.record.patient_identity import Particulars
 from copilot.settings import Settings
-from copilot.web import handlers, service, uploads
+from copilot.web import analysis, queue, uploads
 from copilot.web.guard import Guard
-from copilot.web.service import Service
+from copilot.web.queue import Service
+from copilot.web.session import Form, Visit
 from copilot.web.uploads import Reception
-from copilot.web.visit import Form, Visit
 from tests.fake_engine import FakeEngine
 from tests.records import drafted
 from tests.serving import serving
@@ -463,7 +463,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 
 
 def test_a_file_that_is_gone_is_one_sentence(copilot: Service, tmp_path: Path) -> None:
-    page = handlers.keep(copilot, Voice("en"), "recording", Visit(), [{"path": str(tmp_path / "0" / "gone.edf")}])
+    page = analysis.keep(copilot, Voice("en"), "recording", Visit(), [{"path": str(tmp_path / "0" / "gone.edf")}])
     assert words.CHOOSE_AGAIN in page["recording_problem"]
 
 
@@ -474,11 +474,11 @@ def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
         path = tmp_path / str(n) / "0.edf"
         path.parent.mkdir()
         path.write_bytes(bytes(MB))
-        handlers.keep(made, Voice("en"), "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
+        analysis.keep(made, Voice("en"), "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
     sizes = [len(visit.recording[0].content) for visit in visits]
     assert sizes == [0] * 3 + [MB] * 5
     page: dict[str, Any] = {}
-    for update in handlers.analyse(made, Voice("en"), visits[0], Form(consent=True)):
+    for update in analysis.analyse(made, Voice("en"), visits[0], Form(consent=True)):
         page |= update
     assert words.CHOOSE_AGAIN in page["recording_problem"]
 
@@ -611,17 +611,17 @@ def test_everybody_who_waits_sees_their_place_and_stop_frees_it(
 def test_a_full_line_says_so() -> None:
     made = Service(Settings(), lambda _: FakeEngine())
     made.start()
-    holding = [made.line.in_turn(iter("a")) for _ in range(service.MOST_WAITING + 1)]
+    holding = [made.line.in_turn(iter("a")) for _ in range(queue.MOST_WAITING + 1)]
     for one in holding:
         next(one)
     page: dict[str, Any] = {}
     form = Form(consent=True, source="busy")
-    for update in handlers.analyse(made, Voice("en"), Visit(), form):
+    for update in analysis.analyse(made, Voice("en"), Visit(), form):
         page |= update
     assert words.LINE_FULL in page["progress"]
     assert page["analyse"]["interactive"]
     holding[3].close()
-    later = handlers.analyse(made, Voice("en"), Visit(), form)
+    later = analysis.analyse(made, Voice("en"), Visit(), form)
     assert any("ahead of you" in json.dumps(update, default=str) for update in later if update.get("progress"))
     later.close()
     for one in holding:

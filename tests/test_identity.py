@@ -17,19 +17,19 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from copilot import analysis
-from copilot.identity import hidden
+from copilot import pipeline
+from copilot.deidentify import hidden
 from copilot.person import Person
-from copilot.record.as_fhir import to_fhir
-from copilot.record.as_json import to_json
-from copilot.record.as_markdown import to_markdown
-from copilot.record.as_pdf import to_pdf
-from copilot.record.exports import EXPORTS, file_name
-from copilot.record.particulars import Particulars
-from copilot.record.record import without_identity
+from copilot.record.export.fhir.bundle import to_fhir
+from copilot.record.export.json_format import to_json
+from copilot.record.export.markdown import to_markdown
+from copilot.record.export.pdf.document import to_pdf
+from copilot.record.export.registry import EXPORTS, file_name
+from copilot.record.model import without_identity
+from copilot.record.patient_identity import Particulars
 from copilot.record.review import edit
 from copilot.settings import Settings
-from copilot.training import fit_decoder
+from copilot.training import fit_classifier
 from tests.eeg_files import TEN_TWENTY, scalp, write_edf
 from tests.fake_engine import FakeEngine
 from tests.features_file import simulated_faced
@@ -38,7 +38,7 @@ from tests.records import NOW, REVIEWER
 
 @pytest.fixture(scope="module")
 def decoder():
-    return fit_decoder.fit(simulated_faced(people=6, seed=0, strength=0.5))
+    return fit_classifier.fit(simulated_faced(people=6, seed=0, strength=0.5))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_who_somebody_is_reaches_no_prompt_log_export_or_disk(tmp_path, decoder,
         expenses=f"billed to {who.first}",
     )
     with caplog.at_level(logging.DEBUG):
-        *_, last = analysis.analyse(
+        *_, last = pipeline.analyse(
             [recording], person_of(who), engine=engine, decoder=decoder, settings=Settings(), particulars=own
         )
     recording.unlink()

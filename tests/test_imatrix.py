@@ -7,12 +7,12 @@ import gguf
 import numpy as np
 import pytest
 
-from convert import child
+from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.quantize import quantize
-from convert.quantizing.imatrix import CHUNK, measure_importance
-from convert.quantizing.quantizer import run_quantizer
+from convert.quantize.imatrix import CHUNK, measure_importance
+from convert.quantize.quantizer import run_quantizer
 from tests.tiny_checkpoint import TEXT, make_checkpoint
 from tests.tiny_model import write_tiny_gguf
 
@@ -60,7 +60,7 @@ def hugging_face_importance(folder, text):
 
 def test_importance_is_the_mean_square_of_what_the_checkpoints_layers_see(tmp_path):
     pytest.importorskip("transformers", reason="conversion needs requirements-dev.txt")
-    from convert.to_gguf import to_gguf
+    from convert.gguf import to_gguf
 
     folder = make_checkpoint(tmp_path / "tiny")
     to_gguf(folder, tmp_path / "tiny-f32.gguf", type="f32")
@@ -87,8 +87,8 @@ def weighted_error(source, quantised, importance):
 
 def test_the_matrix_moves_errors_to_where_they_matter_less(source, text, tmp_path):
     importance = measure_importance(read_gguf(source), text).columns
-    child.run(run_quantizer, source, tmp_path / "plain.gguf", "Q3_K_S")
-    child.run(run_quantizer, source, tmp_path / "weighted.gguf", "Q3_K_S", importance)
+    child_process.run(run_quantizer, source, tmp_path / "plain.gguf", "Q3_K_S")
+    child_process.run(run_quantizer, source, tmp_path / "weighted.gguf", "Q3_K_S", importance)
     plain, weighted = (weighted_error(source, tmp_path / f"{name}.gguf", importance) for name in ("plain", "weighted"))
     assert weighted < 0.95 * plain
 

@@ -17,20 +17,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import NOTICE, __main__, analysis, chat, emotions, person
-from copilot.eeg import cleaning, plots, preparation, simulate
-from copilot.eeg.decoder import Decoder
-from copilot.eeg.recording import Recording, RecordingError
-from copilot.engine.base import ModelInfo, Token
-from copilot.language import Voice, english, language_of, sentence
-from copilot.language.chinese import CHINESE
-from copilot.language.fonts import chinese_font
+from copilot import NOTICE, __main__, chat, emotions, person, pipeline
+from copilot.eeg import plots, sandbox, simulate
+from copilot.eeg.classifier import Decoder
+from copilot.eeg.preprocessing import clean
+from copilot.eeg.reader import Recording, RecordingError
+from copilot.i18n import Voice, english, language_of, sentence
+from copilot.i18n.chinese import CHINESE
+from copilot.i18n.fonts import chinese_font
+from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
 from copilot.record import review
-from copilot.record.as_json import from_json
-from copilot.record.as_markdown import to_markdown
-from copilot.record.drafting import SOFTWARE, draft
-from copilot.record.record import Record
+from copilot.record.draft import SOFTWARE, draft
+from copilot.record.export.json_format import from_json
+from copilot.record.export.markdown import to_markdown
+from copilot.record.model import Record
 from copilot.settings import ROOT, Settings
 from tests.fake_engine import FakeEngine
 
@@ -140,7 +141,7 @@ def test_an_error_of_the_readers_process_can_be_said_in_chinese(tmp_path: Path) 
     wrong = tmp_path / "wrong.edf"
     wrong.write_bytes(b"nothing of the kind")
     with pytest.raises(RecordingError, match=r"named \.edf but does not begin like EDF") as caught:
-        list(preparation.prepare([wrong]))
+        list(sandbox.prepare([wrong]))
     assert say(caught.value.args[0]).startswith("文件扩展名为 .edf，但开头不像 EDF：")
 
 
@@ -164,10 +165,10 @@ def records(example: Path) -> dict[str, Record]:
     """The same walk's record in both languages."""
     settings, who = Settings(), Person("female", 20)
     known = {"engine": FakeEngine(), "settings": settings, "decoder": Decoder.load(settings.decoder)}
-    seen = {type(event): event for event in analysis.analyse([example], who, **known, language="zh")}
-    signal, read = seen[analysis.SignalReady], seen[analysis.ReadingReady]
+    seen = {type(event): event for event in pipeline.analyse([example], who, **known, language="zh")}
+    signal, read = seen[pipeline.SignalReady], seen[pipeline.ReadingReady]
     english_one = draft(who, signal.cleaned, signal.quality, read.reading, now=datetime.now(UTC))
-    return {"en": english_one, "zh": seen[analysis.RecordReady].record}
+    return {"en": english_one, "zh": seen[pipeline.RecordReady].record}
 
 
 def english_words(text: str) -> list[str]:
@@ -227,7 +228,7 @@ def test_the_same_record_in_english_says_the_same(records: dict[str, Record]) ->
 
 def test_figures_have_the_letters_of_their_language() -> None:
     raw = simulated()
-    cleaned, quality = cleaning.clean(raw)
+    cleaned, quality = clean.clean(raw)
     figures = (
         plots.signal_figure(raw, cleaned, quality, language="zh"),
         plots.band_power_figure(cleaned, quality, language="zh"),
@@ -241,7 +242,7 @@ def test_figures_have_the_letters_of_their_language() -> None:
 
 def test_bars_of_few_channels_have_them_too() -> None:
     raw = simulate.simulate(seconds=30, channels=("Pz", "O1"))
-    figure = plots.band_power_figure(*cleaning.clean(raw), language="zh")
+    figure = plots.band_power_figure(*clean.clean(raw), language="zh")
     assert figure.axes[0].get_xticklabels()[0].get_text() == "δ 频段\n1-4 Hz"
     assert plots.png(figure).startswith(b"\x89PNG")
 
@@ -295,7 +296,7 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("EEG_COPILOT_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("EEG_COPILOT_LANGUAGE", "zh")
-    monkeypatch.setattr("copilot.engine.opening.open_engine", lambda settings: FakeEngine(answers=["Calm."]))
+    monkeypatch.setattr("copilot.llm.open_engine.open_engine", lambda settings: FakeEngine(answers=["Calm."]))
 
 
 @pytest.mark.usefixtures("chinese")

@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from copilot.record import review
-from copilot.record.as_json import MOST_FIELDS, MOST_LINES, MOST_SHOWN, as_dict, from_json, to_json
-from copilot.record.exports import EXPORTS
-from copilot.record.record import MAX_VALUE, MOST_CHANGES, Change, RecordError
+from copilot.record.export.json_format import MOST_FIELDS, MOST_LINES, MOST_SHOWN, as_dict, from_json, to_json
+from copilot.record.export.registry import EXPORTS
+from copilot.record.model import MAX_VALUE, MOST_CHANGES, Change, RecordError
 from tests.records import NOW, REVIEWER, drafted
 
 WORDS = "".join(f"{number:x}word " for number in range(1000))
@@ -160,7 +160,7 @@ def test_what_is_wrong_with_a_record_is_said_in_plain_words(change, said):
 
 
 def test_an_export_that_lacks_a_field_says_so_in_the_readers_language():
-    from copilot.language import Voice
+    from copilot.i18n import Voice
 
     record = drafted()
     record = replace(record, sections=record.sections[1:])

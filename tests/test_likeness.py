@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import analysis
+from copilot import pipeline
 from copilot.eeg import simulate
-from copilot.eeg.decoder import Decoder
-from copilot.eeg.likeness import same_signal
-from copilot.eeg.recording import Recording, RecordingError, read
+from copilot.eeg.classifier import Decoder
+from copilot.eeg.duplicates import same_signal
+from copilot.eeg.reader import Recording, RecordingError, read
 from copilot.person import Person
 from copilot.settings import Settings
 from tests.eeg_files import write_edf
@@ -54,5 +54,5 @@ def test_a_recording_is_refused_as_its_own_baseline(tmp_path: Path, made: Record
     reason = "same recording as another" if which == "twice" else "the recording itself"
     given = {"settings": Settings(), "metadata": {}, "decoder": Decoder.load(Settings().decoder)}
     with pytest.raises(RecordingError, match=reason):
-        list(analysis.prepare_prompt([first], Person("female", 34), baselines=baselines, **given))
+        list(pipeline.prepare_prompt([first], Person("female", 34), baselines=baselines, **given))
     assert read([first]).seconds == 30

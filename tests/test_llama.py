@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from copilot.chat import ask
-from copilot.engine.base import ContextError, CutOff, EngineError, PromptProgress, Scores, Token, Waiting
-from copilot.engine.llama import LlamaEngine
+from copilot.llm.base import ContextError, CutOff, EngineError, PromptProgress, Scores, Token, Waiting
+from copilot.llm.local import LlamaEngine
 from tests.tiny_model import write_tiny_gguf
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -286,7 +286,7 @@ def test_threads_at_once_take_turns_and_nothing_is_printed(path):
         """
         import sys, threading
         from pathlib import Path
-        from copilot.engine.llama import LlamaEngine
+        from copilot.llm.local import LlamaEngine
         engine, answers = LlamaEngine(Path(sys.argv[1]), threads=1, context=512), [set() for _ in range(4)]
         def ask(i):
             for turn in range(5):
@@ -318,8 +318,8 @@ def test_a_damaged_file_is_refused_in_a_sentence(path, tmp_path):
         """
         import sys
         from pathlib import Path
-        from copilot.engine.base import EngineError
-        from copilot.engine.llama import LlamaEngine
+        from copilot.llm.base import EngineError
+        from copilot.llm.local import LlamaEngine
         for path in sys.argv[1:]:
             try:
                 LlamaEngine(Path(path), threads=1, context=512)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from copilot import emotions, feeding, prompt
-from copilot.eeg.decoder import Decoder
-from copilot.engine.base import Scores
-from copilot.engine.opening import open_engine
+from copilot import emotions, model_metadata, prompt
+from copilot.eeg.classifier import Decoder
+from copilot.llm.base import Scores
+from copilot.llm.open_engine import open_engine
 from copilot.person import Person
 from copilot.settings import Settings
 from copilot.training import make_model
@@ -49,7 +49,7 @@ def test_the_file_opens_and_scores_all_nine_labels(made: Path) -> None:
     assert (last.logprobs < 0).all()
     assert engine.info.name == "EEG Emotion Copilot"
     assert engine.info.trained_for_eeg
-    assert not list(feeding.warnings(engine.info.metadata))
+    assert not list(model_metadata.warnings(engine.info.metadata))
     engine.close()
 
 

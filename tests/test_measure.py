@@ -12,15 +12,15 @@ import gguf
 import numpy as np
 import pytest
 
-from convert import probes, speed
+from convert import eval_prompts, speed
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
-from convert.quantizing.measure import measure
+from convert.quantize.evaluate import measure
 from tests.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.tiny_model import CHATML, write_tiny_gguf
 
 CONTEXT = 256
-CONVERSATIONS = [json.loads(line) for line in probes.FILE.read_text(encoding="utf-8").splitlines()]
+CONVERSATIONS = [json.loads(line) for line in eval_prompts.FILE.read_text(encoding="utf-8").splitlines()]
 
 
 def bigram(path, noise=0.0):
@@ -123,8 +123,8 @@ def checkpoint_log_probabilities(folder, read):
 def test_every_token_sees_all_of_the_prompt_as_in_hugging_faces_model(tmp_path):
     """Here attention and positions matter, prompts fit whole, and no label is one token."""
     pytest.importorskip("transformers", reason="conversion needs requirements-dev.txt")
-    from convert.to_gguf import to_gguf
-    from copilot.engine.native import NativeModel
+    from convert.gguf import to_gguf
+    from copilot.llm.llama_cpp import NativeModel
 
     paths, of_halves = [], tokenizer_of_halves()
     for name, spread in (("source", 0.3), ("other", 0.2)):
@@ -133,7 +133,7 @@ def test_every_token_sees_all_of_the_prompt_as_in_hugging_faces_model(tmp_path):
         to_gguf(tmp_path / name, paths[-1], type="f32")
     source = read_gguf(paths[0])
     model = NativeModel(paths[0], threads=1, context=64)
-    read = probes.read_probes(model, source.metadata["tokenizer.chat_template"])
+    read = eval_prompts.read_probes(model, source.metadata["tokenizer.chat_template"])
     model.close()
     kl, surprise, same, agree = [], [], [], []
     of_both = zip(*(checkpoint_log_probabilities(tmp_path / name, read) for name in ("source", "other")), strict=True)
@@ -192,7 +192,7 @@ def test_the_figures_say_what_they_were_measured_on(measured):
 
     on = measured.measured_on
     assert on.conversations == on.cut == len(CONVERSATIONS)  # this model's context is far too small for any of them
-    assert on.text_sha256 == hashlib.sha256(probes.FILE.read_bytes()).hexdigest()
+    assert on.text_sha256 == hashlib.sha256(eval_prompts.FILE.read_bytes()).hexdigest()
     assert f"{speed.usable_threads()} threads" in on.speed
     assert set(on.processor) == set(re.findall(r"(\w+) = [1-9]", llama_cpp.llama_print_system_info().decode()))
     assert min(measured.speed.prompt, measured.speed.decode, measured.source_speed.prompt) > 0
@@ -214,11 +214,11 @@ def test_prompts_are_those_of_the_files_chat_template(tmp_path):
     from llama_cpp import Llama
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-    from copilot.engine.native import NativeModel
+    from copilot.llm.llama_cpp import NativeModel
 
     path = write_tiny_gguf(tmp_path / "tiny.gguf")
     model = NativeModel(path, threads=1, context=64)
-    read = probes.read_probes(model, CHATML)
+    read = eval_prompts.read_probes(model, CHATML)
     model.close()
     vocabulary = Llama(str(path), vocab_only=True, verbose=False)
     formatter = Jinja2ChatFormatter(CHATML, eos_token="<|im_end|>", bos_token="<|endoftext|>")
@@ -229,9 +229,9 @@ def test_prompts_are_those_of_the_files_chat_template(tmp_path):
 
 
 def test_the_shipped_conversations_are_those_of_todays_prompt():
-    """Where this fails, the prompt has changed: python -m copilot.training.probes > convert/probes.jsonl"""
-    from copilot.training.probes import main
+    """Where this fails, the prompt has changed: python -m copilot.training.make_eval_prompts > convert/probes.jsonl"""
+    from copilot.training.make_eval_prompts import main
 
     with redirect_stdout(io.StringIO()) as written:
         main()
-    assert written.getvalue() == probes.FILE.read_text(encoding="utf-8")
+    assert written.getvalue() == eval_prompts.FILE.read_text(encoding="utf-8")

@@ -15,12 +15,12 @@ import httpx
 import numpy as np
 from gradio.state_holder import StateHolder
 
-from copilot.eeg import preparation, simulate
-from copilot.eeg.preparation import Prepared
+from copilot.eeg import sandbox, simulate
+from copilot.eeg.sandbox import Prepared
 from copilot.settings import Settings
 from copilot.web import layout, memory
-from copilot.web.service import Service
-from copilot.web.visit import OWN, Form
+from copilot.web.queue import Service
+from copilot.web.session import OWN, Form
 from tests.fake_engine import FakeEngine
 from tests.serving import quietly, served
 
@@ -37,11 +37,11 @@ def serve() -> None:
         path = Path(folder) / "a.npz"
         few = {"data": made.data[:8], "channels": np.array(made.channels[:8])}  # drawn in two thirds of the time
         np.savez(path, **few, sfreq=made.sfreq, units=np.array("uV"))
-        *_, prepared = preparation.prepare([path])
+        *_, prepared = sandbox.prepare([path])
     assert isinstance(prepared, Prepared)
     sent = pickle.dumps(prepared)  # as it comes through the worker's pipe, each time anew
-    preparation.prepare = lambda *_, **__: iter([pickle.loads(sent)])  # type: ignore[assignment]  # noqa: S301
-    preparation.warm_up = lambda: None
+    sandbox.prepare = lambda *_, **__: iter([pickle.loads(sent)])  # type: ignore[assignment]  # noqa: S301
+    sandbox.warm_up = lambda: None
     with served(lambda _: FakeEngine()) as address:
         print(address, flush=True)
         sys.stdin.read()

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("peft", reason="merging needs requirements-dev.txt")
 
-from convert import child
+from convert import child_process
 from convert.__main__ import main
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
@@ -430,7 +430,7 @@ def merge_on_a_full_disk(base, adapter, out):
 
 def test_a_full_disk_leaves_nothing_behind(base, adapter, tmp_path):
     with pytest.raises(ConvertError, match="could not be written"):
-        child.run(merge_on_a_full_disk, base, adapter, tmp_path / "merged")
+        child_process.run(merge_on_a_full_disk, base, adapter, tmp_path / "merged")
     assert not list(tmp_path.iterdir())
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from copilot.training.scoring import metrics
-from copilot.training.scoring.metrics import balanced_accuracy, calibration_error, macro_f1
+from copilot.training.evaluate import metrics
+from copilot.training.evaluate.metrics import balanced_accuracy, calibration_error, macro_f1
 
 
 def test_balanced_accuracy_weighs_classes_not_trials() -> None:

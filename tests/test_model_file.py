@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from copilot.engine.base import EngineError
-from copilot.engine.model_file import open_model_file
+from copilot.llm.base import EngineError
+from copilot.llm.gguf_header import open_model_file
 from tests.tiny_model import write_tiny_gguf
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from copilot import emotions, prompt
-from copilot.eeg.codecs import PATTERN_NAMES
-from copilot.eeg.decoder import Decoder
-from copilot.engine.base import Engine, Scores, Token
-from copilot.engine.opening import open_engine
+from copilot.eeg.classifier import Decoder
+from copilot.eeg.text_encoding import PATTERN_NAMES
+from copilot.llm.base import Engine, Scores, Token
+from copilot.llm.open_engine import open_engine
 from copilot.person import Person
-from copilot.reading import parse_answer
+from copilot.result import parse_answer
 from copilot.settings import Settings
-from copilot.training import card
-from copilot.training.scoring.findings import CLIP, HELD_OUT, REFERENCES, SEGMENT, Report, find, references
-from copilot.training.texts import other_emotions
+from copilot.training import model_card
+from copilot.training.answer_templates import other_emotions
+from copilot.training.evaluate.summary import CLIP, HELD_OUT, REFERENCES, SEGMENT, Report, find, references
 
 SETTINGS = Settings(threads=2)
 MODELS = SETTINGS.model.parent
@@ -54,7 +54,7 @@ def test_the_file_says_how_to_feed_it(engine: Engine) -> None:
 
 
 def test_the_receipt_and_the_evaluation_are_of_this_file(engine: Engine) -> None:
-    for name, key in ((card.RECEIPT, "sha256"), (card.EVALUATION, "model_sha256")):
+    for name, key in ((model_card.RECEIPT, "sha256"), (model_card.EVALUATION, "model_sha256")):
         assert json.loads((MODELS / name).read_text())[key] == engine.info.sha256
 
 
@@ -116,15 +116,15 @@ def test_ollama_is_told_the_same_system_message() -> None:
 
 
 def test_card_and_readme_show_the_figures_of_the_evaluation_and_no_others() -> None:
-    report, receipt = (json.loads((MODELS / name).read_text()) for name in (card.EVALUATION, card.RECEIPT))
-    assert (MODELS / "README.md").read_text() == card.card(report, receipt)
+    report, receipt = (json.loads((MODELS / name).read_text()) for name in (model_card.EVALUATION, model_card.RECEIPT))
+    assert (MODELS / "README.md").read_text() == model_card.card(report, receipt)
     readme = (MODELS.parent / "README.md").read_text()
-    assert readme == card.insert(readme, card.summary(report))
+    assert readme == model_card.insert(readme, model_card.summary(report))
 
 
 @pytest.fixture(scope="module")
 def evaluation() -> Report:
-    return json.loads((MODELS / card.EVALUATION).read_text())
+    return json.loads((MODELS / model_card.EVALUATION).read_text())
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,17 @@ import pytest
 
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
+from convert import eval_prompts
 from convert import ollama as verb
-from convert import probes
 from convert.__main__ import main
-from convert.conversations import CONVERSATIONS
 from convert.files import ConvertError
+from convert.gguf import to_gguf
 from convert.ollama import ANSWER, ollama
-from convert.talking.go_template import learn
-from convert.talking.modelfile import modelfile
-from convert.to_gguf import to_gguf
+from convert.ollama.go_template import learn
+from convert.ollama.modelfile import modelfile
+from convert.template_cases import CONVERSATIONS
 from copilot import emotions, prompt
-from copilot.engine.native import NativeModel
+from copilot.llm.llama_cpp import NativeModel
 from copilot.person import MAX_TEXT, Person
 from copilot.settings import Settings
 from tests.tiny_checkpoint import TEMPLATE as CHATML
@@ -351,7 +351,7 @@ def test_the_context_of_the_model_in_the_box_holds_the_longest_form_and_an_answe
 def test_the_longest_prompt_is_counted_with_the_models_own_tokenizer(family):
     tokenizer, out, _ = family
     model = out.with_name("model.gguf")
-    chats = [json.loads(line)["messages"] for line in probes.FILE.read_text().splitlines()]
+    chats = [json.loads(line)["messages"] for line in eval_prompts.FILE.read_text().splitlines()]
     texts = [text for chat in chats if (text := jinja(tokenizer, chat)) is not None]
     report = ollama(model, out)
     assert report.learned.prompts == len(texts)

@@ -1,9 +1,9 @@
 import pytest
 
-from copilot.engine.base import EngineError
-from copilot.engine.llama import LlamaEngine
-from copilot.engine.opening import open_engine
-from copilot.engine.remote import RemoteEngine
+from copilot.llm.base import EngineError
+from copilot.llm.local import LlamaEngine
+from copilot.llm.open_engine import open_engine
+from copilot.llm.openai_client import RemoteEngine
 from copilot.settings import Settings
 from tests.tiny_model import write_tiny_gguf
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from copilot.eeg import simulate
-from copilot.language import english as words
-from copilot.record.as_json import to_json
-from copilot.record.particulars import Particulars
+from copilot.i18n import english as words
+from copilot.record.export.json_format import to_json
+from copilot.record.patient_identity import Particulars
 from tests.fake_engine import FakeEngine
 from tests.records import drafted
 from tests.serving import CHROMIUM, PHONE, WIDE, button, served

@@ -18,16 +18,16 @@ from PIL import Image
 from pypdfium2 import raw
 
 from copilot import NOTICE
-from copilot.language import Voice, english
+from copilot.i18n import Voice, english
 from copilot.person import Person
-from copilot.record.as_json import from_json, to_json
-from copilot.record.as_pdf import to_pdf
-from copilot.record.drafting import percent
-from copilot.record.particulars import Particulars
-from copilot.record.pdf.findings import NAME, TRACK
-from copilot.record.pdf.looks import INK, LEFT, TONES
-from copilot.record.pictures import Pictures
-from copilot.record.record import without_identity
+from copilot.record.draft import percent
+from copilot.record.export.json_format import from_json, to_json
+from copilot.record.export.pdf.document import to_pdf
+from copilot.record.export.pdf.figure_sections import NAME, TRACK
+from copilot.record.export.pdf.style import INK, LEFT, TONES
+from copilot.record.figures import Pictures
+from copilot.record.model import without_identity
+from copilot.record.patient_identity import Particulars
 from copilot.record.review import accept, amend, delete, edit
 from tests import records
 from tests.records import NOW, REVIEWER, signed
@@ -339,7 +339,8 @@ def test_a_record_that_was_kept_gives_the_same_bytes_in_another_process_time_zon
     (tmp_path / "record.json").write_text(to_json(record), encoding="utf-8")
     code = (
         "import hashlib, pathlib;"
-        "from copilot.record.as_json import from_json; from copilot.record.as_pdf import to_pdf;"
+        "from copilot.record.export.json_format import from_json;"
+        "from copilot.record.export.pdf.document import to_pdf;"
         "text = pathlib.Path('record.json').read_text(encoding='utf-8');"
         "print(hashlib.sha256(to_pdf(from_json(text))).hexdigest())"
     )

@@ -15,13 +15,14 @@ import pytest
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 pytest.importorskip("torch_pruning", reason="conversion needs requirements-dev.txt")
 
-from convert import child
+from convert import child_process
 from convert.__main__ import main
+from convert.gguf import to_gguf
 from convert.plan import QWEN2, plan, read_shape
-from convert.planning.plan_report import Judgement, Plan, Row
-from convert.planning.pruning import RATIOS, ROUNDINGS, pruned, why_not
-from convert.planning.sizes import TYPES, sizes, tokenizer_bytes
-from convert.planning.trial import (
+from convert.plan.file_size import TYPES, sizes, tokenizer_bytes
+from convert.plan.plan_report import Judgement, Plan, Row
+from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned, why_not
+from convert.plan.try_shape import (
     config_of,
     why_not_computed,
     why_not_in_hugging_face,
@@ -29,10 +30,9 @@ from convert.planning.trial import (
     why_not_returned,
     write_trial,
 )
-from convert.quantizing.quantizer import run_quantizer
+from convert.quantize.quantizer import run_quantizer
+from convert.rope import Llama3Scaling
 from convert.shape import Shape
-from convert.to_gguf import to_gguf
-from convert.writing.rope import Llama3Scaling
 from tests.qwen2_tokenizer import make_qwen2_tokenizer
 from tests.tiny_checkpoint import make_checkpoint
 
@@ -254,7 +254,7 @@ def test_the_file_that_is_made_in_the_end_has_the_size_that_was_told(tmp_path):
     folder = make_checkpoint(tmp_path / "wide", hidden=256, ffn=800)
     source, out = tmp_path / "f16.gguf", tmp_path / "q4.gguf"
     to_gguf(folder, source)
-    child.run(run_quantizer, source, out, "Q4_K_M")
+    child_process.run(run_quantizer, source, out, "Q4_K_M")
     shape = Shape.read(json.loads((folder / "config.json").read_text()))
     (sized,) = sizes([shape], tokenizer_bytes(folder, shape.vocabulary))
     assert sized["Q4_K_M"].fallbacks == 2  # ffn_down of both layers
@@ -291,12 +291,12 @@ def test_llama_cpp_is_really_asked(tmp_path):
     path = tmp_path / "trial.gguf"
     write_trial(replace(TRUE_HALF, ffn=64), tmp_path)
     to_gguf(tmp_path, path)
-    assert child.run(why_not_computed, path) is None
+    assert child_process.run(why_not_computed, path) is None
     whole = path.read_bytes()
     path.write_bytes(whole[:-200_000] + b"\xff" * 200_000)  # not a number, in both F16 and F32
-    assert "not finite" in child.run(why_not_computed, path)
+    assert "not finite" in child_process.run(why_not_computed, path)
     path.write_bytes(whole[:-200_000])
-    assert "does not load" in child.run(why_not_computed, path)
+    assert "does not load" in child_process.run(why_not_computed, path)
 
 
 def start(tmp_path, *before, model="896/14/2/4864"):

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from copilot.eeg.cleaning import clean
-from copilot.eeg.recording import Recording, RecordingError, read
+from copilot.eeg.preprocessing.clean import clean
+from copilot.eeg.reader import Recording, RecordingError, read
 from copilot.eeg.simulate import TEN_TWENTY, example, simulate
 from tests import not_eeg
 from tests.not_eeg import INSIGHT, MUSE, SEVEN, recording, spoilt, white

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from copilot.eeg.cleaning import clean
 from copilot.eeg.plots import DARK, LIGHT, band_power_figure, png, signal_figure
+from copilot.eeg.preprocessing.clean import clean
 from copilot.eeg.simulate import TEN_TWENTY, example, simulate
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import analysis, chat, emotions, prompt
+from copilot import chat, emotions, pipeline, prompt
 from copilot.certainty import answer_from_figures
+from copilot.cli_output import reading_words
 from copilot.eeg import simulate
-from copilot.eeg.decoder import Decoder
-from copilot.eeg.preparation import Prepared
-from copilot.engine.base import ModelInfo, Token
-from copilot.language import Voice, english
+from copilot.eeg.classifier import Decoder
+from copilot.eeg.sandbox import Prepared
+from copilot.i18n import Voice, english
+from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
 from copilot.settings import Settings
-from copilot.terminal import reading_words
-from copilot.training import fit_decoder
+from copilot.training import fit_classifier
 from copilot.web import charts
 from tests.fake_engine import FakeEngine
 from tests.features_file import simulated_faced
@@ -30,19 +30,19 @@ say = Voice("en")
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return fit_decoder.fit(simulated_faced(people=6, seed=0, strength=0.5))
+    return fit_classifier.fit(simulated_faced(people=6, seed=0, strength=0.5))
 
 
 @pytest.fixture
 def walk(monkeypatch: pytest.MonkeyPatch, decoder: Decoder):  # type: ignore[no-untyped-def]
     """The events of one analysis of a recording of some quality, by a model that is sure of joy."""
 
-    def run(trust: str, info: ModelInfo = TRAINED) -> tuple[list[analysis.Event], FakeEngine]:
+    def run(trust: str, info: ModelInfo = TRAINED) -> tuple[list[pipeline.Event], FakeEngine]:
         recording = simulate.simulate(seconds=20)
         prepared = Prepared(recording, recording, replace(quality(trust), clean=np.ones(20, bool)), 0.1, 0.1)
-        monkeypatch.setattr(analysis.preparation, "prepare", lambda *_, **__: iter([prepared]))
+        monkeypatch.setattr(pipeline.preparation, "prepare", lambda *_, **__: iter([prepared]))
         engine = FakeEngine(info=info, scores=SURE, floor=-9.0)
-        events = analysis.analyse([Path("a")], Person(), engine=engine, settings=Settings(), decoder=decoder)
+        events = pipeline.analyse([Path("a")], Person(), engine=engine, settings=Settings(), decoder=decoder)
         return list(events), engine
 
     return run
@@ -60,7 +60,7 @@ def test_however_sure_a_model_is_a_poor_recording_is_unclear() -> None:
 @pytest.mark.parametrize(("trust", "confidence"), [("good", "clear"), ("fair", "clear"), ("poor", "unclear")])
 def test_prose_and_record_follow_the_recordings_quality(walk, trust: str, confidence: str) -> None:  # type: ignore[no-untyped-def]
     events, engine = walk(trust)
-    read = [event.reading for event in events if isinstance(event, analysis.ReadingReady)]
+    read = [event.reading for event in events if isinstance(event, pipeline.ReadingReady)]
     assert [one.confidence for one in read] == [confidence, confidence]
     assert f"Confidence: {confidence}" in engine.calls[-1].prefix
     record = events[-1].record

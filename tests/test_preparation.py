@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.eeg import preparation, worker
-from copilot.eeg.preparation import Job, Prepared, Progress, prepare
-from copilot.eeg.recording import RecordingError
+from copilot.eeg import sandbox, sandbox_worker
+from copilot.eeg.reader import RecordingError
+from copilot.eeg.sandbox import Job, Prepared, Progress, prepare
 from tests.eeg_files import TEN_TWENTY, scalp, write_edf
 
 
@@ -31,7 +31,7 @@ def edf(tmp_path):
 
 
 def test_a_recording_is_read_and_cleaned_with_progress_between(edf):
-    preparation.warm_up()
+    sandbox.warm_up()
     *progress, last = prepare([edf])
     assert isinstance(last, Prepared)
     assert last.raw.sfreq == last.cleaned.sfreq == 250
@@ -77,7 +77,7 @@ def workers():
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             mine = f"\nPPid:\t{os.getpid()}\n" in (folder / "status").read_text()
-            if mine and b"copilot.eeg.worker" in (folder / "cmdline").read_bytes():
+            if mine and b"copilot.eeg.sandbox_worker" in (folder / "cmdline").read_bytes():
                 found.append(folder.name)
         except OSError:  # ended meanwhile
             continue
@@ -87,7 +87,7 @@ def workers():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are listed in /proc only on Linux")
 @pytest.mark.parametrize("events", [1, 12])
 def test_closing_ends_the_work_at_once(edf, events):
-    preparation.cool_down()
+    sandbox.cool_down()
     seconds = []
     for _ in range(3):
         walk = prepare([edf])
@@ -120,12 +120,12 @@ def test_what_nobody_foresaw_in_cleaning_ends_in_a_sentence(edf, monkeypatch, ca
     def clean(raw, progress):
         raise np.linalg.LinAlgError("Anna Example, born 1990")
 
-    monkeypatch.setattr("copilot.eeg.cleaning.clean", clean)
+    monkeypatch.setattr("copilot.eeg.preprocessing.clean.clean", clean)
     ours, theirs = multiprocessing.Pipe()
     with ours, theirs:
-        theirs.send(worker._result(theirs, Job((edf,), {}, tempfile.gettempdir(), 4096)))
+        theirs.send(sandbox_worker._result(theirs, Job((edf,), {}, tempfile.gettempdir(), 4096)))
         with pytest.raises(RecordingError, match="could not be cleaned;"):
-            list(preparation._events(ours, time.monotonic() + 10))
+            list(sandbox._events(ours, time.monotonic() + 10))
     assert f"LinAlgError at {__file__}" in caplog.text
     assert "Anna" not in caplog.text
 
@@ -139,23 +139,23 @@ def test_memory_is_limited_where_core_dumps_cannot_be_forbidden(monkeypatch):
         limits[which] = values
 
     monkeypatch.setattr(resource, "setrlimit", set_limit)
-    worker._limit(500)
+    sandbox_worker._limit(500)
     assert limits == {resource.RLIMIT_AS: (500 * 2**20, 500 * 2**20)}
 
 
 def test_the_end_of_the_program_is_announced_once(monkeypatch):
-    preparation.cool_down()
+    sandbox.cool_down()
     announced = []
-    monkeypatch.setattr(preparation.atexit, "register", announced.append)
-    monkeypatch.setattr(preparation.atexit, "unregister", lambda gone: announced.clear())
+    monkeypatch.setattr(sandbox.atexit, "register", announced.append)
+    monkeypatch.setattr(sandbox.atexit, "unregister", lambda gone: announced.clear())
     for _ in range(2):
-        preparation.warm_up()
-        preparation._spares.pop().stop()
-    assert announced == [preparation.cool_down]
+        sandbox.warm_up()
+        sandbox._spares.pop().stop()
+    assert announced == [sandbox.cool_down]
 
 
 def test_a_worker_that_dies_ends_in_a_sentence(edf):
-    preparation.cool_down()
+    sandbox.cool_down()
     walk = prepare([edf])
     next(walk)
     for process in started_workers():
@@ -170,7 +170,7 @@ def test_a_script_without_a_main_guard_can_prepare(tmp_path, edf):
         "from pathlib import Path\nfrom copilot.eeg import preparation\npreparation.warm_up()\n"
         f"*_, last = preparation.prepare([Path({str(edf)!r})])\nprint(type(last).__name__)\npreparation.warm_up()\n"
     )
-    root = str(Path(preparation.__file__).parents[2])
+    root = str(Path(sandbox.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "TMPDIR": str(tmp_path), "PYTHONWARNINGS": "error"}
     command = [sys.executable, script]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)

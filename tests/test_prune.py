@@ -21,16 +21,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from convert import child
+from convert import child_process
 from convert.files import ConvertError, sha256
+from convert.gguf import to_gguf
 from convert.plan import QWEN2, read_shape
-from convert.planning.pruning import RATIOS, ROUNDINGS, pruned
-from convert.planning.trial import config_of
+from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned
+from convert.plan.try_shape import config_of
 from convert.shape import Shape
-from convert.to_gguf import to_gguf
 from copilot.training import prune
-from copilot.training.pruning import kept
-from copilot.training.pruning.pruned_weights import refuse_difference
+from copilot.training.prune import select
+from copilot.training.prune.pruned_weights import refuse_difference
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.same_logits import assert_same_logits, load
 from tests.tiny_checkpoint import make_checkpoint
@@ -139,11 +139,11 @@ def test_every_weight_that_is_left_is_the_base_s(pair):
 
 def test_a_fresh_process_computes_from_the_folder_what_the_pruned_model_computed_in_memory(pair):
     model = load(pair.base)
-    kept.prune(model, shape_of(pair.base), float(pair.ratio), pair.round_to)
+    select.prune(model, shape_of(pair.base), float(pair.ratio), pair.round_to)
     with torch.no_grad():
         ours = model(TOKENS).logits.numpy()
     assert ours.std() > 0.1
-    assert child.run(logits, pair.out).tobytes() == ours.tobytes()
+    assert child_process.run(logits, pair.out).tobytes() == ours.tobytes()
 
 
 def test_the_configuration_has_the_shape_that_the_plan_tells(pair):
@@ -197,7 +197,7 @@ def random_model(shape, layers):
 
 
 def kept_of(shape, ratio, round_to, layers=1):
-    return kept.prune(random_model(shape, layers), replace(shape, layers=layers), ratio, round_to)
+    return select.prune(random_model(shape, layers), replace(shape, layers=layers), ratio, round_to)
 
 
 #: Shape -> ratios and roundings. In those of the second half, two or three query heads share a key head.
@@ -224,7 +224,7 @@ def all_widths():
 
 
 def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
-    found = child.run_limited(16, 120, all_widths)  # where the pruner knows no end, the test still does
+    found = child_process.run_limited(16, 120, all_widths)  # where the pruner knows no end, the test still does
     for (name, ratio, round_to), widths in found.items():
         told = pruned(read_shape(name), ratio, round_to)
         assert widths == (told.hidden, told.heads, told.kv_heads, told.ffn), (name, ratio, round_to)
@@ -233,7 +233,7 @@ def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
 
 def test_rotary_embedding_left_out_of_the_graph_changes_no_choice(monkeypatch):
     ours = [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))]
-    monkeypatch.setattr(kept, "_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
+    monkeypatch.setattr(select, "_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
     assert [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))] == ours
 
 
@@ -250,7 +250,7 @@ def test_what_goes_is_what_has_the_smallest_norm():
                 matrix[weak_ffn] *= 0.5
             for matrix in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight, layer.mlp.up_proj.weight.T):
                 matrix[weak_hidden] *= 0.5
-    found = kept.prune(model, shape, 0.5, 4)
+    found = select.prune(model, shape, 0.5, 4)
     assert set(found.hidden) == set(range(512)) - set(weak_hidden.tolist())
     assert found.heads == tuple(tuple(sorted(set(range(8)) - set(heads))) for heads in weak_heads)
     assert [set(ffn) for ffn in found.ffn] == [set(range(768)) - set(weak_ffn.tolist())] * 2

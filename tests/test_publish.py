@@ -19,10 +19,10 @@ from safetensors.numpy import save_file
 
 from convert.__main__ import main
 from convert.files import ConvertError
-from convert.publishing import hub as client
-from convert.publishing.allow_list import Upload
-from convert.publishing.model_card import BEGIN, NOTICE
-from copilot.safety.model import ENGLISH, WEIGHTS
+from convert.publish import hub as client
+from convert.publish.allow_list import Upload
+from convert.publish.model_card import BEGIN, NOTICE
+from copilot.safety.classifier import ENGLISH, WEIGHTS
 from copilot.settings import ROOT, Settings
 from tests.hub_stand_in import TOKEN, running_hub
 from tests.tiny_model import write_tiny_gguf

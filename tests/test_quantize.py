@@ -14,13 +14,13 @@ import gguf
 import numpy as np
 import pytest
 
-from convert import child
+from convert import child_process
 from convert.__main__ import main
 from convert.files import ConvertError
 from convert.quantize import quantize
-from convert.quantizing.dry_run import dry_run, dry_run_here
-from convert.quantizing.quantization import Quantization
-from convert.quantizing.quantizer import BASE, NEED_IMATRIX
+from convert.quantize.comparison import Quantization
+from convert.quantize.dry_run import dry_run, dry_run_here
+from convert.quantize.quantizer import BASE, NEED_IMATRIX
 from convert.speed import usable_threads
 from tests.tiny_model import write_tiny_gguf
 
@@ -94,8 +94,8 @@ def test_what_falls_back_is_what_gets_another_type_than_in_a_model_whose_rows_al
     """For every type: llama.cpp's choice for the wide model is what it wanted for the narrow one."""
     cases = [(type, type in NEED_IMATRIX) for type in BASE] if tied else [("Q4_K_M", False), ("IQ2_S", True)]
     cases += [(type, True) for type in ("Q4_0", "Q5_0", "IQ4_NL", "IQ4_XS") if tied]  # chosen otherwise with a matrix
-    fitting = child.run(dry_runs, hole(tmp_path / "fitting.gguf", hidden=256, ffn=512, tied=tied), cases)
-    narrow = child.run(dry_runs, hole(tmp_path / "narrow.gguf", hidden=192, ffn=200, tied=tied), cases)
+    fitting = child_process.run(dry_runs, hole(tmp_path / "fitting.gguf", hidden=256, ffn=512, tied=tied), cases)
+    narrow = child_process.run(dry_runs, hole(tmp_path / "narrow.gguf", hidden=192, ffn=200, tied=tied), cases)
     for case, wanted, got in zip(cases, fitting, narrow, strict=True):
         assert not any(tensor.fell_back for tensor in wanted), case
         assert {t.name: t.wanted for t in got} == {t.name: t.type for t in wanted}, case

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.emotions import EMOTIONS, uniform
-from copilot.reading import Reading, parse_answer
+from copilot.result import Reading, parse_answer
 
 PROSE = "The signal is in keeping with a calm state. It describes minutes, not a person."
 SUGGESTIONS = ("Keep a diary.", "Sleep well.")

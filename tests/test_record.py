@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from copilot.eeg.cleaning import ChannelQuality, Quality
-from copilot.eeg.recording import Recording
+from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
+from copilot.eeg.reader import Recording
 from copilot.person import Person, PersonError
-from copilot.record.as_markdown import to_markdown
-from copilot.record.drafting import SOFTWARE, draft
-from copilot.record.particulars import Particulars
-from copilot.record.record import RecordError, without_identity
+from copilot.record.draft import SOFTWARE, draft
+from copilot.record.export.markdown import to_markdown
+from copilot.record.model import RecordError, without_identity
+from copilot.record.patient_identity import Particulars
 from tests.records import NOW, drafted, quality, reading
 
 

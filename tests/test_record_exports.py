@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot import NOTICE
-from copilot.language import english
+from copilot.i18n import english
 from copilot.person import Person
-from copilot.record import as_json
-from copilot.record.as_json import as_dict, from_json, to_json
-from copilot.record.as_markdown import to_markdown
-from copilot.record.exports import EXPORTS, file_name
-from copilot.record.particulars import Particulars
-from copilot.record.record import ORIGINS, READOUTS, Change, Field, Origin, Record, RecordError, Section, timestamp
+from copilot.record.export import json_format
+from copilot.record.export.json_format import as_dict, from_json, to_json
+from copilot.record.export.markdown import to_markdown
+from copilot.record.export.registry import EXPORTS, file_name
+from copilot.record.model import ORIGINS, READOUTS, Change, Field, Origin, Record, RecordError, Section, timestamp
+from copilot.record.patient_identity import Particulars
 from copilot.record.review import amend, edit
 from tests.records import NOW, REVIEWER, drafted, reviewed, signed
 
@@ -155,11 +155,13 @@ def test_signed_and_amended_records_come_back_too(record):
     jsonschema.validate(as_dict(record), PUBLISHED)
 
 
-PUBLISHED = json.loads(Path(as_json.__file__).with_name("record.schema.json").read_text())
+PUBLISHED = json.loads(Path(json_format.__file__).with_name("record.schema.json").read_text())
 
 
 def test_the_published_schema_is_what_the_command_prints():
-    printed = subprocess.run([sys.executable, "-m", "copilot.record.as_json"], capture_output=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-m", "copilot.record.export.json_format"], capture_output=True, check=True
+    )
     assert json.loads(printed.stdout) == PUBLISHED
     jsonschema.Draft202012Validator.check_schema(PUBLISHED)
 

@@ -5,24 +5,24 @@ import pytest
 import torch
 
 from copilot.emotions import EMOTIONS
-from copilot.training import fit_decoder, splits
+from copilot.training import fit_classifier, splits
+from copilot.training.evaluate import mlp, published_baselines
+from copilot.training.evaluate.metrics import balanced_accuracy, calibration_error
+from copilot.training.evaluate.rows import Readings
 from copilot.training.faced import BAD_SUBJECTS, CorpusError, Faced
-from copilot.training.scoring import network, references
-from copilot.training.scoring.metrics import balanced_accuracy, calibration_error
-from copilot.training.scoring.rows import Readings
 from copilot.training.splits import Fold
 from tests.features_file import CLIPS, simulated_faced
 
 CHANCE = 1 / 9
-LEARNING = [model for model in references.MODELS if model != "majority"]
+LEARNING = [model for model in published_baselines.MODELS if model != "majority"]
 Found = dict[tuple[str, str, str], Readings]
 
 
 def read(faced: Faced, folds: list[Fold]) -> Found:
     """What the references read in some folds, by model, condition and unit; progress comes to what was announced."""
     counted: list[int] = []
-    found = list(references.readings(faced, "of a test", folds, counted.append))
-    assert sum(counted) == references.fits(folds)
+    found = list(published_baselines.readings(faced, "of a test", folds, counted.append))
+    assert sum(counted) == published_baselines.fits(folds)
     return {(r.model, r.condition, r.unit): r for r in found}
 
 
@@ -52,7 +52,7 @@ def planted() -> Found:
 
 
 def test_every_reference_is_read_with_and_without_a_baseline_in_both_units(planted: Found) -> None:
-    assert len(planted) == len(references.MODELS) * 2 * 2
+    assert len(planted) == len(published_baselines.MODELS) * 2 * 2
     for (_, _, unit), readings in planted.items():
         people = len(set(readings.subjects.tolist()))
         assert readings.probabilities.shape == (people * 28 * (3 if unit == "segment-10s" else 1), len(EMOTIONS))
@@ -79,7 +79,7 @@ def test_the_majority_always_names_the_emotion_with_the_most_clips(planted: Foun
 
 
 def test_the_ensemble_is_not_below_its_best_member(planted: Found) -> None:
-    for condition in references.CONDITIONS:
+    for condition in published_baselines.CONDITIONS:
         scores = {model: score(planted[model, condition, "segment-10s"]) for model in LEARNING}
         assert scores["ensemble"] > max(scores.values()) - 0.02
 
@@ -106,7 +106,9 @@ def test_the_labels_of_what_is_scored_are_not_looked_at() -> None:
     train, test = splits.by_subject_and_clip(faced.subjects, faced.emotions)[0]
     other = faced.emotions.copy()
     other[test.any(axis=0)] = 0
-    one, two = (references.predict(f, train, test, lambda _: None) for f in (faced, replace(faced, emotions=other)))
+    one, two = (
+        published_baselines.predict(f, train, test, lambda _: None) for f in (faced, replace(faced, emotions=other))
+    )
     for key, probabilities in one.items():
         np.testing.assert_array_equal(probabilities, two[key])
 
@@ -114,11 +116,11 @@ def test_the_labels_of_what_is_scored_are_not_looked_at() -> None:
 def test_the_decoder_among_them_is_the_one_that_ships() -> None:
     faced = simulated_faced(people=20, seed=0)
     train, test = last(5, faced)
-    found = references.predict(faced, train, test, lambda _: None)["decoder", "baseline", "clip-30s"]
+    found = published_baselines.predict(faced, train, test, lambda _: None)["decoder", "baseline", "clip-30s"]
     learned, unseen = (
         replace(faced, de=faced.de[who], subjects=faced.subjects[who]) for who in (~test[:, 0], test[:, 0])
     )
-    shipped, normals = fit_decoder.fit(learned), unseen.normals()
+    shipped, normals = fit_classifier.fit(learned), unseen.normals()
     theirs = [shipped.probabilities(t.de, normals[t.subject]) for t in unseen.trials(((0, 30),))]
     assert np.mean(found.argmax(axis=1) == np.argmax(theirs, axis=1)) > 0.95
 
@@ -128,7 +130,7 @@ def test_a_bad_recording_is_scored_but_not_learned_from() -> None:
     faced.subjects[0] = BAD_SUBJECTS[0]
     spoilt = replace(faced, de=faced.de.copy())
     spoilt.de[0] = np.random.default_rng(0).normal(0, 100, spoilt.de[0].shape)
-    one, two = (references.predict(f, *last(2, faced), lambda _: None) for f in (faced, spoilt))
+    one, two = (published_baselines.predict(f, *last(2, faced), lambda _: None) for f in (faced, spoilt))
     for key, probabilities in one.items():
         np.testing.assert_array_equal(probabilities, two[key])
 
@@ -152,8 +154,8 @@ def test_the_network_depends_on_its_seed_alone_and_leaves_other_randomness_alone
     vectors, classes = rng.normal(size=(300, 20)).astype(np.float32), rng.integers(0, 3, 300)
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    one = network.fit(vectors, classes)(vectors)
+    one = mlp.fit(vectors, classes)(vectors)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(8)
-    np.testing.assert_array_equal(network.fit(vectors, classes)(vectors), one)
-    assert not np.array_equal(network.fit(vectors, classes, seed=1)(vectors), one)
+    np.testing.assert_array_equal(mlp.fit(vectors, classes)(vectors), one)
+    assert not np.array_equal(mlp.fit(vectors, classes, seed=1)(vectors), one)

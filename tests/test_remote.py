@@ -11,8 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
-from copilot.engine.base import EngineError, PromptProgress, Scores, Token
-from copilot.engine.remote import RemoteEngine, label_logprobs, without_control
+from copilot.llm.base import EngineError, PromptProgress, Scores, Token
+from copilot.llm.openai_client import RemoteEngine, label_logprobs, without_control
 from tests.tiny_model import write_tiny_gguf
 
 CHAT = [{"role": "user", "content": "hello"}]

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from copilot.record.as_json import from_json, to_json
-from copilot.record.record import Change, RecordError
+from copilot.record.export.json_format import from_json, to_json
+from copilot.record.model import Change, RecordError
 from copilot.record.review import Reviewer, accept, amend, delete, edit, sign
 from tests.records import NOW, REVIEWER, drafted, reviewed, signed
 

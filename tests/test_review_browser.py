@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from copilot.language import Voice, english
+from copilot.i18n import Voice, english
 from copilot.record import review
-from copilot.record.as_json import from_json, to_json
-from copilot.record.particulars import Particulars
-from copilot.record.record import Record
-from copilot.record.store import Store
+from copilot.record.export.json_format import from_json, to_json
+from copilot.record.model import Record
+from copilot.record.patient_identity import Particulars
+from copilot.record.storage.store import Store
 from tests.fake_engine import FakeEngine
 from tests.records import drafted
 from tests.serving import CHROMIUM, PHONE, WIDE, button, fits, served

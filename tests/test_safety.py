@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot.safety import find_help
-from copilot.training import texts
+from copilot.training import answer_templates
 
 SELF_HARM = """
 no suicidal thoughts except every night
@@ -297,7 +297,7 @@ def test_everyday_words_are_left_alone(message):
 
 
 def test_questions_about_a_reading_are_left_alone():
-    questions = [question for entry in texts._bank("follow_ups").values() for question in entry["questions"]]
+    questions = [question for entry in answer_templates._bank("follow_ups").values() for question in entry["questions"]]
     assert [question for question in questions if find_help(question)] == []
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.analysis import PromptReady, prepare_prompt
-from copilot.eeg.decoder import Decoder
+from copilot.eeg.classifier import Decoder
 from copilot.person import Person
+from copilot.pipeline import PromptReady, prepare_prompt
 from copilot.settings import Settings
-from copilot.training import corpus, fit_decoder, splits
-from copilot.training.sources import labels
+from copilot.training import dataset, fit_classifier, splits
+from copilot.training.dataset import label_table
 from tests.eeg_files import TEN_TWENTY, scalp, write_edf
 from tests.features_file import simulated_faced
 
@@ -20,7 +20,7 @@ from tests.features_file import simulated_faced
 @pytest.fixture(scope="module")
 def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("decoder") / "decoder.npz"
-    fit_decoder.fit(simulated_faced(people=6, seed=0)).save(path)
+    fit_classifier.fit(simulated_faced(people=6, seed=0)).save(path)
     return path
 
 
@@ -51,7 +51,7 @@ BEN = Person("male", 40, "tired", "none", "healthy")
 
 
 def written(command: list[str | Path], out: Path) -> list[dict]:
-    assert corpus.main([str(part) for part in [*command, "--out", out]]) == 0
+    assert dataset.main([str(part) for part in [*command, "--out", out]]) == 0
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
@@ -146,7 +146,7 @@ def test_nothing_usable_is_a_sentence(
 ) -> None:
     (tmp_path / "t.csv").write_text("file,emotion\nbad.edf,joy\n")
     command = ["--recordings", recordings, "--labels", tmp_path / "t.csv", "--decoder", decoder]
-    assert corpus.main([str(part) for part in [*command, "--out", tmp_path / "c.jsonl"]]) == 2
+    assert dataset.main([str(part) for part in [*command, "--out", tmp_path / "c.jsonl"]]) == 2
     assert "bad.edf" in capsys.readouterr().err
     assert not (tmp_path / "c.jsonl").exists()
 
@@ -175,10 +175,10 @@ def test_a_table_that_says_what_cannot_be_is_a_sentence(
     if table is not None:
         (tmp_path / "t.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
     command = ["--recordings", tmp_path, "--labels", tmp_path / "t.csv", "--out", tmp_path / "c.jsonl"]
-    assert corpus.main([str(part) for part in command]) == 2
+    assert dataset.main([str(part) for part in command]) == 2
     assert sentence in capsys.readouterr().err
 
 
 def test_a_table_without_subjects_makes_every_file_a_person(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,emotion\na/one.edf,joy\na/two.edf,JOY\n")
-    assert [one.subject for one in labels.read(tmp_path, tmp_path / "t.csv")] == ["a/one", "a/two"]
+    assert [one.subject for one in label_table.read(tmp_path, tmp_path / "t.csv")] == ["a/one", "a/two"]

@@ -23,9 +23,9 @@ from gradio_client import Client, handle_file
 
 from copilot import NOTICE
 from copilot.eeg import simulate
-from copilot.language import english as words
+from copilot.i18n import english as words
 from copilot.settings import ROOT
-from copilot.web.scratch import private_folder
+from copilot.web.temporary_folder import private_folder
 from tests.tiny_model import write_tiny_gguf
 
 #: Runs at the start of every Python in the child: connections and look-ups beyond this machine fail and are noted.

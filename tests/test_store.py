@@ -19,15 +19,16 @@ from pathlib import Path
 
 import pytest
 
-from copilot.record import database, review
-from copilot.record.as_json import from_json, to_json
-from copilot.record.as_markdown import to_markdown
-from copilot.record.database import Database
-from copilot.record.particulars import Particulars
-from copilot.record.pictures import Pictures
-from copilot.record.record import RecordError, digest, timestamp
+from copilot.record import review
+from copilot.record.export.json_format import from_json, to_json
+from copilot.record.export.markdown import to_markdown
+from copilot.record.figures import Pictures
+from copilot.record.model import RecordError, digest, timestamp
+from copilot.record.patient_identity import Particulars
 from copilot.record.review import Reviewer, accept, amend, edit
-from copilot.record.store import FILE, Store, StoreError
+from copilot.record.storage import database
+from copilot.record.storage.database import Database
+from copilot.record.storage.store import FILE, Store, StoreError
 from tests import records
 from tests.records import NOW
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.eeg.recording import Recording, RecordingError, read
+from copilot.eeg.reader import Recording, RecordingError, read
 from tests.eeg_files import scalp
 
 EIGHT = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")
@@ -450,9 +450,9 @@ def test_headings_that_are_numbers(tmp_path, signal):
 
 
 def test_the_record_says_the_rate_as_read(tmp_path, signal):
-    from copilot.eeg.cleaning import clean
-    from copilot.language import Voice
-    from copilot.record.drafting import _examination
+    from copilot.eeg.preprocessing.clean import clean
+    from copilot.i18n import Voice
+    from copilot.record.draft import _examination
 
     recording, quality = clean(opened(tmp_path / "a.csv", table(scalp(30, 128, 8), np.arange(30 * 128) / 128)))
     for language, expected in (

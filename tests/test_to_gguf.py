@@ -20,10 +20,10 @@ pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
 from convert.__main__ import main
 from convert.files import ConvertError
+from convert.gguf import to_gguf
+from convert.gguf.vocabulary import PRE_TOKENIZERS
 from convert.gguf_file import read_gguf
-from convert.to_gguf import to_gguf
-from convert.writing.vocabulary import PRE_TOKENIZERS
-from copilot.engine.native import NativeModel
+from copilot.llm.llama_cpp import NativeModel
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.same_logits import PROMPTS, assert_same_logits, load
 from tests.test_against_llama_cpp import LLAMA3

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 
-from copilot.safety import model
+from copilot.safety import classifier
 from copilot.training import train_safety
 from copilot.training.train_safety import Chinese, English, Sentence
 
@@ -30,8 +30,8 @@ def trained():
 
 def test_llama_cpp_scores_as_it_was_trained(trained, tmp_path, monkeypatch):
     weights = trained.write(tmp_path / "english.gguf")
-    monkeypatch.setattr(model, "ENGLISH", tmp_path / "english.gguf")
-    embedder = model._model.__wrapped__()
+    monkeypatch.setattr(classifier, "ENGLISH", tmp_path / "english.gguf")
+    embedder = classifier._model.__wrapped__()
     texts = [*HARM, *FINE, "Thank you. See you on Monday!", "naïve café, 12.5 µV (Fp1)"]
     there = [weights[:-1] @ np.array(embedder.embed(text, normalize=True)) + weights[-1] for text in texts]
     here = trained.score([Sentence(text, False, "") for text in texts])

@@ -15,8 +15,8 @@ import pytest
 pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 
 from copilot.training.faced import CorpusError
-from copilot.training.learning import trainer
-from copilot.training.learning.schedule import Schedule
+from copilot.training.finetune import trainer
+from copilot.training.finetune.schedule import Schedule
 from tests.tiny_training import LABELS, make_batches, make_model
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="trimming needs requirements-dev.txt")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import ByteLevel
 
-from convert import child
+from convert import child_process
 from convert.__main__ import main
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
@@ -215,8 +215,8 @@ def greedy_by_transformers(folder, tokens, allowed):
 
 def greedy_by_llama_cpp(folder, text, length):
     """Written in a child process: the tokens that ``text`` became and those of the answer."""
-    from convert.to_gguf import to_gguf
-    from copilot.engine.native import NativeModel
+    from convert.gguf import to_gguf
+    from copilot.llm.llama_cpp import NativeModel
 
     to_gguf(folder, folder.parent / "greedy.gguf", type="f32")
     model = NativeModel(folder.parent / "greedy.gguf", threads=1, context=512, exact=True)
@@ -236,7 +236,7 @@ def test_greedy_answers_stay_the_same_in_transformers_and_llama_cpp(pair):
     tokens = encode(new, asked)
     answer = greedy_by_transformers(pair.new, tokens, list(range(len(pair.ids))))
     assert [pair.ids[token] for token in expected] == answer
-    assert child.run(greedy_by_llama_cpp, pair.new, asked, len(answer)) == (tokens, answer)
+    assert child_process.run(greedy_by_llama_cpp, pair.new, asked, len(answer)) == (tokens, answer)
 
 
 def test_the_report_tells_sizes_and_speed(pair):
@@ -476,5 +476,5 @@ def trim_on_a_full_disk(folder, corpus, out):
 def test_a_full_disk_leaves_nothing_behind(tiny, tmp_path):
     corpus = text_file(tmp_path, "calm")
     with pytest.raises(ConvertError, match="could not be written"):
-        child.run(trim_on_a_full_disk, tiny, corpus, tmp_path / "new")
+        child_process.run(trim_on_a_full_disk, tiny, corpus, tmp_path / "new")
     assert list(tmp_path.iterdir()) == [corpus]

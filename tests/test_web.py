@@ -14,24 +14,24 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.client import Job
 
-from copilot import NOTICE, analysis
-from copilot.eeg import preparation, simulate
-from copilot.engine.base import EngineError
-from copilot.language import Voice
-from copilot.language import english as words
-from copilot.reading import Reading
-from copilot.record.as_json import to_json
-from copilot.record.particulars import Particulars
-from copilot.record.record import Record
-from copilot.record.rows import Entry
-from copilot.record.store import StoreError
+from copilot import NOTICE, pipeline
+from copilot.eeg import sandbox, simulate
+from copilot.i18n import Voice
+from copilot.i18n import english as words
+from copilot.llm.base import EngineError
+from copilot.record.export.json_format import to_json
+from copilot.record.model import Record
+from copilot.record.patient_identity import Particulars
+from copilot.record.storage.rows import Entry
+from copilot.record.storage.store import StoreError
+from copilot.result import Reading
 from copilot.settings import Settings, SettingsError
-from copilot.web import charts, handlers, layout, opening, panels, record_html, reviewing, talk, uploads
+from copilot.web import analysis, charts, chat, layout, panels, record_file, record_html, record_review, uploads
 from copilot.web.languages import wanted
-from copilot.web.reviewing import Desk
-from copilot.web.screen import Screen
-from copilot.web.service import Ahead, Line, Service
-from copilot.web.visit import Form, Visit
+from copilot.web.queue import Ahead, Line, Service
+from copilot.web.record_review import Desk
+from copilot.web.render import Screen
+from copilot.web.session import Form, Visit
 from tests.fake_engine import ANSWER, FakeEngine
 from tests.records import drafted, signed
 from tests.serving import quietly, served
@@ -44,7 +44,7 @@ AGREED = Form(consent=True, gender="female", age="34")
 @pytest.fixture(scope="module", autouse=True)
 def _no_worker_left() -> Iterator[None]:
     yield
-    preparation.cool_down()
+    sandbox.cool_down()
 
 
 def idle(**settings: Any) -> Service:
@@ -128,7 +128,7 @@ def test_taken_port_is_one_sentence() -> None:
 
 def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
     shown = charts.reading(SAY, reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
-    assert [shown.count(f"<span>{name}</span>") for name in analysis.emotions.EMOTIONS] == [1] * 9
+    assert [shown.count(f"<span>{name}</span>") for name in pipeline.emotions.EMOTIONS] == [1] * 9
     assert "Most likely joy" in shown
     assert "50 %" in shown
     assert "negative 10 %" in shown
@@ -165,13 +165,13 @@ def test_text_from_outside_is_escaped() -> None:
 
 def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
     screen = Screen(SAY)
-    screen.show(analysis.StageBegun("read", 1))
-    screen.show(analysis.StageBegun("clean", 4))
-    shown = html(screen.show(analysis.StageProgress("clean", 0.5, "finding eye movements"))["progress"])
+    screen.show(pipeline.StageBegun("read", 1))
+    screen.show(pipeline.StageBegun("clean", 4))
+    shown = html(screen.show(pipeline.StageProgress("clean", 0.5, "finding eye movements"))["progress"])
     assert "Reading the file ✓" in shown
     assert "width:50%" in shown
     assert "finding eye movements" in shown
-    assert "about 3 s" in html(screen.show(analysis.StageBegun("write", 3))["progress"])
+    assert "about 3 s" in html(screen.show(pipeline.StageBegun("write", 3))["progress"])
 
 
 def test_place_in_the_line_is_said() -> None:
@@ -184,7 +184,7 @@ def test_place_in_the_line_is_said() -> None:
 
 def test_main_job_from_an_example_to_a_record() -> None:
     visit, form = Visit(), Form(consent=True, gender="female", age="34", source="eyes-closed")
-    updates = list(handlers.analyse(serving(), SAY, visit, form))
+    updates = list(analysis.analyse(serving(), SAY, visit, form))
     order = [name for update in updates for name in update]
     page = merged(iter(updates))
     assert order.index("signal") < order.index("prompt") < order.index("assessment", order.index("prompt"))
@@ -203,7 +203,7 @@ def test_main_job_from_an_example_to_a_record() -> None:
 
 def test_damaged_upload_is_refused_beside_the_upload() -> None:
     visit = with_upload("person.edf", b"0       not an EDF at all")
-    page = merged(handlers.analyse(serving(), SAY, visit, Form(consent=True)))
+    page = merged(analysis.analyse(serving(), SAY, visit, Form(consent=True)))
     sentence = html(page["recording_problem"])
     assert sentence.startswith('<div class="problem"')
     assert "Traceback" not in sentence
@@ -223,12 +223,12 @@ def test_damaged_upload_is_refused_beside_the_upload() -> None:
     ],
 )
 def test_wrong_input_is_one_sentence_where_it_belongs(form: Form, place: str, sentence: str) -> None:
-    assert sentence in html(merged(handlers.analyse(serving(), SAY, Visit(), form))[place])
+    assert sentence in html(merged(analysis.analyse(serving(), SAY, Visit(), form))[place])
 
 
 def test_wrong_input_leaves_the_reading_before_it_alone() -> None:
     visit = Visit(record=drafted())
-    page = merged(handlers.analyse(serving(), SAY, visit, Form(consent=True, age="old", source="busy")))
+    page = merged(analysis.analyse(serving(), SAY, visit, Form(consent=True, age="old", source="busy")))
     assert visit.record is not None
     assert "record_card" not in page
 
@@ -239,18 +239,18 @@ def test_model_that_cannot_be_opened_is_one_sentence(brought: Visit) -> None:
 
     service = Service(Settings(), missing)
     service.start()
-    assert "run `make model`" in html(merged(handlers.analyse(service, SAY, brought, AGREED))["progress"])
+    assert "run `make model`" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
 
 
 def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
     brought: Visit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: Any, **__: Any) -> Iterator[analysis.Event]:
+    def broken(*_: Any, **__: Any) -> Iterator[pipeline.Event]:
         raise KeyError("complaint of Jane Doe")
 
-    monkeypatch.setattr(analysis, "analyse", broken)
+    monkeypatch.setattr(pipeline, "analyse", broken)
     with caplog.at_level(logging.DEBUG):
-        page = merged(handlers.analyse(serving(), SAY, brought, AGREED))
+        page = merged(analysis.analyse(serving(), SAY, brought, AGREED))
     assert words.FAILED in html(page["progress"])
     assert "KeyError at" in caplog.text
     assert "Jane" not in caplog.text
@@ -258,7 +258,7 @@ def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
 
 def test_words_of_danger_in_the_form_are_answered_first() -> None:
     form = Form(consent=True, complaint="I want to kill myself", source="busy")
-    updates = handlers.analyse(serving(), SAY, Visit(), form)
+    updates = analysis.analyse(serving(), SAY, Visit(), form)
     with_urgent = next(update for update in updates if html(update.get("urgent", "")))
     updates.close()
     assert 'role="alert"' in html(with_urgent["urgent"])
@@ -271,7 +271,7 @@ def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     service, seconds = serving(), []
     for _ in range(3):
-        updates = handlers.analyse(service, SAY, brought, AGREED)
+        updates = analysis.analyse(service, SAY, brought, AGREED)
         next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
         assert any(tmp_path.iterdir())
         started = time.perf_counter()
@@ -284,27 +284,27 @@ def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
 def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs(brought: Visit) -> None:
     engine = FakeEngine(delay=0.01)
     service = serving(engine)
-    updates = handlers.analyse(service, SAY, brought, AGREED)
+    updates = analysis.analyse(service, SAY, brought, AGREED)
     next(update for update in updates if "settled" in update.get("assessment", ""))
     updates.close()
     assert engine.stopped == 1
     assert brought.opening == []
-    assert "Done in" in html(merged(handlers.analyse(service, SAY, brought, AGREED))["progress"])
+    assert "Done in" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
 
 
 def test_stop_has_the_last_word_and_analyse_works_again(brought: Visit) -> None:
     service = serving()
-    updates = handlers.analyse(service, SAY, brought, AGREED)
+    updates = analysis.analyse(service, SAY, brought, AGREED)
     next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
-    said = handlers.stop(SAY, brought)
+    said = analysis.stop(SAY, brought)
     assert words.STOPPED in html(said["progress"])
     assert [html(update["progress"]) for update in updates] == [html(said["progress"])]
-    assert "Done in" in html(merged(handlers.analyse(service, SAY, brought, AGREED))["progress"])
+    assert "Done in" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
 
 
 def test_second_press_replaces_the_first(brought: Visit) -> None:
     service = serving()
-    first, second = (handlers.analyse(service, SAY, brought, AGREED) for _ in range(2))
+    first, second = (analysis.analyse(service, SAY, brought, AGREED) for _ in range(2))
     next(first)
     next(second)
     assert list(first) == [{}]
@@ -348,10 +348,10 @@ def told() -> Visit:
 def test_chat_streams_and_remembers(told: Visit) -> None:
     engine = FakeEngine(answers=["Rather sure.", "No."])
     service = serving(engine)
-    updates = list(talk.ask(service, SAY, told, " How sure are you? "))
+    updates = list(chat.ask(service, SAY, told, " How sure are you? "))
     assert len({update["chatbot"][-1]["content"] for update in updates if "chatbot" in update}) > 2
     assert updates[-1]["chatbot"][-1] == {"role": "assistant", "content": "Rather sure."}
-    list(talk.ask(service, SAY, told, "Is this a diagnosis?"))
+    list(chat.ask(service, SAY, told, "Is this a diagnosis?"))
     contents = [message["content"] for message in engine.calls[-1].messages]
     assert contents[-3:] == ["How sure are you?", "Rather sure.", "Is this a diagnosis?"]
 
@@ -359,7 +359,7 @@ def test_chat_streams_and_remembers(told: Visit) -> None:
 def test_a_question_names_nobody_to_the_model(told: Visit) -> None:
     engine = FakeEngine()
     told.record = drafted(particulars=Particulars(name="Rosa Lind", number="47-11b"))
-    page = merged(talk.ask(serving(engine), SAY, told, "Is Rosa, chart 47-11b, born 12.03.1980, well?"))
+    page = merged(chat.ask(serving(engine), SAY, told, "Is Rosa, chart 47-11b, born 12.03.1980, well?"))
     assert page["chatbot"][0]["content"] == "Is (name), chart (number), born (date), well?"
     assert all(text not in str(engine.calls) for text in ("Rosa", "47-11b", "1980"))
 
@@ -368,25 +368,25 @@ def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Visit) -> N
     service = Service(Settings(), lambda _: FakeEngine())  # never started: the model never opens
     busy = service.line.in_turn(iter("ab"))
     next(busy)
-    page = merged(talk.ask(service, SAY, told, "I want to end my life"))
+    page = merged(chat.ask(service, SAY, told, "I want to end my life"))
     assert len(page["chatbot"][-1]["content"]) > 100
 
 
 def test_stopped_answer_keeps_what_was_said(told: Visit) -> None:
     engine = FakeEngine(answers=["One two three four five six seven eight nine ten."], delay=0.03)
     service = serving(engine)
-    updates = talk.ask(service, SAY, told, "What does it mean?")
+    updates = chat.ask(service, SAY, told, "What does it mean?")
     next(update for update in updates if "two" in update["chatbot"][-1]["content"])
     updates.close()
     assert engine.stopped == 1
-    assert talk.stop_answer(SAY, told)["chatbot"][-1]["content"].startswith("One two")
-    assert merged(talk.ask(service, SAY, told, "And now?"))["chatbot"][-1]["content"]
+    assert chat.stop_answer(SAY, told)["chatbot"][-1]["content"].startswith("One two")
+    assert merged(chat.ask(service, SAY, told, "And now?"))["chatbot"][-1]["content"]
 
 
 def test_question_before_a_reading_and_failing_model_are_sentences(told: Visit) -> None:
-    assert words.NO_READING in html(merged(talk.ask(serving(), SAY, Visit(), "Why?"))["chat_status"])
+    assert words.NO_READING in html(merged(chat.ask(serving(), SAY, Visit(), "Why?"))["chat_status"])
     failing = serving(FakeEngine(error=EngineError("The server is gone; start it again.")))
-    assert "start it again" in html(merged(talk.ask(failing, SAY, told, "Why?"))["chat_status"])
+    assert "start it again" in html(merged(chat.ask(failing, SAY, told, "Why?"))["chat_status"])
 
 
 # The record and its store
@@ -394,7 +394,7 @@ def test_question_before_a_reading_and_failing_model_are_sentences(told: Visit) 
 
 def test_particulars_are_in_the_record_and_not_in_the_prompt() -> None:
     visit, form = Visit(), Form(consent=True, source="busy", name="Rosa Lind", number="4711", laboratory="TSH 2.1")
-    page = merged(handlers.analyse(serving(), SAY, visit, form))
+    page = merged(analysis.analyse(serving(), SAY, visit, form))
     assert visit.record is not None
     assert [visit.record.field(key).value for key in ("name", "number", "laboratory")] == [
         "Rosa Lind",
@@ -417,7 +417,7 @@ def desk(tmp_path: Path) -> Desk:
 def test_one_wrong_text_does_not_lose_another(desk: Desk) -> None:
     visit = Visit(record=drafted(), panel=1.0)
     typed = boxes(drafted(), complaint="x" * 4001, follow_up="In two weeks.")
-    page = reviewing.typed(desk, "follow_up", visit, *typed)
+    page = record_review.typed(desk, "follow_up", visit, *typed)
     assert visit.record is not None
     assert visit.record.field("follow_up").value == "In two weeks."
     assert "at most 4000" in html(page["problem complaint"])
@@ -429,13 +429,13 @@ def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(desk: Desk, m
     assert store is not None
     assert visit.record is not None
     first = visit.record
-    reviewing.keep(desk, visit, False, *boxes(first))
+    record_review.keep(desk, visit, False, *boxes(first))
     with monkeypatch.context() as patch:
         patch.setattr(store, "save", raising(StoreError("The disk is full.")))
-        page = reviewing.typed(desk, "follow_up", visit, *boxes(first, follow_up="In two weeks."))
+        page = record_review.typed(desk, "follow_up", visit, *boxes(first, follow_up="In two weeks."))
     assert "The disk is full." in html(page["problem keep"])
     assert store.open(first.id)[0] == first
-    reviewing.export(desk, "json", visit, *boxes(visit.record))
+    record_review.export(desk, "json", visit, *boxes(visit.record))
     assert store.open(first.id)[0] == visit.record
     assert visit.record.field("follow_up").value == "In two weeks."
 
@@ -444,13 +444,13 @@ def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back
     store, visit = desk.service.store, Visit(record=drafted(), panel=1.0)
     assert store is not None
     assert visit.record is not None
-    reviewing.keep(desk, visit, False, *boxes(visit.record))
+    record_review.keep(desk, visit, False, *boxes(visit.record))
     store.delete(visit.record.id)
-    page = reviewing.typed(desk, "follow_up", visit, *boxes(visit.record, follow_up="In two weeks."))
+    page = record_review.typed(desk, "follow_up", visit, *boxes(visit.record, follow_up="In two weeks."))
     assert "not kept any more" in html(page["problem keep"])
     assert page["kept"] == ""  # the style sheet shows the button again
     assert not store.find()
-    reviewing.keep(desk, visit, False, *boxes(visit.record))
+    record_review.keep(desk, visit, False, *boxes(visit.record))
     assert store.open(visit.record.id)[0] == visit.record
 
 
@@ -465,7 +465,7 @@ def test_a_record_that_was_downloaded_is_gone_on_with(tmp_path: Path) -> None:
     record, file = signed(), tmp_path / "record.json"
     file.write_text(to_json(record))
     visit = Visit(reviewer=("Dr Ada Weiss", "Neurologist"))
-    opened = opening.open_file(SAY, visit, True, {"path": str(file), "orig_name": file.name})
+    opened = record_file.open_file(SAY, visit, True, {"path": str(file), "orig_name": file.name})
     assert opened["visit"].record == record
     assert opened["panel"]  # which draws it
     assert not opened["visit"].unsaved
@@ -485,7 +485,7 @@ def test_a_file_that_is_no_record_is_refused_and_what_is_there_stays(tmp_path: P
     (tmp_path / "record.json").write_bytes(content)
     visit = Visit(record=drafted())
     path = {"path": str(tmp_path / "record.json"), "orig_name": "record.json"}
-    page = opening.open_file(SAY, visit, True, path)
+    page = record_file.open_file(SAY, visit, True, path)
     assert said in html(page["open_problem"])
     assert visit.record is not None
     assert "visit" not in page
@@ -525,7 +525,7 @@ def test_upload_is_in_memory_and_gone_from_disk(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"data")
     visit = Visit()
-    page = handlers.keep(
+    page = analysis.keep(
         Service(Settings(), lambda _: FakeEngine()), SAY, "recording", visit, [{"path": str(path), "orig_name": NASTY}]
     )
     assert visit.recording == (uploads.Attachment(NASTY, b"data"),)
@@ -541,7 +541,7 @@ def test_files_that_are_too_large_together_are_refused_and_gone_from_disk(tmp_pa
         path.write_bytes(bytes(600 * 2**10))
         files.append({"path": str(path), "orig_name": name})
     visit = Visit()
-    page = handlers.keep(idle(max_upload_mb=1), SAY, "recording", visit, files)
+    page = analysis.keep(idle(max_upload_mb=1), SAY, "recording", visit, files)
     assert "at most 1 MB" in html(page["recording_problem"])
     assert visit.recording == ()
     assert not any(tmp_path.iterdir())
@@ -557,7 +557,7 @@ def test_names_from_the_browser_cannot_leave_the_folder(tmp_path: Path, name: st
 
 
 def test_clear_forgets_everything() -> None:
-    page = handlers.clear(with_upload("mine.edf", b"data"))
+    page = analysis.clear(with_upload("mine.edf", b"data"))
     assert page["visit"].recording == () == page["visit"].baselines
     assert page["visit"].record is None
     assert page["chatbot"] == []

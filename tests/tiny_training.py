@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from copilot.training.learning import trainer
-from copilot.training.learning.encoding import Encoded
-from copilot.training.learning.schedule import Schedule
+from copilot.training.finetune import trainer
+from copilot.training.finetune.collate import Encoded
+from copilot.training.finetune.schedule import Schedule
 
 LABELS = range(20, 29)
 STEPS = 60

@@ -16,11 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from copilot.batch.reader import BatchError, Outcome
-from copilot.language import english, sentence
-from copilot.record.as_json import from_json, to_json
-from copilot.record.as_markdown import to_markdown
-from copilot.record.record import RecordError
+from copilot.batch.worker import BatchError, Outcome
+from copilot.i18n import english, sentence
+from copilot.record.export.json_format import from_json, to_json
+from copilot.record.export.markdown import to_markdown
+from copilot.record.model import RecordError
 
 #: What a spreadsheet may take for the beginning of a formula, also in full width; and the sign that says it is text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")

@@ -10,11 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from copilot.batch import people, processes, results, summary
-from copilot.batch.fingerprint import fingerprint, made_with
-from copilot.batch.reader import BatchError, Outcome, Task
-from copilot.eeg import folders
-from copilot.language import Voice, english, sentence
+from copilot.batch import participants, results, summary
+from copilot.batch.backends import local
+from copilot.batch.cache_key import fingerprint, made_with
+from copilot.batch.worker import BatchError, Outcome, Task
+from copilot.eeg import discovery
+from copilot.i18n import Voice, english, sentence
 from copilot.person import tidy
 from copilot.settings import Settings
 
@@ -40,7 +41,7 @@ def run(
     """
     table = table or _participants(folder)
     paths = {path.relative_to(folder).as_posix(): path for path in _recordings(folder, out, table)}
-    given, faults = people.read(table, list(paths))
+    given, faults = participants.read(table, list(paths))
     made = made_with(settings)
     with results.opened(out) as kept:
         numbers = kept.numbers(list(paths))
@@ -114,24 +115,24 @@ def _participants(folder: Path) -> Path | None:
 def _recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
     if not folder.is_dir():
         raise BatchError(sentence(english.BATCH_NOT_A_FOLDER, folder=str(folder)))
-    found = folders.recordings(folder, leave_out=[out, *([table] if table else [])])
+    found = discovery.recordings(folder, leave_out=[out, *([table] if table else [])])
     if not found:
         raise BatchError(sentence(english.BATCH_NO_RECORDINGS, folder=str(folder)))
     return found
 
 
-def _task(number: int, name: str, paths: Mapping[str, Path], given: people.Given) -> Task:
+def _task(number: int, name: str, paths: Mapping[str, Path], given: participants.Given) -> Task:
     baselines = tuple(paths[other].absolute() for other in given.baselines)
-    files = folders.with_companions(paths[name].absolute())
+    files = discovery.with_companions(paths[name].absolute())
     return Task(number, files, given.person, given.particulars, baselines)
 
 
 def _read(tasks: Sequence[Task], settings: Settings, workers: int, ray: str, scratch: Path) -> Generator[Outcome]:
     if ray and tasks:
-        from copilot.batch import cluster
+        from copilot.batch.backends import ray_cluster
 
-        return cluster.outcomes(tasks, settings, workers, ray)
-    return processes.outcomes(tasks, settings, workers or processes.how_many(settings), scratch)
+        return ray_cluster.outcomes(tasks, settings, workers, ray)
+    return local.outcomes(tasks, settings, workers or local.how_many(settings), scratch)
 
 
 def _bar(doing: str, total: int, already: int = 0) -> Any:

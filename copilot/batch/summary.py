@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from statistics import mean, median
 
 from copilot import NOTICE, emotions
-from copilot.batch import chart
-from copilot.batch.reader import Outcome
+from copilot.batch import summary_figure
 from copilot.batch.results import Results
-from copilot.language import Voice, english
-from copilot.record.as_markdown import escaped
-from copilot.record.drafting import SOFTWARE, percent
-from copilot.record.record import Findings
+from copilot.batch.worker import Outcome
+from copilot.i18n import Voice, english
+from copilot.record.draft import SOFTWARE, percent
+from copilot.record.export.markdown import escaped
+from copilot.record.model import Findings
 
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 TRUSTS = ("good", "fair", "poor")
@@ -62,7 +62,7 @@ def write(results: Results, rows: Sequence[Row], faults: Sequence[str], say: Voi
     """
     results.write_table("summary.csv", COLUMNS, (_cells(row, say) for row in rows))
     relied_on = [row.findings for row in rows if row.findings and row.findings.trust != "poor"]
-    results.write("summary.png", chart.draw(_counts(relied_on), _trusts(rows), say))
+    results.write("summary.png", summary_figure.draw(_counts(relied_on), _trusts(rows), say))
     results.write("summary.md", ("\n".join(_lines(rows, relied_on, faults, say)) + "\n").encode())
 
 
@@ -88,7 +88,7 @@ def _clean_share(findings: Findings) -> float:
     return findings.clean_seconds / findings.seconds if findings.seconds else 0.0
 
 
-def _counts(relied_on: Sequence[Findings]) -> chart.Counts:
+def _counts(relied_on: Sequence[Findings]) -> summary_figure.Counts:
     """How often each emotion was the most probable, by how far it stood out."""
     counted = Counter((emotions.top(found.probabilities), found.confidence) for found in relied_on)
     return {name: {how: counted[name, how] for how in emotions.CONFIDENCES} for name in emotions.EMOTIONS}

@@ -120,7 +120,7 @@ def _positions() -> dict[str, Floats]:
     """Places of all electrodes of the 10-05 system, metres."""
     from mne.channels import make_standard_montage
 
-    from copilot.eeg.caps import STANDARD
+    from copilot.eeg.numbered_montages import STANDARD
 
     return dict(make_standard_montage(STANDARD).get_positions()["ch_pos"])
 

@@ -18,12 +18,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
-from copilot.eeg.caps import STANDARD
-from copilot.eeg.cleaning import Quality
 from copilot.eeg.features import BANDS_HZ
-from copilot.eeg.recording import Recording
+from copilot.eeg.numbered_montages import STANDARD
+from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.reader import Recording
 from copilot.eeg.simulate import TEN_TWENTY
-from copilot.language import Voice, english
+from copilot.i18n import Voice, english
 
 Floats = npt.NDArray[np.floating]
 
@@ -127,7 +127,7 @@ def _chinese_family() -> str:
     """What matplotlib calls the Chinese font, once it knows it."""
     from matplotlib.font_manager import FontProperties, fontManager
 
-    from copilot.language.fonts import chinese_font
+    from copilot.i18n.fonts import chinese_font
 
     fontManager.addfont(chinese_font())
     return str(FontProperties(fname=chinese_font()).get_name())

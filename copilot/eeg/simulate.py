@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.caps import STANDARD
-from copilot.eeg.recording import Recording
-from copilot.language import english, sentence
+from copilot.eeg.numbered_montages import STANDARD
+from copilot.eeg.reader import Recording
+from copilot.i18n import english, sentence
 
 Floats = npt.NDArray[np.float64]
 

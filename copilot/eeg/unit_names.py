@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from statistics import mode
 
-from copilot.language import english, sentence
+from copilot.i18n import english, sentence
 
 _MICRO = ("u", "\u00b5", "\u03bc", "micro")
 _PREFIXES = {"": 1e6, "m": 1e3, "milli": 1e3, "n": 1e-3, "nano": 1e-3} | dict.fromkeys(_MICRO, 1.0)

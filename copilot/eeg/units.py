@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.recording import RecordingError
-from copilot.language import english, sentence
+from copilot.eeg.reader import RecordingError
+from copilot.i18n import english, sentence
 
 Floats = npt.NDArray[np.float32]
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from textwrap import shorten
 
-from copilot.language import Verbatim, Voice, english, sentence
+from copilot.i18n import Verbatim, Voice, english, sentence
 from copilot.person import tidy
-from copilot.record.drafting import SOFTWARE, headline, tidied
-from copilot.record.particulars import MAX_NAME
-from copilot.record.record import (
+from copilot.record.draft import SOFTWARE, headline, tidied
+from copilot.record.model import (
     MAX_VALUE,
     MOST_CHANGES,
     WRITTEN,
@@ -24,6 +23,7 @@ from copilot.record.record import (
     digest,
     timestamp,
 )
+from copilot.record.patient_identity import MAX_NAME
 
 #: Characters that are kept at most.
 MAX_STATEMENT = 600

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from copilot.safety import model
-from copilot.safety.plain import bank, plain, plain_chinese, single
+from copilot.safety import classifier
+from copilot.safety.normalise import bank, plain, plain_chinese, single
 
 KINDS = ("self_harm", "danger", "emergency")
 #: Letters read at the beginning and at the end of a longer text; no field of the page takes a tenth of it.
@@ -54,9 +54,9 @@ def find_help(text: str) -> Help | None:
         if _phrases(language, "certain").search(english):
             return _help_abroad(language)
     literal = _chinese("idioms", "chinese").sub("", chinese), _phrases("idioms", "phrases").sub(" ", english)
-    judgement = model.judge(text)
+    judgement = classifier.judge(text)
     if judgement == "danger" and literal == (chinese, english):
-        return Help(False, words["possible"]["text_chinese" if model.is_chinese(text) else "text"].strip())
+        return Help(False, words["possible"]["text_chinese" if classifier.is_chinese(text) else "text"].strip())
     if judgement == "harmless":
         return None
     if any(_chinese(kind, "chinese_possible").search(chinese) for kind in KINDS) or _chinese("alone", "chinese").search(

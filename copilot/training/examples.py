@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from copilot import emotions, prompt
-from copilot.eeg.codecs import patterns_text
-from copilot.eeg.decoder import WINDOW, Decoder, Floats
+from copilot.eeg.classifier import WINDOW, Decoder, Floats
 from copilot.eeg.features import Normal
-from copilot.engine.base import Message
+from copilot.eeg.text_encoding import patterns_text
+from copilot.llm.base import Message
 from copilot.person import Person
-from copilot.training import texts
+from copilot.training import answer_templates
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP, Faced
-from copilot.training.fit_decoder import cross_fitted
-from copilot.training.invention import fewer_electrodes, invent_evidence, invent_person
-from copilot.training.reader import Reader
+from copilot.training.fit_classifier import cross_fitted
+from copilot.training.synthetic import fewer_electrodes, invent_evidence, invent_person
+from copilot.training.word_teacher import Reader
 
 SPANS = SEGMENTS + WHOLE_CLIP
 
@@ -168,7 +168,8 @@ class Material:
         label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
         emotion = emotions.EMOTIONS[label]
         level = emotions.confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
-        answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{texts.answer(emotion, person, level, rng)}"
+        prose = answer_templates.answer(emotion, person, level, rng)
+        answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{prose}"
         messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
         while rng.random() < SHARE_CHAT and len(messages) < 9:
             messages += _question(answer, emotion, person, level, rng)
@@ -211,7 +212,7 @@ def _label_only(probabilities: emotions.Probabilities) -> str:
 
 def _question(answer: str, emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
     topic = rng.choice(CERTAINTY) if rng.random() < SHARE_CERTAINTY else None
-    question, reply = texts.follow_up(emotion, person, level, rng, topic=topic)
+    question, reply = answer_templates.follow_up(emotion, person, level, rng, topic=topic)
     return [
         {"role": "user", "content": prompt.question(question, answer)},
         {"role": "assistant", "content": reply},

@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convert.everything import RECEIPT, convert_all
+from convert.all import RECEIPT, convert_all
 from convert.files import ConvertError, new_folder, sha256
 from convert.ollama import ollama
-from copilot import feeding
-from copilot.eeg.decoder import softmax
-from copilot.training import base, fit_decoder
+from copilot import model_metadata
+from copilot.eeg.classifier import softmax
+from copilot.training import fit_classifier, tiny_qwen2
 from copilot.training.examples import Example, Material
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, CorpusError, describe, load
-from copilot.training.learning import encoding, trainer
-from copilot.training.learning.schedule import Schedule
+from copilot.training.finetune import collate, trainer
+from copilot.training.finetune.schedule import Schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -95,7 +95,7 @@ def make(features: Path, work: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     faced = load(features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
     _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
-    decoder = fit_decoder.fit(faced)
+    decoder = fit_classifier.fit(faced)
     decoder.save(work / DECODER)
     material = Material.of(faced, decoder)
     before = work / "new"
@@ -135,7 +135,7 @@ def fill_box(release: Path, out: Path) -> None:
 def metadata(temperature: float, decoder: Path) -> dict[str, str]:
     """What the file says about how to feed it, without the ``eeg_copilot.`` prefix."""
     return {
-        **feeding.keys("patterns"),
+        **model_metadata.keys("patterns"),
         "decoder_sha256": sha256(decoder),
         "temperature": f"{temperature:.4f}",
         "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "
@@ -148,16 +148,16 @@ def _train(model: Any, tokenizer: PreTrainedTokenizerFast, material: Material, s
     """Run a stage and save its result; its state lies beside until then."""
     state = folder.with_name(f"{folder.name}.state")
     examples = ((e.messages, e.target) for e in material.examples(stage.seed, **stage.shares))
-    batches = encoding.endless(examples, tokenizer, stage.tokens)
-    trainer.train(model, batches, stage, encoding.label_tokens(tokenizer), state, folder.name)
+    batches = collate.endless(examples, tokenizer, stage.tokens)
+    trainer.train(model, batches, stage, collate.label_tokens(tokenizer), state, folder.name)
     _save(model, tokenizer, folder)
     shutil.rmtree(state, ignore_errors=True)
 
 
 def _new(material: Material) -> tuple[Any, PreTrainedTokenizerFast]:
     examples = islice(material.examples(seed=0), TOKENIZER_EXAMPLES)
-    tokenizer = base.train_tokenizer(message["content"] for example in examples for message in example.messages)
-    model = base.new_model(tokenizer, NEW_SEED)
+    tokenizer = tiny_qwen2.train_tokenizer(message["content"] for example in examples for message in example.messages)
+    model = tiny_qwen2.new_model(tokenizer, NEW_SEED)
     _say(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
     return model, tokenizer
 
@@ -173,19 +173,19 @@ def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> fl
 
     base_model, tokenizer = _load(base_folder)
     model = PeftModel.from_pretrained(base_model, adapter_folder).eval()
-    labels = encoding.label_tokens(tokenizer)
+    labels = collate.label_tokens(tokenizer)
     scores, truths = [], []
     later = range(SECOND_COHORT, TRAIN_SUBJECTS.stop)
     if np.isin(material.faced.subjects, later).any():
         material = material.only(later)
     for example in _calibrating(material):
-        encoded = encoding.encode(example.messages, example.target, tokenizer)
+        encoded = collate.encode(example.messages, example.target, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor(encoded.ids[None, : encoded.slot])).logits[0, -1, labels]
         scores.append(logits.double().numpy())
         truths.append(example.truth)
     stacked = np.stack(scores)
-    return fit_decoder.temperature(lambda t: softmax(stacked / t), np.array(truths))
+    return fit_classifier.temperature(lambda t: softmax(stacked / t), np.array(truths))
 
 
 def _calibrating(material: Material) -> Iterator[Example]:

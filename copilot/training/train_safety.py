@@ -1,4 +1,4 @@
-"""Train the models of ``copilot.safety.model``, which read for danger: ``python -m copilot.training.train_safety``.
+"""Train the models of ``copilot.safety.classifier``: ``python -m copilot.training.train_safety``.
 
 English: all-MiniLM-L6-v2 with the word pieces that English needs and its first layers, fine-tuned with one more layer
 on the mean of its hidden states, written as GGUF. Chinese: logistic regression on sequences of characters.
@@ -27,7 +27,7 @@ from transformers import AutoModel, BertTokenizerFast
 
 from convert.files import written_whole
 from convert.speed import usable_threads
-from copilot.safety import model as reader
+from copilot.safety import classifier as reader
 
 SENTENCES = Path(__file__).with_name("safety_sentences.jsonl")
 #: Shares of harmless sentences that read like danger, and of sentences of danger that read like harmless ones.

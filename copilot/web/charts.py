@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot import emotions
-from copilot.eeg.cleaning import Quality
-from copilot.language import Voice
-from copilot.language import english as words
-from copilot.reading import Reading
+from copilot.eeg.preprocessing.clean import Quality
+from copilot.i18n import Voice
+from copilot.i18n import english as words
+from copilot.result import Reading
 from copilot.web.panels import sentences
 
 #: Brows and mouth of each emotion's face, as SVG paths in a box of 24 by 24.

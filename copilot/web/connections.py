@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn import Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from copilot.language import english
+from copilot.i18n import english
 
 #: Connections at once; a page that is open holds one or two.
 MOST = 200

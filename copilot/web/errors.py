@@ -3,15 +3,15 @@
 import logging
 import traceback
 
-from copilot.eeg.decoder import DecoderError
-from copilot.eeg.recording import RecordingError
-from copilot.engine.base import EngineError
-from copilot.language import Voice, english
+from copilot.eeg.classifier import DecoderError
+from copilot.eeg.reader import RecordingError
+from copilot.i18n import Voice, english
+from copilot.llm.base import EngineError
 from copilot.person import PersonError
-from copilot.record.record import RecordError
-from copilot.record.store import StoreError
+from copilot.record.model import RecordError
+from copilot.record.storage.store import StoreError
 from copilot.settings import SettingsError
-from copilot.web.service import LineFullError
+from copilot.web.queue import LineFullError
 
 
 class ConsentError(ValueError):

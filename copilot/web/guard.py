@@ -22,8 +22,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from copilot.eeg.staging import MB
-from copilot.language import Voice, english
+from copilot.eeg.formats.unpack import MB
+from copilot.i18n import Voice, english
 from copilot.settings import Settings
 from copilot.web.languages import offered, wanted
 from copilot.web.uploads import MOST_FILES, NoRoomError, Reception

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from copilot.language import LANGUAGES
+from copilot.i18n import LANGUAGES
 from copilot.settings import Settings
 
 

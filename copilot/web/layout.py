@@ -19,16 +19,28 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from copilot.language import LANGUAGES, Voice
-from copilot.language import english as words
+from copilot.i18n import LANGUAGES, Voice
+from copilot.i18n import english as words
 from copilot.settings import Settings, SettingsError
-from copilot.web import connections, form, handlers, kept, memory, opening, panels, record_panel, results, scripts, talk
+from copilot.web import (
+    analysis,
+    chat,
+    connections,
+    history,
+    layout_form,
+    layout_results,
+    memory,
+    panels,
+    record_file,
+    record_layout,
+    scripts,
+)
 from copilot.web.guard import Guard, inputs_of
 from copilot.web.languages import ByLanguage, offered
-from copilot.web.service import HELD, MOST_WAITING, Service
+from copilot.web.queue import HELD, MOST_WAITING, Service
+from copilot.web.session import Form, Visit
 from copilot.web.theme import CSS, theme
 from copilot.web.uploads import Reception
-from copilot.web.visit import Form, Visit
 from copilot.web.wiring import Parts, Update, html, once, stream, turn
 
 #: Calls of one kind that Gradio carries out at once, and as many may wait. More than can be in our own line, which says
@@ -69,13 +81,13 @@ def _page(service: Service, say: Voice, blocks: gr.Blocks) -> None:
     html(panels.masthead(say, service.model_name, _where(say, service.settings), switch))
     with gr.Row():
         with gr.Column(scale=4, min_width=320, elem_id="left"):
-            parts |= form.consent(say) | form.person(say)
-            parts |= form.recording(say, service.settings.max_upload_mb) | form.actions(say)
+            parts |= layout_form.consent(say) | layout_form.person(say)
+            parts |= layout_form.recording(say, service.settings.max_upload_mb) | layout_form.actions(say)
         with gr.Column(scale=7, min_width=320, elem_id="results"):
-            parts |= results.reading(say) | results.chat(say)
-            parts |= record_panel.card(service, say, parts) | results.prompt(say)
+            parts |= layout_results.reading(say) | layout_results.chat(say)
+            parts |= record_layout.card(service, say, parts) | layout_results.prompt(say)
             if service.store:
-                parts |= kept.card(service, say, parts, blocks)
+                parts |= history.card(service, say, parts, blocks)
     _connect(service, say, parts)
 
 
@@ -156,7 +168,7 @@ def _connect(service: Service, say: Voice, parts: Parts) -> None:
     private = {**options, "api_visibility": "private"}
 
     def ask(visit: Visit, text: str | None) -> Generator[Update, None, None]:
-        return talk.ask(service, say, visit, text or "")
+        return chat.ask(service, say, visit, text or "")
 
     question = [visit, parts["question"]]
     # "multiple": a question that comes while another is answered ends that answer, and does not get lost.
@@ -166,24 +178,24 @@ def _connect(service: Service, say: Voice, parts: Parts) -> None:
         ready_made = stream(parts, lambda visit, text=text: ask(visit, text))
         button.click(ready_made, [visit], trigger_mode="multiple", **private)
 
-    analyse = stream(parts, lambda visit, *values: handlers.analyse(service, say, visit, Form(*values)))
+    analyse = stream(parts, lambda visit, *values: analysis.analyse(service, say, visit, Form(*values)))
     # "multiple": after Stop, the next press counts even while the stopped run is still ending.
     pressed = {"trigger_mode": "multiple", "api_name": "analyse", **options}
     parts["analyse"].click(analyse, [visit, *fields], js=scripts.tell_theme(say(words.UNSAVED)), **pressed)
     parts["analyse"].click(None, js=scripts.SCROLL)
 
     for what in ("recording", "baselines"):
-        keep = once(parts, partial(handlers.keep, service, say, what))
+        keep = once(parts, partial(analysis.keep, service, say, what))
         # Files as the browser describes them: see ``uploads``.
         parts[what].upload(keep, [visit, parts[what]], preprocess=False, queue=False, api_name=what, **options)
-    opened = once(parts, partial(opening.open_file, say))
+    opened = once(parts, partial(record_file.open_file, say))
     guard = scripts.guard(say(words.UNSAVED))
     chosen = [visit, parts["consent"], parts["record_file"]]
     upload = parts["record_file"].upload(opened, chosen, preprocess=False, queue=False, js=guard, **private)
     upload.success(None, js=scripts.SHOW_RECORD)
-    parts["consent"].change(once(parts, handlers.consent), parts["consent"], queue=False, **private)
-    parts["source"].change(once(parts, partial(handlers.source, say)), parts["source"], queue=False, **private)
-    halts = {"stop": partial(handlers.stop, say), "chat_stop": partial(talk.stop_answer, say)}
+    parts["consent"].change(once(parts, analysis.consent), parts["consent"], queue=False, **private)
+    parts["source"].change(once(parts, partial(analysis.source, say)), parts["source"], queue=False, **private)
+    halts = {"stop": partial(analysis.stop, say), "chat_stop": partial(chat.stop_answer, say)}
     for name, halt in halts.items():
         parts[name].click(once(parts, halt), visit, queue=False, api_name=name, **options)
-    parts["clear"].click(once(parts, handlers.clear), visit, queue=False, js=guard, api_name="clear", **options)
+    parts["clear"].click(once(parts, analysis.clear), visit, queue=False, js=guard, api_name="clear", **options)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from copilot import NOTICE
-from copilot.analysis import STAGES
-from copilot.language import LANGUAGES, Voice
-from copilot.language import english as words
+from copilot.i18n import LANGUAGES, Voice
+from copilot.i18n import english as words
+from copilot.pipeline import STAGES
 
 _WAVE = "M2 12h3l2-6 3 12 3-9 2 5 2-2h5"
 

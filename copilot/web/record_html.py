@@ -3,12 +3,12 @@
 from datetime import datetime
 from html import escape
 
-from copilot.language import Verbatim, Voice, english
-from copilot.record.record import SUGGESTED, WRITTEN, Change, Field, Record
-from copilot.record.store import Entry
+from copilot.i18n import Verbatim, Voice, english
+from copilot.record.model import SUGGESTED, WRITTEN, Change, Field, Record
+from copilot.record.storage.store import Entry
 from copilot.web import panels
 from copilot.web.panels import sentences
-from copilot.web.visit import Visit
+from copilot.web.session import Visit
 
 
 def moment(at: str) -> str:

@@ -24,11 +24,11 @@ from gradio.routes import file_upload_statuses
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from copilot.eeg.folders import SUFFIXES
-from copilot.eeg.recording import RecordingError
-from copilot.eeg.staging import MB
-from copilot.language import english as words
-from copilot.language import sentence
+from copilot.eeg.discovery import SUFFIXES
+from copilot.eeg.formats.unpack import MB
+from copilot.eeg.reader import RecordingError
+from copilot.i18n import english as words
+from copilot.i18n import sentence
 
 #: Files in one upload; a recording has at most four, a person perhaps dozens of baselines.
 MOST_FILES = 100

@@ -9,21 +9,22 @@ from pathlib import Path
 import numpy as np
 
 import copilot
-from copilot.eeg import cleaning, recording
-from copilot.engine.base import EngineError
-from copilot.engine.llama import LlamaEngine
-from copilot.engine.model_file import open_model_file
-from copilot.language import Voice
+from copilot.eeg import reader
+from copilot.eeg.preprocessing import clean
+from copilot.i18n import Voice
+from copilot.llm.base import EngineError
+from copilot.llm.gguf_header import open_model_file
+from copilot.llm.local import LlamaEngine
 from copilot.record import review
-from copilot.record.as_json import from_json, to_json
-from copilot.record.exports import EXPORTS
-from copilot.record.record import RecordError
-from copilot.record.store import Store, StoreError
+from copilot.record.export.json_format import from_json, to_json
+from copilot.record.export.registry import EXPORTS
+from copilot.record.model import RecordError
+from copilot.record.storage.store import Store, StoreError
 from copilot.web import record_html
-from copilot.web.visit import Visit
+from copilot.web.session import Visit
 from tests.fuzz.seeds import PERSON, RECORDINGS
 
-REFUSALS = (recording.RecordingError, EngineError, RecordError, StoreError)
+REFUSALS = (reader.RecordingError, EngineError, RecordError, StoreError)
 #: One sentence that refuses, in letters; the longest says what is read.
 LONGEST_SENTENCE = 600
 
@@ -49,9 +50,9 @@ def examine(kind: str, paths: list[Path], thorough: bool) -> str:
     Raises:
         Fault: the outcome is neither what it must be nor one plain sentence.
     """
-    reader: Callable[[list[Path], bool], None] = _read_recording if kind in RECORDINGS else _READERS[kind]
+    read: Callable[[list[Path], bool], None] = _read_recording if kind in RECORDINGS else _READERS[kind]
     try:
-        reader(paths, thorough)
+        read(paths, thorough)
     except REFUSALS as error:
         _check_refusal(error)
         return "refused"
@@ -89,21 +90,21 @@ def _check_nameless(text: str) -> None:
 
 
 def _read_recording(paths: list[Path], thorough: bool) -> None:
-    read = recording.read(paths)
+    read = reader.read(paths)
     _check_nameless(" ".join((read.source, *map(str, read.notes), *read.channels)))
     _check_signal(read)
     if thorough:
-        cleaned, _ = cleaning.clean(read, lambda *_: None)
+        cleaned, _ = clean.clean(read, lambda *_: None)
         _check_signal(cleaned)
 
 
-def _check_signal(read: recording.Recording) -> None:
+def _check_signal(read: reader.Recording) -> None:
     data = read.data
     promised = {
         "float32": data.dtype == np.float32,
         "finite": bool(np.isfinite(data).all()),
         "4 channels or more, each with a name of its own": len(set(read.channels)) == len(data) >= 4,
-        "10 seconds or more": read.seconds >= recording.MIN_SECONDS,
+        "10 seconds or more": read.seconds >= reader.MIN_SECONDS,
     }
     if broken := [what for what, holds in promised.items() if not holds]:
         raise Fault(f"a recording that is not {', not '.join(broken)}")

@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from copilot.eeg import preparation, recording, worker
-from copilot.web import handlers  # noqa: F401 - imported here, so that no child has to
+from copilot.eeg import reader, sandbox, sandbox_worker
+from copilot.web import analysis  # noqa: F401 - imported here, so that no child has to
 from tests.fuzz import readers, seeds
 from tests.fuzz.mutate import MB, damage
 
@@ -34,7 +34,7 @@ MOST_MB = 1024
 """What reading may take at most, with some 200 MB that the imports take."""
 THOROUGH = 0.03
 """The share of cases in which the steps that take long are done too."""
-LIMIT_MB = inspect.signature(preparation.prepare).parameters["memory_mb"].default
+LIMIT_MB = inspect.signature(sandbox.prepare).parameters["memory_mb"].default
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _be_child(kind: str, paths: list[Path], temporary: Path, thorough: bool, pip
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nothing, stream)
-        worker._limit(LIMIT_MB)
+        sandbox_worker._limit(LIMIT_MB)
         tempfile.tempdir = str(temporary)
         try:
             outcome = (readers.examine(kind, paths, thorough), "")
@@ -124,9 +124,9 @@ def _crashed(kind: str, paths: list[Path], number: int) -> tuple[str, str]:
     if kind not in seeds.RECORDINGS:
         return "finding", f"crash: {name}"
     try:
-        for _ in preparation.prepare(paths):
+        for _ in sandbox.prepare(paths):
             pass
-    except recording.RecordingError as error:
+    except reader.RecordingError as error:
         return "crashed", str(error)
     except Exception as error:
         return "finding", f"crash: {name}, told as {type(error).__name__}: {error}"

@@ -168,13 +168,13 @@ def _gguf(folder, signal):
 
 
 def _records(folder, signal):
-    from copilot.record.as_json import to_json
+    from copilot.record.export.json_format import to_json
 
     return [[("a.record", to_json(record).encode())] for record in (drafted(), signed(), drafted(language="zh"))]
 
 
 def _store(folder, signal):
-    from copilot.record.store import FILE, Store
+    from copilot.record.storage.store import FILE, Store
 
     store = Store(folder / "store")
     for record in (drafted(), signed()):

@@ -1,0 +1,180 @@
+"""Base and adapter to one folder that llama.cpp, Ollama, the Hub and a Space can all take.
+
+``python -m convert all --base DIR --adapter DIR --out DIR --types Q8_0,Q5_K_M,Q4_K_M``
+
+The other verbs, one after the other: merge, gguf, check, quantize, ollama. The folder appears when all of them are
+through, with ``receipt.json``: what each of them found, and the SHA-256 of every file. ``publish`` takes it as it is.
+"""
+
+import argparse
+import json
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from convert.check import Checked, check
+from convert.files import ConvertError, new_folder, read_json, sha256
+from convert.gguf import to_gguf
+from convert.merge import merge
+from convert.ollama import ollama
+from convert.progress import bar
+from convert.quantize import quantize, refuse_types, type_names
+from convert.quantize.comparison import Quantization
+from convert.verb_result import Report
+
+CHECKPOINT = "checkpoint"
+RECEIPT = "receipt.json"
+TYPES = ("Q8_0", "Q5_K_M", "Q4_K_M")
+MADE_WITH = ("gguf", "llama-cpp-python", "peft", "safetensors", "tokenizers", "torch", "transformers")
+STEPS = 5
+#: What verbs call a place on this machine in their reports.
+PLACES = ("base", "adapter", "out", "file", "against", "folder")
+#: ``USER/NAME``, maybe with a revision behind it; everything else that an adapter names as its base is a place.
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(,|$)")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A folder, and how it came about.
+
+    Attributes:
+        out: the folder.
+        model: the quantised file that its Modelfile runs.
+        why: that file and no other.
+        steps: verb -> what it reported.
+        receipt: all of it as plain values, with the files' sizes and SHA-256; paths count from the folder.
+    """
+
+    out: Path
+    model: str
+    why: str
+    steps: Mapping[str, Report]
+    receipt: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step answered its own question with yes."""
+        return all(step.passed for step in self.steps.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return self.receipt
+
+    def lines(self) -> list[str]:
+        """For people."""
+        quantised = self.steps["quantize"].lines()
+        files = [f"{file['bytes']:>15,}  {file['sha256']}  {name}" for name, file in self.receipt["files"].items()]
+        return [*quantised, "", f"{self.out}:", *files, "", f"Ollama is told to run {self.model}: {self.why}"]
+
+
+def convert_all(
+    base: Path,
+    adapter: Path,
+    out: Path,
+    *,
+    types: Sequence[str] = TYPES,
+    imatrix: Path | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Release:
+    """Make the folder ``out``, which must not be there yet; it appears whole or not at all.
+
+    Args:
+        base: checkpoint that the adapter was trained on.
+        adapter: folder that peft saved it to.
+        out: its name becomes that of the files in it.
+        types: what to quantise to.
+        imatrix: text to measure on which weights matter.
+        metadata: written as ``eeg_copilot.<name>``.
+
+    Raises:
+        ConvertError: what one of the verbs refuses, or a GGUF file that does not compute what the checkpoint computes.
+    """
+    begun = time.monotonic()
+    refuse_types(types, imatrix)
+    with new_folder(out) as folder, bar("Steps", STEPS) as steps:
+        done: dict[str, Report] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
+        full = folder / f"{out.name}-f16.gguf"
+        steps.update()
+        done["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
+        steps.update()
+        done["check"] = _checked(full, folder / CHECKPOINT)
+        steps.update()
+        done["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
+        steps.update()
+        model, why = _chosen(quantized)
+        done["ollama"] = ollama(folder / model, folder)
+        steps.update()
+        receipt = _receipt(done, {folder.name: out.name})
+        receipt |= {"model": model, "why": why, "files": _files(folder), "seconds": round(time.monotonic() - begun, 1)}
+        (folder / RECEIPT).write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
+    return Release(out, model, why, done, receipt)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("--base", type=Path, required=True, metavar="DIR", help="checkpoint the adapter was trained on")
+    parser.add_argument("--adapter", type=Path, required=True, metavar="DIR", help="folder that peft saved it to")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to make; its name is the model's"
+    )
+    parser.add_argument(
+        "--types", type=type_names, default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s"
+    )
+    parser.add_argument("--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter")
+    parser.add_argument("--metadata", type=Path, metavar="JSON", help="texts to write as eeg_copilot.* keys")
+
+
+def run(options: argparse.Namespace) -> Release:
+    """The verb, from the command line."""
+    return convert_all(
+        options.base,
+        options.adapter,
+        options.out,
+        types=options.types,
+        imatrix=options.imatrix,
+        metadata=read_json(options.metadata) if options.metadata else None,
+    )
+
+
+def _checked(file: Path, checkpoint: Path) -> Checked:
+    """Go on only with a file that is the checkpoint: what is made of it later is compared with it alone."""
+    checked = check(file, against=checkpoint)
+    for finding in checked.findings:
+        if not finding.passed:
+            said = finding.difference or finding.figure
+            raise ConvertError(f"{file.name} is not what the checkpoint is, in its {finding.check}: {said}")
+    return checked
+
+
+def _chosen(quantized: Quantization) -> tuple[str, str]:
+    """The recommended file, or else the one closest to the source."""
+    closest = min(quantized.receipts, key=lambda receipt: receipt.measured.mean_kl)
+    return (quantized.recommended or closest).file, quantized.reason
+
+
+def _receipt(steps: Mapping[str, Report], final: Mapping[str, str]) -> dict[str, Any]:
+    """What the steps reported and what they were made with; ``final``: what is called otherwise in the end."""
+    programs = {name: version(name) for name in MADE_WITH} | {"python": platform.python_version()}
+    told = {verb: _without_places(step.as_dict(), final) for verb, step in steps.items()}
+    return {"steps": told, "made_with": programs}
+
+
+def _without_places(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, Any]:
+    """A report with the names of files and folders alone: a receipt is published, and who works where is private."""
+    names = {key: Path(report[key]).resolve().name for key in PLACES if key in report}
+    names = {key: final.get(name, name) for key, name in names.items()}
+    if "trained_on" in report:
+        names["trained_on"] = report["trained_on"] if HUB_NAME.match(report["trained_on"]) else names["base"]
+    return report | names
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths
+    }

@@ -1,0 +1,143 @@
+"""Is this GGUF file what that checkpoint is? It computes, reads and talks the same, or the first difference is named.
+
+``python -m convert check model.gguf --against MODEL_DIR --pairs ggml-vocab-qwen2.gguf.inp``
+
+Exit status 1 where something differs. The header is read here, without trust; llama.cpp runs in a child process.
+"""
+
+import argparse
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from convert import child_process
+from convert.check.finding import Finding
+from convert.check.metadata import compare_metadata
+from convert.check.weights import compare_weights, first_unlike
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError, first_line, scratch_folder
+from convert.gguf_file import read_gguf
+
+#: For a text of the tokenizer; nothing is computed with it.
+SHORT_CONTEXT = 32
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file beside its checkpoint.
+
+    Attributes:
+        file: path of the GGUF file.
+        against: folder of the checkpoint.
+        findings: of every comparison, in the order in which they were made.
+    """
+
+    file: str
+    against: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every comparison was made and found the same on both sides, as far as rounding allows."""
+        return all(finding.passed for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        findings = [asdict(finding) | {"passed": finding.passed} for finding in self.findings]
+        for finding in findings:  # JSON has no other numbers
+            finding["values"] = {k: v if math.isfinite(v) else None for k, v in finding["values"].items()}
+        return {"file": self.file, "against": self.against, "passed": self.passed, "findings": findings}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        lines = [f"{self.file} against {self.against}", ""]
+        for finding in self.findings:
+            lines.append(f"{finding.check:<10}  {finding.verdict:<7}  {finding.figure}")
+            if not finding.passed:
+                lines.append(f"{'':<21}{finding.difference or 'nothing was compared'}")
+        lines += [f"\nNote: {note}" for finding in self.findings for note in finding.notes]
+        return lines
+
+
+def check(file: Path, *, against: Path, pairs: Path | None = None) -> Checked:
+    """Compare a GGUF file with the checkpoint it was made from.
+
+    Args:
+        file: of any type llama.cpp knows.
+        against: folder of the checkpoint, with its tokenizer.
+        pairs: ``.inp`` file of llama.cpp's tests of this vocabulary, its ``.out`` beside it.
+
+    Raises:
+        ConvertError: one of them cannot be read, llama.cpp cannot run a file that should be right, its chat template
+            does not come to an end, or there is no place for temporary files.
+    """
+    header, checkpoint = read_gguf(file), Checkpoint.open(against)
+    findings = [compare_metadata(header, checkpoint), compare_weights(header, checkpoint)]
+    with scratch_folder() as scratch:  # made here, because here it is removed, whatever happens to the child
+        try:
+            findings += child_process.run(compare_running, file, against, pairs, scratch)
+        except ConvertError as error:
+            if all(finding.passed for finding in findings):
+                raise
+            findings.append(Finding("running", 1, "llama.cpp and Hugging Face side by side", str(error)))
+    return Checked(str(file), str(against), tuple(findings))
+
+
+def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path) -> list[Finding]:
+    """Run both sides, where they have the same shape, and compare what they do; to be called in a child process.
+
+    Args:
+        file: GGUF file.
+        against: folder of the checkpoint.
+        pairs: as for ``check``.
+        scratch: an empty folder.
+
+    Raises:
+        ConvertError: one of them cannot be run.
+    """
+    from convert.check.chat_template import compare_stops, compare_template
+    from convert.check.logits import compare_logits
+    from convert.check.tokens import Pair, compare_pairs, compare_tokens
+    from convert.check.vocabulary import KINDS, compare_vocabulary
+    from copilot.llm.llama_cpp import NativeModel
+
+    header, checkpoint, tokenizer = read_gguf(file), Checkpoint.open(against), _tokenizer(against)
+    vocabulary = compare_vocabulary(header, tokenizer, checkpoint.shape.vocabulary)
+    if unlike := first_unlike(header, checkpoint):
+        return [vocabulary, Finding("running", 0, "models of different shapes cannot be run side by side", unlike)]
+    try:
+        native = NativeModel(file, threads=1, context=SHORT_CONTEXT)
+    except ValueError as error:
+        raise ConvertError(f"{error}.") from error
+    pair = Pair(native, tokenizer, header.metadata.get(KINDS, []))
+    findings = [vocabulary, compare_tokens(pair, tokenizer)]
+    if pairs:
+        findings.append(compare_pairs(native, pair, pairs))
+    findings.append(compare_template(header, native, pair, tokenizer))
+    findings.append(compare_stops(header, native, checkpoint, tokenizer))
+    native.close()
+    return [*findings, *compare_logits(header, checkpoint, tokenizer, scratch)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("file", type=Path, metavar="FILE.gguf", help="file to check")
+    parser.add_argument("--against", type=Path, required=True, metavar="MODEL_DIR", help="checkpoint it was made from")
+    parser.add_argument(
+        "--pairs", type=Path, metavar="FILE.inp", help="texts whose tokens are in the .out file beside it"
+    )
+
+
+def run(options: argparse.Namespace) -> Checked:
+    """The verb, from the command line."""
+    return check(options.file, against=options.against, pairs=options.pairs)
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # every layer below has its own kinds of errors
+        raise ConvertError(f"{folder} has no tokenizer that can be loaded: {first_line(error)}") from error

@@ -1,0 +1,141 @@
+"""Whether a GGUF file talks as its checkpoint does: the same template, and an end wherever the checkpoint ends."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from convert import child_process
+from convert.check.finding import Finding
+from convert.check.tokens import Pair
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError, read_json
+from convert.gguf_file import GgufFile
+from convert.template_cases import CONVERSATIONS
+from convert.tokenizer_files import GENERATION, stop_ids
+from copilot.llm.base import Message
+
+if TYPE_CHECKING:
+    from copilot.llm.llama_cpp import NativeModel
+
+CONTEXT = 20
+ANSWER = "An answer."
+#: For the file's template, which is somebody else's program: it may never end, or take all memory.
+SECONDS, MEMORY_GB = 60.0, 4.0
+
+
+def compare_template(file: GgufFile, native: "NativeModel", pair: Pair, tokenizer: Any) -> Finding:
+    """Render ten conversations by both templates, and cut both renderings into tokens.
+
+    Raises:
+        ConvertError: the file's template takes too long or too much memory.
+    """
+    first, rendered, known = "", 0, list(pair.notes)
+    for i, (conversation, found) in enumerate(zip(CONVERSATIONS, _by_file(file, native), strict=True), 1):
+        wanted = _by_checkpoint(tokenizer, conversation)
+        rendered += wanted is not None
+        if not first:
+            first = _difference(found, wanted) or (pair.difference(wanted, control=True) if wanted else "")
+            first = f"conversation {i}: {first}" if first else ""
+    figure = f"{rendered} of {len(CONVERSATIONS)} conversations rendered, and their tokens"
+    return Finding("template", rendered, figure, first, notes=tuple(note for note in pair.notes if note not in known))
+
+
+def compare_stops(file: GgufFile, native: "NativeModel", checkpoint: Checkpoint, tokenizer: Any) -> Finding:
+    """Compare which tokens begin, pad and end a text, and whether llama.cpp stops at every end."""
+    path = checkpoint.folder / GENERATION
+    ends = dict.fromkeys(
+        sorted(stop_ids(checkpoint.config, read_json(path) if path.exists() else {})), "the configuration"
+    )
+    notes: tuple[str, ...] = ()
+    turn_end = _turn_end(tokenizer)
+    if turn_end is None:
+        notes = ("The template ends an answer with plain text; a program has to be told to stop at it.",)
+    else:
+        ends[turn_end] = "the template"
+    if tokenizer.eos_token_id is not None:
+        ends[tokenizer.eos_token_id] = "the tokenizer"
+    faults = [*_boundaries(file, native, tokenizer)]
+    faults += [
+        f"llama.cpp does not stop at token {end} ({tokenizer.decode([end])!r}), which ends answers by {by}"
+        for end, by in ends.items()
+        if not (end < checkpoint.shape.vocabulary and native.ends_text(end))
+    ]
+    texts = ", ".join(repr(tokenizer.decode([end])) for end in ends)
+    return Finding("stops", len(ends), f"stops at {texts}", faults[0] if faults else "", notes=notes)
+
+
+def render(template: str, boundaries: Mapping[str, str]) -> list[str | None]:
+    """The ten prompts by a template, None for those it refuses; only for a child process, which it could kill."""
+    return [_rendered(template, boundaries, conversation) for conversation in CONVERSATIONS]
+
+
+def _rendered(template: str, boundaries: Mapping[str, str], conversation: Sequence[Message]) -> str | None:
+    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+    try:
+        return str(Jinja2ChatFormatter(template, **boundaries)(messages=list(conversation)).prompt)
+    except MemoryError:
+        raise
+    except Exception:  # a template raises what it likes, and its mistakes whatever Python does
+        return None
+
+
+def _by_file(file: GgufFile, native: "NativeModel") -> list[str | None]:
+    template = file.metadata.get("tokenizer.chat_template")
+    if not isinstance(template, str):
+        return [None] * len(CONVERSATIONS)
+    try:
+        return child_process.run_limited(MEMORY_GB, SECONDS, render, template, native.boundary_texts)
+    except ConvertError as error:
+        limits = f"{SECONDS:.0f} seconds or {MEMORY_GB:.0f} GiB of memory"
+        raise ConvertError(
+            f"The chat template of {file.path} needs more than {limits}: a program that runs it may hang."
+        ) from error
+
+
+def _by_checkpoint(tokenizer: Any, conversation: Sequence[Message], asked: bool = True) -> str | None:
+    try:
+        return str(tokenizer.apply_chat_template(list(conversation), tokenize=False, add_generation_prompt=asked))
+    except Exception:  # as above
+        return None
+
+
+def _difference(found: str | None, wanted: str | None) -> str:
+    if found == wanted:
+        return ""
+    if found is None or wanted is None:
+        return f"the {'file' if found is None else 'checkpoint'}'s template refuses it, the other's does not"
+    place = next(
+        (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
+    )
+    around = slice(max(0, place - CONTEXT), place + CONTEXT)
+    return f"character {place} differs: {found[around]!r} in the file, {wanted[around]!r} in the checkpoint"
+
+
+def _turn_end(tokenizer: Any) -> int | None:
+    """The first added token behind an answer, as the checkpoint's template renders a conversation that is over."""
+    question: Message = {"role": "user", "content": "A question?"}
+    text = _by_checkpoint(tokenizer, [question, {"role": "assistant", "content": ANSWER}], asked=False)
+    if text is None or ANSWER not in text:
+        return None
+    tail = tokenizer(text.rpartition(ANSWER)[2], add_special_tokens=False, split_special_tokens=False)["input_ids"]
+    return next((token for token in tail if token in tokenizer.added_tokens_decoder), None)
+
+
+def _boundaries(file: GgufFile, native: "NativeModel", tokenizer: Any) -> Iterator[str]:
+    named = {"eos": tokenizer.eos_token_id, "bos": tokenizer.bos_token_id, "padding": tokenizer.pad_token_id}
+    for name, wanted in named.items():
+        found = file.metadata.get(f"tokenizer.ggml.{name}_token_id")
+        if wanted is not None and found != wanted:
+            ours, theirs = (_told(token, tokenizer) for token in (found, wanted))
+            yield f"the {name} token is {ours} in the file, {theirs} in the checkpoint"
+    plain, usual = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+    before = usual[0] if usual != plain and usual[0] == tokenizer.bos_token_id else None
+    if native.first_token != before:
+        ours, theirs = (_told(token, tokenizer) for token in (native.first_token, before))
+        yield f"a text begins with {ours} in the file, with {theirs} in the checkpoint"
+
+
+def _told(token: int | None, tokenizer: Any) -> str:
+    if token is None:
+        return "none"
+    return f"{token} ({tokenizer.decode([token])!r})" if 0 <= token < len(tokenizer) else str(token)

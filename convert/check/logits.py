@@ -1,0 +1,206 @@
+"""Whether llama.cpp computes from a GGUF file what Hugging Face computes from the checkpoint, and what rounding costs.
+
+Two questions. *logits*: does the file, without the rounding of its type, compute the same function? Its float32 twin
+and Hugging Face with the twin's numbers have to agree. *precision*: how far is the file as it is from the checkpoint as
+it is?
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gguf import GGMLQuantizationType
+from scipy.special import log_softmax
+
+from convert.check.f32_copy import is_its_own_twin, write_twin
+from convert.check.finding import Finding
+from convert.check.weights import pieces
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError
+from convert.gguf.tensors import ROPE_FREQS, gguf_tensors
+from convert.gguf_file import GgufFile
+from convert.lora import load
+from convert.progress import each
+from convert.rope import interleaved
+from convert.speed import usable_threads
+from convert.template_cases import CONVERSATIONS
+
+Floats = npt.NDArray[np.float32]
+
+SEED = 0
+RANDOM_PROMPTS, LONGEST = 10, 100
+#: Of the standard deviation of a prompt's logits. Sums in another order come to less than a hundredth of it.
+BOUND = 0.01
+#: The same, for two tokens that are equally likely: which of them is first is then a matter of the last bit.
+TIE = 0.001
+#: Of the distance between the checkpoint's own answers at neighbouring positions, which have nothing to do with each
+#: other: a file as far as that from the checkpoint has lost what it knew.
+BROKEN = 1.0
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Two models over all prompts.
+
+    Attributes:
+        positions: how many.
+        largest: difference of two logits, in standard deviations of the first model's logits on that prompt.
+        same_top: positions where both rank the same token first.
+        ties: positions where they do not, and the first model has the two as good as equal.
+        kl: mean Kullback-Leibler divergence from the first to the second model, nats.
+        unrelated: the same from the first model to itself one position before.
+        difference: the first that is more than ``BOUND`` or no tie; empty where there is none.
+    """
+
+    positions: int
+    largest: float
+    same_top: int
+    ties: int
+    kl: float
+    unrelated: float
+    difference: str
+
+
+def compare_logits(file: GgufFile, checkpoint: Checkpoint, tokenizer: Any, scratch: Path) -> Iterator[Finding]:
+    """Run both on 20 prompts: ten conversations and ten rows of random tokens.
+
+    Args:
+        file: its header.
+        checkpoint: what it is said to be.
+        tokenizer: of transformers.
+        scratch: folder for the float32 twin, four bytes for each number of the model.
+
+    Raises:
+        ConvertError: one of them cannot be run.
+    """
+    prompts = _prompts(tokenizer, checkpoint.shape.vocabulary, checkpoint.shape.context)
+    model = load(checkpoint)
+    distance = _distance(model, file.path, prompts, "Comparing logits")
+    if is_its_own_twin(file):
+        yield _exact(distance, "the file", len(prompts))
+        return
+    yield _precision(distance)
+    twin = scratch / "twin.gguf"
+    write_twin(file, twin)
+    _take_weights(model, file, checkpoint)
+    yield _exact(_distance(model, twin, prompts, "Comparing in float32"), "its weights in float32", len(prompts))
+
+
+def _exact(distance: Distance, what: str, prompts: int) -> Finding:
+    figure = (
+        f"{what}, {prompts} prompts: largest difference {distance.largest:.2g} standard deviations, "
+        f"same top token at {distance.same_top} of {distance.positions} positions"
+    )
+    if distance.ties:
+        figure += f" ({distance.ties} ties)"
+    values = {"largest": distance.largest, "same_top": distance.same_top / distance.positions}
+    return Finding("logits", distance.positions, figure, distance.difference, values=values)
+
+
+def _precision(distance: Distance) -> Finding:
+    share = distance.same_top / distance.positions
+    lost = distance.kl / distance.unrelated if distance.unrelated else np.inf
+    figure = f"KL divergence {distance.kl:.2g} nats ({lost:.2g} of unrelated answers'), same top token at {share:.1%}"
+    broken = f"the file's answers are {lost:.1f} times as far from the checkpoint's as unrelated answers are"
+    values = {"kl": distance.kl, "unrelated_kl": distance.unrelated, "same_top": share, "largest": distance.largest}
+    difference = "" if lost < BROKEN else broken
+    return Finding("precision", distance.positions, figure, difference, values=values, rounded=True)
+
+
+def _prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[int]]:
+    rng = np.random.default_rng(SEED)
+    texts = ["\n".join(message["content"] for message in messages) or "nothing" for messages in CONVERSATIONS]
+    prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    sizes = np.linspace(LONGEST / RANDOM_PROMPTS, LONGEST, RANDOM_PROMPTS).astype(int)
+    prompts += [rng.integers(0, vocabulary, size).tolist() for size in sizes]
+    return [prompt[: min(LONGEST, context)] for prompt in prompts]
+
+
+def _distance(model: Any, path: Path, prompts: Sequence[list[int]], doing: str) -> Distance:
+    from copilot.llm.llama_cpp import NativeModel
+
+    try:
+        native = NativeModel(path, threads=usable_threads(), context=max(map(len, prompts)), exact=True)
+    except ValueError as error:
+        raise ConvertError(f"{error}.") from error
+    parts = []
+    for i, prompt in each(enumerate(prompts, 1), doing, len(prompts)):
+        ours = np.stack([row.copy() for row in native.all_logits(prompt)])
+        parts.append(compare_scores(_logits(model, prompt), ours, f"prompt {i}"))
+    native.close()
+    positions = sum(part.positions for part in parts)
+    return Distance(
+        positions=positions,
+        largest=max(part.largest for part in parts),
+        same_top=sum(part.same_top for part in parts),
+        ties=sum(part.ties for part in parts),
+        kl=sum(part.kl * part.positions for part in parts) / positions,
+        unrelated=sum(part.unrelated * part.positions for part in parts) / positions,
+        difference=next((part.difference for part in parts if part.difference), ""),
+    )
+
+
+def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
+    """Compare the logits of the checkpoint with the file's on one prompt; shape (positions, vocabulary)."""
+    spread = float(wanted.std())
+    if wanted.shape != found.shape:
+        words = f"the file scores {found.shape[1]} tokens, the checkpoint {wanted.shape[1]}"
+        return Distance(len(wanted), np.inf, 0, 0, np.inf, 0.0, words)
+    off = np.abs(wanted - found)
+    tops, positions = found.argmax(1), np.arange(len(wanted))
+    behind = wanted.max(1) - wanted[positions, tops]
+    turned = behind > TIE * spread
+    difference = ""
+    if not (spread > 0 and np.isfinite(spread)):
+        difference = f"{prompt}: the checkpoint's scores are all the same or no numbers; there is nothing to compare"
+    elif wrong := np.flatnonzero(~(off.max(1) <= BOUND * spread) | turned).tolist():
+        difference = (
+            f"{prompt}, position {wrong[0]}: {_told(wanted[wrong[0]], found[wrong[0]], bool(turned[wrong[0]]))}"
+        )
+    p, q = (log_softmax(scores.astype(np.float64), axis=1) for scores in (wanted, found))
+    return Distance(
+        positions=len(wanted),
+        largest=float(off.max() / spread),
+        same_top=int((wanted.argmax(1) == tops).sum()),
+        ties=int(((wanted.argmax(1) != tops) & ~turned).sum()),
+        kl=_kl(p, q),
+        unrelated=_kl(p, np.roll(p, 1, axis=0)),
+        difference=difference,
+    )
+
+
+def _told(wanted: Floats, found: Floats, turned: bool) -> str:
+    if turned:
+        return f"the file ranks token {found.argmax()} first, the checkpoint token {wanted.argmax()}"
+    token = int(np.nan_to_num(np.abs(wanted - found), nan=np.inf).argmax())
+    return f"token {token} scores {found[token]:.5g} in the file, {wanted[token]:.5g} in the checkpoint"
+
+
+def _kl(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:
+    return float((np.exp(p) * (p - q)).sum(1).mean())
+
+
+def _logits(model: Any, prompt: list[int]) -> Floats:
+    import torch
+
+    with torch.no_grad():
+        logits: Floats = model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0].numpy()
+    return logits
+
+
+def _take_weights(model: Any, file: GgufFile, checkpoint: Checkpoint) -> None:
+    """Give Hugging Face's model the numbers that the file holds, in Hugging Face's order of rows."""
+    import torch
+
+    shape, held = checkpoint.shape, {tensor.name: tensor for tensor in file.tensors}
+    names = [tensor.name for tensor in gguf_tensors(checkpoint, GGMLQuantizationType.F32) if tensor.name != ROPE_FREQS]
+    for name, (source, size) in zip(names, shape.tensors().items(), strict=True):
+        numbers = np.concatenate(list(pieces(file, held[name]))).reshape(size)
+        if shape.gguf_architecture == "llama" and (".q_proj." in source or ".k_proj." in source):
+            turned, numbers = numbers, np.empty_like(numbers)
+            numbers[interleaved(np.arange(len(numbers)), shape.head_dim)] = turned
+        with torch.no_grad():
+            model.get_parameter(source).copy_(torch.from_numpy(numbers))

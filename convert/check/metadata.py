@@ -1,0 +1,113 @@
+"""Whether the keys of a GGUF file describe the checkpoint: shape, positions, norms, file type, own keys."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from gguf import LlamaFileType
+
+from convert.check.finding import Finding
+from convert.checkpoint import Checkpoint
+from convert.gguf_file import GgufFile
+from convert.shape import Shape
+from copilot.llm.base import METADATA_PREFIX
+
+FLOATS = {"ALL_F32": "F32", "MOSTLY_F16": "F16", "MOSTLY_BF16": "BF16"}
+
+
+def compare_metadata(file: GgufFile, checkpoint: Checkpoint) -> Finding:
+    """Compare every key that llama.cpp computes with, and read those that say what the file is."""
+    wanted = _wanted(checkpoint.shape)
+    faults = [*_unlike(file, wanted), *_badly_told(file)]
+    false_type = _false_type(file)
+    floats_only = {tensor.type.name for tensor in file.tensors} <= set(FLOATS.values())
+    if false_type and floats_only:
+        faults.append(false_type)
+    own = sum(key.startswith(METADATA_PREFIX) for key in file.metadata)
+    return Finding(
+        check="metadata",
+        compared=len(wanted),
+        figure=f"{len(wanted)} keys of shape and computation, {own} own keys ({METADATA_PREFIX}*)",
+        difference=faults[0] if faults else "",
+        notes=(false_type,) if false_type and not floats_only else (),
+    )
+
+
+def _wanted(shape: Shape) -> dict[str, tuple[Any, Any]]:
+    """Key -> the checkpoint's value, and what llama.cpp takes where the file has no such key (None: it refuses)."""
+    arch = shape.gguf_architecture
+    usual_head = shape.hidden // shape.heads
+    keys = {
+        "context_length": (shape.context, None),
+        "embedding_length": (shape.hidden, None),
+        "block_count": (shape.layers, None),
+        "feed_forward_length": (shape.ffn, None),
+        "attention.head_count": (shape.heads, None),
+        "attention.head_count_kv": (shape.kv_heads, shape.heads),
+        "attention.key_length": (shape.head_dim, usual_head),
+        "attention.value_length": (shape.head_dim, usual_head),
+        "attention.layer_norm_rms_epsilon": (shape.rms_eps, None),
+        "rope.dimension_count": (shape.head_dim, shape.head_dim),
+        "rope.freq_base": (shape.rope_base, 10_000.0),
+        "rope.scaling.type": ("none", "none"),
+        "rope.scaling.factor": (1.0, 1.0),
+    }
+    return {"general.architecture": (arch, None)} | {f"{arch}.{key}": values for key, values in keys.items()}
+
+
+def _unlike(file: GgufFile, wanted: dict[str, tuple[Any, Any]]) -> Iterator[str]:
+    for key, (value, default) in wanted.items():
+        found = file.metadata.get(key, default)
+        if not _same(found, value):
+            yield f"{key} is {_shown(found)} in the file, {_shown(value)} in the checkpoint"
+
+
+def _same(found: Any, value: Any) -> bool:
+    """Equal, fractions as the 32 bits that the file keeps of them."""
+    if isinstance(value, float) and isinstance(found, float):
+        return bool(np.float32(found) == np.float32(value))
+    return type(found) is type(value) and bool(found == value)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.7g}" if isinstance(value, float) else "missing" if value is None else str(value)[:80]
+
+
+def _badly_told(file: GgufFile) -> Iterator[str]:
+    """Keys for people and for the app that cannot be read as what they are."""
+    if file.metadata.get("general.type", "model") != "model":
+        yield f"general.type is {_shown(file.metadata['general.type'])}, not model"
+    name = file.metadata.get("general.name")
+    if not isinstance(name, str) or not name.strip():
+        yield "general.name is missing: the file does not say what it is called"
+    for key, value in file.metadata.items():
+        if key.startswith(METADATA_PREFIX) and (reason := _unreadable(value)):
+            yield f"{key} {reason}: {_shown(value)}"
+
+
+def _unreadable(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        return "is no text"
+    if value.lstrip()[0] in "[{":
+        try:
+            json.loads(value)
+        except ValueError as error:
+            return f"begins as JSON and is not ({error})"
+    return ""
+
+
+def _false_type(file: GgufFile) -> str:
+    """What the file calls itself, where its matrices are of another type; empty where they are as it says."""
+    stated = file.metadata.get("general.file_type")
+    if stated not in LlamaFileType._value2member_map_:
+        return f"general.file_type is {_shown(stated)}, which is no type"
+    name = LlamaFileType(stated).name
+    matrices = Counter(tensor.type.name for tensor in file.tensors if len(tensor.shape) > 1)
+    kind = FLOATS.get(name) or re.sub(r"^(MOSTLY|ALL)_|_[SML]$", "", name)
+    if kind in matrices and (name not in FLOATS or set(matrices) == {kind}):
+        return ""
+    held = ", ".join(f"{count} {kind}" for kind, count in matrices.most_common())
+    return f"the file calls itself {name}, but its matrices are {held}"

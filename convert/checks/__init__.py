@@ -1,1 +1,0 @@
-"""What ``python -m convert check`` compares, one kind of comparison a module."""

@@ -1,0 +1,159 @@
+"""Run a function in a process of its own, so that what llama.cpp does to a process is not done to ours.
+
+llama.cpp aborts on some damaged files, dies of illegal instructions on some processors, and takes the memory a file
+asks for. The child has limits of memory and time; whatever happens to it becomes one sentence here. ``python -m
+convert.child_process FD`` is what the process runs; its standard error is ours, so that progress bars are seen.
+"""
+
+import contextlib
+import importlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from convert.files import ConvertError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+GB = 2**30
+MEMORY_GB = 16
+TIMEOUT_S = 4 * 3600.0
+
+
+def run(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """Call a module's function in a child process, with limits wide enough for real models; see ``run_limited``."""
+    return run_limited(MEMORY_GB, TIMEOUT_S, function, *args, **kwargs)
+
+
+def run_limited(
+    memory_gb: float,
+    timeout_s: float,
+    function: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Call a module's function in a child process that ends with the call, and with this process.
+
+    Args:
+        memory_gb: limit on the child's address space, in GiB, where the system has such limits.
+        timeout_s: wall-clock limit.
+        function: defined at the top of an importable module; arguments and result must pickle.
+        args: positional arguments.
+        kwargs: keyword arguments.
+
+    Raises:
+        ConvertError: the function raised one, or the child crashed, took too long or needed too much memory.
+    """
+    doing = f"{function.__module__.rpartition('.')[2]} ({function.__name__})"
+    ours, theirs = Pipe()
+    with ours, _started(theirs, memory_gb) as process, _ended_after(timeout_s, process) as too_late:
+        try:
+            ours.send((function.__module__, function.__qualname__, args, kwargs))
+            result = ours.recv()
+        except (EOFError, ConnectionError) as error:
+            if too_late.is_set():
+                raise ConvertError(f"Stopped {doing} after {timeout_s:.0f} seconds.") from error
+            raise ConvertError(f"{_ending(process.wait(), doing)}.") from error
+    if isinstance(result, ConvertError):
+        raise result
+    if isinstance(result, _Failure):
+        raise RuntimeError(f"{doing}: {result.words}")
+    return result.value  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _ended_after(timeout_s: float, process: "subprocess.Popen[bytes]") -> Iterator[threading.Event]:
+    """End the process if the block takes longer; whoever waits for its answer then finds the pipe closed."""
+    too_late = threading.Event()
+
+    def end() -> None:
+        too_late.set()
+        process.kill()
+
+    timer = threading.Timer(timeout_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield too_late
+    finally:
+        timer.cancel()
+
+
+class _Value:
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class _Failure:
+    """An error nobody foresaw; passed as text, because not every exception pickles."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+
+@contextlib.contextmanager
+def _started(theirs: Connection, memory_gb: float) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start the child and give its process; at the end of the block it is gone, in whatever way the block ended."""
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "convert.child_process", str(theirs.fileno()), str(memory_gb)],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": paths, "GGML_NO_BACKTRACE": "1"},  # else an abort calls the debugger
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the child
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _ending(code: int, doing: str) -> str:
+    if code < 0:
+        return f"The process for {doing} died of {signal.Signals(-code).name}"
+    return f"The process for {doing} ended with status {code}"
+
+
+def main() -> None:
+    """Do the one call that comes through the pipe; end when nobody is left to answer."""
+    pipe = Connection(int(sys.argv[1]))
+    with contextlib.suppress(ValueError, OSError):  # systems without such limits
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (int(float(sys.argv[2]) * GB),) * 2)
+    try:
+        module, name, args, kwargs = pipe.recv()
+    except EOFError:  # the parent was interrupted before it could ask
+        return
+    threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
+    try:
+        pipe.send(_Value(getattr(importlib.import_module(module), name)(*args, **kwargs)))
+    except ConvertError as error:
+        pipe.send(ConvertError(str(error)))
+    except MemoryError:
+        pipe.send(ConvertError("There is not enough memory for this model."))
+    except Exception as error:
+        pipe.send(_Failure(f"{type(error).__name__}: {error}"))
+
+
+def _end_with_parent(pipe: Connection) -> None:
+    """Nothing more is ever sent to the child: what it reads next is the end of its parent."""
+    with contextlib.suppress(EOFError, OSError):
+        pipe.recv()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    # Under its importable name, so that what it pickles is what the parent knows.
+    importlib.import_module("convert.child_process").main()

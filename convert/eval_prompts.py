@@ -1,0 +1,90 @@
+"""The conversations that models are measured on, as tokens of the model that is measured.
+
+``eval_prompts.jsonl`` holds the product's own prompts about people who do not exist, each with an answer; ``python -m
+copilot.training.make_eval_prompts`` writes it. A prompt is rendered as in use: by the file's own chat template,
+with what people typed kept from becoming control tokens.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convert.files import ConvertError
+from copilot.llm import chat_template
+from copilot.llm.base import EngineError
+
+if TYPE_CHECKING:
+    from copilot.llm.llama_cpp import NativeModel
+
+FILE = Path(__file__).with_name("eval_prompts.jsonl")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One conversation as tokens.
+
+    Attributes:
+        prompt: the chat up to and with the prefix of the answer.
+        answer: what follows the prefix.
+        labels: each label behind the prefix, one or more tokens.
+    """
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    labels: tuple[tuple[int, ...], ...]
+
+    def cut_to(self, context: int) -> "Probe":
+        """Lose the beginning of the prompt, and of an answer that takes half of the context the end.
+
+        Raises:
+            ConvertError: there would be no prompt left before the answer or a label.
+        """
+        answer = self.answer[: context // 2]
+        longest = max(len(answer), *map(len, self.labels))
+        if longest >= context:
+            raise ConvertError(
+                f"The model's context of {context} tokens is too small for the conversations that models are measured "
+                f"on; they need at least {longest + 1}."
+            )
+        return replace(self, prompt=self.prompt[-(context - longest) :], answer=answer)
+
+
+def read_probes(model: "NativeModel", template: str) -> list[Probe]:
+    """All conversations of the file, in the tokens of a loaded model.
+
+    Args:
+        model: gives the tokens.
+        template: its chat template (Jinja); empty means ChatML.
+
+    Raises:
+        ConvertError: the template is broken.
+    """
+    try:
+        return [_tokens(model, template, json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
+    except EngineError as error:
+        raise ConvertError(str(error)) from error
+
+
+def shared(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many tokens two sequences have in common at their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+
+
+def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -> Probe:
+    prefix = conversation["prefix"]
+    pieces = chat_template.render(template, conversation["messages"], model.boundary_texts)
+    start = [] if model.first_token is None else [model.first_token]
+    prompt = [token for piece in pieces for token in model.tokenize(piece.text, control=piece.control)]
+    if prompt[:1] == start:
+        start = []
+    beginning = model.tokenize(prefix, control=False)
+
+    def behind(text: str) -> tuple[int, ...]:
+        # together with the prefix, since some tokenizers put a space before a text
+        return tuple(model.tokenize(prefix + text, control=False)[len(beginning) :])
+
+    labels = tuple(behind(label) for label in conversation["labels"])
+    return Probe((*start, *prompt, *beginning), behind(conversation["answer"]), labels)

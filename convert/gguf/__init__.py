@@ -1,0 +1,134 @@
+"""Write a Qwen2 or Llama checkpoint as one GGUF file that llama.cpp, Ollama and LM Studio run.
+
+``python -m convert gguf MODEL_DIR --out model.gguf --type f16 --metadata keys.json``, and for a LoRA adapter of that
+model ``python -m convert gguf MODEL_DIR --adapter ADAPTER_DIR --out adapter.gguf``.
+
+Name, licence, description and languages come from the front matter of the checkpoint's ``README.md``, where the Hugging
+Face Hub keeps them.
+"""
+
+import argparse
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gguf
+
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError, read_json
+from convert.gguf.adapter import adapter_to_gguf
+from convert.gguf.tensors import gguf_tensors
+from convert.gguf.vocabulary import read_vocabulary
+from convert.gguf.writer import TYPES, Converted, types_of, write_gguf
+from convert.shape import Shape
+from copilot.llm.base import METADATA_PREFIX
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line takes."""
+    parser.add_argument("model_dir", type=Path, metavar="MODEL_DIR", help="folder of the checkpoint")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="GGUF file to write")
+    parser.add_argument("--type", choices=TYPES, default="f16", help="of the matrices (default: %(default)s)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--metadata", type=Path, metavar="JSON", help=f"texts to write as {METADATA_PREFIX}* keys")
+    what.add_argument("--adapter", type=Path, metavar="DIR", help="write this LoRA adapter of the model instead")
+
+
+def run(options: argparse.Namespace) -> Converted:
+    """Convert what the command line names."""
+    if options.adapter:
+        return adapter_to_gguf(options.adapter, options.model_dir, options.out, type=options.type)
+    metadata = read_json(options.metadata) if options.metadata else {}
+    return to_gguf(options.model_dir, options.out, type=options.type, metadata=metadata)
+
+
+def to_gguf(
+    model_dir: Path,
+    out: Path,
+    *,
+    type: str = "f16",
+    metadata: Mapping[str, str] | None = None,
+    name: str | None = None,
+) -> Converted:
+    """Convert the checkpoint in ``model_dir`` to the file ``out``.
+
+    Numbers go from file to file a piece at a time. Matrices get the ``type`` asked for, norms and biases stay F32.
+
+    Args:
+        model_dir: ``config.json``, safetensors, tokenizer and chat template, as ``save_pretrained`` writes them.
+        out: replaced if it is there.
+        type: ``f32``, ``f16`` or ``bf16``.
+        metadata: written as ``eeg_copilot.<name>``; the names come without that prefix.
+        name: of the model, where the front matter of ``README.md`` gives none; else the folder's.
+
+    Raises:
+        ConvertError: the checkpoint is incomplete, damaged or of another architecture, or the file cannot be written.
+    """
+    matrices, file_type = types_of(type)
+    texts = metadata or {}
+    if not all(isinstance(value, str) for value in texts.values()):
+        raise ConvertError("The metadata may hold only text values; put the others in quotes.")
+    checkpoint = Checkpoint.open(model_dir)
+    if out.exists() and out.suffix != ".gguf" and out.resolve().parent == model_dir.resolve():
+        raise ConvertError(f"{out} belongs to the checkpoint; name a file that ends in .gguf.")
+    return write_gguf(
+        out,
+        checkpoint.shape.gguf_architecture,
+        type,
+        gguf_tensors(checkpoint, matrices),
+        partial(_add_keys, checkpoint, file_type, texts, name),
+        f"README.md or generation_config.json of {model_dir}",
+    )
+
+
+def _add_keys(
+    checkpoint: Checkpoint,
+    file_type: gguf.LlamaFileType,
+    texts: Mapping[str, str],
+    name: str | None,
+    writer: gguf.GGUFWriter,
+) -> None:
+    _add_general(writer, checkpoint, file_type, name)
+    add_shape(writer, checkpoint.shape)
+    read_vocabulary(checkpoint.folder, checkpoint.shape.vocabulary).add_to(writer)
+    for key, value in texts.items():
+        writer.add_string(METADATA_PREFIX + key, value)
+
+
+def _add_general(
+    writer: gguf.GGUFWriter, checkpoint: Checkpoint, file_type: gguf.LlamaFileType, name: str | None
+) -> None:
+    folder, parameters = checkpoint.folder, checkpoint.shape.parameters
+    card = gguf.Metadata.load(model_path=folder, total_params=parameters)
+    card.name = _name_in_front_matter(folder) or name or card.name or folder.resolve().name
+    card.size_label = card.size_label or gguf.size_label(parameters, parameters, 0, 0)
+    if (folder / "generation_config.json").is_file() and card.sampling_penalty_repeat is None:
+        # The package looks for llama.cpp's name of it only.
+        card.sampling_penalty_repeat = read_json(folder / "generation_config.json").get("repetition_penalty")
+    writer.add_type("model")
+    card.set_gguf_meta_model(writer)
+    writer.add_file_type(file_type)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+
+
+def _name_in_front_matter(folder: Path) -> str | None:
+    """Without it, the package makes a name up from the folder's."""
+    front: dict[str, Any] = gguf.Metadata.load_model_card(folder)
+    return front.get("name") or front.get("model_name")
+
+
+def add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
+    """Write the keys from which llama.cpp knows the model's shape."""
+    writer.add_vocab_size(shape.vocabulary)
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.hidden)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.ffn)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_key_length(shape.head_dim)
+    writer.add_value_length(shape.head_dim)
+    writer.add_layer_norm_rms_eps(shape.rms_eps)
+    writer.add_rope_dimension_count(shape.head_dim)
+    writer.add_rope_freq_base(shape.rope_base)

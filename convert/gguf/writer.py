@@ -1,0 +1,130 @@
+"""Write tensors and keys as one GGUF file, whole or not at all, and tell what was written.
+
+The file's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+"""
+
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import gguf
+import yaml  # type: ignore[import-untyped]
+
+from convert.files import ConvertError, sha256, written_whole
+from convert.gguf.tensors import GgufTensor, announce
+from convert.progress import each
+from convert.verb_result import Done
+
+TYPES = {
+    "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
+    "f16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
+    "bf16": (gguf.GGMLQuantizationType.BF16, gguf.LlamaFileType.MOSTLY_BF16),
+}
+
+
+@dataclass(frozen=True)
+class Converted(Done):
+    """A file that was written.
+
+    Attributes:
+        file: its path.
+        architecture: what llama.cpp computes it as.
+        type: of the matrices.
+        tensors: how many.
+        parameters: numbers in all of them.
+        bytes: of the whole file.
+        sha256: of the whole file.
+        seconds: writing took, on this machine.
+    """
+
+    file: str
+    architecture: str
+    type: str
+    tensors: int
+    parameters: int
+    bytes: int
+    sha256: str
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"{self.file}: {self.bytes / 1e6:.1f} MB in {self.seconds:.1f} s",
+            f"{self.architecture}, {self.tensors} tensors, {self.parameters:,} parameters, matrices in {self.type}",
+            f"sha256 {self.sha256}",
+        ]
+
+
+def types_of(name: str) -> tuple[gguf.GGMLQuantizationType, gguf.LlamaFileType]:
+    """What llama.cpp calls a type, of the matrices and of the file.
+
+    Raises:
+        ConvertError: it is none of ``TYPES``.
+    """
+    if name not in TYPES:
+        raise ConvertError(f"Type {name!r} is not known; it can be {', '.join(TYPES)}.")
+    return TYPES[name]
+
+
+def write_gguf(
+    out: Path,
+    architecture: str,
+    type: str,
+    tensors: Sequence[GgufTensor],
+    add_keys: Callable[[gguf.GGUFWriter], None],
+    sources: str,
+) -> Converted:
+    """Write the file: header first, so that the vocabulary is out of memory before the tensors come.
+
+    Args:
+        out: replaced if it is there.
+        architecture: llama.cpp's name.
+        type: of the matrices, a key of ``TYPES``.
+        tensors: in their order.
+        add_keys: adds all other keys.
+        sources: files of the user that keys are read from, for the sentence that says they are damaged.
+
+    Raises:
+        ConvertError: a key or a tensor cannot be written as it is, or the disk refuses.
+    """
+    begun = time.monotonic()
+    with written_whole(out) as partial:
+        writer = gguf.GGUFWriter(partial, architecture)
+        try:
+            announce(writer, tensors)
+            _write_keys(writer, add_keys, sources)
+            writer.write_ti_data_to_file()
+            for tensor in each(tensors, "Writing tensors", len(tensors)):
+                writer.write_tensor_data(tensor)
+        finally:
+            writer.close()
+        return Converted(
+            file=str(out),
+            architecture=architecture,
+            type=type,
+            tensors=len(tensors),
+            parameters=sum(prod(tensor.shape) for tensor in tensors),
+            bytes=partial.stat().st_size,
+            sha256=sha256(partial),
+            seconds=round(time.monotonic() - begun, 3),
+        )
+
+
+def _write_keys(writer: gguf.GGUFWriter, add_keys: Callable[[gguf.GGUFWriter], None], sources: str) -> None:
+    try:
+        add_keys(writer)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+    except ConvertError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
+        raise ConvertError(f"{sources} holds what it cannot hold.") from error
+    writer.kv_data[0].clear()

@@ -1,0 +1,239 @@
+"""Write what Ollama needs beside a GGUF file, for a local model and for one on the Hugging Face Hub.
+
+``python -m convert ollama F.gguf --out DIR [--adapter LORA.gguf]``
+
+A ``Modelfile`` for ``ollama create NAME -f DIR/Modelfile``, and the files ``template``, ``system`` and ``params`` that
+``ollama run hf.co/USER/REPO`` reads in a repository (https://huggingface.co/docs/hub/ollama). All of it comes from the
+GGUF file itself.
+"""
+
+import argparse
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from convert import child_process, eval_prompts
+from convert.files import ConvertError, written_whole
+from convert.gguf_file import GgufFile, read_gguf
+from convert.ollama.go_template import learn
+from convert.ollama.header_texts import chat_template, license_text, special, stops
+from convert.ollama.modelfile import modelfile
+from convert.template_cases import CONVERSATIONS
+from copilot.llm.base import METADATA_PREFIX
+
+#: What the app gives its own engine where nothing else is set; what does not fit, it refuses. Ollama's own default
+#: depends on the machine (https://docs.ollama.com/context-length), and what does not fit, it cuts without a word.
+CONTEXT = 4096
+#: Tokens of an answer, as in the app's engine.
+ANSWER = 400
+#: The engine's own way: greedy, and where somebody raises the temperature, the 50 best and nothing else. Ollama's
+#: differs: its penalty on repetition changes even greedy answers.
+SAMPLING = {"temperature": 0.0, "top_k": 50, "top_p": 1.0, "repeat_penalty": 1.0}
+#: For templates that never end.
+SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What template and tokenizer turned out to be.
+
+    Attributes:
+        template: the chat template in Go.
+        conversations: on how many of the ten it was proven; the others the model's own template refuses.
+        takes_system: whether a chat may begin with a system message.
+        prompts: how many were measured.
+        longest_prompt: tokens of the longest of them.
+    """
+
+    template: str
+    conversations: int
+    takes_system: bool
+    prompts: int
+    longest_prompt: int
+
+
+@dataclass(frozen=True)
+class OllamaFiles:
+    """What was written, and what it was measured on.
+
+    Attributes:
+        folder: where to.
+        files: their names.
+        model: path of the GGUF file from there.
+        adapter: path of the LoRA from there; empty for none.
+        learned: template and longest prompt.
+        stops: texts that end an answer.
+        trained_context: tokens the model was trained for.
+        for_eeg: whether it says that it was trained for the app's prompts.
+    """
+
+    folder: str
+    files: tuple[str, ...]
+    model: str
+    adapter: str
+    learned: Learned
+    stops: tuple[str, ...]
+    trained_context: int
+    for_eeg: bool
+
+    @property
+    def needed(self) -> int:
+        """Tokens of the longest prompt and an answer."""
+        return self.learned.longest_prompt + ANSWER
+
+    @property
+    def num_ctx(self) -> int:
+        """Tokens of context that Ollama is told to make room for."""
+        return min(self.trained_context, max(CONTEXT, self.needed))
+
+    @property
+    def passed(self) -> bool:
+        """False for a model that was trained for these prompts and has no room for the longest."""
+        return self.needed <= self.num_ctx or not self.for_eeg
+
+    @property
+    def about_context(self) -> str:
+        """What ``num_ctx`` rests on."""
+        return (
+            f"The longest of {self.learned.prompts} prompts takes {self.learned.longest_prompt} tokens, an answer at "
+            f"most {ANSWER}; the model was trained for {self.trained_context}."
+        )
+
+    def lines(self) -> list[str]:
+        """What is where."""
+        refused = len(CONVERSATIONS) - self.learned.conversations
+        return [
+            f"written    {', '.join(self.files)} in {self.folder}",
+            f"model      {self.model}{f', with adapter {self.adapter}' if self.adapter else ''}",
+            f"template   writes the same as the file's own on {self.learned.conversations} conversations"
+            + (f" ({refused} others it refuses)" if refused else ""),
+            f"stops      {'  '.join(self.stops)}",
+            f"num_ctx    {self.num_ctx}. {self.about_context}",
+            *([] if self.needed <= self.num_ctx else ["           THAT DOES NOT FIT: Ollama will cut such prompts."]),
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All but the template's text, which has its file."""
+        values = asdict(self)
+        values |= values.pop("learned")
+        del values["template"]
+        return {**values, "answer": ANSWER, "num_ctx": self.num_ctx, "passed": self.passed}
+
+
+def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFiles:
+    """Write ``Modelfile``, ``template``, ``system`` and ``params`` for a GGUF file to the folder ``out``.
+
+    Files of these names are replaced; ``system`` is removed where the model carries no system message.
+
+    Args:
+        model: the GGUF file.
+        out: a folder, new or not; the Modelfile names the GGUF file by its path from there.
+        adapter: a GGUF LoRA to apply to it, in the Modelfile only: the Hub's files have no place for one.
+
+    Raises:
+        ConvertError: the file is damaged, its chat template cannot be said in Go, or one of its texts cannot be written
+            into a Modelfile.
+    """
+    file = read_gguf(model)
+    if adapter:
+        _refuse_foreign(adapter, file)
+    system = str(file.metadata.get(METADATA_PREFIX + "system", ""))
+    boundaries = special(file, "bos"), special(file, "eos")
+    learned = child_process.run_limited(
+        child_process.MEMORY_GB, SECONDS, read_model, model, chat_template(file), *boundaries
+    )
+    if system and not learned.takes_system:
+        raise ConvertError(f"{model} carries a system message, and its chat template takes none.")
+    report = OllamaFiles(
+        folder=str(out),
+        files=("Modelfile", "template", *(["system"] if system else []), "params"),
+        model=_path_from(out, model),
+        adapter=_path_from(out, adapter) if adapter else "",
+        learned=learned,
+        stops=stops(file),
+        trained_context=file.trained_context or CONTEXT,
+        for_eeg=METADATA_PREFIX + "codec" in file.metadata,
+    )
+    _write(out, report, system, license_text(file))
+    return report
+
+
+def read_model(model: Path, jinja: str, bos: str, eos: str) -> Learned:
+    """Learn the template and measure the longest prompt; only for a child process, which both could kill.
+
+    Raises:
+        ConvertError: the template cannot be said in Go, or llama.cpp cannot load the model.
+    """
+    from copilot.llm.llama_cpp import BATCH, NativeModel
+
+    turns, conversations = learn(jinja, bos, eos, CONVERSATIONS)
+    try:
+        native = NativeModel(model, threads=1, context=BATCH)
+    except (ValueError, MemoryError) as error:
+        raise ConvertError(f"{error}.") from error
+    prompts = [
+        turns.text(json.loads(line)["messages"]) for line in eval_prompts.FILE.read_text(encoding="utf-8").splitlines()
+    ]
+    lengths = [len(native.tokenize(prompt, control=True)) for prompt in prompts if prompt is not None]
+    begun = native.first_token is not None  # Ollama's runner writes it, and the template must not do so again
+    return Learned(
+        template=(turns.without(bos) if begun else turns).go(),
+        conversations=conversations,
+        takes_system=("start", "system") in turns.pieces,
+        prompts=len(lengths),
+        longest_prompt=max(lengths, default=0),
+    )
+
+
+def _write(out: Path, report: OllamaFiles, system: str, license: str) -> None:
+    """None has its final name before all are on the disk; they get their names one after the other."""
+    parameters = {"num_ctx": report.num_ctx, "num_predict": ANSWER, **SAMPLING}
+    texts = {
+        "Modelfile": modelfile(
+            model=report.model,
+            adapter=report.adapter,
+            template=report.learned.template,
+            system=system,
+            parameters=parameters,
+            stops=report.stops,
+            license=license,
+            about_context=report.about_context,
+        ),
+        "template": report.learned.template,
+        "system": system,
+        "params": json.dumps(parameters | {"stop": report.stops}, indent=2, ensure_ascii=False) + "\n",
+    }
+    with ExitStack() as stack:
+        for name in report.files:
+            stack.enter_context(written_whole(out / name)).write_text(texts[name], encoding="utf-8", newline="")
+    if not system:
+        (out / "system").unlink(missing_ok=True)
+
+
+def _refuse_foreign(adapter: Path, model: GgufFile) -> None:
+    metadata = read_gguf(adapter).metadata
+    if metadata.get("general.type") != "adapter":
+        raise ConvertError(f"{adapter} is no GGUF LoRA; make one with: python -m convert gguf --adapter.")
+    theirs, ours = (m.get("general.architecture") for m in (metadata, model.metadata))
+    if theirs != ours:
+        raise ConvertError(f"{adapter} is for the architecture {theirs}, and {model.path} is {ours}.")
+
+
+def _path_from(out: Path, file: Path) -> str:
+    path = Path(os.path.relpath(file, out)).as_posix()
+    return path if path.startswith("../") else f"./{path}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of ``ollama``."""
+    parser.add_argument("model", type=Path, metavar="F.gguf", help="the model")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument("--adapter", type=Path, metavar="LORA.gguf", help="a LoRA for the Modelfile to apply")
+
+
+def run(options: argparse.Namespace) -> OllamaFiles:
+    """Do what the command line says."""
+    return ollama(options.model, options.out, adapter=options.adapter)

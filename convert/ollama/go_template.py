@@ -1,0 +1,194 @@
+r"""A model's chat template as a Go template for Ollama: learned from what the Jinja writes, not translated from it.
+
+Jinja says more than Go's text/template can. But most chat templates are *turn-wise*: what they write between two
+messages depends on the two roles alone. So each order of up to four roles is rendered with marked contents, and what
+stands between the marks is a table: ``start-user`` -> ``<|im_start|>user\n``, and so on. A beginning of text, a system
+message that the template adds by itself and another name for a role are in the pieces already. The table is believed
+only if it writes every one of those chats, and ten real conversations, to the letter as the Jinja does.
+
+What Ollama gives a template (``.Messages`` with ``.Role`` and ``.Content``, neighbours of one role merged):
+https://docs.ollama.com/template and https://github.com/ollama/ollama/blob/main/template/template.go.
+The language: https://pkg.go.dev/text/template.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise, product
+from typing import Literal
+
+from convert.files import ConvertError
+from copilot.llm.base import Message
+
+START, END = "start", "end"
+Role = Literal["system", "user", "assistant"]
+ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+LONGEST = 4
+#: Blanks that no template writes itself; they are gone where the template trims a message.
+BLANKS = "\t \t"
+MARK = re.compile(f"({BLANKS})?\ue000([0-9])\ue001({BLANKS})?")
+
+#: Ollama has no function that trims; this template calls itself until no blank is left at either end.
+TRIM = r"""{{- define "trim" }}
+{{- with . }}
+{{- $first := slice . 0 1 }}
+{{- $last := slice . (len (slice . 1)) }}
+{{- if eq $first " " "\t" "\n" "\r" "\v" "\f" }}{{ template "trim" (slice . 1) }}
+{{- else if eq $last " " "\t" "\n" "\r" "\v" "\f" }}{{ template "trim" (slice . 0 (len (slice . 1))) }}
+{{- else }}{{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+"""
+#: A template of this name is nowhere: Ollama stops there and shows the name, instead of leaving a message out.
+REFUSE = '{{ template "this model knows no chat with its roles in this order" . }}'
+
+
+@dataclass(frozen=True)
+class Turns:
+    """A turn-wise chat template.
+
+    Attributes:
+        pieces: what is written between the contents of two messages, by their roles; ``start`` comes before the first
+            role and ``end`` after the last, where the assistant's turn begins.
+        trimmed: the roles whose contents lose the blanks at their ends.
+    """
+
+    pieces: Mapping[tuple[str, str], str]
+    trimmed: frozenset[str]
+
+    def text(self, messages: Sequence[Message]) -> str | None:
+        """The prompt, up to where the assistant writes; None where the template knows no such order of roles."""
+        steps = [*pairwise([START, *(m["role"] for m in messages), END])]
+        if not self.pieces.keys() >= set(steps):
+            return None
+        contents = [m["content"].strip() if m["role"] in self.trimmed else m["content"] for m in messages]
+        return "".join(self.pieces[step] + content for step, content in zip(steps, [*contents, ""], strict=True))
+
+    def without(self, beginning: str) -> "Turns":
+        """The same, but for a ``beginning`` of text that whoever reads the prompt adds by himself."""
+        first = {step: text.removeprefix(beginning) for step, text in self.pieces.items() if step[0] == START}
+        return replace(self, pieces={**self.pieces, **first})
+
+    def go(self) -> str:
+        """The Go template; all of the model's own text is in string literals, so no character of it is syntax.
+
+        Unlike Jinja's ``trim``, it takes away ASCII blanks only.
+        """
+        between = {f"{before}-{role}": text for (before, role), text in self.pieces.items() if role != END}
+        last = {role: text for (role, end), text in self.pieces.items() if end == END}
+        trimmed = " ".join(literal(role) for role in ROLES if role in self.trimmed)
+        trim = f"if eq .Role {trimmed} " + '}}{{ template "trim" .Content }}{{ else }}{{ .Content }}{{ end'
+        lines = [
+            '{{- $last := "start" }}',
+            "{{- range .Messages }}",
+            '{{- $turn := printf "%s-%s" $last .Role }}',
+            *_choice("$turn", between),
+            "{{- " + (trim if trimmed else ".Content") + " }}",
+            "{{- $last = .Role }}",
+            "{{- end }}",
+            *_choice("$last", last),
+        ]
+        return (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"  # a last line end is no text
+
+
+def learn(template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]) -> tuple[Turns, int]:
+    """Learn what a template writes.
+
+    Args:
+        template: Jinja. It is run, in a sandbox that bounds neither its time nor its memory: only in a child process.
+        bos: what the template calls ``bos_token``.
+        eos: what it calls ``eos_token``.
+        conversations: on which the result has to agree with the template.
+
+    Returns:
+        The turns, and how many of the conversations the template accepts.
+
+    Raises:
+        ConvertError: it is broken, or not turn-wise.
+    """
+    speak = partial(rendered, template, {"bos_token": bos, "eos_token": eos})
+    marked = [(chat, text) for chat in _marked_chats() if (text := speak(chat)) is not None]
+    turns = _table(marked)
+    if any(turns.text(chat) not in (None, text) for chat, text in marked):
+        raise _not_turn_wise("it moves or drops messages")
+    real = [(chat, text) for chat in conversations if (text := speak(chat)) is not None]
+    if not real:
+        raise ConvertError("The chat template is broken: it refuses every conversation that was tried.")
+    for chat, text in real:
+        if turns.text(chat) != text:
+            raise _not_turn_wise(f"what it writes depends on the contents, as in {chat[0]['content'][:40]!r}")
+    return turns, len(real)
+
+
+def rendered(template: str, boundaries: Mapping[str, str], messages: Sequence[Message]) -> str | None:
+    """The prompt as ``transformers`` renders it; None where the template refuses it.
+
+    A last message of the assistant's is left open to be continued, as Ollama does.
+    """
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    continued = messages[-1]["role"] == "assistant"
+    try:
+        (text,), _ = render_jinja_template(
+            [list(messages)],
+            chat_template=template,
+            add_generation_prompt=not continued,
+            continue_final_message=continued,
+            **boundaries,
+        )
+        text.encode()  # Python's halves of a character have no place in a file
+    except Exception:  # a template raises what it likes, and its mistakes whatever Python does
+        return None
+    return str(text)
+
+
+def literal(text: str) -> str:
+    """``text`` as a Go string literal in printable ASCII, which no reader of a Modelfile drops a character of."""
+    plain = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t"}
+    letters = (plain.get(c) or (c if " " <= c <= "~" else f"\\U{ord(c):08x}") for c in text)
+    return f'"{"".join(letters)}"'
+
+
+def _marked_chats() -> Iterator[tuple[Message, ...]]:
+    for length in range(1, LONGEST + 1):
+        for roles in product(ROLES, repeat=length):
+            if all(role != following for role, following in pairwise(roles)):  # Ollama merges such neighbours
+                marks = (f"{BLANKS}\ue000{i}\ue001{BLANKS}" for i in range(length))
+                yield tuple(Message(role=role, content=mark) for role, mark in zip(roles, marks, strict=True))
+
+
+def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> Turns:
+    """What stands between the marks; chats whose marks are not all there in their order teach nothing."""
+    pieces: dict[tuple[str, str], str] = {}
+    kept: dict[str, tuple[bool, bool]] = {}
+    for messages, text in chats:
+        roles = [m["role"] for m in messages]
+        texts = MARK.split(text)  # text, blanks, number, blanks, text, ...
+        if texts[2::4] != [str(i) for i in range(len(roles))]:
+            continue
+        for step, piece in zip(pairwise([START, *roles, END]), texts[::4], strict=True):
+            if pieces.setdefault(step, piece) != piece:
+                raise _not_turn_wise(f"between {step[0]} and {step[1]} it does not always write the same")
+        for role, before, after in zip(roles, texts[1::4], texts[3::4], strict=True):
+            blanks = bool(before), bool(after)
+            if kept.setdefault(role, blanks) != blanks or blanks[0] != blanks[1]:
+                raise _not_turn_wise(f"it trims the {role}'s messages only sometimes or at one end")
+    return Turns(pieces, frozenset(role for role, (before, _) in kept.items() if not before))
+
+
+def _choice(variable: str, texts: Mapping[str, str]) -> list[str]:
+    """Lines that write the text that belongs to the variable's value; values with the same text share a line."""
+    values: dict[str, list[str]] = {}
+    for value, text in texts.items():
+        values.setdefault(text, []).append(literal(value))
+    lines = [f"{{{{- else if eq {variable} {' '.join(v)} }}}}{{{{ {literal(t)} }}}}" for t, v in values.items()]
+    lines[0] = lines[0].replace("else ", "", 1)
+    return [*lines, f"{{{{- else }}}}{REFUSE}", "{{- end }}"]
+
+
+def _not_turn_wise(why: str) -> ConvertError:
+    return ConvertError(
+        f"The chat template cannot be written for Ollama, whose templates see one message after the other: {why}."
+    )

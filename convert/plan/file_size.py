@@ -1,0 +1,124 @@
+"""How large a model of a given shape would be in each quantised type, before there is any such model.
+
+llama.cpp is asked (``dry_run``), on a file whose header is that of the real one and whose weights are a hole: it has
+the whole depth and vocabulary, takes no room on the disk, and nobody reads it.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from convert import child_process
+from convert.checkpoint import Checkpoint
+from convert.files import scratch_folder
+from convert.gguf import add_shape
+from convert.gguf.tensors import announce, gguf_tensors
+from convert.gguf.vocabulary import read_vocabulary
+from convert.gguf_file import DEFAULT_ALIGNMENT
+from convert.progress import each
+from convert.quantize.dry_run import DryTensor, dry_run_here
+from convert.quantize.quantizer import BASE, NEED_IMATRIX
+from convert.shape import Shape
+
+#: All that can be made without an importance matrix.
+TYPES = tuple(type for type in BASE if type not in NEED_IMATRIX)
+
+
+@dataclass(frozen=True)
+class Size:
+    """One shape in one type.
+
+    Attributes:
+        file_bytes: of the whole file; without tokenizer where that is not known.
+        bits_per_weight: of the tensors, header left out.
+        fallbacks: tensors whose rows do not fit the type that llama.cpp wants for them.
+    """
+
+    file_bytes: int
+    bits_per_weight: float
+    fallbacks: int
+
+    @property
+    def genuine(self) -> bool:
+        """Whether every tensor has the type that the name of the file promises."""
+        return self.fallbacks == 0
+
+
+def sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, Size]]:
+    """For each shape, its size in each of ``TYPES``; asked in one child process.
+
+    Args:
+        shapes: possible ones (``convert.plan.pruned_shape.why_not``).
+        added: bytes that the tokenizer adds to each file (``tokenizer_bytes``).
+
+    Raises:
+        ConvertError: llama.cpp refuses a shape, or there is no disk for a header.
+    """
+    with scratch_folder() as folder:
+        return child_process.run(_sizes, list(shapes), added, folder)
+
+
+def tokenizer_bytes(folder: Path, rows: int) -> int:
+    """What the tokenizer in ``folder`` adds to a GGUF file for an embedding of ``rows``.
+
+    Raises:
+        ConvertError: there is none, or one that cannot be converted.
+    """
+    vocabulary = read_vocabulary(folder, rows)
+    with scratch_folder() as scratch:
+        path = scratch / "tokenizer.gguf"
+        writer = gguf.GGUFWriter(path, "qwen2")
+        vocabulary.add_to(writer)
+        _write_header(writer)
+        return path.stat().st_size
+
+
+def _sizes(shapes: Sequence[Shape], added: int, folder: Path) -> list[dict[str, Size]]:
+    found = []
+    with scratch_folder(folder) as inner:
+        path = inner / "hole.gguf"
+        for shape in each(shapes, "Asking for sizes", len(shapes)):
+            header = write_hole(shape, path) + added
+            found.append({type: _size(header, dry_run_here(path, type)) for type in TYPES})
+    return found
+
+
+def write_hole(shape: Shape, path: Path) -> int:
+    """Write the GGUF file of a model of this shape, in F16, but for tokenizer and weights.
+
+    Returns:
+        Bytes of the header.
+    """
+    writer = gguf.GGUFWriter(path, shape.gguf_architecture)
+    tensors = gguf_tensors(Checkpoint(path.parent, {}, shape, {}), gguf.GGMLQuantizationType.F16)
+    announce(writer, tensors)
+    add_shape(writer, shape)
+    _write_header(writer)
+    header = _aligned(path.stat().st_size)
+    os.truncate(path, header + sum(_aligned(tensor.nbytes) for tensor in tensors))
+    return header
+
+
+def _write_header(writer: gguf.GGUFWriter) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+
+
+def _size(header: int, tensors: Sequence[DryTensor]) -> Size:
+    held = sum(tensor.bytes for tensor in tensors)
+    numbers = sum(int(np.prod(tensor.shape)) for tensor in tensors)
+    return Size(
+        file_bytes=header + sum(_aligned(tensor.bytes) for tensor in tensors),
+        bits_per_weight=round(8 * held / numbers, 3),
+        fallbacks=sum(tensor.fell_back for tensor in tensors),
+    )
+
+
+def _aligned(size: int) -> int:
+    return -(-size // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT

@@ -1,0 +1,208 @@
+"""What ``plan`` found, as a table for people and as plain values, and the shape it would take."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from textwrap import wrap
+from typing import Any
+
+from convert.plan.file_size import Size
+from convert.shape import Shape
+
+#: Those of the sizes that the table shows; ``--json`` has all.
+SHOWN = ("Q8_0", "Q5_K_M", "Q4_K_M", "Q4_0")
+HEADINGS = ("ratio", "round", "hidden", "heads", "FFN", "params", "HF", "llama.cpp", *SHOWN)
+WIDTH = 116
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known of a shape that is possible.
+
+    Attributes:
+        hugging_face: why Hugging Face does not reload it; None where it does.
+        llama_cpp: why llama.cpp does not run it; None where it does.
+        sizes: by quantised type.
+    """
+
+    hugging_face: str | None
+    llama_cpp: str | None
+    sizes: Mapping[str, Size]
+
+    @property
+    def all_k_quants_genuine(self) -> bool:
+        """Whether no row is the wrong length for any type of blocks of 256."""
+        return all(size.genuine for type, size in self.sizes.items() if "_K" in type)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One shape.
+
+    Attributes:
+        ratio: it was pruned by; None for the shape as it is.
+        round_to: what its widths were rounded to; None for the shape as it is.
+        shape: what is left.
+        impossible: why nobody should make it, or None.
+        judgement: where it is possible.
+    """
+
+    ratio: Fraction | None
+    round_to: int | None
+    shape: Shape
+    impossible: str | None
+    judgement: Judgement | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether it reloads, runs, and every K-quant of it is what it is called."""
+        j = self.judgement
+        return bool(j and not j.hugging_face and not j.llama_cpp and j.all_k_quants_genuine)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        names = ("hidden", "heads", "kv_heads", "head_dim", "ffn", "layers", "vocabulary", "q_width", "parameters")
+        judged = asdict(self.judgement) if self.judgement else {"hugging_face": None, "llama_cpp": None, "sizes": {}}
+        for type, size in judged["sizes"].items():
+            size["genuine"] = self.judgement.sizes[type].genuine  # type: ignore[union-attr]
+        return {
+            "ratio": str(self.ratio) if self.ratio else None,
+            "round_to": self.round_to,
+            **{name: getattr(self.shape, name) for name in names},
+            "gguf_architecture": self.shape.gguf_architecture,
+            "impossible": self.impossible,
+            "reloads_in_hugging_face": bool(self.judgement and not self.judgement.hugging_face),
+            "runs_in_llama_cpp": bool(self.judgement and not self.judgement.llama_cpp),
+            "fits": self.fits,
+            **judged,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All shapes of one model, the one it has first.
+
+    Attributes:
+        model: what was asked about.
+        rows: the shape as it is, then by ratio and rounding.
+        half: parameters that pruning by a half leaves, which is what is aimed at.
+        tokenizer_bytes: counted into each file; None where the tokenizer is not known, and not counted.
+        seconds: it took on this machine.
+    """
+
+    model: str
+    rows: tuple[Row, ...]
+    half: int
+    tokenizer_bytes: int | None
+    seconds: float
+
+    @property
+    def recommended(self) -> Row | None:
+        """Of the shapes that fit, the one whose parameters are nearest to those of pruning by a half."""
+        fitting = [row for row in self.rows if row.fits]
+        return min(fitting, key=lambda row: abs(row.shape.parameters - self.half), default=None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is a shape to recommend."""
+        return self.recommended is not None
+
+    @property
+    def reason(self) -> str:
+        """Why that one, or why none."""
+        aim = f"the {self.half / 1e6:.1f} M parameters that pruning by a half aims at"
+        best = self.recommended
+        if best is None:
+            return f"None of these reloads, runs and takes every K-quant; {aim} cannot be had with them."
+        judgement, shape = best.judgement, best.shape
+        assert judgement
+        how = f"ratio {best.ratio} rounded to {best.round_to}" if best.ratio else "the shape as it is"
+        q4 = judgement.sizes["Q4_K_M"]
+        return (
+            f"{how}: {_name(shape)} with {shape.parameters / 1e6:.1f} M parameters. Of the {self._fitting} that "
+            f"Hugging Face reloads, llama.cpp runs and every K-quant fits, it is nearest to {aim}; as Q4_K_M "
+            f"{q4.file_bytes / 1e6:.1f} MB, {q4.bits_per_weight:.2f} bits per weight."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "model": self.model,
+            "rows": [row.as_dict() for row in self.rows],
+            "half_parameters": self.half,
+            "tokenizer_bytes": self.tokenizer_bytes,
+            "recommended": self.recommended.as_dict() if self.recommended else None,
+            "reason": self.reason,
+            "seconds": self.seconds,
+        }
+
+    def lines(self) -> list[str]:
+        """The table, what its marks mean, and the recommendation."""
+        first = self.rows[0].shape
+        cells = [list(HEADINGS), *(_cells(row, first) for row in self.rows)]
+        whole = [row for row in cells if len(row) == len(HEADINGS)]  # not those that end in a reason
+        widths = [max(len(row[i]) for row in whole) for i in range(len(HEADINGS))]
+        table = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=False)).rstrip() for row in cells]
+        notes = [*self._notes(), f"Recommended: {self.reason}"]
+        return [*table, *(line for note in notes for line in ("", *wrap(note, WIDTH)))]
+
+    @property
+    def _fitting(self) -> str:
+        count = len({row.shape for row in self.rows if row.fits})
+        return f"{count} shape{'s' if count > 1 else ''}"
+
+    def _notes(self) -> list[str]:
+        """What the marks mean, what was tried, and why whatever failed did."""
+        tokenizer = "without a tokenizer, which is not known here"
+        if self.tokenizer_bytes is not None:
+            tokenizer = f"with the tokenizer's {self.tokenizer_bytes / 1e6:.1f} MB"
+        shape = self.rows[0].shape
+        tried = {row.shape for row in self.rows if row.judgement}
+        notes = [
+            f"Sizes: MB of the file {tokenizer}, and bits per weight, from llama.cpp's dry run on all {shape.layers} "
+            f"layers and {shape.vocabulary:,} tokens. *: rows that do not fit hold another type than the name says.",
+            f"HF, llama.cpp: {len(tried)} shapes of two layers with random weights, saved and reloaded bit for bit by "
+            f"transformers {version('transformers')}, and run by llama-cpp-python {version('llama-cpp-python')} as the "
+            f"architecture that is named; all in {self.seconds:.0f} s.",
+        ]
+        if any(_left_alone(row.shape, shape) for row in self.rows[1:]):
+            notes.append(
+                "=: left as it was; torch-pruning cuts no width to nothing, and no query heads down to one for each "
+                "key/value head."
+            )
+        if any(row.judgement and row.shape.q_width != row.shape.hidden for row in self.rows):
+            notes.append("Where heads together are not as wide as hidden, config.json has to give head_dim.")
+        reasons = {
+            row.shape: (row.judgement.hugging_face, row.judgement.llama_cpp) for row in self.rows if row.judgement
+        }
+        return notes + [f"{_name(s)}: {why}" for s, whys in reasons.items() for why in whys if why]
+
+
+def _cells(row: Row, first: Shape) -> list[str]:
+    shape, judgement = row.shape, row.judgement
+    alone = _left_alone(shape, first) if row.ratio else set()
+    cells = [
+        str(row.ratio or "as is"),
+        str(row.round_to or ""),
+        f"{shape.hidden}{'=' * ('hidden' in alone)}",
+        f"{shape.heads}{'=' * ('heads' in alone)}/{shape.kv_heads} x {shape.head_dim}",
+        f"{shape.ffn}{'=' * ('ffn' in alone)}",
+    ]
+    if judgement is None:
+        return [*cells, f"impossible: {row.impossible}"]
+    runs = "no" if judgement.llama_cpp else shape.gguf_architecture
+    cells += [f"{shape.parameters / 1e6:.1f} M", "no" if judgement.hugging_face else "yes", runs]
+    return cells + [_size_cell(judgement.sizes[type]) for type in SHOWN]
+
+
+def _size_cell(size: Size) -> str:
+    return f"{size.file_bytes / 1e6:.1f} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}"
+
+
+def _left_alone(shape: Shape, first: Shape) -> set[str]:
+    return {name for name in ("hidden", "heads", "ffn") if getattr(shape, name) == getattr(first, name)}
+
+
+def _name(shape: Shape) -> str:
+    return f"{shape.hidden}/{shape.heads}/{shape.kv_heads}/{shape.ffn}"

@@ -1,0 +1,154 @@
+"""Really try a shape: a model of two layers with random weights, saved and loaded again by Hugging Face and llama.cpp.
+
+Two layers hold every kind of tensor there is, at its full width, so what holds for them holds for any depth. The
+vocabulary is tiny: no width depends on it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, models
+from tokenizers.pre_tokenizers import ByteLevel
+
+from convert import child_process
+from convert.files import ConvertError, scratch_folder
+from convert.gguf import to_gguf
+from convert.progress import each
+from convert.shape import Shape
+
+LAYERS = 2
+#: Rows of the embedding: 256 bytes, a merged pair of spaces, the end of a turn, and a few unused.
+ROWS = 288
+CONTEXT = 64
+TOKENS = tuple(range(0, ROWS, 9))
+END_OF_TURN = "<|im_end|>"
+#: Characters of an error of Hugging Face's, which can run to pages.
+REASON = 200
+#: ``architectures`` -> ``model_type``.
+MODEL_TYPES = {"Qwen2ForCausalLM": "qwen2", "LlamaForCausalLM": "llama"}
+
+
+def why_not_in_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
+    """For each shape, why Hugging Face does not give back the weights it was given; None where it does, bit for bit.
+
+    All of them in one child process, because torch takes seconds to import.
+
+    Raises:
+        ConvertError: there is no disk or memory for it.
+    """
+    with scratch_folder() as folder:
+        return child_process.run(_reload_all, list(shapes), folder)
+
+
+def why_not_in_llama(shape: Shape) -> str | None:
+    """Why llama.cpp does not compute with this shape; None where it does.
+
+    Raises:
+        ConvertError: there is no disk for it.
+    """
+    with scratch_folder() as folder:
+        write_trial(shape, folder)
+        to_gguf(folder, folder / "trial.gguf", type="f16")
+        try:
+            return child_process.run(why_not_computed, folder / "trial.gguf")
+        except ConvertError as error:  # llama.cpp brought the process down
+            return str(error)
+
+
+def write_trial(shape: Shape, folder: Path) -> None:
+    """Write a checkpoint of two layers and this shape, with a tokenizer of bytes, to ``folder``."""
+    tried = replace(shape, layers=LAYERS, vocabulary=ROWS, context=CONTEXT)
+    random = np.random.default_rng(0)
+    tensors = {
+        name: (random.standard_normal(size, np.float32) * 0.05 + name.endswith("norm.weight")).astype(np.float16)
+        for name, size in tried.tensors().items()
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config_of(tried)), encoding="utf-8")
+    _write_tokenizer(folder)
+
+
+def config_of(shape: Shape) -> dict[str, Any]:
+    """The ``config.json`` of a checkpoint of this shape, its head width always spelled out."""
+    scaling = shape.rope_scaling.as_config() if shape.rope_scaling else {}
+    return {
+        "architectures": [shape.architecture],
+        "model_type": MODEL_TYPES[shape.architecture],
+        "num_hidden_layers": shape.layers,
+        "hidden_size": shape.hidden,
+        "intermediate_size": shape.ffn,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_dim,
+        "vocab_size": shape.vocabulary,
+        "max_position_embeddings": shape.context,
+        "rms_norm_eps": shape.rms_eps,
+        "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_base} | scaling,
+        "tie_word_embeddings": shape.tied,
+        "attention_bias": shape.biased,
+        "dtype": "float16",
+    }
+
+
+def _write_tokenizer(folder: Path) -> None:
+    letters = {letter: i for i, letter in enumerate(sorted(ByteLevel.alphabet()))}
+    space = "Ġ"
+    tokenizer = Tokenizer(models.BPE(letters | {2 * space: len(letters)}, [(space, space)]))
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    tokenizer.add_special_tokens([END_OF_TURN])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {"eos_token": END_OF_TURN, "chat_template": "{{ messages }}"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+def _reload_all(shapes: Sequence[Shape], folder: Path) -> list[str | None]:
+    return [_reload(shape, folder) for shape in each(shapes, "Trying Hugging Face", len(shapes))]
+
+
+def _reload(shape: Shape, folder: Path) -> str | None:
+    with scratch_folder(folder) as inner:
+        write_trial(shape, inner)
+        return why_not_returned(inner)
+
+
+def why_not_returned(checkpoint: Path) -> str | None:
+    """Load a checkpoint with Hugging Face, save it beside, load that: why its weights do not come back, or None."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    for folder in (checkpoint, checkpoint / "saved"):
+        try:
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float16, local_files_only=True, output_loading_info=True
+            )
+        except Exception as error:  # every layer below has its own kinds of errors
+            return f"Hugging Face does not load it: {' '.join(str(error).split())[:REASON]}"
+        for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+            if names := report[kind]:
+                return f"Hugging Face does not load {min(map(str, names))} as it was saved."
+        model.save_pretrained(checkpoint / "saved")
+    held = model.state_dict()
+    written = load_file(checkpoint / "model.safetensors")
+    changed = [name for name, tensor in written.items() if not torch.equal(held[name], tensor)]
+    return f"Hugging Face changes {min(changed)}." if changed else None
+
+
+def why_not_computed(path: Path) -> str | None:
+    """Why llama.cpp cannot load a file or gives no finite logits; None where it can. For a process that may crash."""
+    from copilot.llm.llama_cpp import NativeModel
+
+    try:
+        model = NativeModel(path, threads=1, context=CONTEXT, exact=True)
+    except ValueError:
+        return "llama.cpp does not load it."
+    finite = all(np.isfinite(row).all() for row in model.all_logits(TOKENS))
+    return None if finite else "llama.cpp computes numbers that are not finite."

@@ -1,0 +1,209 @@
+"""What of a folder may be published: an allow-list by name. Everything else stays, with the reason why.
+
+A file that is on the list and yet would do harm is not left out but refused, for the folder is not what its owner
+believes it is: one with a secret in it or a place on this machine, also in the header of a model, and a damaged model.
+The numbers in a model are not looked at, nor those in the decoder.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from convert.files import ConvertError, first_line, sha256
+from convert.gguf_file import read_gguf
+from convert.progress import each
+from convert.publish.secret_scan import refuse_place, refuse_secret
+
+CARD = "README.md"
+DECODER = "decoder.npz"
+#: Files that are text, by their whole name: any other ``.json`` or ``.md`` could be somebody's record.
+TEXTS = frozenset(
+    (
+        *(CARD, "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "Modelfile", "template", "system", "params"),
+        *("receipt.json", "quantization.json", "quantization.md", "evaluation.json", "evaluation.md"),
+        *("config.json", "generation_config.json", "adapter_config.json", "model.safetensors.index.json"),
+        *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+        *("merges.txt", "chat_template.jinja"),
+    )
+)
+#: Figures of the evaluation, drawn by this project's own program; no other picture is known to show nobody.
+FIGURES = frozenset(f"evaluation/{name}.png" for name in ("scores", "confusion", "calibration", "baseline"))
+RECEIPT_ENDING = ".receipt.json"
+MODEL_ENDINGS = (".gguf", ".safetensors")
+#: Texts into which programs write where they found something.
+TELLING = (".json", ".md", "Modelfile")
+#: Except these: vocabularies and licences hold words like ``/home/page`` of their own.
+OWN_WORDS = frozenset(("tokenizer.json", "vocab.json", "added_tokens.json", "LICENSE.md"))
+#: How recordings, tables of people and exported records end.
+PERSONAL = frozenset(
+    (
+        *(".edf", ".bdf", ".gdf", ".vhdr", ".vmrk", ".eeg", ".set", ".fdt", ".fif", ".cnt", ".mff", ".raw", ".egi"),
+        *(
+            ".csv",
+            ".tsv",
+            ".xlsx",
+            ".ods",
+            ".mat",
+            ".npy",
+            ".npz",
+            ".pkl",
+            ".h5",
+            ".hdf5",
+            ".parquet",
+            ".db",
+            ".sqlite",
+        ),
+        *(".txt", ".pdf", ".docx", ".json", ".jsonl", ".ndjson", ".md", ".html", ".xml", ".gz", ".zip"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file as it will be published.
+
+    Attributes:
+        path: in the repository, with forward slashes.
+        source: the file, or for text the very bytes that were looked at.
+        size: in bytes.
+        sha256: of the content, in hexadecimal.
+    """
+
+    path: str
+    source: Path | bytes
+    size: int
+    sha256: str
+
+    @classmethod
+    def of_bytes(cls, path: str, content: bytes) -> "Upload":
+        """A text.
+
+        Raises:
+            ConvertError: it holds a secret, or names a place on a machine.
+        """
+        refuse_secret(path, content)
+        if path.endswith(TELLING) and path.rpartition("/")[2] not in OWN_WORDS:
+            refuse_place(path, content)
+        return cls(path, content, len(content), hashlib.sha256(content).hexdigest())
+
+    @classmethod
+    def of_file(cls, path: str, file: Path) -> "Upload":
+        """A text as the bytes it holds now; weights by where they are.
+
+        Raises:
+            ConvertError: the file cannot be read, holds a secret or a place on a machine, or is a damaged model.
+        """
+        try:
+            if file.suffix in MODEL_ENDINGS:
+                header = json.dumps(_header(file), ensure_ascii=False).encode("utf-8", "replace")
+                refuse_secret(f"the header of {path}", header)
+                refuse_place(f"the header of {path}", header)
+            elif file.name != DECODER and path not in FIGURES:
+                return cls.of_bytes(path, file.read_bytes())
+            return cls(path, file.resolve(), file.stat().st_size, sha256(file))
+        except OSError as error:
+            raise ConvertError(f"{file} cannot be read: {error.strerror or error}.") from error
+
+    @property
+    def text(self) -> str:
+        """The content of a text."""
+        assert isinstance(self.source, bytes)
+        return self.source.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that stays, and why."""
+
+    path: str
+    reason: str
+
+
+def sort_out(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
+    """Divide what lies in a folder and below into what may be published and what stays.
+
+    Raises:
+        ConvertError: no folder, no model in it, or a file that must not be published as it is.
+    """
+    if not folder.is_dir():
+        raise ConvertError(f"{folder} is not a folder.")
+    root = folder.resolve()
+    reasons = {path: _why_not(path, root) for path in _walk(root)}
+    chosen = [path for path, reason in reasons.items() if not reason]
+    if not any(path.name.endswith(MODEL_ENDINGS) for path in chosen):
+        models = " and no ".join(MODEL_ENDINGS)
+        raise ConvertError(f"{folder} holds no model: no {models} file (links are not followed).")
+    uploads = tuple(Upload.of_file(_name(path, root), path) for path in each(chosen, "Checking"))
+    refuse_collisions(upload.path for upload in uploads)
+    return uploads, tuple(LeftOut(_name(path, root), reason) for path, reason in reasons.items() if reason)
+
+
+def refuse_collisions(paths: Iterator[str]) -> None:
+    """Refuse two names that macOS and Windows take for one.
+
+    Raises:
+        ConvertError: there are two.
+    """
+    seen: dict[str, str] = {}
+    for path in paths:
+        if other := seen.get(path.casefold()):
+            raise ConvertError(f"{other} and {path} are one name on macOS and Windows; rename one of them.")
+        seen[path.casefold()] = path
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files, and those folders that are not entered: hidden and linked ones."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise ConvertError(f"{folder} cannot be read: {error.strerror}.") from error
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
+            yield from _walk(entry)
+        else:
+            yield entry
+
+
+def _why_not(path: Path, root: Path) -> str:
+    """Why a file stays; empty where it may go."""
+    if path.name.startswith("."):
+        return "hidden"
+    if path.is_symlink():
+        return "a link, which may lead out of the folder"
+    if not path.is_file():
+        return "not a file"
+    if path.name == CARD and path.parent != root:
+        return "a card of what was there before, with its figures; the card of these files is the one at the top"
+    if path.relative_to(root).as_posix() in FIGURES:
+        return ""
+    if path.name in TEXTS or path.name == DECODER or path.name.endswith((RECEIPT_ENDING, *MODEL_ENDINGS)):
+        return ""
+    if path.suffix.lower() in PERSONAL:
+        return "could be a recording or somebody's record"
+    return "not a kind of file that is published"
+
+
+def _header(model: Path) -> dict[str, str | list[Any]]:
+    """The texts in a model's header, but for its vocabulary.
+
+    Raises:
+        ConvertError: the file is damaged, or no such model.
+    """
+    if model.suffix == ".gguf":
+        metadata = read_gguf(model).metadata
+        texts = {key: value for key, value in metadata.items() if isinstance(value, str | list)}
+        return {key: value for key, value in texts.items() if not key.startswith("tokenizer.ggml.")}
+    try:
+        with safe_open(model, "numpy") as opened:
+            return opened.metadata() or {}
+    except SafetensorError as error:
+        raise ConvertError(f"{model} is no safetensors file, or a damaged one: {first_line(error)}.") from error
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()

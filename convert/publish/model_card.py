@@ -1,0 +1,160 @@
+"""The model card: front matter for the Hub's search, and what a reader has to know before using the files.
+
+No figure is typed here. Those of the conversion come from the receipts, those of the task from ``evaluation.json``, and
+what neither says is not in the card. Name, licence, languages, base model and data come from the model file's own
+metadata. A ``README.md`` that is there already keeps its text: what this module adds stands between two marks, is
+written anew each time, and leaves out the sections that the text has itself. Its front matter is only completed.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from huggingface_hub import ModelCard
+
+from convert.files import ConvertError
+from convert.publish.allow_list import CARD, MODEL_ENDINGS, Upload
+from convert.publish.figures import Figures, conversion, scores, table, words
+from copilot.llm.base import METADATA_PREFIX
+
+BEGIN, END = (
+    "<!-- written by convert.publish: files, figures and limits -->",
+    "<!-- end of what convert.publish wrote -->",
+)
+NOTICE = "**A research tool, not a medical device; nothing it writes is a diagnosis.**"
+HUB = "https://huggingface.co/"
+NOT_FOR = """\
+Diagnosis, treatment, screening, lie detection, hiring, school or work, or any decision about a person. In the European
+Union inferring emotions from biometric data is prohibited at work and in education. Whoever is measured has to know it
+and to agree. What it writes is a draft for a person to check."""
+
+
+def model_card(uploads: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str) -> str:
+    """Write the card.
+
+    Args:
+        uploads: the files, of which a ``README.md`` is the text to keep.
+        figures: what was measured on them.
+        metadata: of the model file, under the full names of its keys; empty for a checkpoint.
+        repo: ``USER/NAME`` on the Hub.
+
+    Raises:
+        ConvertError: the ``README.md`` has a damaged front matter, or speaks of a file with another sha256.
+    """
+    name = words(metadata.get("general.name")) or repo.partition("/")[2]
+    blank = f"# {name}\n\n{words(metadata.get('general.description'))}"
+    kept = next((upload.text for upload in uploads if upload.path == CARD), blank)
+    card = _parse(re.sub(f"\n*{BEGIN}.*?{END}\n*", "\n", kept, flags=re.DOTALL))
+    files = [upload for upload in uploads if upload.path != CARD]
+    _refuse_strange_hashes(card.text, files)
+    for key, value in _front_matter(metadata, files).items():
+        if value and not card.data.get(key):
+            card.data[key] = value
+    if _holds(files, ".gguf"):
+        card.data["tags"] = list(dict.fromkeys([*card.data.get("tags", []), "gguf"]))
+    card.text = f"{card.text.strip()}\n\n{BEGIN}\n\n{_added(card, files, figures, metadata, repo)}\n{END}\n"
+    return str(card)
+
+
+def _parse(text: str) -> ModelCard:
+    if not text.startswith("---"):
+        text = f"---\n\n---\n{text}"
+    try:
+        return ModelCard(text)
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise ConvertError(f"The front matter of {CARD} is not what the Hub understands; repair its YAML.") from error
+
+
+def _refuse_strange_hashes(text: str, files: Sequence[Upload]) -> None:
+    known = {file.sha256 for file in files}
+    if strange := set(re.findall(r"\b[0-9a-f]{64}\b", text)) - known:
+        raise ConvertError(f"{CARD} speaks of a file {min(strange)[:12]}..., which is not here; write the card anew.")
+
+
+def _front_matter(metadata: Mapping[str, Any], files: Sequence[Upload]) -> dict[str, Any]:
+    return {
+        "license": metadata.get("general.license"),
+        "license_name": metadata.get("general.license.name"),
+        "license_link": metadata.get("general.license.link"),
+        "language": metadata.get("general.languages"),
+        "base_model": _on_the_hub(metadata, r"general\.base_model\.\d+\.repo_url"),
+        "datasets": _on_the_hub(metadata, r"general\.dataset\.\d+\.repo_url"),
+        "library_name": "llama-cpp-python" if _holds(files, ".gguf") else "transformers",
+        "pipeline_tag": "text-generation",
+    }
+
+
+def _on_the_hub(metadata: Mapping[str, Any], keys: str) -> list[str]:
+    """The addresses under some keys, as the Hub's own ``USER/NAME``; other addresses have no such name."""
+    urls = [str(value) for key, value in metadata.items() if re.fullmatch(keys, key)]
+    return [url.removeprefix(HUB).removeprefix("datasets/") for url in urls if url.startswith(HUB)]
+
+
+def _holds(files: Sequence[Upload], suffix: str) -> bool:
+    return any(file.path.endswith(suffix) for file in files)
+
+
+def _added(card: ModelCard, files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str) -> str:
+    """What the text does not say itself."""
+    own = set(re.findall(r"^## (.+?)\s*$", card.text, flags=re.MULTILINE))
+    sections = _sections(card, files, figures, metadata, repo)
+    parts = [f"## {heading}\n\n{text}" for heading, text in sections if text and heading not in own]
+    return "\n\n".join(parts if "not a medical device" in card.text else [NOTICE, *parts])
+
+
+def _sections(
+    card: ModelCard, files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str
+) -> Iterator[tuple[str, str]]:
+    """Headings and texts, in order; an empty text where there is nothing to say."""
+    rows = [[f"`{file.path}`", f"{file.size:,}", f"`{file.sha256}`"] for file in files]
+    yield "Files", table(["file", "bytes", "sha256"], rows)
+    yield "Where it comes from", _origin(metadata, card)
+    yield "What conversion did to it", conversion(figures)
+    yield "What it scores", scores(figures)
+    yield "Known limits", _limits(files, figures, metadata)
+    yield "How to run it", _running(files, metadata, repo)
+    yield "What it is not for", NOT_FOR
+
+
+def _origin(metadata: Mapping[str, Any], card: ModelCard) -> str:
+    data = metadata.get(f"{METADATA_PREFIX}training_data") or card.data.get("datasets")
+    facts = {
+        "Base model": card.data.get("base_model"),
+        "Data": data,
+        "Licence": card.data.get("license_name") or card.data.get("license"),
+        "Languages": card.data.get("language"),
+    }
+    return "\n".join(f"- {name}: {words(value) if value else 'not stated'}" for name, value in facts.items())
+
+
+def _limits(files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any]) -> str:
+    limits = [
+        words(metadata.get(f"{METADATA_PREFIX}notice")),
+        "Every figure holds for what it was measured on, as said beside it; other people, devices, languages and "
+        "tasks are unknown to this model.",
+    ]
+    unmeasured = [
+        f.path
+        for f in files
+        if f.path.endswith(MODEL_ENDINGS)
+        and f.path not in figures.proofs
+        and "measured" not in figures.receipts.get(f.path, {})
+    ]
+    if unmeasured:
+        limits.append(f"How far {words(unmeasured)} may be from the weights it was made of was not measured.")
+    if not figures.evaluation:
+        limits.append("How well it does its task was not measured on these files.")
+    return "\n".join(f"- {limit}" for limit in limits if limit)
+
+
+def _running(files: Sequence[Upload], metadata: Mapping[str, Any], repo: str) -> str:
+    if not _holds(files, ".gguf"):
+        return f'With transformers: `AutoModelForCausalLM.from_pretrained("{repo}")`.'
+    text = f"```bash\nollama run hf.co/{repo}\nllama-cli -hf {repo}\n```"
+    if f"{METADATA_PREFIX}codec" in metadata:
+        text += (
+            f"\n\nIt was trained on EEG written as letters inside a fixed prompt, which a plain chat does not give it; "
+            f"the keys `{METADATA_PREFIX}*` in the file say how."
+        )
+    return text

@@ -1,0 +1,166 @@
+"""Quantise a GGUF file to smaller types, each with a receipt of what it then holds and computes.
+
+``python -m convert quantize model-f16.gguf --types Q8_0,Q5_K_M,Q4_K_M --out DIR``
+
+Beside every file lies its receipt, and one table for all (``quantization.json`` and ``.md``) recommends a type. A file
+gets its name only when it has been read back and measured.
+"""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gguf import GGMLQuantizationType
+
+from convert import child_process
+from convert.files import ConvertError, sha256, written_whole
+from convert.gguf_file import GgufFile, read_gguf
+from convert.quantize.comparison import Quantization
+from convert.quantize.dry_run import DryTensor, dry_run
+from convert.quantize.evaluate import measure
+from convert.quantize.imatrix import ImportanceMatrix, measure_importance
+from convert.quantize.provenance import Receipt, Source, fallbacks
+from convert.quantize.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown, run_quantizer
+
+#: What a model may be stored in to be quantised.
+FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
+
+
+def quantize(
+    source: Path,
+    types: Sequence[str],
+    out: Path | None = None,
+    *,
+    imatrix: Path | None = None,
+    no_fallback: bool = False,
+) -> Quantization:
+    """Write ``source`` in each of ``types`` to the folder ``out``, with receipts.
+
+    Args:
+        source: GGUF file in F32, F16 or BF16.
+        types: keys of ``convert.quantize.quantizer.BASE``.
+        out: a folder; by default the one that ``source`` is in.
+        imatrix: a text in UTF-8 to measure importance on, which the lowest types need.
+        no_fallback: refuse, before anything is written, a type that does not fit the model's shape.
+
+    Raises:
+        ConvertError: an unknown type or one that needs ``imatrix``, a source that is damaged or quantised already, or a
+            full disk. Types that were finished before stay.
+    """
+    refuse_types(types, imatrix)
+    file = _full_precision(source)
+    outs = _outs(source, out or source.parent, types)
+    plan = {type: dry_run(source, type, imatrix=bool(imatrix) and type not in IGNORE_IMATRIX) for type in outs}
+    if no_fallback:
+        _refuse_fallbacks(plan)
+    matrix = measure_importance(file, imatrix) if imatrix else None
+    origin = Source(source.name, sha256(source), source.stat().st_size)
+    receipts = [
+        _make(file, origin, path, type, plan[type], None if type in IGNORE_IMATRIX else matrix)
+        for type, path in outs.items()
+    ]
+    quantization = Quantization(origin, tuple(receipts))
+    quantization.write(out or source.parent)
+    return quantization
+
+
+def refuse_types(types: Sequence[str], imatrix: Path | None) -> None:
+    """Refuse at once what could not be made later.
+
+    Raises:
+        ConvertError: an unknown type, one that needs a text to measure importance on, or no such text there.
+    """
+    refuse_unknown(types)
+    if not imatrix and (needing := [type for type in types if type in NEED_IMATRIX]):
+        raise ConvertError(f"{', '.join(needing)} cannot be made without an importance matrix; give --imatrix TEXT.")
+    if imatrix and not imatrix.is_file():
+        raise ConvertError(f"{imatrix} is not a file; --imatrix takes a text.")
+
+
+def type_names(text: str) -> list[str]:
+    """The types in a list like ``Q8_0, q4_k_m``."""
+    return [name.strip().upper() for name in text.split(",")]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("source", type=Path, metavar="F16.gguf", help="a GGUF file in F32, F16 or BF16")
+    parser.add_argument(
+        "--types",
+        required=True,
+        type=type_names,
+        metavar="Q8_0,Q5_K_M,...",
+        help=", ".join(BASE),
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: that of the source)")
+    parser.add_argument(
+        "--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter; the lowest types need it"
+    )
+    parser.add_argument(
+        "--no-fallback", action="store_true", help="write nothing where a type does not fit the model's shape"
+    )
+
+
+def run(options: argparse.Namespace) -> Quantization:
+    """Run the verb with its arguments."""
+    return quantize(
+        options.source, options.types, options.out, imatrix=options.imatrix, no_fallback=options.no_fallback
+    )
+
+
+def _make(
+    source: GgufFile, origin: Source, out: Path, type: str, plan: Sequence[DryTensor], matrix: ImportanceMatrix | None
+) -> Receipt:
+    """Write one type, read it back and measure it; only then does it get its name, and last its receipt."""
+    receipt_path = out.with_name(f"{out.stem}.receipt.json")
+    with written_whole(out) as partial:
+        child_process.run(run_quantizer, source.path, partial, type, matrix.columns if matrix else None)
+        receipt = Receipt.of(
+            partial,
+            out.name,
+            plan,
+            type=type,
+            source=origin,
+            imatrix=matrix.text if matrix else None,
+            measured=measure(source, partial, type),
+        )
+        receipt_path.unlink(missing_ok=True)  # that of an earlier file, which is now replaced
+    receipt.write(receipt_path)
+    return receipt
+
+
+def _full_precision(source: Path) -> GgufFile:
+    file = read_gguf(source)
+    if not file.tensors:
+        raise ConvertError(f"{source} holds no weights.")
+    if file.metadata.get("split.count", 1) != 1:
+        raise ConvertError(f"{source} is one part of several; join them first (llama-gguf-split --merge).")
+    if quantised := {tensor.type.name for tensor in file.tensors if tensor.type not in FULL}:
+        raise ConvertError(
+            f"{source} is quantised already ({', '.join(sorted(quantised))}); start from the F16 or F32 file."
+        )
+    return file
+
+
+def _outs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
+    """Type -> its file, named like the source."""
+    stem = re.sub(r"[-.](f32|f16|bf16)$", "", source.stem, flags=re.IGNORECASE)
+    outs = {type: folder / f"{stem}-{type}.gguf" for type in types}
+    for path in outs.values():
+        if path.exists() and path.samefile(source):
+            raise ConvertError(f"{path} is the source itself, whose full weights would be lost; give another --out.")
+    return outs
+
+
+def _refuse_fallbacks(plan: Mapping[str, Sequence[DryTensor]]) -> None:
+    """Name the tensors, or the first few of many.
+
+    Raises:
+        ConvertError: there are such tensors.
+    """
+    for type, tensors in plan.items():
+        found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in fallbacks(tensors)]
+        if found:
+            named = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+            raise ConvertError(f"{type} does not fit this model, nothing was written: {named}.")

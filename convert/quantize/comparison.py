@@ -1,0 +1,152 @@
+"""All types of one model beside each other, and which of them to take."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from convert.files import written_whole
+from convert.quantize.provenance import Receipt, Source
+from convert.verb_result import Done
+
+#: The most that a recommended file may differ from its source, mean divergence in nats a token. By Pinsker's inequality
+#: at most sqrt(0.01 / 2) = 7 % of the probability then lies on other tokens.
+MOST_KL = 0.01
+#: The least share of conversations in which it has to find the same emotion.
+LEAST_AGREEMENT = 0.97
+
+HEADINGS = (
+    *(
+        "type",
+        "MB",
+        "bits/weight",
+        "mean KL",
+        "99% KL",
+        "perplexity",
+        "same top-1",
+        "same label",
+        "prompt/s",
+        "decode/s",
+    ),
+    "fallbacks",
+)
+
+
+@dataclass(frozen=True)
+class Quantization(Done):
+    """The receipts of one source, in the order of the types asked for."""
+
+    source: Source
+    receipts: tuple[Receipt, ...]
+
+    @property
+    def recommended(self) -> Receipt | None:
+        """The smallest file within the limits, or None where there is none."""
+        fitting = [receipt for receipt in self.receipts if _within_limits(receipt)]
+        return min(fitting, key=lambda receipt: receipt.file_bytes, default=None)
+
+    @property
+    def reason(self) -> str:
+        """Why that one, or why none."""
+        limits = f"a mean divergence of at most {MOST_KL} nats and the same emotion in at least {LEAST_AGREEMENT:.0%}"
+        best = self.recommended
+        if best is None:
+            closest = min(self.receipts, key=lambda receipt: receipt.measured.mean_kl)
+            return (
+                f"None keeps within {limits} of the conversations; the closest is {closest.type} "
+                f"({closest.measured.mean_kl:.2g} nats, {closest.measured.label_agreement:.0%})."
+            )
+        measured = best.measured
+        return (
+            f"{best.type}: the smallest of {len(self.receipts)} with {limits} of the conversations "
+            f"({measured.mean_kl:.2g} nats, {measured.label_agreement:.0%})." + _misleading(best)
+        )
+
+    def lines(self) -> list[str]:
+        """The table, what it was measured on, and the recommendation."""
+        rows = [HEADINGS, *(_row(receipt) for receipt in self.receipts)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+        table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        notes = [line for note in (*self._notes(), f"Recommended: {self.reason}") for line in ("", *wrap(note, 110))]
+        return [*table, *notes]
+
+    def markdown(self) -> str:
+        """The same as a Markdown page."""
+        rows = [HEADINGS, ("---:",) * len(HEADINGS), *(_row(receipt) for receipt in self.receipts)]
+        table = [f"| {' | '.join(row)} |" for row in rows]
+        notes = [line for note in self._notes() for line in (note, "")]
+        return "\n".join(
+            [f"# {self.source.file}, quantised", "", *table, "", *notes, f"**Recommended:** {self.reason}", ""]
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "source": vars(self.source),
+            "recommended": self.recommended.file if self.recommended else None,
+            "reason": self.reason,
+            "receipts": [receipt.as_dict() for receipt in self.receipts],
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write ``quantization.json`` and ``quantization.md``."""
+        texts = {"json": json.dumps(self.as_dict(), indent=2) + "\n", "md": self.markdown()}
+        for ending, text in texts.items():
+            with written_whole(folder / f"quantization.{ending}") as partial:
+                partial.write_text(text, encoding="utf-8")
+
+    def _notes(self) -> list[str]:
+        """What the columns mean and were measured on; which types are not what their name says."""
+        first = self.receipts[0].measured
+        on = first.measured_on
+        cut = f" ({on.cut} of them shortened to the model's context)" if on.cut else ""
+        return [
+            f"Measured against {self.source.file} ({self.source.bytes / 1e6:.1f} MB, perplexity "
+            f"{first.source_perplexity:.4g}) on the answers of {on.conversations} simulated conversations{cut}, "
+            f"{on.answer_tokens} tokens; divergence (KL) in nats a token.",
+            f"Speeds in tokens a second, and as a multiple of the source's in the same run: {on.speed}; processor with "
+            f"{' '.join(on.processor)}.",
+            *(f"{receipt.type}:{_misleading(receipt)}" for receipt in self.receipts if receipt.fallbacks),
+        ]
+
+
+def _within_limits(receipt: Receipt) -> bool:
+    return receipt.measured.mean_kl <= MOST_KL and receipt.measured.label_agreement >= LEAST_AGREEMENT
+
+
+def _misleading(receipt: Receipt) -> str:
+    """Where the file is not what its name says."""
+    if not receipt.fallbacks:
+        return ""
+    rows = ", ".join(str(row) for row in sorted({fallback.row for fallback in receipt.fallbacks}))
+    pairs = ", ".join(sorted({f"{fallback.got} for {fallback.wanted}" for fallback in receipt.fallbacks}))
+    matrices = sum(share.tensors for name, share in receipt.actual.items() if name != "F32")
+    return (
+        f" Its name misleads: {len(receipt.fallbacks)} of {matrices} matrices fell back, rows of {rows} numbers "
+        f"holding {pairs}."
+    )
+
+
+def _row(receipt: Receipt) -> Sequence[str]:
+    measured = receipt.measured
+    speeds = (
+        f"{ours:.0f} ({ours / theirs:.2f}x)"
+        for ours, theirs in (
+            (measured.speed.prompt, measured.source_speed.prompt),
+            (measured.speed.decode, measured.source_speed.decode),
+        )
+    )
+    return (
+        receipt.type,
+        f"{receipt.file_bytes / 1e6:.1f}",
+        f"{receipt.bits_per_weight:.2f}",
+        f"{measured.mean_kl:.2g}",
+        f"{measured.p99_kl:.2g}",
+        f"{measured.perplexity:.4g}",
+        f"{measured.same_top1:.1%}",
+        f"{measured.label_agreement:.1%}",
+        *speeds,
+        str(len(receipt.fallbacks) or "-"),
+    )

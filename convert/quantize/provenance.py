@@ -1,0 +1,136 @@
+"""What a quantised file holds, and what it computes: one receipt a file, ``.receipt.json`` beside it.
+
+The types are read back from the finished file. Beside them stands what llama.cpp wanted for each tensor (its nominal
+type): the two differ where a tensor's rows did not fit.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gguf import GGMLQuantizationType
+
+from convert.files import ConvertError, sha256, written_whole
+from convert.gguf_file import read_gguf
+from convert.quantize.dry_run import DryTensor
+from convert.quantize.evaluate import Measurement
+from convert.quantize.imatrix import ImportanceText
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a file is of one type."""
+
+    tensors: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """A matrix whose rows do not fit the type that llama.cpp wanted for it."""
+
+    tensor: str
+    row: int
+    wanted: str
+    got: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file that was quantised, with its size in bytes."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One quantised file.
+
+    Attributes:
+        file: its name.
+        type: the type asked for; llama.cpp mixes others in on purpose, as in every ``_M``.
+        source: what it was made from.
+        imatrix: the text that importance was measured on, or None where no importance was used.
+        nominal: tensors and bytes by the type that llama.cpp wanted for them.
+        actual: tensors and bytes by the type that they have, norms and biases (always F32) included.
+        fallbacks: the tensors where these two differ.
+        parameters: numbers in the model.
+        bits_per_weight: of the tensors, without header and vocabulary.
+        file_bytes: the whole file.
+        sha256: of the whole file.
+        measured: beside the source.
+    """
+
+    file: str
+    type: str
+    source: Source
+    imatrix: ImportanceText | None
+    nominal: dict[str, Share]
+    actual: dict[str, Share]
+    fallbacks: tuple[Fallback, ...]
+    parameters: int
+    bits_per_weight: float
+    file_bytes: int
+    sha256: str
+    measured: Measurement
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        name: str,
+        planned: Sequence[DryTensor],
+        *,
+        type: str,
+        source: Source,
+        imatrix: ImportanceText | None,
+        measured: Measurement,
+    ) -> "Receipt":
+        """Read the finished file at ``path``, soon to be called ``name``, and hold it against what llama.cpp planned.
+
+        Raises:
+            ConvertError: the file is not whole, or holds something else.
+        """
+        file = read_gguf(path)
+        if {t.name: (t.shape, t.type) for t in file.tensors} != {t.name: (t.shape, t.type) for t in planned}:
+            raise ConvertError(f"llama.cpp wrote other tensors into {name} than it said; the file was not kept.")
+        return cls(
+            file=name,
+            type=type,
+            source=source,
+            imatrix=imatrix,
+            nominal=_shares((tensor.wanted, tensor.wanted_bytes) for tensor in planned),
+            actual=_shares((tensor.type, tensor.bytes) for tensor in file.tensors),
+            fallbacks=fallbacks(planned),
+            parameters=file.parameters,
+            bits_per_weight=round(8 * sum(tensor.bytes for tensor in file.tensors) / file.parameters, 3),
+            file_bytes=path.stat().st_size,
+            sha256=sha256(path),
+            measured=measured,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def write(self, path: Path) -> None:
+        """Write the receipt as JSON."""
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def fallbacks(planned: Iterable[DryTensor]) -> tuple[Fallback, ...]:
+    """Those of the tensors whose rows do not fit."""
+    return tuple(Fallback(t.name, t.shape[0], t.wanted.name, t.type.name) for t in planned if t.fell_back)
+
+
+def _shares(parts: Iterable[tuple[GGMLQuantizationType, int]]) -> dict[str, Share]:
+    shares: dict[str, Share] = {}
+    for type, size in parts:
+        before = shares.get(type.name, Share(0, 0))
+        shares[type.name] = Share(before.tensors + 1, before.bytes + size)
+    return dict(sorted(shares.items()))

@@ -1,1 +1,0 @@
-"""llama.cpp's quantiser, what it did and what that costs: the rooms behind ``quantize``."""

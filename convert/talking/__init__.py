@@ -1,1 +1,0 @@
-"""A chat template in Go's language, and texts that stay in their quotes: the rooms behind ``ollama``."""

@@ -1,0 +1,209 @@
+"""Cut a checkpoint's vocabulary to what a corpus needs; the corpus keeps its tokens, any other text stays possible.
+
+``python -m convert trim --model DIR --corpus FILE [FILE ...] --out DIR``
+
+A small model is mostly embedding, and all of it is read for every token that is written. Kept are the tokens of the
+corpus, all 256 bytes, every added token (control tokens are among them), the words of the chat template, letters and
+digits (EEG is written in them), what all of these are merged from, and those learned first up to a multiple of 64.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from convert import speed
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError, new_folder, read_json, scratch_folder
+from convert.gguf import to_gguf
+from convert.progress import each
+from convert.tokenizer_files import CONFIG, GENERATION, SPECIAL_MAP, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, Companions
+from convert.trim.bpe import ByteLevelBpe
+from convert.trim.corpus import read_texts
+from convert.trim.needs import CorpusTokens, encode, spoken
+from convert.trim.token_ids import named_ids, renumbered
+from convert.verb_result import Done
+from convert.weights import rewrite
+
+#: llama.cpp has faster kernels for matrices whose rows come in eights or sixteens; frameworks pad to 64.
+ROWS_MULTIPLE = 64
+EMBEDDINGS = ("model.embed_tokens.weight", "lm_head.weight")
+CONFIGS = (CONFIG, GENERATION, TOKENIZER_CONFIG)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of a model: tokens, rows of the embedding, numbers in all weights, and their bytes as stored."""
+
+    tokens: int
+    rows: int
+    parameters: int
+    bytes: int
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, tokenizer: Tokenizer) -> "Counts":
+        """Of a checkpoint and its tokenizer."""
+        shape, stored = checkpoint.shape, checkpoint.stored
+        weights = sum(stored[name].data_range.size for name in shape.tensors())
+        return cls(tokenizer.get_vocab_size(), shape.vocabulary, shape.parameters, weights)
+
+
+@dataclass(frozen=True)
+class Trimmed(Done):
+    """What was cut, and what it gained.
+
+    Attributes:
+        out: folder that was written.
+        before: the model as it was.
+        after: the model as it is.
+        texts: of the corpus.
+        corpus_tokens: of all texts together; the same tokens before and after.
+        speed_before: as F16 in llama.cpp, where it could be measured.
+        speed_after: measured in the same run.
+        measured_on: or why nothing was measured.
+        files: names of the weights' files and their SHA-256.
+        seconds: for everything.
+    """
+
+    out: str
+    before: Counts
+    after: Counts
+    texts: int
+    corpus_tokens: int
+    speed_before: speed.Speed | None
+    speed_after: speed.Speed | None
+    measured_on: str
+    files: dict[str, str]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        rows = [("", "before", "after", "ratio")]
+        pairs = [(name, getattr(self.before, name), value) for name, value in asdict(self.after).items()]
+        pairs.append(("tokens of the corpus", self.corpus_tokens, self.corpus_tokens))
+        if self.speed_before and self.speed_after:
+            pairs.append(("prompt tokens/s", self.speed_before.prompt, self.speed_after.prompt))
+            pairs.append(("decoded tokens/s", self.speed_before.decode, self.speed_after.decode))
+        rows += [(name, f"{before:,.0f}", f"{after:,.0f}", f"{after / before:.2f}") for name, before, after in pairs]
+        return [
+            *(f"{name:20}  {before:>13}  {after:>13}  {ratio:>5}".rstrip() for name, before, after, ratio in rows),
+            f"Speed: {self.measured_on}.",
+            f"The corpus ({self.texts:,} texts) is cut into the same tokens as before.",
+            *(f"{name}: sha256 {digest}" for name, digest in self.files.items()),
+            f"Written to {self.out} in {self.seconds} s.",
+        ]
+
+
+def trim(model: Path, corpus: Sequence[Path], out: Path) -> Trimmed:
+    """Write the checkpoint ``model`` with fewer tokens as a new folder ``out``.
+
+    Args:
+        model: Qwen2 or Llama with a byte-level BPE tokenizer.
+        corpus: UTF-8 texts; of ``.jsonl`` files every string in each line's object.
+        out: not there yet.
+
+    Raises:
+        ConvertError: the model or the corpus cannot be used, or ``out`` cannot be written.
+    """
+    begun = time.monotonic()
+    checkpoint, companions = Checkpoint.open(model), Companions.read(model)
+    if companions.tokenizer is None:
+        raise ConvertError(f"{model} has no {TOKENIZER}; save the tokenizer beside the model.")
+    old, used = companions.tokenizer, CorpusTokens.of(companions.tokenizer, corpus)
+    configs = {name: read_json(model / name) for name in CONFIGS if (model / name).exists()}
+    wanted = used.once | spoken(old, companions.template).union(*map(named_ids, configs.values()))
+    _refuse_strangers(wanted, old, checkpoint)
+    ids, new = _cut(old, wanted)
+    _refuse_changed(old, new, ids, corpus)
+    with new_folder(out) as partial:
+        _write_companions(companions, configs, ids, partial)
+        new.save(str(partial / TOKENIZER))
+        files = rewrite(checkpoint, partial, lambda name, rows: rows[list(ids)] if name in EMBEDDINGS else rows)
+        before, after, measured_on = _speeds({model: used.first, partial: [ids[token] for token in used.first]})
+        return Trimmed(
+            out=str(out),
+            before=Counts.of(checkpoint, old),
+            after=Counts.of(Checkpoint.open(partial), new),
+            texts=used.texts,
+            corpus_tokens=used.tokens,
+            speed_before=before,
+            speed_after=after,
+            measured_on=measured_on,
+            files=files,
+            seconds=round(time.monotonic() - begun, 1),
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="checkpoint with its tokenizer")
+    parser.add_argument(
+        "--corpus", type=Path, required=True, nargs="+", metavar="FILE", help="text, or .jsonl: every string in it"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
+
+
+def run(options: argparse.Namespace) -> Trimmed:
+    """The verb, from the command line."""
+    return trim(options.model, options.corpus, options.out)
+
+
+def _cut(tokenizer: Tokenizer, wanted: set[int]) -> tuple[dict[int, int], Tokenizer]:
+    """Old id -> new id of every token that is kept, in order, and the tokenizer of them."""
+    bpe = ByteLevelBpe.of(tokenizer)
+    kept = sorted(bpe.filled(bpe.closed(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
+    ids = {token: row for row, token in enumerate(kept)}
+    return ids, bpe.cut(ids)
+
+
+def _refuse_strangers(wanted: set[int], tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
+    known = set(tokenizer.get_vocab().values())
+    if strangers := wanted - known:
+        raise ConvertError(f"The configuration of {checkpoint.folder} names {min(strangers)}, which is no token's id.")
+    if max(known) >= checkpoint.shape.vocabulary:
+        raise ConvertError(f"Token {max(known)} has no row in the embedding of {checkpoint.shape.vocabulary} rows.")
+
+
+def _refuse_changed(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int], corpus: Sequence[Path]) -> None:
+    for text in each(read_texts(corpus), "Comparing tokens"):
+        if [ids.get(token) for token in encode(old, text)] != encode(new, text):
+            raise ConvertError(f"The trimmed tokenizer would cut {text[:40]!r} otherwise; this tokenizer is not known.")
+
+
+def _write_companions(
+    companions: Companions, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
+) -> None:
+    """Write all but tokenizer and weights, with new ids; the files of older tokenizers would repeat the old ones."""
+    for name, config in configs.items():
+        written = renumbered(config, ids)
+        if name == CONFIG:
+            written["vocab_size"] = len(ids)
+        (folder / name).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name in (SPECIAL_MAP, "README.md"):
+        if (companions.folder / name).is_file():
+            shutil.copyfile(companions.folder / name, folder / name)
+    if companions.template:
+        (folder / TEMPLATE).write_text(companions.template, encoding="utf-8", newline="")
+
+
+def _speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | None, speed.Speed | None, str]:
+    """Both models as F16 files that are gone afterwards; one that llama.cpp cannot run is no reason not to trim."""
+    try:
+        with scratch_folder(list(models)[-1]) as beside:
+            files = [(beside / f"{i}.gguf", tokens) for i, tokens in enumerate(models.values())]
+            for folder, (file, _) in zip(models, files, strict=True):
+                to_gguf(folder, file, type="f16")
+            before, after = speed.side_by_side(files)
+    except ConvertError as error:
+        return None, None, f"not measured: {str(error).rstrip('.')}"
+    return before, after, f"F16 files, the corpus's first tokens, {speed.conditions()}"

@@ -1,1 +1,0 @@
-"""Which tokens a corpus needs, and a vocabulary closed under merges: the rooms behind ``trim``."""

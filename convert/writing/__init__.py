@@ -1,1 +1,0 @@
-"""From a checkpoint's numbers and tokenizer to those of a GGUF file: the rooms behind ``gguf``."""

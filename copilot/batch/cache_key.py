@@ -1,0 +1,50 @@
+"""What a record is made from, as one number: where that changed, the recording is read again (see ``fingerprint``)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from copilot import __version__
+from copilot.batch.worker import Task
+from copilot.eeg.discovery import with_companions
+from copilot.settings import Settings
+
+#: Settings that decide what is in a record; the others only decide how fast it is there.
+DECISIVE = ("server", "server_model", "readout", "language", "max_minutes")
+
+
+def made_with(settings: Settings) -> dict[str, object]:
+    """Everything but the recording and the person.
+
+    Raises:
+        EngineError, DecoderError: the model or the decoder is not there.
+    """
+    from copilot.eeg.classifier import Decoder
+    from copilot.llm.gguf_header import open_model_file
+
+    model = "" if settings.server else open_model_file(settings.model).sha256
+    chosen = {name: getattr(settings, name) for name in DECISIVE}
+    return {"model": model, "decoder": Decoder.load(settings.decoder).sha256, "software": __version__, **chosen}
+
+
+def fingerprint(task: Task, made_with: Mapping[str, object]) -> str:
+    """Sha256 over the contents of its files, what is known of the person, and ``made_with``.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    others = [part for path in task.baselines for part in with_companions(path)]
+    files, baselines = ([_sha256(path) for path in paths] for paths in (task.files, others))
+    everything = [asdict(task.person), asdict(task.particulars), files, baselines, made_with]
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of all files in a folder that is one recording."""
+    if path.is_dir():
+        parts = [_sha256(part) for part in sorted(path.rglob("*")) if part.is_file()]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,122 @@
+"""One recording to its record, by whoever holds a model: a process here or on another machine (see ``Reader``)."""
+
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from copilot.i18n import Sentence, english, sentence
+from copilot.person import Person
+from copilot.record.model import Record
+from copilot.record.patient_identity import Particulars
+from copilot.settings import Settings
+
+#: Bytes: 30 minutes of 32 electrodes at 500 Hz take 1.4 GB where they are cleaned and 0.4 GB where they are read from.
+WHILE_CLEANING = 2 * 2**30
+
+
+class BatchError(ValueError):
+    """A batch cannot begin or go on; the message is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recording to read, under the number that stands for it everywhere."""
+
+    number: int
+    files: tuple[Path, ...]
+    person: Person = field(default_factory=Person)
+    particulars: Particulars = field(default_factory=Particulars)
+    baselines: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one recording.
+
+    Attributes:
+        number: the task's.
+        record: its draft; None where it failed.
+        reason: why it failed, one plain sentence that names no file; else empty.
+        seconds: that it took.
+        worker: which process or machine read it.
+    """
+
+    number: int
+    record: Record | None
+    reason: str = ""
+    seconds: float = 0.0
+    worker: str = ""
+
+
+def memory(settings: Settings) -> int:
+    """Bytes that one reader takes: its model, and a long recording while it is cleaned."""
+    return WHILE_CLEANING + (0 if settings.server else settings.model.stat().st_size)
+
+
+class Reader:
+    """A model, opened once, that reads one recording after the other."""
+
+    def __init__(self, settings: Settings, worker: str) -> None:
+        """Open the model and the decoder.
+
+        Args:
+            settings: as for one recording; ``settings.language`` is that of the records.
+            worker: what to call whoever reads.
+
+        Raises:
+            EngineError, DecoderError: they cannot be opened.
+        """
+        from copilot.eeg.classifier import Decoder
+        from copilot.llm.open_engine import open_engine
+
+        self._settings, self._worker = settings, worker
+        self._decoder = Decoder.load(settings.decoder)
+        self._engine = open_engine(settings)
+
+    def read(self, task: Task) -> Outcome:
+        """The outcome of one recording; whatever goes wrong with it is its reason."""
+        begun = time.perf_counter()
+        record, reason = None, ""
+        try:
+            record = self._record(task)
+        except Exception as error:
+            reason = reason_of(error)
+        return Outcome(task.number, record, reason, time.perf_counter() - begun, self._worker)
+
+    def _record(self, task: Task) -> Record:
+        from copilot.pipeline import RecordReady, analyse
+
+        *_, last = analyse(
+            task.files,
+            task.person,
+            engine=self._engine,
+            settings=self._settings,
+            decoder=self._decoder,
+            baselines=task.baselines,
+            particulars=task.particulars,
+            language=self._settings.language or "en",
+        )
+        assert isinstance(last, RecordReady)
+        return last.record
+
+
+def died(task: Task, worker: str, how: str) -> Outcome:
+    """The outcome of a recording whose worker ended before its answer came; ``how`` says what of."""
+    return Outcome(task.number, None, sentence(english.BATCH_DIED, how=how), worker=worker)
+
+
+def reason_of(error: Exception) -> str:
+    """Our own sentence, or for what nobody foresaw its kind and place: not its words, which may quote the file."""
+    from copilot.eeg.classifier import DecoderError
+    from copilot.eeg.reader import RecordingError
+    from copilot.llm.base import EngineError
+    from copilot.person import PersonError
+    from copilot.settings import SettingsError
+
+    if isinstance(error, RecordingError | PersonError | EngineError | DecoderError | SettingsError):
+        return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)
+    places: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
+    return sentence(english.BATCH_FAULT, kind=type(error).__name__, place=place)

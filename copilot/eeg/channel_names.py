@@ -1,0 +1,165 @@
+"""Which channels of a file are electrodes on the scalp, and their standard names (see ``find_electrodes``)."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from copilot.eeg import numbered_montages
+from copilot.i18n import english, sentence
+
+OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+"""The 10-20 names that the 10-10 system replaced (Chatrian et al. 1985)."""
+
+REFERENCES = ("A1", "A2", "M1", "M2")
+
+OPENBCI = (*("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2"), *("F7", "F8", "F3", "F4", "T7", "T8", "P3", "P4"))
+"""Where the OpenBCI documentation puts channels 1 to 16."""
+
+_REFERENCE_WORD = re.compile(
+    r"(?:LE|RE|REF\d?|REFERENCE|A1|A2|A1A2|A1\+A2|A12|M1|M2|M1M2|M1\+M2|LM|LER|AV|AVE?R?A?G?E?|AVG|AR|CAR|CMS|G\d?|GND|NOSE|ORG|VREF|\d)",
+    re.IGNORECASE,
+)
+"""What may follow a hyphen although the channel is no bipolar derivation; a digit is how MNE numbers duplicates."""
+
+_UNIT = re.compile(
+    r"\s*[(\[]\s*([^()\[\]]{1,12}?)\s*[)\]]\s*$|[\s_/.]+([nuµμm]?V|microvolts?|millivolts?|nanovolts?|volts?|uvolts?)$",
+    re.IGNORECASE,
+)
+"""How a heading states a unit: ``Fp1 (uV)``, ``Fp1[uV]``, ``Fp1_uV``."""
+
+_BEFORE = re.compile(
+    r"^\s*(?:(?:EEG|POL|IED|RAW|CH(?:AN(?:NEL)?)?\s*\d+|\d{1,3})(?=[\s_.:\-]))[\s_.:\-]+(?=\S)", re.IGNORECASE
+)
+"""What some programs put before an electrode's name: ``EEG Fp1``, ``1-Fp1``, ``Ch1_Fp1``, ``IED_AF3``."""
+
+_KINDS = (
+    (english.CHANNEL_ECG, r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
+    (english.CHANNEL_EYE, r"EOG|[HV]EO"),
+    (english.CHANNEL_MUSCLE, r"EMG|CHIN"),
+    (english.CHANNEL_ANNOTATION, r"ANNOTATION"),
+    (english.CHANNEL_TRIGGER, r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|DIN|PHOTIC"),
+    (english.CHANNEL_MOVEMENT, r"ACC|GYR|MOTION"),
+    (english.CHANNEL_BREATHING, r"RESP|THOR|ABDO|FLOW|SPO2|SNORE"),
+)
+
+
+@dataclass(frozen=True)
+class Electrodes:
+    """The channels that are EEG.
+
+    Attributes:
+        rows: their places in the file.
+        names: their standard names, no duplicates.
+        notes: what was left out or assumed, plain sentences. Labels that are not electrodes are counted, never quoted:
+            they are free text, in which a name may stand.
+        left_out: what was, by kind: ``("1 ECG", "2 reference")``.
+    """
+
+    rows: tuple[int, ...]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def find_electrodes(labels: Sequence[str]) -> Electrodes:
+    """Tell electrodes from everything else, and name them as the 10-05 system does."""
+    notes: list[str] = []
+    cap = numbered_montages.recognise([_plain(label) for label in labels])
+    if cap:
+        found = [cap.names.get(_plain(label)) for label in labels]
+        notes.append(sentence(english.NOTE_CAP, cap=cap.title))
+    else:
+        shared = _shared_reference(labels)
+        found = [standard_name(label, shared) for label in labels]
+        if shared:
+            notes.append(sentence(english.NOTE_REFERENCE, name=shared))
+    rows, names = _first_of_each(found, notes)
+    if left_out := _left_out([label for label, name in zip(labels, found, strict=True) if name is None]):
+        notes.append(sentence(english.NOTE_LEFT_OUT, kinds=left_out))
+    return Electrodes(tuple(rows), tuple(names), tuple(notes), left_out)
+
+
+def standard_name(label: str, shared_reference: str | None = None) -> str | None:
+    """``EEG Fp1-LE``, ``FP1``, ``Fp1.`` and ``T3`` to ``Fp1``, ``Fp1``, ``Fp1`` and ``T7``; None if not an electrode.
+
+    A bipolar derivation (``Fp1-F3``) is not a single electrode, unless ``shared_reference`` is its second half.
+    """
+    electrode, second = _halves(label)
+    name = _known(electrode)
+    if name is None or name in REFERENCES:
+        return None
+    single = not second or _REFERENCE_WORD.fullmatch(second) or _known(second) == (shared_reference or "none")
+    return name if single else None
+
+
+def unit_of(label: str) -> str:
+    """The unit that a heading states, as it stands there (``uV``), or an empty text."""
+    found = _UNIT.search(label)
+    return (found[1] or found[2]) if found else ""
+
+
+def _plain(label: str) -> str:
+    return label.strip().strip(".").upper()
+
+
+def _halves(label: str) -> tuple[str, str]:
+    """``EEG Fp1-LE`` to (``Fp1``, ``LE``)."""
+    text = re.sub(r"(?i)(?<=\w)[\s_.]+raw$", "", _UNIT.sub("", label.strip()))
+    for _ in range(2):  # EEG 1-Fp1
+        text = _BEFORE.sub("", text)
+    text = re.sub(r"^\s*(?:EEG|POL)[\s_.:\-]*(?=\S)", "", text, flags=re.IGNORECASE)
+    first, _, second = text.strip().strip(".").partition("-")
+    if not second:
+        first, _, second = re.sub(r"[_:/\s]+", "-", first.strip()).partition("-")
+    return first.strip(" ."), re.sub(r"-\d$", "", second.strip(" ."))
+
+
+def _known(text: str) -> str | None:
+    """The standard spelling of an electrode's name, old names replaced."""
+    name = _spellings().get(text.upper())
+    return OLD_NAMES.get(name, name) if name else None
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    return {name.upper(): name for name in numbered_montages.directions(numbered_montages.STANDARD)}
+
+
+def _shared_reference(labels: Sequence[str]) -> str | None:
+    """The electrode that every derivation ends in, if there are four or more: a reference, not a bipolar chain."""
+    seconds = [_known(second) for first, second in map(_halves, labels) if second and _known(first)]
+    seconds = [name for name in seconds if name and name not in REFERENCES]
+    return seconds[0] if len(seconds) >= 4 and len(set(seconds)) == 1 else None
+
+
+def _first_of_each(found: Sequence[str | None], notes: list[str]) -> tuple[list[int], list[str]]:
+    rows: list[int] = []
+    names: list[str] = []
+    repeated: set[str] = set()
+    for row, name in enumerate(found):
+        if name is None:
+            continue
+        if name in names:
+            repeated.add(name)
+        else:
+            rows.append(row)
+            names.append(name)
+    if repeated:
+        notes.append(sentence(english.NOTE_REPEATED, names=tuple(sorted(repeated))))
+    return rows, names
+
+
+def _left_out(labels: Sequence[str]) -> tuple[str, ...]:
+    counts = Counter(map(_kind, labels))
+    return tuple(sentence(english.COUNTED, count=count, kind=kind) for kind, count in counts.items())
+
+
+def _kind(label: str) -> str:
+    first, second = _halves(label)
+    if _known(first) in REFERENCES:
+        return english.CHANNEL_REFERENCE
+    if _known(first) and second:
+        return english.CHANNEL_BIPOLAR
+    return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), english.CHANNEL_OTHER)

@@ -1,0 +1,179 @@
+"""Check a BrainVision header against its data file, and write one that can be read in one way only (see ``prepare``).
+
+The format is described by Brain Products ("BrainVision Core Data Format 1.0"). Decimal signs of other countries, units
+in every spelling and headers that do not fit their data are all found among users' files.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from copilot.eeg.formats import sample_order
+from copilot.eeg.reader import RecordingError
+from copilot.i18n import english, sentence
+
+_TYPES = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}
+_MOST_CHANNELS = 4096
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is needed to read the signals.
+
+    Attributes:
+        header: a new header file: channels are called as in ``names``, units are microvolts, whatever they are.
+        data: the file with the numbers.
+        labels: one a channel, as in the file; ``names``: as in the new header.
+        units: of each channel, as in the file.
+        notes: what a reader must know, plain sentences.
+    """
+
+    header: Path
+    data: Path
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def prepare(path: Path, files: Sequence[Path]) -> Prepared:
+    """Check the header at ``path`` against the files given with it, and replace it.
+
+    Raises:
+        RecordingError: the data file is missing, or is not what the header says.
+    """
+    content = path.read_bytes()
+    codepage = "utf-8-sig" if _is_utf8(content) else "latin-1"
+    text = content.decode(codepage).replace("\r\n", "\n").replace("\r", "\n")
+    data, notes = _data_file(text, files)
+    channels = _channels(text)
+    text = re.sub(r"(?im)^(\s*SamplingInterval\s*=\s*\d+),(\d+)\s*$", r"\1.\2", text)
+    count = _whole(text, "NumberOfChannels")
+    if count is not None and (count != len(channels) or count > _MOST_CHANNELS):
+        raise RecordingError(sentence(english.VHDR_CHANNELS, stated=count, named=len(channels)))
+    kept = _check_numbers(text, len(channels), data, files)
+    if kept is not None:
+        data, more = kept
+        notes += more
+    names = tuple(f"c{number}" for number in range(1, len(channels) + 1))
+    lines = [f"Ch{i}={name},,{channels[i - 1][1]},uV" for i, name in enumerate(names, 1)]
+    header = path.with_name("plain.vhdr")
+    header.write_text(
+        _common(text) + "\n[Channel Infos]\n" + "\n".join(lines) + "\n", encoding="ascii", errors="replace"
+    )
+    return Prepared(
+        header=header,
+        data=data,
+        labels=tuple(name for name, _, _ in channels),
+        names=names,
+        units=tuple(unit for _, _, unit in channels),
+        notes=notes,
+    )
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _data_file(text: str, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
+    """The file that the header names, or the only one that is there: people rename files, and not what is in them."""
+    named = PureWindowsPath(_entry(text, "DataFile").replace("/", "\\")).name
+    for file in files:
+        if file.name == named and file.suffix.lower() not in (".vhdr", ".vmrk"):
+            return file, ()
+    likely = [file for file in files if file.suffix.lower() in (".eeg", ".dat")]
+    if len(likely) == 1:
+        return likely[0], (sentence(english.NOTE_DATA_FILE),)
+    raise RecordingError(sentence(english.NO_DATA_FILE))  # its name may be a person's
+
+
+def _channels(text: str) -> list[tuple[str, str, str]]:
+    """(label, resolution, unit) of each channel, in order: ``Ch1=Fp1,,0.1,uV``, also with 0,1 for 0.1."""
+    found = {}
+    for number, entry in re.findall(r"(?im)^\s*Ch(\d{1,4})\s*=(.*)$", _section(text, "Channel Infos")):
+        label, *rest = [part.strip() for part in entry.split(",")]
+        rest = rest[1:]
+        if len(rest) > 1 and rest[0].isdigit() and rest[1].isdigit():
+            rest = [f"{rest[0]}.{rest[1]}", *rest[2:]]
+        resolution, unit = [*rest, "", ""][:2]
+        if not unit:  # the format's own default; but EEGLAB leaves both out, and writes microvolts
+            unit = "\u00b5V"
+        if not re.fullmatch(r"\d*\.?\d+(?:[eE][-+]?\d{1,3})?|", resolution):
+            raise RecordingError(sentence(english.KIND_DAMAGED, kind="BrainVision"))
+        found[int(number)] = (label.replace(r"\1", ","), resolution or "1", unit)
+    if sorted(found) != list(range(1, len(found) + 1)) or not found:
+        raise RecordingError(sentence(english.KIND_DAMAGED, kind="BrainVision"))
+    return [found[number] for number in sorted(found)]
+
+
+def _common(text: str) -> str:
+    """The header without channels, places, comments and whatever else readers might stumble over."""
+    first = "Brain Vision Data Exchange Header File Version 1.0\n"
+    common = re.sub(r"(?im)^\s*NumberOfChannels.*$", "", _section(text, "Common Infos"))
+    count = len(_channels(text))
+    return (
+        f"{first}\n[Common Infos]\n{common}\nNumberOfChannels={count}\n"
+        f"\n[Binary Infos]\n{_section(text, 'Binary Infos')}\n\n[ASCII Infos]\n{_section(text, 'ASCII Infos')}\n"
+    )
+
+
+def _section(text: str, name: str) -> str:
+    found = re.search(rf"(?ims)^\[{name}\]\s*$(.*?)(?=^\[|\Z)", text)
+    lines = found[1].splitlines() if found else []
+    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith(";"))
+
+
+def _entry(text: str, key: str) -> str:
+    found = re.search(rf"(?im)^\s*{key}\s*=\s*(.*?)\s*$", text)
+    return found[1] if found else ""
+
+
+def _whole(text: str, key: str) -> int | None:
+    found = re.fullmatch(r"\d{1,12}", _entry(text, key))
+    return int(found[0]) if found else None
+
+
+def _check_numbers(text: str, channels: int, data: Path, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]] | None:
+    """Compare the data file with what the header and the markers say of its length and of the order of its numbers.
+
+    Returns:
+        The file to read and what a reader must know; None if its numbers are written as text.
+    """
+    kind = _TYPES.get(_entry(text, "BinaryFormat").upper())
+    if kind is None or _entry(text, "DataFormat").upper() == "ASCII":
+        return None
+    multiplexed = _entry(text, "DataOrientation").upper() != "VECTORIZED"
+    row = np.dtype(kind).itemsize * channels
+    size, stated = data.stat().st_size, _whole(text, "DataPoints")
+    least = _last_marker(files) - 1 if stated is None else stated  # a marker can stand behind the last sample
+    if size % row or size // row < least:
+        raise RecordingError(sentence(english.DATA_FILE_SHORT))
+    if sample_order.contradicts(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
+        raise RecordingError(sentence(english.NUMBERS_OUT_OF_ORDER))
+    if not stated or size == row * stated:
+        return data, ()
+    numbers = np.fromfile(data, dtype=kind)
+    cut = data.with_name("plain.eeg")
+    if multiplexed:
+        numbers[: channels * stated].tofile(cut)
+    else:
+        numbers.reshape(channels, -1)[:, :stated].tofile(cut)
+    rate = 1e6 / float(_entry(text, "SamplingInterval"))
+    return cut, (sentence(english.NOTE_FILE_LONGER, read=stated / rate, more=(size // row - stated) / rate),)
+
+
+def _last_marker(files: Sequence[Path]) -> int:
+    """The sample of the last marker, counted from 1; of the marker file nothing else is used."""
+    places = [0]
+    for file in files:
+        if file.suffix.lower() == ".vmrk":
+            text = file.read_text(encoding="latin-1")
+            places += map(int, re.findall(r"(?m)^Mk\d+=[^,\n]*,[^,\n]*,(\d{1,12}),", text))
+    return max(places)

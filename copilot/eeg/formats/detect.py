@@ -1,0 +1,253 @@
+"""Which of the given files is the recording, and what kind it is, told from its first bytes (see ``open_source``)."""
+
+import re
+import struct
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.eeg import channel_names
+from copilot.eeg.formats import unsupported
+from copilot.eeg.reader import RecordingError
+from copilot.i18n import english, sentence
+
+Loaded = tuple[npt.NDArray[np.float32], float, float]
+"""Signal, shape (channels, samples); samples a second, Hz; seconds that the whole recording has."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file, before its signal is read.
+
+    Attributes:
+        kind: what people call this kind of file.
+        labels: every channel's label, as it stands in the file.
+        load: (rows, seconds) -> the signal of these channels, at most so many seconds from the start.
+        unit_stated: the signal comes in microvolts because the file states its units; else its units are unknown.
+        notes: what was found, plain sentences.
+        rate_from: where the sampling rate comes from (``english.RATE_STATED`` and its neighbours).
+    """
+
+    kind: str
+    labels: Sequence[str]
+    load: Callable[[Sequence[int], float], Loaded]
+    unit_stated: bool
+    notes: tuple[str, ...] = field(default=())
+    rate_from: str = english.RATE_STATED
+
+
+_KINDS = {
+    b"\xffBIOSEMI": "BDF",
+    b"GDF ": "GDF",
+    b"\x93NUMPY": "NumPy",
+    b"MATLAB 5.0": "MATLAB",
+    b"Version 3.0": "CNT",
+    b"\x00\x00\x00\x64\x00\x00\x00\x1f": "FIF",
+    b"PK": "NumPy",
+}
+_NOT_READ = {
+    b"%PDF": english.FILE_PDF,
+    b"\xff\xd8\xff": english.FILE_PICTURE,
+    b"\x89PNG": english.FILE_PICTURE,
+    b"GIF8": english.FILE_PICTURE,
+    b"\x1f\x8b": english.FILE_GZIP,
+    b"7z\xbc\xaf": english.FILE_7Z,
+    b"Rar!": english.FILE_RAR,
+    b"XDF:": english.FILE_XDF,
+    b"\x89HDF": english.FILE_HDF5,
+    b"MATLAB 7.3": english.FILE_MATLAB_73,
+    b"RIFF": english.FILE_RIFF,
+}
+_SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json", ".info"}
+_NAMED = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT"} | {
+    ".set": "EEGLAB",
+    ".vhdr": "BrainVision",
+}
+_PICKLES = {".pkl", ".pickle", ".joblib", ".p"}
+_PICKLE = re.compile(
+    rb"\x80[\x02-\x05][\x8a-\x95\x63\x7d\x5d\x28\x58\x00}\]]"  # protocols 2 to 5
+    rb"|[(}\]](?:[dlt]p?\d*\n|q\x00)"  # 0 and 1: a dict, a list or a tuple
+    rb"|c(?:numpy|copy_reg|__builtin__|builtins|pandas|_codecs|collections|torch|mne)[\w.]*\n"
+)
+_WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
+_HEAD = 4096
+
+
+def open_source(
+    files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None, trial: int | None = None
+) -> Source:
+    """Find the recording among ``files`` and open it.
+
+    Args:
+        files: all that was given, alone in their folder.
+        sfreq: samples a second, Hz, as the person states it; channels: names, likewise.
+        trial: which trial of an array is the recording, counted from 1.
+
+    Raises:
+        RecordingError: none or several recordings, or none of a kind that is read.
+    """
+    from copilot.eeg.formats import arrays, mne_reader, text
+
+    if mff := {parent for path in files for parent in path.parents if parent.suffix.lower() == ".mff"}:
+        return mne_reader.open_mff(_only_one(sorted(mff)))
+    kinds = {path: recognise(path) for path in files}
+    mains = [path for path, kind in kinds.items() if kind not in ("sidecar", "text")]
+    if len(mains) > 1 and all(kinds[path] == "FIF" for path in mains):
+        return mne_reader.open_fif_parts(mains)
+    if not mains:
+        _check_makers(files)
+    path = _only_one(mains or _tables(kinds) or _alone(files))
+    kind, bad = kinds[path], _marked_bad(files)
+    if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
+        raise RecordingError(sentence(english.NO_SUCH_TRIAL, count=1))
+    if kind in ("NumPy", "MATLAB"):
+        source = arrays.open_array(path, files, sfreq, channels, trial)
+    elif kind == "text":
+        source = text.open_text(path, files, sfreq, channels)
+    else:
+        _check_transfer(path)
+        source = mne_reader.open_mne(path, kind, files)
+    return leave_out_bad(source, bad)
+
+
+def leave_out_bad(source: Source, bad: Collection[str]) -> Source:
+    """The same without channels that somebody marked as bad, and with a note of which electrodes these are."""
+    marked = {label.strip().casefold() for label in bad}
+    kept = [row for row, label in enumerate(source.labels) if label.strip().casefold() not in marked]
+    if len(kept) == len(source.labels):
+        return source
+    names = {channel_names.standard_name(label) for row, label in enumerate(source.labels) if row not in kept} - {None}
+    note = (sentence(english.NOTE_MARKED_BAD, names=tuple(sorted(filter(None, names)))),) if names else ()
+    return replace(
+        source,
+        labels=[source.labels[row] for row in kept],
+        load=lambda rows, seconds: source.load([kept[row] for row in rows], seconds),
+        notes=(*source.notes, *note),
+    )
+
+
+def _marked_bad(files: Sequence[Path]) -> set[str]:
+    """The channels that a BIDS ``channels.tsv`` beside the recording marks as bad."""
+    bad = set()
+    for path in files:
+        if path.name.lower().endswith("channels.tsv"):
+            lines = [line.split("\t") for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+            if lines and {"name", "status"} <= set(lines[0]):
+                name, status = lines[0].index("name"), lines[0].index("status")
+                long = [line for line in lines[1:] if len(line) > max(name, status)]
+                bad |= {line[name] for line in long if line[status].strip().lower() == "bad"}
+    return bad
+
+
+def recognise(path: Path) -> str:
+    """What kind of file it is: a kind that is read, ``text``, or ``sidecar`` (belongs to another file).
+
+    Raises:
+        RecordingError: of a kind that is not read, or other than its name says.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES or _PICKLE.match(head):
+        raise RecordingError(sentence(english.FILE_PICKLE))
+    if maker := unsupported.by_start(head, suffix):
+        raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
+    if suffix in _SIDECARS:
+        return "sidecar"
+    for start, what in _NOT_READ.items():
+        if head.startswith(start):
+            raise _not_read(what)
+    if _WEB_PAGE.match(head):
+        raise RecordingError(sentence(english.FILE_WEB_PAGE))
+    return _kind(head, suffix)
+
+
+def _not_read(what: str) -> RecordingError:
+    return RecordingError(sentence(english.FILE_NOT_READ, what=what, kinds=english.FILE_KINDS))
+
+
+def _check_makers(files: Sequence[Path]) -> None:
+    """Name the maker of what would otherwise be taken for a table, or for a part of another recording."""
+    for path in files:
+        if maker := unsupported.by_suffix(path.suffix.lower()):
+            raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
+
+
+def _kind(head: bytes, suffix: str) -> str:
+    for start, kind in _KINDS.items():
+        if head.startswith(start):
+            return kind
+    if re.match(rb"0 {7}", head) and len(head) >= 256:
+        return "EDF"
+    if re.match(rb"(\xef\xbb\xbf)?Brain ?Vision( Core| V-Amp)? Data( Exchange)? Header File", head):
+        return "BrainVision"
+    if suffix == ".mat" and _is_matlab_4(head):
+        return "MATLAB"
+    if suffix == ".raw" and re.match(rb"\x00\x00\x00[\x02-\x07]", head):
+        return "EGI"
+    if suffix in _NAMED:
+        raise RecordingError(sentence(english.FILE_OTHER_THAN_NAMED, suffix=suffix, kind=_NAMED[suffix]))
+    if suffix == ".lay" and b"[fileinfo]" in head.lower():
+        raise RecordingError(sentence(english.FILE_NOT_READ, what=english.FILE_PERSYST, kinds=english.FILE_KINDS))
+    if suffix == ".hea" or re.match(rb"(#.*\n)*\S+ \d+ [\d.]+(/\S+)? \d+[^,;\t]*\r?\n\S+\.dat ", head):
+        raise RecordingError(sentence(english.FILE_NOT_READ, what=english.FILE_WFDB, kinds=english.FILE_KINDS))
+    if _is_text(head):
+        return "text"
+    if maker := unsupported.by_suffix(suffix):
+        raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
+    raise RecordingError(sentence(english.FILE_UNKNOWN, kinds=english.FILE_KINDS))
+
+
+def _is_matlab_4(head: bytes) -> bool:
+    """Whether it begins as the first matrix of a MATLAB 4 file: type, rows, columns, imaginary, length of its name."""
+    if len(head) < 20:
+        return False
+    for order in "<>":
+        kind, rows, columns, imaginary, name = struct.unpack(f"{order}5i", head[:20])
+        machine, rest = divmod(kind, 1000)
+        numbers = machine == (order == ">") and rest // 100 == 0 and rest // 10 < 6 and rest % 10 < 3
+        if numbers and rows >= 0 and columns >= 0 and imaginary in (0, 1) and 1 < name <= 64:
+            return head[20 : 20 + name][-1:] == b"\0"
+    return False
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether the first bytes are text: no control characters, or UTF-16 with or without its mark."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[1:64:2].count(0) > 24:
+        return not any(byte < 32 and byte not in b"\0\t\r\n" for byte in head)
+    return not any(byte < 32 and byte not in b"\t\r\n" for byte in head)
+
+
+def _tables(kinds: dict[Path, str]) -> list[Path]:
+    """Text files that can be recordings; notes and BIDS tables beside one do not count."""
+    texts = [path for path, kind in kinds.items() if kind == "text"]
+    beside = re.compile(r"channels|events|electrodes|notes|readme", re.IGNORECASE)
+    return texts if len(texts) == 1 else [path for path in texts if not beside.search(path.stem)]
+
+
+def _alone(files: Sequence[Path]) -> list[Path]:
+    """Say which file is missing beside the sidecars that were given."""
+    suffixes = {path.suffix.lower() for path in files}
+    if ".fdt" in suffixes:
+        raise RecordingError(sentence(english.NO_SET))
+    if suffixes & {".eeg", ".dat", ".vmrk"}:
+        raise RecordingError(sentence(english.NO_VHDR))
+    raise RecordingError(sentence(english.NO_RECORDING_AMONG, kinds=english.FILE_KINDS))
+
+
+def _only_one(candidates: Sequence[Path]) -> Path:
+    if len(candidates) != 1:
+        raise RecordingError(sentence(english.SEVERAL_RECORDINGS))
+    return candidates[0]
+
+
+def _check_transfer(path: Path) -> None:
+    """A binary file in which every line feed follows a carriage return went through a transfer in text mode."""
+    with path.open("rb") as file:
+        content = file.read(2**22)
+    feeds = content.count(b"\n")
+    if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
+        raise RecordingError(sentence(english.FILE_TEXT_MODE))

@@ -1,0 +1,125 @@
+"""One fresh temporary folder that holds the files of one recording, and nothing else (see ``staged``).
+
+Headers name the files beside them. In a folder of its own nothing else can be found, whatever a header says.
+"""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from copilot.eeg.reader import RecordingError
+from copilot.i18n import english, sentence
+
+MAX_MEMBERS = 1000
+MB = 2**20
+_ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+
+
+@contextmanager
+def staged(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
+    """Give the files of a recording, all in one folder that is removed afterwards; a .zip is unpacked into it.
+
+    Raises:
+        RecordingError: nothing there, an empty file, too large, or an archive that cannot be unpacked safely.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise RecordingError(sentence(english.NO_FILE))
+    if any(source.stat().st_size == 0 for source, _ in files):
+        raise RecordingError(sentence(english.FILE_EMPTY))
+    _check_size(sum(source.stat().st_size for source, _ in files), max_mb)
+    with tempfile.TemporaryDirectory(prefix="eeg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        for source, relative in files:
+            if _is_archive(source, max_mb):
+                _unpack(source, folder)
+            else:
+                _place(source, folder / relative)
+        yield sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _files(path: Path) -> Iterator[tuple[Path, Path]]:
+    """(file, where it goes): a folder, such as an EGI .mff, keeps its shape; links in it are not followed."""
+    if path.is_dir():
+        for inner in sorted(path.rglob("*")):
+            if inner.is_file() and not inner.is_symlink():
+                yield inner, inner.relative_to(path.parent)
+    elif path.is_file():
+        yield path, Path(path.name)
+    else:
+        raise RecordingError(sentence(english.FILE_MISSING))
+
+
+def _place(source: Path, target: Path) -> None:
+    if target.exists():
+        raise RecordingError(sentence(english.FILES_SAME_NAME))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+
+
+def _check_size(size: int, max_mb: int) -> None:
+    if size > max_mb * MB:
+        raise RecordingError(sentence(english.FILES_TOO_LARGE, megabytes=size / MB, most=max_mb))
+
+
+def _is_archive(path: Path, max_mb: int) -> bool:
+    """Whether it is a .zip of files; NumPy's .npz is one too, but is read as it is."""
+    with path.open("rb") as file:
+        if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
+            return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {member.filename: member.file_size for member in archive.infolist()}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise RecordingError(sentence(english.ZIP_DAMAGED)) from error
+    _check_size(sum(members.values()), max_mb)
+    if "[Content_Types].xml" in members:
+        raise RecordingError(sentence(english.FILE_OFFICE))
+    return not (members and all(name.endswith(".npy") for name in members))
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if _wanted(member)]
+            if not members or len(members) > MAX_MEMBERS:
+                raise RecordingError(sentence(english.ZIP_COUNT))
+            for member in members:
+                _extract(archive, member, folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, RecordingError):
+            raise
+        raise RecordingError(sentence(english.ZIP_LOCKED)) from error
+
+
+def _wanted(member: zipfile.ZipInfo) -> bool:
+    name = PurePosixPath(member.filename)
+    return not (member.is_dir() or "__MACOSX" in name.parts or name.name.startswith("."))
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    """Write one member; ``zipfile`` never gives more bytes than the directory, whose sum was checked, promises."""
+    relative = PurePosixPath(member.filename)
+    if relative.is_absolute() or ".." in relative.parts or "\\" in member.filename or ":" in member.filename:
+        raise RecordingError(sentence(english.ZIP_PATH))
+    folders = relative.parts[:-1]
+    kept = next(
+        (i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders)
+    )  # only an .mff keeps folders
+    target = folder.joinpath(*relative.parts[kept:])
+    if target.exists():
+        raise RecordingError(sentence(english.ZIP_SAME_NAME))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(member) as source, target.open("xb") as file:
+        head = source.read(8)
+        if head.startswith(_ARCHIVES) and target.suffix.lower() != ".npz":
+            raise RecordingError(sentence(english.ZIP_IN_ZIP))
+        file.write(head)
+        shutil.copyfileobj(source, file)

@@ -1,0 +1,164 @@
+"""Caps that number their electrodes: which 10-10 place each of BioSemi's and EGI's is nearest to."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.i18n import english, sentence
+
+STANDARD = "colin27_1005"
+"""MNE's name for the places of the 10-05 system (Oostenveld & Praamstra 2001) on a standard head."""
+
+NEAR_DEGREES = 12.0
+"""About 2 cm on a head of 9.5 cm radius: closer than that, an electrode takes the name of a 10-10 place."""
+
+TEN_TEN = (
+    *("Fp1", "Fpz", "Fp2", "AF7", "AF3", "AFz", "AF4", "AF8", "F7", "F5", "F3", "F1", "Fz", "F2", "F4", "F6", "F8"),
+    *("FT7", "FC5", "FC3", "FC1", "FCz", "FC2", "FC4", "FC6", "FT8", "T7", "C5", "C3", "C1", "Cz", "C2", "C4", "C6"),
+    *("T8", "TP7", "CP5", "CP3", "CP1", "CPz", "CP2", "CP4", "CP6", "TP8", "P7", "P5", "P3", "P1", "Pz", "P2", "P4"),
+    *("P6", "P8", "PO7", "PO3", "POz", "PO4", "PO8", "O1", "Oz", "O2"),
+)
+
+_TEN_TWENTY = (
+    *("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "C4", "T8"),
+    *("P7", "P3", "Pz", "P4", "P8", "O1", "Oz", "O2"),
+)
+
+_ANCHORS = {
+    "GSN-HydroCel-32": "E1 E2 E11 E3 E17 E4 E12 E13 E5 E6 E14 E15 E7 E19 E8 E16 E9 E20 E10",
+    "GSN-HydroCel-64_1.0": "E10 E5 E18 E12 E6 E60 E58 E24 E20 E50 E52 E30 E28 E34 E42 E44 E35 E37 E39",
+    "GSN-HydroCel-128": "E22 E9 E33 E24 E11 E124 E122 E45 E36 E104 E108 E58 E52 E62 E92 E96 E70 E75 E83",
+    "GSN-HydroCel-256": "E37 E18 E47 E36 E21 E224 E2 E69 E59 E183 E202 E96 E87 E101 E153 E170 E116 E126 E150",
+    "biosemi128": "C29 C16 D7 D4 C21 C4 C7 D23 D19 B22 B26 D31 A7 A19 B4 B11 A15 A23 A28",
+}
+"""The electrode that each net's maker gives for each place of ``_TEN_TWENTY`` (for EGI: Luu & Ferree 2005)."""
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A cap's name for people, and what its electrodes (labels in capitals) are called in the 10-10 system."""
+
+    title: str
+    names: Mapping[str, str]
+
+
+UNKNOWN = Cap("", {})
+"""So many electrodes are missing that it cannot be known which cap it is."""
+
+MOST_OF = 0.75
+"""With a smaller share of a cap's electrodes it could as well be another cap."""
+
+_FEWEST = 8
+_TEN_TEN_LIKE = re.compile(r"A[12]|C[1-6]|F(?:[1-9]|10)")
+"""Names of the 10-10 system that are one letter of BioSemi's and a number, too."""
+
+
+def recognise(labels: Sequence[str]) -> Cap | None:
+    """The cap whose numbered electrodes are there, None, or ``UNKNOWN``.
+
+    BioSemi's ``A1`` is the first electrode, and no ear. Some electrodes may have been taken out. Numbers and letters
+    that the 10-20 system does not have (``A7``, ``C20``, ``E5``) show that a cap is meant: then ``C3`` and ``F4`` are
+    its numbers too, and not the places of that name.
+    """
+    return _biosemi_cap(labels) or _egi_net(labels)
+
+
+def _biosemi_cap(labels: Sequence[str]) -> Cap | None:
+    numbered = {label: found for label in labels if (found := re.fullmatch(r"([A-H])0*([1-9]\d?)", label))}
+    own = {f"{found[1]}{int(found[2])}": label for label, found in numbered.items() if int(found[2]) <= 32}
+    beyond = [name for name in own if not _TEN_TEN_LIKE.fullmatch(name)]
+    letters = {name[0] for name in own}
+    if len(beyond) < _FEWEST or letters == {"E"} or len(beyond) < len(labels) / 4:
+        return None
+    last = max(name[0] for name in beyond)
+    if last == "A":
+        count = 16 if max(int(name[1:]) for name in own if name[0] == "A") <= 16 else 32
+    else:
+        count = {"B": 64, "C": 128, "D": 128, "E": 160}.get(last, 256)
+    electrodes = [f"{letter}{i}" for letter in "ABCDEFGH" for i in range(1, 33)][:count]
+    present = own.keys() & set(electrodes)
+    if len(present) < MOST_OF * count or own.keys() - present:
+        return UNKNOWN
+    names = _biosemi(count)
+    return Cap(
+        sentence(english.CAP_BIOSEMI, count=count), {own[name]: names[name] for name in present if name in names}
+    )
+
+
+def _egi_net(labels: Sequence[str]) -> Cap | None:
+    numbered = {label: int(found[1]) for label in labels if (found := re.fullmatch(r"E0*([1-9]\d{0,2})", label))}
+    if len(numbered) < max(_FEWEST, len(labels) / 2):
+        return None
+    count = next((count for count in (32, 64, 128, 256) if max(numbered.values()) <= count + 1), None)
+    if count is None or len(numbered) < MOST_OF * count:
+        return UNKNOWN
+    net = _nearest(f"GSN-HydroCel-{count}" + ("_1.0" if count == 64 else ""))
+    reference = {f"E{count + 1}": "Cz"}
+    names = {label: (reference | dict(net)).get(f"E{number}") for label, number in numbered.items()}
+    known = {label: name for label, name in names.items() if name}
+    return Cap(sentence(english.CAP_EGI, count=count), {**known, "CZ": "Cz", "VREF": "Cz"})
+
+
+@cache
+def directions(montage: str) -> dict[str, npt.NDArray[np.float64]]:
+    """Unit vectors to each electrode from the middle of the sphere that fits them best."""
+    import mne  # takes a second, and most who import this module only want names
+
+    places = mne.channels.make_standard_montage(montage).get_positions()["ch_pos"]
+    points = np.array(list(places.values()))
+    middle = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], (points**2).sum(axis=1), rcond=None)[0][:3]
+    return {name: (place - middle) / np.linalg.norm(place - middle) for name, place in places.items()}
+
+
+@cache
+def _biosemi(count: int) -> Mapping[str, str]:
+    if count == 128:
+        return _nearest("biosemi128")
+    if count < 128:
+        places = directions(f"biosemi{count}")
+        numbered = [f"{letter}{i}" for letter in "AB" for i in range(1, 33)]
+        return dict(zip(numbered, places, strict=False))
+    return _nearest_on_sphere(f"biosemi{count}")
+
+
+def _nearest_on_sphere(montage: str) -> Mapping[str, str]:
+    """Each place of BioSemi's 10-20 cap by the nearest electrode of a larger one; both are drawn on one sphere."""
+    cap, places = directions(montage), directions("biosemi64")
+    labels, free = list(cap), [name for name in TEN_TEN if name in places]
+    cosines = np.array([places[name] for name in free]) @ np.array([cap[label] for label in labels]).T
+    angles = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+    named: dict[str, str] = {}
+    for flat in np.argsort(angles, axis=None, kind="stable"):
+        place, label = divmod(int(flat), len(labels))
+        if angles[place, label] <= NEAR_DEGREES and labels[label] not in named and free[place] not in named.values():
+            named[labels[label]] = free[place]
+    return named
+
+
+@cache
+def _nearest(montage: str) -> Mapping[str, str]:
+    """The anchors by their known names; every other place of the 10-10 system by the free electrode nearest to it.
+
+    Nets sit on heads of other shapes than the standard one, so the anchors first stretch one onto the other.
+    """
+    net, standard = directions(montage), directions(STANDARD)
+    named = dict(zip(_ANCHORS[montage].split(), _TEN_TWENTY, strict=True))
+    here = np.array([[*net[label], 1.0] for label in named])
+    stretch = np.linalg.lstsq(here, np.array([standard[name] for name in named.values()]), rcond=None)[0]
+    labels = [label for label in net if label not in named and label != "Cz"]
+    reference = (
+        {"Cz"} if montage.startswith("GSN") else set()
+    )  # an EGI net has one there, with the number after the last
+    free = [name for name in TEN_TEN if name not in reference.union(named.values())]
+    there = np.array([[*net[label], 1.0] for label in labels]) @ stretch
+    there /= np.linalg.norm(there, axis=1, keepdims=True)
+    angles = np.degrees(np.arccos(np.clip(np.array([standard[name] for name in free]) @ there.T, -1, 1)))
+    for flat in np.argsort(angles, axis=None, kind="stable"):
+        place, label = divmod(int(flat), len(labels))
+        if angles[place, label] <= NEAR_DEGREES and labels[label] not in named and free[place] not in named.values():
+            named[labels[label]] = free[place]
+    return named

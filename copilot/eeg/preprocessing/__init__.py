@@ -1,0 +1,1 @@
+"""Cleaning of recordings: line noise, bad channels, ICA, and the judgement of quality."""

@@ -1,0 +1,484 @@
+"""Clean a ``Recording`` and say how far to trust it (see ``clean``)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.eeg import plausibility
+from copilot.eeg.numbered_montages import STANDARD
+from copilot.eeg.preprocessing import bad_channels, ica
+from copilot.eeg.reader import Recording, RecordingError
+from copilot.i18n import Sentence, english, sentence
+
+SFREQ = 250
+"""Samples a second of every cleaned recording, Hz."""
+BAND_HZ = (0.5, 47.0)
+ROLL_OFF_HZ = 3.0
+"""Steep enough that nothing is left at 50 Hz."""
+MIN_CLEAN_SECONDS = 10
+LEARNT_UV = 500.0
+"""Artefacts are learnt from seconds below this: blinks are, a pulled cable is not."""
+LOUD_UV = (75.0, 200.0)
+"""Loud is six times a channel's usual amplitude, but never less than the first nor more than the second."""
+FEW_SHARE = 0.05
+"""A second may be lost on this share of the channels and still be used."""
+EMPTY_SHARE = 0.25
+"""A second with less than this share of what a channel usually has, on most channels, holds no signal: calm seconds of
+people have 0.38 and more, faded ends 0.18 and less."""
+GAPS_SHARE = 0.1
+"""A recording with more than this share of empty seconds among others was not recorded as it should have been."""
+USUAL_UV = (2.0, 100.0)
+"""Usual amplitude of EEG after cleaning; people measured 5 to 28."""
+KEPT_SHARE = (0.2, 0.5)
+"""Share of the amplitude that cleaning leaves: below the first nothing is left, below the second it is not trusted.
+People measured 0.8 and more."""
+MOST_COMPONENTS = 2 / 3
+"""More than this share of the components cannot be artefacts in a recording that holds EEG."""
+BAD_SHARE = (0.1, 0.2)
+"""Up to the first share of bad electrodes a recording can be good, above the second it is poor."""
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class ChannelQuality:
+    """What was found on one channel, before cleaning."""
+
+    name: str
+    flat: bool = False
+    railed: bool = False
+    noisy: bool = False
+    interpolated: bool = False
+    joined: bool = False
+    """Holds the same signal as another electrode."""
+    amplitude_uv: float = 0.0
+    """Robust amplitude (1.4826 x median absolute deviation) of the usable seconds after cleaning, microvolts."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What cleaning found and did, and what it means.
+
+    Attributes:
+        channels: one entry a channel of the recording as read.
+        line_hz: mains frequency found (50 or 60), or None.
+        line_ratio: power at the mains frequency over that of its neighbourhood, before removal.
+        clean: bool, shape (whole seconds,): which seconds are usable.
+        components_removed: independent components taken out, by kind, e.g. {"ocular": 1, "muscle": 2}.
+        trust: ``good``, ``fair`` or ``poor``.
+        sentences: what was done and what it means for trust, plain sentences.
+    """
+
+    channels: tuple[ChannelQuality, ...]
+    line_hz: float | None
+    line_ratio: float
+    clean: npt.NDArray[np.bool_]
+    components_removed: dict[str, int]
+    trust: str
+    sentences: tuple[str, ...]
+
+    @property
+    def clean_share(self) -> float:
+        """Share of seconds that are usable, 0 to 1."""
+        return float(self.clean.mean()) if self.clean.size else 0.0
+
+    @property
+    def clean_seconds(self) -> int:
+        """How many seconds are usable."""
+        return int(self.clean.sum())
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain JSON types."""
+        return {
+            "trust": self.trust,
+            "clean_seconds": self.clean_seconds,
+            "clean_share": round(self.clean_share, 3),
+            "line_hz": self.line_hz,
+            "line_ratio": round(self.line_ratio, 2),
+            "components_removed": dict(self.components_removed),
+            "channels": [
+                {
+                    "name": c.name,
+                    "flat": c.flat,
+                    "railed": c.railed,
+                    "noisy": c.noisy,
+                    "interpolated": c.interpolated,
+                    "joined": c.joined,
+                    "amplitude_uv": round(c.amplitude_uv, 1),
+                }
+                for c in self.channels
+            ],
+            "sentences": list(self.sentences),
+        }
+
+
+def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recording, Quality]:
+    """Take out of a recording what is not brain, as far as that can be done, and report on it.
+
+    In this order: mains hum, 0.5 to 47 Hz, 250 Hz, bad channels found (PREP's criteria, see ``faults``, and once more
+    after the reference, see ``plausibility``), average reference, ocular and muscle components (see ``artefacts``), bad
+    channels interpolated by spherical splines (Perrin et al. 1989), loud and empty seconds marked. With fewer than 8
+    good channels the last of these is all that can be done about artefacts: the recording keeps its reference, and bad
+    channels are dropped. What is left is judged as a whole: is it a head's? Same recording, same result.
+
+    Args:
+        recording: as read; every channel has a place in the 10-05 system.
+        progress: called with the share done (0 to 1) and a few words on what comes next.
+
+    Raises:
+        RecordingError: fewer than 10 usable seconds, half of the channels are bad, or nothing in it can be EEG.
+    """
+    from mne import use_log_level
+
+    report = progress or (lambda share, words: None)
+    _require_seconds(int(recording.seconds))
+    if plausibility.normalised(recording.data):
+        raise RecordingError(sentence(english.NORMALISED))
+    # A gap becomes flat, and flat is found.
+    recording = replace(recording, data=np.nan_to_num(recording.data, posinf=0.0, neginf=0.0))
+    with use_log_level("ERROR"):  # MNE's warnings are about choices made here on purpose (short filters, few points)
+        report(0.0, english.CLEANING_MAINS)
+        line_hz, line_ratio = bad_channels.find_line(recording.data, recording.sfreq)
+        report(0.1, english.CLEANING_FILTER)
+        data = _filter(recording, line_hz)
+        report(0.3, english.CLEANING_ELECTRODES)
+        found = bad_channels.find_bad_channels(recording.data, recording.sfreq, data, SFREQ)
+        _require_channels(recording.channels, found)
+        if found.repeated.mean() > 0.5:
+            raise RecordingError(sentence(english.REPEATS))
+        found = _judge_again(data, recording.channels, found)
+        _require_channels(recording.channels, found)
+        report(0.4, english.CLEANING_ARTEFACTS)
+        cleaned, removed, components = _without_artefacts(data, recording.channels, found)
+    report(0.95, english.CLEANING_LOUD)
+    empty = _empty(cleaned.data)
+    usable = _usable(cleaned.data, found, empty)
+    _require_seconds(int(usable.sum()), cleaned.data)
+    doubts, remarks, joined = _doubts(recording, data, cleaned, found, usable, removed, components)
+    empty |= found.common & ~found.repeated
+    if empty.any():
+        told = doubts if _inside(empty) and empty.mean() > GAPS_SHARE else remarks
+        told.append(sentence(english.SECONDS_EMPTY, count=int(empty.sum())))
+    if found.repeated.any():
+        remarks.append(sentence(english.SECONDS_REPEATED, count=int(found.repeated.sum())))
+    report(1.0, english.CLEANING_DONE)
+    quality = _report(
+        recording, cleaned, found, line_hz, line_ratio, usable, removed, joined, doubts, remarks, _inside(empty)
+    )
+    cleaned = replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences)
+    return replace(cleaned, rate_read=recording.rate_read, rate_from=recording.rate_from), quality
+
+
+def _require_seconds(seconds: int, data: npt.NDArray[np.float32] | None = None) -> None:
+    """Refuse fewer than 10 usable seconds; where ``data`` (channels, samples) is too loud for EEG, say so."""
+    if seconds >= MIN_CLEAN_SECONDS:
+        return
+    counts = {"seconds": seconds, "least": MIN_CLEAN_SECONDS}
+    amplitude = 0.0 if data is None else float(np.median(_amplitude(data)))
+    if data is not None and amplitude > USUAL_UV[1] / 2:
+        if line := plausibility.find_line(*plausibility.density(data, SFREQ)):
+            raise RecordingError(sentence(english.TOO_FEW_SECONDS_HUM, hertz=line, **counts))
+        raise RecordingError(sentence(english.TOO_FEW_SECONDS_LOUD, amplitude=amplitude, **counts))
+    raise RecordingError(sentence(english.TOO_FEW_SECONDS, **counts))
+
+
+def _require_channels(channels: Sequence[str], found: bad_channels.Faults) -> None:
+    bad = _named(channels, found.bad)
+    if 2 * len(bad) >= len(channels):
+        raise RecordingError(sentence(english.TOO_MANY_BAD, bad=len(bad), total=len(channels), names=bad))
+
+
+def _judge_again(
+    data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.Faults
+) -> bad_channels.Faults:
+    """The faults with those that a signal common to all electrodes had hidden; nothing more if there are few.
+
+    Raises:
+        RecordingError: half of the channels or more hold nothing of their own.
+    """
+    good = ~found.bad
+    if good.sum() < bad_channels.FEW_CHANNELS:
+        return found
+    samples = _samples(_calm(data[good], LEARNT_UV) & _kept(found))
+    if samples.sum() < MIN_CLEAN_SECONDS * SFREQ:
+        return found
+    referenced = data[good][:, : samples.size][:, samples].astype(np.float64)
+    unlike = np.zeros_like(good)
+    unlike[good] = plausibility.find_unlike(referenced, SFREQ, _named(channels, good))
+    if 2 * unlike.sum() >= good.sum():
+        raise RecordingError(sentence(english.COPIES))
+    return replace(found, flat=found.flat | unlike)
+
+
+def _samples(seconds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whole seconds as samples, shape (samples,)."""
+    return np.repeat(seconds, SFREQ)
+
+
+def _filter(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float32]:
+    """Mains hum out, 0.5 to 47 Hz, 250 Hz, whole seconds: float32, (channels, samples)."""
+    from mne.filter import filter_data, notch_filter, resample
+
+    low, high = BAND_HZ
+    cut = high if recording.sfreq >= 2 * (high + ROLL_OFF_HZ) else None
+    rows = []
+    for row in recording.data:  # one at a time: half an hour of 64 channels at 1 kHz is 0.9 GB in float64
+        wave = row.astype(np.float64) - float(row.mean(dtype=np.float64))
+        if line_hz:
+            wave = notch_filter(wave, recording.sfreq, line_hz)
+        wave = filter_data(wave, recording.sfreq, low, cut, h_trans_bandwidth=ROLL_OFF_HZ)
+        rows.append(resample(wave, SFREQ, recording.sfreq).astype(np.float32))
+    return np.stack(rows)[:, : int(recording.seconds) * SFREQ]
+
+
+def _without_artefacts(
+    data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.Faults
+) -> tuple[Recording, dict[str, int], int]:
+    """Average reference, eyes and muscles out, bad channels made from their neighbours. Nothing if there are few.
+
+    Returns:
+        The recording, the components removed by kind, and how many components there were.
+    """
+    from mne import create_info
+    from mne.io import RawArray
+
+    if (~found.bad).sum() < bad_channels.FEW_CHANNELS:
+        return Recording(data[~found.bad], float(SFREQ), _named(channels, ~found.bad), ""), {}, 0
+    raw = RawArray(data * 1e-6, create_info(list(channels), SFREQ, "eeg"))
+    raw.set_montage(STANDARD)
+    raw.info["bads"] = list(_named(channels, found.bad))
+    raw.set_eeg_reference("average")
+    calm = _calm(data[~found.bad], LEARNT_UV) & _kept(found)
+    _require_seconds(int(calm.sum()), data[~found.bad])
+    removed, components = ica.remove(raw, calm)
+    raw.interpolate_bads()
+    raw.set_eeg_reference("average")
+    return Recording((raw.get_data() * 1e6).astype(np.float32), float(SFREQ), tuple(channels), ""), removed, components
+
+
+def _empty(data: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Seconds of a cleaned signal that hold next to nothing of what is usual, on most channels; shape (seconds,)."""
+    sizes = bad_channels.seconds_of(data, SFREQ).std(axis=2)
+    usual = np.minimum(np.quantile(sizes, 0.75, axis=1, keepdims=True), LOUD_UV[0] / 3)  # movement is not usual
+    empty: npt.NDArray[np.bool_] = np.median(sizes / np.maximum(usual, 1e-9), axis=0) < EMPTY_SHARE
+    return empty
+
+
+def _inside(seconds: npt.NDArray[np.bool_]) -> bool:
+    """Whether some of these seconds lie inside the recording: not at its start or end only."""
+    others = np.flatnonzero(~seconds)
+    return bool(others.size) and bool(seconds[others[0] : others[-1]].any())
+
+
+def _usable(
+    data: npt.NDArray[np.float32], found: bad_channels.Faults, empty: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Seconds of a cleaned signal in which few channels are loud, empty, flat or clipped; shape (seconds,)."""
+    kept = _kept(found) & ~empty
+    samples = _samples(kept)
+    usual = _amplitude(data[:, : samples.size][:, samples] if kept.any() else data)[:, None]
+    return _calm(data, np.clip(6 * usual, *LOUD_UV)) & kept
+
+
+def _calm(data: npt.NDArray[np.float32], limit: float | npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Seconds in which few channels go beyond ``limit`` microvolts (one, or one a channel)."""
+    peaks = np.abs(bad_channels.seconds_of(data, SFREQ)).max(axis=2)
+    calm: npt.NDArray[np.bool_] = (peaks > limit).mean(axis=0) <= FEW_SHARE
+    return calm
+
+
+def _kept(found: bad_channels.Faults) -> npt.NDArray[np.bool_]:
+    """Seconds in which few of the good channels are flat or clipped."""
+    kept: npt.NDArray[np.bool_] = found.lost[~found.bad].mean(axis=0) <= FEW_SHARE
+    return kept
+
+
+def _amplitude(data: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
+    """Robust amplitude of each channel: 1.4826 x median absolute deviation, microvolts."""
+    amplitude: npt.NDArray[np.floating] = np.median(np.abs(data - np.median(data, axis=1, keepdims=True)), axis=1)
+    return 1.4826 * amplitude
+
+
+def _named(channels: Sequence[str], chosen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(name for name, wanted in zip(channels, chosen, strict=True) if wanted)
+
+
+def _report(
+    recording: Recording,
+    cleaned: Recording,
+    found: bad_channels.Faults,
+    line_hz: float | None,
+    line_ratio: float,
+    usable: npt.NDArray[np.bool_],
+    removed: dict[str, int],
+    joined: npt.NDArray[np.bool_],
+    doubts: Sequence[str],
+    remarks: Sequence[str],
+    interrupted: bool,
+) -> Quality:
+    """What was found and done; ``doubts`` are why not to trust it, ``joined`` the channels equal to another one."""
+    samples = _samples(usable)
+    amplitudes = dict(zip(cleaned.channels, _amplitude(cleaned.data[:, : samples.size][:, samples]), strict=True))
+    channels = tuple(
+        ChannelQuality(
+            name,
+            flat=bool(found.flat[i]),
+            railed=bool(found.railed[i]),
+            noisy=bool(found.noisy[i]),
+            interpolated=bool(found.bad[i]) and name in amplitudes,
+            joined=bool(joined[i]),
+            amplitude_uv=float(amplitudes.get(name, 0.0)),
+        )
+        for i, name in enumerate(recording.channels)
+    )
+    quality = Quality(channels, line_hz, line_ratio, usable, removed, "", ())
+    interfered = any(getattr(said, "template", "") == english.INTERFERENCE_SHARED for said in remarks)
+    trust = "poor" if doubts else _trust(quality)
+    if trust == "good" and (interfered or interrupted):
+        trust = "fair"
+    told = (*_told(quality), *remarks, *doubts, sentence(english.TRUST_MEANS[trust]))
+    return replace(quality, trust=trust, sentences=told)
+
+
+def _trust(quality: Quality) -> str:
+    """How far to trust the result, by its electrodes and seconds.
+
+    ``poor`` if more than 20 % of the electrodes were bad or less than half of the seconds are usable. ``good`` if at
+    most 10 % were bad, at least 80 % of the seconds are usable and eye artefacts could be looked for. ``fair`` between.
+    """
+    bad = np.mean([c.flat or c.railed or c.noisy or c.joined for c in quality.channels])
+    if bad > BAD_SHARE[1] or quality.clean_share < 0.5:
+        return "poor"
+    good = bad <= BAD_SHARE[0] and quality.clean_share >= 0.8 and "ocular" in quality.components_removed
+    return "good" if good else "fair"
+
+
+def _doubts(
+    recording: Recording,
+    filtered: npt.NDArray[np.float32],
+    cleaned: Recording,
+    found: bad_channels.Faults,
+    usable: npt.NDArray[np.bool_],
+    removed: dict[str, int],
+    components: int,
+) -> tuple[list[str], list[str], npt.NDArray[np.bool_]]:
+    """Judge the usable seconds as a whole (see ``plausibility``).
+
+    Returns:
+        Why this may be no EEG, or none to rely on; what else is to be said; which channels are equal to another.
+
+    Raises:
+        RecordingError: it cannot be EEG.
+    """
+    doubts: list[str] = []
+    remarks: list[str] = []
+    samples, good = _samples(usable), np.flatnonzero(~found.bad)
+    own = filtered[good][:, : samples.size][:, samples].astype(np.float64)
+    after = cleaned.data[[cleaned.channels.index(recording.channels[i]) for i in good]]
+    after = after[:, : samples.size][:, samples]
+    amplitude = float(np.median(_amplitude(after)))
+    many = len(good) >= bad_channels.FEW_CHANNELS
+    before = own - own.mean(axis=0) if many else own
+    joined = np.zeros(len(recording.channels), dtype=bool)
+    if many:
+        joined[good] = _judge_head(before, after, _named(recording.channels, ~found.bad), doubts)
+        kept, count = float(np.median(after.std(axis=1) / np.maximum(before.std(axis=1), 1e-9))), sum(removed.values())
+        if kept < KEPT_SHARE[0]:
+            raise RecordingError(sentence(english.NOTHING_LEFT))
+        if kept < KEPT_SHARE[1] or count > MOST_COMPONENTS * components:
+            doubts.append(sentence(english.MUCH_REMOVED, removed=count, total=components, share=kept))
+    else:
+        joined[good] = _judge_few(own, doubts)
+    if joined.any():
+        remarks.append(sentence(english.ELECTRODES_JOINED, names=_named(recording.channels, joined)))
+
+    hz, power = plausibility.density(before, SFREQ)
+    own_power = plausibility.density(own, SFREQ)[1] if many else power
+    line, own_line = plausibility.find_line(hz, power), plausibility.find_line(hz, own_power)
+    if line is not None:
+        doubts.append(sentence(english.INTERFERENCE, hertz=line))
+    elif own_line is not None:
+        remarks.append(sentence(english.INTERFERENCE_SHARED, hertz=own_line))
+    if empty := plausibility.empty_bands(hz, power):
+        doubts.append(sentence(english.EMPTY_BANDS, bands=tuple(english.BANDS[name] for name in empty)))
+    # Without what all electrodes share, and with it: EEG falls either way.
+    apart = power if many else plausibility.density(own - own.mean(axis=0), SFREQ)[1]
+    if min(plausibility.fall(hz, apart), plausibility.fall(hz, own_power)) < plausibility.FALL:
+        doubts.append(sentence(english.NOT_FALLING))
+    step = plausibility.step_uv(recording.data)
+    if step > plausibility.COARSE * amplitude:
+        doubts.append(sentence(english.COARSE_STEPS, step=step, amplitude=amplitude))
+    if not USUAL_UV[0] <= amplitude <= USUAL_UV[1]:
+        said = english.AMPLITUDE_SMALL if amplitude < USUAL_UV[0] else english.AMPLITUDE_LARGE
+        doubts.append(sentence(said, amplitude=amplitude))
+    return doubts, remarks, joined
+
+
+def _judge_head(
+    before: npt.NDArray[np.float64], after: npt.NDArray[np.float32], channels: Sequence[str], doubts: list[str]
+) -> npt.NDArray[np.bool_]:
+    """Judge many channels by their places, before and after artefacts were removed; which are joined, (channels,)."""
+    if plausibility.first_component(before) > plausibility.ONE_SOURCE:
+        raise RecordingError(sentence(english.ALL_THE_SAME))
+    directions = plausibility.places(channels)
+    covariance = np.cov(before)
+    if np.median(plausibility.predicted(covariance, directions)) < plausibility.NEIGHBOUR_R:
+        doubts.append(sentence(english.NAMES_MIXED))
+    elif plausibility.shifted(covariance, directions):
+        doubts.append(sentence(english.NAMES_SHIFTED))
+    return np.asarray(plausibility.alike(np.cov(plausibility.slow_only(before, SFREQ)), directions)[1].any(axis=1))
+
+
+def _judge_few(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[np.bool_]:
+    """Judge few channels by how alike they are; which are joined, (channels,)."""
+    likeness = plausibility.likeness(bad_channels.seconds_of(plausibility.slow(own, SFREQ, (2.0, 30.0)), SFREQ))
+    between = likeness[np.triu_indices(len(own), 1)]
+    if between.min(initial=1.0) > plausibility.FEW_SAME_R:
+        doubts.append(sentence(english.ELECTRODES_SAME))
+    elif between.max(initial=0.0) < plausibility.FEW_APART_R:
+        doubts.append(sentence(english.ELECTRODES_APART))
+    return np.asarray((likeness > plausibility.JOINED_R).any(axis=1))
+
+
+def _told(quality: Quality) -> list[str]:
+    """What was done, in plain words."""
+    low, high = BAND_HZ
+    told: list[str] = [
+        sentence(english.MAINS_REMOVED, hertz=quality.line_hz) if quality.line_hz else sentence(english.MAINS_ABSENT),
+        sentence(english.BAND_LIMITED, low=low, high=high, rate=SFREQ),
+    ]
+    told += [_about_channels(quality.channels), *_about_artefacts(quality.components_removed)]
+    return [*told, sentence(english.SECONDS_USABLE, usable=quality.clean_seconds, total=quality.clean.size)]
+
+
+def _about_channels(channels: Sequence[ChannelQuality]) -> str:
+    words = {"flat": english.FAULT_FLAT, "railed": english.FAULT_RAILED, "noisy": english.FAULT_NOISY}
+    faults_of = {c.name: [said for fault, said in words.items() if getattr(c, fault)] for c in channels}
+    bad = tuple(sentence(english.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
+    if not bad:
+        return sentence(english.ELECTRODES_GOOD, count=len(channels))
+    estimated = any(c.interpolated for c in channels)
+    fate = english.ELECTRODES_ESTIMATED if estimated else english.ELECTRODES_LEFT_OUT
+    return sentence(fate, bad=len(bad), total=len(channels), which=bad)
+
+
+def _about_artefacts(removed: dict[str, int]) -> list[str]:
+    if not removed:
+        return [sentence(english.TOO_FEW_TO_SEPARATE, count=bad_channels.FEW_CHANNELS)]
+    found = {english.ARTEFACTS[kind]: count for kind, count in removed.items() if count}
+    counts = [sentence(english.COMPONENTS_OF, count=count, kind=kind) for kind, count in found.items()]
+    components = reduce(_and, counts) if counts else english.NO_COMPONENTS
+    told: list[str] = [
+        sentence(english.COMPONENTS_REMOVED, components=components),
+        sentence(english.AVERAGE_REFERENCE),
+    ]
+    if "ocular" not in removed:
+        told.append(sentence(english.NO_EYE_ELECTRODES))
+    return told
+
+
+def _and(some: Sentence, more: Sentence) -> Sentence:
+    return sentence(english.AND, some=some, more=more)

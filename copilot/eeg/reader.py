@@ -1,0 +1,171 @@
+"""Read any EEG file into a ``Recording`` (see ``read``)."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.i18n import Verbatim, english, sentence
+
+MIN_SECONDS = 10
+MIN_CHANNELS = 4
+SFREQ_HZ = (100.0, 20000.0)
+"""Below, there is nothing left of the bands up to 47 Hz."""
+
+
+class RecordingError(ValueError):
+    """A file cannot be used; the message is one plain sentence that says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """EEG as it passes through the house.
+
+    Attributes:
+        data: float32, shape (channels, samples), in microvolts.
+        sfreq: samples a second, Hz.
+        channels: standard 10-20/10-10 names (``Fp1``, ``T7``), one a row of ``data``, no duplicates.
+        source: what kind of file it came from (``EDF``), never its name or path.
+        notes: what was found and done, plain sentences, in order.
+        rate_read: samples a second as read, Hz, before any cleaning; None for signals that were not read.
+        rate_from: where that rate comes from, a sentence's part (``english.RATE_STATED`` and its neighbours).
+    """
+
+    data: npt.NDArray[np.float32]
+    sfreq: float
+    channels: tuple[str, ...]
+    source: str
+    notes: tuple[str, ...] = field(default=())
+    rate_read: float | None = None
+    rate_from: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return int(self.data.shape[1]) / self.sfreq
+
+    def noted(self, *sentences: str) -> "Recording":
+        """The same recording with more notes."""
+        return replace(self, notes=self.notes + sentences)
+
+
+def read(
+    paths: Sequence[Path],
+    *,
+    sfreq: float | None = None,
+    channels: Sequence[str] | None = None,
+    trial: int | None = None,
+    max_mb: int = 200,
+    max_minutes: int = 30,
+) -> Recording:
+    """Read one recording: EEG channels only, standard names, microvolts; nothing of the person who was recorded.
+
+    Names, birth dates, free text, annotations, file names and dates stay behind. Files are untrusted: reading runs no
+    code of theirs and opens nothing but them, but can take long or much memory, so the app reads in a child process
+    (``copilot.eeg.sandbox``).
+
+    Args:
+        paths: one file, the files of one recording together, or one .zip of these.
+        sfreq: samples a second, Hz, for tables and arrays that do not state it.
+        channels: names in order, for tables and arrays that do not state them.
+        trial: which trial is the recording, for arrays that hold several, counted from 1.
+        max_mb: the largest recording accepted, all its files together, unpacked.
+        max_minutes: the longest stretch that is read, from the start.
+
+    Raises:
+        RecordingError: the recording cannot be used.
+    """
+    from copilot.eeg.formats import detect, unpack  # they need the types above, and mne, which takes a second
+
+    _check_rate(sfreq)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # readers warn about headers in words for programmers
+        try:
+            with unpack.staged(paths, max_mb) as files:
+                source = detect.open_source(files, sfreq, channels, trial)
+                return _recording(source, max_minutes, sfreq, channels)
+        except RecordingError:
+            raise
+        except MemoryError as error:
+            raise RecordingError(sentence(english.TOO_MUCH_MEMORY)) from error
+        except Exception as error:  # whatever a reader stumbles over, the person needs one sentence
+            raise RecordingError(sentence(english.FILE_DAMAGED)) from error
+
+
+def _recording(
+    source: "formats.Source",  # type: ignore[name-defined]  # noqa: F821
+    max_minutes: int,
+    given_sfreq: float | None,
+    given_names: Sequence[str] | None,
+) -> Recording:
+    from copilot.eeg import channel_names, numbered_montages, units
+
+    electrodes = channel_names.find_electrodes(source.labels)
+    if len(electrodes.rows) < MIN_CHANNELS:
+        if numbered_montages.recognise([label.strip().upper() for label in source.labels]) is numbered_montages.UNKNOWN:
+            raise RecordingError(sentence(english.CAP_UNKNOWN))
+        raise RecordingError(_too_few(len(electrodes.rows), electrodes.left_out))
+    data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
+    _check_rate(sfreq)
+    if data.shape[1] < MIN_SECONDS * sfreq:
+        seconds = math.floor(data.shape[1] / sfreq * 10) / 10  # 9.96 s are not 10.0 s
+        raise RecordingError(sentence(english.TOO_SHORT, seconds=seconds, least=MIN_SECONDS))
+    _check_against_file(electrodes.names, sfreq, given_names, given_sfreq)
+    there = units.recorded(data)
+    names = tuple(name for name, some in zip(electrodes.names, there, strict=True) if some)
+    if len(names) < MIN_CHANNELS:
+        raise RecordingError(_too_few(len(names), electrodes.left_out))
+    nothing = tuple(Verbatim(name) for name in electrodes.names if name not in names)
+    data, gaps = units.fill_gaps(data[there])
+    data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
+    left_out = [sentence(english.NOTE_NO_VALUES, names=nothing)] if nothing else []
+    notes = [*source.notes, *electrodes.notes, *left_out, *gaps, *scaled]
+    if source.rate_from != english.RATE_STATED:
+        notes.append(sentence(english.NOTE_RATE, rate=float(sfreq), origin=source.rate_from))
+    if seconds > max_minutes * 60 + 1:
+        notes.append(sentence(english.NOTE_MINUTES, most=max_minutes, minutes=seconds / 60))
+    return Recording(
+        np.ascontiguousarray(data, dtype=np.float32),
+        float(sfreq),
+        names,
+        source.kind,
+        tuple(notes),
+        rate_read=float(sfreq),
+        rate_from=source.rate_from,
+    )
+
+
+def _check_against_file(
+    names: tuple[str, ...], sfreq: float, given_names: Sequence[str] | None, given_sfreq: float | None
+) -> None:
+    """Refuse what the person stated where the file states something else: one of them is wrong."""
+    from copilot.eeg import channel_names
+
+    if given_sfreq is not None and abs(sfreq - given_sfreq) > 0.01 * given_sfreq:
+        raise RecordingError(sentence(english.RATES_DIFFER, stated=sfreq, given=given_sfreq))
+    given = channel_names.find_electrodes(given_names or ()).names
+    if not given or given == names:
+        return
+    if len(given) != len(names):
+        raise RecordingError(sentence(english.NAMES_COUNT, stated=len(names), given=len(given)))
+    place = next(i for i, pair in enumerate(zip(names, given, strict=True)) if pair[0] != pair[1])
+    raise RecordingError(sentence(english.NAMES_DIFFER, number=place + 1, stated=names[place], given=given[place]))
+
+
+def _check_rate(sfreq: float | None) -> None:
+    if sfreq is not None and not SFREQ_HZ[0] <= sfreq <= SFREQ_HZ[1]:
+        raise RecordingError(sentence(english.RATE_OUT_OF_RANGE, rate=sfreq, low=SFREQ_HZ[0], high=SFREQ_HZ[1]))
+
+
+def _too_few(count: int, left_out: tuple[str, ...]) -> str:
+    found = (english.NO_ELECTRODES, english.ONE_ELECTRODE)[count] if count < 2 else english.FEW_ELECTRODES
+    return sentence(
+        english.TOO_FEW_ELECTRODES,
+        found=sentence(found, count=count),
+        left_out=sentence(english.LEFT_OUT_ASIDE, kinds=left_out) if left_out else "",
+        least=MIN_CHANNELS,
+    )

@@ -1,0 +1,179 @@
+"""Read and clean a recording in a process of its own that can be stopped at once (see ``prepare``).
+
+Uploads are untrusted and their readers are large: here they get a limit of time and of memory, a temporary folder that
+is removed whatever happens, and an end that does not depend on their good will. What the process does is in ``worker``.
+``multiprocessing`` would start it too, but runs the caller's main script again in every child.
+"""
+
+import atexit
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.reader import Recording, RecordingError
+from copilot.i18n import english, sentence
+
+HEARTBEAT_S = 0.1
+"""No longer than this between two events, so that whoever listens can stop soon."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``fraction`` (0 to 1) of a stage, ``read`` or ``clean``, is done; ``detail`` says what is going on."""
+
+    stage: str
+    fraction: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recording as read (at most 250 Hz) and as cleaned, its quality, and the seconds that each took."""
+
+    raw: Recording
+    cleaned: Recording
+    quality: Quality
+    read_s: float
+    clean_s: float
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The type of an error that nobody foresaw and the place it came from; not its words, which may quote the file."""
+
+    kind: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the worker is asked: files, ``recording.read``'s options, its temporary folder and its limit of memory."""
+
+    paths: tuple[Path, ...]
+    options: dict[str, object]
+    folder: str
+    memory_mb: int
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A process that imports what it needs, then waits for one job."""
+
+    process: "subprocess.Popen[bytes]"
+    pipe: Connection
+
+    @classmethod
+    def start(cls) -> "_Worker":
+        ours, theirs = multiprocessing.Pipe()
+        command = [sys.executable, "-m", "copilot.eeg.sandbox_worker", str(theirs.fileno())]
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(
+            command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=[theirs.fileno()]
+        )
+        theirs.close()
+        return cls(process, ours)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.pipe.close()
+
+
+_spares: list[_Worker] = []
+
+
+def warm_up() -> None:
+    """Have a worker import what it needs before it is wanted, which takes a second. Returns at once."""
+    if not _spares:
+        atexit.unregister(cool_down)  # from the time before: once is enough
+        atexit.register(cool_down)
+        _spares.append(_Worker.start())
+
+
+def cool_down() -> None:
+    """End the worker that waits, if one does."""
+    while _spares:
+        _spares.pop().stop()
+
+
+def prepare(
+    paths: Sequence[Path],
+    *,
+    sfreq: float | None = None,
+    channels: Sequence[str] | None = None,
+    trial: int | None = None,
+    max_mb: int = 200,
+    max_minutes: int = 30,
+    timeout_s: float = 180,
+    memory_mb: int = 4096,
+) -> Iterator[Progress | Prepared]:
+    """Read and clean one recording; the last event is ``Prepared``. Closing the generator ends the work at once.
+
+    Args:
+        paths: as ``recording.read`` takes them; so are the options up to ``max_minutes``.
+        sfreq: samples a second, Hz.
+        channels: names in order.
+        trial: which trial of an array, counted from 1.
+        max_mb: the largest recording accepted.
+        max_minutes: the longest stretch that is read.
+        timeout_s: wall-clock limit for both stages.
+        memory_mb: limit on the worker's address space, where the system has such limits.
+
+    Raises:
+        RecordingError: the recording cannot be used, or not within the limits.
+    """
+    options: dict[str, object] = {"sfreq": sfreq, "channels": channels, "trial": trial}
+    options |= {"max_mb": max_mb, "max_minutes": max_minutes}
+    deadline = time.monotonic() + timeout_s
+    with tempfile.TemporaryDirectory(prefix="eeg-copilot-", ignore_cleanup_errors=True) as folder:
+        worker = _take()
+        try:
+            worker.pipe.send(Job(tuple(Path(path).absolute() for path in paths), options, folder, memory_mb))
+            yield from _events(worker.pipe, deadline)
+        finally:
+            worker.stop()
+
+
+def _take() -> _Worker:
+    """The worker that waits, or a new one; two who ask at once do not get the same."""
+    try:
+        worker = _spares.pop()
+    except IndexError:
+        return _Worker.start()
+    if worker.process.poll() is None:
+        return worker
+    worker.stop()  # it died while it waited
+    return _Worker.start()
+
+
+def _events(pipe: Connection, deadline: float) -> Iterator[Progress | Prepared]:
+    """Pass the worker's events on, repeating the last progress while nothing new comes."""
+    last = Progress("read", 0.0, english.READING_BEGUN)
+    while time.monotonic() < deadline:
+        yield last
+        try:
+            event = pipe.recv() if pipe.poll(HEARTBEAT_S) else last
+        except (EOFError, OSError) as error:
+            raise RecordingError(sentence(english.READER_DIED)) from error
+        if isinstance(event, RecordingError):
+            raise event
+        if isinstance(event, Fault):
+            _log.warning("Cleaning failed: %s at %s.", event.kind, event.place)
+            raise RecordingError(sentence(english.CLEANING_FAILED))
+        if isinstance(event, Prepared):
+            yield event
+            return
+        last = event
+    raise RecordingError(sentence(english.TOO_SLOW))

@@ -1,0 +1,84 @@
+"""The process that reads and cleans one recording under limits: ``python -m copilot.eeg.sandbox_worker FD``.
+
+``FD`` is the file descriptor of a pipe on which one ``Job`` comes in, and events and then a result or an error go out.
+"""
+
+import contextlib
+import resource
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import replace
+from fractions import Fraction
+from multiprocessing.connection import Connection
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from copilot.eeg import reader
+from copilot.eeg.preprocessing import clean
+from copilot.eeg.sandbox import Fault, Job, Prepared, Progress
+from copilot.i18n import english, sentence
+
+READING_MB = 2048
+"""Address space for reading: files of the largest size need half of it, and one that leads its reader astray all."""
+
+DRAWN_HZ = 250.0
+"""Enough to draw the signal as read; more would only fill the pipe."""
+
+
+def main() -> None:
+    """Wait for a job, do it, and end; end too when nobody is left to ask or to listen."""
+    pipe = Connection(int(sys.argv[1]))
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        job = pipe.recv()
+        _limit(job.memory_mb)
+        tempfile.tempdir = job.folder
+        pipe.send(_result(pipe, job))
+
+
+def _result(pipe: Connection, job: Job) -> Prepared | reader.RecordingError | Fault:
+    try:
+        return _prepare(pipe, job)
+    except reader.RecordingError as error:
+        return reader.RecordingError(*error.args)  # without its cause, which may hold anything
+    except MemoryError:
+        return reader.RecordingError(sentence(english.TOO_MUCH_MEMORY))
+    except Exception as error:  # reading has a sentence for whatever happens: this is cleaning
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return Fault(type(error).__name__, f"{last.filename}:{last.lineno}")
+
+
+def _limit(memory_mb: int) -> None:
+    """No core dump, which would leave the recording on disk, and no more memory than allowed; reading gets less."""
+    with contextlib.suppress(ValueError, OSError):  # systems without such limits
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (min(READING_MB, memory_mb) * 2**20, memory_mb * 2**20))
+
+
+def _prepare(pipe: Connection, job: Job) -> Prepared:
+    begun = time.monotonic()
+    raw = reader.read(job.paths, **job.options)  # type: ignore[arg-type]
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # what was read is a plain array: cleaning may use all that is allowed
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    read = time.monotonic()
+    pipe.send(Progress("read", 1.0, english.READING_DONE))
+    cleaned, quality = clean.clean(raw, lambda share, words: pipe.send(Progress("clean", share, words)))
+    return Prepared(_drawn(raw), cleaned, quality, read - begun, time.monotonic() - read)
+
+
+def _drawn(raw: reader.Recording) -> reader.Recording:
+    if raw.sfreq <= DRAWN_HZ:
+        return raw
+    ratio = Fraction(DRAWN_HZ / raw.sfreq).limit_denominator(1000)
+    data = resample_poly(raw.data, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    return replace(raw, data=data.astype(np.float32), sfreq=raw.sfreq * ratio.numerator / ratio.denominator)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""EEG as text for a language model: one letter a value, letters apart, so that one value is one token.
+
+``patterns`` is what the model in the box was trained on: words that each name what they tell of, because a small model
+hardly learns which of 150 equal letters is which. ``bands`` is one letter for each electrode and band. ``wavelet`` and
+``wavelet-segments`` are the paper's W and WS (arXiv 2410.00166: each channel as 50 points, or as 500 points in ten
+segments); the paper states neither family nor number format: here Daubechies 4 and letters. Letters run from low to
+high, z stands for what is absent. Same input, same bytes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array, Normal, band_means, standardise
+from copilot.eeg.reader import Recording
+
+LETTERS = "abcdefghijklmnopqrstuvwxy"
+ABSENT = "z"
+
+#: Letters of ``bands`` are this many standard deviations apart; a and y stand for 2.4 or more below and above normal.
+BANDS_STEP = 0.2
+
+#: Words of ``patterns``: a consonant and a vowel name the pattern, the last letter its strength, e being average.
+PATTERN_NAMES = tuple(consonant + vowel for consonant in "bdfghjklmnprstvz" for vowel in "aeiu")
+PATTERNS = len(PATTERN_NAMES)
+STRENGTHS = "abcdefghi"
+PATTERNS_STEP = 0.6
+#: A recording longer than this many windows is read as so many thirds.
+PATTERN_LINES = 3
+
+#: Letters of the wavelet codecs are this many standard deviations apart; a and y stand for 3 or more.
+WAVELET_STEP = 0.25
+WAVELET = "db4"
+#: The paper's clips last 30 s; a longer recording would be averaged away by 50 points.
+WAVELET_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Everything a codec may look at.
+
+    Attributes:
+        recording: cleaned signal.
+        entropy: its differential entropy, shape (30, seconds, 5).
+        normal: what to compare with.
+        patterns: strength of each principal pattern in each window (``Decoder.patterns``), shape (windows, 64).
+        baselines: cleaned recordings of the same person, may be empty.
+    """
+
+    recording: Recording
+    entropy: Array
+    normal: Normal
+    patterns: npt.NDArray[np.float64]
+    baselines: Sequence[Recording] = ()
+
+
+def letters(values: npt.ArrayLike, step: float, alphabet: str = LETTERS) -> list[str]:
+    """One letter for each value (in standard deviations); NaN becomes the letter of what is absent."""
+    array = np.asarray(values, dtype=np.float64)
+    middle = len(alphabet) // 2
+    limit = middle * step
+    index = (np.rint(np.clip(np.nan_to_num(array), -limit, limit) / step) + middle).astype(int)
+    return [alphabet[i] if np.isfinite(v) else ABSENT for i, v in zip(index.flat, array.flat, strict=True)]
+
+
+def patterns_text(values: npt.NDArray[np.float64]) -> str:
+    """64 words for each ten seconds, at most three lines; about 64 tokens a line.
+
+    Args:
+        values: strengths in standard deviations, shape (windows, 64). More than three windows become three thirds,
+            each the mean of its windows; no window at all becomes one line of absent patterns.
+    """
+    if not len(values):
+        values = np.full((1, PATTERNS), np.nan)
+    thirds = np.array_split(values, min(PATTERN_LINES, len(values)))
+    return "\n".join(_pattern_words(third.mean(axis=0)) for third in thirds)
+
+
+def _pattern_words(strengths: npt.NDArray[np.float64]) -> str:
+    levels = letters(strengths, PATTERNS_STEP, STRENGTHS)
+    return " ".join(name + level for name, level in zip(PATTERN_NAMES, levels, strict=True))
+
+
+def patterns(signal: Signal) -> tuple[str, ...]:
+    """See ``patterns_text``."""
+    return (patterns_text(signal.patterns),)
+
+
+def bands_text(entropy: Array, normal: Normal) -> str:
+    """150 letters: each of FACED's 30 electrodes, its five bands' means compared with ``normal``; about 150 tokens."""
+    return " ".join(letters(standardise(band_means(entropy)[:, None], normal), BANDS_STEP))
+
+
+def bands(signal: Signal) -> tuple[str, ...]:
+    """See ``bands_text``."""
+    return (bands_text(signal.entropy, signal.normal),)
+
+
+def wavelet(signal: Signal) -> tuple[str, ...]:
+    """The paper's W: 50 points a channel, one line a channel."""
+    return _wavelet_texts(signal, points=50, segments=1)
+
+
+def wavelet_segments(signal: Signal) -> tuple[str, ...]:
+    """The paper's WS: 500 points a channel, cut into ten texts that are read one after the other."""
+    return _wavelet_texts(signal, points=500, segments=10)
+
+
+CODECS: dict[str, Callable[[Signal], tuple[str, ...]]] = {
+    "patterns": patterns,
+    "bands": bands,
+    "wavelet": wavelet,
+    "wavelet-segments": wavelet_segments,
+}
+
+#: What the text of each codec depends on besides the signal; a model reads no other than it was trained on.
+_WAVELET_PARAMETERS = {"step": WAVELET_STEP, "wavelet": WAVELET, "seconds": WAVELET_SECONDS}
+PARAMETERS: dict[str, dict[str, object]] = {
+    "patterns": {"patterns": PATTERNS, "step": PATTERNS_STEP},
+    "bands": {"step": BANDS_STEP},
+    "wavelet": _WAVELET_PARAMETERS,
+    "wavelet-segments": _WAVELET_PARAMETERS,
+}
+
+#: For a model file or server that does not say what it was trained on.
+DEFAULT = "patterns"
+
+#: What the prompt says about each codec.
+LETTERS_MEAN = "a is low, m is normal, y is high, z is absent"
+DESCRIPTIONS = {
+    "patterns": (
+        f"{PATTERNS} words for ten seconds, a line each, of two letters for a pattern over scalp, band and second and "
+        "one for its strength; a is low, e is average, i is high, z is absent"
+    ),
+    "bands": (
+        f"{len(ELECTRODES)} electrodes ({' '.join(ELECTRODES)}), {len(BANDS_HZ)} letters each: "
+        + ", ".join(f"{name} {low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items())
+        + f"; {LETTERS_MEAN}"
+    ),
+    "wavelet": f"up to 30 s of each electrode as 50 wavelet points; {LETTERS_MEAN}",
+    "wavelet-segments": f"up to 30 s of each electrode as 500 wavelet points, in ten segments; {LETTERS_MEAN}",
+}
+
+
+def _wavelet_texts(signal: Signal, points: int, segments: int) -> tuple[str, ...]:
+    reduced = reduce_points(signal.recording, points)
+    scale = reduced.std(axis=1)
+    if signal.baselines:
+        scale = _baseline_scale(signal, points, scale)
+    scaled = reduced / np.maximum(scale, 1e-9)[:, None]
+    rows = {name: letters(row, WAVELET_STEP) for name, row in zip(signal.recording.channels, scaled, strict=True)}
+    width = points // segments
+    return tuple(
+        "\n".join(
+            f"{name}: {' '.join(rows[name][start : start + width]) if name in rows else ABSENT}" for name in ELECTRODES
+        )
+        for start in range(0, points, width)
+    )
+
+
+def _baseline_scale(signal: Signal, points: int, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Each channel's amplitude in the person's other recordings; its own where they lack the channel."""
+    scale = own.copy()
+    others = [dict(zip(b.channels, reduce_points(b, points).std(axis=1), strict=True)) for b in signal.baselines]
+    for row, name in enumerate(signal.recording.channels):
+        if found := [amplitudes[name] for amplitudes in others if name in amplitudes]:
+            scale[row] = np.mean(found)
+    return scale
+
+
+def reduce_points(recording: Recording, points: int) -> npt.NDArray[np.float64]:
+    """Shorten each channel to ``points`` by a wavelet transform, shape (channels, points), microvolts.
+
+    The approximation at the deepest level that still has at least ``points`` coefficients, brought to exactly
+    ``points`` by linear interpolation.
+    """
+    import pywt
+
+    samples = min(recording.data.shape[1], round(WAVELET_SECONDS * recording.sfreq))
+    signal = recording.data[:, :samples].astype(np.float64)
+    level = min(max(0, int(np.log2(samples / points))), pywt.dwt_max_level(samples, WAVELET))
+    approximation = pywt.wavedec(signal, WAVELET, mode="periodization", level=level, axis=1)[0] if level else signal
+    approximation = approximation / 2 ** (level / 2)  # an orthogonal wavelet gains sqrt(2) a level
+    at = np.linspace(0, approximation.shape[1] - 1, points)
+    return np.stack([np.interp(at, np.arange(approximation.shape[1]), row) for row in approximation])

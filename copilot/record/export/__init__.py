@@ -1,0 +1,1 @@
+"""Exports of a record: Markdown, JSON, PDF and FHIR."""

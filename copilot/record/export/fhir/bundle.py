@@ -1,0 +1,55 @@
+"""A record as a FHIR R4 transaction bundle (HL7 FHIR 4.0.1, https://hl7.org/fhir/R4), to be posted to a server's root.
+
+Patient (a pseudonym), Encounter, Device (the model), Observations, DiagnosticReport, DocumentReference (the PDF),
+CarePlan (a proposal) and Provenance; never a Condition, because nothing here diagnoses.
+``copilot.record.export.fhir`` makes each.
+
+**Twice is once.** Every entry is a conditional update: ``PUT Observation?identifier=SYSTEM|NAME`` creates the resource,
+or updates the one that an earlier import made, so that a signed version takes the place of its draft. Provenance has
+no identifier in R4 and goes by ``_tag``, by which every resource can be found. References between entries go by
+``urn:uuid`` and become the server's own ids. Medplum's own router does all of it (a test imports with it), in a project
+without the feature ``transaction-bundles``: with it, a transaction of conditional updates has eight entries at most.
+HAPI FHIR finds by ``identifier`` and ``_tag``.
+
+**What a model asserted** carries the security label ``AIAST`` and is ``preliminary`` or ``partial`` until the record
+is signed. Text of the model that no clinician accepted is left out, but for the PDF, which marks it. An amendment that
+is not signed yet is refused, because a server would show a draft in place of the signed version. Import the newest
+version last: a server goes by the order in which it is given them. When the
+EEG was taken is not in a record: nothing has an ``effective`` time, and ``issued`` is when the record got this form.
+"""
+
+import json
+
+from copilot.i18n import Voice, english, sentence
+from copilot.record.export.fhir.care_plan import plan
+from copilot.record.export.fhir.diagnostic_report import report
+from copilot.record.export.fhir.document_reference import document
+from copilot.record.export.fhir.observation import observations
+from copilot.record.export.fhir.patient import encounter, patient
+from copilot.record.export.fhir.provenance import device, provenance
+from copilot.record.figures import Pictures
+from copilot.record.model import Record, RecordError, without_identity
+
+
+def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
+    """The record as a FHIR R4 transaction bundle, JSON in UTF-8; the same record gives the same bytes.
+
+    Args:
+        record: any version of a record; its name and number stay out.
+        pictures: for the PDF inside, which leaves them out where it would be longer than servers take.
+
+    Raises:
+        RecordError: a field is missing that every draft has, or it is an amendment that is not signed yet.
+    """
+    if record.version > 1 and not record.signature:
+        raise RecordError(sentence(english.FHIR_SIGN_FIRST))
+    record, say = without_identity(record), Voice(record.language)
+    context = [patient(record, say), encounter(record, say), device(record)]
+    made = [*observations(record, say), report(record, say), document(record, say, pictures), plan(record, say)]
+    bundle = {
+        "resourceType": "Bundle",
+        "language": record.language,
+        "type": "transaction",
+        "entry": [*context, *made, provenance(record, say, made)],
+    }
+    return json.dumps(bundle, ensure_ascii=False, indent=1).encode()

@@ -1,0 +1,56 @@
+"""The part of a resource that a person reads: a little XHTML (https://hl7.org/fhir/R4/narrative.html)."""
+
+from dataclasses import dataclass
+from html import escape
+
+from copilot.i18n import Voice, english
+from copilot.person import tidy
+from copilot.record.export.fhir.codes import XHTML, Json
+from copilot.record.model import SUGGESTED, Field
+
+#: Fields in which a model speaks for itself, which it does in English.
+PROSE = ("assessment", "suggestions")
+
+
+@dataclass(frozen=True)
+class Narrative:
+    """A title and lines of XHTML below it, as ``line`` makes them, in one language."""
+
+    language: str
+    title: str
+    lines: tuple[str, ...]
+
+    def element(self) -> Json:
+        """The resource's ``text``."""
+        items = "".join(f"<li>{line}</li>" for line in self.lines if line)
+        body = f"<p><b>{_markup(self.title)}</b></p>" + (f"<ul>{items}</ul>" if items else "")
+        return {"status": "generated", "div": f'<div xmlns="{XHTML}" {_spoken(self.language)}>{body}</div>'}
+
+
+def line(label: str, value: str, language: str = "") -> str:
+    """One line of a narrative, empty where there is no value; ``language`` where it isn't the narrative's own."""
+    if not plain(value):
+        return ""
+    said = f"<span {_spoken(language)}>{_markup(value)}</span>" if language else _markup(value)
+    return f"{_markup(label)}: {said}"
+
+
+def field_line(field: Field, say: Voice) -> str:
+    """A field of the record with its origin; of text that waits for review only that it waits."""
+    if not field.accepted:
+        return line(field.label, say(english.PENDING))
+    prose = field.origin.kind == SUGGESTED and field.key in PROSE
+    return line(f"{field.label} ({say(english.ORIGIN[field.origin.kind])})", field.value, "en" if prose else "")
+
+
+def plain(text: str) -> str:
+    """Printable lines, none of them empty: what FHIR and XML take as a string."""
+    return "\n".join(filter(None, (tidy(part) for part in text.splitlines())))
+
+
+def _spoken(language: str) -> str:
+    return f'lang="{language}" xml:lang="{language}"'
+
+
+def _markup(text: str) -> str:
+    return escape(plain(text)).replace("\n", "<br/>")

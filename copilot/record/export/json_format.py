@@ -1,0 +1,181 @@
+"""A record as JSON, and back without loss.
+
+The schema is published as ``record.schema.json`` beside this file.
+``python -m copilot.record.export.json_format`` prints it.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from copilot import NOTICE
+from copilot.emotions import CONFIDENCES, EMOTIONS
+from copilot.i18n import LANGUAGES, Verbatim, english, sentence
+from copilot.person import tidy
+from copilot.record.model import (
+    ACTIONS,
+    IDENTITY,
+    MAX_VALUE,
+    MOST_CHANGES,
+    MOST_VERSIONS,
+    ORIGINS,
+    TIME,
+    TRUSTS,
+    UUID,
+    Record,
+    RecordError,
+)
+from copilot.settings import READOUTS
+
+#: Told in every JSON export; another number means other keys.
+FORMAT = "eeg-emotion-copilot-record-2"
+
+#: More than any record that this program makes: characters of the file and of one text, items of one list, fields,
+#: characters and lines of what exports show, names and numbers that the person has or had.
+MOST_TEXT, LONGEST_TEXT, MOST_ITEMS = 10**7, 5 * MAX_VALUE, 2 * MOST_CHANGES
+MOST_FIELDS, MOST_SHOWN, MOST_LINES, MOST_NAMES = 60, 40 * MAX_VALUE, 4000, 20
+
+
+_TIME = {"pattern": f"^{TIME}$"}
+#: What the types alone do not say in the schema; ``record`` refuses the same.
+_ALLOWED: dict[str, dict[str, dict[str, Any]]] = {
+    "Origin": {"kind": {"enum": list(ORIGINS)}, "at": _TIME},
+    "Change": {"action": {"enum": list(ACTIONS)}, "at": _TIME, "name": {"minLength": 1}, "role": {"minLength": 1}},
+    "Signature": {"at": _TIME, "statement": {"minLength": 1}, "sha256": {"pattern": "^[0-9a-f]{64}$"}},
+    "Findings": {
+        "probabilities": {"minItems": len(EMOTIONS), "maxItems": len(EMOTIONS)},
+        "confidence": {"enum": list(CONFIDENCES)},
+        "trust": {"enum": list(TRUSTS)},
+        "seconds": {"minimum": 0},
+        "clean_seconds": {"minimum": 0},
+    },
+    "Record": {
+        "id": {"pattern": f"^{UUID}$"},
+        "version": {"minimum": 1, "maximum": MOST_VERSIONS},
+        "language": {"enum": list(LANGUAGES)},
+        "readout": {"enum": list(READOUTS)},
+        "created": _TIME,
+        "nameless": {"const": False},
+    },
+}
+
+
+def as_dict(record: Record) -> dict[str, Any]:
+    """The record as plain JSON types."""
+    plain = json.loads(json.dumps(record, default=vars, allow_nan=False))
+    return {"format": FORMAT, "notice": NOTICE, "status": record.status, **plain}
+
+
+def to_json(record: Record) -> str:
+    """The record as JSON text."""
+    return json.dumps(as_dict(record), ensure_ascii=False, indent=2)
+
+
+def from_json(text: str) -> Record:
+    """Read what ``to_json`` wrote; nothing is lost.
+
+    Raises:
+        RecordError: the text is no JSON, or not such a record, or it was changed after it was signed.
+    """
+    from pydantic import ValidationError
+
+    if len(text) > MOST_TEXT:
+        raise RecordError(sentence(english.RECORD_TOO_LARGE))
+    try:
+        loaded = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise RecordError(sentence(english.RECORD_NOT_JSON)) from None
+    if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
+        raise RecordError(sentence(english.RECORD_FORMAT))
+    status = [loaded.pop(name, None) for name in ("format", "notice", "status")][-1]
+    if any(len(each) > (LONGEST_TEXT if isinstance(each, str) else MOST_ITEMS) for each in _parts(loaded)):
+        raise RecordError(sentence(english.RECORD_TOO_LARGE))
+    try:
+        record: Record = _reader().validate_json(json.dumps(loaded))
+    except ValidationError as error:
+        raise _bad(error) from None
+    if status != record.status or record.nameless:
+        raise RecordError(sentence(english.RECORD_FORMAT))
+    _check_size(record)
+    return record
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of what ``to_json`` writes."""
+    own = _reader().json_schema()
+    for kind, values in _ALLOWED.items():
+        for name, allowed in values.items():
+            own["$defs"].get(kind, own)["properties"][name] |= allowed
+    fixed = {"format": {"const": FORMAT}, "notice": {"type": "string"}, "status": {"enum": ["draft", "signed"]}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A record of EEG Emotion Copilot",
+        **{name: value for name, value in own.items() if name != "title"},
+        "properties": {**fixed, **own["properties"]},
+        "required": [*fixed, *own["required"]],
+    }
+
+
+def _parts(loaded: Any) -> Iterator[str | list[Any]]:
+    """Every text and list in parsed JSON."""
+    waiting = [loaded]
+    while waiting:
+        each = waiting.pop()
+        waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+        if isinstance(each, str | list):
+            yield each
+
+
+def _check_size(record: Record) -> None:
+    """Refuse what takes too long to export: every export is quick for what is left.
+
+    Raises:
+        RecordError: it has more of something than any record that this program makes.
+    """
+    shown = [record.headline, *record.notes, *(section.title for section in record.sections)]
+    shown += [text for field in record.fields for text in (field.label, field.value)]
+    named = {text for change in record.history if change.key in IDENTITY for text in (change.before, change.after)}
+    named |= {field.value for field in record.fields if field.key in IDENTITY}
+    if (
+        len(record.fields) > MOST_FIELDS
+        or sum(map(len, shown)) > MOST_SHOWN
+        or sum(len(text.splitlines()) for text in shown) > MOST_LINES
+        or len(named) > MOST_NAMES
+        or sum(map(len, named)) > 2 * MAX_VALUE
+    ):
+        raise RecordError(sentence(english.RECORD_TOO_LARGE))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which no key stands twice: readers do not agree on which of them counts (RFC 8259, 4)."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+@cache
+def _reader() -> Any:
+    from pydantic import TypeAdapter  # a quarter of a second to import: not before a record is read
+
+    return TypeAdapter(Record)
+
+
+def _bad(error: Any) -> RecordError:
+    """The first fault, without the value, which may be long."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = tidy(".".join(str(part) for part in first["loc"]))[:100] or "record"
+    own = first.get("ctx", {}).get("error")
+    if isinstance(own, RecordError):
+        what = str(own).rstrip(".")
+    elif first["type"] in ("missing", "missing_argument"):
+        what = english.RECORD_MISSING
+    elif first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        what = english.RECORD_UNKNOWN
+    else:
+        what = english.RECORD_OTHER_KIND
+    return RecordError(sentence(english.RECORD_BAD_VALUE, where=Verbatim(where), what=what))
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

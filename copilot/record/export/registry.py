@@ -1,0 +1,41 @@
+"""The ways a record leaves: what each is called, what its file ends with, and how it is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from copilot.record.export.fhir.bundle import to_fhir
+from copilot.record.export.json_format import to_json
+from copilot.record.export.markdown import to_markdown
+from copilot.record.export.pdf.document import to_pdf
+from copilot.record.figures import Pictures
+from copilot.record.model import Record
+
+
+@dataclass(frozen=True)
+class Export:
+    """One way a record leaves.
+
+    Attributes:
+        title: what a button for it says.
+        suffix: of its files.
+        media_type: IANA's name for what is in them.
+        write: makes the bytes of a file from a record and its pictures, if they are there.
+    """
+
+    title: str
+    suffix: str
+    media_type: str
+    write: Callable[[Record, Pictures | None], bytes]
+
+
+EXPORTS = {
+    "markdown": Export("Markdown", ".md", "text/markdown", lambda record, _: to_markdown(record).encode()),
+    "json": Export("JSON", ".json", "application/json", lambda record, _: to_json(record).encode()),
+    "pdf": Export("PDF", ".pdf", "application/pdf", to_pdf),
+    "fhir": Export("FHIR R4", ".fhir.json", "application/fhir+json", to_fhir),
+}
+
+
+def file_name(record: Record, kind: str) -> str:
+    """A name for the file, without anything of the person: ``record-3f2a91c0-v1-draft.pdf``."""
+    return f"record-{record.id[:8]}-v{record.version}-{record.status}{EXPORTS[kind].suffix}"

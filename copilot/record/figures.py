@@ -1,0 +1,24 @@
+"""The pictures that go with a record: the signal and its band powers, as a chart on white paper shows them."""
+
+from dataclasses import dataclass, field
+
+from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.reader import Recording
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Two PNG files: ten seconds of the signal, and the power of five bands over the scalp."""
+
+    signal: bytes = field(repr=False)
+    bands: bytes = field(repr=False)
+
+
+def draw(raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False) -> Pictures:
+    """Draw them, for paper or for a dark page; takes about a second."""
+    from copilot.eeg import plots  # matplotlib takes a second to import
+
+    return Pictures(
+        signal=plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark, language=language)),
+        bands=plots.png(plots.band_power_figure(cleaned, quality, dark=dark, language=language)),
+    )

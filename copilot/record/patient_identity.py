@@ -1,0 +1,35 @@
+"""What a person or clinician may add for the record alone: none of it ever reaches a prompt, a file name or a log."""
+
+from dataclasses import dataclass, field
+
+from copilot.i18n import english, sentence
+from copilot.person import MAX_TEXT, PersonError, tidy
+
+MAX_NAME = 120
+
+
+@dataclass(frozen=True)
+class Particulars:
+    """Name, number (a chart's or study's), laboratory results and expenses: all optional, all only for the record.
+
+    Raises:
+        PersonError: a text that is too long.
+    """
+
+    name: str = field(default="", repr=False)
+    number: str = field(default="", repr=False)
+    laboratory: str = field(default="", repr=False)
+    expenses: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        limits = {
+            "name": (english.FIELD_NAME, MAX_NAME),
+            "number": (english.FIELD_NUMBER, MAX_NAME),
+            "laboratory": (english.FIELD_LABORATORY, MAX_TEXT),
+            "expenses": (english.FIELD_EXPENSES, MAX_TEXT),
+        }
+        for what, (label, most) in limits.items():
+            text = tidy(getattr(self, what))
+            if len(text) > most:
+                raise PersonError(sentence(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
+            object.__setattr__(self, what, text)

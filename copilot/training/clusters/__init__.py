@@ -1,0 +1,163 @@
+"""Whether a corpus, and what models make of it, falls into groups that are the nine emotions, as the paper asks.
+
+``python -m copilot.training.clusters --corpus corpus.jsonl --model models/X.gguf --out clusters``
+
+Prompt and treatment of each record become a vector: by all-MiniLM-L6-v2, and by each model. K-Means and spectral
+clustering divide the vectors into nine. Beside them stand the prompt alone, because a treatment is written for its
+emotion, and shuffled emotions, which show how high chance reaches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.files import ConvertError, first_line, new_folder
+from copilot.emotions import EMOTIONS
+from copilot.training.clusters.cluster_report import MEANING, draw, file_name, markdown, table
+from copilot.training.clusters.scores import CLUSTERS, SEED, Row, study
+from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, language_model, sentence_model
+from copilot.training.faced import CorpusError
+
+RECORDS = 1000
+#: Ten for each cluster; t-SNE wants more points than its perplexity of 30 as well.
+FEWEST = 10 * CLUSTERS
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the corpus; ``emotion`` is an index into ``EMOTIONS``, ``split`` as the corpus calls it."""
+
+    prompt: str
+    treatment: str
+    emotion: int
+    split: str
+
+
+#: What of a record is embedded.
+TEXTS: dict[str, Callable[[Record], str]] = {
+    "prompt + treatment": lambda record: f"{record.prompt}\n{record.treatment}",
+    "prompt alone": lambda record: record.prompt,
+}
+
+
+def read_records(path: Path, count: int) -> tuple[list[Record], int]:
+    """At most ``count`` records, drawn at random by a fixed seed and in the order of the file; and how many there are.
+
+    Raises:
+        CorpusError: the file cannot be read, a drawn line is no record, or there are fewer than ``FEWEST``.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            total = sum(1 for _ in file)
+            if min(count, total) < FEWEST:
+                raise CorpusError(f"{min(count, total)} records are too few for {CLUSTERS} clusters; give {FEWEST}.")
+            drawn = set(random.Random(SEED).sample(range(total), min(count, total)))
+            file.seek(0)
+            return [_record(line, number + 1) for number, line in enumerate(file) if number in drawn], total
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not text; give JSON lines as copilot.training.dataset writes them.") from error
+
+
+def _record(line: str, number: int) -> Record:
+    try:
+        value = json.loads(line)
+        prompt, treatment = value["prompt"].strip(), value["treatment"].strip()
+        emotion = EMOTIONS.index(value["emotion_label"])
+        if not (prompt and treatment):
+            raise ValueError("empty")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CorpusError(
+            f"Line {number} of the corpus is no record; each needs prompt, treatment and one of the nine emotion_label."
+        ) from error
+    return Record(prompt, treatment, emotion, str(value.get("split", "split not stated")))
+
+
+def report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[str, Any]:
+    """Make the folder ``out`` with ``clusters.json``, ``clusters.md`` and a figure for each embedding.
+
+    Raises:
+        ConvertError: a model cannot be used, or the folder not made.
+        CorpusError: the corpus cannot be used.
+    """
+    embeddings = {SENTENCE_MODEL: sentence_model()}
+    embeddings |= {model.resolve().name: language_model(model) for model in models}
+    if len(embeddings) <= len(models):
+        raise ConvertError("Two models have the same name; rename one, so that the report can tell them apart.")
+    records, total = read_records(corpus, count)
+    with new_folder(out) as folder:
+        rows = _study(folder, embeddings, records, f"{len(records)} of {total} records of {corpus.name}")
+        result = {"corpus": corpus.name, "records": len(records), "of": total, **_counts(records), "rows": rows}
+        (folder / "clusters.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        (folder / "clusters.md").write_text(markdown(result), encoding="utf-8")
+    return result
+
+
+def _study(folder: Path, embeddings: dict[str, Embedding], records: Sequence[Record], data: str) -> list[Row]:
+    """The rows of every embedding of every text; the figures are written to the folder."""
+    emotions = np.array([record.emotion for record in records])
+    rows: list[Row] = []
+    for (name, embed), (text, words) in product(embeddings.items(), TEXTS.items()):
+        print(f"{text}: reading with {name}, and clustering", file=sys.stderr, flush=True)
+        found, clusters, points = study(embed([words(record) for record in records]), emotions)
+        draw(folder / file_name(name, text), points, emotions, clusters, f"{text}, read by {name}\n{data}")
+        rows += [{"embedding": name, "text": text, **row} for row in found]
+    return rows
+
+
+def _counts(records: Sequence[Record]) -> dict[str, Any]:
+    return {
+        "splits": Counter(record.split for record in records),
+        "emotions": Counter(EMOTIONS[record.emotion] for record in records),
+        "clusters": CLUSTERS,
+        "seed": SEED,
+        "meaning": MEANING,
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the report and print its table; exit status 2 and a sentence on bad input or when interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m copilot.training.clusters", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help="JSON lines as copilot.training.dataset writes them")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE_OR_FOLDER",
+        help="GGUF file or checkpoint folder whose hidden states are clustered as well; may be repeated",
+    )
+    parser.add_argument(
+        "--count", type=int, default=RECORDS, help="records to draw from the corpus at random (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to make, with the report and its figures")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being asked to end is like Ctrl-C
+    try:
+        result = report(options.corpus, options.model, options.count, options.out)
+    except (CorpusError, ConvertError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; nothing unfinished was kept.", file=sys.stderr)
+        return 2
+    except RuntimeError as error:  # of the child process that reads a model
+        print(f"This should not happen, please report it: {first_line(error)}.", file=sys.stderr)
+        return 2
+    print(table(result))
+    return 0

@@ -1,0 +1,7 @@
+"""Run ``python -m copilot.training.clusters``."""
+
+import sys
+
+from copilot.training.clusters import main
+
+sys.exit(main())

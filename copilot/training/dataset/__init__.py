@@ -1,0 +1,141 @@
+"""Write the paper's corpus (arXiv 2410.00166) as JSON lines, one record a line:
+
+``python -m copilot.training.dataset --features faced_de.npz --info Recording_info.csv --out corpus.jsonl``
+``python -m copilot.training.dataset --bids DIR --out corpus.jsonl``
+``python -m copilot.training.dataset --recordings DIR --labels table.csv --out corpus.jsonl``
+
+Each stretch of EEG gives a prompt compared with the person's own normal, where they have one, and one compared with
+other people's; each of these without the decoder's line and with it. Beside the corpus stands its receipt,
+``corpus.receipt.json``: how prompts were made, what was counted and left out. The same input gives the same bytes.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from convert import files
+from convert.files import ConvertError, written_whole
+from copilot.__main__ import Parser
+from copilot.eeg import text_encoding
+from copilot.eeg.classifier import Decoder, DecoderError
+from copilot.settings import Settings, SettingsError
+from copilot.training import faced
+from copilot.training.dataset import bids, faced_features, label_table, recordings
+from copilot.training.dataset.jsonl import COUNTED, Source, decoder_path, receipt_path, write
+from copilot.training.faced import CorpusError
+
+
+def from_features(path: Path, info: Path | None, codec: str, decoder: Path) -> Source:
+    """FACED's features; ``info`` is its ``Recording_info.csv``, ``decoder`` where the one fitted on them goes."""
+    faced_features.check(codec)
+    loaded = faced.load(path)
+    known = faced_features.read_info(info) if info else {}
+    origin = {"features": path.name, "sha256": files.sha256(path)} | ({"info": info.name} if info else {})
+    fitted = faced_features.Fitted.on(faced_features.learned_from(loaded))
+    with written_whole(decoder) as partial:
+        fitted.decoder.save(partial)
+    origin |= {"decoder": decoder.name, "decoder_sha256": files.sha256(decoder)}
+    bad = [subject for subject in faced.BAD_SUBJECTS if subject in loaded.subjects]
+    left_out = [recordings.LeftOut(faced_features.name(subject), "known to be a bad recording") for subject in bad]
+    return Source(faced_features.stretches(loaded, fitted, codec, known), origin, left_out)
+
+
+def from_recordings(labelled: Sequence[recordings.Labelled], decoder: Path, codec: str, name: str) -> Source:
+    """Labelled recordings, from a BIDS folder or a table of that name."""
+    loaded = Decoder.load(decoder)
+    left_out: list[recordings.LeftOut] = []
+    origin = {"recordings": name, "decoder": decoder.name, "decoder_sha256": loaded.sha256}
+    return Source(recordings.stretches(labelled, codec, loaded, left_out), origin, left_out)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the corpus and say what is in it; exit status 2 and a sentence on bad input or when interrupted."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being asked to end is like Ctrl-C
+    try:
+        _check(options)
+        source = _source(options)
+        facts = write(source, options.out, codec=options.codec, seed=options.seed, with_evidence=options.evidence)
+    except (CorpusError, ConvertError, DecoderError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; nothing unfinished was kept.", file=sys.stderr)
+        return 2
+    for one in source.left_out:
+        print(f"Left out: {one.clip}: {one.reason}", file=sys.stderr)
+    print("\n".join(_lines(options.out, facts)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m copilot.training.dataset",
+        description="Write labelled EEG as the records that a language model is fine-tuned with: JSON lines with "
+        "prompt, emotion_label, treatment and where they come from, and a receipt beside them.",
+    )
+    add = parser.add_argument
+    sources = parser.add_mutually_exclusive_group(required=True)
+    sources.add_argument("--features", type=Path, metavar="FILE", help="FACED's differential entropy, an .npz")
+    sources.add_argument("--bids", type=Path, metavar="DIR", help="a BIDS folder whose events name emotions")
+    sources.add_argument("--recordings", type=Path, metavar="DIR", help="a folder of recordings, with --labels")
+    add("--out", type=Path, required=True, metavar="FILE", help="what to write, such as corpus.jsonl")
+    add(
+        "--codec",
+        choices=list(text_encoding.CODECS),
+        default=text_encoding.DEFAULT,
+        help="how EEG becomes text (default: %(default)s)",
+    )
+    add("--info", type=Path, metavar="FILE", help="with --features: FACED's Recording_info.csv (gender, age, Hz)")
+    add(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="with --recordings: a .csv with the columns file and emotion, and, where known, subject, start, stop "
+        "(seconds), gender, age, appearance, complaint, history",
+    )
+    add("--label-column", metavar="NAME", help="with --bids: the events' column that names emotions")
+    add(
+        "--decoder",
+        type=Path,
+        metavar="FILE",
+        help="with recordings: a small decoder that was not fitted on these people (default: the program's own)",
+    )
+    add("--no-evidence", dest="evidence", action="store_false", help="no prompts with the decoder's line")
+    add("--seed", type=int, default=0, help="of what is drawn at random (default: %(default)s)")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that would do nothing."""
+    for option, source in (("info", "features"), ("labels", "recordings"), ("label_column", "bids")):
+        if getattr(options, option) is not None and getattr(options, source) is None:
+            raise CorpusError(f"--{option.replace('_', '-')} belongs to --{source}.")
+    if options.decoder and options.features:
+        raise CorpusError("--decoder belongs to recordings; for --features one is fitted.")
+    if options.recordings and not options.labels:
+        raise CorpusError("--recordings needs a table of their emotions: --labels table.csv.")
+
+
+def _source(options: argparse.Namespace) -> Source:
+    if options.features:
+        return from_features(options.features, options.info, options.codec, decoder_path(options.out))
+    decoder = options.decoder or Settings.from_environment().decoder
+    if options.bids:
+        labelled = bids.read(options.bids, options.label_column)
+        return from_recordings(labelled, decoder, options.codec, options.bids.name)
+    labelled = label_table.read(options.recordings, options.labels)
+    return from_recordings(labelled, decoder, options.codec, options.labels.name)
+
+
+def _lines(out: Path, facts: dict[str, Any]) -> Iterator[str]:
+    counts = facts["counts"]
+    yield f"{out}: {facts['lines']} records of {len(counts['subject'])} people, {out.stat().st_size / 1e6:.1f} MB"
+    for name in COUNTED[:-1]:
+        yield f"{name}: {', '.join(f'{value} {count}' for value, count in counts[name].items())}"
+    if facts["left_out"]:
+        yield f"left out: {len(facts['left_out'])}, reasons in {receipt_path(out).name}"

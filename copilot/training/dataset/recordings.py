@@ -1,0 +1,179 @@
+"""Labelled recordings as stretches of EEG text: read, cleaned, cut and encoded as in use.
+
+Each file is cleaned whole and then cut into its trials. What is normal for a person is taken over all their trials, so
+that somebody with one trial only has no baseline. What is normal for other people, and the nine probabilities, come
+from the decoder that is given: it has to be one that was not fitted on these people.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from convert.progress import each
+from copilot.eeg import sandbox, text_encoding
+from copilot.eeg.classifier import WINDOW, Decoder
+from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
+from copilot.eeg.reader import MIN_CHANNELS, Recording, RecordingError
+from copilot.eeg.sandbox import Prepared
+from copilot.person import Person
+from copilot.training import splits
+from copilot.training.dataset.schema import Stretch
+
+#: Wider than for the web app: an experiment is one long file, and who runs this chose it.
+MAX_MB, MAX_MINUTES, TIMEOUT_S, MEMORY_MB = 4096, 180, 3600, 16384
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A part of a recording that somebody labelled.
+
+    Attributes:
+        files: of the one recording.
+        subject: whose it is.
+        clip: which film, or which part of which recording.
+        emotion: index of the label.
+        start, stop: seconds from the recording's beginning; None for its end.
+        person: what is known of the subject.
+        sampling_hz: samples a second as recorded, where that is known.
+    """
+
+    files: tuple[Path, ...]
+    subject: str
+    clip: str
+    emotion: int
+    start: float = 0.0
+    stop: float | None = None
+    person: Person = field(default_factory=Person)
+    sampling_hz: float | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A recording, or a part of one, that cannot be used, and why."""
+
+    clip: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A labelled part of a recording, cut out of the cleaned signal; ``entropy`` has shape (30, seconds, 5)."""
+
+    label: Labelled
+    recording: Recording
+    entropy: Array
+
+
+def stretches(labelled: Sequence[Labelled], codec: str, decoder: Decoder, left_out: list[LeftOut]) -> Iterator[Stretch]:
+    """Windows of ten seconds and whole trials, compared with the person's own normal and with other people's.
+
+    Args:
+        labelled: in any order; they are taken person by person, and each file is read once.
+        codec: any of ``copilot.eeg.text_encoding``.
+        decoder: fitted on other people.
+        left_out: what could not be used is added to it; the rest goes on.
+    """
+    in_order = sorted(labelled, key=lambda one: (one.subject, one.files, one.start))
+    files = [list(parts) for _, parts in groupby(in_order, key=lambda one: (one.subject, one.files))]
+    trials = (trial for parts in each(files, "Recordings") for trial in _trials(parts, left_out))
+    for _, own in groupby(trials, key=lambda trial: trial.label.subject):
+        yield from _of_person(list(own), codec, decoder)
+
+
+def _trials(parts: Sequence[Labelled], left_out: list[LeftOut]) -> Iterator[Trial]:
+    """The trials of one recording."""
+    try:
+        prepared = _prepared(parts[0].files)
+    except RecordingError as error:
+        left_out.append(LeftOut(parts[0].files[0].name, str(error)))
+        return
+    for label in parts:
+        try:
+            yield _cut(prepared, label)
+        except RecordingError as error:
+            left_out.append(LeftOut(label.clip, str(error)))
+
+
+def _prepared(files: Sequence[Path]) -> Prepared:
+    """Read and clean one recording, as the product does."""
+    *_, prepared = sandbox.prepare(
+        files, max_mb=MAX_MB, max_minutes=MAX_MINUTES, timeout_s=TIMEOUT_S, memory_mb=MEMORY_MB
+    )
+    assert isinstance(prepared, Prepared)
+    if len(electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
+        raise RecordingError(f"Fewer than {MIN_CHANNELS} of the electrodes that the models know are in it.")
+    return prepared
+
+
+def _cut(prepared: Prepared, label: Labelled) -> Trial:
+    cleaned = prepared.cleaned
+    stop = cleaned.seconds if label.stop is None else label.stop
+    samples = slice(*(round(second * cleaned.sfreq) for second in (label.start, stop)))
+    part = replace(cleaned, data=cleaned.data[:, samples].copy())  # a view would keep the whole recording
+    if part.seconds < WINDOW:
+        raise RecordingError(f"It lasts {part.seconds:.1f} s; at least {WINDOW} s are needed.")
+    entropy = differential_entropy(part, _usable(prepared.quality.clean, label.start, int(part.seconds)))
+    if not any(_spans(entropy)):
+        raise RecordingError(f"No {WINDOW} s of it are usable one after the other.")
+    return Trial(label, part, entropy)
+
+
+def _usable(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDArray[np.bool_]:
+    """Whether each second from ``start`` on is: both of the recording's whole seconds that it overlaps have to be."""
+    begins = start + np.arange(seconds)
+    known = np.append(clean, clean[-1:])  # a trial may end in the recording's last, broken second
+    usable = [known[np.minimum(second.astype(int), len(clean))] for second in (np.floor(begins), np.ceil(begins))]
+    both: npt.NDArray[np.bool_] = usable[0] & usable[1]
+    return both
+
+
+def _spans(entropy: Array) -> list[tuple[int, int]]:
+    """Windows of ten usable seconds one after the other, and the whole where that is more than one window."""
+    usable = np.atleast_1d(np.isfinite(entropy).any(axis=(0, 2)))
+    seconds = len(usable)
+    starts = range(0, seconds - WINDOW + 1, WINDOW)
+    windows = [(start, start + WINDOW) for start in starts if usable[start : start + WINDOW].all()]
+    whole = [(0, seconds)] if seconds >= 2 * WINDOW and usable.sum() >= WINDOW else []
+    return windows + whole
+
+
+def _of_person(trials: Sequence[Trial], codec: str, decoder: Decoder) -> Iterator[Stretch]:
+    normals = [person_normal([trial.entropy for trial in trials])] if len(trials) > 1 else []
+    for trial in trials:
+        others = [other.recording for other in trials if other is not trial]
+        for span in _spans(trial.entropy):
+            for normal in (*normals, decoder.population):
+                baselines = others if normal.source == "person" else ()
+                yield _stretch(trial, span, normal, codec, decoder, baselines)
+
+
+def _stretch(
+    trial: Trial,
+    span: tuple[int, int],
+    normal: Normal,
+    codec: str,
+    decoder: Decoder,
+    baselines: Sequence[Recording],
+) -> Stretch:
+    recording, label = trial.recording, trial.label
+    samples = slice(*(round(second * recording.sfreq) for second in span))
+    entropy = trial.entropy[:, slice(*span)]
+    part = replace(recording, data=recording.data[:, samples])
+    return Stretch(
+        subject=label.subject,
+        clip=label.clip,
+        span=span,
+        emotion=label.emotion,
+        person=label.person,
+        split=splits.of_others(label.subject),
+        sampling_hz=label.sampling_hz,
+        eeg_texts=text_encoding.CODECS[codec](
+            text_encoding.Signal(part, entropy, normal, decoder.patterns(entropy, normal), baselines)
+        ),
+        compared_with=normal.source,
+        probabilities=decoder.probabilities(entropy, normal),
+    )

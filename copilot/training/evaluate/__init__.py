@@ -1,0 +1,176 @@
+"""Score models as they ship, through the GGUF and the prompt alone, on people they never saw.
+
+``python -m copilot.training.evaluate --features FILE.npz --model models/X.gguf --subjects 80-99 --report out.json``
+
+Writes ``out.json`` (every row, confusion matrices, calibration curves), ``out.md`` (what it can tell and what not, then
+tables) and the figures in ``out/``. Beside each score stands the same run with the EEG blanked, with the EEG
+shuffled over all trials (people and clips together) and with demographics only, and references that were fitted on the
+same features: what a model reaches there, it did not reach by reading EEG, or others reach too. FACED's clips are the
+same for everybody, so that a good part of every score is *which clip*, not which emotion.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from convert.files import ConvertError, written_whole
+from convert.progress import bar, each
+from convert.speed import processor
+from copilot import prompt
+from copilot.eeg.classifier import Decoder, DecoderError
+from copilot.llm.base import EngineError
+from copilot.llm.open_engine import open_engine
+from copilot.settings import Settings, SettingsError
+from copilot.training.evaluate import answers, comparison, report
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, TWIN_RUNS, Run
+from copilot.training.evaluate.figures import draw
+from copilot.training.evaluate.model import Candidate, count
+from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.summary import Report, findings
+from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
+
+ANSWERS = 500
+
+
+@dataclass(frozen=True)
+class Task:
+    """One model file, what is run with it, and how many whole answers it writes."""
+
+    path: Path
+    runs: Sequence[Run]
+    answers: int = 0
+
+
+def evaluate(
+    tasks: Sequence[Task], faced: Faced, decoder: Decoder, settings: Settings
+) -> Iterator[tuple[list[Readings], dict[str, Any]]]:
+    """For each model all that it reads, and the facts about it.
+
+    Raises:
+        EngineError, ConvertError, CorpusError: a file cannot be read or does not fit.
+    """
+    engines = [open_engine(replace(settings, model=task.path, server="")) for task in tasks]  # all, to fail early
+    for task, engine in zip(tasks, engines, strict=True):
+        candidate, name = Candidate(task.path.name, engine, decoder), task.path.name
+        facts = candidate.facts(task.path)
+        with closing(engine):
+            with bar(f"{name}: reading", count(faced, task.runs)) as progress:
+                readings = list(candidate.readings(faced, task.runs, progress.update))
+            told = list(each(answers.ask(candidate, faced, task.answers), f"{name}: answering", task.answers))
+        summary = answers.summary(told) if told else None
+        yield readings, facts | {"details": report.details(readings), "answers": summary}
+
+
+def make_report(options: argparse.Namespace) -> Report:
+    """Everything that the command line asks for, as plain values."""
+    settings, begun = Settings.from_environment(), time.monotonic()
+    everybody = load(options.features)
+    scored = everybody.of(parse_subjects(options.subjects)) if options.subjects else everybody
+    tasks = _tasks(options)
+    everybody = comparison.together(everybody, load(options.train) if options.train else None)
+    folds = comparison.folds(everybody, scored, all_splits=options.splits)
+    found = list(evaluate(tasks, scored, Decoder.load(options.decoder), settings))
+    references, notes = comparison.compare(everybody, folds)
+    rows = [row for readings in (*(r for r, _ in found), references) for reading in readings for row in reading.rows()]
+    models = [facts for _, facts in found]
+    notes += [f"{facts['file']}: {warning}" for facts in models for warning in facts["warnings"]]
+    return {
+        "features": options.features.name,
+        "subjects": describe(scored.subjects),
+        "people": len(scored.subjects),
+        "model": models[0]["name"],
+        "model_sha256": models[0]["sha256"],
+        "prompt_version": prompt.PROMPT_VERSION,
+        "machine": f"{settings.threads} threads, {processor()}",
+        "seconds": round(time.monotonic() - begun, 1),
+        "rows": rows,
+        "models": models,
+        "quantisation": options.against and report.quantisation(rows, tasks[0].path.name, options.against.name),
+        "notes": comparison.left_out(folds, scored) + notes,
+    }
+
+
+def _tasks(options: argparse.Namespace) -> list[Task]:
+    models = options.model or [Settings().model]
+    tasks = [Task(path, RUNS, options.answers) for path in models]
+    tasks += [Task(options.against, TWIN_RUNS)] if options.against else []
+    names = [task.path.name for task in tasks]
+    if len(set(names)) < len(names):
+        raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
+    return tasks + ([Task(options.leaky, LEAKY_RUNS)] if options.leaky else [])
+
+
+def write(options: argparse.Namespace) -> Report:
+    """Make the report and write it: the JSON file, and beside it the Markdown and the figures.
+
+    Raises:
+        CorpusError, ConvertError, DecoderError, EngineError, SettingsError: some input cannot be used, or the disk
+            refuses.
+    """
+    path: Path = options.report
+    if path.suffix != ".json":
+        raise ConvertError(f"The report is a JSON file, and {path.name} does not end in .json; name it like out.json.")
+    with written_whole(path) as partial:  # before the work: a place that refuses is told at once
+        found = make_report(options)
+        partial.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside = path.with_suffix("")
+    draw(found, beside)
+    with written_whole(path.with_suffix(".md")) as partial:
+        partial.write_text(report.markdown(found, beside.name), encoding="utf-8")
+    return found
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="python -m copilot.training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--features", type=Path, required=True, help="npz in the layout of FACED's features")
+    parser.add_argument("--subjects", help="whom to score, like 80-99 (default: all in the file)")
+    parser.add_argument("--report", type=Path, required=True, help="JSON file to write, such as out.json")
+    parser.add_argument(
+        "--model", type=Path, action="append", help="GGUF file; may be given again (default: the model in the box)"
+    )
+    parser.add_argument("--decoder", type=Path, default=defaults.decoder, help="the decoder's weights")
+    parser.add_argument(
+        "--against", type=Path, help="the first model's unquantised twin, to see what quantisation costs"
+    )
+    parser.add_argument("--leaky", type=Path, help="GGUF file trained on prompts that tell the label: a warning row")
+    parser.add_argument(
+        "--train", type=Path, help="features of subjects 0-79 for the references, if --features lacks them"
+    )
+    parser.add_argument(
+        "--splits", action="store_true", help="references also in ten folds, by subject and clip, and at random (slow)"
+    )
+    parser.add_argument(
+        "--answers", type=int, default=ANSWERS, help="whole answers to write and check (default: %(default)s)"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the evaluation and write the report; exit status 2 and a sentence on bad input or an interruption."""
+    options = _parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        found = write(options)
+    except (ConvertError, CorpusError, DecoderError, EngineError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; no report was written.", file=sys.stderr)
+        return 2
+    print(report.table(found["rows"]))
+    print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
+    print("\n".join(f"- {finding}" for finding in findings(found)))
+    print(f"\nWritten: {options.report}, the same for readers as .md, and figures in {options.report.with_suffix('')}")
+    return 0

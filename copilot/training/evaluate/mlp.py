@@ -1,0 +1,67 @@
+"""A small network as a reference: one hidden layer over a window's values, a class for each scene, heavy dropout."""
+
+from collections.abc import Callable
+from typing import Any
+
+from copilot.eeg.features import Array
+from copilot.training.evaluate.metrics import Ints
+
+HIDDEN = 256
+DROPOUT = 0.5
+EPOCHS = 10
+BATCH = 256
+RATE = 2e-3
+WEIGHT_DECAY = 1e-2
+
+
+def fit(vectors: Array, classes: Ints, seed: int = 0) -> Callable[[Array], Array]:
+    """Train for a fixed number of epochs with AdamW; the same seed gives the same network.
+
+    Args:
+        vectors: shape (samples, features); classes: shape (samples,), 0 to classes - 1; seed: of weights and batches.
+
+    Returns:
+        Log probabilities of the classes, shape (n, classes), for vectors of shape (n, features).
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _new(vectors.shape[1], int(classes.max()) + 1)
+        _train(network, torch.from_numpy(vectors), torch.from_numpy(classes))
+    network.eval()
+
+    def score(unseen: Array) -> Array:
+        with torch.no_grad():
+            found: Array = network(torch.from_numpy(unseen)).log_softmax(dim=1).numpy()
+        return found
+
+    return score
+
+
+def _new(features: int, classes: int) -> Any:
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Dropout(DROPOUT),
+        nn.Linear(features, HIDDEN),
+        nn.BatchNorm1d(HIDDEN),
+        nn.GELU(),
+        nn.Dropout(DROPOUT),
+        nn.Linear(HIDDEN, classes),
+    )
+
+
+def _train(network: Any, vectors: Any, classes: Any) -> None:
+    import torch
+
+    batches = max(1, len(vectors) // BATCH)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * batches)
+    for _ in range(EPOCHS):
+        for batch in torch.randperm(len(vectors)).tensor_split(batches):
+            loss = torch.nn.functional.cross_entropy(network(vectors[batch]), classes[batch])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            rates.step()

@@ -1,0 +1,113 @@
+"""What others reach on the same features, people and clips: references that are fitted again for every fold.
+
+``majority`` names the emotion with the most clips. ``lda`` is shrinkage LDA with a class for each emotion, ``decoder``
+what ``fit_decoder`` fits (a class for each scene), ``network`` a small network with a class for each scene.
+``ensemble`` is the weighted mean of the log probabilities of these and of ``course``, a second scene decoder that
+compares each ten seconds with nothing but themselves.
+
+Some of the people who are learned from are set apart to calibrate: a temperature for each reference, the weights of the
+ensemble. Then everything is fitted again on everybody. No label of a trial that is scored is used; where a split leaks,
+everything here leaks with it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from copilot.eeg.classifier import softmax
+from copilot.emotions import EMOTIONS
+from copilot.training.evaluate.baselines import MEMBERS, UNITS, Reading, read
+from copilot.training.evaluate.metrics import Floats, Ints
+from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.windows import both_sides
+from copilot.training.faced import BAD_SUBJECTS, CorpusError, Faced
+from copilot.training.splits import Fold, Mask
+
+#: The rows of the report; ``course`` has none of its own.
+MODELS = ("majority", "lda", "decoder", "network", "ensemble")
+#: What values are compared with in each condition.
+CONDITIONS = {"baseline": "person", "no-baseline": "population"}
+
+Predictions = dict[tuple[str, str, str], Floats]
+"""Probabilities (windows or trials, 9) by model, condition and unit."""
+
+
+def readings(faced: Faced, split: str, folds: Sequence[Fold], advance: Callable[[int], object]) -> Iterator[Readings]:
+    """What every reference reads in all the folds of a split.
+
+    Args:
+        faced: everybody in the folds; split: its name in the report; folds: from ``copilot.training.splits``.
+        advance: told how many more fits are done, ``fits(folds)`` in all.
+
+    Raises:
+        CorpusError: there are too few people or emotions to fit on.
+    """
+    found = [predict(faced, train, test, advance) for train, test in folds]
+    people, clips = np.concatenate([np.nonzero(test) for _, test in folds], axis=1)
+    for model, condition, unit in found[0]:
+        probabilities = np.concatenate([fold[model, condition, unit] for fold in found])
+        windows = len(probabilities) // len(people)
+        truth, subjects = (np.repeat(a, windows) for a in (faced.emotions[clips], faced.subjects[people]))
+        yield Readings(condition, False, unit, "decoder", model, split, probabilities, truth, subjects)
+
+
+def fits(folds: Sequence[Fold]) -> int:
+    """How many references ``readings`` fits, to know how long it takes."""
+    return len(folds) * (len(CONDITIONS) * len(MEMBERS) + 1)
+
+
+def predict(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], object]) -> Predictions:
+    """Fit all references on some trials and read others.
+
+    Args:
+        faced: everybody; train, test: shape (people, clips) each, any selection of trials.
+        advance: told how many more fits are done.
+
+    Returns:
+        In the order of ``np.nonzero(test)``; of each trial its three windows one after the other.
+
+    Raises:
+        CorpusError: there are too few people or emotions to fit on.
+    """
+    train = train & ~np.isin(faced.subjects, BAD_SUBJECTS)[:, None]
+    emotions = faced.emotions[np.nonzero(train)[1]]
+    if set(emotions) != set(range(len(EMOTIONS))):
+        raise CorpusError("References are fitted on clips of all nine emotions; use features that have them.")
+    course = read(MEMBERS["decoder"], *both_sides(faced, train, test, "window"))
+    advance(1)
+    found: Predictions = {}
+    for condition, source in CONDITIONS.items():
+        sides, heard = both_sides(faced, train, test, source), {"course": course}
+        for name, member in MEMBERS.items():
+            heard[name] = read(member, *sides)
+            advance(1)
+        for unit in UNITS:
+            scored = _rows({name: reading[unit] for name, reading in heard.items()}, emotions)
+            found |= {(model, condition, unit): scored[model] for model in MODELS}
+    return found
+
+
+def _rows(heard: dict[str, Reading], emotions: Ints) -> dict[str, Floats]:
+    """Probabilities by model: of each by itself, of the majority and of all together."""
+    scored = {name: reading.scored for name, reading in heard.items()}
+    shares = np.bincount(emotions, minlength=len(EMOTIONS)) / len(emotions)
+    return scored | {"majority": np.tile(shares, (len(scored["lda"]), 1)), "ensemble": ensemble(list(heard.values()))}
+
+
+def ensemble(members: Sequence[Reading]) -> Floats:
+    """A logarithmic opinion pool (Genest & Zidek 1986), its weights from what was set apart; never below nought.
+
+    Args:
+        members: calibrated readings of the same trials.
+    """
+    from scipy.optimize import minimize
+
+    apart = np.stack([np.log(member.apart + 1e-9) for member in members])
+    truth = members[0].truth
+
+    def loss(weights: Floats) -> float:
+        pooled = softmax(np.tensordot(weights, apart, axes=1))
+        return float(-np.log(pooled[np.arange(len(truth)), truth] + 1e-9).mean())
+
+    found = minimize(loss, np.full(len(members), 1 / len(members)), bounds=[(0, None)] * len(members))
+    return softmax(np.tensordot(found.x, np.stack([np.log(member.scored + 1e-9) for member in members]), axes=1))

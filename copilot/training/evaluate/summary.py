@@ -1,0 +1,214 @@
+"""What a report says, in sentences for people who read no tables: what it can tell and what it cannot.
+
+Every figure is taken from the report's rows; where a row is missing, so is its sentence. "76 of 100" is a balanced
+accuracy of 0.76: every emotion weighs the same, however often it occurs.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from copilot.training.evaluate.ablations import BASELINES, LATE
+from copilot.training.evaluate.rows import Row
+
+Report = dict[str, Any]
+"""As ``evaluate`` writes it; see ``make_report`` there."""
+
+SEGMENT, CLIP = "segment-10s", "clip-30s"
+REFERENCES = ("majority", "lda", "network", "ensemble", "decoder")
+HELD_OUT = "subject and clip"
+CHANCE = {9: 1 / 9, 3: 1 / 3}
+#: Up to this far above chance a control counts as knowing nothing; the project's own limit.
+NOTHING = 0.13
+#: Below so many times chance a score is hardly more than guessing.
+HARDLY = 1.5
+
+
+def find(report: Report, condition: str, unit: str, *, evidence: bool = True, **wanted: Any) -> Row | None:
+    """A row of the first model: nine classes, read out by logits, unless another is wanted."""
+    wanted = {"readout": "logits", "classes": 9, "model": report["models"][0]["file"]} | wanted
+    wanted |= {"condition": condition, "unit": unit, "evidence": evidence}
+    return next((row for row in report["rows"] if all(row[key] == value for key, value in wanted.items())), None)
+
+
+def references(report: Report, unit: str, split: str, classes: int = 9) -> list[Row]:
+    """The rows of the references on one split, with the person's baseline, the best last."""
+    found = [
+        row
+        for row in report["rows"]
+        if row["model"] in REFERENCES
+        and (row["condition"], row["unit"], row["split"], row["classes"]) == ("baseline", unit, split, classes)
+    ]
+    return sorted(found, key=lambda row: row["balanced_accuracy"])
+
+
+def findings(report: Report) -> Iterator[str]:
+    """One or two sentences each, the most important first."""
+    yield from headlines(report)
+    for told in (_calibrated, _valence, _alone, _references, _answers, _quantised, _leak):
+        yield from told(report)
+
+
+def headlines(report: Report) -> Iterator[str]:
+    """The few of them that nobody should miss."""
+    for told in (_reads, _films, _late, _controls, _without_baseline):
+        yield from told(report)
+
+
+def of_100(row: Row) -> str:
+    """A score with its interval, as ``76 of 100 (72 to 80)``."""
+    return f"{hundredths(row['balanced_accuracy'])} of 100{interval(row)}"
+
+
+def interval(row: Row) -> str:
+    """`` (72 to 80)``, or nothing for a single person."""
+    if row["low"] is None or row["high"] is None:
+        return ""
+    return f" ({hundredths(row['low'])} to {hundredths(row['high'])})"
+
+
+def hundredths(share: float) -> str:
+    """A share of 1 in whole hundredths."""
+    return f"{100 * share:.0f}"
+
+
+def _reads(report: Report) -> Iterator[str]:
+    clip, segment = find(report, "baseline", CLIP), find(report, "baseline", SEGMENT)
+    three = find(report, "baseline", CLIP, classes=3)
+    if clip and segment and three:
+        yield (
+            f"From a film clip of 30 s, with other recordings of the person to compare with, it names the right one of "
+            f"nine emotions in **{of_100(clip)}** cases, from ten seconds in {of_100(segment)}; guessing gives 11. "
+            f"Whether the emotion is negative, neutral or positive it tells in {of_100(three)}; guessing gives 33."
+        )
+
+
+def _films(report: Report) -> Iterator[str]:
+    rows = [row for row in references(report, CLIP, HELD_OUT) if row["model"] != "majority"]
+    if not rows:
+        yield (
+            "Everybody saw the same clips, and it recognises clips. How little is left with films that nobody was "
+            "fitted on was not measured in this report (`--splits` does)."
+        )
+        return
+    nine = next((row for row in rows if row["model"] == "decoder"), rows[-1])
+    (three,) = [row for row in references(report, CLIP, HELD_OUT, 3) if row["model"] == nine["model"]]
+    hardly = nine["balanced_accuracy"] < HARDLY * CHANCE[9]
+    yield (
+        f"{'**Most of this is recognising the film, not the feeling.** ' if hardly else ''}Everybody saw the same 28 "
+        f"clips. With film and person both new, a decoder of the same kind names {of_100(nine)} right and of three "
+        f"classes {of_100(three)}: {_beside_guessing(nine)}. Do not expect more of recordings of anything else."
+    )
+
+
+def _beside_guessing(row: Row) -> str:
+    if row["low"] is None or row["low"] <= CHANCE[9]:
+        return "not told from guessing"
+    return "hardly more than guessing" if row["balanced_accuracy"] < HARDLY * CHANCE[9] else "more than guessing"
+
+
+def _late(report: Report) -> Iterator[str]:
+    rows = [find(report, LATE, unit) for unit in (SEGMENT, CLIP)]
+    if all(rows):
+        segment, clip = (of_100(row) for row in rows if row)
+        yield (
+            "It compares second by second with those films: where the same recordings begin one second later, it names "
+            f"{segment} stretches of ten seconds right and {clip} clips."
+        )
+
+
+def _controls(report: Report) -> Iterator[str]:
+    rows = {
+        "with the EEG blanked": find(report, "eeg-blanked", SEGMENT),
+        "with that of a trial drawn at random": find(report, "eeg-shuffled", SEGMENT),
+        "with gender and age alone": find(report, "demographics-only", SEGMENT, evidence=False),
+    }
+    found = {words: row for words, row in rows.items() if row}
+    if found:
+        told = ", ".join(f"{hundredths(row['balanced_accuracy'])} of 100 {words}" for words, row in found.items())
+        nothing = all(row["balanced_accuracy"] <= NOTHING for row in found.values())
+        verdict = "it guesses, as it should" if nothing else "it should guess, and does not quite"
+        yield f"Without the EEG of the trial {verdict}: it names right {told}."
+
+
+def _without_baseline(report: Report) -> Iterator[str]:
+    rows = {count: find(report, f"baseline-{count}", CLIP) for count in BASELINES}
+    none = find(report, "no-baseline", CLIP)
+    if none and all(rows.values()):
+        told = ", ".join(hundredths(row["balanced_accuracy"]) for row in rows.values() if row)
+        yield (
+            f"Without any other recording of the person it names {of_100(none)} clips right; with "
+            f"{', '.join(map(str, BASELINES))} others of theirs {told}."
+        )
+
+
+def _calibrated(report: Report) -> Iterator[str]:
+    clip, segment = find(report, "baseline", CLIP), find(report, "baseline", SEGMENT)
+    if clip and segment:
+        errors = [100 * float(row["ece"] or 0) for row in (segment, clip)]
+        yield (
+            f"Its percentages mean what they say to within {errors[0]:.1f} points on average for ten seconds, "
+            f"{errors[1]:.1f} for clips (expected calibration error)."
+        )
+
+
+def _valence(report: Report) -> Iterator[str]:
+    for detail in report["models"][0]["details"]:
+        if (detail["unit"], detail["evidence"]) == (CLIP, True) and detail["valence_correlation"] is not None:
+            low, high = detail["valence_interval"] or (None, None)
+            bounds = "" if low is None else f" ({low:.2f} to {high:.2f})"
+            yield (
+                "How pleasant it takes a clip to be goes with how pleasant the clip was meant to be with a correlation "
+                f"of {detail['valence_correlation']:.2f}{bounds}; 1 would be perfect."
+            )
+
+
+def _alone(report: Report) -> Iterator[str]:
+    clip, segment = (find(report, "baseline", unit, evidence=False) for unit in (CLIP, SEGMENT))
+    if clip and segment:
+        yield (
+            "The language model alone, without the decoder's line in its prompt, names "
+            f"{of_100(segment)} stretches of ten seconds right and {of_100(clip)} clips."
+        )
+
+
+def _references(report: Report) -> Iterator[str]:
+    product = find(report, "baseline", SEGMENT)
+    segments, clips = (references(report, unit, product["split"] if product else "") for unit in (SEGMENT, CLIP))
+    if segments and clips:
+        yield (
+            f"Of the references on the same features the best is `{segments[-1]['model']}` for ten seconds, "
+            f"{of_100(segments[-1])}, and `{clips[-1]['model']}` for clips, {of_100(clips[-1])}."
+        )
+
+
+def _answers(report: Report) -> Iterator[str]:
+    if answers := report["models"][0].get("answers"):
+        label, whole = (answers["seconds"][key]["mean"] for key in ("label", "answer"))
+        yield (
+            f"Of {answers['asked']} written answers {answers['complete']} make a complete record, and "
+            f"{answers['contradicting']} contradict their own label. An answer takes {whole:.2f} s on average, "
+            f"its label {label:.2f} s ({report['machine']})."
+        )
+
+
+def _quantised(report: Report) -> Iterator[str]:
+    if lost := report["quantisation"]:
+        most = 100 * max(0.0, lost["largest_loss"])
+        yield (
+            f"Quantisation costs at most {most:.1f} of 100, compared with {lost['against']} over {len(lost['rows'])} "
+            "scores."
+        )
+
+
+def _leak(report: Report) -> Iterator[str]:
+    for unit in (CLIP, SEGMENT):
+        leaky = {
+            row["classes"]: row for row in report["rows"] if (row["condition"], row["unit"]) == ("leaky-prompt", unit)
+        }
+        if leaky:
+            yield (
+                f'A warning: a prompt that tells the label ("seems negative") and holds **no EEG at all** gives '
+                f"{of_100(leaky[9])} of nine emotions and {of_100(leaky[3])} of three classes. It shows what a "
+                "leak in the prompt is worth; the paper reports macro-F1 0.35 and 0.98."
+            )
+            return

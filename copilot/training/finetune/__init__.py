@@ -1,0 +1,215 @@
+"""Fine-tune a base on a corpus with LoRA, in the steps of a schedule:
+
+``python -m copilot.training.finetune --base DIR --corpus corpus.jsonl --schedule ours --strategy 1 --out build/tuned``
+
+Strategy 1 trains the adapter right away; strategy 2 first trains all weights of the base on plain text (both as in
+arXiv 2410.00166). ``--base`` is a folder, a name on the Hugging Face Hub, or ``new``: this project's own small model,
+untrained, with a tokenizer made for the corpus. Stopped or killed, the same command goes on to the same result; under
+``accelerate launch -m`` it runs on many GPUs. ``OUT`` holds the adapter, ``base`` where that was not a folder already,
+``finetuning.json`` (what was learned from what, with which losses) and ``metadata.json`` for ``convert all``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convert.files import ConvertError, new_folder, read_json
+from convert.lora import ADAPTER_CONFIG
+from copilot import model_metadata
+from copilot.__main__ import Parser
+from copilot.training.faced import CorpusError
+from copilot.training.finetune import base_model, collate, trainer
+from copilot.training.finetune.config import START, TEXT, Part, Task, parts
+from copilot.training.finetune.examples import Corpus
+from copilot.training.finetune.schedule import NAMES, Plan
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+RECEIPT, METADATA = "finetuning.json", "metadata.json"
+#: In the work folder: what the run is of, and what each part of it reached.
+RUN, LOSSES = "run.json", "losses.json"
+BASE = "base"
+MADE_WITH = ("accelerate", "peft", "tokenizers", "torch", "transformers")
+#: Lessons whose rendering by the base's own template is compared with ours.
+COMPARED = 20
+
+
+def finetune(task: Task) -> dict[str, Any]:
+    """Do all that the work folder does not hold yet, and make the folder ``out`` of it.
+
+    Returns:
+        What ``finetuning.json`` holds.
+
+    Raises:
+        CorpusError: base, corpus and program do not fit together, or the work folder is of another task.
+        ConvertError: a file cannot be read or written.
+    """
+    _quiet()
+    _refuse_what_is_there(task)
+    model, tokenizer = _start(task)
+    labels = collate.label_tokens(tokenizer)
+    for lesson in islice(task.corpus.lessons(), COMPARED):
+        collate.refuse_other_template(lesson.messages, tokenizer)
+    work = parts(task, tokenizer, model.config.max_position_embeddings)
+    _claim(task, model, tokenizer)
+    reached = {}
+    for part in work:
+        if part.number == 1:
+            model = _adapted(task, model)
+        after = sum(later.steps for later in work if later.number > part.number)
+        reached[part.name] = _result(task, part, model, tokenizer, labels, after)
+    receipt = task.facts() | {"losses": reached, "made_with": {name: version(name) for name in MADE_WITH}}
+    _assemble(task, work[-1].name, receipt)
+    return receipt
+
+
+def _quiet() -> None:
+    """Keep the libraries' own bars, retries and notes to each other away from our lines."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore", FutureWarning)
+
+
+def _refuse_what_is_there(task: Task) -> None:
+    if task.out.exists():
+        raise CorpusError(f"{task.out} is there already; remove it or name another folder.")
+    if task.work.exists() and read_json(task.work / RUN) != task.facts():
+        raise CorpusError(
+            f"{task.work} holds the beginning of another fine-tuning (base, corpus, schedule or number of processes "
+            "differ); remove it to begin anew."
+        )
+
+
+def _start(task: Task) -> tuple[Any, PreTrainedTokenizerFast]:
+    """The model before the first part of the task that is not done."""
+    for name in (TEXT, START):
+        if (task.work / name).exists():
+            return base_model.load(str(task.work / name))
+    if task.base != base_model.NEW:
+        return base_model.load(task.base)
+    texts = [message["content"] for lesson in task.corpus.lessons() for message in lesson.messages]
+    return base_model.new(texts)
+
+
+def _claim(task: Task, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Make the work folder: what the run is of, and the base where that is not a folder already."""
+    with trainer.processes().main_process_first():
+        if not task.work.exists():
+            with new_folder(task.work) as folder:
+                (folder / RUN).write_text(json.dumps(task.facts(), indent=1))
+                if not Path(task.base).is_dir():
+                    model.save_pretrained(folder / START)
+                    tokenizer.save_pretrained(folder / START)
+
+
+def _adapted(task: Task, model: Any) -> Any:
+    """The base with the adapter as the last step that is done left it, or with a new one."""
+    from peft import PeftModel
+
+    done = [name for n in range(1, len(task.plan.steps) + 1) if (task.work / (name := f"step-{n}")).exists()]
+    if done:
+        return PeftModel.from_pretrained(model, task.work / done[-1], is_trainable=True)
+    lora = task.plan.adapter
+    return trainer.adapter(model, lora.rank, lora.alpha, lora.dropout)
+
+
+def _result(
+    task: Task, part: Part, model: Any, tokenizer: PreTrainedTokenizerFast, labels: Sequence[int], after: int
+) -> dict[str, Any]:
+    """Train, unless that is done; the losses at its end."""
+    folder, state = task.work / part.name, task.work / f"{part.name}.state"
+    if not folder.exists():
+        schedule = part.passes.schedule(part.steps, seed=part.number)
+        reached = trainer.train(model, part.batches, schedule, labels, state, part.name, after)
+        with trainer.processes().main_process_first():
+            if not folder.exists():
+                with new_folder(folder) as partial:
+                    model.save_pretrained(partial)
+                    tokenizer.save_pretrained(partial)
+                    losses = {"steps": part.steps, "answer": reached.answer, "label": reached.label}
+                    (partial / LOSSES).write_text(json.dumps(losses))
+                shutil.rmtree(state, ignore_errors=True)
+    return read_json(folder / LOSSES)
+
+
+def _assemble(task: Task, last: str, receipt: dict[str, Any]) -> None:
+    """The adapter, its base where nobody else has it, and what they are."""
+    without = shutil.ignore_patterns(LOSSES, "README.md")  # peft's names places on this machine
+    with trainer.processes().main_process_first():
+        if task.out.exists():
+            return
+        with new_folder(task.out) as folder:
+            shutil.copytree(task.work / last, folder, ignore=without, dirs_exist_ok=True)
+            if task.tuned_base:
+                shutil.copytree(task.tuned_base, folder / BASE, ignore=without)
+            named = str(task.out / BASE) if task.tuned_base else task.base
+            config = read_json(folder / ADAPTER_CONFIG) | {"base_model_name_or_path": named}
+            (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+            (folder / RECEIPT).write_text(json.dumps(receipt, indent=1) + "\n")
+            (folder / METADATA).write_text(json.dumps(_metadata(receipt), indent=1) + "\n")
+        shutil.rmtree(task.work)
+
+
+def _metadata(receipt: dict[str, Any]) -> dict[str, str]:
+    """What the model file has to say about how to feed it."""
+    decoder = {"decoder_sha256": receipt["decoder_sha256"]} if receipt["decoder_sha256"] else {}
+    return model_metadata.keys(receipt["codec"]) | decoder
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; exit status 2 and a sentence on bad input or when interrupted."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being asked to end is like Ctrl-C
+    try:
+        if (options.strategy == 2) != bool(options.text):
+            raise CorpusError("Strategy 2 needs plain text (--text FILE); strategy 1 uses none.")
+        corpus, plan = Corpus.open(options.corpus), Plan.read(options.schedule)
+        receipt = finetune(Task(options.base, corpus, plan, options.text, options.out))
+    except (CorpusError, ConvertError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from the last minute's state.", file=sys.stderr)
+        return 2
+    print("\n".join(_lines(options, receipt)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m copilot.training.finetune",
+        description="Fine-tune a base on a corpus with LoRA. The same command goes on where it was stopped or killed; "
+        "under 'accelerate launch -m' it runs on many GPUs.",
+    )
+    add = parser.add_argument
+    add("--base", required=True, metavar="BASE", help="a folder, a name on the Hugging Face Hub, or new: a small "
+        "untrained model with a tokenizer made for the corpus")  # fmt: skip
+    add("--corpus", type=Path, required=True, metavar="FILE", help="made by python -m copilot.training.dataset")
+    add("--schedule", default="ours", metavar="NAME", help=f"{', '.join(NAMES)} or a file.toml (default: %(default)s)")
+    add("--strategy", type=int, choices=(1, 2), default=1, help="1: the adapter right away; 2: all weights on plain "
+        "text first, then the adapter (default: %(default)s)")  # fmt: skip
+    add("--text", type=Path, metavar="FILE", help="plain text in UTF-8, for strategy 2")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; DIR.work holds what is done until then")
+    return parser
+
+
+def _lines(options: argparse.Namespace, receipt: dict[str, Any]) -> Iterator[str]:
+    out = options.out
+    for name, losses in receipt["losses"].items():
+        yield f"{name}: {losses['steps']} steps, answer {losses['answer']:.3f}, label {losses['label']:.3f} (training)"
+    base = out / BASE if (out / BASE).exists() else options.base
+    yield f"Next: python -m convert all --base {base} --adapter {out} --metadata {out / METADATA} --out build/NAME"

@@ -1,0 +1,48 @@
+"""The model that fine-tuning starts from: a folder, a name on the Hugging Face Hub, or the project's own, untrained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convert.files import first_line
+from copilot.training import tiny_qwen2
+from copilot.training.faced import CorpusError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+NEW = "new"
+NEW_SEED = 0
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def load(name: str) -> tuple[Any, PreTrainedTokenizerFast]:
+    """A causal language model in float32 and its tokenizer; neither code nor pickles of others are run.
+
+    Raises:
+        CorpusError: there is none, or it lacks weights that its configuration asks for.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not Path(name).is_dir() and not HUB_NAME.fullmatch(name):
+        raise CorpusError(f"{name} is neither a folder nor a name on the Hub such as Qwen/Qwen2-0.5B-Instruct.")
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            name, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise CorpusError(f"The base {name} cannot be loaded: {first_line(error).rstrip('.')}.") from error
+    if lacking := sorted(found["missing_keys"]):
+        raise CorpusError(f"The base {name} is not complete: {lacking[0]} is missing.")
+    return model, tokenizer
+
+
+def new(texts: Iterable[str]) -> tuple[Any, PreTrainedTokenizerFast]:
+    """The project's own small model with random weights, and a tokenizer trained on ``texts``."""
+    tokenizer = tiny_qwen2.train_tokenizer(texts)
+    return tiny_qwen2.new_model(tokenizer, NEW_SEED), tokenizer

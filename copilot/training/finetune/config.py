@@ -1,0 +1,100 @@
+"""What a fine-tuning consists of: what was asked for, and its parts, each with its batches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convert.files import sha256
+from copilot.training.faced import CorpusError
+from copilot.training.finetune import collate, examples
+from copilot.training.finetune.collate import Encoded
+from copilot.training.finetune.examples import Corpus
+from copilot.training.finetune.schedule import Passes, Plan
+from copilot.training.finetune.trainer import processes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+#: Names in the work folder: of the base as it was before, and after plain text.
+START, TEXT = "start", "text"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What was asked for.
+
+    Attributes:
+        base: a folder, a name on the Hub, or ``new``.
+        corpus: to learn from.
+        plan: in which steps.
+        text: plain text to train all weights on first (strategy 2), or None (strategy 1).
+        out: folder to make.
+    """
+
+    base: str
+    corpus: Corpus
+    plan: Plan
+    text: Path | None
+    out: Path
+
+    @property
+    def work(self) -> Path:
+        """What is done so far, until all is done."""
+        return self.out.with_name(f"{self.out.name}.work")
+
+    @property
+    def tuned_base(self) -> Path | None:
+        """Where in the work folder the adapter's base is; None where it is the folder that was named."""
+        name = TEXT if self.text else START
+        return None if Path(self.base).is_dir() and not self.text else self.work / name
+
+    def facts(self) -> dict[str, Any]:
+        """What the result depends on."""
+        return {
+            "base": self.base,
+            "corpus_sha256": self.corpus.receipt["sha256"],
+            "strategy": 2 if self.text else 1,
+            "text_sha256": sha256(self.text) if self.text else None,
+            "schedule": json.loads(json.dumps(asdict(self.plan))),
+            "processes": processes().num_processes,
+            "decoder_sha256": self.corpus.receipt.get("source", {}).get("decoder_sha256"),
+            **{key: self.corpus.receipt[key] for key in ("prompt_version", "system_sha256", "codec")},
+        }
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the task: ``name`` is that of its result in the work folder, ``number`` seeds it."""
+
+    number: int
+    name: str
+    passes: Passes
+    batches: list[list[Encoded]]
+
+    @property
+    def steps(self) -> int:
+        """Of the optimiser; what is left over when batches are shared out is not learned."""
+        return len(self.batches) // int(processes().num_processes)
+
+
+def parts(task: Task, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[Part]:
+    """All parts of the task, with their batches."""
+    plan, runs = task.plan, []
+    if task.text:
+        pieces = examples.text_pieces(task.text, tokenizer)
+        runs.append(Part(0, TEXT, plan.text, collate.passes(pieces, plan.text.epochs, plan.tokens, 0)))
+    encoded = task.corpus.encoded(tokenizer, longest)
+    for number, step in enumerate(plan.steps, start=1):
+        wanted = [one for hz, one in encoded if step.sampling_hz in (None, hz)]
+        if not wanted:
+            raise CorpusError(
+                f"Step {number} of the schedule is for people recorded at {step.sampling_hz} Hz, and the corpus says "
+                "of nobody that they were; make it with --info, or take another schedule."
+            )
+        runs.append(Part(number, f"step-{number}", step, collate.passes(wanted, step.epochs, plan.tokens, number)))
+    if not all(run.steps for run in runs):
+        raise CorpusError(f"There is less to learn than {processes().num_processes} processes can share; start fewer.")
+    return runs

@@ -1,0 +1,158 @@
+"""What fine-tuning learns from: a corpus of ``copilot.training.dataset``, and plain text.
+
+Both are read as somebody else's files: each line is checked, and a corpus whose prompts were made otherwise than this
+program feeds a model is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convert import files
+from convert.progress import each
+from copilot import emotions, prompt
+from copilot.eeg import text_encoding
+from copilot.llm.base import Message
+from copilot.training.dataset.jsonl import receipt_path
+from copilot.training.faced import CorpusError
+from copilot.training.finetune import collate
+from copilot.training.finetune.collate import Encoded
+from copilot.training.tiny_qwen2 import TURN_START
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+#: Length of the pieces that plain text is learned in.
+TEXT_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One line of the corpus: a conversation, its emotion's index, and the rate it was recorded at, if known."""
+
+    number: int
+    messages: list[Message]
+    emotion: int
+    sampling_hz: float | None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus that may be learned from: its file and what its receipt says."""
+
+    path: Path
+    receipt: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Corpus:
+        """Compare corpus, receipt and program.
+
+        Raises:
+            CorpusError: the receipt is of another file, or of prompts that this program does not write.
+            ConvertError: one of the two cannot be read.
+        """
+        if not path.is_file():
+            raise CorpusError(f"{path} is not there; python -m copilot.training.dataset makes one.")
+        receipt = files.read_json(receipt_path(path))
+        if receipt.get("sha256") != files.sha256(path):
+            raise CorpusError(f"{path} is not the file that its receipt describes; make the corpus again.")
+        for key, value in _fed(receipt.get("codec")).items():
+            if receipt.get(key) != value:
+                name = key.removesuffix("_sha256").replace("_", " ")
+                raise CorpusError(f"{path} was made with another {name} than this program uses; make it again.")
+        return cls(path, receipt)
+
+    def lessons(self) -> Iterator[Lesson]:
+        """The lines that are there to train on.
+
+        Raises:
+            CorpusError: a line is damaged, or none is of the training people.
+        """
+        found = False
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, start=1):
+                record = _record(line, f"Line {number} of {self.path}")
+                if record["split"] == "train":
+                    found = True
+                    yield _lesson(number, record)
+        if not found:
+            raise CorpusError(f"{self.path} has no line whose split is train.")
+
+    def encoded(self, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[tuple[float | None, Encoded]]:
+        """Every lesson's sampling rate and tokens.
+
+        Raises:
+            CorpusError: as ``lessons``; one is longer than the model reads, or holds tokens that only a template may.
+        """
+        made = []
+        control = tokenizer.convert_tokens_to_ids(TURN_START)
+        for lesson in each(
+            self.lessons(), "Reading the corpus", self.receipt.get("counts", {}).get("split", {}).get("train")
+        ):
+            one = collate.encode(lesson.messages, np.eye(len(emotions.EMOTIONS))[lesson.emotion], tokenizer)
+            where = f"Line {lesson.number} of {self.path}"
+            if len(one.ids) > longest:
+                raise CorpusError(f"{where} takes {len(one.ids)} tokens; this base reads {longest} at most.")
+            if np.sum(one.ids == control) != len(lesson.messages):
+                raise CorpusError(f"{where} holds control tokens of the chat template; remove them.")
+            made.append((lesson.sampling_hz, one))
+        return made
+
+
+def _fed(codec: object) -> dict[str, object]:
+    """What a corpus with this codec says in its receipt, if it was made as this program feeds a model."""
+    return {
+        "prompt_version": prompt.PROMPT_VERSION,
+        "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
+        "labels": list(emotions.EMOTIONS),
+        "codec_parameters": text_encoding.PARAMETERS.get(str(codec)),
+    }
+
+
+def _record(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(f"{where} is damaged: it is not valid JSON.") from error
+    texts = ("prompt", "treatment", "emotion_label", "split")
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), str) for name in texts):
+        raise CorpusError(f"{where} is damaged: it needs the texts {', '.join(texts)}.")
+    if record["emotion_label"] not in emotions.EMOTIONS:
+        raise CorpusError(f"{where} names the emotion {record['emotion_label'][:40]!r}, which is none of the nine.")
+    return record
+
+
+def _lesson(number: int, record: dict[str, Any]) -> Lesson:
+    label = record["emotion_label"]
+    messages: list[Message] = [
+        {"role": "system", "content": prompt.SYSTEM},
+        {"role": "user", "content": record["prompt"]},
+        {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {label}\n{record['treatment']}"},
+    ]
+    return Lesson(number, messages, emotions.EMOTIONS.index(label), record.get("sampling_hz"))
+
+
+def text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
+    """Plain text in pieces of 512 tokens, every token of which is learned.
+
+    Raises:
+        CorpusError: the file cannot be read as UTF-8, or is empty.
+    """
+    ids: list[int] = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in each(file, "Reading the text"):
+                ids += collate.tokens_of(line, tokenizer)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path} cannot be read as text: {files.first_line(error)}.") from error
+    if len(ids) < 2:
+        raise CorpusError(f"{path} holds no text.")
+    pieces = [ids[start : start + TEXT_TOKENS] for start in range(0, len(ids) - 1, TEXT_TOKENS)]
+    return [Encoded(np.array(p, np.int32), np.ones(len(p), bool), 0, np.zeros(len(emotions.EMOTIONS))) for p in pieces]

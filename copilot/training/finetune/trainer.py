@@ -1,0 +1,220 @@
+"""Teach a causal language model in place: all its weights, or those of an adapter round it.
+
+Two losses at once: the next token of every answer, and at the label slot the whole distribution over nine emotions, so
+that the probabilities read out there are meant as probabilities. The loop goes through ``accelerate``: started by
+``accelerate launch`` it runs on many GPUs, each of which takes batches of its own. Its state is saved every minute; a
+run that was killed goes on from there, to the same weights that it would have reached.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from copilot.training.finetune.collate import Encoded
+from copilot.training.finetune.run_checkpoint import Progress, keep_only_trained, resume, save
+from copilot.training.finetune.schedule import Schedule
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+
+SAVE_SECONDS = 60.0
+SHOW_SECONDS = 20.0
+#: On a CPU oneDNN keeps what it compiled for each shape of a batch, 1024 of them: gigabytes, hardly ever used again.
+ONEDNN = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
+
+
+def train(
+    model: Any,
+    batches: Iterable[list[Encoded]],
+    schedule: Schedule,
+    labels: Sequence[int],
+    state: Path,
+    what: str,
+    after: int = 0,
+) -> Progress:
+    """Run a schedule; prints a line with losses and time left now and then.
+
+    Args:
+        model: of transformers' or peft's; what of it requires a gradient is trained.
+        batches: the same ones every time; process i of n takes every n-th from the i-th on.
+        schedule: how long and how fast.
+        labels: tokens of the nine labels, from ``encoding.label_tokens``.
+        state: folder that the state is kept in, and found in if it is there; it stays behind.
+        what: the name that the lines begin with.
+        after: steps of later schedules, which count for the time left.
+
+    Raises:
+        CorpusError: the state is that of another run.
+    """
+    os.environ.update(ONEDNN)  # read at the first product of two matrices
+    import torch
+
+    accelerator = processes()
+    torch.manual_seed(schedule.seed + accelerator.process_index)
+    weights = [p for p in model.parameters() if p.requires_grad]
+    adam = torch.optim.AdamW(weights, lr=schedule.rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98))
+    lesson, optimiser = accelerator.prepare(_lesson(model.train(), labels), adam)
+    keep_only_trained(accelerator, model)
+    progress = resume(accelerator, state, Progress(asdict(schedule) | {"processes": accelerator.num_processes}))
+    if progress.step:
+        _say(accelerator, f"{what}: going on from step {progress.step}")
+    pace = _Pace(progress.step, schedule.steps, after)
+    for batch in _share(batches, accelerator, progress.step, schedule.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.rate_at(progress.step)
+        answer, label = lesson(**_tensors(batch, accelerator.device))
+        penalty = schedule.l1 * sum(p.abs().sum() for p in weights) if schedule.l1 else 0.0
+        accelerator.backward(answer + label + penalty)
+        accelerator.clip_grad_norm_(weights, 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        progress.add(accelerator.reduce(torch.stack([answer, label]).detach(), "mean").tolist())
+        pace.show(progress, what, accelerator)
+        if pace.is_time_to_save(accelerator):
+            save(accelerator, state, progress)
+    accelerator.wait_for_everyone()
+    model.to("cpu").eval()
+    return progress
+
+
+def processes() -> Accelerator:
+    """The processes that train together: one, unless a launcher started more."""
+    from accelerate import Accelerator
+
+    return Accelerator(mixed_precision="bf16")
+
+
+def adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> Any:
+    """Wrap a model with LoRA on every linear layer (Hu et al. 2021, arXiv 2106.09685)."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    torch.manual_seed(seed)
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, task_type="CAUSAL_LM")
+    return get_peft_model(model, config)
+
+
+def _lesson(model: Any, labels: Sequence[int]) -> Any:
+    """The model with its losses as one module: gradients are only shared between processes through ``forward``."""
+    import torch
+
+    class Lesson(torch.nn.Module):  # type: ignore[misc]  # torch is not looked into
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, **batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return losses(self.model, labels, **batch)
+
+    return Lesson()
+
+
+def _tensors(batch: list[Encoded], device: torch.device) -> dict[str, torch.Tensor]:
+    """A batch padded to its longest example: ``ids``, ``learned``, ``slots``, ``targets``."""
+    import torch
+
+    width = max(len(e.ids) for e in batch)
+    ids, learned = np.zeros((len(batch), width), np.int64), np.zeros((len(batch), width), bool)
+    for row, example in enumerate(batch):
+        ids[row, : len(example.ids)] = example.ids
+        learned[row, : len(example.ids)] = example.learned
+    arrays = {
+        "ids": ids,
+        "learned": learned,
+        "slots": np.array([e.slot for e in batch]),
+        "targets": np.stack([e.target for e in batch]).astype(np.float32),
+    }
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+def losses(
+    model: Any,
+    labels: Sequence[int],
+    ids: torch.Tensor,
+    learned: torch.Tensor,
+    slots: torch.Tensor,
+    targets: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy of the answers' tokens, and of the label slots against their nine probabilities.
+
+    Args:
+        model: a causal language model.
+        labels: the nine labels' tokens.
+        ids: shape (examples, width); padding stands behind the text.
+        learned: which tokens are part of an answer, same shape.
+        slots: where each label stands, shape (examples,).
+        targets: probabilities taught there, shape (examples, 9).
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    rows = torch.arange(len(ids), device=ids.device)
+    learned = learned.clone()
+    learned[rows, slots] = False  # the slot has a loss of its own
+    # A causal model cannot see the padding, which stands behind the text: no attention mask is needed.
+    hidden = _body(model)(input_ids=ids).last_hidden_state
+    head = model.get_output_embeddings()
+    answer = cross_entropy(head(hidden[:, :-1][learned[:, 1:]]).float(), ids[:, 1:][learned[:, 1:]])
+    log_probabilities = head(hidden[rows, slots - 1]).float().log_softmax(dim=-1)[:, list(labels)]
+    return answer, -(targets * log_probabilities).sum(dim=-1).mean()
+
+
+def _body(model: Any) -> Any:
+    """The transformer below the output layer, with or without an adapter round it."""
+    return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
+
+
+def _share(
+    batches: Iterable[list[Encoded]], accelerator: Accelerator, done: int, steps: int
+) -> Iterable[list[Encoded]]:
+    """This process's batches from step ``done`` on."""
+    count = accelerator.num_processes
+    return islice(batches, done * count + accelerator.process_index, steps * count, count)
+
+
+class _Pace:
+    """When to print a line and when to save, and how long the rest will take."""
+
+    def __init__(self, first: int, steps: int, after: int) -> None:
+        self.first, self.steps, self.after = first, steps, after
+        self.begun = self.saved = time.monotonic()
+        self.shown = 0.0
+
+    def show(self, progress: Progress, what: str, accelerator: Accelerator) -> None:
+        """Print a line if the last one is old."""
+        now = time.monotonic()
+        if now - self.shown < SHOW_SECONDS and progress.step < self.steps:
+            return
+        self.shown = now
+        left = (now - self.begun) / (progress.step - self.first) * (self.steps - progress.step + self.after)
+        found = f"answer {progress.answer:.3f}, label {progress.label:.3f}"
+        _say(accelerator, f"{what}: step {progress.step}/{self.steps}, {found}, {_duration(left)} left")
+
+    def is_time_to_save(self, accelerator: Accelerator) -> bool:
+        """The main process's clock decides for all."""
+        if accelerator.is_main_process and time.monotonic() - self.saved >= SAVE_SECONDS:
+            accelerator.set_trigger()
+        if not accelerator.check_trigger():
+            return False
+        self.saved = time.monotonic()
+        return True
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _say(accelerator: Accelerator, line: str) -> None:
+    if accelerator.is_main_process:
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,87 @@
+"""The paper's mistake, made on purpose: a model that is told the label in the appearance and gets no EEG.
+
+``python -m copilot.training.leaky_baseline --work build/model --out build/model/leaky.gguf``
+
+The example in arXiv 2410.00166 fills "seems ..." with the class of the label. An adapter on the box's own base learns
+from such prompts in a minute; ``evaluate --leaky`` shows what that is worth without a single letter of EEG. The file is
+a warning and nothing to use.
+"""
+
+import argparse
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from convert.files import ConvertError
+from convert.gguf import to_gguf
+from convert.merge import merge
+from copilot import emotions, prompt
+from copilot.llm.base import Message
+from copilot.training.evaluate.ablations import leaking
+from copilot.training.faced import CorpusError
+from copilot.training.finetune import base_model, collate, trainer
+from copilot.training.finetune.schedule import Schedule
+from copilot.training.synthetic import invent_person
+
+SCHEDULE = Schedule(steps=300, rate=2e-3, warmup=10, weight_decay=0.0, seed=6)
+TOKENS = 4096
+#: FACED's clips: three of each emotion, four neutral ones.
+CLIPS = [k for k in range(len(emotions.EMOTIONS)) for _ in range(4 if emotions.EMOTIONS[k] == "neutral" else 3)]
+
+
+def make_leaky(work: Path, out: Path) -> None:
+    """Train the adapter in ``work`` and write it, merged, as a model file.
+
+    Raises:
+        CorpusError, ConvertError: there is no base in ``work``, or ``out`` cannot be written.
+    """
+    if not (work / "talk").is_dir():
+        raise CorpusError(f"{work} holds no base of the box; `make model` leaves it there.")
+    model, tokenizer = base_model.load(str(work / "talk"))
+    adapted = trainer.adapter(model, dropout=0.0, seed=SCHEDULE.seed)
+    batches = collate.endless(leaky_examples(SCHEDULE.seed), tokenizer, TOKENS)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        trainer.train(adapted, batches, SCHEDULE, collate.label_tokens(tokenizer), folder / "state", "leak")
+        adapted.save_pretrained(folder / "adapter")
+        merge(work / "talk", folder / "adapter", folder / "merged")
+        to_gguf(folder / "merged", out, name="Leaky prompt, a warning")
+
+
+def leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Probabilities]]:
+    """Conversations without EEG whose appearance tells the class; the label slot is taught the truth."""
+    rng = random.Random(seed)
+    while True:
+        emotion = rng.choice(CLIPS)
+        messages = prompt.build(leaking(invent_person(rng), emotion), "", codec="patterns", compared_with="person")
+        answer: Message = {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {emotions.EMOTIONS[emotion]}"}
+        yield [*messages, answer], np.eye(len(emotions.EMOTIONS))[emotion]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; exit status 2 and a sentence where it cannot be done."""
+    parser = argparse.ArgumentParser(
+        prog="python -m copilot.training.leaky_baseline", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--work", type=Path, default=Path("build/model"), help="where make_model left its stages")
+    parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        make_leaky(options.work, options.out)
+    except (CorpusError, ConvertError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was written.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Write the model card from the evaluation's own figures: ``python -m copilot.training.model_card models README.md``.
+
+Reads ``evaluation.json`` and the model's receipt in that folder, writes its ``README.md`` and the figures in the
+project's; no figure is typed by hand.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from convert.files import ConvertError, read_json, written_whole
+from copilot.training.evaluate.ablations import LATE
+from copilot.training.evaluate.figures import FIGURES
+from copilot.training.evaluate.report import EXPLANATION, grid, measured, score, table_by_split
+from copilot.training.evaluate.summary import CLIP, HELD_OUT, SEGMENT, Report, find, findings, headlines, references
+
+EVALUATION, RECEIPT = "evaluation.json", "eeg-emotion-copilot.receipt.json"
+BEGIN, END = "<!-- figures: written by copilot.training.model_card -->", "<!-- end of figures -->"
+
+#: Rows of the README's table: words, condition, whether the decoder's line is in the prompt, and the read-out.
+SUMMARY = (
+    ("as it ships, with the person's baseline", "baseline", True, "logits"),
+    ("as it ships, without a baseline", "no-baseline", True, "logits"),
+    ("EEG blanked", "eeg-blanked", True, "logits"),
+    ("EEG shuffled over people and clips", "eeg-shuffled", True, "logits"),
+    ("demographics only", "demographics-only", False, "logits"),
+    ("as it ships, the film one second later", LATE, True, "logits"),
+    ("language model alone, with the person's baseline", "baseline", False, "logits"),
+    ("the small decoder by itself, with the person's baseline", "baseline", True, "decoder"),
+)
+#: And its columns.
+COLUMNS = {
+    "10-s segments, nine": (SEGMENT, 9),
+    "10-s segments, three": (SEGMENT, 3),
+    "whole clips, nine": (CLIP, 9),
+    "whole clips, three": (CLIP, 3),
+}
+
+TEMPLATE = """\
+# EEG Emotion Copilot, the model in the box
+
+A language model of {parameters} million parameters (Qwen2 architecture, own tokenizer) and a small linear decoder.
+Together they turn EEG written as text and a few words about a person into nine probabilities, an assessment and
+suggestions. **A research tool, not a medical device; nothing it writes is a diagnosis.**
+
+| file | what |
+|---|---|
+| `eeg-emotion-copilot.gguf` | language model, {quantisation}, {megabytes} MB, {bits} bits per weight, sha256 `{sha}` |
+| `decoder.npz` | shrinkage LDA on ten seconds of differential entropy, numpy only |
+| `eeg-emotion-copilot.receipt.json` | what quantisation really did, type by type, and what it cost |
+| `receipt.json` | the whole way from checkpoint and adapter to this file, with what each step proved |
+| `Modelfile`; `template`, `system`, `params` | for Ollama; the same for `ollama run hf.co/...` |
+| `evaluation.json` | every figure below, and more |
+
+## What it can tell, and what it cannot
+
+{measured}
+{findings}
+
+{images}
+
+Larger models on raw FACED signals, clips seen in training, reach on 10-s segments: EEGNet 0.41, LaBraM 0.53, CBraMod
+0.55 balanced accuracy (Wang et al. 2024, arXiv 2412.07236).
+
+## What it was trained on
+
+- FACED's published differential entropy (Chen et al. 2023, *Sci Data* 10:740; CC-BY-4.0 as stated by NEMAR nm000112),
+  subjects 0-79 without 23, whose recording is known to be bad: 28 film clips of 30 s, the same for everybody.
+- Assessments, suggestions and answers to follow-up questions written for this project. They are general and
+  non-diagnostic; the model recombines them and knows nothing else. It writes English only.
+- Gender, age and the person's own words were drawn at random, without a look at the emotion.
+
+## What it is not for
+
+Diagnosis, treatment, screening, lie detection, hiring, school or work (where inferring emotions from biometric data
+is prohibited in the EU), or any decision about a person. It was fitted on young adults watching films in one
+laboratory; other ages, devices, tasks and illnesses are unknown to it.
+
+## All scores
+
+{explanation}
+
+{tables}
+"""
+
+
+def card(report: Report, receipt: dict[str, Any]) -> str:
+    """The card's text."""
+    folder = Path(EVALUATION).stem
+    return TEMPLATE.format(
+        parameters=f"{receipt['parameters'] / 1e6:.1f}",
+        quantisation=receipt["type"],
+        megabytes=f"{receipt['file_bytes'] / 1e6:.1f}",
+        bits=f"{receipt['bits_per_weight']:.2f}",
+        sha=receipt["sha256"],
+        measured=measured(report),
+        findings="\n".join(f"- {finding}" for finding in findings(report)),
+        images="\n\n".join(f"![{words}]({folder}/{name})" for name, words in FIGURES.items()),
+        explanation=EXPLANATION,
+        tables="\n\n".join(table_by_split(report)),
+    )
+
+
+def summary(report: Report) -> str:
+    """The figures of the project's README: what nobody should miss, and a small table."""
+    told = "\n".join(f"- {finding}" for finding in headlines(report))
+    return f"{measured(report)}\n{told}\n\n{grid(['balanced accuracy', *COLUMNS], list(_lines(report)))}"
+
+
+def _lines(report: Report) -> Iterator[list[str]]:
+    """The README's table: the product, then the decoder fitted again for films and people that are both new."""
+    for words, condition, evidence, readout in SUMMARY:
+        rows = [
+            find(report, condition, unit, evidence=evidence, readout=readout, classes=classes)
+            for unit, classes in COLUMNS.values()
+        ]
+        yield [words, *(score(row) if row else "" for row in rows)]
+    decoders = [
+        [row for row in references(report, unit, HELD_OUT, classes) if row["model"] == "decoder"]
+        for unit, classes in COLUMNS.values()
+    ]
+    if all(decoders):
+        yield ["the decoder fitted again, film and person both new", *(score(row) for (row,) in decoders)]
+    yield ["guessing", *(f"{1 / classes:.3f}" for _, classes in COLUMNS.values())]
+
+
+def insert(readme: str, figures: str) -> str:
+    """The README with its figures replaced.
+
+    Raises:
+        ConvertError: it lacks one of the two marks that they stand between.
+    """
+    if BEGIN not in readme or END not in readme:
+        raise ConvertError(f"The README has no place for figures; put the lines {BEGIN} and {END} into it.")
+    before, after = readme.split(BEGIN)[0], readme.split(END)[1]
+    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the card beside the files it describes, and the README's figures."""
+    parser = argparse.ArgumentParser(prog="python -m copilot.training.model_card", description=__doc__)
+    parser.add_argument("models", type=Path, help=f"folder with {EVALUATION} and {RECEIPT}; its README.md is written")
+    parser.add_argument("readme", type=Path, help="the project's README, whose figures are replaced")
+    options = parser.parse_args(arguments)
+    try:
+        report, receipt = (read_json(options.models / name) for name in (EVALUATION, RECEIPT))
+        texts = {
+            options.readme: insert(options.readme.read_text(encoding="utf-8"), summary(report)),
+            options.models / "README.md": card(report, receipt),
+        }
+        for path, text in texts.items():
+            with written_whole(path) as partial:
+                partial.write_text(text, encoding="utf-8")
+    except (ConvertError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyError as error:
+        print(f"{EVALUATION} or {RECEIPT} is of an older form: {error} is missing. Evaluate again.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

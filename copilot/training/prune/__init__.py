@@ -1,0 +1,212 @@
+"""Prune a Qwen2 or Llama checkpoint: fewer query heads and narrower layers; every number that stays is the base's.
+
+``python -m copilot.training.prune --model DIR_OR_HUB_NAME --ratio 3/7 --round-to 256 --out DIR``
+
+``--ratio 0.5`` alone is the pruning of the EEG Emotion Copilot's paper (https://arxiv.org/abs/2410.00166); ``python -m
+convert plan`` tells which shapes run and quantise well. What stays is cut out of the checkpoint's own files. The folder
+gets its name only when Hugging Face loads from it, bit for bit, what the pruner left in memory, logits included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from convert import child_process
+from convert.checkpoint import Checkpoint
+from convert.files import ConvertError, first_line, new_folder
+from convert.plan.pruned_shape import ROUNDINGS, pruned, why_not
+from convert.publish.hub import refuse_bad_name
+from convert.shape import Shape
+from convert.tokenizer_files import CONFIG, GENERATION, Companions
+from convert.verb_result import Done
+from copilot.training.prune.pruned_weights import write_pruned
+
+RECEIPT = "pruning.json"
+#: Qwen2-0.5B takes 22 seconds on two cores; on a shape nobody has tried, torch-pruning may not end.
+TIMEOUT_S = 1800.0
+#: Address space for each parameter of the base: four times itself in float32, of which two and a half are used.
+BYTES_EACH = 16
+#: All of a repository that pruning reads; pickled weights are not among it.
+FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "README.md")
+BF16_BYTES = 2
+
+
+@dataclass(frozen=True)
+class Pruned(Done):
+    """What was pruned, and what is left.
+
+    Attributes:
+        base: folder or name on the Hub.
+        out: folder that was written.
+        ratio: the share of every width, and of the query heads, that was to go.
+        round_to: hidden and feed-forward widths are multiples of this.
+        before: shape of the base.
+        after: shape of what was written.
+        heads: query heads that each layer kept, counted from 0 in the base.
+        torch_pruning: version.
+        files: names of the weights' files and their SHA-256.
+        peak_bytes: of memory.
+        seconds: for everything.
+    """
+
+    base: str
+    out: str
+    ratio: str
+    round_to: int
+    before: Shape
+    after: Shape
+    heads: tuple[tuple[int, ...], ...]
+    torch_pruning: str
+    files: dict[str, str]
+    peak_bytes: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        values = asdict(self)
+        for name, shape in (("before", self.before), ("after", self.after)):
+            values[name] |= {"parameters": shape.parameters, "bf16_bytes": BF16_BYTES * shape.parameters}
+        return values
+
+    def lines(self) -> list[str]:
+        """For people."""
+        before, after = self.before, self.after
+        share = f"{after.parameters / before.parameters:.1%}"
+        gib = [f"{BF16_BYTES * shape.parameters / child_process.GB:.4g} GiB" for shape in (before, after)]
+        return [
+            f"{self.base}: {self.ratio} goes, widths rounded to {self.round_to}, by torch-pruning {self.torch_pruning}",
+            f"hidden width    {before.hidden:,} -> {after.hidden:,}",
+            f"feed-forward    {before.ffn:,} -> {after.ffn:,}",
+            f"heads           {_heads(before)} -> {_heads(after)} (query/key-value x width)",
+            f"parameters      {before.parameters:,} -> {after.parameters:,} ({share})",
+            f"bf16 storage    {' -> '.join(gib)}",
+            *(f"layer {i:2} keeps query heads {' '.join(map(str, heads))}" for i, heads in enumerate(self.heads)),
+            "Loaded again: the same weights and logits, bit for bit.",
+            *(f"{name}: sha256 {digest}" for name, digest in self.files.items()),
+            f"Written to {self.out} in {self.seconds} s; peak {self.peak_bytes / child_process.GB:.1f} GiB of memory.",
+        ]
+
+
+def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)) -> Pruned:
+    """Write a pruned checkpoint as a new folder, weights in the types that the base has them in, and a receipt.
+
+    Args:
+        model: folder of a checkpoint, or its name on the Hub.
+        ratio: the share of every width, and of the query heads, that goes; between 0 and 1.
+        out: not there yet.
+        round_to: hidden and feed-forward widths are cut further, to a multiple of this.
+
+    Raises:
+        ConvertError: the model cannot be had or pruned like this, the proof fails, or ``out`` cannot be written.
+    """
+    begun = time.monotonic()
+    base = Checkpoint.open(_folder(model))
+    after = _pruned(base.shape, ratio, round_to)
+    with new_folder(out) as partial:
+        _write_companions(base, after, partial)
+        memory_gb = max(child_process.MEMORY_GB, BYTES_EACH * base.shape.parameters / child_process.GB)
+        written = child_process.run_limited(
+            memory_gb, TIMEOUT_S, write_pruned, base.folder, partial, float(ratio), round_to
+        )
+        report = Pruned(
+            base=model,
+            out=str(out),
+            ratio=str(ratio),
+            round_to=round_to,
+            before=base.shape,
+            after=Checkpoint.open(partial).shape,
+            torch_pruning=version("torch-pruning"),
+            seconds=round(time.monotonic() - begun, 1),
+            **vars(written),
+        )
+        (partial / RECEIPT).write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def _folder(model: str) -> Path:
+    """Of a checkpoint that is here, or of one that is fetched from the Hub."""
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import snapshot_download
+
+    try:
+        refuse_bad_name(model)
+        return Path(snapshot_download(model, allow_patterns=list(FILES)))
+    except Exception as error:  # every layer below has its own kinds of errors
+        raise ConvertError(f"{model} is no folder here, and not to be had from the Hub: {first_line(error)}") from error
+
+
+def _pruned(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
+    after = pruned(shape, float(ratio), round_to)
+    if after == shape:
+        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} takes nothing from this shape; take another.")
+    if reason := why_not(after):
+        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} is of no use here: {reason}")
+    return after
+
+
+def _write_companions(base: Checkpoint, after: Shape, folder: Path) -> None:
+    """Write everything but the weights: the configuration of the new shape, the rest as it is."""
+    widths = {
+        "hidden_size": after.hidden,
+        "intermediate_size": after.ffn,
+        "num_attention_heads": after.heads,
+        "num_key_value_heads": after.kv_heads,
+        "head_dim": after.head_dim,
+    }
+    (folder / CONFIG).write_text(json.dumps(base.config | widths, indent=2) + "\n", encoding="utf-8")
+    for name in (GENERATION, "README.md"):
+        if (base.folder / name).is_file():
+            shutil.copyfile(base.folder / name, folder / name)
+    Companions.read(base.folder).copy_to(folder)
+
+
+def _heads(shape: Shape) -> str:
+    return f"{shape.heads}/{shape.kv_heads} x {shape.head_dim}"
+
+
+def _ratio(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write it like 0.5 or 3/7") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; exit status 2 and a sentence where it cannot be done."""
+    parser = argparse.ArgumentParser(prog="python -m copilot.training.prune", description=__doc__.split("\n")[0])
+    parser.add_argument("--model", required=True, metavar="DIR|NAME", help="checkpoint: a folder, or a name on the Hub")
+    parser.add_argument("--ratio", type=_ratio, required=True, help="share that goes, like 0.5 (the paper's) or 3/7")
+    parser.add_argument(
+        "--round-to",
+        type=int,
+        default=min(ROUNDINGS),
+        metavar="N",
+        help="make widths multiples of this (default %(default)s; every K-quant needs 256)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        report = prune(options.model, options.ratio, options.out, options.round_to)
+    except ConvertError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; nothing unfinished was kept.", file=sys.stderr)
+        return 2
+    except RuntimeError as error:  # of the child process
+        print(f"This should not happen, please report it: {first_line(error)}.", file=sys.stderr)
+        return 2
+    print("\n".join(report.lines()))
+    return 0

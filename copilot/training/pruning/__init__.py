@@ -1,1 +1,0 @@
-"""What is kept, and cutting it out: the rooms behind ``prune``."""

@@ -1,1 +1,0 @@
-"""What the evaluation is made of: conditions, read-outs, references, metrics and the report."""

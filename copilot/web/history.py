@@ -1,0 +1,124 @@
+"""The records kept on this machine: a list to search, open, take along and delete from. Not there without a store."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from copilot.i18n import Voice, english
+from copilot.record.storage.store import Entry
+from copilot.web import panels, record_html, record_saving, scripts
+from copilot.web.errors import explain
+from copilot.web.queue import Service
+from copilot.web.record_file import into_panel
+from copilot.web.session import Visit
+from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, now, once, turn
+
+#: Records that are listed at once; the rest is found by searching.
+MOST_LISTED = 30
+
+
+def card(service: Service, say: Voice, page: Parts, blocks: gr.Blocks) -> Parts:
+    """The card with the list in it.
+
+    Args:
+        service: the copilot, with its store.
+        say: the visitor's language.
+        page: the parts of the page, complete when the list is first drawn.
+        blocks: the page, whose loading draws the list.
+    """
+    with gr.Column(elem_classes="card", elem_id="kept-card"):
+        html(panels.heading(say(english.KEPT_HEADING)))
+        html(panels.quiet(say(english.KEPT_HINT, days=service.settings.keep_days)))
+        with gr.Row(elem_classes="kept-tools"):
+            hint = say(english.SEARCH_HINT)
+            words = gr.Textbox(label=say(english.SEARCH), placeholder=hint, show_label=False, scale=4, min_width=200)
+            take = gr.Button(say(english.EXPORT_ALL), size="sm", scale=1, min_width=110)
+        problem, file, again = html(), gr.JSON(visible=False), turn()
+        draw = partial(_list, service, say, page)
+        gr.render(inputs=[words], triggers=[blocks.load, words.change, again.change], **ONE_BY_ONE)(draw)
+    parts = {"kept_file": file, "kept_problem": problem, "kept_turn": again}
+    taken = take.click(once(parts, partial(export_all, service, say)), None, list(parts.values()), **AT_ONCE)
+    taken.success(None, file, None, js=scripts.SAVE)
+    return parts
+
+
+def _list(service: Service, say: Voice, page: Parts, words: str) -> None:
+    assert service.store is not None
+    try:
+        entries = service.store.find(words or "")
+        due = service.store.due(service.settings.keep_days, datetime.now(UTC))
+    except Exception as error:
+        html(panels.problem(explain(say, error)[1]))
+        return
+    if not entries:
+        html(panels.quiet(say(english.NOTHING_FOUND if words else english.NOTHING_KEPT)))
+    for entry in entries[:MOST_LISTED]:
+        _row(service, say, page, entry, due.get(entry.id))
+    if more := len(entries[MOST_LISTED:]):
+        html(panels.quiet(say(english.MORE_KEPT, count=more)))
+
+
+def _row(service: Service, say: Voice, page: Parts, entry: Entry, due: datetime | None) -> None:
+    """One record, and the question that comes before it is deleted."""
+    with gr.Row(elem_classes="kept-row"):
+        html(record_html.entry(say, entry, due))
+        opening = gr.Button(say(english.OPEN), size="sm", scale=0, min_width=80)
+        delete_it = gr.Button(say(english.DELETE), size="sm", scale=0, min_width=80)
+    with gr.Row(visible=False, elem_classes="kept-row sure") as sure:
+        html(panels.problem(say(english.SURE)))
+        really = gr.Button(say(english.DELETE_KEPT), variant="stop", size="sm", scale=0, min_width=110)
+        no = gr.Button(say(english.CANCEL), size="sm", scale=0, min_width=80)
+    delete_it.click(lambda: gr.update(visible=True), None, sure, **AT_ONCE)
+    no.click(lambda: gr.update(visible=False), None, sure, **AT_ONCE)
+    opens(opening.click, service, say, page, entry.id)
+    reached = {name: page[name] for name in ("kept_problem", "kept_turn", "kept", "problem keep")}
+    handler = once(reached, partial(delete, service, say, entry.id))
+    really.click(handler, page["visit"], list(reached.values()), **AT_ONCE)
+
+
+def opens(event: Callable[..., Any], service: Service, say: Voice, page: Parts, identifier: str) -> None:
+    """Make ``event`` open the record into the panel."""
+    reached = {name: part for name, part in page.items() if name != "asks"}
+    handler = once(reached, partial(open_record, service, say, identifier))
+    inputs = [page["visit"], page["consent"]]
+    opened = event(handler, inputs, list(reached.values()), js=scripts.guard(say(english.UNSAVED)), **AT_ONCE)
+    opened.success(None, js=scripts.SHOW_RECORD)
+
+
+def open_record(service: Service, say: Voice, identifier: str, visit: Visit, agreed: bool) -> Update:
+    """A new visit with this record, and nothing else of an analysis, in it."""
+    assert service.store is not None
+    try:
+        record, pictures = service.store.open(identifier)
+    except Exception as error:
+        return {"kept_problem": panels.problem(explain(say, error)[1]), "kept_turn": now()}
+    kept = Visit(record=record, pictures=pictures, kept_at=record.changed)
+    return {**into_panel(visit, kept, agreed), **record_saving.told(say, kept), "kept_problem": ""}
+
+
+def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Update:
+    """Delete a record for good; where it is open, it goes on unkept."""
+    assert service.store is not None
+    again = {"kept_turn": now()}
+    try:
+        service.store.delete(identifier)
+    except Exception as error:
+        return {**again, "kept_problem": panels.problem(explain(say, error)[1])}
+    if visit.record and visit.record.id == identifier:
+        visit.kept_at = visit.not_kept = visit.saved = ""
+        again |= record_saving.told(say, visit)
+    return {**again, "kept_problem": panels.good_news(say(english.KEPT_DELETED))}
+
+
+def export_all(service: Service, say: Voice) -> Update:
+    """Everything that is kept, as one zip for the browser to save."""
+    assert service.store is not None
+    try:
+        content = service.store.export_all()
+    except Exception as error:
+        return {"kept_file": None, "kept_problem": panels.problem(explain(say, error)[1])}
+    name = f"records-{datetime.now(UTC):%Y-%m-%d}.zip"
+    return {"kept_file": scripts.download(name, "application/zip", content), "kept_problem": ""}

@@ -1,0 +1,83 @@
+"""The right side of the page down to the chat, and the prompt.
+
+Every card is always part of the page; ``page.css`` hides it while there is nothing in it.
+"""
+
+import gradio as gr
+
+from copilot.i18n import Voice, english
+from copilot.web import panels
+from copilot.web.wiring import Parts, html
+
+
+def reading(say: Voice) -> Parts:
+    """Progress, the signal, the probabilities, the assessment."""
+    with gr.Column(elem_classes="card", elem_id="empty-card"):
+        html(panels.empty(say))
+    parts = {"urgent": html(elem_id="urgent"), "progress": html(elem_id="progress")}
+    html(panels.outdated(say), elem_id="outdated")
+    with gr.Column(elem_classes="card", elem_id="signal-card"):
+        html(panels.heading(say(english.SIGNAL_HEADING)))
+        parts["quality"] = html()
+        with gr.Row():
+            for names in (("signal",), ("bands", "done")):
+                with gr.Column(min_width=300):
+                    parts |= {name: html() for name in names}
+    with gr.Column(elem_classes="card", elem_id="reading-card"):
+        html(panels.heading(say(english.READING_HEADING)))
+        parts["reading"] = html()
+    with gr.Column(elem_classes="card", elem_id="assessment-card"):
+        html(panels.heading(say(english.ASSESSMENT_HEADING)))
+        if say.language != "en":
+            html(panels.quiet(say(english.ABOUT_PROSE)))
+        parts["assessment"] = html()
+    return parts
+
+
+def chat(say: Voice) -> Parts:
+    """Questions about the reading: ready-made ones by their English text (``asks``), and a box for one's own."""
+    with gr.Column(elem_classes="card", elem_id="chat-card"):
+        html(panels.heading(say(english.CHAT_HEADING)))
+        # Answers stay plain text: rendered Markdown could load a picture from somewhere else.
+        chatbot = gr.Chatbot(
+            elem_id="chat",
+            show_label=False,
+            height=None,
+            min_height=130,
+            max_height=None,
+            placeholder=say(english.CHAT_EMPTY),
+            render_markdown=False,
+            buttons=[],
+            feedback_options=None,
+        )
+        status = html()
+        with gr.Row(elem_classes="asks"):
+            asks = {question: gr.Button(say(question), size="sm") for question in english.QUESTIONS}
+        if say.language != "en":
+            html(panels.quiet(say(english.CHAT_LANGUAGE)))
+        parts = _question(say)
+    return {"chatbot": chatbot, "chat_status": status, "asks": asks, **parts}
+
+
+def _question(say: Voice) -> Parts:
+    with gr.Row():
+        question = gr.Textbox(
+            label=say(english.QUESTION),
+            placeholder=say(english.QUESTION_HINT),
+            show_label=False,
+            scale=6,
+            min_width=240,
+        )
+        send = gr.Button(say(english.SEND), variant="primary", scale=1, min_width=80)
+        stop = gr.Button(say(english.STOP), variant="stop", scale=1, min_width=80, interactive=False)
+    return {"question": question, "send": send, "chat_stop": stop}
+
+
+def prompt(say: Voice) -> Parts:
+    """What the model was given to read."""
+    with (
+        gr.Column(elem_classes="card", elem_id="prompt-card"),
+        gr.Accordion(say(english.PROMPT_HEADING), open=False),
+    ):
+        text = gr.Textbox(show_label=False, lines=8, max_lines=24, buttons=["copy"], elem_id="prompt")
+    return {"prompt": text}

@@ -1,0 +1,167 @@
+"""What all visitors share: the settings, one model opened in the background, and the line in front of it.
+
+Nothing of any visitor is kept here but the place of an anonymous ticket in the line, and, where there is a store,
+what they ask it to keep.
+"""
+
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from copilot.eeg import sandbox
+from copilot.eeg.classifier import Decoder
+from copilot.i18n import english
+from copilot.llm.base import Engine
+from copilot.record.storage.store import Store, StoreError
+from copilot.settings import Settings
+from copilot.web.uploads import Held
+
+Event = TypeVar("Event")
+
+#: How many visitors may wait at once; then the next is asked to come back.
+MOST_WAITING = 40
+
+#: All visitors' files together may take so many times what one may upload, on disk and in memory each.
+HELD = 5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """``count`` visitors come first."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The model is still being opened."""
+
+
+class LineFullError(Exception):
+    """Too many visitors wait already; the message is one sentence."""
+
+
+class Line:
+    """First come, first served: cleaning and the model take all cores, so ``places`` visitors at a time have them.
+
+    Gradio's own queue frees a place as soon as Stop is pressed, while the stopped step may still run; here a place is
+    free only when its generator has really ended.
+    """
+
+    def __init__(self, places: int = 1) -> None:
+        self._places = places
+        self._tickets: list[object] = []
+        self._moved = threading.Condition()
+
+    def in_turn(self, work: Iterator[Event]) -> Generator[Ahead | Event, None, None]:
+        """The events of ``work`` when it is its turn; until then how many are ahead, whenever that changes.
+
+        Raises:
+            LineFullError: too many wait.
+        """
+        ticket = object()
+        with self._moved:
+            if len(self._tickets) >= self._places + MOST_WAITING:
+                raise LineFullError(english.LINE_FULL)
+            self._tickets.append(ticket)
+        try:
+            told = 0
+            while (ahead := self._ahead(ticket)) > 0:
+                yield Ahead(told := ahead)
+                with self._moved:
+                    self._moved.wait(0.5)  # short, so that Stop and a closed tab are noticed; each costs computing time
+            if told:
+                yield Ahead(0)
+            yield from work
+        finally:
+            with self._moved:
+                self._tickets.remove(ticket)
+                self._moved.notify_all()
+
+    def _ahead(self, ticket: object) -> int:
+        with self._moved:
+            return max(0, self._tickets.index(ticket) - self._places + 1)
+
+
+class Service:
+    """The copilot behind the page.
+
+    Args:
+        settings: of this process.
+        open_engine: opens the language model; called once, in the background.
+
+    Attributes:
+        store: where records are kept, or None where that is off.
+        held: counts the files that visitors brought.
+        presses: locks; presses in one record panel are carried out one after another, and seldom wait for another's.
+
+    Raises:
+        StoreError: the store cannot be opened.
+    """
+
+    def __init__(self, settings: Settings, open_engine: Callable[[Settings], Engine]) -> None:
+        self.settings = settings
+        # A server has its own queue and serves several; this machine's cores serve one at a time.
+        self.store = _store(settings)
+        self.held = Held(HELD * settings.max_upload_mb)
+        self.presses = tuple(threading.Lock() for _ in range(64))
+        self.line = Line(places=4 if settings.server else 1)
+        self._open_engine = open_engine
+        self._opened: Future[tuple[Engine, Decoder]] = Future()
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called before it is open."""
+        return self.settings.server_model if self.settings.server else self.settings.model.stem
+
+    def start(self) -> None:
+        """Open the model and import what drawing and cleaning need, behind the first page."""
+        threading.Thread(target=self._open, name="open model", daemon=True).start()
+        if self.store:
+            threading.Thread(target=self._expire, args=[self.store], name="expire records", daemon=True).start()
+
+    def opened(self) -> Iterator[Opening]:
+        """Wait until the model is open (or could not be opened)."""
+        while not self._opened.done():
+            yield Opening()
+            wait([self._opened], timeout=0.2)  # short, so that Stop is noticed
+
+    def tools(self) -> tuple[Engine, Decoder]:
+        """The language model and the decoder.
+
+        Raises:
+            EngineError, DecoderError: whatever opening them raised.
+        """
+        return self._opened.result()
+
+    def _expire(self, store: Store) -> None:
+        """Delete what has been kept long enough, now and every hour."""
+        while True:
+            try:
+                store.expire(self.settings.keep_days, datetime.now(UTC))
+            except StoreError:  # busy or out of reach: in an hour again
+                log.warning("Old records could not be deleted.")
+            time.sleep(3600)
+
+    def _open(self) -> None:
+        try:
+            sandbox.warm_up()
+            self._opened.set_result((self._open_engine(self.settings), Decoder.load(self.settings.decoder)))
+        except Exception as error:
+            self._opened.set_exception(error)
+        for module in ("mne", "copilot.eeg.plots"):  # they take seconds: now, while the visitor reads the notice
+            importlib.import_module(module)
+
+
+def _store(settings: Settings) -> Store | None:
+    if not settings.store:
+        return None
+    return Store(settings.data)

@@ -1,0 +1,189 @@
+"""The record panel: what is where in it, and which press does what (see ``reviewing``).
+
+It is drawn anew for another record and after signing or amending; every other press changes only what it must, so that
+nobody loses what they are typing.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from copilot.i18n import Voice, english
+from copilot.record.export.registry import EXPORTS
+from copilot.record.model import WRITTEN, Field, Record, Section
+from copilot.web import history, panels, record_html, record_review, scripts
+from copilot.web.queue import Service
+from copilot.web.record_review import Desk
+from copilot.web.session import Visit
+from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, once
+
+
+def card(service: Service, say: Voice, page: Parts) -> Parts:
+    """The card with the panel in it.
+
+    Args:
+        service: the copilot.
+        say: the visitor's language.
+        page: the parts of the page, complete when the panel is first drawn; a change of ``panel`` draws it anew.
+    """
+    with gr.Column(elem_classes="card", elem_id="record-card"):
+        html(panels.heading(say(english.RECORD_HEADING)))
+        draw = partial(_draw, service, say, page)
+        gr.render(inputs=[page["visit"]], triggers=[page["panel"].change], **ONE_BY_ONE)(draw)
+        return _keeping(say, service)
+
+
+def _draw(service: Service, say: Voice, page: Parts, visit: Visit) -> None:
+    if visit.record is None:
+        return
+    visit.panel = time.monotonic()
+    record = visit.record
+    parts = {"state": html(record_html.state(say, visit))}
+    parts |= _reviewer(say, visit)
+    parts["left"] = html(record_html.left(say, record), elem_id="left-card")
+    for section in record.sections:
+        parts |= _section(say, record, section)
+    parts |= _signing(say, record) | _downloads(say)
+    with gr.Accordion(say(english.CHANGES), open=False, elem_classes="record-section"):
+        parts["history"] = html(record_html.history(say, record))
+    _connect(Desk(service, say, visit.panel), record, parts, page)
+
+
+def _reviewer(say: Voice, visit: Visit) -> Parts:
+    locked = visit.record is not None and visit.record.signature is not None
+    html(panels.quiet(say(english.LOCKED_HINT if locked else english.RECORD_HINT)))
+    name, role = visit.reviewer
+    with gr.Row(elem_id="reviewer"):
+        parts = {
+            "name": gr.Textbox(name, label=say(english.REVIEWER), min_width=180, interactive=True),
+            "role": gr.Textbox(
+                role,
+                label=say(english.ROLE),
+                placeholder=say(english.ROLE_HINT),
+                min_width=180,
+                interactive=True,
+            ),
+        }
+    return {**parts, "problem reviewer": html()}
+
+
+def _section(say: Voice, record: Record, section: Section) -> Parts:
+    # The measurements are long and seldom edited; everything else is open.
+    parts: Parts = {}
+    shut = section.key == "examination"
+    with (
+        gr.Accordion(section.title, open=not shut, elem_classes="record-section"),
+        gr.Row(elem_classes="record-fields"),
+    ):
+        for field in section.fields:
+            parts |= _field(say, record, field)
+    return parts
+
+
+def _field(say: Voice, record: Record, field: Field) -> Parts:
+    with gr.Column(elem_classes=["field", _shape(field)], elem_id=f"field-{field.key}", min_width=220):
+        box = gr.Textbox(
+            field.value,
+            label=field.label,
+            lines=1,
+            max_lines=12,
+            interactive=record.signature is None,
+        )
+        named = {"box": box, "about": html(record_html.about(say, record, field))}
+        named |= {**(_review(say, field) if not field.accepted else {}), "problem": html()}
+    return {f"{what} {field.key}": part for what, part in named.items()}
+
+
+def _shape(field: Field) -> str:
+    """How much room a field gets."""
+    lines = field.value.splitlines()
+    if field.origin.kind == WRITTEN or len(field.value) > 60 * max(1, len(lines) - 1):
+        return "wide"
+    return "tall" if len(lines) > 4 else "short"
+
+
+def _review(say: Voice, field: Field) -> Parts:
+    with gr.Row(elem_classes="review") as row:
+        html(f'<span class="not-reviewed">{escape(say(english.NOT_REVIEWED))}</span>')
+        buttons = {
+            what: gr.Button(say(word), size="sm", min_width=80, elem_classes=what, elem_id=f"{what}-{field.key}")
+            for what, word in (("accept", english.ACCEPT), ("delete", english.DELETE))
+        }
+    return {"review": row, **buttons}
+
+
+def _signing(say: Voice, record: Record) -> Parts:
+    locked = record.signature is not None
+    with gr.Column(elem_classes="signing"):
+        html(record_html.signature(say, record))
+        statement = gr.Textbox(
+            say(english.STATEMENT),
+            label=say(english.STATEMENT_LABEL),
+            lines=2,
+            visible=not locked,
+            interactive=True,
+        )
+        ready = not record.pending
+        press = gr.Button(say(english.SIGN), variant="primary", interactive=ready, visible=not locked)
+        not_yet = html("" if ready else panels.quiet(say(english.NOT_YET)))
+        amend = gr.Button(say(english.AMEND), visible=locked)
+        problem = html()
+    return {"statement": statement, "sign": press, "not_yet": not_yet, "amend": amend, "problem sign": problem}
+
+
+def _downloads(say: Voice) -> Parts:
+    with gr.Row(elem_classes="downloads"):
+        buttons = {
+            f"export {kind}": gr.Button(say(english.DOWNLOAD, format=export.title), size="sm", min_width=120)
+            for kind, export in EXPORTS.items()
+        }
+    return {**buttons, "problem export": html(), "file": gr.JSON(visible=False)}
+
+
+def _keeping(say: Voice, service: Service) -> Parts:
+    """Whether the record is kept: apart from the panel, since the list of kept records changes it too."""
+    parts: Parts = {}
+    if service.store:
+        with gr.Row(elem_id="keep-row"):
+            parts["keep"] = gr.Button(say(english.KEEP), size="sm")
+            parts["with_signal"] = gr.Checkbox(
+                False, label=say(english.KEEP_SIGNAL), container=False, elem_id="with-signal"
+            )
+    parts |= {"kept": html(), "problem keep": html(elem_id="keep-problem")}
+    if service.store:
+        parts["open_kept"] = gr.Button(say(english.OPEN_KEPT), size="sm", elem_id="open-kept")
+    return parts
+
+
+def _connect(desk: Desk, record: Record, parts: Parts, page: Parts) -> None:
+    """Which press does what; each carries all boxes."""
+    fields = [field.key for field in record.fields]
+    boxes = [parts[name] for name in ("name", "role", "statement", *(f"box {key}" for key in fields))]
+    outside = ("panel", "kept", "problem keep", "kept_turn")
+    reached = parts | {name: page[name] for name in outside if name in page}
+    options = {"outputs": list(reached.values()), **AT_ONCE}
+
+    def on(event: Callable[..., Any], handler: Callable[..., Update], *about: str, more: Sequence[Any] = ()) -> Any:
+        inputs = [page["visit"], *more, *boxes]
+        return event(once(reached, partial(handler, desk, *about)), inputs, **options)
+
+    for key in fields:
+        on(parts[f"box {key}"].blur, record_review.typed, key)
+    for key in (field.key for field in record.pending):
+        on(parts[f"accept {key}"].click, record_review.accept, key)
+        on(parts[f"delete {key}"].click, record_review.delete, key)
+    for name in ("name", "role"):
+        on(parts[name].blur, record_review.typed, "reviewer")
+    on(parts["sign"].click, record_review.sign)
+    on(parts["amend"].click, record_review.amend)
+    for kind in EXPORTS:
+        on(parts[f"export {kind}"].click, record_review.export, kind).success(
+            None, parts["file"], None, js=scripts.SAVE
+        )
+    if desk.service.store:
+        on(page["keep"].click, record_review.keep, more=[page["with_signal"]])
+        history.opens(page["open_kept"].click, desk.service, desk.say, page, record.id)

@@ -1,0 +1,209 @@
+"""What happens in the record panel: every press first takes what was typed into the record, then does its own deed.
+
+A press that cannot be carried out leaves all boxes as they are and says what is missing next to itself. Updates name
+parts of the panel (see ``record_panel``); those of a field carry its key: ``box age``, ``review age``, ``problem age``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import gradio as gr
+
+from copilot.i18n import Voice, english
+from copilot.record import review
+from copilot.record.draft import tidied
+from copilot.record.export.registry import EXPORTS, file_name
+from copilot.record.model import Field, Record, RecordError, digest
+from copilot.record.review import Reviewer
+from copilot.web import panels, record_html, record_saving, scripts
+from copilot.web.errors import explain
+from copilot.web.queue import Service
+from copilot.web.render import redrawn
+from copilot.web.session import Visit
+from copilot.web.wiring import Update, now
+
+#: Places of the panel, beside its fields, where a press can fail.
+PLACES = ("reviewer", "sign", "export", "keep")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What stands in the panel's boxes: who reviews, what they sign, each field's text in order."""
+
+    name: str
+    role: str
+    statement: str
+    values: tuple[str, ...]
+
+    @property
+    def reviewer(self) -> Reviewer:
+        """Who reviews.
+
+        Raises:
+            RecordError: the name or the role is missing.
+        """
+        return Reviewer(self.name, self.role)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where one record is reviewed.
+
+    Attributes:
+        service: the copilot.
+        say: the visitor's language.
+        token: of the panel as it was drawn; what comes late from an earlier one is not for this record.
+    """
+
+    service: Service
+    say: Voice
+    token: float
+
+
+Deed = Callable[[Record, Typed], Update]
+
+
+def typed(desk: Desk, place: str, visit: Visit, *boxes: str) -> Update:
+    """Somebody left a box: what they changed becomes an edit."""
+    return _press(desk, place, visit, boxes)
+
+
+def accept(desk: Desk, key: str, visit: Visit, *boxes: str) -> Update:
+    """Take a suggestion as it is; where it was changed before, that counts."""
+
+    def deed(record: Record, what: Typed) -> Update:
+        if not record.field(key).accepted:
+            visit.record = review.accept(record, key, what.reviewer, datetime.now(UTC))
+        return {}
+
+    return _press(desk, key, visit, boxes, deed)
+
+
+def delete(desk: Desk, key: str, visit: Visit, *boxes: str) -> Update:
+    """Empty a suggestion."""
+
+    def deed(record: Record, what: Typed) -> Update:
+        visit.record = review.delete(record, key, what.reviewer, datetime.now(UTC))
+        return {}
+
+    return _press(desk, key, visit, boxes, deed)
+
+
+def sign(desk: Desk, visit: Visit, *boxes: str) -> Update:
+    """Sign, which locks the record."""
+
+    def deed(record: Record, what: Typed) -> Update:
+        visit.record = review.sign(record, what.reviewer, what.statement, datetime.now(UTC))
+        return redrawn()
+
+    return _press(desk, "sign", visit, boxes, deed)
+
+
+def amend(desk: Desk, visit: Visit, *boxes: str) -> Update:
+    """Begin the next version of a signed record."""
+
+    def deed(record: Record, what: Typed) -> Update:
+        visit.record = review.amend(record, what.reviewer, datetime.now(UTC))
+        return redrawn()
+
+    return _press(desk, "sign", visit, boxes, deed)
+
+
+def export(desk: Desk, kind: str, visit: Visit, *boxes: str) -> Update:
+    """The record as it now stands, for the browser to save: nothing is written on this machine."""
+
+    def deed(record: Record, _: Typed) -> Update:
+        content = EXPORTS[kind].write(record, visit.pictures)
+        visit.saved = digest(record)
+        return {"file": scripts.download(file_name(record, kind), EXPORTS[kind].media_type, content)}
+
+    return _press(desk, "export", visit, boxes, deed)
+
+
+def keep(desk: Desk, visit: Visit, with_signal: bool, *boxes: str) -> Update:
+    """Keep the record on this machine; from then on every change is kept at once."""
+
+    def deed(record: Record, _: Typed) -> Update:
+        record_saving.save(desk.service, visit, with_signal=with_signal)
+        return {**redrawn(), "kept_turn": now()}
+
+    return _press(desk, "keep", visit, boxes, deed)
+
+
+def _press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], deed: Deed | None = None) -> Update:
+    with desk.service.presses[hash(desk.token) % len(desk.service.presses)]:
+        return _one_press(desk, place, visit, boxes, deed)
+
+
+def _one_press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], deed: Deed | None) -> Update:
+    """Take what was typed, do the deed, keep the outcome where the record is kept, and tell what changed."""
+    before = visit.record
+    if before is None or visit.panel != desk.token:
+        return {}
+    name, role, statement, *values = (box or "" for box in boxes)
+    what = Typed(name, role, statement, tuple(values))
+    visit.reviewer = (name, role)
+    update: Update = {"file": None, **{f"problem {where}": "" for where in places(before)}}
+    try:
+        wrong = {f"problem {key}": _problem(desk.say, error) for key, error in _edit(visit, before, what).items()}
+        update |= wrong or (deed(visit.record or before, what) if deed else {})
+    except Exception as error:
+        update[f"problem {place}"] = _problem(desk.say, error)
+    if visit.kept_at:
+        update |= record_saving.keep_up(desk.service, desk.say, visit, before)
+    elif desk.service.store and place != "keep":
+        update |= record_saving.told(desk.say, visit)
+    return {**_shown(desk.say, visit, before, what), **update}
+
+
+def places(record: Record) -> tuple[str, ...]:
+    """Where in the panel a press can fail."""
+    return (*PLACES, *(field.key for field in record.fields))
+
+
+def _problem(say: Voice, error: Exception) -> Any:
+    return record_html.problem(say, explain(say, error, english.FAILED_HERE)[1])
+
+
+def _edit(visit: Visit, record: Record, what: Typed) -> dict[str, RecordError]:
+    """Take every changed text into the visit's record; what is wrong with one, by its key, does not lose another.
+
+    Raises:
+        RecordError: something was changed and nobody says who.
+    """
+    wrong = {}
+    for field, value in zip(record.fields, what.values, strict=True):
+        if tidied(field.key, value) == field.value:
+            continue
+        reviewer = what.reviewer
+        try:
+            visit.record = record = review.edit(record, field.key, value, reviewer, datetime.now(UTC))
+        except RecordError as error:
+            wrong[field.key] = error
+    return wrong
+
+
+def _shown(say: Voice, visit: Visit, before: Record, what: Typed) -> Update:
+    """The panel after a press. Boxes keep what is in them, since somebody may be typing: only what changed is sent."""
+    record = visit.record
+    assert record is not None
+    update = {
+        "state": record_html.state(say, visit),
+        "left": record_html.left(say, record),
+        "history": record_html.history(say, record),
+        "sign": gr.update(interactive=not record.pending),
+        "not_yet": panels.quiet(say(english.NOT_YET)) if record.pending else "",
+    }
+    for old, new, value in zip(before.fields, record.fields, what.values, strict=True):
+        if new != old:
+            update |= _field(say, record, new, value)
+        if new.accepted != old.accepted:
+            update[f"review {new.key}"] = gr.update(visible=not new.accepted)
+    return update
+
+
+def _field(say: Voice, record: Record, field: Field, value: str) -> Update:
+    text = {f"box {field.key}": field.value} if field.value.split() != value.split() else {}
+    return {f"about {field.key}": record_html.about(say, record, field), **text}

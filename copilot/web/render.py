@@ -1,0 +1,169 @@
+"""Events of one analysis turned into what changes on the page (see ``Screen.show``)."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from copilot.chat import Fixed
+from copilot.i18n import Voice
+from copilot.i18n import english as words
+from copilot.llm.base import Message, PromptProgress, Token, Waiting
+from copilot.pipeline import Event, PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun, StageProgress
+from copilot.record import figures
+from copilot.record.figures import Pictures
+from copilot.result import Reading, parse_answer
+from copilot.web import charts, panels
+from copilot.web.queue import Ahead, Opening
+from copilot.web.wiring import Update, now
+
+#: The page is drawn anew at most this often while text streams in, seconds.
+REDRAW_S = 0.05
+
+
+def blank() -> Update:
+    """The page before a reading.
+
+    No card is shown or hidden from here: the style sheet shows a card as long as there is something in it. Gradio 6.31
+    loses a message that a part is visible where it comes while the part is still being mounted.
+    """
+    texts = (
+        *("urgent", "chat_status", "signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"),
+        *("kept", "problem keep"),
+    )
+    return {**no_problems(), **dict.fromkeys(texts, ""), "chatbot": []}
+
+
+def no_problems() -> Update:
+    """The page without what was wrong at the last press."""
+    parts = ("progress", "person_problem", "recording_problem", "consent_problem", "open_problem")
+    return dict.fromkeys(parts, "")
+
+
+def redrawn() -> Update:
+    """The record panel anew, from what the visit holds then."""
+    return {"panel": now()}
+
+
+class Screen:
+    """Remembers how far the analysis is, because events only say what is new.
+
+    Args:
+        say: the visitor's language.
+        dark: whether their page is dark.
+    """
+
+    def __init__(self, say: Voice, *, dark: bool = False) -> None:
+        self._say, self._dark = say, dark
+        self.messages: list[Message] = []
+        self.signal: SignalReady | None = None
+        self.reading: Reading | None = None
+        self._drawn: Pictures | None = None
+        self._progress: dict[str, float | None] = {}
+        self._estimates: dict[str, float] = {}
+        self._text = ""
+
+    def show(self, event: Event | Ahead | Opening) -> Update:
+        """What this event changes."""
+        match event:
+            case Ahead() | Opening() | Waiting() | PromptProgress():
+                return self.waiting(status(self._say, event))
+            case StageBegun(stage, estimate_s):
+                return self._begin(stage, estimate_s)
+            case StageProgress(stage, fraction, detail):
+                self._progress[stage] = min(fraction, 0.99)
+                return self.waiting("", self._say(detail))
+            case SignalReady():
+                return self._signal(event)
+            case PromptReady(messages):
+                self.messages = list(messages)
+                return {"prompt": _transcript(messages)}
+            case Token(text):
+                self._text += text
+                return {"assessment": charts.prose(self._say, *parse_answer(self._text), writing=True)}
+            case ReadingReady(reading, complete):
+                return self._read(reading, complete)
+            case RecordReady():
+                assert self.reading is not None
+                return {**redrawn(), "progress": panels.said(_took(self._say, self.reading.timings))}
+
+    def pictures(self) -> Pictures:
+        """The signal and its bands on white paper, as the record takes them along."""
+        assert self._drawn is not None
+        return self._draw(dark=False) if self._dark else self._drawn
+
+    def waiting(self, status: str, detail: str = "") -> Update:
+        """The stages, under a sentence that says what is being waited for."""
+        html = panels.stages(self._say, status, self._progress, self._estimates, detail)
+        return {"progress": html}
+
+    def _begin(self, stage: str, estimate_s: float) -> Update:
+        self._progress |= dict.fromkeys(self._progress, 1.0) | {stage: None}
+        self._estimates[stage] = estimate_s
+        return self.waiting("")
+
+    def _signal(self, event: SignalReady) -> Update:
+        """Both pictures and the quality report."""
+        self.signal, say = event, self._say
+        drawn = self._drawn = self._draw(dark=self._dark)
+        done = map(say, (*event.quality.sentences, *event.cleaned.notes))
+        return {
+            "quality": charts.quality(say, event.quality),
+            "signal": charts.picture(drawn.signal, say(words.SIGNAL_ALT)),
+            "bands": charts.picture(drawn.bands, say(words.BANDS_ALT)),
+            "done": panels.subheading(say(words.DONE)) + panels.sentences(done),
+        }
+
+    def _draw(self, *, dark: bool) -> Pictures:
+        assert self.signal is not None
+        raw, cleaned, quality = self.signal.raw, self.signal.cleaned, self.signal.quality
+        return figures.draw(raw, cleaned, quality, self._say.language, dark=dark)
+
+    def _read(self, reading: Reading, complete: bool) -> Update:
+        self.reading = reading
+        told = {"reading": charts.reading(self._say, reading)}
+        if not complete:
+            return {**told, "assessment": charts.prose(self._say, "", (), writing=True)}
+        return {**told, "assessment": charts.prose(self._say, reading.assessment, reading.suggestions)}
+
+
+def joined(events: Iterable[Any]) -> Iterator[Any]:
+    """The same events with tokens joined: to draw the page for each of them would slow the model down."""
+    text, drawn = "", 0.0
+    for event in events:
+        if isinstance(event, Token) and not isinstance(event, Fixed):
+            text += event.text
+            if time.monotonic() - drawn < REDRAW_S:
+                continue
+        if text:
+            yield Token(text)
+            text, drawn = "", time.monotonic()
+        if not isinstance(event, Token) or isinstance(event, Fixed):
+            yield event
+    if text:
+        yield Token(text)
+
+
+def status(say: Voice, event: object) -> str:
+    """The sentence that says what is being waited for, or nothing."""
+    match event:
+        case Ahead(0):
+            return ""
+        case Ahead(1):
+            return say(words.AHEAD_ONE)
+        case Ahead(count):
+            return say(words.AHEAD_MANY, count=count)
+        case Opening():
+            return say(words.OPENING)
+        case Waiting():
+            return say(words.BUSY)
+        case PromptProgress(done, total):
+            return say(words.READING_PROMPT, done=done, total=total)
+    return ""
+
+
+def _took(say: Voice, timings: Mapping[str, float]) -> str:
+    return say(words.TOOK, total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
+
+
+def _transcript(messages: Sequence[Message]) -> str:
+    return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)

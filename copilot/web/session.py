@@ -1,0 +1,156 @@
+"""One visitor: what they brought, were told and have running (``Visit``), and what they filled in (``Form``)."""
+
+import re
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from copilot.eeg.reader import Recording, RecordingError
+from copilot.i18n import english as words
+from copilot.i18n import sentence
+from copilot.llm.base import Message
+from copilot.person import MAX_AGE, Person, PersonError
+from copilot.record.figures import Pictures
+from copilot.record.model import Record, digest
+from copilot.record.patient_identity import Particulars
+from copilot.web.uploads import Attachment
+from copilot.web.wiring import Update
+
+#: Value of the source that means the visitor's own upload; the others are names in ``simulate.EXAMPLES``.
+OWN = "own"
+
+
+@dataclass(eq=False)
+class Visit:
+    """What one visitor has brought and been told, in memory only.
+
+    Attributes:
+        recording: the files of the uploaded recording.
+        baselines: uploaded recordings of the same person, one file each.
+        opening: the messages of the reading: system, prompt, answer; empty before there is one.
+        turns: the chat about it, as the page shows it.
+        answered: what of it the model itself was asked and said.
+        record: as far as it has been reviewed.
+        pictures: that go with the record.
+        cleaned: the signal, only where records can be kept.
+        reviewer: name and role, as typed last.
+        kept_at: when the record was last kept on this machine, empty where it is not.
+        not_kept: why a later change could not be kept.
+        saved: digest of the record as it was last kept or downloaded.
+        panel: token of the record panel as it was drawn last.
+    """
+
+    recording: tuple[Attachment, ...] = ()
+    baselines: tuple[Attachment, ...] = ()
+    opening: list[Message] = field(default_factory=list)
+    turns: list[Message] = field(default_factory=list)
+    answered: list[Message] = field(default_factory=list)
+    record: Record | None = None
+    pictures: Pictures | None = None
+    cleaned: Recording | None = None
+    reviewer: tuple[str, str] = ("", "")
+    kept_at: str = ""
+    not_kept: str = ""
+    saved: str = ""
+    panel: float = 0.0
+    _run: int = 0
+    _last_word: Callable[[], Update] = dict
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether a clinician's work on the record would be lost with this page."""
+        return self.record is not None and bool(self.record.history) and digest(self.record) != self.saved
+
+    def forget_reading(self) -> None:
+        """What was said about an earlier recording."""
+        self.opening, self.turns, self.answered = [], [], []
+        self.record = self.pictures = self.cleaned = None
+        self.kept_at = self.not_kept = self.saved = ""
+
+    def halt(self, last_word: Callable[[], Update]) -> Update:
+        """End what is running; ``last_word`` makes what the page shows then.
+
+        Gradio's own cancelling comes too late for that: what was on its way to the browser would overwrite it.
+        """
+        self._run += 1
+        self._last_word = last_word
+        return last_word()
+
+    def running(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
+        """Pass ``updates`` on until ``halt``, or until something else runs in this visit."""
+        self.halt(dict)
+        run = self._run
+        with closing(updates):
+            for update in updates:
+                if self._run != run:
+                    yield self._last_word()
+                    return
+                yield update
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of the form as the browser sends them, in the order of the page."""
+
+    consent: bool = False
+    gender: str = "unspecified"
+    age: str = ""
+    appearance: str = ""
+    complaint: str = ""
+    history: str = ""
+    source: str = OWN
+    sfreq: str = ""
+    channels: str = ""
+    trial: str = ""
+    name: str = ""
+    number: str = ""
+    laboratory: str = ""
+    expenses: str = ""
+    dark: bool = False
+
+    def person(self) -> Person:
+        """The person.
+
+        Raises:
+            PersonError: a field cannot be used.
+        """
+        age = (self.age or "").strip()
+        if age and not age.isdecimal():
+            raise PersonError(sentence(words.NOT_AN_AGE, age=age, most=MAX_AGE))
+        return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
+
+    def particulars(self) -> Particulars:
+        """What is meant for the record alone.
+
+        Raises:
+            PersonError: a text is too long.
+        """
+        return Particulars(self.name or "", self.number or "", self.laboratory or "", self.expenses or "")
+
+    def samples_a_second(self) -> float | None:
+        """The sampling rate in Hz, if given.
+
+        Raises:
+            RecordingError: it is no number above 0.
+        """
+        text = (self.sfreq or "").strip()
+        if not text:
+            return None
+        if not re.fullmatch(r"\d{1,6}([.,]\d{1,6})?", text) or (rate := float(text.replace(",", "."))) == 0:
+            raise RecordingError(sentence(words.NOT_A_RATE, rate=text))
+        return rate
+
+    def trial_number(self) -> int | None:
+        """Which trial of an array is meant, if given.
+
+        Raises:
+            RecordingError: it is no whole number above 0.
+        """
+        text = (self.trial or "").strip()
+        if text and not re.fullmatch(r"0*[1-9][0-9]{0,4}", text):
+            raise RecordingError(sentence(words.NOT_A_TRIAL, trial=text))
+        return int(text) if text else None
+
+    def channel_names(self) -> list[str] | None:
+        """Channel names in the file's order, if given."""
+        return [name.strip() for name in (self.channels or "").split(",") if name.strip()] or None
