@@ -4,18 +4,15 @@ One verb, one module, each also an importable function with the same arguments.
 """
 
 import argparse
-import contextlib
 import importlib
 import json
-import logging
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import NoReturn
 
-from convert.files import ConvertError, first_line
+from convert.command_line import BAD_INPUT, FAILED_CHECK, SUCCESS, Parser, explain, interruptible
+from convert.files import ConvertError
 
 #: Verb, which is also the name of its module, and what it does.
 VERBS = {
@@ -31,8 +28,8 @@ VERBS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Arguments that cannot be understood are refused like everything else: in one sentence."""
+class _Parser(Parser):
+    """Errors in arguments are raised, because ``--json`` prints them too."""
 
     def error(self, message: str) -> NoReturn:
         raise ConvertError(f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.")
@@ -46,22 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         used or the work was interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    with _interruptible():
+    with interruptible():
         try:
             options = _parse(given)
             report = options.run(options)
             _say(json.dumps(report.as_dict(), indent=2) if options.json else "\n".join(report.lines()))
-        except ConvertError as error:
-            return _refuse(str(error), given)
-        except KeyboardInterrupt:
-            return _refuse("Interrupted; nothing unfinished was kept.", given)
-        except MemoryError:
-            return _refuse("There is not enough memory for this model.", given)
-        except Exception as error:
-            logging.getLogger("convert").debug("Unforeseen", exc_info=error)
-            kind = type(error).__name__
-            return _refuse(f"This should not happen, please report it: {kind}: {first_line(error)}.", given)
-        return 0 if report.passed else 1
+        except (Exception, KeyboardInterrupt) as error:
+            return _refuse(explain(error), given)
+        return SUCCESS if report.passed else FAILED_CHECK
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -78,22 +67,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Being asked to end, or losing the terminal, is like Ctrl-C: what is unfinished is removed."""
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]  # nohup
-    before = {number: signal.signal(number, _interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _say(text: str) -> None:
     try:
         print(text, flush=True)
@@ -107,7 +80,7 @@ def _refuse(sentence: str, arguments: Sequence[str]) -> int:
     print(sentence, file=sys.stderr)
     if "--json" in arguments:
         _say(json.dumps({"error": sentence}))
-    return 2
+    return BAD_INPUT
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from copilot.errors import CopilotError
 
-class ConvertError(ValueError):
+
+class ConvertError(CopilotError, ValueError):
     """The input cannot be converted, or the output not written; the message is one plain sentence."""
 
 

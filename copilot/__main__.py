@@ -340,18 +340,14 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in one sentence; returns the exit status."""
-    from copilot.batch.worker import BatchError
-    from copilot.eeg.classifier import DecoderError
-    from copilot.eeg.reader import RecordingError
+    from copilot.errors import CopilotError
     from copilot.i18n import english
-    from copilot.llm.base import EngineError
-    from copilot.person import PersonError, tidy
-    from copilot.settings import SettingsError
+    from copilot.text import normalise_line
 
-    if isinstance(error, RecordingError | PersonError | SettingsError | EngineError | DecoderError | BatchError):
-        print(tidy(_voice()(error.args[0])), file=sys.stderr)  # it may quote a server or a model file
+    if isinstance(error, CopilotError):
+        print(normalise_line(_voice()(error.args[0])), file=sys.stderr)  # it may quote a server or a model file
         return BAD_INPUT
-    print(tidy(_voice()(english.PROGRAM_FAULT, what=f"{type(error).__name__}: {error}")), file=sys.stderr)
+    print(normalise_line(_voice()(english.PROGRAM_FAULT, what=f"{type(error).__name__}: {error}")), file=sys.stderr)
     return FAULT
 
 

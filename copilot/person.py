@@ -1,18 +1,18 @@
 """What the form asks about a person, validated. Names and numbers have no field here: they never reach the prompt."""
 
-import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from copilot.errors import CopilotError
 from copilot.i18n import english, sentence
+from copilot.text import normalise_line
 
 GENDERS = ("female", "male", "other", "unspecified")
 MAX_AGE = 120
 MAX_TEXT = 600
 
 
-class PersonError(ValueError):
+class PersonError(CopilotError, ValueError):
     """A form field cannot be used; the message says which and what it accepts."""
 
 
@@ -40,7 +40,7 @@ class Person:
             raise PersonError(sentence(english.NOT_AN_AGE, age=self.age, most=MAX_AGE))
         labels = {"appearance": english.APPEARANCE, "complaint": english.COMPLAINT, "history": english.HISTORY}
         for name, label in labels.items():
-            text = tidy(getattr(self, name))
+            text = normalise_line(getattr(self, name))
             if len(text) > MAX_TEXT:
                 raise PersonError(sentence(english.TEXT_TOO_LONG, label=label, length=len(text), most=MAX_TEXT))
             object.__setattr__(self, name, text)
@@ -56,9 +56,3 @@ class Person:
         if self.age is None:
             return "not given"
         return "90+" if self.age > 89 else str(self.age)
-
-
-def tidy(text: str) -> str:
-    """One line of printable text in Unicode's composed form, as the tokenizers expect it; white space folded."""
-    printable = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text or ""))
-    return re.sub(r"\s+", " ", printable).strip()

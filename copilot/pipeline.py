@@ -20,8 +20,8 @@ from copilot.eeg.discovery import with_companions
 from copilot.eeg.duplicates import same_signal
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.eeg.reader import MIN_CHANNELS, Recording, RecordingError
 from copilot.eeg.sandbox import Prepared
+from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.i18n import Sentence, english, sentence
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
 from copilot.person import Person

@@ -10,7 +10,8 @@ import re
 from copilot import emotions
 from copilot.eeg.text_encoding import DESCRIPTIONS
 from copilot.llm.base import Message
-from copilot.person import Person, tidy
+from copilot.person import Person
+from copilot.text import normalise_line
 
 #: Written into the model file; a file trained with other words is told apart by it.
 PROMPT_VERSION = "2"
@@ -129,7 +130,7 @@ def question(text: str, answer: str) -> str:
 
 def plain(text: str) -> str:
     """Text from outside that cannot become a control token of any model (``<|im_start|>``, ``[INST]``, ``</s>``)."""
-    return tidy(text).translate(HARMLESS)
+    return normalise_line(text).translate(HARMLESS)
 
 
 def digest(messages: list[Message]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, english, sentence
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,7 +16,7 @@ READOUTS = ("both", "model", "decoder")
 SWITCH = {"on": True, "off": False}
 
 
-class SettingsError(ValueError):
+class SettingsError(CopilotError, ValueError):
     """A setting has a value that cannot be used; the message names the variable and what it accepts."""
 
 

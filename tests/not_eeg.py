@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.signal import butter, sosfiltfilt, square
 
-from copilot.eeg.reader import Recording
 from copilot.eeg.simulate import TEN_TWENTY, simulate
+from copilot.eeg.types import Recording
 
 SFREQ = 250.0
 MUSE = ("TP9", "AF7", "AF8", "TP10")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
 from copilot.record import review

@@ -8,7 +8,7 @@ import pytest
 from copilot import chat, pipeline, prompt
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.classifier import Decoder
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
 from copilot.pipeline import PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun

@@ -10,7 +10,8 @@ import pytest
 from scipy.io import savemat
 
 from copilot.eeg.formats import mat_elements
-from copilot.eeg.reader import RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import RecordingError
 from tests.eeg_files import TEN_TWENTY, scalp, write_eeglab
 
 SFREQ = 128

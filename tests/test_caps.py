@@ -6,7 +6,8 @@ import pytest
 
 from copilot.eeg import numbered_montages
 from copilot.eeg.channel_names import find_electrodes
-from copilot.eeg.reader import RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import RecordingError
 from tests.eeg_files import scalp, write_edf
 
 FAR_DEGREES = 20.0

@@ -78,7 +78,8 @@ def test_the_child_ends_with_its_parent(tmp_path):
 
 def test_an_interrupted_call_leaves_no_child(tmp_path):
     code = (
-        f"from convert import child; from tests.test_child import linger; child.run(linger, {str(tmp_path / 'pid')!r})"
+        "from convert import child_process; from tests.test_child import linger; "
+        f"child_process.run(linger, {str(tmp_path / 'pid')!r})"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     pid = wait_for(tmp_path / "pid")
@@ -89,7 +90,10 @@ def test_an_interrupted_call_leaves_no_child(tmp_path):
 
 def lingering(path):
     """Start a process whose child lingers; the child writes its process id to ``path``."""
-    code = f"from convert import child; from tests.test_child import linger; child.run(linger, {str(path)!r})"
+    code = (
+        "from convert import child_process; from tests.test_child import linger; "
+        f"child_process.run(linger, {str(path)!r})"
+    )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     return parent, wait_for(path)
 

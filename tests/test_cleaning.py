@@ -9,8 +9,8 @@ import pytest
 from scipy.signal import butter, sosfiltfilt, welch
 
 from copilot.eeg.preprocessing.clean import clean
-from copilot.eeg.reader import Recording, RecordingError
 from copilot.eeg.simulate import TEN_TWENTY, simulate
+from copilot.eeg.types import Recording, RecordingError
 
 TRUTH = {"line_uv": 0, "blinks_per_minute": 0}
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from copilot.eeg import text_encoding
 from copilot.eeg.features import ELECTRODES, Normal, differential_entropy
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 
 NORMAL = Normal(np.full((30, 5), 2, np.float32), np.ones((30, 5), np.float32), "population")
 RATE = 250

@@ -227,8 +227,8 @@ def test_a_large_file_that_is_mapped_is_not_read_on_when_it_was_changed(tmp_path
     told = in_child(
         """
         import os
-        from copilot.llm import native
-        native.LARGEST_COPIED = 0
+        from copilot.llm import llama_cpp
+        llama_cpp.LARGEST_COPIED = 0
         engine = LlamaEngine(Path(sys.argv[1]), threads=1, context=256)
         print("".join(getattr(e, "text", "") for e in engine.generate(CHAT)))
         os.truncate(sys.argv[1], 100)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from copilot.eeg.reader import RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import RecordingError
 from tests.eeg_files import TEN_TWENTY, scalp, write_edf
 
 SFREQ = 200

@@ -10,7 +10,7 @@ from copilot.eeg.features import (
     person_normal,
     standardise,
 )
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 
 RATE = 250
 BANDS = list(BANDS_HZ)

@@ -6,7 +6,8 @@ import pytest
 
 from copilot.eeg.discovery import recordings, with_companions
 from copilot.eeg.formats import fif_tags
-from copilot.eeg.reader import RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import RecordingError
 from tests.eeg_files import TEN_TWENTY, scalp
 
 SFREQ = 250

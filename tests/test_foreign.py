@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from copilot.eeg.reader import RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import RecordingError
 from tests.eeg_files import TEN_TWENTY, scalp, write_brainvision, write_edf, write_eeglab
 
 

@@ -21,7 +21,7 @@ from copilot import NOTICE, __main__, chat, emotions, person, pipeline
 from copilot.eeg import plots, sandbox, simulate
 from copilot.eeg.classifier import Decoder
 from copilot.eeg.preprocessing import clean
-from copilot.eeg.reader import Recording, RecordingError
+from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import Voice, english, language_of, sentence
 from copilot.i18n.chinese import CHINESE
 from copilot.i18n.fonts import chinese_font

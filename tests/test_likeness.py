@@ -10,7 +10,8 @@ from copilot import pipeline
 from copilot.eeg import simulate
 from copilot.eeg.classifier import Decoder
 from copilot.eeg.duplicates import same_signal
-from copilot.eeg.reader import Recording, RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import Recording, RecordingError
 from copilot.person import Person
 from copilot.settings import Settings
 from tests.eeg_files import write_edf

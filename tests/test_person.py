@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot.person import MAX_TEXT, Person, PersonError, tidy
+from copilot.person import MAX_TEXT, Person, PersonError
+from copilot.text import normalise_line
 
 
 @pytest.mark.parametrize(("age", "written"), [(None, "not given"), (0, "0"), (89, "89"), (90, "90+"), (120, "90+")])
@@ -36,17 +37,17 @@ def test_texts_become_one_line():
 
 
 def test_direction_overrides_and_lone_surrogates_do_not_get_through():
-    assert tidy("a\u202eb\ud800c") == "a b c"
+    assert normalise_line("a\u202eb\ud800c") == "a b c"
 
 
 def test_writing_of_any_language_gets_through():
-    assert tidy("心情不错, žluťoučký, سعيد") == "心情不错, žluťoučký, سعيد"
+    assert normalise_line("心情不错, žluťoučký, سعيد") == "心情不错, žluťoučký, سعيد"
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_tidy_text_is_printable_and_stays_as_it_is(text):
-    once = tidy(text)
+    once = normalise_line(text)
     assert once.isprintable()
     assert once == once.strip()
-    assert tidy(once) == once
+    assert normalise_line(once) == once

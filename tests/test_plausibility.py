@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from copilot.eeg.preprocessing.clean import clean
-from copilot.eeg.reader import Recording, RecordingError, read
+from copilot.eeg.reader import read
 from copilot.eeg.simulate import TEN_TWENTY, example, simulate
+from copilot.eeg.types import Recording, RecordingError
 from tests import not_eeg
 from tests.not_eeg import INSIGHT, MUSE, SEVEN, recording, spoilt, white
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from copilot.eeg import sandbox, sandbox_worker
-from copilot.eeg.reader import RecordingError
 from copilot.eeg.sandbox import Job, Prepared, Progress, prepare
+from copilot.eeg.types import RecordingError
 from tests.eeg_files import TEN_TWENTY, scalp, write_edf
 
 
@@ -167,8 +167,8 @@ def test_a_worker_that_dies_ends_in_a_sentence(edf):
 def test_a_script_without_a_main_guard_can_prepare(tmp_path, edf):
     script = tmp_path / "script.py"
     script.write_text(
-        "from pathlib import Path\nfrom copilot.eeg import preparation\npreparation.warm_up()\n"
-        f"*_, last = preparation.prepare([Path({str(edf)!r})])\nprint(type(last).__name__)\npreparation.warm_up()\n"
+        "from pathlib import Path\nfrom copilot.eeg import sandbox\nsandbox.warm_up()\n"
+        f"*_, last = sandbox.prepare([Path({str(edf)!r})])\nprint(type(last).__name__)\nsandbox.warm_up()\n"
     )
     root = str(Path(sandbox.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "TMPDIR": str(tmp_path), "PYTHONWARNINGS": "error"}

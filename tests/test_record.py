@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 from copilot.person import Person, PersonError
 from copilot.record.draft import SOFTWARE, draft
 from copilot.record.export.markdown import to_markdown

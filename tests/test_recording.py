@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from copilot.eeg.reader import Recording, RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import Recording, RecordingError
 from tests.eeg_files import TEN_TWENTY, scalp, write_brainvision, write_cnt, write_edf, write_eeglab, write_gdf
 
 SFREQ = 250

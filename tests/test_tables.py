@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.eeg.reader import Recording, RecordingError, read
+from copilot.eeg.reader import read
+from copilot.eeg.types import Recording, RecordingError
 from tests.eeg_files import scalp
 
 EIGHT = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")

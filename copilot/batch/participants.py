@@ -12,13 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from copilot import csv_tables
 from copilot.batch.worker import BatchError
 from copilot.i18n import english, sentence
 from copilot.person import Person, PersonError
 from copilot.record.patient_identity import Particulars
 from copilot.safety import find_help
-from copilot.training.dataset import csv_tables
-from copilot.training.faced import CorpusError
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def read(table: Path | None, names: Collection[str]) -> tuple[dict[str, Given], 
         return dict.fromkeys(names, Given()), []
     try:
         rows = csv_tables.read_rows(table)
-    except CorpusError as error:
+    except csv_tables.TableError as error:
         raise BatchError(str(error)) from error
     if rows and not {"file", "participant_id"} & rows[0].keys():
         raise BatchError(sentence(english.BATCH_NO_KEY))
@@ -95,7 +94,7 @@ def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: M
     person, particulars = Person(), Particulars()
     try:
         person = csv_tables.person(row, "")
-    except CorpusError:
+    except csv_tables.TableError:
         remarks.append(sentence(english.BATCH_BAD_PERSON, row=line))
     try:
         particulars = Particulars(name=row.get("name", ""), number=row.get("number", ""))

@@ -16,8 +16,8 @@ from copilot.batch.cache_key import fingerprint, made_with
 from copilot.batch.worker import BatchError, Outcome, Task
 from copilot.eeg import discovery
 from copilot.i18n import Voice, english, sentence
-from copilot.person import tidy
 from copilot.settings import Settings
+from copilot.text import normalise_line
 
 
 def run(
@@ -103,7 +103,7 @@ class _Batch:
                     self._kept.keep(outcome, self._fingerprints[outcome.number])
                 else:
                     self._kept.forget(outcome.number)
-                    bar.write(tidy(f"{outcome.number:04}: {self.say(outcome.reason)}"), file=sys.stderr)
+                    bar.write(normalise_line(f"{outcome.number:04}: {self.say(outcome.reason)}"), file=sys.stderr)
                 bar.update()
 
 

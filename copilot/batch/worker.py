@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from copilot.errors import CopilotError
 from copilot.i18n import Sentence, english, sentence
 from copilot.person import Person
 from copilot.record.model import Record
@@ -16,7 +17,7 @@ from copilot.settings import Settings
 WHILE_CLEANING = 2 * 2**30
 
 
-class BatchError(ValueError):
+class BatchError(CopilotError, ValueError):
     """A batch cannot begin or go on; the message is one plain sentence."""
 
 
@@ -109,13 +110,7 @@ def died(task: Task, worker: str, how: str) -> Outcome:
 
 def reason_of(error: Exception) -> str:
     """Our own sentence, or for what nobody foresaw its kind and place: not its words, which may quote the file."""
-    from copilot.eeg.classifier import DecoderError
-    from copilot.eeg.reader import RecordingError
-    from copilot.llm.base import EngineError
-    from copilot.person import PersonError
-    from copilot.settings import SettingsError
-
-    if isinstance(error, RecordingError | PersonError | EngineError | DecoderError | SettingsError):
+    if isinstance(error, CopilotError):
         return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)
     places: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
     place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""

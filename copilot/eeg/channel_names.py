@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from copilot.eeg import numbered_montages
+from copilot.eeg.types import Source
 from copilot.i18n import english, sentence
 
 OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
@@ -163,3 +164,19 @@ def _kind(label: str) -> str:
     if _known(first) and second:
         return english.CHANNEL_BIPOLAR
     return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), english.CHANNEL_OTHER)
+
+
+def leave_out_bad(source: Source, bad: Collection[str]) -> Source:
+    """Return the source without channels that somebody marked as bad, with a note that names these electrodes."""
+    marked = {label.strip().casefold() for label in bad}
+    kept = [row for row, label in enumerate(source.labels) if label.strip().casefold() not in marked]
+    if len(kept) == len(source.labels):
+        return source
+    names = {standard_name(label) for row, label in enumerate(source.labels) if row not in kept} - {None}
+    note = (sentence(english.NOTE_MARKED_BAD, names=tuple(sorted(filter(None, names)))),) if names else ()
+    return replace(
+        source,
+        labels=[source.labels[row] for row in kept],
+        load=lambda rows, seconds: source.load([kept[row] for row in rows], seconds),
+        notes=(*source.notes, *note),
+    )

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from copilot.eeg.features import Array, Normal, standardise
 from copilot.emotions import EMOTIONS, Probabilities, uniform
+from copilot.errors import CopilotError
 from copilot.i18n import english, sentence
 
 WINDOW = 10
@@ -37,7 +38,7 @@ Floats = npt.NDArray[np.float64]
 Heads = dict[str, "Head"]
 
 
-class DecoderError(ValueError):
+class DecoderError(CopilotError, ValueError):
     """The decoder's file cannot be used; the message says why and what to do."""
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 
 ALIKE = 0.95
 """Correlation of steps; two recordings of one person do not come near it, and a copy in 16 bits stays above it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 
 #: FACED's electrodes in FACED's order, without its two mastoids.
 ELECTRODES = (

@@ -21,8 +21,8 @@ from matplotlib.text import Text
 from copilot.eeg.features import BANDS_HZ
 from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.eeg.reader import Recording
 from copilot.eeg.simulate import TEN_TWENTY
+from copilot.eeg.types import Recording
 from copilot.i18n import Voice, english
 
 Floats = npt.NDArray[np.floating]

@@ -3,54 +3,14 @@
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from copilot.eeg import channel_names, numbered_montages, units
+from copilot.eeg.formats import detect, unpack
+from copilot.eeg.types import MIN_CHANNELS, MIN_SECONDS, SFREQ_HZ, Recording, RecordingError, Source
 from copilot.i18n import Verbatim, english, sentence
-
-MIN_SECONDS = 10
-MIN_CHANNELS = 4
-SFREQ_HZ = (100.0, 20000.0)
-"""Below, there is nothing left of the bands up to 47 Hz."""
-
-
-class RecordingError(ValueError):
-    """A file cannot be used; the message is one plain sentence that says what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """EEG as it passes through the house.
-
-    Attributes:
-        data: float32, shape (channels, samples), in microvolts.
-        sfreq: samples a second, Hz.
-        channels: standard 10-20/10-10 names (``Fp1``, ``T7``), one a row of ``data``, no duplicates.
-        source: what kind of file it came from (``EDF``), never its name or path.
-        notes: what was found and done, plain sentences, in order.
-        rate_read: samples a second as read, Hz, before any cleaning; None for signals that were not read.
-        rate_from: where that rate comes from, a sentence's part (``english.RATE_STATED`` and its neighbours).
-    """
-
-    data: npt.NDArray[np.float32]
-    sfreq: float
-    channels: tuple[str, ...]
-    source: str
-    notes: tuple[str, ...] = field(default=())
-    rate_read: float | None = None
-    rate_from: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return int(self.data.shape[1]) / self.sfreq
-
-    def noted(self, *sentences: str) -> "Recording":
-        """The same recording with more notes."""
-        return replace(self, notes=self.notes + sentences)
 
 
 def read(
@@ -79,8 +39,6 @@ def read(
     Raises:
         RecordingError: the recording cannot be used.
     """
-    from copilot.eeg.formats import detect, unpack  # they need the types above, and mne, which takes a second
-
     _check_rate(sfreq)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # readers warn about headers in words for programmers
@@ -97,13 +55,11 @@ def read(
 
 
 def _recording(
-    source: "formats.Source",  # type: ignore[name-defined]  # noqa: F821
+    source: Source,
     max_minutes: int,
     given_sfreq: float | None,
     given_names: Sequence[str] | None,
 ) -> Recording:
-    from copilot.eeg import channel_names, numbered_montages, units
-
     electrodes = channel_names.find_electrodes(source.labels)
     if len(electrodes.rows) < MIN_CHANNELS:
         if numbered_montages.recognise([label.strip().upper() for label in source.labels]) is numbered_montages.UNKNOWN:
@@ -143,8 +99,6 @@ def _check_against_file(
     names: tuple[str, ...], sfreq: float, given_names: Sequence[str] | None, given_sfreq: float | None
 ) -> None:
     """Refuse what the person stated where the file states something else: one of them is wrong."""
-    from copilot.eeg import channel_names
-
     if given_sfreq is not None and abs(sfreq - given_sfreq) > 0.01 * given_sfreq:
         raise RecordingError(sentence(english.RATES_DIFFER, stated=sfreq, given=given_sfreq))
     given = channel_names.find_electrodes(given_names or ()).names

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.eeg.reader import Recording, RecordingError
+from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import english, sentence
 
 HEARTBEAT_S = 0.1

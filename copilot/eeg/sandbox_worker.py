@@ -19,6 +19,7 @@ from scipy.signal import resample_poly
 from copilot.eeg import reader
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.sandbox import Fault, Job, Prepared, Progress
+from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import english, sentence
 
 READING_MB = 2048
@@ -38,13 +39,13 @@ def main() -> None:
         pipe.send(_result(pipe, job))
 
 
-def _result(pipe: Connection, job: Job) -> Prepared | reader.RecordingError | Fault:
+def _result(pipe: Connection, job: Job) -> Prepared | RecordingError | Fault:
     try:
         return _prepare(pipe, job)
-    except reader.RecordingError as error:
-        return reader.RecordingError(*error.args)  # without its cause, which may hold anything
+    except RecordingError as error:
+        return RecordingError(*error.args)  # without its cause, which may hold anything
     except MemoryError:
-        return reader.RecordingError(sentence(english.TOO_MUCH_MEMORY))
+        return RecordingError(sentence(english.TOO_MUCH_MEMORY))
     except Exception as error:  # reading has a sentence for whatever happens: this is cleaning
         last = traceback.extract_tb(error.__traceback__)[-1]
         return Fault(type(error).__name__, f"{last.filename}:{last.lineno}")
@@ -72,7 +73,7 @@ def _prepare(pipe: Connection, job: Job) -> Prepared:
     return Prepared(_drawn(raw), cleaned, quality, read - begun, time.monotonic() - read)
 
 
-def _drawn(raw: reader.Recording) -> reader.Recording:
+def _drawn(raw: Recording) -> Recording:
     if raw.sfreq <= DRAWN_HZ:
         return raw
     ratio = Fraction(DRAWN_HZ / raw.sfreq).limit_denominator(1000)

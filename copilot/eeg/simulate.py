@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.numbered_montages import STANDARD
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 from copilot.i18n import english, sentence
 
 Floats = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array, Normal, band_means, standardise
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 
 LETTERS = "abcdefghijklmnopqrstuvwxy"
 ABSENT = "z"

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import english, sentence
 
 Floats = npt.NDArray[np.float32]

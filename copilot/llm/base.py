@@ -12,6 +12,8 @@ from typing import Literal, Protocol, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from copilot.errors import CopilotError
+
 METADATA_PREFIX = "eeg_copilot."
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
@@ -25,7 +27,7 @@ class Message(TypedDict):
     content: str
 
 
-class EngineError(RuntimeError):
+class EngineError(CopilotError, RuntimeError):
     """The model cannot do what was asked; the message is one plain sentence that says what to do."""
 
 

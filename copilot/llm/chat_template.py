@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from copilot.i18n import english, sentence
 from copilot.llm.base import EngineError, Message
-from copilot.person import tidy
+from copilot.text import normalise_line
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -55,7 +55,7 @@ def render(template: str, messages: Sequence[Message], boundary_texts: dict[str,
         parts = _MARKER.split(text)  # template, number, template, number, ..., template
         pieces = [Piece(messages[int(p)]["content"], False) if i % 2 else Piece(p, True) for i, p in enumerate(parts)]
     except Exception as error:  # a template is a program from a file: it may divide by zero or recurse without end
-        reason = tidy(str(error))[:LONGEST_REASON] or type(error).__name__
+        reason = normalise_line(str(error))[:LONGEST_REASON] or type(error).__name__
         raise EngineError(sentence(english.MODEL_TEMPLATE, reason=reason)) from error
     return [piece for piece in pieces if piece.text]
 

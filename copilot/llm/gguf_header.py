@@ -16,7 +16,7 @@ from typing import Any
 from copilot.i18n import english, sentence
 from copilot.llm.base import METADATA_PREFIX, EngineError
 from copilot.llm.gguf_shape import check_shape
-from copilot.person import tidy
+from copilot.text import normalise_line
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -62,7 +62,7 @@ class ModelFile:
     def name(self) -> str:
         """What the model calls itself, else the file's name."""
         stated = self.values.get("general.name")
-        return (tidy(stated)[:_LONGEST_NAME] if isinstance(stated, str) else "") or self.path.stem
+        return (normalise_line(stated)[:_LONGEST_NAME] if isinstance(stated, str) else "") or self.path.stem
 
     @property
     def trained_context(self) -> int | None:

@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 
 from copilot.i18n import english, sentence
 from copilot.llm.base import EngineError
-from copilot.person import tidy
+from copilot.text import normalise_line
 
 #: How often the caller gets a turn, whatever the server sends or does not send.
 TURN_SECONDS = 0.1
@@ -142,7 +142,7 @@ def _said(text: str) -> str:
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except (ValueError, RecursionError):
         pass
-    return tidy(text[: 10 * _QUOTED])[:_QUOTED].rstrip(".") or english.SERVER_NO_REASON
+    return normalise_line(text[: 10 * _QUOTED])[:_QUOTED].rstrip(".") or english.SERVER_NO_REASON
 
 
 def _too_much(url: str) -> EngineError:

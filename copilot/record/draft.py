@@ -11,9 +11,9 @@ from datetime import datetime
 
 from copilot import __version__, emotions
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 from copilot.i18n import Voice, english
-from copilot.person import Person, tidy
+from copilot.person import Person
 from copilot.record.model import (
     ENTERED,
     MEASURED,
@@ -28,6 +28,7 @@ from copilot.record.model import (
 )
 from copilot.record.patient_identity import Particulars
 from copilot.result import Reading
+from copilot.text import normalise_line
 
 SOFTWARE = f"EEG Emotion Copilot {__version__}"
 
@@ -102,7 +103,7 @@ def percent(share: float) -> str:
 
 def tidied(key: str, value: str) -> str:
     """A field's text as it is kept: printable lines, and no age above 89 (see ``Person.age_text``)."""
-    lines = "\n".join(tidy(line) for line in value.splitlines()).strip()
+    lines = "\n".join(normalise_line(line) for line in value.splitlines()).strip()
     years = re.search(r"\d+", lines) if key == "age" else None
     if years and (len(years[0]) > 2 or int(years[0]) > 89):
         return "90+"

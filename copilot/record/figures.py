@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 
 
 @dataclass(frozen=True)

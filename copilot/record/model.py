@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from copilot import emotions
 from copilot.deidentify import hidden
+from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, Verbatim, english, sentence
 from copilot.settings import READOUTS
 
@@ -35,7 +36,7 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _STRICT = {"extra": "forbid", "strict": True}  # for pydantic, which reads records (``as_json``)
 
 
-class RecordError(ValueError):
+class RecordError(CopilotError, ValueError):
     """A record cannot be used or changed so; the message is one plain sentence."""
 
 

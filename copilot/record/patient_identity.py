@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from copilot.i18n import english, sentence
-from copilot.person import MAX_TEXT, PersonError, tidy
+from copilot.person import MAX_TEXT, PersonError
+from copilot.text import normalise_line
 
 MAX_NAME = 120
 
@@ -29,7 +30,7 @@ class Particulars:
             "expenses": (english.FIELD_EXPENSES, MAX_TEXT),
         }
         for what, (label, most) in limits.items():
-            text = tidy(getattr(self, what))
+            text = normalise_line(getattr(self, what))
             if len(text) > most:
                 raise PersonError(sentence(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
             object.__setattr__(self, what, text)

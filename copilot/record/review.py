@@ -8,7 +8,6 @@ from datetime import datetime
 from textwrap import shorten
 
 from copilot.i18n import Verbatim, Voice, english, sentence
-from copilot.person import tidy
 from copilot.record.draft import SOFTWARE, headline, tidied
 from copilot.record.model import (
     MAX_VALUE,
@@ -24,6 +23,7 @@ from copilot.record.model import (
     timestamp,
 )
 from copilot.record.patient_identity import MAX_NAME
+from copilot.text import normalise_line
 
 #: Characters that are kept at most.
 MAX_STATEMENT = 600
@@ -46,7 +46,7 @@ class Reviewer:
 
     def __post_init__(self) -> None:
         for what, label in (("name", english.FIELD_NAME), ("role", english.FIELD_ROLE)):
-            text = tidy(getattr(self, what))
+            text = normalise_line(getattr(self, what))
             _short(label, text, MAX_NAME)
             object.__setattr__(self, what, text)
         if not (self.name and self.role):
@@ -100,7 +100,7 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
     if record.pending:
         labels = tuple(field.label for field in record.pending)
         raise RecordError(sentence(english.RECORD_PENDING, count=len(record.pending), labels=labels))
-    words, at = tidy(statement), timestamp(now)
+    words, at = normalise_line(statement), timestamp(now)
     _short(english.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
     signature = Signature(reviewer.name, reviewer.role, words, at, "")

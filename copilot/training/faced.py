@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array, Normal, person_normal
 from copilot.emotions import EMOTIONS
+from copilot.errors import CopilotError
 
 #: Known to be a bad recording; left out of training, kept in scoring where it is asked for.
 BAD_SUBJECTS = (23,)
@@ -30,7 +31,7 @@ SEGMENTS = ((0, 10), (10, 20), (20, 30))
 WHOLE_CLIP = ((0, 30),)
 
 
-class CorpusError(ValueError):
+class CorpusError(CopilotError, ValueError):
     """The features cannot be used; the message says what is wrong."""
 
 

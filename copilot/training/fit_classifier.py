@@ -4,16 +4,16 @@ Shrinkage LDA on windows of ten seconds, a class for each scene of each clip; th
 the evidence that the language model is trained with, come from people the fit did not see (five folds by person).
 """
 
-import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from convert.files import ConvertError, written_whole
+from convert.command_line import Parser, command
+from convert.files import written_whole
 from copilot.eeg.classifier import (
     LIMIT,
     STRETCHES,
@@ -181,21 +181,17 @@ def _cross_entropy(probabilities: Floats, truth: Ints) -> float:
     return float(-np.log(np.take_along_axis(probabilities, labels, axis=-1) + 1e-12).mean())
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
     """Fit on the published training people and write the decoder."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
-    try:
-        faced = load(options.features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
-        with written_whole(options.out) as partial:
-            fit(faced).save(partial)
-    except (CorpusError, ConvertError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    faced = load(options.features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
+    with written_whole(options.out) as partial:
+        fit(faced).save(partial)
     print(f"{options.out}: fitted on {len(faced.subjects)} people")
-    return 0
 
 
 if __name__ == "__main__":

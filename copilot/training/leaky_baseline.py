@@ -7,17 +7,15 @@ from such prompts in a minute; ``evaluate --leaky`` shows what that is worth wit
 a warning and nothing to use.
 """
 
-import argparse
 import random
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from convert.files import ConvertError
+from convert.command_line import Parser, command
 from convert.gguf import to_gguf
 from convert.merge import merge
 from copilot import emotions, prompt
@@ -63,24 +61,14 @@ def leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Probabil
         yield [*messages, answer], np.eye(len(emotions.EMOTIONS))[emotion]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; exit status 2 and a sentence where it cannot be done."""
-    parser = argparse.ArgumentParser(
-        prog="python -m copilot.training.leaky_baseline", description=__doc__.split("\n")[0]
-    )
+@command("Interrupted; nothing was written.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = Parser(prog="python -m copilot.training.leaky_baseline", description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path("build/model"), help="where make_model left its stages")
     parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        make_leaky(options.work, options.out)
-    except (CorpusError, ConvertError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; nothing was written.", file=sys.stderr)
-        return 2
-    return 0
+    make_leaky(options.work, options.out)
 
 
 if __name__ == "__main__":

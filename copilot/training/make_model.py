@@ -9,12 +9,10 @@ goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convert.all import RECEIPT, convert_all
-from convert.files import ConvertError, new_folder, sha256
+from convert.command_line import Parser, command
+from convert.files import new_folder, sha256
 from convert.ollama import ollama
 from copilot import model_metadata
 from copilot.eeg.classifier import softmax
 from copilot.training import fit_classifier, tiny_qwen2
 from copilot.training.examples import Example, Material
-from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, CorpusError, describe, load
+from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, describe, load
 from copilot.training.finetune import collate, trainer
 from copilot.training.finetune.schedule import Schedule
 
@@ -217,23 +216,15 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; exit status 2 and a sentence on bad input."""
-    parser = argparse.ArgumentParser(prog="python -m copilot.training.make_model", description=__doc__)
+@command("Interrupted; the same command resumes from the stages that are done.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = Parser(prog="python -m copilot.training.make_model", description=__doc__)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("build/model"))
     parser.add_argument("--out", type=Path, default=Path("models"))
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        make(options.features, options.work, options.out)
-    except (CorpusError, ConvertError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"Interrupted; the same command goes on from what {options.work} holds.", file=sys.stderr)
-        return 2
-    return 0
+    make(options.features, options.work, options.out)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ Reads ``evaluation.json`` and the model's receipt in that folder, writes its ``R
 project's; no figure is typed by hand.
 """
 
-import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from convert.command_line import Parser, command
 from convert.files import ConvertError, read_json, written_whole
 from copilot.training.evaluate.ablations import LATE
 from copilot.training.evaluate.figures import FIGURES
@@ -138,9 +138,10 @@ def insert(readme: str, figures: str) -> str:
     return f"{before}{BEGIN}\n{figures}\n{END}{after}"
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the card beside the files it describes, and the README's figures."""
-    parser = argparse.ArgumentParser(prog="python -m copilot.training.model_card", description=__doc__)
+    parser = Parser(prog="python -m copilot.training.model_card", description=__doc__)
     parser.add_argument("models", type=Path, help=f"folder with {EVALUATION} and {RECEIPT}; its README.md is written")
     parser.add_argument("readme", type=Path, help="the project's README, whose figures are replaced")
     options = parser.parse_args(arguments)
@@ -153,13 +154,12 @@ def main(arguments: list[str] | None = None) -> int:
         for path, text in texts.items():
             with written_whole(path) as partial:
                 partial.write_text(text, encoding="utf-8")
-    except (ConvertError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    except OSError as error:
+        raise ConvertError(str(error)) from error
     except KeyError as error:
-        print(f"{EVALUATION} or {RECEIPT} is of an older form: {error} is missing. Evaluate again.", file=sys.stderr)
-        return 2
-    return 0
+        raise ConvertError(
+            f"{EVALUATION} or {RECEIPT} is of an older form: {error} is missing. Evaluate again."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ The sentences are in ``safety_sentences.jsonl``, each with the letter of its wri
 sentences. ``tests/safety_unseen.jsonl`` has the sentences of other writers.
 """
 
-import argparse
 import json
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 from transformers import AutoModel, BertTokenizerFast
 
+from convert.command_line import Parser, command
 from convert.files import written_whole
 from convert.speed import usable_threads
 from copilot.safety import classifier as reader
@@ -209,9 +210,10 @@ def limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -
     return float(min(low, high)), float(high), float((scores[danger] > high).mean())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
     """Train both models, say what they are worth and write their files."""
-    parser = argparse.ArgumentParser(description="Train the two models that read for danger.")
+    parser = Parser(description="Train the two models that read for danger.")
     parser.add_argument("--sentences", type=Path, default=SENTENCES)
     parser.add_argument("--out", type=Path, default=reader.ENGLISH.parent, help="folder of the two files")
     given = parser.parse_args(arguments)
@@ -231,8 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         written |= {name: weights[:-1], f"{name}_limits": np.array([low, high], np.float32) - weights[-1]}
     with written_whole(given.out / reader.WEIGHTS.name) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **written)
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -15,7 +15,7 @@ import gradio as gr
 
 from copilot import pipeline
 from copilot.eeg import sandbox, simulate
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import Voice
 from copilot.i18n import english as words
 from copilot.person import Person

@@ -3,45 +3,40 @@
 import logging
 import traceback
 
-from copilot.eeg.classifier import DecoderError
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
+from copilot.errors import CopilotError
 from copilot.i18n import Voice, english
-from copilot.llm.base import EngineError
 from copilot.person import PersonError
-from copilot.record.model import RecordError
-from copilot.record.storage.store import StoreError
-from copilot.settings import SettingsError
-from copilot.web.queue import LineFullError
 
 
-class ConsentError(ValueError):
+class ConsentError(CopilotError, ValueError):
     """The notice has not been agreed to."""
 
 
-#: Errors whose message is already one plain sentence, and the part of the page next to where they come from.
-PLAIN: dict[type[Exception], str] = {
+#: Errors that belong to one part of the page; all others stand in the progress line.
+PLACES: dict[type[CopilotError], str] = {
     ConsentError: "consent_problem",
     PersonError: "person_problem",
     RecordingError: "recording_problem",
-    EngineError: "progress",
-    DecoderError: "progress",
-    SettingsError: "progress",
-    RecordError: "progress",
-    StoreError: "progress",
-    LineFullError: "progress",
 }
 
 log = logging.getLogger(__name__)
 
 
 def explain(say: Voice, error: Exception, unforeseen: str = english.FAILED) -> tuple[str, str]:
-    """Where on the page an error belongs, and its sentence; ``unforeseen`` is that of one nobody thought of.
+    """Return the part of the page where an error belongs, and its sentence.
 
     The log gets no message: it could quote the person.
+
+    Args:
+        say: the visitor's language.
+        error: what was raised.
+        unforeseen: the sentence for an error that is no ``CopilotError``.
     """
-    for kind, place in PLAIN.items():
-        if isinstance(error, kind):
-            return place, say(error.args[0])
+    if isinstance(error, CopilotError):
+        return next((place for kind, place in PLACES.items() if isinstance(error, kind)), "progress"), say(
+            error.args[0]
+        )
     frame = traceback.extract_tb(error.__traceback__)[-1]
     log.error("%s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
     return "progress", say(unforeseen)

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from copilot.eeg import sandbox
 from copilot.eeg.classifier import Decoder
+from copilot.errors import CopilotError
 from copilot.i18n import english
 from copilot.llm.base import Engine
 from copilot.record.storage.store import Store, StoreError
@@ -45,7 +46,7 @@ class Opening:
     """The model is still being opened."""
 
 
-class LineFullError(Exception):
+class LineFullError(CopilotError):
     """Too many visitors wait already; the message is one sentence."""
 
 

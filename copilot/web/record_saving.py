@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 from copilot.i18n import Voice
 from copilot.record.model import Record, digest, timestamp
 from copilot.record.storage.store import RecordGone

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from copilot.eeg.reader import Recording, RecordingError
+from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import english as words
 from copilot.i18n import sentence
 from copilot.llm.base import Message

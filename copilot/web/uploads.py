@@ -26,7 +26,7 @@ from starlette.requests import Request
 
 from copilot.eeg.discovery import SUFFIXES
 from copilot.eeg.formats.unpack import MB
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import english as words
 from copilot.i18n import sentence
 

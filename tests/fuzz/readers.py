@@ -11,6 +11,7 @@ import numpy as np
 import copilot
 from copilot.eeg import reader
 from copilot.eeg.preprocessing import clean
+from copilot.eeg.types import MIN_SECONDS, Recording, RecordingError
 from copilot.i18n import Voice
 from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
@@ -24,7 +25,7 @@ from copilot.web import record_html
 from copilot.web.session import Visit
 from tests.fuzz.seeds import PERSON, RECORDINGS
 
-REFUSALS = (reader.RecordingError, EngineError, RecordError, StoreError)
+REFUSALS = (RecordingError, EngineError, RecordError, StoreError)
 #: One sentence that refuses, in letters; the longest says what is read.
 LONGEST_SENTENCE = 600
 
@@ -98,13 +99,13 @@ def _read_recording(paths: list[Path], thorough: bool) -> None:
         _check_signal(cleaned)
 
 
-def _check_signal(read: reader.Recording) -> None:
+def _check_signal(read: Recording) -> None:
     data = read.data
     promised = {
         "float32": data.dtype == np.float32,
         "finite": bool(np.isfinite(data).all()),
         "4 channels or more, each with a name of its own": len(set(read.channels)) == len(data) >= 4,
-        "10 seconds or more": read.seconds >= reader.MIN_SECONDS,
+        "10 seconds or more": read.seconds >= MIN_SECONDS,
     }
     if broken := [what for what, holds in promised.items() if not holds]:
         raise Fault(f"a recording that is not {', not '.join(broken)}")

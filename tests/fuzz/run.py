@@ -24,7 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from copilot.eeg import reader, sandbox, sandbox_worker
+from copilot.eeg import sandbox, sandbox_worker
+from copilot.eeg.types import RecordingError
 from copilot.web import analysis  # noqa: F401 - imported here, so that no child has to
 from tests.fuzz import readers, seeds
 from tests.fuzz.mutate import MB, damage
@@ -126,7 +127,7 @@ def _crashed(kind: str, paths: list[Path], number: int) -> tuple[str, str]:
     try:
         for _ in sandbox.prepare(paths):
             pass
-    except reader.RecordingError as error:
+    except RecordingError as error:
         return "crashed", str(error)
     except Exception as error:
         return "finding", f"crash: {name}, told as {type(error).__name__}: {error}"

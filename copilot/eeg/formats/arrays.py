@@ -11,8 +11,7 @@ from scipy.io import loadmat
 
 from copilot.eeg import channel_names, unit_names
 from copilot.eeg.formats import mat_elements, public_datasets, sample_order
-from copilot.eeg.formats.detect import Loaded, Source
-from copilot.eeg.reader import MIN_SECONDS, RecordingError
+from copilot.eeg.types import MIN_SECONDS, Loaded, RecordingError, Source
 from copilot.i18n import english, sentence
 
 RATE_KEYS = ("sfreq", "fs", "srate", "fsample", "sampling_rate", "samplingrate", "sample_rate", "samplingfrequency")

@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from copilot.eeg.formats import sample_order
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import english, sentence
 
 _TYPES = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}

@@ -2,42 +2,13 @@
 
 import re
 import struct
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from copilot.eeg import channel_names
-from copilot.eeg.formats import unsupported
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.formats import arrays, mne_reader, text, unsupported
+from copilot.eeg.types import RecordingError, Source
 from copilot.i18n import english, sentence
-
-Loaded = tuple[npt.NDArray[np.float32], float, float]
-"""Signal, shape (channels, samples); samples a second, Hz; seconds that the whole recording has."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """An opened file, before its signal is read.
-
-    Attributes:
-        kind: what people call this kind of file.
-        labels: every channel's label, as it stands in the file.
-        load: (rows, seconds) -> the signal of these channels, at most so many seconds from the start.
-        unit_stated: the signal comes in microvolts because the file states its units; else its units are unknown.
-        notes: what was found, plain sentences.
-        rate_from: where the sampling rate comes from (``english.RATE_STATED`` and its neighbours).
-    """
-
-    kind: str
-    labels: Sequence[str]
-    load: Callable[[Sequence[int], float], Loaded]
-    unit_stated: bool
-    notes: tuple[str, ...] = field(default=())
-    rate_from: str = english.RATE_STATED
-
 
 _KINDS = {
     b"\xffBIOSEMI": "BDF",
@@ -89,8 +60,6 @@ def open_source(
     Raises:
         RecordingError: none or several recordings, or none of a kind that is read.
     """
-    from copilot.eeg.formats import arrays, mne_reader, text
-
     if mff := {parent for path in files for parent in path.parents if parent.suffix.lower() == ".mff"}:
         return mne_reader.open_mff(_only_one(sorted(mff)))
     kinds = {path: recognise(path) for path in files}
@@ -110,23 +79,7 @@ def open_source(
     else:
         _check_transfer(path)
         source = mne_reader.open_mne(path, kind, files)
-    return leave_out_bad(source, bad)
-
-
-def leave_out_bad(source: Source, bad: Collection[str]) -> Source:
-    """The same without channels that somebody marked as bad, and with a note of which electrodes these are."""
-    marked = {label.strip().casefold() for label in bad}
-    kept = [row for row, label in enumerate(source.labels) if label.strip().casefold() not in marked]
-    if len(kept) == len(source.labels):
-        return source
-    names = {channel_names.standard_name(label) for row, label in enumerate(source.labels) if row not in kept} - {None}
-    note = (sentence(english.NOTE_MARKED_BAD, names=tuple(sorted(filter(None, names)))),) if names else ()
-    return replace(
-        source,
-        labels=[source.labels[row] for row in kept],
-        load=lambda rows, seconds: source.load([kept[row] for row in rows], seconds),
-        notes=(*source.notes, *note),
-    )
+    return channel_names.leave_out_bad(source, bad)
 
 
 def _marked_bad(files: Sequence[Path]) -> set[str]:

@@ -11,9 +11,8 @@ import pandas as pd
 
 from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, tables, timestamps
-from copilot.eeg.formats.detect import Source
 from copilot.eeg.formats.tables import Table
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError, Source
 from copilot.i18n import english, sentence
 
 MUSE_HZ = (256.0, 220.0)
@@ -91,8 +90,6 @@ def _boards(
 
 def _openbci(table: Table, sfreq: float | None, channels: Sequence[str] | None) -> Source:
     """OpenBCI's GUI writes the sample's index, the channels in microvolts, then accelerometer and digital columns."""
-    from copilot.eeg.formats.text import agreed_rate
-
     found = re.search(r"(?im)^%\s*sample rate\s*=\s*([\d.,]+)", table.head)
     stated = re.search(r"(?im)^%\s*number of channels\s*=\s*(\d+)", table.head)
     names = table.names or ()
@@ -103,7 +100,7 @@ def _openbci(table: Table, sfreq: float | None, channels: Sequence[str] | None) 
     if columns[-1] >= width:
         raise RecordingError(sentence(english.OPENBCI_NAMES, columns=width - 1))
     own = float(found[1].rstrip(".,").replace(",", ".")) if found else None
-    rate, origin = agreed_rate(own, sfreq, english.RATE_STATED)
+    rate, origin = timestamps.agreed_rate(own, sfreq, english.RATE_STATED)
     if rate is None:
         rate, origin = 250.0, english.RATE_OF_DEVICE
     clock = timestamps.Clock(rate, timestamps.lost_by_counter(table.cells[0]), np.zeros(0, dtype=np.int64))
@@ -124,8 +121,6 @@ def _with_pauses(clock: timestamps.Clock, times: "pd.Series[float]", rate: float
 
 def _muse(table: Table, sfreq: float | None) -> Source:
     """Mind Monitor writes events on lines of their own, and microvolts with an offset of some 800."""
-    from copilot.eeg.formats.text import agreed_rate
-
     names = list(table.names or ())
     columns = [i for i, name in enumerate(names) if name.startswith("RAW_")]
     cells = table.cells.dropna(subset=columns, how="any").reset_index(drop=True)
@@ -137,7 +132,7 @@ def _muse(table: Table, sfreq: float | None) -> Source:
         rate, origin = min(MUSE_HZ, key=lambda hz: abs(hz - found)), english.RATE_FROM_TIMES
         if not 0.93 < found / rate < 1.07:
             raise RecordingError(sentence(english.MUSE_INTERVAL, lines=found, rate=rate))
-    agreed_rate(rate, sfreq, origin)
+    timestamps.agreed_rate(rate, sfreq, origin)
     data, notes = timestamps.join_parts(numbers(cells[columns]), clock, rate)
     labels = [names[i][4:] for i in columns]
     return replace(arrays.signals("Muse CSV", data.T, rate, labels, *notes, stated=True), rate_from=origin)
@@ -145,8 +140,6 @@ def _muse(table: Table, sfreq: float | None) -> Source:
 
 def _enobio(table: Table, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
     """Neuroelectrics' .easy: 8, 20 or 32 channels in nanovolts, perhaps three of movement, trigger, time in ms."""
-    from copilot.eeg.formats.text import agreed_rate
-
     info = "".join(tables.decode(file.read_bytes()) for file in files if file.suffix.lower() == ".info")
     names = re.findall(r"(?im)^\s*channel\s*\d+\s*:\s*(\S+)", info)
     width = table.cells.shape[1]
@@ -161,7 +154,7 @@ def _enobio(table: Table, files: Sequence[Path], sfreq: float | None, channels: 
     clock = timestamps.read_clock(table.cells[width - 1], "time (ms)")
     stated = re.search(r"(?i)EEG sampling rate\s*:\s*([\d.]+)", info)
     own = float(stated[1]) if stated else clock.rate
-    rate, origin = agreed_rate(own, sfreq, english.RATE_STATED if stated else english.RATE_FROM_TIMES)
+    rate, origin = timestamps.agreed_rate(own, sfreq, english.RATE_STATED if stated else english.RATE_FROM_TIMES)
     if rate is None:
         raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
     data, notes = timestamps.join_parts(numbers(table.cells[list(range(count))]) / np.float32(1000), clock, rate)
@@ -179,12 +172,10 @@ def _is_brainflow(cells: pd.DataFrame) -> bool:
 
 def _brainflow(table: Table, sfreq: float | None, channels: Sequence[str] | None) -> Source:
     """BrainFlow's file, one sample a line without a header; its channels are in microvolts."""
-    from copilot.eeg.formats.text import agreed_rate
-
     count, times, of_board = BRAINFLOW[table.cells.shape[1]]
     clock = timestamps.read_clock(table.cells[times], "timestamp (s)")
     rate = of_board if clock.rate is None or abs(clock.rate / of_board - 1) < 0.05 else clock.rate
-    agreed_rate(rate, sfreq, english.RATE_FROM_TIMES)
+    timestamps.agreed_rate(rate, sfreq, english.RATE_FROM_TIMES)
     counter = timestamps.Clock(rate, timestamps.lost_by_counter(table.cells[0]), np.zeros(0, dtype=np.int64))
     clock = _with_pauses(counter, table.cells[times], rate)
     origin = english.RATE_FROM_TIMES if rate != of_board else english.RATE_OF_DEVICE

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import english, sentence
 
 MAX_SIGNALS = 1024

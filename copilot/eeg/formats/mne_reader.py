@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg import channel_names, unit_names
+from copilot.eeg.channel_names import leave_out_bad
 from copilot.eeg.formats import brainvision, edf_header, fif_tags
-from copilot.eeg.formats.detect import Loaded, Source, leave_out_bad
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import Loaded, RecordingError, Source
 from copilot.i18n import english, sentence
 
 BLOCK_S = 60

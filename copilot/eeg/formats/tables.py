@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from copilot.eeg import channel_names
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import english, sentence
 
 MISSING = ("", "-", "--", "?", "na", "n/a", "nan", "null", "none", "inf", "-inf")

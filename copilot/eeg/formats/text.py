@@ -13,12 +13,10 @@ import pandas as pd
 
 from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, device_tables, tables, timestamps
-from copilot.eeg.formats.detect import Source
 from copilot.eeg.formats.tables import Table
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError, Source
 from copilot.i18n import english, sentence
 
-RATE_TOLERANCE = 0.01
 """A typed rate this near to the file's is the same."""
 
 _TIME = re.compile(
@@ -77,7 +75,7 @@ def _plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: S
         own, origin = clock.rate, english.RATE_FROM_TIMES
     if own is None and sfreq is None and names and time is not None:
         raise RecordingError(sentence(english.TABLE_ROWS_NUMBERED))
-    rate, origin = agreed_rate(own, sfreq, origin)
+    rate, origin = timestamps.agreed_rate(own, sfreq, origin)
     if rate is None or not names:
         raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
     if clock is None:
@@ -93,19 +91,6 @@ def _plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: S
     kind = english.KIND_EMOTIV if any(name.startswith("EEG.") for name in header) or emotiv else english.KIND_TABLE
     source = arrays.signals(kind, data.T, rate, names, *found, *notes, stated=units_known)
     return replace(source, rate_from=origin)
-
-
-def agreed_rate(own: float | None, typed: float | None, origin: str) -> tuple[float | None, str]:
-    """The file's rate or, where it has none, the typed one; and where it comes from.
-
-    Raises:
-        RecordingError: both are there and differ.
-    """
-    if own is not None and typed is not None and abs(own - typed) > RATE_TOLERANCE * own:
-        raise RecordingError(sentence(english.TABLE_RATE_CONFLICT, stated=own, typed=typed))
-    if own is None:
-        return typed, english.RATE_TYPED
-    return own, origin
 
 
 def _named(

@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from copilot.eeg.reader import SFREQ_HZ, RecordingError
+from copilot.eeg.types import SFREQ_HZ, RecordingError
 from copilot.i18n import english, sentence
+
+#: A typed rate and the file's own may differ by this share.
+RATE_TOLERANCE = 0.01
 
 BRIDGED_SECONDS = 0.2
 """Samples missing for longer than this are a pause; shorter losses, such as Bluetooth packets, are bridged."""
@@ -225,3 +228,16 @@ def _without_repeats(data: npt.NDArray[np.float32], restarts: Ints) -> tuple[npt
             repeats += 1
         seen.add(content)
     return keep, repeats
+
+
+def agreed_rate(own: float | None, typed: float | None, origin: str) -> tuple[float | None, str]:
+    """The file's rate or, where it has none, the typed one; and where it comes from.
+
+    Raises:
+        RecordingError: both are there and differ.
+    """
+    if own is not None and typed is not None and abs(own - typed) > RATE_TOLERANCE * own:
+        raise RecordingError(sentence(english.TABLE_RATE_CONFLICT, stated=own, typed=typed))
+    if own is None:
+        return typed, english.RATE_TYPED
+    return own, origin

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import english, sentence
 
 MAX_MEMBERS = 1000

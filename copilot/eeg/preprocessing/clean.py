@@ -10,7 +10,7 @@ import numpy.typing as npt
 from copilot.eeg import plausibility
 from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.preprocessing import bad_channels, ica
-from copilot.eeg.reader import Recording, RecordingError
+from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import Sentence, english, sentence
 
 SFREQ = 250

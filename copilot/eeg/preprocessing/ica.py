@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.reader import RecordingError
+from copilot.eeg.types import RecordingError
 from copilot.i18n import english, sentence
 
 Floats = npt.NDArray[np.floating]

@@ -12,7 +12,6 @@ from typing import Any
 from copilot import NOTICE
 from copilot.emotions import CONFIDENCES, EMOTIONS
 from copilot.i18n import LANGUAGES, Verbatim, english, sentence
-from copilot.person import tidy
 from copilot.record.model import (
     ACTIONS,
     IDENTITY,
@@ -27,6 +26,7 @@ from copilot.record.model import (
     RecordError,
 )
 from copilot.settings import READOUTS
+from copilot.text import normalise_line
 
 #: Told in every JSON export; another number means other keys.
 FORMAT = "eeg-emotion-copilot-record-2"
@@ -164,7 +164,7 @@ def _reader() -> Any:
 def _bad(error: Any) -> RecordError:
     """The first fault, without the value, which may be long."""
     first = error.errors(include_url=False, include_input=False)[0]
-    where = tidy(".".join(str(part) for part in first["loc"]))[:100] or "record"
+    where = normalise_line(".".join(str(part) for part in first["loc"]))[:100] or "record"
     own = first.get("ctx", {}).get("error")
     if isinstance(own, RecordError):
         what = str(own).rstrip(".")

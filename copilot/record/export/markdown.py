@@ -4,8 +4,8 @@ import re
 
 from copilot import NOTICE
 from copilot.i18n import Verbatim, Voice, english
-from copilot.person import tidy
 from copilot.record.model import Field, Record
+from copilot.text import normalise_line
 
 
 def to_markdown(record: Record) -> str:
@@ -80,7 +80,7 @@ def _history(record: Record, say: Voice) -> list[str]:
 
 def escaped(text: str) -> str:
     """Text inside a line of Markdown: no HTML, emphasis, link, code, table or bare web address comes of it."""
-    line = tidy(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = normalise_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*_\[\]~|#!$])", r"\\\1", line)
     return re.sub(r"(:(?=//)|(?<=www)\.)", r"\\\1", line, flags=re.I)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from copilot.errors import CopilotError
 from copilot.i18n import english, sentence
 
 #: SQLite's ``user_version`` of a file with these tables; another number means other tables.
@@ -55,7 +56,7 @@ _SETTINGS = (
 _creating = threading.Lock()
 
 
-class StoreError(ValueError):
+class StoreError(CopilotError, ValueError):
     """Records cannot be kept or read; the message is one plain sentence that says what to do."""
 
 

@@ -9,10 +9,8 @@ emotion, and shuffled emotions, which show how high chance reaches.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from convert.files import ConvertError, first_line, new_folder
+from convert.command_line import Parser, command
+from convert.files import ConvertError, new_folder
 from copilot.emotions import EMOTIONS
 from copilot.training.clusters.cluster_report import MEANING, draw, file_name, markdown, table
 from copilot.training.clusters.scores import CLUSTERS, SEED, Row, study
@@ -128,11 +127,10 @@ def _counts(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write the report and print its table; exit status 2 and a sentence on bad input or when interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m copilot.training.clusters", description=(__doc__ or "").split("\n")[0]
-    )
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the report and print its table."""
+    parser = Parser(prog="python -m copilot.training.clusters", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--corpus", type=Path, required=True, help="JSON lines as copilot.training.dataset writes them")
     parser.add_argument(
         "--model",
@@ -147,17 +145,4 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to make, with the report and its figures")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being asked to end is like Ctrl-C
-    try:
-        result = report(options.corpus, options.model, options.count, options.out)
-    except (CorpusError, ConvertError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; nothing unfinished was kept.", file=sys.stderr)
-        return 2
-    except RuntimeError as error:  # of the child process that reads a model
-        print(f"This should not happen, please report it: {first_line(error)}.", file=sys.stderr)
-        return 2
-    print(table(result))
-    return 0
+    print(table(report(options.corpus, options.model, options.count, options.out)))

@@ -10,18 +10,17 @@ other people's; each of these without the decoder's line and with it. Beside the
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from convert import files
-from convert.files import ConvertError, written_whole
-from copilot.__main__ import Parser
+from convert.command_line import Parser, command
+from convert.files import written_whole
 from copilot.eeg import text_encoding
-from copilot.eeg.classifier import Decoder, DecoderError
-from copilot.settings import Settings, SettingsError
+from copilot.eeg.classifier import Decoder
+from copilot.settings import Settings
 from copilot.training import faced
 from copilot.training.dataset import bids, faced_features, label_table, recordings
 from copilot.training.dataset.jsonl import COUNTED, Source, decoder_path, receipt_path, write
@@ -51,25 +50,17 @@ def from_recordings(labelled: Sequence[recordings.Labelled], decoder: Path, code
     return Source(recordings.stretches(labelled, codec, loaded, left_out), origin, left_out)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write the corpus and say what is in it; exit status 2 and a sentence on bad input or when interrupted."""
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the corpus and say what is in it."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being asked to end is like Ctrl-C
-    try:
-        _check(options)
-        source = _source(options)
-        facts = write(source, options.out, codec=options.codec, seed=options.seed, with_evidence=options.evidence)
-    except (CorpusError, ConvertError, DecoderError, SettingsError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; nothing unfinished was kept.", file=sys.stderr)
-        return 2
+    _check(options)
+    source = _source(options)
+    facts = write(source, options.out, codec=options.codec, seed=options.seed, with_evidence=options.evidence)
     for one in source.left_out:
         print(f"Left out: {one.clip}: {one.reason}", file=sys.stderr)
     print("\n".join(_lines(options.out, facts)))
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

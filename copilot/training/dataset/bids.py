@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.files import ConvertError, read_json
+from copilot import csv_tables
 from copilot.eeg.discovery import bids_recordings, with_companions
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
-from copilot.training.dataset import csv_tables
 from copilot.training.dataset.recordings import Labelled
 from copilot.training.faced import CorpusError
 

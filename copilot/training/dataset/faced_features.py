@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from convert.progress import bar, each
+from copilot import csv_tables
 from copilot.eeg.classifier import Decoder, Floats
 from copilot.eeg.features import Array, Normal
 from copilot.eeg.text_encoding import bands_text, patterns_text
 from copilot.emotions import Probabilities
 from copilot.person import Person
 from copilot.training import fit_classifier, splits
-from copilot.training.dataset import csv_tables
 from copilot.training.dataset.schema import Stretch
 from copilot.training.examples import SPANS
 from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, Faced, Trial, describe

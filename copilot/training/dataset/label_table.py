@@ -7,9 +7,9 @@ person of its own, who then has no baseline.
 
 from pathlib import Path, PurePath
 
+from copilot import csv_tables
 from copilot.eeg.discovery import with_companions
 from copilot.emotions import EMOTIONS
-from copilot.training.dataset import csv_tables
 from copilot.training.dataset.recordings import Labelled
 from copilot.training.faced import CorpusError
 

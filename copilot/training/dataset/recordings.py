@@ -17,8 +17,8 @@ from convert.progress import each
 from copilot.eeg import sandbox, text_encoding
 from copilot.eeg.classifier import WINDOW, Decoder
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
-from copilot.eeg.reader import MIN_CHANNELS, Recording, RecordingError
 from copilot.eeg.sandbox import Prepared
+from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.person import Person
 from copilot.training import splits
 from copilot.training.dataset.schema import Stretch

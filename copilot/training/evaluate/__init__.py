@@ -11,8 +11,6 @@ same for everybody, so that a good part of every score is *which clip*, not whic
 
 import argparse
 import json
-import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -20,14 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from convert.command_line import Parser, command
 from convert.files import ConvertError, written_whole
 from convert.progress import bar, each
 from convert.speed import processor
 from copilot import prompt
-from copilot.eeg.classifier import Decoder, DecoderError
-from copilot.llm.base import EngineError
+from copilot.eeg.classifier import Decoder
 from copilot.llm.open_engine import open_engine
-from copilot.settings import Settings, SettingsError
+from copilot.settings import Settings
 from copilot.training.evaluate import answers, comparison, report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, TWIN_RUNS, Run
 from copilot.training.evaluate.figures import draw
@@ -129,7 +127,7 @@ def write(options: argparse.Namespace) -> Report:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     defaults = Settings()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m copilot.training.evaluate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -157,20 +155,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the evaluation and write the report; exit status 2 and a sentence on bad input or an interruption."""
+@command("Interrupted; no report was written.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the evaluation and write the report."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        found = write(options)
-    except (ConvertError, CorpusError, DecoderError, EngineError, SettingsError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; no report was written.", file=sys.stderr)
-        return 2
+    found = write(options)
     print(report.table(found["rows"]))
     print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
     print("\n".join(f"- {finding}" for finding in findings(found)))
     print(f"\nWritten: {options.report}, the same for readers as .md, and figures in {options.report.with_suffix('')}")
-    return 0

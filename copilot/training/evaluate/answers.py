@@ -17,7 +17,7 @@ import numpy as np
 
 from copilot import emotions, prompt
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.eeg.reader import Recording
+from copilot.eeg.types import Recording
 from copilot.llm.base import Token
 from copilot.person import Person
 from copilot.pipeline import MAX_ANSWER_TOKENS

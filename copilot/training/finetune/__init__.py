@@ -15,8 +15,6 @@ import argparse
 import json
 import logging
 import shutil
-import signal
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -24,10 +22,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.files import ConvertError, new_folder, read_json
+from convert.command_line import Parser, command
+from convert.files import new_folder, read_json
 from convert.lora import ADAPTER_CONFIG
 from copilot import model_metadata
-from copilot.__main__ import Parser
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import base_model, collate, trainer
 from copilot.training.finetune.config import START, TEXT, Part, Task, parts
@@ -170,23 +168,15 @@ def _metadata(receipt: dict[str, Any]) -> dict[str, str]:
     return model_metadata.keys(receipt["codec"]) | decoder
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; exit status 2 and a sentence on bad input or when interrupted."""
+@command("Interrupted; the same command resumes from the state of the last minute.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being asked to end is like Ctrl-C
-    try:
-        if (options.strategy == 2) != bool(options.text):
-            raise CorpusError("Strategy 2 needs plain text (--text FILE); strategy 1 uses none.")
-        corpus, plan = Corpus.open(options.corpus), Plan.read(options.schedule)
-        receipt = finetune(Task(options.base, corpus, plan, options.text, options.out))
-    except (CorpusError, ConvertError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; the same command goes on from the last minute's state.", file=sys.stderr)
-        return 2
+    if (options.strategy == 2) != bool(options.text):
+        raise CorpusError("Strategy 2 needs plain text (--text FILE); strategy 1 uses none.")
+    corpus, plan = Corpus.open(options.corpus), Plan.read(options.schedule)
+    receipt = finetune(Task(options.base, corpus, plan, options.text, options.out))
     print("\n".join(_lines(options, receipt)))
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,9 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from typing import Any
 
 from convert import child_process
 from convert.checkpoint import Checkpoint
+from convert.command_line import Parser, command
 from convert.files import ConvertError, first_line, new_folder
 from convert.plan.pruned_shape import ROUNDINGS, pruned, why_not
 from convert.publish.hub import refuse_bad_name
@@ -182,9 +182,10 @@ def _ratio(text: str) -> Fraction:
         raise argparse.ArgumentTypeError(f"{text!r} is no share; write it like 0.5 or 3/7") from error
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; exit status 2 and a sentence where it cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m copilot.training.prune", description=__doc__.split("\n")[0])
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = Parser(prog="python -m copilot.training.prune", description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True, metavar="DIR|NAME", help="checkpoint: a folder, or a name on the Hub")
     parser.add_argument("--ratio", type=_ratio, required=True, help="share that goes, like 0.5 (the paper's) or 3/7")
     parser.add_argument(
@@ -196,17 +197,5 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        report = prune(options.model, options.ratio, options.out, options.round_to)
-    except ConvertError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; nothing unfinished was kept.", file=sys.stderr)
-        return 2
-    except RuntimeError as error:  # of the child process
-        print(f"This should not happen, please report it: {first_line(error)}.", file=sys.stderr)
-        return 2
+    report = prune(options.model, options.ratio, options.out, options.round_to)
     print("\n".join(report.lines()))
-    return 0

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from html import escape
 
 from copilot.i18n import Voice, english
-from copilot.person import tidy
 from copilot.record.export.fhir.codes import XHTML, Json
 from copilot.record.model import SUGGESTED, Field
+from copilot.text import normalise_line
 
 #: Fields in which a model speaks for itself, which it does in English.
 PROSE = ("assessment", "suggestions")
@@ -45,7 +45,7 @@ def field_line(field: Field, say: Voice) -> str:
 
 def plain(text: str) -> str:
     """Printable lines, none of them empty: what FHIR and XML take as a string."""
-    return "\n".join(filter(None, (tidy(part) for part in text.splitlines())))
+    return "\n".join(filter(None, (normalise_line(part) for part in text.splitlines())))
 
 
 def _spoken(language: str) -> str:

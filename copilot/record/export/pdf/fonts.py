@@ -9,7 +9,7 @@ from fpdf import FPDF
 from fpdf.fonts import TTFFont
 
 from copilot.i18n.fonts import chinese_font
-from copilot.person import tidy
+from copilot.text import normalise_line
 
 LATIN, CHINESE = "latin", "chinese"
 UNKNOWN = "\ufffd"
@@ -33,7 +33,7 @@ def add_fonts(pdf: FPDF, main: str) -> frozenset[int]:
 
 def drawable(line: str, known: frozenset[int]) -> str:
     """One line of printable text, with what no font has replaced."""
-    return "".join(letter if ord(letter) in known else UNKNOWN for letter in tidy(line))
+    return "".join(letter if ord(letter) in known else UNKNOWN for letter in normalise_line(line))
 
 
 def wrapped(line: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:

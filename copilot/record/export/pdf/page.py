@@ -18,7 +18,7 @@ from copilot.record.export.pdf import style
 from copilot.record.export.pdf.fonts import CHINESE, LATIN, RIGHT_TO_LEFT, add_fonts, drawable, wrapped
 from copilot.record.export.pdf.style import BOTTOM, LEFT, TOP, WIDTH, Look
 
-#: Stands for the number of pages; no text from outside holds it, for ``tidy`` takes out private characters.
+#: Stands for the number of pages; no text from outside holds it, for ``normalise_line`` takes out private characters.
 PAGES = "\ue000\ue000"
 
 

@@ -6,14 +6,20 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from copilot.emotions import EMOTIONS
+from copilot.errors import CopilotError
 from copilot.person import Person, PersonError
-from copilot.training.faced import CorpusError
 
 Row = dict[str, str]
 
+
+class TableError(CopilotError, ValueError):
+    """A table cannot be read, or a cell means nothing; the message says which."""
+
+
 MOST_MB = 64
-#: How tables say that they do not know.
+#: BIDS writes every age above this as ``89+``.
 OLDEST_TOLD = 89
+#: How tables say that a value is not known.
 UNKNOWN = ("", "n/a", "na", "nan", "unknown")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "o": "other", "other": "other"}
 
@@ -26,23 +32,23 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
         needed: columns without which the table is of no use.
 
     Raises:
-        CorpusError: it cannot be read, or lacks a column.
+        TableError: it cannot be read, or lacks a column.
     """
     try:
         if path.stat().st_size > MOST_MB * 2**20:
-            raise CorpusError(f"{path} has more than {MOST_MB} MB, which no table of labels has.")
+            raise TableError(f"{path} has more than {MOST_MB} MB, which no table of labels has.")
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             names = [name.strip().lower() for name in next(reader, [])]
             rows = [dict(_cells(names, cells)) for cells in reader if cells]
     except OSError as error:
-        raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
+        raise TableError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise CorpusError(
+        raise TableError(
             f"{path} is no table; save it as UTF-8 text, separated by commas (.csv) or tabs (.tsv)."
         ) from error
     if missing := [name for name in needed if name not in names]:
-        raise CorpusError(f"{path} has no column {', '.join(missing)}; it has: {', '.join(names) or 'none'}.")
+        raise TableError(f"{path} has no column {', '.join(missing)}; it has: {', '.join(names) or 'none'}.")
     return rows
 
 
@@ -50,27 +56,27 @@ def person(row: Row, where: str) -> Person:
     """What a row says about a person: gender (or sex), age, appearance, complaint, history, each if it is there.
 
     Raises:
-        CorpusError: a value that means nothing; ``where`` says which row.
+        TableError: a value that means nothing; ``where`` says which row.
     """
     gender = row.get("gender") or row.get("sex") or ""
     if gender and gender.lower() not in GENDERS:
-        raise CorpusError(f"{where}: gender {gender!r} is none of F, M, O; leave it empty where it is not known.")
+        raise TableError(f"{where}: gender {gender!r} is none of F, M, O; leave it empty where it is not known.")
     words = {name: row.get(name, "") for name in ("appearance", "complaint", "history")}
     try:
         return Person(GENDERS.get(gender.lower(), "unspecified"), _age(row.get("age", ""), where), **words)
     except PersonError as error:
-        raise CorpusError(f"{where}: {error}") from error
+        raise TableError(f"{where}: {error}") from error
 
 
 def number(row: Row, column: str, where: str) -> float | None:
     """A cell as a number, or None where it is empty or absent.
 
     Raises:
-        CorpusError: anything else, or a negative or infinite number.
+        TableError: anything else, or a negative or infinite number.
     """
     text = row.get(column, "")
     if text and not re.fullmatch(r"(\d{1,9}(\.\d*)?|\.\d+)([eE][+-]?\d)?", text):
-        raise CorpusError(f"{where}: {column} is {text!r}; it is given as a number such as 12.5.")
+        raise TableError(f"{where}: {column} is {text!r}; it is given as a number such as 12.5.")
     return float(text) if text else None
 
 
@@ -93,7 +99,7 @@ def _known(cell: str) -> str:
 def _age(text: str, where: str) -> int | None:
     """Whole years; ``89+`` is how BIDS writes the ages that it must not tell."""
     if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
-        raise CorpusError(f"{where}: age is {text!r}; it is given in years.")
+        raise TableError(f"{where}: age is {text!r}; it is given in years.")
     if text.endswith("+"):
         return OLDEST_TOLD + 1
     return int(float(text)) if text else None

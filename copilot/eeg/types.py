@@ -1,0 +1,76 @@
+"""The types of a recording that readers, cleaning and features share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from copilot.errors import CopilotError
+from copilot.i18n import english
+
+MIN_SECONDS = 10
+MIN_CHANNELS = 4
+SFREQ_HZ = (100.0, 20000.0)
+"""Below, there is nothing left of the bands up to 47 Hz."""
+
+
+class RecordingError(CopilotError, ValueError):
+    """A file cannot be used; the message is one plain sentence that says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An EEG recording in microvolts, with standard channel names.
+
+    Attributes:
+        data: float32, shape (channels, samples), in microvolts.
+        sfreq: samples a second, Hz.
+        channels: standard 10-20/10-10 names (``Fp1``, ``T7``), one a row of ``data``, no duplicates.
+        source: what kind of file it came from (``EDF``), never its name or path.
+        notes: what was found and done, plain sentences, in order.
+        rate_read: samples a second as read, Hz, before any cleaning; None for signals that were not read.
+        rate_from: where that rate comes from, a sentence's part (``english.RATE_STATED`` and its neighbours).
+    """
+
+    data: npt.NDArray[np.float32]
+    sfreq: float
+    channels: tuple[str, ...]
+    source: str
+    notes: tuple[str, ...] = field(default=())
+    rate_read: float | None = None
+    rate_from: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return int(self.data.shape[1]) / self.sfreq
+
+    def noted(self, *sentences: str) -> "Recording":
+        """The same recording with more notes."""
+        return replace(self, notes=self.notes + sentences)
+
+
+Loaded = tuple[npt.NDArray[np.float32], float, float]
+"""Signal, shape (channels, samples); samples a second, Hz; seconds that the whole recording has."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file, before its signal is read.
+
+    Attributes:
+        kind: what people call this kind of file.
+        labels: every channel's label, as it stands in the file.
+        load: (rows, seconds) -> the signal of these channels, at most so many seconds from the start.
+        unit_stated: the signal comes in microvolts because the file states its units; else its units are unknown.
+        notes: what was found, plain sentences.
+        rate_from: where the sampling rate comes from (``english.RATE_STATED`` and its neighbours).
+    """
+
+    kind: str
+    labels: Sequence[str]
+    load: Callable[[Sequence[int], float], Loaded]
+    unit_stated: bool
+    notes: tuple[str, ...] = field(default=())
+    rate_from: str = english.RATE_STATED
