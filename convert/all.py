@@ -25,7 +25,7 @@ from convert.ollama import ollama
 from convert.progress import bar
 from convert.quantize import quantize, refuse_types, type_names
 from convert.quantize.comparison import Quantization
-from convert.verb_result import Report
+from convert.verb_result import VerbResult
 
 CHECKPOINT = "checkpoint"
 RECEIPT = "receipt.json"
@@ -53,7 +53,7 @@ class Release:
     out: Path
     model: str
     why: str
-    steps: Mapping[str, Report]
+    steps: Mapping[str, VerbResult]
     receipt: dict[str, Any]
 
     @property
@@ -97,7 +97,7 @@ def convert_all(
     begun = time.monotonic()
     refuse_types(types, imatrix)
     with new_folder(out) as folder, bar("Steps", STEPS) as steps:
-        done: dict[str, Report] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
+        done: dict[str, VerbResult] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
         full = folder / f"{out.name}-f16.gguf"
         steps.update()
         done["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
@@ -157,7 +157,7 @@ def _chosen(quantized: Quantization) -> tuple[str, str]:
     return (quantized.recommended or closest).file, quantized.reason
 
 
-def _receipt(steps: Mapping[str, Report], final: Mapping[str, str]) -> dict[str, Any]:
+def _receipt(steps: Mapping[str, VerbResult], final: Mapping[str, str]) -> dict[str, Any]:
     """What the steps reported and what they were made with; ``final``: what is called otherwise in the end."""
     programs = {name: version(name) for name in MADE_WITH} | {"python": platform.python_version()}
     told = {verb: _without_places(step.as_dict(), final) for verb, step in steps.items()}

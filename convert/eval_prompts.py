@@ -23,7 +23,7 @@ FILE = Path(__file__).with_name("eval_prompts.jsonl")
 
 
 @dataclass(frozen=True)
-class Probe:
+class EvalPrompt:
     """One conversation as tokens.
 
     Attributes:
@@ -36,7 +36,7 @@ class Probe:
     answer: tuple[int, ...]
     labels: tuple[tuple[int, ...], ...]
 
-    def cut_to(self, context: int) -> "Probe":
+    def cut_to(self, context: int) -> "EvalPrompt":
         """Lose the beginning of the prompt, and of an answer that takes half of the context the end.
 
         Raises:
@@ -52,7 +52,7 @@ class Probe:
         return replace(self, prompt=self.prompt[-(context - longest) :], answer=answer)
 
 
-def read_probes(model: "NativeModel", template: str) -> list[Probe]:
+def read_probes(model: "NativeModel", template: str) -> list[EvalPrompt]:
     """All conversations of the file, in the tokens of a loaded model.
 
     Args:
@@ -73,7 +73,7 @@ def shared(a: Sequence[int], b: Sequence[int]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
-def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -> Probe:
+def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -> EvalPrompt:
     prefix = conversation["prefix"]
     pieces = chat_template.render(template, conversation["messages"], model.boundary_texts)
     start = [] if model.first_token is None else [model.first_token]
@@ -87,4 +87,4 @@ def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -
         return tuple(model.tokenize(prefix + text, control=False)[len(beginning) :])
 
     labels = tuple(behind(label) for label in conversation["labels"])
-    return Probe((*start, *prompt, *beginning), behind(conversation["answer"]), labels)
+    return EvalPrompt((*start, *prompt, *beginning), behind(conversation["answer"]), labels)

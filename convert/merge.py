@@ -17,7 +17,7 @@ from typing import Any
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, new_folder, read_json
 from convert.lora import PROMPT_TOKENS, PROMPTS, SEED, Adapter, Difference, merge_proved
-from convert.tokenizer_files import CONFIG, GENERATION, Companions, stop_ids
+from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles, stop_ids
 from convert.verb_result import Done
 from convert.weights import rewrite
 
@@ -96,7 +96,7 @@ def merge(base: Path, adapter: Path, out: Path) -> Merged:
     """
     begun = time.monotonic()
     checkpoint, opened = Checkpoint.open(base), Adapter.open(adapter)
-    companions = _agreed(Companions.read(base), Companions.read(adapter))
+    companions = _agreed(TokenizerFiles.read(base), TokenizerFiles.read(adapter))
     with new_folder(out) as partial:
         stops = _write_companions(checkpoint, companions, partial)
         merged = merge_proved(checkpoint, opened)
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> Merged:
     return merge(options.base, options.adapter, options.out)
 
 
-def _agreed(base: Companions, adapter: Companions) -> Companions:
+def _agreed(base: TokenizerFiles, adapter: TokenizerFiles) -> TokenizerFiles:
     """The base's tokenizer and template, or the adapter's where the base has none; never one of two that differ."""
     if words := base.difference(adapter):
         raise ConvertError(
@@ -146,7 +146,7 @@ def _agreed(base: Companions, adapter: Companions) -> Companions:
     return replace(base, template=base.template or adapter.template)
 
 
-def _write_companions(checkpoint: Checkpoint, companions: Companions, folder: Path) -> tuple[int, ...]:
+def _write_companions(checkpoint: Checkpoint, companions: TokenizerFiles, folder: Path) -> tuple[int, ...]:
     """Write everything but the weights; give the ids at which an answer ends.
 
     Raises:

@@ -22,7 +22,7 @@ TOKENIZER_FILES = (TOKENIZER, TOKENIZER_CONFIG, SPECIAL_MAP, "added_tokens.json"
 
 
 @dataclass(frozen=True)
-class Companions:
+class TokenizerFiles:
     """A folder's tokenizer and what goes with it; None where the folder has no such thing.
 
     Attributes:
@@ -38,7 +38,7 @@ class Companions:
     template: str | None
 
     @classmethod
-    def read(cls, folder: Path) -> "Companions":
+    def read(cls, folder: Path) -> "TokenizerFiles":
         """Read what is there.
 
         Raises:
@@ -58,7 +58,7 @@ class Companions:
         """Of the token that ends an answer."""
         return self.tokenizer.token_to_id(self.eos) if self.tokenizer and self.eos else None
 
-    def difference(self, other: "Companions") -> str | None:
+    def difference(self, other: "TokenizerFiles") -> str | None:
         """What the two disagree about, in a few words; what one of them lacks is no disagreement."""
         if self.tokenizer and other.tokenizer and (words := _tokenizer_difference(self.tokenizer, other.tokenizer)):
             return words

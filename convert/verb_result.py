@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 
-class Report(Protocol):
+class VerbResult(Protocol):
     """The result of one verb."""
 
     def lines(self) -> list[str]:

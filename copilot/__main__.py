@@ -19,7 +19,7 @@ from copilot import NOTICE, __version__
 
 # What reads signals and runs models is imported inside the functions that need it: --help has to be quick.
 if TYPE_CHECKING:
-    from copilot.i18n import Voice
+    from copilot.i18n import Translator
     from copilot.llm.base import Engine, Message
     from copilot.pipeline import Event
     from copilot.settings import Settings
@@ -201,7 +201,7 @@ def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
-    from copilot.eeg.classifier import Decoder
+    from copilot.eeg.classifier import Classifier
     from copilot.person import Person
     from copilot.settings import Settings
 
@@ -210,7 +210,7 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
         "files": options.files,
         "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
         "settings": settings,
-        "decoder": Decoder.load(settings.decoder),
+        "decoder": Classifier.load(settings.decoder),
         "baselines": options.baseline,
         "codec": options.codec,
         "sfreq": options.sfreq,
@@ -231,23 +231,23 @@ def _walk(given: dict[str, Any], engine: "Engine") -> "Iterator[Event]":
     return pipeline.analyse(**given, engine=engine, language=_voice().language)
 
 
-def _voice() -> "Voice":
+def _voice() -> "Translator":
     """In the language that the settings choose; English where they cannot be read."""
-    from copilot.i18n import Voice
+    from copilot.i18n import Translator
     from copilot.settings import Settings, SettingsError
 
     try:
-        return Voice(Settings.from_environment().language or "en")
+        return Translator(Settings.from_environment().language or "en")
     except SettingsError:
-        return Voice("en")
+        return Translator("en")
 
 
 def _follow(events: "Iterator[Event]", *, human: bool) -> dict[str, Any]:
     """Show events as they come; returns the last of each kind, by the name of its class."""
-    from copilot.cli_output import Progress, Report
+    from copilot.cli_output import ProgressBar, ResultPrinter
 
     voice = _voice()
-    progress, report = Progress(voice=voice), Report(voice)
+    progress, report = ProgressBar(voice=voice), ResultPrinter(voice)
     seen: dict[str, Any] = {}
     try:
         for event in events:
@@ -313,12 +313,12 @@ def _line(stdin: TextIO, typed: bool) -> str:
 def _answer(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
     """Stream one answer; returns the turn to remember, nothing where the model gave none."""
     from copilot.chat import Fixed, ask
-    from copilot.cli_output import Progress, Report, say
+    from copilot.cli_output import ProgressBar, ResultPrinter, say
     from copilot.i18n import english
     from copilot.llm.base import EngineError, Token
 
     voice, words, by_model = _voice(), "", True
-    progress, report = Progress(voice(english.READING_QUESTION), voice), Report(voice)
+    progress, report = ProgressBar(voice(english.READING_QUESTION), voice), ResultPrinter(voice)
     try:
         for event in ask(engine, conversation, question, trust):
             progress.show(event)

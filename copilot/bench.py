@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.simulate import simulate
 from copilot.llm.open_engine import open_engine
 from copilot.person import Person
-from copilot.pipeline import ReadingReady, analyse
+from copilot.pipeline import ResultReady, analyse
 from copilot.settings import Settings
 
 WALKS = 3
@@ -25,7 +25,7 @@ WALKS = 3
 def main() -> int:
     """Print one line a walk."""
     settings = Settings.from_environment()
-    engine, decoder = open_engine(settings), Decoder.load(settings.decoder)
+    engine, decoder = open_engine(settings), Classifier.load(settings.decoder)
     recording = simulate(seconds=180, sfreq=500)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.npz"
@@ -34,9 +34,9 @@ def main() -> int:
             person = replace(Person(gender="female", age=20), complaint=f"walk {number}")
             begun = time.perf_counter()
             for event in analyse([path], person, engine=engine, decoder=decoder, settings=settings):
-                if isinstance(event, ReadingReady) and not event.complete:
+                if isinstance(event, ResultReady) and not event.complete:
                     probabilities_s = time.perf_counter() - begun
-                elif isinstance(event, ReadingReady):
+                elif isinstance(event, ResultReady):
                     t = event.reading.timings
                     print(
                         f"walk {number}: cleaned {t['clean_s']:.2f} s, probabilities {probabilities_s:.2f} s, "

@@ -7,7 +7,7 @@ another confidence than the reading's own (measured: always ``clear``), so that 
 import re
 
 from copilot.emotions import EMOTIONS
-from copilot.i18n import Voice, english, language_of
+from copilot.i18n import Translator, english, language_of
 from copilot.prompt import LABEL_PREFIX
 
 ASKS = re.compile(
@@ -33,7 +33,7 @@ def answer_from_figures(question: str, reading: str, trust: str = "good") -> str
     found = re.match(rf"{LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(english.HOW_SURE)})\b", reading)
     if not found or len(question) > LONGEST or not ASKS.search(question):
         return None
-    say = Voice(language_of(question))
+    say = Translator(language_of(question))
     if trust == "poor":
         return say(english.HOW_SURE_THEN, answer=say(english.HOW_SURE_POOR))
     emotion = english.HOW_SURE_NEUTRAL if found[1] == "neutral" else found[1]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from copilot import prompt
 from copilot.certainty import answer_from_figures
-from copilot.i18n import Voice, english, language_of, sentence
+from copilot.i18n import Translator, english, language_of, sentence
 from copilot.llm.base import ContextError, CutOff, Engine, EngineError, Message, PromptProgress, Token, Waiting
 from copilot.safety import find_help
 
@@ -71,7 +71,7 @@ def ask(
         return
     trained = engine.info.trained_for_eeg
     if (trained or found) and not _is_learned(question):
-        yield Fixed(Voice(language_of(question))(english.CHAT_OUTSIDE))
+        yield Fixed(Translator(language_of(question))(english.CHAT_OUTSIDE))
         return
     asked: Message = {"role": "user", "content": question}
     earlier = [] if trained else conversation[OPENING:]
@@ -99,7 +99,7 @@ def _is_learned(question: str) -> bool:
 
 def _offered() -> dict[str, str]:
     """The page's own questions in Chinese, and the same in English."""
-    return {Voice("zh")(question): question for question in english.QUESTIONS}
+    return {Translator("zh")(question): question for question in english.QUESTIONS}
 
 
 def _as_learned(turn: Message, answer: str) -> Message:

@@ -7,34 +7,34 @@ from dataclasses import dataclass, field
 
 from copilot import NOTICE, emotions
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.llm.base import PromptProgress, Token, Waiting
 from copilot.pipeline import (
     STAGES,
     Event,
     PromptReady,
-    ReadingReady,
     RecordReady,
+    ResultReady,
     SignalReady,
     StageBegun,
     StageProgress,
 )
 from copilot.record.draft import percent
-from copilot.result import Reading
+from copilot.result import Result
 
 BAR_WIDTH = 30
 _ERASE = "\r\x1b[2K"
 
 
 @dataclass
-class Progress:
+class ProgressBar:
     """Progress on stderr: one line in place on a terminal, else one line a stage.
 
     Away from a terminal lines are held back until the input has proved good, so that an error stands alone.
     """
 
     stage: str = ""
-    voice: Voice = field(default_factory=lambda: Voice("en"))
+    voice: Translator = field(default_factory=lambda: Translator("en"))
     in_place: bool = field(default_factory=lambda: sys.stderr.isatty())
     _shown: bool = False
     _held: list[str] | None = field(default_factory=list)
@@ -84,10 +84,10 @@ class Progress:
 
 
 @dataclass
-class Report:
+class ResultPrinter:
     """Prints what a person came for: the signal's quality, probabilities, assessment, answers."""
 
-    voice: Voice = field(default_factory=lambda: Voice("en"))
+    voice: Translator = field(default_factory=lambda: Translator("en"))
     _speaking: bool = False
 
     def show(self, event: Event) -> None:
@@ -95,7 +95,7 @@ class Report:
         match event:
             case SignalReady():
                 say(quality_words(event.quality, self.voice))
-            case ReadingReady(complete=False):
+            case ResultReady(complete=False):
                 say(f"\n{reading_words(event.reading, self.voice)}\n\n{self.voice(english.ASSESSMENT_BELOW)}")
             case Token():
                 # The first token carries the space that parts it from the words before.
@@ -110,7 +110,7 @@ def say(text: str, end: str = "\n") -> None:
     print("".join(c for c in text if c.isprintable() or c in "\n\t"), end=end, flush=True)
 
 
-def quality_words(quality: Quality, voice: Voice) -> str:
+def quality_words(quality: Quality, voice: Translator) -> str:
     """The quality report in words."""
     head = voice(
         english.QUALITY,
@@ -122,7 +122,7 @@ def quality_words(quality: Quality, voice: Voice) -> str:
     return "\n".join([head, *(f"- {voice(sentence)}" for sentence in quality.sentences)])
 
 
-def reading_words(reading: Reading, voice: Voice) -> str:
+def reading_words(reading: Result, voice: Translator) -> str:
     """Nine bars, the read-outs, and what to know about them."""
     bars = [
         f"{_padded(voice(name), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()

@@ -15,7 +15,7 @@ import numpy as np
 from copilot import emotions, model_metadata, prompt
 from copilot.deidentify import hidden
 from copilot.eeg import sandbox, text_encoding
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.discovery import with_companions
 from copilot.eeg.duplicates import same_signal
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
@@ -27,8 +27,8 @@ from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress,
 from copilot.person import Person
 from copilot.record.draft import draft
 from copilot.record.model import Record
-from copilot.record.patient_identity import Particulars
-from copilot.result import Reading, parse_answer
+from copilot.record.patient_identity import PatientIdentity
+from copilot.result import Result, parse_answer
 from copilot.settings import Settings, SettingsError
 
 #: Stages in the order they happen, with the words a person sees.
@@ -76,10 +76,10 @@ class PromptReady:
 
 
 @dataclass(frozen=True)
-class ReadingReady:
+class ResultReady:
     """A reading: once with probabilities and no prose (before ``write``), once complete."""
 
-    reading: Reading
+    reading: Result
     complete: bool
 
 
@@ -98,13 +98,13 @@ Event = (
     | Waiting
     | PromptProgress
     | Token
-    | ReadingReady
+    | ResultReady
     | RecordReady
 )
 
 
 @dataclass
-class _Walk:
+class _Analysis:
     """What the walk has gathered so far."""
 
     codec: str
@@ -115,7 +115,7 @@ class _Walk:
     evidence: emotions.Probabilities | None = None
     notes: list[str] = field(default_factory=list)
     warnings: tuple[Sentence, ...] = ()
-    reading: Reading | None = None
+    reading: Result | None = None
     decoder_sha256: str = ""
 
     def seconds(self) -> float:
@@ -128,13 +128,13 @@ def analyse(
     *,
     engine: Engine,
     settings: Settings,
-    decoder: Decoder,
+    decoder: Classifier,
     baselines: Sequence[Path] = (),
     codec: str | None = None,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
     trial: int | None = None,
-    particulars: Particulars | None = None,
+    particulars: PatientIdentity | None = None,
     language: str = "en",
 ) -> Iterator[Event]:
     """Walk from an EEG file to a draft record.
@@ -155,8 +155,8 @@ def analyse(
     Raises:
         RecordingError, PersonError, EngineError, SettingsError: each a plain sentence.
     """
-    walk = _Walk(codec=_codec(codec, engine.info.metadata))
-    unnamed = _unnamed(person, particulars or Particulars())
+    walk = _Analysis(codec=_codec(codec, engine.info.metadata))
+    unnamed = _unnamed(person, particulars or PatientIdentity())
     yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
     yield from _encode(walk, _legible(walk, unnamed, engine.info.metadata), settings, decoder, engine.info.metadata)
     walk.warnings = tuple(model_metadata.warnings(engine.info.metadata, decoder.sha256))
@@ -171,7 +171,7 @@ def prepare_prompt(
     *,
     settings: Settings,
     metadata: Mapping[str, str],
-    decoder: Decoder,
+    decoder: Classifier,
     baselines: Sequence[Path] = (),
     codec: str | None = None,
     sfreq: float | None = None,
@@ -179,18 +179,18 @@ def prepare_prompt(
     trial: int | None = None,
 ) -> Iterator[Event]:
     """The first half of ``analyse``, up to the prompt: the last event is ``PromptReady``. No engine is needed."""
-    walk = _Walk(codec=_codec(codec, metadata))
-    person = _unnamed(person, Particulars())
+    walk = _Analysis(codec=_codec(codec, metadata))
+    person = _unnamed(person, PatientIdentity())
     yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
     yield from _encode(walk, _legible(walk, person, metadata), settings, decoder, metadata)
 
 
-def _unnamed(person: Person, given: Particulars) -> Person:
+def _unnamed(person: Person, given: PatientIdentity) -> Person:
     """The person without name, number or birth date in their own words, for the prompt; the record keeps the words."""
     return person.reworded(lambda text: hidden(text, name=given.name, number=given.number))
 
 
-def _legible(walk: _Walk, person: Person, metadata: Mapping[str, str]) -> Person:
+def _legible(walk: _Analysis, person: Person, metadata: Mapping[str, str]) -> Person:
     """The person as this model can read them: one trained here knows Latin letters only, and stumbles over others."""
     if "codec" not in metadata:
         return person
@@ -214,7 +214,7 @@ def _codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
 
 
 def _prepare(
-    walk: _Walk,
+    walk: _Analysis,
     files: Sequence[Path],
     baselines: Sequence[Path],
     settings: Settings,
@@ -248,7 +248,7 @@ def _prepare(
             raise RecordingError(sentence(english.BASELINE_UNUSABLE, **which, reason=error.args[0])) from error
 
 
-def _check_new(baseline: Recording, walk: _Walk) -> None:
+def _check_new(baseline: Recording, walk: _Analysis) -> None:
     """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
     assert walk.prepared is not None
     if same_signal(baseline, walk.prepared.raw):
@@ -258,10 +258,10 @@ def _check_new(baseline: Recording, walk: _Walk) -> None:
 
 
 def _encode(
-    walk: _Walk,
+    walk: _Analysis,
     person: Person,
     settings: Settings,
-    decoder: Decoder,
+    decoder: Classifier,
     metadata: Mapping[str, str],
 ) -> Iterator[Event]:
     """Turn the cleaned signal into prompts."""
@@ -300,14 +300,14 @@ def _encode(
     yield PromptReady(walk.prompts[-1], walk.codec, texts[-1])
 
 
-def _normal(walk: _Walk, entropy: Array, decoder: Decoder) -> Normal:
+def _normal(walk: _Analysis, entropy: Array, decoder: Classifier) -> Normal:
     """The person's own normal over all the recordings given, this one among them as in training; else everybody's."""
     if not walk.baselines:
         return decoder.population
     return person_normal([entropy, *(differential_entropy(b.cleaned, b.quality.clean) for b in walk.baselines)])
 
 
-def _notes(walk: _Walk, model: ModelInfo, settings: Settings) -> Iterator[Sentence]:
+def _notes(walk: _Analysis, model: ModelInfo, settings: Settings) -> Iterator[Sentence]:
     """What a reader must know about how this model was fed."""
     if not model.trained_for_eeg:
         known = english.UNTRAINED if model.sha256 else english.PERHAPS_UNTRAINED
@@ -320,7 +320,7 @@ def _notes(walk: _Walk, model: ModelInfo, settings: Settings) -> Iterator[Senten
         yield sentence(english.NOTE_NO_BASELINE)
 
 
-def _calibrated(walk: _Walk, model: ModelInfo, settings: Settings) -> bool:
+def _calibrated(walk: _Analysis, model: ModelInfo, settings: Settings) -> bool:
     """Whether these probabilities are of the kind that the evaluation measured."""
     if settings.readout == "decoder":
         return True
@@ -328,7 +328,7 @@ def _calibrated(walk: _Walk, model: ModelInfo, settings: Settings) -> bool:
     return "temperature" in model.metadata and fed_as_trained
 
 
-def _read(walk: _Walk, engine: Engine, settings: Settings) -> Iterator[Event]:
+def _read(walk: _Analysis, engine: Engine, settings: Settings) -> Iterator[Event]:
     """Score the labels, write the prose."""
     assert walk.prepared is not None
     yield StageBegun("score", ESTIMATES["score"] * len(walk.prompts))
@@ -336,7 +336,7 @@ def _read(walk: _Walk, engine: Engine, settings: Settings) -> Iterator[Event]:
         probabilities = walk.evidence
     else:
         probabilities = yield from _score(walk, engine)
-    reading = Reading(
+    reading = Result(
         probabilities=probabilities,
         readout=settings.readout,
         assessment="",
@@ -352,13 +352,13 @@ def _read(walk: _Walk, engine: Engine, settings: Settings) -> Iterator[Event]:
         decoder_sha256=walk.decoder_sha256,
         trust=walk.prepared.quality.trust,
     )
-    yield ReadingReady(reading, complete=False)
+    yield ResultReady(reading, complete=False)
     reading = yield from _write(walk, engine, reading)
     walk.reading = reading
-    yield ReadingReady(reading, complete=True)
+    yield ResultReady(reading, complete=True)
 
 
-def _record(walk: _Walk, person: Person, particulars: Particulars | None, language: str) -> Record:
+def _record(walk: _Analysis, person: Person, particulars: PatientIdentity | None, language: str) -> Record:
     """The draft, in this language."""
     assert walk.prepared is not None
     assert walk.reading is not None
@@ -373,7 +373,7 @@ def _record(walk: _Walk, person: Person, particulars: Particulars | None, langua
     )
 
 
-def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Probabilities]:
+def _score(walk: _Analysis, engine: Engine) -> Generator[Event, None, emotions.Probabilities]:
     """Calibrated probabilities of the nine labels, the mean over the prompts (returned)."""
     each = []
     for number, messages in enumerate(walk.prompts):
@@ -391,7 +391,7 @@ def _score(walk: _Walk, engine: Engine) -> Generator[Event, None, emotions.Proba
     return mean
 
 
-def _write(walk: _Walk, engine: Engine, reading: Reading) -> Generator[Event, None, Reading]:
+def _write(walk: _Analysis, engine: Engine, reading: Result) -> Generator[Event, None, Result]:
     """Stream the prose behind the label; the complete reading is returned."""
     yield StageBegun("write", ESTIMATES["write"])
     prefix = prompt.label_prefix(reading.probabilities, reading.trust)

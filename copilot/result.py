@@ -7,7 +7,7 @@ from copilot import emotions
 
 
 @dataclass(frozen=True)
-class Reading:
+class Result:
     """The answer, as everything after the engine sees it.
 
     Attributes:

@@ -10,7 +10,7 @@ from copilot.emotions import EMOTIONS
 from copilot.person import Person
 from copilot.record import review
 from copilot.record.draft import draft
-from copilot.result import Reading
+from copilot.result import Result
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))
 PERSON = Person("female", 20, appearance="tired", complaint="sleeps badly", history="migraine")
@@ -43,7 +43,7 @@ def reading(joy=0.44, **changes):
         "codec": "bands",
         "notes": ("No other recording was given.",),
     }
-    return Reading(**{**values, **changes})
+    return Result(**{**values, **changes})
 
 
 def drafted(person=PERSON, trust="good", particulars=None, language="en", **changes):

@@ -7,11 +7,11 @@ import pytest
 
 from copilot import chat, pipeline, prompt
 from copilot.eeg import sandbox, simulate
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.types import RecordingError
 from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
-from copilot.pipeline import PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun
+from copilot.pipeline import PromptReady, RecordReady, ResultReady, SignalReady, StageBegun
 from copilot.settings import Settings, SettingsError
 from copilot.training import fit_classifier
 from tests.fake_engine import ANSWER, FakeEngine
@@ -19,12 +19,12 @@ from tests.features_file import simulated_faced
 
 PERSON = Person(gender="female", age=20)
 REAL_PREPARE = sandbox.prepare
-PREPARED: dict[Path, list[sandbox.Progress | sandbox.Prepared]] = {}
+PREPARED: dict[Path, list[sandbox.SandboxProgress | sandbox.Prepared]] = {}
 MODEL = ModelInfo("fake", metadata={"codec": "bands", "prompt_version": prompt.PROMPT_VERSION})
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Decoder:
+def decoder() -> Classifier:
     return fit_classifier.fit(simulated_faced(people=6, seed=0, strength=0.5))
 
 
@@ -42,7 +42,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file is really read and cleaned once; later walks get the same events again."""
 
-    def prepare(paths: Sequence[Path], **options: object) -> Iterator[sandbox.Progress | sandbox.Prepared]:
+    def prepare(paths: Sequence[Path], **options: object) -> Iterator[sandbox.SandboxProgress | sandbox.Prepared]:
         if paths[0] not in PREPARED:
             PREPARED[paths[0]] = list(REAL_PREPARE(paths, **options))  # type: ignore[arg-type]
         yield from PREPARED[paths[0]]
@@ -50,7 +50,7 @@ def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "prepare", prepare)
 
 
-def walk(path: Path, decoder: Decoder, engine: FakeEngine | None = None, **options: object) -> list[pipeline.Event]:
+def walk(path: Path, decoder: Classifier, engine: FakeEngine | None = None, **options: object) -> list[pipeline.Event]:
     settings, person = options.pop("settings", Settings()), options.pop("person", PERSON)
     engine = engine or FakeEngine(info=MODEL)
     return list(pipeline.analyse([path], person, engine=engine, decoder=decoder, settings=settings, **options))  # type: ignore[arg-type]
@@ -60,13 +60,13 @@ def only(events: list[pipeline.Event], kind: type) -> list:
     return [event for event in events if isinstance(event, kind)]
 
 
-def test_the_walk_goes_from_a_file_to_a_record_in_order(calm: Path, decoder: Decoder) -> None:
+def test_the_walk_goes_from_a_file_to_a_record_in_order(calm: Path, decoder: Classifier) -> None:
     events = walk(calm, decoder)
     assert [e.stage for e in only(events, StageBegun)] == list(pipeline.STAGES)
     kinds = [type(e) for e in events]
-    assert kinds.index(SignalReady) < kinds.index(PromptReady) < kinds.index(ReadingReady) < kinds.index(Token)
+    assert kinds.index(SignalReady) < kinds.index(PromptReady) < kinds.index(ResultReady) < kinds.index(Token)
     assert isinstance(events[-1], RecordReady)
-    first, last = only(events, ReadingReady)
+    first, last = only(events, ResultReady)
     assert (first.complete, last.complete) == (False, True)
     assert first.reading.assessment == ""
     assert last.reading.emotion == "joy"
@@ -76,11 +76,11 @@ def test_the_walk_goes_from_a_file_to_a_record_in_order(calm: Path, decoder: Dec
     assert 0 < timings["clean_s"] < timings["first_token_s"] <= timings["total_s"]
 
 
-def test_probabilities_are_the_models_scores_at_the_files_temperature(calm: Path, decoder: Decoder) -> None:
+def test_probabilities_are_the_models_scores_at_the_files_temperature(calm: Path, decoder: Classifier) -> None:
     scores = {"joy": -1.0, "fear": -2.0}
     warm = replace(MODEL, metadata={**MODEL.metadata, "temperature": "2"})
     plain, tempered = (
-        only(walk(calm, decoder, FakeEngine(scores=scores, info=info)), ReadingReady)[-1].reading
+        only(walk(calm, decoder, FakeEngine(scores=scores, info=info)), ResultReady)[-1].reading
         for info in (MODEL, warm)
     )
     ratio = plain.probabilities[7] / plain.probabilities[2]
@@ -88,7 +88,7 @@ def test_probabilities_are_the_models_scores_at_the_files_temperature(calm: Path
     assert tempered.probabilities[7] / tempered.probabilities[2] == pytest.approx(np.sqrt(np.e))
 
 
-def test_words_in_letters_that_the_model_never_saw_stand_in_the_record_only(calm: Path, decoder: Decoder) -> None:
+def test_words_in_letters_that_the_model_never_saw_stand_in_the_record_only(calm: Path, decoder: Classifier) -> None:
     chinese = Person("female", 30, complaint="睡不好，心情低落", history="migraine since spring")
     trained = FakeEngine(info=replace(MODEL, metadata={"codec": "patterns"}))
     events = walk(calm, decoder, trained, person=chinese)
@@ -102,11 +102,11 @@ def test_words_in_letters_that_the_model_never_saw_stand_in_the_record_only(calm
     assert "睡不好" in only(others, PromptReady)[-1].messages[1]["content"]
 
 
-def test_the_read_out_setting_decides_what_the_model_sees_and_who_decides(calm: Path, decoder: Decoder) -> None:
+def test_the_read_out_setting_decides_what_the_model_sees_and_who_decides(calm: Path, decoder: Classifier) -> None:
     readings, prompts = {}, {}
     for readout in ("both", "model", "decoder"):
         events = walk(calm, decoder, settings=Settings(readout=readout))
-        readings[readout] = only(events, ReadingReady)[-1].reading
+        readings[readout] = only(events, ResultReady)[-1].reading
         prompts[readout] = only(events, PromptReady)[-1].messages[1]["content"]
     assert "Decoder evidence" in prompts["both"]
     assert "Decoder evidence" not in prompts["model"]
@@ -115,22 +115,22 @@ def test_the_read_out_setting_decides_what_the_model_sees_and_who_decides(calm: 
     assert listed.startswith(readings["decoder"].emotion)
 
 
-def test_two_states_give_different_text_and_different_evidence(calm: Path, busy: Path, decoder: Decoder) -> None:
+def test_two_states_give_different_text_and_different_evidence(calm: Path, busy: Path, decoder: Classifier) -> None:
     texts = [only(walk(path, decoder), PromptReady)[-1].eeg_text for path in (calm, busy)]
     differing = sum(a != b for a, b in zip(texts[0].split(), texts[1].split(), strict=True))
     assert differing > 30
 
 
-def test_a_baseline_is_used_and_said(calm: Path, busy: Path, decoder: Decoder) -> None:
+def test_a_baseline_is_used_and_said(calm: Path, busy: Path, decoder: Classifier) -> None:
     (alone,) = only(walk(busy, decoder), PromptReady)
     events = walk(busy, decoder, baselines=[calm])
     (ready,) = only(events, PromptReady)
     assert "the person's own baseline" in ready.messages[1]["content"]
     assert ready.eeg_text != alone.eeg_text
-    assert not any("with one the reading" in note for note in only(events, ReadingReady)[-1].reading.notes)
+    assert not any("with one the reading" in note for note in only(events, ResultReady)[-1].reading.notes)
 
 
-def test_a_bad_baseline_is_named(calm: Path, decoder: Decoder, tmp_path: Path) -> None:
+def test_a_bad_baseline_is_named(calm: Path, decoder: Classifier, tmp_path: Path) -> None:
     (tmp_path / "empty.edf").touch()
     with pytest.raises(RecordingError, match="Baseline 1 of 1"):
         walk(calm, decoder, baselines=[tmp_path / "empty.edf"])
@@ -138,27 +138,27 @@ def test_a_bad_baseline_is_named(calm: Path, decoder: Decoder, tmp_path: Path) -
 
 @pytest.mark.parametrize(("codec", "prompts"), [("wavelet", 1), ("wavelet-segments", 10)])
 def test_the_papers_codecs_are_read_segment_by_segment_and_named_as_untrained(
-    calm: Path, decoder: Decoder, codec: str, prompts: int
+    calm: Path, decoder: Classifier, codec: str, prompts: int
 ) -> None:
     engine = FakeEngine(info=MODEL)
     events = walk(calm, decoder, engine, codec=codec)
     assert [call.kind for call in engine.calls] == ["score"] * prompts + ["generate"]
-    assert any("not on" in note for note in only(events, ReadingReady)[-1].reading.notes)
+    assert any("not on" in note for note in only(events, ResultReady)[-1].reading.notes)
 
 
-def test_an_unknown_codec_is_a_sentence(calm: Path, decoder: Decoder) -> None:
+def test_an_unknown_codec_is_a_sentence(calm: Path, decoder: Classifier) -> None:
     with pytest.raises(SettingsError, match="bands, wavelet"):
         walk(calm, decoder, codec="morse")
 
 
-def test_a_model_without_eeg_keys_is_labelled_as_such(calm: Path, decoder: Decoder) -> None:
+def test_a_model_without_eeg_keys_is_labelled_as_such(calm: Path, decoder: Classifier) -> None:
     events = walk(calm, decoder, FakeEngine())
-    assert any("not trained for EEG" in note for note in only(events, ReadingReady)[-1].reading.notes)
+    assert any("not trained for EEG" in note for note in only(events, ResultReady)[-1].reading.notes)
 
 
-def test_only_what_was_measured_is_called_calibrated(calm: Path, decoder: Decoder) -> None:
+def test_only_what_was_measured_is_called_calibrated(calm: Path, decoder: Classifier) -> None:
     def calibrated(info: ModelInfo, **options: object) -> bool:
-        return bool(only(walk(calm, decoder, FakeEngine(info=info), **options), ReadingReady)[-1].reading.calibrated)
+        return bool(only(walk(calm, decoder, FakeEngine(info=info), **options), ResultReady)[-1].reading.calibrated)
 
     measured = replace(MODEL, metadata={**MODEL.metadata, "temperature": "1.1"})
     assert calibrated(measured)
@@ -167,28 +167,28 @@ def test_only_what_was_measured_is_called_calibrated(calm: Path, decoder: Decode
     assert not calibrated(ModelInfo("some chat model"))
 
 
-def test_a_small_headset_is_read_from_what_it_has(decoder: Decoder, tmp_path: Path) -> None:
+def test_a_small_headset_is_read_from_what_it_has(decoder: Classifier, tmp_path: Path) -> None:
     made = simulate.simulate(30, seed=2, channels=("AF7", "AF8", "TP9", "TP10"))
     np.savez(tmp_path / "muse.npz", data=made.data, sfreq=made.sfreq, channels=np.array(made.channels))
     events = walk(tmp_path / "muse.npz", decoder)
     (ready,) = only(events, PromptReady)
     assert len(ready.eeg_text.replace("z", "").split()) == 4 * 5
-    assert "TP9 was read in place of T7." in only(events, ReadingReady)[-1].reading.notes
+    assert "TP9 was read in place of T7." in only(events, ResultReady)[-1].reading.notes
 
 
-def test_electrodes_that_the_models_do_not_know_are_refused(decoder: Decoder, tmp_path: Path) -> None:
+def test_electrodes_that_the_models_do_not_know_are_refused(decoder: Classifier, tmp_path: Path) -> None:
     made = simulate.simulate(30, seed=2, channels=("F1", "F2", "C1", "C2", "P1", "P2"))
     np.savez(tmp_path / "odd.npz", data=made.data, sfreq=made.sfreq, channels=np.array(made.channels))
     with pytest.raises(RecordingError, match="Only 0 of the electrodes"):
         walk(tmp_path / "odd.npz", decoder)
 
 
-def test_an_answer_without_an_end_is_said_to_be_cut_off(calm: Path, decoder: Decoder) -> None:
+def test_an_answer_without_an_end_is_said_to_be_cut_off(calm: Path, decoder: Classifier) -> None:
     engine = FakeEngine(answers=["word " * 1000], info=MODEL)
-    assert any("cut off" in note for note in only(walk(calm, decoder, engine), ReadingReady)[-1].reading.notes)
+    assert any("cut off" in note for note in only(walk(calm, decoder, engine), ResultReady)[-1].reading.notes)
 
 
-def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Decoder) -> None:
+def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Classifier) -> None:
     engine = FakeEngine(info=MODEL)
     events = pipeline.analyse([calm], PERSON, engine=engine, decoder=decoder, settings=Settings())
     for event in events:
@@ -198,7 +198,7 @@ def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Decoder
     assert engine.stopped == 1
 
 
-def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Decoder) -> None:
+def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Classifier) -> None:
     events: Iterator[pipeline.Event] = pipeline.prepare_prompt(
         [calm], PERSON, settings=Settings(), metadata={}, decoder=decoder
     )

@@ -10,7 +10,7 @@ from copilot.llm.base import Message, Token
 from copilot.person import Person
 from copilot.training import answer_templates, fit_classifier
 from copilot.training.evaluate import answers
-from copilot.training.evaluate.model import Candidate
+from copilot.training.evaluate.model import ModelUnderTest
 from tests.features_file import simulated_faced
 from tests.test_evaluate import EvidenceReader
 
@@ -70,7 +70,7 @@ class Writer(EvidenceReader):
 
 
 def test_people_are_invented_and_failures_are_counted_and_quoted() -> None:
-    candidate = Candidate("x.gguf", Writer(), fit_classifier.fit(simulated_faced(people=6, seed=0)))
+    candidate = ModelUnderTest("x.gguf", Writer(), fit_classifier.fit(simulated_faced(people=6, seed=0)))
     faced = simulated_faced(people=2, seed=1)
     written = list(answers.ask(candidate, faced, 60))
     told = answers.summary(written)

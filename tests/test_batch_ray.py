@@ -52,7 +52,7 @@ def test_a_recording_arrives_with_all_its_files_and_leaves_none(tmp_path):
     package.mkdir()
     for path in (header, data, package / "signal1.bin"):
         path.write_bytes(path.name.encode())
-    sent = ray_payload.Parcel.packed(Task(7, (header, data), baselines=(package, header)))
+    sent = ray_payload.RayPayload.packed(Task(7, (header, data), baselines=(package, header)))
     assert not any(str(tmp_path) in str(path) for path in (*sent.task.files, *sent.task.baselines))
     with sent.unpacked() as task:
         assert [path.read_bytes() for path in task.files] == [b"a.vhdr", b"a.eeg"]

@@ -10,9 +10,9 @@ import pytest
 
 from copilot.training import model_card
 from copilot.training.evaluate import report
-from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNITS, Run
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNITS, Pass
 from copilot.training.evaluate.figures import draw
-from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.rows import Predictions
 from copilot.training.evaluate.summary import REFERENCES, Report, findings
 
 MODEL, SPLIT, HELD_OUT = "x.gguf", "subjects 0-79 / 80-99", "subject and clip"
@@ -25,18 +25,20 @@ RECEIPT = {
 }
 
 
-def made(condition: str, evidence: bool, unit: str, readout: str, model: str, split: str, score: float) -> Readings:
+def made(condition: str, evidence: bool, unit: str, readout: str, model: str, split: str, score: float) -> Predictions:
     """Readings of ten people, 90 trials each, right in a share of ``score`` in every emotion."""
     truth, subjects = np.tile(np.arange(9), 100), np.repeat(np.arange(80, 90), 90)
     wrong = (np.arange(900) // 9) % 100 >= round(100 * score)
     named = np.where(wrong, (truth + 4) % 9, truth)
-    return Readings(condition, evidence, unit, readout, model, split, 0.8 * np.eye(9)[named] + 0.2 / 9, truth, subjects)
+    return Predictions(
+        condition, evidence, unit, readout, model, split, 0.8 * np.eye(9)[named] + 0.2 / 9, truth, subjects
+    )
 
 
 def a_report(held_out: float = 0.14, controls: float = 0.11, answers: dict[str, Any] | None = None) -> Report:
     """As the command makes it: 0.7 for clips, 0.5 for ten seconds, references at 0.6 and in new films as given."""
 
-    def score(run: Run, unit: str) -> float:
+    def score(run: Pass, unit: str) -> float:
         if run.condition in ("eeg-blanked", "eeg-shuffled", "demographics-only", "one-second-late"):
             return controls
         return 0.33 if run.condition == "leaky-prompt" else {"segment-10s": 0.5, "clip-30s": 0.7}[unit]

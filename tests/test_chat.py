@@ -6,7 +6,7 @@ import pytest
 
 from copilot import chat
 from copilot.chat import Fixed
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.llm.base import EngineError, Message, ModelInfo, Token
 from tests.fake_engine import FakeEngine
 
@@ -38,7 +38,7 @@ def text(tokens: Sequence[Token]) -> str:
     [
         *english.QUESTIONS[:1],
         *english.QUESTIONS[2:],
-        *(Voice("zh")(question) for question in (english.QUESTIONS[0], english.QUESTIONS[2])),
+        *(Translator("zh")(question) for question in (english.QUESTIONS[0], english.QUESTIONS[2])),
         "what does this mean",
         "What does that mean for me?",
         "Could you explain the result?",
@@ -78,7 +78,7 @@ def test_any_other_question_gets_a_fixed_sentence(question: str) -> None:
 
 
 def test_the_fixed_sentence_is_in_the_language_of_the_question() -> None:
-    assert text(answered(trained(), "我现在的情绪稳定吗？")) == Voice("zh")(english.CHAT_OUTSIDE)
+    assert text(answered(trained(), "我现在的情绪稳定吗？")) == Translator("zh")(english.CHAT_OUTSIDE)
 
 
 def test_a_model_trained_here_reads_the_reading_and_this_question_alone() -> None:

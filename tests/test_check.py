@@ -23,7 +23,7 @@ from convert.check.chat_template import compare_template
 from convert.check.finding import Finding
 from convert.check.logits import compare_scores
 from convert.check.metadata import compare_metadata
-from convert.check.tokens import Pair, compare_pairs, compare_tokens
+from convert.check.tokens import TokenizerPair, compare_pairs, compare_tokens
 from convert.check.vocabulary import KINDS, compare_vocabulary
 from convert.check.weights import compare_weights, rounding
 from convert.checkpoint import Checkpoint
@@ -440,7 +440,7 @@ def sides(files, checkpoint):
 
     native = NativeModel(files["f32"], threads=1, context=32)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    yield native, Pair(native, tokenizer, value(files["f32"], KINDS)), tokenizer
+    yield native, TokenizerPair(native, tokenizer, value(files["f32"], KINDS)), tokenizer
     native.close()
 
 
@@ -518,7 +518,7 @@ def test_qwen2s_real_vocabulary_passes_with_llama_cpps_own_pairs(tmp_path):
     checkpoint = make_checkpoint(tmp_path / "real", layers=1, tokenizer=tokenizer, rows=ROWS)
     to_gguf(checkpoint, tmp_path / "real.gguf")
     header, native = read_gguf(tmp_path / "real.gguf"), NativeModel(tmp_path / "real.gguf", threads=1, context=32)
-    pair = Pair(native, tokenizer, header.metadata[KINDS])
+    pair = TokenizerPair(native, tokenizer, header.metadata[KINDS])
     pairs = compare_pairs(native, pair, VOCABULARY.with_name(f"{VOCABULARY.name}.inp"))
     template = compare_template(header, native, pair, tokenizer)
     findings = [pairs, template, compare_tokens(pair, tokenizer), compare_vocabulary(header, tokenizer, ROWS)]

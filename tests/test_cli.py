@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from copilot import NOTICE, __main__, pipeline
-from copilot.cli_output import Progress, say
+from copilot.cli_output import ProgressBar, say
 from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
 from copilot.llm.base import EngineError, PromptProgress, Token
@@ -309,7 +309,7 @@ def test_a_fault_of_the_program_is_told_without_a_traceback(monkeypatch, recordi
 
 
 def test_on_a_terminal_progress_stays_in_one_line_and_goes_away(capsys):
-    progress = Progress(in_place=True)
+    progress = ProgressBar(in_place=True)
     for event in (
         pipeline.StageBegun("clean", 3.2),
         pipeline.StageProgress("clean", 0.4, "finding bad channels"),

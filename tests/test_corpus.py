@@ -18,7 +18,7 @@ from copilot.person import Person
 from copilot.result import parse_answer
 from copilot.training import answer_templates, dataset, splits
 from copilot.training.dataset import jsonl
-from copilot.training.dataset.schema import Stretch, records
+from copilot.training.dataset.schema import LabelledSegment, records
 from copilot.training.faced import Faced
 from tests.features_file import simulated_faced, write_features
 
@@ -47,10 +47,12 @@ def lines(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
 
 
-def stretch(emotion: int = 7, person: Person | None = None, eeg_texts: tuple[str, ...] = ("a b c",)) -> Stretch:
+def stretch(emotion: int = 7, person: Person | None = None, eeg_texts: tuple[str, ...] = ("a b c",)) -> LabelledSegment:
     sure = np.full(9, 0.05)
     sure[7] = 0.6
-    return Stretch("sub001", "4", (0, 10), emotion, person or Person(), splits.TRAIN, 250.0, eeg_texts, "person", sure)
+    return LabelledSegment(
+        "sub001", "4", (0, 10), emotion, person or Person(), splits.TRAIN, 250.0, eeg_texts, "person", sure
+    )
 
 
 def test_every_stretch_is_there_with_and_without_baseline_and_evidence(lines: list[dict]) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.eeg.classifier import Decoder, DecoderError
+from copilot.eeg.classifier import Classifier, ClassifierError
 from copilot.eeg.features import ELECTRODES
 from copilot.emotions import EMOTIONS, uniform
 from copilot.training import fit_classifier
@@ -12,11 +12,11 @@ from tests.features_file import simulated_faced
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Decoder:
+def decoder() -> Classifier:
     return fit_classifier.fit(simulated_faced(people=15, seed=0))
 
 
-def accuracy(decoder: Decoder, *, own_normal: bool, absent: tuple[str, ...] = ()) -> float:
+def accuracy(decoder: Classifier, *, own_normal: bool, absent: tuple[str, ...] = ()) -> float:
     people = simulated_faced(people=5, seed=9)
     rows = [ELECTRODES.index(name) for name in absent]
     right = []
@@ -29,26 +29,26 @@ def accuracy(decoder: Decoder, *, own_normal: bool, absent: tuple[str, ...] = ()
 
 
 @pytest.mark.parametrize("own_normal", [True, False])
-def test_it_recovers_planted_patterns_in_people_it_never_saw(decoder: Decoder, own_normal: bool) -> None:
+def test_it_recovers_planted_patterns_in_people_it_never_saw(decoder: Classifier, own_normal: bool) -> None:
     assert accuracy(decoder, own_normal=own_normal) > 0.6
 
 
-def test_the_persons_baseline_helps(decoder: Decoder) -> None:
+def test_the_persons_baseline_helps(decoder: Classifier) -> None:
     assert accuracy(decoder, own_normal=True) > accuracy(decoder, own_normal=False)
 
 
-def test_absent_electrodes_are_filled_in(decoder: Decoder) -> None:
+def test_absent_electrodes_are_filled_in(decoder: Classifier) -> None:
     absent = ("FC1", "FC2", "FC5", "FC6", "CP1", "CP2", "CP5", "CP6", "PO3", "PO4", "Oz")
     assert accuracy(decoder, own_normal=True, absent=absent) > 0.5
 
 
 @pytest.mark.parametrize("seconds", [0, 9, 30])
-def test_nothing_to_read_gives_nine_equal_probabilities(decoder: Decoder, seconds: int) -> None:
+def test_nothing_to_read_gives_nine_equal_probabilities(decoder: Classifier, seconds: int) -> None:
     blank = np.full((30, seconds, 5), np.nan, np.float32)
     assert decoder.probabilities(blank, decoder.population) == pytest.approx(uniform())
 
 
-def test_probabilities_are_probabilities_even_for_absurd_input(decoder: Decoder) -> None:
+def test_probabilities_are_probabilities_even_for_absurd_input(decoder: Classifier) -> None:
     absurd = np.full((30, 20, 5), 1e6, np.float32)
     p = decoder.probabilities(absurd, decoder.population)
     assert p.shape == (len(EMOTIONS),)
@@ -56,7 +56,7 @@ def test_probabilities_are_probabilities_even_for_absurd_input(decoder: Decoder)
     assert np.isfinite(p).all()
 
 
-def test_clean_seconds_count_wherever_they_are(decoder: Decoder) -> None:
+def test_clean_seconds_count_wherever_they_are(decoder: Classifier) -> None:
     people = simulated_faced(people=1, seed=5)
     holes = people.de[0, 0].copy()
     holes[:, ::3] = np.nan  # no ten seconds in a row are left, twenty in all
@@ -65,10 +65,10 @@ def test_clean_seconds_count_wherever_they_are(decoder: Decoder) -> None:
     assert p.max() > 0.2
 
 
-def test_saved_and_loaded_it_is_the_same(decoder: Decoder, tmp_path: Path) -> None:
+def test_saved_and_loaded_it_is_the_same(decoder: Classifier, tmp_path: Path) -> None:
     decoder.save(tmp_path / "d.npz")
     de = simulated_faced(people=1, seed=3).de[0, 4]
-    again = Decoder.load(tmp_path / "d.npz")
+    again = Classifier.load(tmp_path / "d.npz")
     assert again.probabilities(de, again.population) == pytest.approx(decoder.probabilities(de, decoder.population))
 
 
@@ -82,5 +82,5 @@ def test_a_missing_or_damaged_file_is_named_in_one_sentence(content: bytes | Non
     path = tmp_path / "d.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DecoderError, match=r"d\.npz"):
-        Decoder.load(path)
+    with pytest.raises(ClassifierError, match=r"d\.npz"):
+        Classifier.load(path)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from copilot import emotions
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.text_encoding import PATTERN_NAMES
 from copilot.llm.base import Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.training import evaluate, fit_classifier
 from copilot.training.evaluate import ablations, comparison
-from copilot.training.evaluate.model import Candidate, count, split_name
-from copilot.training.evaluate.rows import Row
+from copilot.training.evaluate.model import ModelUnderTest, count, split_name
+from copilot.training.evaluate.rows import ReportRow
 from copilot.training.faced import CorpusError, Faced
 from tests.features_file import simulated_faced, write_features
 
@@ -54,30 +54,30 @@ class LeakReader(EvidenceReader):
         yield Scores(np.where(inside, 0.0, -9.0) + np.eye(9)[4] * 0.1)
 
 
-def read(engine: EvidenceReader, faced: Faced, decoder: Decoder, runs: Sequence[ablations.Run]) -> list[Row]:
+def read(engine: EvidenceReader, faced: Faced, decoder: Classifier, runs: Sequence[ablations.Pass]) -> list[ReportRow]:
     done: list[int] = []
-    readings = Candidate("reader.gguf", engine, decoder).readings(faced, runs, done.append)
+    readings = ModelUnderTest("reader.gguf", engine, decoder).readings(faced, runs, done.append)
     rows = [row for reading in readings for row in reading.rows()]
     assert sum(done) == count(faced, runs), "the bar arrives at its end"
     return rows
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Decoder:
+def decoder() -> Classifier:
     return fit_classifier.fit(simulated_faced(people=12, seed=0))
 
 
 @pytest.fixture(scope="module")
-def rows(decoder: Decoder) -> list[Row]:
+def rows(decoder: Classifier) -> list[ReportRow]:
     return read(EvidenceReader(), simulated_faced(people=4, seed=5), decoder, ablations.RUNS)
 
 
-def find(rows: list[Row], **wanted: object) -> Row:
+def find(rows: list[ReportRow], **wanted: object) -> ReportRow:
     (row,) = [row for row in rows if wanted.items() <= row.items()]
     return row
 
 
-def test_every_row_has_the_published_keys(rows: list[Row]) -> None:
+def test_every_row_has_the_published_keys(rows: list[ReportRow]) -> None:
     assert all(set(row) == KEYS for row in rows)
     assert {row["condition"] for row in rows} == {
         *("baseline", "no-baseline", "eeg-blanked", "eeg-shuffled", "demographics-only", "one-second-late"),
@@ -88,13 +88,13 @@ def test_every_row_has_the_published_keys(rows: list[Row]) -> None:
     assert {row["split"] for row in rows} == {"subjects 0-79 / 500-503"}
 
 
-def test_every_interval_holds_its_score(rows: list[Row]) -> None:
+def test_every_interval_holds_its_score(rows: list[ReportRow]) -> None:
     assert all(row["low"] <= row["balanced_accuracy"] + 1e-4 for row in rows if row["low"] is not None)
     assert all(row["high"] >= row["balanced_accuracy"] - 1e-4 for row in rows if row["high"] is not None)
     assert all(row["low"] is not None for row in rows)
 
 
-def test_a_model_that_reads_the_evidence_scores_like_the_decoder(rows: list[Row]) -> None:
+def test_a_model_that_reads_the_evidence_scores_like_the_decoder(rows: list[ReportRow]) -> None:
     wanted = {"condition": "baseline", "unit": "segment-10s", "classes": 9, "evidence": True}
     decoder, logits, greedy = (find(rows, **wanted, readout=r) for r in ("decoder", "logits", "greedy"))
     assert decoder["balanced_accuracy"] > 0.8
@@ -105,30 +105,30 @@ def test_a_model_that_reads_the_evidence_scores_like_the_decoder(rows: list[Row]
 
 @pytest.mark.parametrize("condition", ["eeg-blanked", "eeg-shuffled"])
 @pytest.mark.parametrize("unit", ["segment-10s", "clip-30s"])
-def test_nothing_is_left_where_the_eeg_says_nothing(rows: list[Row], condition: str, unit: str) -> None:
+def test_nothing_is_left_where_the_eeg_says_nothing(rows: list[ReportRow], condition: str, unit: str) -> None:
     row = find(rows, condition=condition, unit=unit, classes=9, evidence=True, readout="logits")
     assert row["balanced_accuracy"] < 0.2
 
 
-def test_without_the_evidence_line_this_model_knows_nothing(rows: list[Row]) -> None:
+def test_without_the_evidence_line_this_model_knows_nothing(rows: list[ReportRow]) -> None:
     wanted = {"condition": "baseline", "unit": "segment-10s", "evidence": False, "readout": "logits"}
     assert find(rows, **wanted, classes=9)["balanced_accuracy"] == pytest.approx(1 / 9, abs=1e-3)
     assert find(rows, **wanted, classes=3)["balanced_accuracy"] == pytest.approx(1 / 3, abs=1e-3)
 
 
-def test_counts_are_people_times_clips_times_segments(rows: list[Row]) -> None:
+def test_counts_are_people_times_clips_times_segments(rows: list[ReportRow]) -> None:
     assert {row["n"] for row in rows if row["unit"] == "segment-10s"} == {4 * 28 * 3}
     assert {row["n"] for row in rows if row["unit"] == "clip-30s"} == {4 * 28}
 
 
-def test_all_other_clips_of_a_person_are_the_whole_baseline(rows: list[Row]) -> None:
+def test_all_other_clips_of_a_person_are_the_whole_baseline(rows: list[ReportRow]) -> None:
     wanted = {"unit": "clip-30s", "classes": 9, "evidence": True, "readout": "logits"}
     one, all_of_them, whole = (find(rows, **wanted, condition=f"baseline{n}") for n in ("-1", "-27", ""))
     assert all_of_them["balanced_accuracy"] == whole["balanced_accuracy"]
     assert one["balanced_accuracy"] < whole["balanced_accuracy"]
 
 
-def test_a_baseline_of_some_clips_never_holds_a_clip_twice_and_grows(decoder: Decoder) -> None:
+def test_a_baseline_of_some_clips_never_holds_a_clip_twice_and_grows(decoder: Classifier) -> None:
     faced = simulated_faced(people=1, seed=5)
     trial = next(faced.trials(ablations.UNITS["segment-10s"]))
     one, eight = (ablations._others(faced.de[0], trial, count) for count in (1, 8))
@@ -139,7 +139,7 @@ def test_a_baseline_of_some_clips_never_holds_a_clip_twice_and_grows(decoder: De
     assert len({clip.tobytes() for clip in everything}) == 28
 
 
-def test_a_prompt_that_tells_the_label_is_worth_all_three_classes_and_a_third_of_nine(decoder: Decoder) -> None:
+def test_a_prompt_that_tells_the_label_is_worth_all_three_classes_and_a_third_of_nine(decoder: Classifier) -> None:
     faced = replace(simulated_faced(people=2, seed=5), de=np.zeros((2, 28, 30, 30, 5), np.float32))  # nothing to read
     leaky = read(LeakReader(), faced, decoder, ablations.LEAKY_RUNS)
     wanted = {"condition": "leaky-prompt", "unit": "clip-30s", "readout": "logits", "evidence": False}
@@ -147,7 +147,7 @@ def test_a_prompt_that_tells_the_label_is_worth_all_three_classes_and_a_third_of
     assert find(leaky, **wanted, classes=9)["balanced_accuracy"] == pytest.approx(1 / 3, abs=0.01)
 
 
-def test_no_other_condition_tells_the_label(decoder: Decoder) -> None:
+def test_no_other_condition_tells_the_label(decoder: Classifier) -> None:
     faced = simulated_faced(people=1, seed=5)
     for condition in dict.fromkeys(run.condition for run in ablations.RUNS):
         items = ablations.make_items(faced, "clip-30s", condition, decoder, "bands")
@@ -155,7 +155,7 @@ def test_no_other_condition_tells_the_label(decoder: Decoder) -> None:
         assert "seems" not in items[0].messages(with_evidence=True)[-1]["content"]
 
 
-def test_a_model_is_fed_its_own_codec(decoder: Decoder) -> None:
+def test_a_model_is_fed_its_own_codec(decoder: Classifier) -> None:
     faced = simulated_faced(people=1, seed=5)
     patterns, bands = (
         ablations.make_items(faced, "clip-30s", "baseline", decoder, codec)[0].eeg_text
@@ -166,7 +166,7 @@ def test_a_model_is_fed_its_own_codec(decoder: Decoder) -> None:
     assert len(bands.split()) == 150
 
 
-def test_a_codec_that_needs_the_raw_signal_is_refused_in_one_sentence(decoder: Decoder) -> None:
+def test_a_codec_that_needs_the_raw_signal_is_refused_in_one_sentence(decoder: Classifier) -> None:
     with pytest.raises(CorpusError, match="wavelet"):
         ablations.make_items(simulated_faced(people=1, seed=5), "clip-30s", "baseline", decoder, "wavelet")
 

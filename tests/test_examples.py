@@ -7,20 +7,20 @@ from transformers import PreTrainedTokenizerFast
 from copilot import emotions, prompt
 from copilot.eeg.text_encoding import ABSENT, PATTERN_NAMES, STRENGTHS
 from copilot.training import fit_classifier, tiny_qwen2
-from copilot.training.examples import Example, Material
+from copilot.training.examples import Example, ExampleSource
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP
 from copilot.training.finetune import collate
 from tests.features_file import simulated_faced
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
+def material() -> ExampleSource:
     faced = simulated_faced(people=10, seed=0, strength=0.3)
-    return Material.of(faced, fit_classifier.fit(faced))
+    return ExampleSource.of(faced, fit_classifier.fit(faced))
 
 
 @pytest.fixture(scope="module")
-def examples(material: Material) -> list[Example]:
+def examples(material: ExampleSource) -> list[Example]:
     return list(islice(material.examples(seed=1), 1500))
 
 
@@ -29,7 +29,7 @@ def tokenizer(examples: list[Example]) -> PreTrainedTokenizerFast:
     return tiny_qwen2.train_tokenizer(m["content"] for e in examples for m in e.messages)
 
 
-def test_the_same_seed_gives_the_same_examples(material: Material, examples: list[Example]) -> None:
+def test_the_same_seed_gives_the_same_examples(material: ExampleSource, examples: list[Example]) -> None:
     again = list(islice(material.examples(seed=1), 20))
     assert [e.messages for e in again] == [e.messages for e in examples[:20]]
 
@@ -84,21 +84,23 @@ def test_a_new_model_has_the_words_of_a_pattern_in_order(tokenizer: PreTrainedTo
     assert (distances.diff() > 0).all()
 
 
-def test_a_drill_is_an_evidence_line_and_its_label(material: Material) -> None:
+def test_a_drill_is_an_evidence_line_and_its_label(material: ExampleSource) -> None:
     drill = next(material.examples(seed=0, drills=1.0))
     assert [m["role"] for m in drill.messages] == ["user", "assistant"]
     assert drill.messages[0]["content"].startswith("Decoder evidence")
     assert drill.messages[1]["content"].startswith(f"Emotion: {emotions.top(drill.target)}")
 
 
-def test_examples_of_letters_show_one_to_three_lines_and_nothing_else(material: Material) -> None:
+def test_examples_of_letters_show_one_to_three_lines_and_nothing_else(material: ExampleSource) -> None:
     texts = [e.messages[0]["content"].split("\n") for e in islice(material.examples(seed=0, letters=1.0), 100)]
     assert all(lines[0].startswith("EEG, compared with ") for lines in texts)
     assert {len(lines) for lines in texts} == {2, 3, 4}
 
 
 @pytest.mark.parametrize("compared_with", ["person", "population"])
-def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(material: Material, compared_with: str) -> None:
+def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(
+    material: ExampleSource, compared_with: str
+) -> None:
     new = simulated_faced(people=2, seed=1, strength=0.3)
     reader = material.readers[compared_with]
     for trial in new.trials(SEGMENTS + WHOLE_CLIP):
@@ -106,7 +108,7 @@ def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(material:
         assert reader.probabilities(material.decoder.patterns(trial.de, normal)).argmax() == trial.emotion
 
 
-def test_the_teacher_of_words_says_nothing_where_there_are_none(material: Material) -> None:
+def test_the_teacher_of_words_says_nothing_where_there_are_none(material: ExampleSource) -> None:
     assert material.readers["person"].probabilities(np.empty((0, 64))) == pytest.approx(emotions.uniform())
 
 
@@ -119,7 +121,7 @@ def test_fewer_electrodes_change_the_words_and_not_their_number(examples: list[E
         assert all(len({word[2] == ABSENT for word in line}) == 1 for line in words)
 
 
-def test_some_of_the_people_keep_their_own_evidence(material: Material) -> None:
+def test_some_of_the_people_keep_their_own_evidence(material: ExampleSource) -> None:
     some = material.only(range(3, 5))
     assert some.faced.subjects.tolist() == [3, 4]
     for source, evidence in some.evidence.items():

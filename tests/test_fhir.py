@@ -24,7 +24,7 @@ from PIL import Image
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from copilot import NOTICE, emotions
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.person import Person
 from copilot.record import review
 from copilot.record.export.fhir.bundle import to_fhir
@@ -36,7 +36,7 @@ from copilot.record.export.fhir.patient import encounter, patient
 from copilot.record.export.fhir.provenance import provenance
 from copilot.record.figures import Pictures
 from copilot.record.model import RecordError
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from tests.fhir_definitions import FOLDER, Definitions
 from tests.fhir_server import Server
 from tests.records import NOW, REVIEWER, drafted, reviewed, signed
@@ -280,7 +280,7 @@ def test_what_a_model_asserted_says_so_and_what_was_measured_does_not():
     ids=["calibrated", "uncertain", "poor"],
 )
 def test_an_inferred_number_says_how_far_to_trust_it(record, told, sentence):
-    entries = {each["request"]["url"].rpartition(".")[2]: each for each in observations(record, Voice("en"))}
+    entries = {each["request"]["url"].rpartition(".")[2]: each for each in observations(record, Translator("en"))}
     inferred = entries["emotion-joy"]["resource"]
     assert [each["text"] for each in inferred["note"]] == [sentence]
     assert [each["text"] for each in inferred.get("interpretation", [])] == ([told] if told else [])
@@ -350,7 +350,7 @@ def test_what_a_clinician_wrote_is_the_clinicians():
 
 def test_a_poor_reading_is_concluded_with_that_first():
     record = reviewed(drafted(trust="poor", joy=0.12))
-    conclusion = report(record, Voice("en"))["resource"]["conclusion"]
+    conclusion = report(record, Translator("en"))["resource"]["conclusion"]
     assert conclusion.startswith(english.RECORD_POOR)
 
 
@@ -423,7 +423,7 @@ def test_provenance_tells_prompt_decoder_and_amended_version_and_the_device_its_
 
 
 def test_name_number_and_birth_date_are_nowhere():
-    who = Particulars(name="Wilhelmina Zx Quorndon", number="QX-7712390")
+    who = PatientIdentity(name="Wilhelmina Zx Quorndon", number="QX-7712390")
     record = drafted(Person("female", 20), particulars=who)
     record = review.edit(record, "number", "QX-7712391", REVIEWER, NOW)
     for each in (record, signed(record)):
@@ -442,7 +442,7 @@ def traces(content):
 
 
 def test_names_and_numbers_in_free_text_are_left_out_also_those_that_were_corrected():
-    who = Particulars("Wilhelmina Zx Quorndon", "QX-7712390", laboratory="TSH 1.2 of Quorndon, chart QX-7712390")
+    who = PatientIdentity("Wilhelmina Zx Quorndon", "QX-7712390", laboratory="TSH 1.2 of Quorndon, chart QX-7712390")
     record = drafted(Person("female", 20), particulars=who)
     for key, text in {
         "name": "Ottoline Brace",
@@ -473,7 +473,7 @@ def test_the_document_shows_whose_digest_was_signed():
 )
 def test_the_birth_year_is_known_from_a_plain_age_below_90(age, year):
     record = review.edit(DRAFT, "age", age, REVIEWER, NOW)
-    assert patient(record, Voice("en"))["resource"].get("birthDate") == year
+    assert patient(record, Translator("en"))["resource"].get("birthDate") == year
 
 
 @pytest.mark.parametrize(
@@ -481,11 +481,11 @@ def test_the_birth_year_is_known_from_a_plain_age_below_90(age, year):
 )
 def test_gender_is_fhirs_word_for_it_where_there_is_one(gender, code):
     record = review.edit(DRAFT, "gender", gender, REVIEWER, NOW)
-    assert patient(record, Voice("en"))["resource"].get("gender") == code
+    assert patient(record, Translator("en"))["resource"].get("gender") == code
 
 
 def test_gender_is_understood_in_the_records_language():
-    resource = patient(drafted(Person("male"), language="zh"), Voice("zh"))["resource"]
+    resource = patient(drafted(Person("male"), language="zh"), Translator("zh"))["resource"]
     assert resource["gender"] == "male"
 
 
@@ -535,7 +535,7 @@ HOSTILE = '</div><script>alert("1")</script>&nbsp;\x00\x1b\ud7ff\ufffe\u202e {"a
 def test_markup_and_control_characters_stay_text():
     record = drafted(
         Person("other", 30, HOSTILE, HOSTILE, HOSTILE),
-        particulars=Particulars(laboratory=HOSTILE),
+        particulars=PatientIdentity(laboratory=HOSTILE),
         assessment=HOSTILE,
         suggestions=(HOSTILE, "\x00", " "),
         notes=(HOSTILE,),
@@ -553,7 +553,7 @@ def test_markup_and_control_characters_stay_text():
 @settings(max_examples=60)
 @given(text=st.text(max_size=40), other=st.text(max_size=40))
 def test_any_text_gives_xhtml_and_no_empty_string(text, other):
-    say = Voice("en")
+    say = Translator("en")
     record = drafted(Person(appearance=text, complaint=other), assessment=text, suggestions=(other,), model=text)
     record = reviewed(replace(record, headline=other))
     entries = [make(record, say) for make in (patient, encounter, report, plan)]

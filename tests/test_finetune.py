@@ -17,9 +17,9 @@ pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 from copilot import emotions, prompt
 from copilot.person import Person
 from copilot.training import finetune, splits
-from copilot.training.dataset.jsonl import Source, receipt_path, write
-from copilot.training.dataset.schema import Stretch
-from copilot.training.finetune.schedule import Plan
+from copilot.training.dataset.jsonl import SegmentSource, receipt_path, write
+from copilot.training.dataset.schema import LabelledSegment
+from copilot.training.finetune.schedule import FinetunePlan
 from tests.tiny_checkpoint import TEMPLATE, make_checkpoint, make_tokenizer
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def stretches(people: int):
             split = splits.TEST if subject == 2 else splits.TRAIN
             hz = 250.0 if subject % 2 == 0 else 1000.0
             person = Person("female", 20 + subject)
-            yield Stretch(
+            yield LabelledSegment(
                 f"sub{subject}", "1", (0, 10), emotion, person, split, hz, (letters,), "person", emotions.uniform()
             )
 
@@ -68,7 +68,7 @@ def stretches(people: int):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus, a base whose tokenizer knows its words, and a schedule."""
     folder = tmp_path_factory.mktemp("finetune")
-    write(Source(stretches(3), {"made": "up"}), folder / "corpus.jsonl", codec="bands", with_evidence=False)
+    write(SegmentSource(stretches(3), {"made": "up"}), folder / "corpus.jsonl", codec="bands", with_evidence=False)
     lines = (folder / "corpus.jsonl").read_text()
     texts = [value for line in lines.splitlines() for value in map(str, json.loads(line).values())]
     labels = [" ".join(["it is", *emotions.EMOTIONS])] * 20
@@ -263,7 +263,7 @@ def test_a_schedule_for_people_whom_the_corpus_does_not_have_is_refused(folder: 
 
 
 def test_the_paper_s_schedule_is_the_paper_s() -> None:
-    plan = Plan.read("paper")
+    plan = FinetunePlan.read("paper")
     assert (plan.adapter.rank, plan.adapter.alpha, plan.adapter.dropout) == (8, 32, 0.5)
     assert [(step.epochs, step.rate, step.sampling_hz) for step in plan.steps] == [(3, 1e-5, 250)] * 4 + [
         (3, 1e-5, 1000)

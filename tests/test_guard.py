@@ -16,15 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.i18n import english as words
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.settings import Settings
 from copilot.web import analysis, queue, uploads
 from copilot.web.guard import Guard
 from copilot.web.queue import Service
-from copilot.web.session import Form, Visit
-from copilot.web.uploads import Reception
+from copilot.web.session import Form, Session
+from copilot.web.uploads import UploadReceiver
 from tests.fake_engine import FakeEngine
 from tests.records import drafted
 from tests.serving import serving
@@ -51,7 +51,7 @@ def copilot(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Service:
     settings = Settings(port=free_port(), threads=2, max_upload_mb=2, store=True, data=tmp_path_factory.mktemp("data"))
     made = Service(settings, lambda _: FakeEngine())
     assert made.store is not None
-    made.store.save(drafted(particulars=Particulars(name="Rosa Lind")))
+    made.store.save(drafted(particulars=PatientIdentity(name="Rosa Lind")))
     return made
 
 
@@ -214,7 +214,7 @@ async def asked(settings: Settings, **headers: str) -> tuple[int, dict[str, str]
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body"})
 
-    guard = Guard(page, settings, Reception(Path("nowhere"), 1, 1), {})
+    guard = Guard(page, settings, UploadReceiver(Path("nowhere"), 1, 1), {})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://0.0.0.0") as client:
         answer = await client.get("/", headers=headers)
     return answer.status_code, dict(answer.headers)
@@ -440,7 +440,7 @@ def test_uploads_that_nobody_takes_are_bounded_and_swept(client: httpx.Client, f
     answers = [upload(client, bytes(2 * MB - 1000)) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 4 + [200, 507]
     assert answers[-1].text == words.NO_ROOM
-    reception = Reception(folder, 2, 10)
+    reception = UploadReceiver(folder, 2, 10)
     reception.sweep()
     assert len(files_in(folder)) == 5
     for upload_folder in folder.iterdir():
@@ -463,22 +463,24 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 
 
 def test_a_file_that_is_gone_is_one_sentence(copilot: Service, tmp_path: Path) -> None:
-    page = analysis.keep(copilot, Voice("en"), "recording", Visit(), [{"path": str(tmp_path / "0" / "gone.edf")}])
+    page = analysis.keep(
+        copilot, Translator("en"), "recording", Session(), [{"path": str(tmp_path / "0" / "gone.edf")}]
+    )
     assert words.CHOOSE_AGAIN in page["recording_problem"]
 
 
 def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
     made = Service(Settings(max_upload_mb=1), lambda _: FakeEngine())
-    visits = [Visit() for _ in range(8)]
+    visits = [Session() for _ in range(8)]
     for n, visit in enumerate(visits):
         path = tmp_path / str(n) / "0.edf"
         path.parent.mkdir()
         path.write_bytes(bytes(MB))
-        analysis.keep(made, Voice("en"), "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
+        analysis.keep(made, Translator("en"), "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
     sizes = [len(visit.recording[0].content) for visit in visits]
     assert sizes == [0] * 3 + [MB] * 5
     page: dict[str, Any] = {}
-    for update in analysis.analyse(made, Voice("en"), visits[0], Form(consent=True)):
+    for update in analysis.analyse(made, Translator("en"), visits[0], Form(consent=True)):
         page |= update
     assert words.CHOOSE_AGAIN in page["recording_problem"]
 
@@ -571,7 +573,7 @@ def test_a_call_has_a_largest_size(client: httpx.Client) -> None:
 
 
 def test_refusals_are_in_the_browser_s_language(client: httpx.Client) -> None:
-    assert client.get("/nothing", headers={"accept-language": "zh-CN"}).text == Voice("zh")(words.NOTHING_HERE)
+    assert client.get("/nothing", headers={"accept-language": "zh-CN"}).text == Translator("zh")(words.NOTHING_HERE)
     assert client.get("/nothing", headers={"accept-language": "en"}).text == words.NOTHING_HERE
 
 
@@ -616,12 +618,12 @@ def test_a_full_line_says_so() -> None:
         next(one)
     page: dict[str, Any] = {}
     form = Form(consent=True, source="busy")
-    for update in analysis.analyse(made, Voice("en"), Visit(), form):
+    for update in analysis.analyse(made, Translator("en"), Session(), form):
         page |= update
     assert words.LINE_FULL in page["progress"]
     assert page["analyse"]["interactive"]
     holding[3].close()
-    later = analysis.analyse(made, Voice("en"), Visit(), form)
+    later = analysis.analyse(made, Translator("en"), Session(), form)
     assert any("ahead of you" in json.dumps(update, default=str) for update in later if update.get("progress"))
     later.close()
     for one in holding:

@@ -26,7 +26,7 @@ from copilot.record.export.markdown import to_markdown
 from copilot.record.export.pdf.document import to_pdf
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import without_identity
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import edit
 from copilot.settings import Settings
 from copilot.training import fit_classifier
@@ -217,7 +217,7 @@ def test_who_somebody_is_reaches_no_prompt_log_export_or_disk(tmp_path, decoder,
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     recording = recorded(tmp_path, who)
     engine = FakeEngine()
-    own = Particulars(
+    own = PatientIdentity(
         name=f"{who.first} {who.last}",
         number=who.number,
         laboratory=f"Lab of {who.last}, born {who.born}, {who.number}",

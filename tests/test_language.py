@@ -19,10 +19,10 @@ import pytest
 
 from copilot import NOTICE, __main__, chat, emotions, person, pipeline
 from copilot.eeg import plots, sandbox, simulate
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.types import Recording, RecordingError
-from copilot.i18n import Voice, english, language_of, sentence
+from copilot.i18n import Translator, english, language_of, sentence
 from copilot.i18n.chinese import CHINESE
 from copilot.i18n.fonts import chinese_font
 from copilot.llm.base import ModelInfo, Token
@@ -41,7 +41,7 @@ KEYS = (
     *("good", "fair", "poor", "flat", "railed", "noisy", "interpolated", "ocular", "muscle"),
 )
 
-say = Voice("zh")
+say = Translator("zh")
 
 
 def strings(value) -> list[str]:
@@ -164,9 +164,9 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def records(example: Path) -> dict[str, Record]:
     """The same walk's record in both languages."""
     settings, who = Settings(), Person("female", 20)
-    known = {"engine": FakeEngine(), "settings": settings, "decoder": Decoder.load(settings.decoder)}
+    known = {"engine": FakeEngine(), "settings": settings, "decoder": Classifier.load(settings.decoder)}
     seen = {type(event): event for event in pipeline.analyse([example], who, **known, language="zh")}
-    signal, read = seen[pipeline.SignalReady], seen[pipeline.ReadingReady]
+    signal, read = seen[pipeline.SignalReady], seen[pipeline.ResultReady]
     english_one = draft(who, signal.cleaned, signal.quality, read.reading, now=datetime.now(UTC))
     return {"en": english_one, "zh": seen[pipeline.RecordReady].record}
 

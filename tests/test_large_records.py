@@ -160,10 +160,10 @@ def test_what_is_wrong_with_a_record_is_said_in_plain_words(change, said):
 
 
 def test_an_export_that_lacks_a_field_says_so_in_the_readers_language():
-    from copilot.i18n import Voice
+    from copilot.i18n import Translator
 
     record = drafted()
     record = replace(record, sections=record.sections[1:])
     with pytest.raises(RecordError, match=r"has no field '(gender|age)', which is needed") as caught:
         EXPORTS["fhir"].write(record, None)
-    assert "字段" in Voice("zh")(caught.value.args[0])
+    assert "字段" in Translator("zh")(caught.value.args[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from copilot import emotions, model_metadata, prompt
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.llm.base import Scores
 from copilot.llm.open_engine import open_engine
 from copilot.person import Person
@@ -62,7 +62,7 @@ def test_its_receipts_and_decoder_lie_beside_it(made: Path) -> None:
     whole = json.loads((made / "receipt.json").read_text())
     assert set(whole["steps"]) == {"merge", "gguf", "check", "quantize", "ollama"}
     assert digest in {file["sha256"] for file in whole["files"].values()}
-    assert Decoder.load(made / "decoder.npz").population.mean.shape == (30, 5)
+    assert Classifier.load(made / "decoder.npz").population.mean.shape == (30, 5)
 
 
 def test_ollama_is_told_of_the_file_in_the_box(made: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from copilot import emotions, prompt
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.text_encoding import PATTERN_NAMES
 from copilot.llm.base import Engine, Scores, Token
 from copilot.llm.open_engine import open_engine
@@ -102,7 +102,7 @@ def test_it_answers_the_usual_questions(engine: Engine) -> None:
 
 
 def test_the_decoder_in_the_box_reads_thirty_electrodes() -> None:
-    decoder = Decoder.load(SETTINGS.decoder)
+    decoder = Classifier.load(SETTINGS.decoder)
     assert decoder.population.mean.shape == (30, 5)
     silent = np.full((30, 10, 5), np.nan, np.float32)
     assert decoder.probabilities(silent, decoder.population) == pytest.approx(emotions.uniform())

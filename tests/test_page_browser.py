@@ -13,7 +13,7 @@ import pytest
 from copilot.eeg import simulate
 from copilot.i18n import english as words
 from copilot.record.export.json_format import to_json
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from tests.fake_engine import FakeEngine
 from tests.records import drafted
 from tests.serving import CHROMIUM, PHONE, WIDE, button, served
@@ -283,7 +283,7 @@ def test_markup_of_others_loads_nothing_and_stays_letters(
     page.locator("#accept-assessment").click()
     expect(page.locator("#field-assessment .origin")).to_contain_text("O'Neil & Sons [Berlin] *MD*")
 
-    record = json.loads(to_json(drafted(particulars=Particulars(name=image("kept"), number=image("number")[:100]))))
+    record = json.loads(to_json(drafted(particulars=PatientIdentity(name=image("kept"), number=image("number")[:100]))))
     for section in record["sections"]:
         section["title"] = image("title")[:100]
         for field in section["fields"]:

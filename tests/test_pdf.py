@@ -18,7 +18,7 @@ from PIL import Image
 from pypdfium2 import raw
 
 from copilot import NOTICE
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.person import Person
 from copilot.record.draft import percent
 from copilot.record.export.json_format import from_json, to_json
@@ -27,7 +27,7 @@ from copilot.record.export.pdf.figure_sections import NAME, TRACK
 from copilot.record.export.pdf.style import INK, LEFT, TONES
 from copilot.record.figures import Pictures
 from copilot.record.model import without_identity
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import accept, amend, delete, edit
 from tests import records
 from tests.records import NOW, REVIEWER, signed
@@ -41,7 +41,7 @@ PERSONS = {
 
 
 def drafted(language="en", trust="good", shares=SHARES, **particulars):
-    given = Particulars(**{"name": "Maria Petrova", "number": "C-2041", **particulars})
+    given = PatientIdentity(**{"name": "Maria Petrova", "number": "C-2041", **particulars})
     record = records.drafted(PERSONS[language], trust, given, language, probabilities=np.array(shares))
     return replace(record, id="3f2a91c0-5d1e-4c57-9a55-0d6f0a4ad001")
 
@@ -78,7 +78,7 @@ def near(image, colour, within=12):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_an_ordinary_record_takes_two_pages_each_with_its_number_the_records_id_and_the_notice(language):
-    record, say = drafted(language), Voice(language)
+    record, say = drafted(language), Translator(language)
     told = pages(to_pdf(record, pictures()))
     assert len(told) == 2
     for number, page in enumerate(told, start=1):
@@ -91,7 +91,7 @@ def test_an_ordinary_record_takes_two_pages_each_with_its_number_the_records_id_
 @pytest.mark.parametrize("drawn", [None, pictures()], ids=["without pictures", "with pictures"])
 def test_everything_in_the_record_can_be_found_in_its_text(language, drawn):
     record = drafted(language, laboratory="TSH 1.2 mU/l 正常", expenses="€ 120")
-    say, text = Voice(language), text_of(record, drawn)
+    say, text = Translator(language), text_of(record, drawn)
     for said in (record.headline, *record.notes, say(NOTICE), say(english.ABOUT_PROSE)):
         assert bare(said) in text
     for section in record.sections:
@@ -226,7 +226,7 @@ def test_the_documents_properties_name_the_record_and_nobody():
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_screen_readers_are_told_the_language_the_headings_and_what_the_pictures_show(language):
-    record, say = drafted(language), Voice(language)
+    record, say = drafted(language), Translator(language)
     pdf = to_pdf(record, pictures())
     assert f"/Lang ({language})".encode() in pdf
     kinds = [element for page in pypdfium2.PdfDocument(pdf) for element in elements(page)]

@@ -20,7 +20,7 @@ from convert.__main__ import main
 from convert.gguf import to_gguf
 from convert.plan import QWEN2, plan, read_shape
 from convert.plan.file_size import TYPES, sizes, tokenizer_bytes
-from convert.plan.plan_report import Judgement, Plan, Row
+from convert.plan.plan_report import Judgement, PlanRow, PruningPlan
 from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned, why_not
 from convert.plan.try_shape import (
     config_of,
@@ -215,8 +215,8 @@ def test_a_row_that_is_impossible_says_why_in_the_table():
     narrow = pruned(read_shape("512/8/2/768"), 3 / 7, 4)
     assert why_not(narrow).startswith("Rows of 292 numbers fit no quantisation")
     (sized,) = sizes([QWEN2])
-    first = Row(None, None, QWEN2, None, Judgement(None, "llama.cpp does not load it.", sized))
-    report = Plan("x", (first, Row(Fraction(3, 7), 4, narrow, why_not(narrow), None)), 10**8, None, 1.0)
+    first = PlanRow(None, None, QWEN2, None, Judgement(None, "llama.cpp does not load it.", sized))
+    report = PruningPlan("x", (first, PlanRow(Fraction(3, 7), 4, narrow, why_not(narrow), None)), 10**8, None, 1.0)
     lines = report.lines()
     assert lines[2].endswith(f"impossible: {why_not(narrow)}")
     assert "896/14/2/4864: llama.cpp does not load it." in lines

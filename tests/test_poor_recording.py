@@ -10,9 +10,9 @@ from copilot import chat, emotions, pipeline, prompt
 from copilot.certainty import answer_from_figures
 from copilot.cli_output import reading_words
 from copilot.eeg import simulate
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.sandbox import Prepared
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
 from copilot.settings import Settings
@@ -25,16 +25,16 @@ from tests.records import drafted, quality, reading
 SURE = {"joy": -0.01}
 TRAINED = ModelInfo("fake", metadata={"codec": "bands", "prompt_version": prompt.PROMPT_VERSION})
 FOREIGN = ModelInfo("fake", sha256="f" * 64)
-say = Voice("en")
+say = Translator("en")
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Decoder:
+def decoder() -> Classifier:
     return fit_classifier.fit(simulated_faced(people=6, seed=0, strength=0.5))
 
 
 @pytest.fixture
-def walk(monkeypatch: pytest.MonkeyPatch, decoder: Decoder):  # type: ignore[no-untyped-def]
+def walk(monkeypatch: pytest.MonkeyPatch, decoder: Classifier):  # type: ignore[no-untyped-def]
     """The events of one analysis of a recording of some quality, by a model that is sure of joy."""
 
     def run(trust: str, info: ModelInfo = TRAINED) -> tuple[list[pipeline.Event], FakeEngine]:
@@ -60,7 +60,7 @@ def test_however_sure_a_model_is_a_poor_recording_is_unclear() -> None:
 @pytest.mark.parametrize(("trust", "confidence"), [("good", "clear"), ("fair", "clear"), ("poor", "unclear")])
 def test_prose_and_record_follow_the_recordings_quality(walk, trust: str, confidence: str) -> None:  # type: ignore[no-untyped-def]
     events, engine = walk(trust)
-    read = [event.reading for event in events if isinstance(event, pipeline.ReadingReady)]
+    read = [event.reading for event in events if isinstance(event, pipeline.ResultReady)]
     assert [one.confidence for one in read] == [confidence, confidence]
     assert f"Confidence: {confidence}" in engine.calls[-1].prefix
     record = events[-1].record
@@ -79,7 +79,7 @@ def test_only_a_foreign_model_reads_in_its_prompt_that_the_signal_is_poor(walk, 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_page_and_command_line_name_no_emotion(language: str) -> None:
-    voice = Voice(language)
+    voice = Translator(language)
     poor = reading(joy=0.9, trust="poor")
     page, line = charts.reading(voice, poor), reading_words(poor, voice)
     assert voice(english.HEADLINE_POOR) in page

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from copilot.eeg import sandbox, sandbox_worker
-from copilot.eeg.sandbox import Job, Prepared, Progress, prepare
+from copilot.eeg.sandbox import Prepared, SandboxJob, SandboxProgress, prepare
 from copilot.eeg.types import RecordingError
 from tests.eeg_files import TEN_TWENTY, scalp, write_edf
 
@@ -42,7 +42,7 @@ def test_a_recording_is_read_and_cleaned_with_progress_between(edf):
     assert last.quality.clean_seconds >= 10
     assert last.read_s > 0
     assert last.clean_s > 0
-    assert all(isinstance(event, Progress) and 0 <= event.fraction <= 1 and event.detail for event in progress)
+    assert all(isinstance(event, SandboxProgress) and 0 <= event.fraction <= 1 and event.detail for event in progress)
     stages = [event.stage for event in progress]
     assert stages == sorted(stages, reverse=True)  # read, then clean
     assert set(stages) == {"read", "clean"}
@@ -123,7 +123,7 @@ def test_what_nobody_foresaw_in_cleaning_ends_in_a_sentence(edf, monkeypatch, ca
     monkeypatch.setattr("copilot.eeg.preprocessing.clean.clean", clean)
     ours, theirs = multiprocessing.Pipe()
     with ours, theirs:
-        theirs.send(sandbox_worker._result(theirs, Job((edf,), {}, tempfile.gettempdir(), 4096)))
+        theirs.send(sandbox_worker._result(theirs, SandboxJob((edf,), {}, tempfile.gettempdir(), 4096)))
         with pytest.raises(RecordingError, match="could not be cleaned;"):
             list(sandbox._events(ours, time.monotonic() + 10))
     assert f"LinAlgError at {__file__}" in caplog.text

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.emotions import EMOTIONS, uniform
-from copilot.result import Reading, parse_answer
+from copilot.result import Result, parse_answer
 
 PROSE = "The signal is in keeping with a calm state. It describes minutes, not a person."
 SUGGESTIONS = ("Keep a diary.", "Sleep well.")
@@ -15,7 +15,7 @@ SUGGESTIONS = ("Keep a diary.", "Sleep well.")
 def reading(**shares):
     rest = (1 - sum(shares.values())) / (9 - len(shares))
     probabilities = np.array([shares.get(name, rest) for name in EMOTIONS])
-    return Reading(probabilities, "both", "", (), "", {}, "model", "", "", "bands")
+    return Result(probabilities, "both", "", (), "", {}, "model", "", "", "bands")
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_a_reading_is_not_certain_without_a_clear_lead(shares):
 
 
 def test_knowing_nothing_is_not_certain():
-    assert not Reading(uniform(), "both", "", (), "", {}, "", "", "", "").certain
+    assert not Result(uniform(), "both", "", (), "", {}, "", "", "", "").certain

@@ -11,7 +11,7 @@ from copilot.person import Person, PersonError
 from copilot.record.draft import SOFTWARE, draft
 from copilot.record.export.markdown import to_markdown
 from copilot.record.model import RecordError, without_identity
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from tests.records import NOW, drafted, quality, reading
 
 
@@ -26,7 +26,7 @@ def test_sections_follow_the_paper_and_leave_out_what_nothing_here_can_fill():
 
 
 def test_laboratory_and_expenses_stand_in_it_only_if_entered():
-    record = drafted(particulars=Particulars(laboratory="TSH 2.1 mU/l", expenses="EEG 120 EUR"))
+    record = drafted(particulars=PatientIdentity(laboratory="TSH 2.1 mU/l", expenses="EEG 120 EUR"))
     assert [section.key for section in record.sections] == [
         *("basic", "history", "examination", "laboratory", "assessment", "plan", "follow_up", "expenses")
     ]
@@ -34,7 +34,7 @@ def test_laboratory_and_expenses_stand_in_it_only_if_entered():
 
 
 def test_name_and_number_stand_where_they_belong_and_can_be_taken_out():
-    record = drafted(particulars=Particulars(name="Rosa Lind", number="4711"))
+    record = drafted(particulars=PatientIdentity(name="Rosa Lind", number="4711"))
     assert (value(record, "name"), value(record, "number")) == ("Rosa Lind", "4711")
     assert "Rosa" not in repr(without_identity(record))
     assert "4711" not in repr(without_identity(record))
@@ -42,7 +42,7 @@ def test_name_and_number_stand_where_they_belong_and_can_be_taken_out():
 
 def test_a_name_that_is_too_long_is_refused_without_repeating_it():
     with pytest.raises(PersonError, match="Name has 121 characters; at most 120 are kept"):
-        Particulars(name="x" * 121)
+        PatientIdentity(name="x" * 121)
 
 
 def test_it_says_when_and_with_what_it_was_made():

@@ -21,7 +21,7 @@ from copilot.record.export.json_format import as_dict, from_json, to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import ORIGINS, READOUTS, Change, Field, Origin, Record, RecordError, Section, timestamp
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import amend, edit
 from tests.records import NOW, REVIEWER, drafted, reviewed, signed
 
@@ -240,7 +240,7 @@ def test_json_that_is_no_record_is_refused_in_a_sentence(text, said):
 
 @pytest.mark.parametrize("kind", EXPORTS)
 def test_a_file_name_holds_nothing_of_the_person(kind):
-    record = drafted(particulars=Particulars(name="Rosa Lind", number="4711"))
+    record = drafted(particulars=PatientIdentity(name="Rosa Lind", number="4711"))
     assert re.fullmatch(r"record-[0-9a-f]{8}-v1-draft\.(md|json|pdf|fhir\.json)", file_name(record, kind))
     assert "-v2-signed." in file_name(signed(amend(signed(record), REVIEWER, NOW)), kind)
 

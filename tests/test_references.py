@@ -8,14 +8,14 @@ from copilot.emotions import EMOTIONS
 from copilot.training import fit_classifier, splits
 from copilot.training.evaluate import mlp, published_baselines
 from copilot.training.evaluate.metrics import balanced_accuracy, calibration_error
-from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.rows import Predictions
 from copilot.training.faced import BAD_SUBJECTS, CorpusError, Faced
 from copilot.training.splits import Fold
 from tests.features_file import CLIPS, simulated_faced
 
 CHANCE = 1 / 9
 LEARNING = [model for model in published_baselines.MODELS if model != "majority"]
-Found = dict[tuple[str, str, str], Readings]
+Found = dict[tuple[str, str, str], Predictions]
 
 
 def read(faced: Faced, folds: list[Fold]) -> Found:
@@ -33,7 +33,7 @@ def last(people: int, faced: Faced) -> Fold:
     return ~test, test
 
 
-def score(readings: Readings) -> float:
+def score(readings: Predictions) -> float:
     return balanced_accuracy(readings.probabilities.argmax(axis=1), readings.truth)
 
 

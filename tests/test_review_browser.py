@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record import review
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.model import Record
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.record.storage.store import Store
 from tests.fake_engine import FakeEngine
 from tests.records import drafted
@@ -71,7 +71,7 @@ def visit(browser: Any, address: str) -> Iterator[Any]:
 
 def kept(store: Store, name: str, **changes: Any) -> Record:
     """A draft that is in the store under this name, with six suggestions to review."""
-    record = drafted(particulars=Particulars(name=name), **changes)
+    record = drafted(particulars=PatientIdentity(name=name), **changes)
     store.save(record)
     return record
 
@@ -231,7 +231,7 @@ def test_a_downloaded_record_is_opened_again_and_what_is_being_typed_is_guarded(
     visit: Any, store: Store, tmp_path: Path
 ) -> None:
     kept(store, "Somebody")
-    record, file = drafted(particulars=Particulars(name="Back Again")), tmp_path / "record.json"
+    record, file = drafted(particulars=PatientIdentity(name="Back Again")), tmp_path / "record.json"
     file.write_text(to_json(record))
     page = visit()
     page.get_by_text(english.OPEN_RECORD_HEADING).click()
@@ -266,7 +266,7 @@ def test_unsaved_work_is_asked_about_before_it_goes(visit: Any, store: Store) ->
 
 def test_the_browser_s_language_decides_and_the_switch_changes_it(visit: Any, store: Store) -> None:
     kept(store, "王芳", language="zh")
-    say = Voice("zh")
+    say = Translator("zh")
     page = visit(locale="zh-CN", viewport=PHONE)
     page.wait_for_url("**/zh")
     expect(button(page, say(english.ANALYSE))).to_be_visible()
@@ -283,7 +283,7 @@ def test_the_browser_s_language_decides_and_the_switch_changes_it(visit: Any, st
 
 
 def test_chinese_questions_reach_the_model_in_english(visit: Any, engine: FakeEngine) -> None:
-    say, page = Voice("zh"), visit("zh", locale="zh-CN")
+    say, page = Translator("zh"), visit("zh", locale="zh-CN")
     page.get_by_label(say(english.CONSENT_BOX)).check()
     page.get_by_label(say("Eyes closed (simulated)")).check()
     button(page, say(english.ANALYSE)).click()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.person import Person
 from copilot.pipeline import PromptReady, prepare_prompt
 from copilot.settings import Settings
@@ -70,7 +70,7 @@ def in_use(files: list[Path], person: Person, codec: str, decoder: Path) -> list
         person,
         settings=Settings(),
         metadata={"codec": codec},
-        decoder=Decoder.load(decoder),
+        decoder=Classifier.load(decoder),
         baselines=files[1:],
     )
     return [event.messages[-1]["content"] for event in walk if isinstance(event, PromptReady)]

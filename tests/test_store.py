@@ -24,7 +24,7 @@ from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.figures import Pictures
 from copilot.record.model import RecordError, digest, timestamp
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import Reviewer, accept, amend, edit
 from copilot.record.storage import database
 from copilot.record.storage.database import Database
@@ -40,7 +40,7 @@ WARM.set_forkserver_preload(["tests.test_store"])
 
 
 def drafted(name="", number="", assessment="Calm.", trust="good", now=NOW):
-    record = records.drafted(trust=trust, particulars=Particulars(name=name, number=number), assessment=assessment)
+    record = records.drafted(trust=trust, particulars=PatientIdentity(name=name, number=number), assessment=assessment)
     return replace(record, created=timestamp(now))
 
 

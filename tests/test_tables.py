@@ -452,7 +452,7 @@ def test_headings_that_are_numbers(tmp_path, signal):
 
 def test_the_record_says_the_rate_as_read(tmp_path, signal):
     from copilot.eeg.preprocessing.clean import clean
-    from copilot.i18n import Voice
+    from copilot.i18n import Translator
     from copilot.record.draft import _examination
 
     recording, quality = clean(opened(tmp_path / "a.csv", table(scalp(30, 128, 8), np.arange(30 * 128) / 128)))
@@ -460,7 +460,7 @@ def test_the_record_says_the_rate_as_read(tmp_path, signal):
         ("en", "128 Hz, worked out from the file's times"),
         ("zh", "128 Hz，由文件中的时间算出"),
     ):
-        fields = _examination(recording, quality, Voice(language), lambda key, label, value: (key, value))
+        fields = _examination(recording, quality, Translator(language), lambda key, label, value: (key, value))
         assert dict(fields)["rate_read"].replace("、", "，") == expected
 
 

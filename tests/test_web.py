@@ -16,28 +16,28 @@ from gradio_client.client import Job
 
 from copilot import NOTICE, pipeline
 from copilot.eeg import sandbox, simulate
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.i18n import english as words
 from copilot.llm.base import EngineError
 from copilot.record.export.json_format import to_json
 from copilot.record.model import Record
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.record.storage.rows import Entry
 from copilot.record.storage.store import StoreError
-from copilot.result import Reading
+from copilot.result import Result
 from copilot.settings import Settings, SettingsError
 from copilot.web import analysis, charts, chat, layout, panels, record_file, record_html, record_review, uploads
 from copilot.web.languages import wanted
-from copilot.web.queue import Ahead, Line, Service
+from copilot.web.queue import Ahead, Queue, Service
 from copilot.web.record_review import Desk
 from copilot.web.render import Screen
-from copilot.web.session import Form, Visit
+from copilot.web.session import Form, Session
 from tests.fake_engine import ANSWER, FakeEngine
 from tests.records import drafted, signed
 from tests.serving import quietly, served
 
 NASTY = "<img src=x onerror=alert(1)>"
-SAY = Voice("en")
+SAY = Translator("en")
 AGREED = Form(consent=True, gender="female", age="34")
 
 
@@ -57,12 +57,12 @@ def serving(engine: FakeEngine | None = None, **settings: Any) -> Service:
     return service
 
 
-def reading(probabilities: list[float], **changes: Any) -> Reading:
+def reading(probabilities: list[float], **changes: Any) -> Result:
     fields = {
         **{"readout": "both", "assessment": "", "suggestions": (), "raw": "", "timings": {}, "model": "fake"},
         **{"model_sha256": "", "prompt_sha256": "", "codec": "bands"},
     }
-    return Reading(probabilities=np.array(probabilities), **{**fields, **changes})
+    return Result(probabilities=np.array(probabilities), **{**fields, **changes})
 
 
 def merged(updates: Iterator[dict[str, Any]]) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def html(value: Any) -> str:
     return value["value"] if isinstance(value, dict) else value
 
 
-def with_upload(name: str, content: bytes) -> Visit:
-    return Visit(recording=(uploads.Attachment(name, content),))
+def with_upload(name: str, content: bytes) -> Session:
+    return Session(recording=(uploads.Attachment(name, content),))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def brought(recording: Path) -> Visit:
+def brought(recording: Path) -> Session:
     return with_upload("mine.npz", recording.read_bytes())
 
 
@@ -183,7 +183,7 @@ def test_place_in_the_line_is_said() -> None:
 
 
 def test_main_job_from_an_example_to_a_record() -> None:
-    visit, form = Visit(), Form(consent=True, gender="female", age="34", source="eyes-closed")
+    visit, form = Session(), Form(consent=True, gender="female", age="34", source="eyes-closed")
     updates = list(analysis.analyse(serving(), SAY, visit, form))
     order = [name for update in updates for name in update]
     page = merged(iter(updates))
@@ -223,17 +223,17 @@ def test_damaged_upload_is_refused_beside_the_upload() -> None:
     ],
 )
 def test_wrong_input_is_one_sentence_where_it_belongs(form: Form, place: str, sentence: str) -> None:
-    assert sentence in html(merged(analysis.analyse(serving(), SAY, Visit(), form))[place])
+    assert sentence in html(merged(analysis.analyse(serving(), SAY, Session(), form))[place])
 
 
 def test_wrong_input_leaves_the_reading_before_it_alone() -> None:
-    visit = Visit(record=drafted())
+    visit = Session(record=drafted())
     page = merged(analysis.analyse(serving(), SAY, visit, Form(consent=True, age="old", source="busy")))
     assert visit.record is not None
     assert "record_card" not in page
 
 
-def test_model_that_cannot_be_opened_is_one_sentence(brought: Visit) -> None:
+def test_model_that_cannot_be_opened_is_one_sentence(brought: Session) -> None:
     def missing(_: Settings) -> FakeEngine:
         raise EngineError("The model file is missing; run `make model`.")
 
@@ -243,7 +243,7 @@ def test_model_that_cannot_be_opened_is_one_sentence(brought: Visit) -> None:
 
 
 def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
-    brought: Visit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    brought: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any, **__: Any) -> Iterator[pipeline.Event]:
         raise KeyError("complaint of Jane Doe")
@@ -258,7 +258,7 @@ def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
 
 def test_words_of_danger_in_the_form_are_answered_first() -> None:
     form = Form(consent=True, complaint="I want to kill myself", source="busy")
-    updates = analysis.analyse(serving(), SAY, Visit(), form)
+    updates = analysis.analyse(serving(), SAY, Session(), form)
     with_urgent = next(update for update in updates if html(update.get("urgent", "")))
     updates.close()
     assert 'role="alert"' in html(with_urgent["urgent"])
@@ -266,7 +266,7 @@ def test_words_of_danger_in_the_form_are_answered_first() -> None:
 
 
 def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
-    brought: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    brought: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     service, seconds = serving(), []
@@ -281,7 +281,7 @@ def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
     assert min(seconds) < 0.2  # 0.005 s on an idle machine; the best, because others may use the cores too
 
 
-def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs(brought: Visit) -> None:
+def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs(brought: Session) -> None:
     engine = FakeEngine(delay=0.01)
     service = serving(engine)
     updates = analysis.analyse(service, SAY, brought, AGREED)
@@ -292,7 +292,7 @@ def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs(brought: 
     assert "Done in" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
 
 
-def test_stop_has_the_last_word_and_analyse_works_again(brought: Visit) -> None:
+def test_stop_has_the_last_word_and_analyse_works_again(brought: Session) -> None:
     service = serving()
     updates = analysis.analyse(service, SAY, brought, AGREED)
     next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
@@ -302,7 +302,7 @@ def test_stop_has_the_last_word_and_analyse_works_again(brought: Visit) -> None:
     assert "Done in" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
 
 
-def test_second_press_replaces_the_first(brought: Visit) -> None:
+def test_second_press_replaces_the_first(brought: Session) -> None:
     service = serving()
     first, second = (analysis.analyse(service, SAY, brought, AGREED) for _ in range(2))
     next(first)
@@ -315,7 +315,7 @@ def test_second_press_replaces_the_first(brought: Visit) -> None:
 
 
 def test_line_is_first_come_first_served() -> None:
-    line = Line()
+    line = Queue()
     first, second, third = (line.in_turn(iter([name])) for name in "abc")
     assert next(first) == "a"
     assert next(second) == Ahead(1)
@@ -326,7 +326,7 @@ def test_line_is_first_come_first_served() -> None:
 
 
 def test_closing_frees_the_place() -> None:
-    line = Line()
+    line = Queue()
     first, second = line.in_turn(iter("ab")), line.in_turn(iter("c"))
     next(first)
     assert next(second) == Ahead(1)
@@ -340,12 +340,12 @@ def test_closing_frees_the_place() -> None:
 
 
 @pytest.fixture
-def told() -> Visit:
+def told() -> Session:
     roles = ("system", "user", "assistant")
-    return Visit(opening=[{"role": role, "content": f"the {role}"} for role in roles])  # type: ignore[typeddict-item]
+    return Session(opening=[{"role": role, "content": f"the {role}"} for role in roles])  # type: ignore[typeddict-item]
 
 
-def test_chat_streams_and_remembers(told: Visit) -> None:
+def test_chat_streams_and_remembers(told: Session) -> None:
     engine = FakeEngine(answers=["Rather sure.", "No."])
     service = serving(engine)
     updates = list(chat.ask(service, SAY, told, " How sure are you? "))
@@ -356,15 +356,15 @@ def test_chat_streams_and_remembers(told: Visit) -> None:
     assert contents[-3:] == ["How sure are you?", "Rather sure.", "Is this a diagnosis?"]
 
 
-def test_a_question_names_nobody_to_the_model(told: Visit) -> None:
+def test_a_question_names_nobody_to_the_model(told: Session) -> None:
     engine = FakeEngine()
-    told.record = drafted(particulars=Particulars(name="Rosa Lind", number="47-11b"))
+    told.record = drafted(particulars=PatientIdentity(name="Rosa Lind", number="47-11b"))
     page = merged(chat.ask(serving(engine), SAY, told, "Is Rosa, chart 47-11b, born 12.03.1980, well?"))
     assert page["chatbot"][0]["content"] == "Is (name), chart (number), born (date), well?"
     assert all(text not in str(engine.calls) for text in ("Rosa", "47-11b", "1980"))
 
 
-def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Visit) -> None:
+def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Session) -> None:
     service = Service(Settings(), lambda _: FakeEngine())  # never started: the model never opens
     busy = service.line.in_turn(iter("ab"))
     next(busy)
@@ -372,7 +372,7 @@ def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Visit) -> N
     assert len(page["chatbot"][-1]["content"]) > 100
 
 
-def test_stopped_answer_keeps_what_was_said(told: Visit) -> None:
+def test_stopped_answer_keeps_what_was_said(told: Session) -> None:
     engine = FakeEngine(answers=["One two three four five six seven eight nine ten."], delay=0.03)
     service = serving(engine)
     updates = chat.ask(service, SAY, told, "What does it mean?")
@@ -383,8 +383,8 @@ def test_stopped_answer_keeps_what_was_said(told: Visit) -> None:
     assert merged(chat.ask(service, SAY, told, "And now?"))["chatbot"][-1]["content"]
 
 
-def test_question_before_a_reading_and_failing_model_are_sentences(told: Visit) -> None:
-    assert words.NO_READING in html(merged(chat.ask(serving(), SAY, Visit(), "Why?"))["chat_status"])
+def test_question_before_a_reading_and_failing_model_are_sentences(told: Session) -> None:
+    assert words.NO_READING in html(merged(chat.ask(serving(), SAY, Session(), "Why?"))["chat_status"])
     failing = serving(FakeEngine(error=EngineError("The server is gone; start it again.")))
     assert "start it again" in html(merged(chat.ask(failing, SAY, told, "Why?"))["chat_status"])
 
@@ -393,7 +393,7 @@ def test_question_before_a_reading_and_failing_model_are_sentences(told: Visit) 
 
 
 def test_particulars_are_in_the_record_and_not_in_the_prompt() -> None:
-    visit, form = Visit(), Form(consent=True, source="busy", name="Rosa Lind", number="4711", laboratory="TSH 2.1")
+    visit, form = Session(), Form(consent=True, source="busy", name="Rosa Lind", number="4711", laboratory="TSH 2.1")
     page = merged(analysis.analyse(serving(), SAY, visit, form))
     assert visit.record is not None
     assert [visit.record.field(key).value for key in ("name", "number", "laboratory")] == [
@@ -415,7 +415,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_one_wrong_text_does_not_lose_another(desk: Desk) -> None:
-    visit = Visit(record=drafted(), panel=1.0)
+    visit = Session(record=drafted(), panel=1.0)
     typed = boxes(drafted(), complaint="x" * 4001, follow_up="In two weeks.")
     page = record_review.typed(desk, "follow_up", visit, *typed)
     assert visit.record is not None
@@ -425,7 +425,7 @@ def test_one_wrong_text_does_not_lose_another(desk: Desk) -> None:
 
 
 def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, visit = desk.service.store, Visit(record=drafted(), panel=1.0)
+    store, visit = desk.service.store, Session(record=drafted(), panel=1.0)
     assert store is not None
     assert visit.record is not None
     first = visit.record
@@ -441,7 +441,7 @@ def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(desk: Desk, m
 
 
 def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back_by_itself(desk: Desk) -> None:
-    store, visit = desk.service.store, Visit(record=drafted(), panel=1.0)
+    store, visit = desk.service.store, Session(record=drafted(), panel=1.0)
     assert store is not None
     assert visit.record is not None
     record_review.keep(desk, visit, False, *boxes(visit.record))
@@ -464,7 +464,7 @@ def raising(error: Exception) -> Callable[..., None]:
 def test_a_record_that_was_downloaded_is_gone_on_with(tmp_path: Path) -> None:
     record, file = signed(), tmp_path / "record.json"
     file.write_text(to_json(record))
-    visit = Visit(reviewer=("Dr Ada Weiss", "Neurologist"))
+    visit = Session(reviewer=("Dr Ada Weiss", "Neurologist"))
     opened = record_file.open_file(SAY, visit, True, {"path": str(file), "orig_name": file.name})
     assert opened["visit"].record == record
     assert opened["panel"]  # which draws it
@@ -483,7 +483,7 @@ def test_a_record_that_was_downloaded_is_gone_on_with(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_no_record_is_refused_and_what_is_there_stays(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "record.json").write_bytes(content)
-    visit = Visit(record=drafted())
+    visit = Session(record=drafted())
     path = {"path": str(tmp_path / "record.json"), "orig_name": "record.json"}
     page = record_file.open_file(SAY, visit, True, path)
     assert said in html(page["open_problem"])
@@ -524,7 +524,7 @@ def test_upload_is_in_memory_and_gone_from_disk(tmp_path: Path) -> None:
     path = tmp_path / "hash" / "mine.edf"
     path.parent.mkdir()
     path.write_bytes(b"data")
-    visit = Visit()
+    visit = Session()
     page = analysis.keep(
         Service(Settings(), lambda _: FakeEngine()), SAY, "recording", visit, [{"path": str(path), "orig_name": NASTY}]
     )
@@ -540,7 +540,7 @@ def test_files_that_are_too_large_together_are_refused_and_gone_from_disk(tmp_pa
         path.parent.mkdir()
         path.write_bytes(bytes(600 * 2**10))
         files.append({"path": str(path), "orig_name": name})
-    visit = Visit()
+    visit = Session()
     page = analysis.keep(idle(max_upload_mb=1), SAY, "recording", visit, files)
     assert "at most 1 MB" in html(page["recording_problem"])
     assert visit.recording == ()

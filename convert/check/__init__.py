@@ -98,7 +98,7 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
     """
     from convert.check.chat_template import compare_stops, compare_template
     from convert.check.logits import compare_logits
-    from convert.check.tokens import Pair, compare_pairs, compare_tokens
+    from convert.check.tokens import TokenizerPair, compare_pairs, compare_tokens
     from convert.check.vocabulary import KINDS, compare_vocabulary
     from copilot.llm.llama_cpp import NativeModel
 
@@ -110,7 +110,7 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
         native = NativeModel(file, threads=1, context=SHORT_CONTEXT)
     except ValueError as error:
         raise ConvertError(f"{error}.") from error
-    pair = Pair(native, tokenizer, header.metadata.get(KINDS, []))
+    pair = TokenizerPair(native, tokenizer, header.metadata.get(KINDS, []))
     findings = [vocabulary, compare_tokens(pair, tokenizer)]
     if pairs:
         findings.append(compare_pairs(native, pair, pairs))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from convert import child_process
 from convert.check.finding import Finding
-from convert.check.tokens import Pair
+from convert.check.tokens import TokenizerPair
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, read_json
 from convert.gguf_file import GgufFile
@@ -22,7 +22,7 @@ ANSWER = "An answer."
 SECONDS, MEMORY_GB = 60.0, 4.0
 
 
-def compare_template(file: GgufFile, native: "NativeModel", pair: Pair, tokenizer: Any) -> Finding:
+def compare_template(file: GgufFile, native: "NativeModel", pair: TokenizerPair, tokenizer: Any) -> Finding:
     """Render ten conversations by both templates, and cut both renderings into tokens.
 
     Raises:

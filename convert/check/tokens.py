@@ -27,7 +27,7 @@ MADE_ENDS = (
 )
 
 
-class Pair:
+class TokenizerPair:
     """The two tokenizers.
 
     Attributes:
@@ -99,7 +99,7 @@ class Pair:
         return f"{token} ({text!r})"
 
 
-def compare_tokens(pair: Pair, tokenizer: Any) -> Finding:
+def compare_tokens(pair: TokenizerPair, tokenizer: Any) -> Finding:
     """Compare texts of many scripts, all bytes, and every added token alone and within text, both typed and meant."""
     added = [token.content for token in tokenizer.added_tokens_decoder.values()]
     texts = [*TEXTS, *every_byte(), *(text for token in added for text in (token, f"a{token}b {token} c\n{token}"))]
@@ -115,7 +115,7 @@ def compare_tokens(pair: Pair, tokenizer: Any) -> Finding:
     return Finding("tokens", len(differences), figure, first, notes=tuple(pair.notes))
 
 
-def compare_pairs(native: "NativeModel", pair: Pair, inputs: Path) -> Finding:
+def compare_pairs(native: "NativeModel", pair: TokenizerPair, inputs: Path) -> Finding:
     """Compare with the token ids that llama.cpp's tests expect of a vocabulary.
 
     Args:

@@ -46,7 +46,7 @@ REFUSE = '{{ template "this model knows no chat with its roles in this order" . 
 
 
 @dataclass(frozen=True)
-class Turns:
+class TurnTemplate:
     """A turn-wise chat template.
 
     Attributes:
@@ -66,7 +66,7 @@ class Turns:
         contents = [m["content"].strip() if m["role"] in self.trimmed else m["content"] for m in messages]
         return "".join(self.pieces[step] + content for step, content in zip(steps, [*contents, ""], strict=True))
 
-    def without(self, beginning: str) -> "Turns":
+    def without(self, beginning: str) -> "TurnTemplate":
         """The same, but for a ``beginning`` of text that whoever reads the prompt adds by himself."""
         first = {step: text.removeprefix(beginning) for step, text in self.pieces.items() if step[0] == START}
         return replace(self, pieces={**self.pieces, **first})
@@ -93,7 +93,7 @@ class Turns:
         return (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"  # a last line end is no text
 
 
-def learn(template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]) -> tuple[Turns, int]:
+def learn(template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]) -> tuple[TurnTemplate, int]:
     """Learn what a template writes.
 
     Args:
@@ -159,7 +159,7 @@ def _marked_chats() -> Iterator[tuple[Message, ...]]:
                 yield tuple(Message(role=role, content=mark) for role, mark in zip(roles, marks, strict=True))
 
 
-def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> Turns:
+def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
     """What stands between the marks; chats whose marks are not all there in their order teach nothing."""
     pieces: dict[tuple[str, str], str] = {}
     kept: dict[str, tuple[bool, bool]] = {}
@@ -175,7 +175,7 @@ def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> Turns:
             blanks = bool(before), bool(after)
             if kept.setdefault(role, blanks) != blanks or blanks[0] != blanks[1]:
                 raise _not_turn_wise(f"it trims the {role}'s messages only sometimes or at one end")
-    return Turns(pieces, frozenset(role for role, (before, _) in kept.items() if not before))
+    return TurnTemplate(pieces, frozenset(role for role, (before, _) in kept.items() if not before))
 
 
 def _choice(variable: str, texts: Mapping[str, str]) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from convert.files import ConvertError, read_json
 from convert.plan.file_size import sizes, tokenizer_bytes
-from convert.plan.plan_report import Judgement, Plan, Row
+from convert.plan.plan_report import Judgement, PlanRow, PruningPlan
 from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned, why_not
 from convert.plan.try_shape import why_not_in_hugging_face, why_not_in_llama
 from convert.progress import each
@@ -51,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> Plan:
+def run(options: argparse.Namespace) -> PruningPlan:
     """Plan what the command line names."""
     return plan(options.model)
 
 
-def plan(model: str | Path) -> Plan:
+def plan(model: str | Path) -> PruningPlan:
     """Judge the shape as it is, and what pruning makes of it at every ratio and rounding of ``planning.pruning``.
 
     Args:
@@ -73,8 +73,8 @@ def plan(model: str | Path) -> Plan:
     wanted += [(ratio, to, pruned(shape, float(ratio), to)) for ratio in RATIOS for to in ROUNDINGS]
     possible = list(dict.fromkeys(found for *_, found in wanted if not why_not(found)))
     judged = _judged(possible, tokenizer or 0)
-    rows = tuple(Row(ratio, to, found, why_not(found), judged.get(found)) for ratio, to, found in wanted)
-    return Plan(
+    rows = tuple(PlanRow(ratio, to, found, why_not(found), judged.get(found)) for ratio, to, found in wanted)
+    return PruningPlan(
         model=str(model),
         rows=rows,
         half=pruned(shape, HALF, min(ROUNDINGS)).parameters,

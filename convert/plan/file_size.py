@@ -29,7 +29,7 @@ TYPES = tuple(type for type in BASE if type not in NEED_IMATRIX)
 
 
 @dataclass(frozen=True)
-class Size:
+class FileSize:
     """One shape in one type.
 
     Attributes:
@@ -48,7 +48,7 @@ class Size:
         return self.fallbacks == 0
 
 
-def sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, Size]]:
+def sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, FileSize]]:
     """For each shape, its size in each of ``TYPES``; asked in one child process.
 
     Args:
@@ -77,7 +77,7 @@ def tokenizer_bytes(folder: Path, rows: int) -> int:
         return path.stat().st_size
 
 
-def _sizes(shapes: Sequence[Shape], added: int, folder: Path) -> list[dict[str, Size]]:
+def _sizes(shapes: Sequence[Shape], added: int, folder: Path) -> list[dict[str, FileSize]]:
     found = []
     with scratch_folder(folder) as inner:
         path = inner / "hole.gguf"
@@ -110,10 +110,10 @@ def _write_header(writer: gguf.GGUFWriter) -> None:
     writer.close()
 
 
-def _size(header: int, tensors: Sequence[DryTensor]) -> Size:
+def _size(header: int, tensors: Sequence[DryTensor]) -> FileSize:
     held = sum(tensor.bytes for tensor in tensors)
     numbers = sum(int(np.prod(tensor.shape)) for tensor in tensors)
-    return Size(
+    return FileSize(
         file_bytes=header + sum(_aligned(tensor.bytes) for tensor in tensors),
         bits_per_weight=round(8 * held / numbers, 3),
         fallbacks=sum(tensor.fell_back for tensor in tensors),

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from textwrap import wrap
 from typing import Any
 
-from convert.plan.file_size import Size
+from convert.plan.file_size import FileSize
 from convert.shape import Shape
 
 #: Those of the sizes that the table shows; ``--json`` has all.
@@ -28,7 +28,7 @@ class Judgement:
 
     hugging_face: str | None
     llama_cpp: str | None
-    sizes: Mapping[str, Size]
+    sizes: Mapping[str, FileSize]
 
     @property
     def all_k_quants_genuine(self) -> bool:
@@ -37,7 +37,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """One shape.
 
     Attributes:
@@ -80,7 +80,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PruningPlan:
     """All shapes of one model, the one it has first.
 
     Attributes:
@@ -92,13 +92,13 @@ class Plan:
     """
 
     model: str
-    rows: tuple[Row, ...]
+    rows: tuple[PlanRow, ...]
     half: int
     tokenizer_bytes: int | None
     seconds: float
 
     @property
-    def recommended(self) -> Row | None:
+    def recommended(self) -> PlanRow | None:
         """Of the shapes that fit, the one whose parameters are nearest to those of pruning by a half."""
         fitting = [row for row in self.rows if row.fits]
         return min(fitting, key=lambda row: abs(row.shape.parameters - self.half), default=None)
@@ -179,7 +179,7 @@ class Plan:
         return notes + [f"{_name(s)}: {why}" for s, whys in reasons.items() for why in whys if why]
 
 
-def _cells(row: Row, first: Shape) -> list[str]:
+def _cells(row: PlanRow, first: Shape) -> list[str]:
     shape, judgement = row.shape, row.judgement
     alone = _left_alone(shape, first) if row.ratio else set()
     cells = [
@@ -196,7 +196,7 @@ def _cells(row: Row, first: Shape) -> list[str]:
     return cells + [_size_cell(judgement.sizes[type]) for type in SHOWN]
 
 
-def _size_cell(size: Size) -> str:
+def _size_cell(size: FileSize) -> str:
     return f"{size.file_bytes / 1e6:.1f} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}"
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 
 from convert import child_process, eval_prompts
-from convert.eval_prompts import Probe
+from convert.eval_prompts import EvalPrompt
 from convert.files import ConvertError, sha256
 from convert.gguf_file import GgufFile
 from convert.progress import each
@@ -107,7 +107,7 @@ def _compare_all(
     return _summary(compared, speeds, _measured_on(whole, fitting))
 
 
-def _measured_on(whole: Sequence[Probe], fitting: Sequence[Probe]) -> MeasuredOn:
+def _measured_on(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
     return MeasuredOn(
         text=eval_prompts.FILE.name,
         text_sha256=sha256(eval_prompts.FILE),
@@ -161,7 +161,7 @@ class _Comparison:
     same_label: bool
 
 
-def _compare(models: Models, probe: Probe) -> _Comparison:
+def _compare(models: Models, probe: EvalPrompt) -> _Comparison:
     for model in models:
         _read_prompt(model, probe.prompt)
     following = [probe.prompt[-1], *probe.answer[:-1]]
@@ -187,7 +187,7 @@ def _read_prompt(model: "NativeModel", prompt: Sequence[int]) -> None:
         model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
 
 
-def _label_scores(model: "NativeModel", probe: Probe, first: Floats) -> list[float]:
+def _label_scores(model: "NativeModel", probe: EvalPrompt, first: Floats) -> list[float]:
     """Log-probability of each label behind the prompt; ``first`` are those of its first token."""
     scores = []
     for label in probe.labels:

@@ -23,7 +23,15 @@ from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, new_folder, read_json, scratch_folder
 from convert.gguf import to_gguf
 from convert.progress import each
-from convert.tokenizer_files import CONFIG, GENERATION, SPECIAL_MAP, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, Companions
+from convert.tokenizer_files import (
+    CONFIG,
+    GENERATION,
+    SPECIAL_MAP,
+    TEMPLATE,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    TokenizerFiles,
+)
 from convert.trim.bpe import ByteLevelBpe
 from convert.trim.corpus import read_texts
 from convert.trim.needs import CorpusTokens, encode, spoken
@@ -116,7 +124,7 @@ def trim(model: Path, corpus: Sequence[Path], out: Path) -> Trimmed:
         ConvertError: the model or the corpus cannot be used, or ``out`` cannot be written.
     """
     begun = time.monotonic()
-    checkpoint, companions = Checkpoint.open(model), Companions.read(model)
+    checkpoint, companions = Checkpoint.open(model), TokenizerFiles.read(model)
     if companions.tokenizer is None:
         raise ConvertError(f"{model} has no {TOKENIZER}; save the tokenizer beside the model.")
     old, used = companions.tokenizer, CorpusTokens.of(companions.tokenizer, corpus)
@@ -181,7 +189,7 @@ def _refuse_changed(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int], corp
 
 
 def _write_companions(
-    companions: Companions, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
+    companions: TokenizerFiles, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
 ) -> None:
     """Write all but tokenizer and weights, with new ids; the files of older tokenizers would repeat the old ones."""
     for name, config in configs.items():

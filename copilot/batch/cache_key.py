@@ -21,12 +21,12 @@ def made_with(settings: Settings) -> dict[str, object]:
     Raises:
         EngineError, DecoderError: the model or the decoder is not there.
     """
-    from copilot.eeg.classifier import Decoder
+    from copilot.eeg.classifier import Classifier
     from copilot.llm.gguf_header import open_model_file
 
     model = "" if settings.server else open_model_file(settings.model).sha256
     chosen = {name: getattr(settings, name) for name in DECISIVE}
-    return {"model": model, "decoder": Decoder.load(settings.decoder).sha256, "software": __version__, **chosen}
+    return {"model": model, "decoder": Classifier.load(settings.decoder).sha256, "software": __version__, **chosen}
 
 
 def fingerprint(task: Task, made_with: Mapping[str, object]) -> str:

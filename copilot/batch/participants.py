@@ -16,12 +16,12 @@ from copilot import csv_tables
 from copilot.batch.worker import BatchError
 from copilot.i18n import english, sentence
 from copilot.person import Person, PersonError
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.safety import find_help
 
 
 @dataclass(frozen=True)
-class Given:
+class Participant:
     """What is known of who was recorded.
 
     Attributes:
@@ -32,12 +32,12 @@ class Given:
     """
 
     person: Person = field(default_factory=Person)
-    particulars: Particulars = field(default_factory=Particulars)
+    particulars: PatientIdentity = field(default_factory=PatientIdentity)
     baselines: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
-def read(table: Path | None, names: Collection[str]) -> tuple[dict[str, Given], list[str]]:
+def read(table: Path | None, names: Collection[str]) -> tuple[dict[str, Participant], list[str]]:
     """What is known for each recording, and what is wrong with the table, in plain sentences.
 
     Args:
@@ -48,7 +48,7 @@ def read(table: Path | None, names: Collection[str]) -> tuple[dict[str, Given], 
         BatchError: it cannot be read, or has neither column to find recordings by.
     """
     if table is None:
-        return dict.fromkeys(names, Given()), []
+        return dict.fromkeys(names, Participant()), []
     try:
         rows = csv_tables.read_rows(table)
     except csv_tables.TableError as error:
@@ -87,17 +87,17 @@ def _row_for(name: str, by_key: dict[tuple[str, str], int]) -> int | None:
     return next((by_key[key] for key in keys if key in by_key), None)
 
 
-def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: Mapping[str, str]) -> Given:
+def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: Mapping[str, str]) -> Participant:
     if line is None:
-        return Given(remarks=(sentence(english.BATCH_NO_ROW),))
+        return Participant(remarks=(sentence(english.BATCH_NO_ROW),))
     row, remarks = rows[line - 2], []
-    person, particulars = Person(), Particulars()
+    person, particulars = Person(), PatientIdentity()
     try:
         person = csv_tables.person(row, "")
     except csv_tables.TableError:
         remarks.append(sentence(english.BATCH_BAD_PERSON, row=line))
     try:
-        particulars = Particulars(name=row.get("name", ""), number=row.get("number", ""))
+        particulars = PatientIdentity(name=row.get("name", ""), number=row.get("number", ""))
     except PersonError:
         remarks.append(sentence(english.BATCH_BAD_PARTICULARS, row=line))
     asked_for = [_composed(other.strip()) for other in row.get("baseline", "").split(";") if other.strip()]
@@ -106,7 +106,7 @@ def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: M
     if find_help("\n".join((person.appearance, person.complaint, person.history))):
         remarks.append(sentence(english.BATCH_DANGER))
     baselines = tuple(known[other] for other in asked_for if other in known and known[other] != name)
-    return Given(person, particulars, baselines, tuple(remarks))
+    return Participant(person, particulars, baselines, tuple(remarks))
 
 
 def _composed(name: str) -> str:

@@ -15,7 +15,7 @@ from copilot.batch.backends import local
 from copilot.batch.cache_key import fingerprint, made_with
 from copilot.batch.worker import BatchError, Outcome, Task
 from copilot.eeg import discovery
-from copilot.i18n import Voice, english, sentence
+from copilot.i18n import Translator, english, sentence
 from copilot.settings import Settings
 from copilot.text import normalise_line
 
@@ -46,7 +46,7 @@ def run(
     with results.opened(out) as kept:
         numbers = kept.numbers(list(paths))
         tasks = [_task(numbers[name], name, paths, given[name]) for name in paths]
-        batch = _Batch(tasks, kept, Voice(settings.language or "en"))
+        batch = _Batch(tasks, kept, Translator(settings.language or "en"))
         try:
             batch.look(made)
         except KeyboardInterrupt:  # the last run's summary stays: this one knows less yet
@@ -65,7 +65,7 @@ def run(
 class _Batch:
     """What has become of each recording so far."""
 
-    def __init__(self, tasks: Sequence[Task], kept: results.Results, say: Voice) -> None:
+    def __init__(self, tasks: Sequence[Task], kept: results.Results, say: Translator) -> None:
         self.outcomes: dict[int, Outcome] = {}
         self.say = say
         self._tasks, self._kept = tasks, kept
@@ -121,7 +121,7 @@ def _recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
     return found
 
 
-def _task(number: int, name: str, paths: Mapping[str, Path], given: participants.Given) -> Task:
+def _task(number: int, name: str, paths: Mapping[str, Path], given: participants.Participant) -> Task:
     baselines = tuple(paths[other].absolute() for other in given.baselines)
     files = discovery.with_companions(paths[name].absolute())
     return Task(number, files, given.person, given.particulars, baselines)

@@ -12,7 +12,7 @@ from copilot import NOTICE, emotions
 from copilot.batch import summary_figure
 from copilot.batch.results import Results
 from copilot.batch.worker import Outcome
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.draft import SOFTWARE, percent
 from copilot.record.export.markdown import escaped
 from copilot.record.model import Findings
@@ -48,7 +48,7 @@ class Row:
         return self.outcome.record.findings if self.outcome and self.outcome.record else None
 
 
-def write(results: Results, rows: Sequence[Row], faults: Sequence[str], say: Voice) -> None:
+def write(results: Results, rows: Sequence[Row], faults: Sequence[str], say: Translator) -> None:
     """Write table, text and picture.
 
     Args:
@@ -66,7 +66,7 @@ def write(results: Results, rows: Sequence[Row], faults: Sequence[str], say: Voi
     results.write("summary.md", ("\n".join(_lines(rows, relied_on, faults, say)) + "\n").encode())
 
 
-def _cells(row: Row, say: Voice) -> dict[str, object]:
+def _cells(row: Row, say: Translator) -> dict[str, object]:
     cells: dict[str, object] = {"number": f"{row.number:04}", "status": row.status}
     cells["remarks"] = " ".join(map(say, row.remarks))
     outcome, findings = row.outcome, row.findings
@@ -99,7 +99,7 @@ def _trusts(rows: Sequence[Row]) -> dict[str, int]:
     return {trust: counted[trust] for trust in TRUSTS}
 
 
-def _lines(rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[str], say: Voice) -> Iterator[str]:
+def _lines(rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[str], say: Translator) -> Iterator[str]:
     """The text, part by part; everything in it is this program's own words and numbers."""
     status = Counter(row.status for row in rows)
     counts = {"total": len(rows), "done": status[DONE], "failed": status[FAILED], "waiting": status[WAITING]}
@@ -120,7 +120,7 @@ def _lines(rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[
     yield from _made(rows, say)
 
 
-def _emotions(relied_on: Sequence[Findings], say: Voice) -> Iterator[str]:
+def _emotions(relied_on: Sequence[Findings], say: Translator) -> Iterator[str]:
     yield from (f"## {say(english.BATCH_EMOTIONS)}", "", say(english.BATCH_EMOTIONS_OVER, count=len(relied_on)), "")
     heads = (english.BATCH_EMOTION, *english.BATCH_CONFIDENCE.values(), english.BATCH_MEAN)
     rows = []
@@ -130,7 +130,7 @@ def _emotions(relied_on: Sequence[Findings], say: Voice) -> Iterator[str]:
     yield from _table([say(head) for head in heads], rows)
 
 
-def _quality(rows: Sequence[Row], say: Voice) -> Iterator[str]:
+def _quality(rows: Sequence[Row], say: Translator) -> Iterator[str]:
     yield from ("", f"## {say(english.BATCH_QUALITY)}", "")
     counted = [(say(trust), str(count)) for trust, count in _trusts(rows).items()]
     yield from _table([say(english.BATCH_QUALITY), say(english.BATCH_RECORDINGS)], counted)
@@ -138,14 +138,14 @@ def _quality(rows: Sequence[Row], say: Voice) -> Iterator[str]:
     yield from ("", f"{say(english.BATCH_CLEAN)}: {percent(share)}")
 
 
-def _listed(title: str, head: str, numbered: Sequence[tuple[int, str]], say: Voice) -> Iterator[str]:
+def _listed(title: str, head: str, numbered: Sequence[tuple[int, str]], say: Translator) -> Iterator[str]:
     if numbered:
         yield from ("", f"## {say(title)}", "")
         cells = [(f"{number:04}", say(text)) for number, text in numbered]
         yield from _table([say(english.BATCH_NUMBER), say(head)], cells)
 
 
-def _made(rows: Sequence[Row], say: Voice) -> Iterator[str]:
+def _made(rows: Sequence[Row], say: Translator) -> Iterator[str]:
     outcomes = [row.outcome for row in rows if row.outcome and row.outcome.record]
     records = [outcome.record for outcome in outcomes if outcome.record]
     yield from ("", f"## {say(english.BATCH_MADE)}", "", f"- {say(english.ABOUT_SOFTWARE)}: {SOFTWARE}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 
 #: Recordings by emotion and by how far it stood out.
 Counts = Mapping[str, Mapping[str, int]]
@@ -12,7 +12,7 @@ _CONFIDENCE = {"clear": "#1d4ed8", "leaning": "#93b4f5", "unclear": "#ccd2da"}
 _TRUST = {"good": "#1d4ed8", "fair": "#fb923c", "poor": "#7f1d1d"}
 
 
-def draw(counts: Counts, trusts: Mapping[str, int], say: Voice) -> bytes:
+def draw(counts: Counts, trusts: Mapping[str, int], say: Translator) -> bytes:
     """Both as bars, as PNG on white paper."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -36,7 +36,7 @@ def draw(counts: Counts, trusts: Mapping[str, int], say: Voice) -> bytes:
     return plots.png(plots.lettered(figure, say.language))
 
 
-def _emotions(axes: Any, counts: Counts, say: Voice) -> None:
+def _emotions(axes: Any, counts: Counts, say: Translator) -> None:
     names, before = [say(name) for name in counts], [0] * len(counts)
     for how, colour in _CONFIDENCE.items():
         here = [counted[how] for counted in counts.values()]

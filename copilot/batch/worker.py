@@ -1,4 +1,4 @@
-"""One recording to its record, by whoever holds a model: a process here or on another machine (see ``Reader``)."""
+"""One recording to its record, by whoever holds a model: a process here or on another machine (see ``Worker``)."""
 
 import time
 import traceback
@@ -10,7 +10,7 @@ from copilot.errors import CopilotError
 from copilot.i18n import Sentence, english, sentence
 from copilot.person import Person
 from copilot.record.model import Record
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.settings import Settings
 
 #: Bytes: 30 minutes of 32 electrodes at 500 Hz take 1.4 GB where they are cleaned and 0.4 GB where they are read from.
@@ -28,7 +28,7 @@ class Task:
     number: int
     files: tuple[Path, ...]
     person: Person = field(default_factory=Person)
-    particulars: Particulars = field(default_factory=Particulars)
+    particulars: PatientIdentity = field(default_factory=PatientIdentity)
     baselines: tuple[Path, ...] = ()
 
 
@@ -56,7 +56,7 @@ def memory(settings: Settings) -> int:
     return WHILE_CLEANING + (0 if settings.server else settings.model.stat().st_size)
 
 
-class Reader:
+class Worker:
     """A model, opened once, that reads one recording after the other."""
 
     def __init__(self, settings: Settings, worker: str) -> None:
@@ -69,11 +69,11 @@ class Reader:
         Raises:
             EngineError, DecoderError: they cannot be opened.
         """
-        from copilot.eeg.classifier import Decoder
+        from copilot.eeg.classifier import Classifier
         from copilot.llm.open_engine import open_engine
 
         self._settings, self._worker = settings, worker
-        self._decoder = Decoder.load(settings.decoder)
+        self._decoder = Classifier.load(settings.decoder)
         self._engine = open_engine(settings)
 
     def read(self, task: Task) -> Outcome:

@@ -38,7 +38,7 @@ Floats = npt.NDArray[np.float64]
 Heads = dict[str, "Head"]
 
 
-class DecoderError(CopilotError, ValueError):
+class ClassifierError(CopilotError, ValueError):
     """The decoder's file cannot be used; the message says why and what to do."""
 
 
@@ -75,7 +75,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Decoder:
+class Classifier:
     """Both read-outs, what is normal for the population they were fitted on, and the sha256 of the file."""
 
     heads: Heads
@@ -83,7 +83,7 @@ class Decoder:
     sha256: str = ""
 
     @classmethod
-    def load(cls, path: Path) -> "Decoder":
+    def load(cls, path: Path) -> "Classifier":
         """Read the weights that ``save`` wrote.
 
         Raises:
@@ -98,9 +98,9 @@ class Decoder:
                 population = Normal(arrays["normal.mean"], arrays["normal.std"], "population")
             return cls(heads, population, hashlib.sha256(path.read_bytes()).hexdigest())
         except FileNotFoundError:
-            raise DecoderError(sentence(english.NO_DECODER, name=path.name)) from None
+            raise ClassifierError(sentence(english.NO_DECODER, name=path.name)) from None
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-            raise DecoderError(sentence(english.NOT_A_DECODER, name=path.name)) from error
+            raise ClassifierError(sentence(english.NOT_A_DECODER, name=path.name)) from error
 
     def save(self, path: Path) -> None:
         """Write the weights as compressed numpy arrays."""

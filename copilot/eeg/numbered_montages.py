@@ -39,14 +39,14 @@ _ANCHORS = {
 
 
 @dataclass(frozen=True)
-class Cap:
+class Montage:
     """A cap's name for people, and what its electrodes (labels in capitals) are called in the 10-10 system."""
 
     title: str
     names: Mapping[str, str]
 
 
-UNKNOWN = Cap("", {})
+UNKNOWN = Montage("", {})
 """So many electrodes are missing that it cannot be known which cap it is."""
 
 MOST_OF = 0.75
@@ -57,7 +57,7 @@ _TEN_TEN_LIKE = re.compile(r"A[12]|C[1-6]|F(?:[1-9]|10)")
 """Names of the 10-10 system that are one letter of BioSemi's and a number, too."""
 
 
-def recognise(labels: Sequence[str]) -> Cap | None:
+def recognise(labels: Sequence[str]) -> Montage | None:
     """The cap whose numbered electrodes are there, None, or ``UNKNOWN``.
 
     BioSemi's ``A1`` is the first electrode, and no ear. Some electrodes may have been taken out. Numbers and letters
@@ -67,7 +67,7 @@ def recognise(labels: Sequence[str]) -> Cap | None:
     return _biosemi_cap(labels) or _egi_net(labels)
 
 
-def _biosemi_cap(labels: Sequence[str]) -> Cap | None:
+def _biosemi_cap(labels: Sequence[str]) -> Montage | None:
     numbered = {label: found for label in labels if (found := re.fullmatch(r"([A-H])0*([1-9]\d?)", label))}
     own = {f"{found[1]}{int(found[2])}": label for label, found in numbered.items() if int(found[2]) <= 32}
     beyond = [name for name in own if not _TEN_TEN_LIKE.fullmatch(name)]
@@ -84,12 +84,12 @@ def _biosemi_cap(labels: Sequence[str]) -> Cap | None:
     if len(present) < MOST_OF * count or own.keys() - present:
         return UNKNOWN
     names = _biosemi(count)
-    return Cap(
+    return Montage(
         sentence(english.CAP_BIOSEMI, count=count), {own[name]: names[name] for name in present if name in names}
     )
 
 
-def _egi_net(labels: Sequence[str]) -> Cap | None:
+def _egi_net(labels: Sequence[str]) -> Montage | None:
     numbered = {label: int(found[1]) for label in labels if (found := re.fullmatch(r"E0*([1-9]\d{0,2})", label))}
     if len(numbered) < max(_FEWEST, len(labels) / 2):
         return None
@@ -100,7 +100,7 @@ def _egi_net(labels: Sequence[str]) -> Cap | None:
     reference = {f"E{count + 1}": "Cz"}
     names = {label: (reference | dict(net)).get(f"E{number}") for label, number in numbered.items()}
     known = {label: name for label, name in names.items() if name}
-    return Cap(sentence(english.CAP_EGI, count=count), {**known, "CZ": "Cz", "VREF": "Cz"})
+    return Montage(sentence(english.CAP_EGI, count=count), {**known, "CZ": "Cz", "VREF": "Cz"})
 
 
 @cache

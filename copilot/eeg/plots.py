@@ -23,7 +23,7 @@ from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.preprocessing.clean import Quality
 from copilot.eeg.simulate import TEN_TWENTY
 from copilot.eeg.types import Recording
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 
 Floats = npt.NDArray[np.floating]
 
@@ -60,7 +60,7 @@ def signal_figure(
 
     Traces are centred on their median and cut off where they would cross more than the next channel.
     """
-    theme, say = DARK if dark else LIGHT, Voice(language)
+    theme, say = DARK if dark else LIGHT, Translator(language)
     bad = {c.name for c in quality.channels if c.flat or c.railed or c.noisy}
     names, start, step = _shown(raw, bad), _best_start(quality.clean), _spacing(cleaned)
     figure = _figure(theme, 1.1 + 0.24 * len(names))
@@ -83,7 +83,7 @@ def signal_figure(
 
 def band_power_figure(cleaned: Recording, quality: Quality, *, dark: bool = False, language: str = "en") -> Figure:
     """RMS of FACED's five bands over the scalp in the usable seconds; bars with fewer than 4 channels."""
-    theme, say = DARK if dark else LIGHT, Voice(language)
+    theme, say = DARK if dark else LIGHT, Translator(language)
     powers = _band_rms(cleaned, quality)
     if len(cleaned.channels) < 4:
         return lettered(_bars(powers, cleaned.channels, theme, say), language)
@@ -181,7 +181,9 @@ def _label_signal(axes: Any, names: Sequence[str], bad: set[str], start: int, th
     axes.spines[:].set_visible(False)
 
 
-def _signal_legend(figure: Figure, quality: Quality, bad: set[str], any_lost: bool, theme: Theme, say: Voice) -> None:
+def _signal_legend(
+    figure: Figure, quality: Quality, bad: set[str], any_lost: bool, theme: Theme, say: Translator
+) -> None:
     """Only what is in the figure."""
     entries: list[Line2D | Patch] = [
         Line2D([], [], color=theme.faint, label=say(english.AS_READ)),
@@ -220,7 +222,7 @@ def _scalp(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
     return image
 
 
-def _bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme, say: Voice) -> Figure:
+def _bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme, say: Translator) -> Figure:
     figure = _figure(theme, 3.0)
     axes = figure.add_subplot(facecolor=theme.paper)
     width = 0.8 / len(channels)

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Progress:
+class SandboxProgress:
     """``fraction`` (0 to 1) of a stage, ``read`` or ``clean``, is done; ``detail`` says what is going on."""
 
     stage: str
@@ -57,7 +57,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Job:
+class SandboxJob:
     """What the worker is asked: files, ``recording.read``'s options, its temporary folder and its limit of memory."""
 
     paths: tuple[Path, ...]
@@ -118,7 +118,7 @@ def prepare(
     max_minutes: int = 30,
     timeout_s: float = 180,
     memory_mb: int = 4096,
-) -> Iterator[Progress | Prepared]:
+) -> Iterator[SandboxProgress | Prepared]:
     """Read and clean one recording; the last event is ``Prepared``. Closing the generator ends the work at once.
 
     Args:
@@ -140,7 +140,7 @@ def prepare(
     with tempfile.TemporaryDirectory(prefix="eeg-copilot-", ignore_cleanup_errors=True) as folder:
         worker = _take()
         try:
-            worker.pipe.send(Job(tuple(Path(path).absolute() for path in paths), options, folder, memory_mb))
+            worker.pipe.send(SandboxJob(tuple(Path(path).absolute() for path in paths), options, folder, memory_mb))
             yield from _events(worker.pipe, deadline)
         finally:
             worker.stop()
@@ -158,9 +158,9 @@ def _take() -> _Worker:
     return _Worker.start()
 
 
-def _events(pipe: Connection, deadline: float) -> Iterator[Progress | Prepared]:
+def _events(pipe: Connection, deadline: float) -> Iterator[SandboxProgress | Prepared]:
     """Pass the worker's events on, repeating the last progress while nothing new comes."""
-    last = Progress("read", 0.0, english.READING_BEGUN)
+    last = SandboxProgress("read", 0.0, english.READING_BEGUN)
     while time.monotonic() < deadline:
         yield last
         try:

@@ -1,6 +1,6 @@
 """The process that reads and cleans one recording under limits: ``python -m copilot.eeg.sandbox_worker FD``.
 
-``FD`` is the file descriptor of a pipe on which one ``Job`` comes in, and events and then a result or an error go out.
+``FD`` is the file descriptor of a pipe: one ``SandboxJob`` comes in; events, then a result or an error, go out.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from scipy.signal import resample_poly
 
 from copilot.eeg import reader
 from copilot.eeg.preprocessing import clean
-from copilot.eeg.sandbox import Fault, Job, Prepared, Progress
+from copilot.eeg.sandbox import Fault, Prepared, SandboxJob, SandboxProgress
 from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import english, sentence
 
@@ -39,7 +39,7 @@ def main() -> None:
         pipe.send(_result(pipe, job))
 
 
-def _result(pipe: Connection, job: Job) -> Prepared | RecordingError | Fault:
+def _result(pipe: Connection, job: SandboxJob) -> Prepared | RecordingError | Fault:
     try:
         return _prepare(pipe, job)
     except RecordingError as error:
@@ -59,7 +59,7 @@ def _limit(memory_mb: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (min(READING_MB, memory_mb) * 2**20, memory_mb * 2**20))
 
 
-def _prepare(pipe: Connection, job: Job) -> Prepared:
+def _prepare(pipe: Connection, job: SandboxJob) -> Prepared:
     begun = time.monotonic()
     raw = reader.read(job.paths, **job.options)  # type: ignore[arg-type]
     with contextlib.suppress(
@@ -68,8 +68,8 @@ def _prepare(pipe: Connection, job: Job) -> Prepared:
         most = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     read = time.monotonic()
-    pipe.send(Progress("read", 1.0, english.READING_DONE))
-    cleaned, quality = clean.clean(raw, lambda share, words: pipe.send(Progress("clean", share, words)))
+    pipe.send(SandboxProgress("read", 1.0, english.READING_DONE))
+    cleaned, quality = clean.clean(raw, lambda share, words: pipe.send(SandboxProgress("clean", share, words)))
     return Prepared(_drawn(raw), cleaned, quality, read - begun, time.monotonic() - read)
 
 

@@ -25,7 +25,7 @@ TEN_TWENTY = (
 
 
 @dataclass(frozen=True)
-class Example:
+class SimulatedExample:
     """A recording for the demo: what to call it, one sentence about it, and how ``simulate`` makes it."""
 
     title: str
@@ -34,17 +34,17 @@ class Example:
 
 
 EXAMPLES = {
-    "eyes-closed": Example(
+    "eyes-closed": SimulatedExample(
         english.EYES_CLOSED,
         english.EYES_CLOSED_ABOUT,
         {"seconds": 90, "alpha_uv": 14, "blinks_per_minute": 1, "line_uv": 2, "seed": 1},
     ),
-    "busy": Example(
+    "busy": SimulatedExample(
         english.EYES_OPEN,
         english.EYES_OPEN_ABOUT,
         {"seconds": 90, "alpha_uv": 2, "beta_uv": 5, "muscle_uv": 4, "line_uv": 4, "seed": 2},
     ),
-    "poor-contact": Example(
+    "poor-contact": SimulatedExample(
         english.POOR_CONTACT,
         english.POOR_CONTACT_ABOUT,
         {

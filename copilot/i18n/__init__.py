@@ -23,7 +23,7 @@ class Sentence(str):
 
     def __new__(cls, template: str, values: Mapping[str, Any]) -> "Sentence":
         """Fill ``template``'s fields (``str.format``) with ``values``; a tuple among them is a list."""
-        made = super().__new__(cls, Voice("en")(template, **values))
+        made = super().__new__(cls, Translator("en")(template, **values))
         made.template, made.values = template, dict(values)
         return made
 
@@ -42,8 +42,8 @@ def sentence(template: str, /, **values: Any) -> Sentence:
     return Sentence(template, values)
 
 
-class Voice:
-    """Says sentences in one language: ``say = Voice("zh"); say(english.ANALYSE)``.
+class Translator:
+    """Says sentences in one language: ``say = Translator("zh"); say(english.ANALYSE)``.
 
     Text that the language has no words for, such as a name or the model's prose, is said as it is.
     """

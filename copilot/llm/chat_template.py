@@ -27,14 +27,14 @@ LONGEST_REASON = 200
 _MARKER = re.compile("\ue000([0-9]+)\ue001")
 
 
-class Piece(NamedTuple):
+class PromptPiece(NamedTuple):
     """A stretch of the prompt: from the template, where ``control`` tokens count, or from a message."""
 
     text: str
     control: bool
 
 
-def render(template: str, messages: Sequence[Message], boundary_texts: dict[str, str]) -> list[Piece]:
+def render(template: str, messages: Sequence[Message], boundary_texts: dict[str, str]) -> list[PromptPiece]:
     """The prompt up to where the assistant begins to write.
 
     Args:
@@ -53,7 +53,10 @@ def render(template: str, messages: Sequence[Message], boundary_texts: dict[str,
         except TemplateError:  # many models refuse a system message
             text = _compile(template or CHATML).render(messages=_system_in_user(marked), **variables)
         parts = _MARKER.split(text)  # template, number, template, number, ..., template
-        pieces = [Piece(messages[int(p)]["content"], False) if i % 2 else Piece(p, True) for i, p in enumerate(parts)]
+        pieces = [
+            PromptPiece(messages[int(p)]["content"], False) if i % 2 else PromptPiece(p, True)
+            for i, p in enumerate(parts)
+        ]
     except Exception as error:  # a template is a program from a file: it may divide by zero or recurse without end
         reason = normalise_line(str(error))[:LONGEST_REASON] or type(error).__name__
         raise EngineError(sentence(english.MODEL_TEMPLATE, reason=reason)) from error

@@ -188,7 +188,7 @@ class LlamaEngine:
     def _prompt(self, messages: Sequence[Message], prefix: str) -> list[int]:
         """Tokens of the chat and the beginning of the answer; control tokens come from the template alone."""
         pieces = chat_template.render(self._template, messages, self._native.boundary_texts)
-        pieces.append(chat_template.Piece(prefix, False))
+        pieces.append(chat_template.PromptPiece(prefix, False))
         tokens = [token for piece in pieces for token in self._native.tokenize(piece.text, control=piece.control)]
         first = self._native.first_token
         return tokens if first is None or tokens[:1] == [first] else [first, *tokens]

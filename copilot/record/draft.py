@@ -12,7 +12,7 @@ from datetime import datetime
 from copilot import __version__, emotions
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
 from copilot.eeg.types import Recording
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.person import Person
 from copilot.record.model import (
     ENTERED,
@@ -26,8 +26,8 @@ from copilot.record.model import (
     Section,
     timestamp,
 )
-from copilot.record.patient_identity import Particulars
-from copilot.result import Reading
+from copilot.record.patient_identity import PatientIdentity
+from copilot.result import Result
 from copilot.text import normalise_line
 
 SOFTWARE = f"EEG Emotion Copilot {__version__}"
@@ -39,10 +39,10 @@ def draft(
     person: Person,
     recording: Recording,
     quality: Quality,
-    reading: Reading,
+    reading: Result,
     *,
     now: datetime,
-    particulars: Particulars | None = None,
+    particulars: PatientIdentity | None = None,
     language: str = "en",
 ) -> Record:
     """Draft the record of one analysis.
@@ -56,7 +56,7 @@ def draft(
         particulars: what is meant for the record alone.
         language: of labels and of what code writes.
     """
-    say, at = Voice(language), timestamp(now)
+    say, at = Translator(language), timestamp(now)
     reading = replace(reading, trust=quality.trust)  # of a poor recording no emotion is stated as clear
     entered, measured = _maker(Origin(ENTERED, at, SOFTWARE)), _maker(Origin(MEASURED, at, SOFTWARE))
     suggested = _maker(Origin(SUGGESTED, at, SOFTWARE, reading.model, reading.model_sha256, reading.prompt_sha256))
@@ -64,7 +64,7 @@ def draft(
     if reading.readout != "decoder":
         counted = suggested
     written = _maker(Origin(WRITTEN, at, SOFTWARE))
-    given = particulars or Particulars()
+    given = particulars or PatientIdentity()
     findings, first = _findings(recording, quality, reading), percent(max(reading.probabilities))
     sections = (
         Section("basic", say(english.SECTION_BASIC), _basic(person, given, say, entered)),
@@ -110,7 +110,7 @@ def tidied(key: str, value: str) -> str:
     return lines
 
 
-def headline(findings: Findings, emotion: str, say: Voice) -> str:
+def headline(findings: Findings, emotion: str, say: Translator) -> str:
     """The first line: what there is to doubt or, if nothing, the emotion as it is stated."""
     doubts = []
     if findings.trust == "poor":
@@ -128,11 +128,11 @@ def _maker(origin: Origin) -> Make:
     return make
 
 
-def _only_if(key: str, title: str, label: str, value: str, say: Voice, make: Make) -> Section:
+def _only_if(key: str, title: str, label: str, value: str, say: Translator, make: Make) -> Section:
     return Section(key, say(title), (make(key, say(label), value),) if value else ())
 
 
-def _findings(recording: Recording, quality: Quality, reading: Reading) -> Findings:
+def _findings(recording: Recording, quality: Quality, reading: Result) -> Findings:
     return Findings(
         probabilities=tuple(float(p) for p in reading.probabilities),
         confidence=reading.confidence,
@@ -147,7 +147,7 @@ def _findings(recording: Recording, quality: Quality, reading: Reading) -> Findi
     )
 
 
-def _basic(person: Person, given: Particulars, say: Voice, make: Make) -> tuple[Field, ...]:
+def _basic(person: Person, given: PatientIdentity, say: Translator, make: Make) -> tuple[Field, ...]:
     return (
         make("name", say(english.FIELD_NAME), given.name),
         make("number", say(english.FIELD_NUMBER), given.number),
@@ -157,14 +157,14 @@ def _basic(person: Person, given: Particulars, say: Voice, make: Make) -> tuple[
     )
 
 
-def _history(person: Person, say: Voice, make: Make) -> tuple[Field, ...]:
+def _history(person: Person, say: Translator, make: Make) -> tuple[Field, ...]:
     return (
         make("complaint", say(english.FIELD_COMPLAINT), person.complaint),
         make("history", say(english.FIELD_HISTORY), person.history),
     )
 
 
-def _examination(recording: Recording, quality: Quality, say: Voice, make: Make) -> tuple[Field, ...]:
+def _examination(recording: Recording, quality: Quality, say: Translator, make: Make) -> tuple[Field, ...]:
     share = percent(quality.clean_share)
     mains = say(english.MAINS_NONE)
     if quality.line_hz:
@@ -197,18 +197,18 @@ def _examination(recording: Recording, quality: Quality, say: Voice, make: Make)
     return tuple(make(key, say(label), value) for key, label, value in values)
 
 
-def _faults(channels: Iterable[ChannelQuality], say: Voice) -> Iterable[str]:
+def _faults(channels: Iterable[ChannelQuality], say: Translator) -> Iterable[str]:
     for channel in channels:
         if faults := [name for name in ("flat", "railed", "noisy", "interpolated") if getattr(channel, name)]:
             yield say(english.ELECTRODE_FAULT, name=channel.name, fault=tuple(faults))
 
 
-def _counts(removed: dict[str, int], say: Voice) -> str:
+def _counts(removed: dict[str, int], say: Translator) -> str:
     counts = (say(english.COUNTED, count=count, kind=kind) for kind, count in removed.items() if count)
     return say(english.COMMA).join(counts)
 
 
-def _assessment(reading: Reading, say: Voice, counted: Make, make: Make) -> tuple[Field, ...]:
+def _assessment(reading: Result, say: Translator, counted: Make, make: Make) -> tuple[Field, ...]:
     """The numbers, by what counted them, and the model's prose."""
     ranked = [f"{say(name)} {percent(p)}" for name, p in emotions.by_probability(reading.probabilities)]
     first = ranked[0] if reading.certain else say(english.NONE_STANDS_OUT, first=ranked[0], second=ranked[1])
@@ -223,5 +223,5 @@ def _assessment(reading: Reading, say: Voice, counted: Make, make: Make) -> tupl
     )
 
 
-def _plan(reading: Reading, say: Voice, make: Make) -> tuple[Field, ...]:
+def _plan(reading: Result, say: Translator, make: Make) -> tuple[Field, ...]:
     return (make("suggestions", say(english.FIELD_SUGGESTIONS), "\n".join(reading.suggestions)),)

@@ -10,7 +10,7 @@ MAX_NAME = 120
 
 
 @dataclass(frozen=True)
-class Particulars:
+class PatientIdentity:
     """Name, number (a chart's or study's), laboratory results and expenses: all optional, all only for the record.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from textwrap import shorten
 
-from copilot.i18n import Verbatim, Voice, english, sentence
+from copilot.i18n import Translator, Verbatim, english, sentence
 from copilot.record.draft import SOFTWARE, headline, tidied
 from copilot.record.model import (
     MAX_VALUE,
@@ -144,7 +144,7 @@ def _headline(record: Record, new: Field) -> str:
     """The first line, which must not go on stating an emotion that a clinician took out."""
     if new.key != "emotion" or new.origin.kind != WRITTEN:
         return record.headline
-    say = Voice(record.language)
+    say = Translator(record.language)
     stated = say(english.RECORD_EMOTION_IS, emotion=Verbatim(shorten(new.value, LONGEST_EMOTION, placeholder=" …")))
     return headline(record.findings, stated if new.value else say(english.RECORD_NO_EMOTION), say)
 

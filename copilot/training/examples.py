@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from copilot import emotions, prompt
-from copilot.eeg.classifier import WINDOW, Decoder, Floats
+from copilot.eeg.classifier import WINDOW, Classifier, Floats
 from copilot.eeg.features import Normal
 from copilot.eeg.text_encoding import patterns_text
 from copilot.llm.base import Message
@@ -21,7 +21,7 @@ from copilot.training import answer_templates
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP, Faced
 from copilot.training.fit_classifier import cross_fitted
 from copilot.training.synthetic import fewer_electrodes, invent_evidence, invent_person
-from copilot.training.word_teacher import Reader
+from copilot.training.word_teacher import WordTeacher
 
 SPANS = SEGMENTS + WHOLE_CLIP
 
@@ -67,7 +67,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Material:
+class ExampleSource:
     """Everything examples are drawn from.
 
     Attributes:
@@ -79,20 +79,20 @@ class Material:
     """
 
     faced: Faced
-    decoder: Decoder
+    decoder: Classifier
     normals: dict[str, dict[int, Normal]]
     evidence: dict[str, Floats]
-    readers: dict[str, Reader]
+    readers: dict[str, WordTeacher]
 
     @classmethod
-    def of(cls, faced: Faced, decoder: Decoder) -> "Material":
+    def of(cls, faced: Faced, decoder: Classifier) -> "ExampleSource":
         """Prepare it; cross-fits the decoder, about a minute."""
         same = dict.fromkeys((int(s) for s in faced.subjects), decoder.population)
         normals = {"person": faced.normals(), "population": same}
-        readers = {source: Reader.fit(faced, decoder, normal) for source, normal in normals.items()}
+        readers = {source: WordTeacher.fit(faced, decoder, normal) for source, normal in normals.items()}
         return cls(faced, decoder, normals, cross_fitted(faced), readers)
 
-    def only(self, subjects: range) -> "Material":
+    def only(self, subjects: range) -> "ExampleSource":
         """The same of some of its people."""
         kept = np.isin(self.faced.subjects, subjects)
         evidence = {source: each[kept] for source, each in self.evidence.items()}

@@ -17,7 +17,7 @@ from convert.files import written_whole
 from copilot.eeg.classifier import (
     LIMIT,
     STRETCHES,
-    Decoder,
+    Classifier,
     Floats,
     Head,
     Heads,
@@ -37,7 +37,7 @@ SHRINKAGE = 0.6
 FOLDS = 5
 
 
-def fit(faced: Faced) -> Decoder:
+def fit(faced: Faced) -> Classifier:
     """Fit both read-outs on all the people of ``faced`` and calibrate them by folds over people."""
     population = population_normal(faced)
     heads: Heads = {}
@@ -45,7 +45,7 @@ def fit(faced: Faced) -> Decoder:
         vectors, z = _vectors(faced, source, population)
         head = _fit_head(vectors, faced.emotions, z)
         heads[source] = replace(head, temperatures=temperatures(cross_scores(vectors, faced.emotions), faced))
-    return Decoder(heads, population)
+    return Classifier(heads, population)
 
 
 def cross_fitted(faced: Faced) -> dict[str, Floats]:

@@ -27,7 +27,7 @@ from convert.ollama import ollama
 from copilot import model_metadata
 from copilot.eeg.classifier import softmax
 from copilot.training import fit_classifier, tiny_qwen2
-from copilot.training.examples import Example, Material
+from copilot.training.examples import Example, ExampleSource
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, describe, load
 from copilot.training.finetune import collate, trainer
 from copilot.training.finetune.schedule import Schedule
@@ -48,7 +48,7 @@ class Stage(Schedule):
 
     Attributes:
         tokens: in a batch, padding included.
-        shares: of special kinds of examples; see ``Material.examples``.
+        shares: of special kinds of examples; see ``ExampleSource.examples``.
     """
 
     tokens: int = 8192
@@ -96,7 +96,7 @@ def make(features: Path, work: Path, out: Path) -> None:
     _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
     decoder = fit_classifier.fit(faced)
     decoder.save(work / DECODER)
-    material = Material.of(faced, decoder)
+    material = ExampleSource.of(faced, decoder)
     before = work / "new"
     if not before.exists():
         _save(*_new(material), before)
@@ -143,7 +143,7 @@ def metadata(temperature: float, decoder: Path) -> dict[str, str]:
     }
 
 
-def _train(model: Any, tokenizer: PreTrainedTokenizerFast, material: Material, stage: Stage, folder: Path) -> None:
+def _train(model: Any, tokenizer: PreTrainedTokenizerFast, material: ExampleSource, stage: Stage, folder: Path) -> None:
     """Run a stage and save its result; its state lies beside until then."""
     state = folder.with_name(f"{folder.name}.state")
     examples = ((e.messages, e.target) for e in material.examples(stage.seed, **stage.shares))
@@ -153,7 +153,7 @@ def _train(model: Any, tokenizer: PreTrainedTokenizerFast, material: Material, s
     shutil.rmtree(state, ignore_errors=True)
 
 
-def _new(material: Material) -> tuple[Any, PreTrainedTokenizerFast]:
+def _new(material: ExampleSource) -> tuple[Any, PreTrainedTokenizerFast]:
     examples = islice(material.examples(seed=0), TOKENIZER_EXAMPLES)
     tokenizer = tiny_qwen2.train_tokenizer(message["content"] for example in examples for message in example.messages)
     model = tiny_qwen2.new_model(tokenizer, NEW_SEED)
@@ -161,7 +161,7 @@ def _new(material: Material) -> tuple[Any, PreTrainedTokenizerFast]:
     return model, tokenizer
 
 
-def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> float:
+def calibrate(base_folder: Path, adapter_folder: Path, material: ExampleSource) -> float:
     """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt.
 
     As the decoder's, it comes from the second cohort where that is there: people whom the decoder that wrote their
@@ -187,7 +187,7 @@ def calibrate(base_folder: Path, adapter_folder: Path, material: Material) -> fl
     return fit_classifier.temperature(lambda t: softmax(stacked / t), np.array(truths))
 
 
-def _calibrating(material: Material) -> Iterator[Example]:
+def _calibrating(material: ExampleSource) -> Iterator[Example]:
     """Real trials with the decoder's evidence, as many of one window as of three."""
     left = {1: CALIBRATION_EXAMPLES, 3: CALIBRATION_EXAMPLES}
     for example in material.examples(seed=4):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from copilot.eeg.classifier import Decoder, Floats, clip_probabilities, window_probabilities
+from copilot.eeg.classifier import Classifier, Floats, clip_probabilities, window_probabilities
 from copilot.eeg.features import Array, Normal
 from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS_STEP, STRENGTHS
 from copilot.emotions import Probabilities, uniform
@@ -17,7 +17,7 @@ from copilot.training.faced import Faced
 
 
 @dataclass(frozen=True)
-class Reader:
+class WordTeacher:
     """A linear read-out of words, with a class for each scene as in ``copilot.eeg.classifier``.
 
     Attributes:
@@ -32,7 +32,7 @@ class Reader:
     emotions: fit_classifier.Ints
 
     @classmethod
-    def fit(cls, faced: Faced, decoder: Decoder, normals: dict[int, Normal]) -> "Reader":
+    def fit(cls, faced: Faced, decoder: Classifier, normals: dict[int, Normal]) -> "WordTeacher":
         """Fit it on whole clips; ``normals`` says what each subject is compared with."""
         people = zip(faced.subjects, faced.de, strict=True)
         words = rounded(np.array([[decoder.patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people]))

@@ -1,7 +1,7 @@
 """What happens when somebody fills in the form and presses Analyse, Stop or Clear: inputs to updates.
 
 An update names parts of the page (see ``layout``) and gives their new values; nothing here knows where they are. All
-that belongs to a visitor is in their ``Visit``, which Gradio keeps for each browser tab.
+that belongs to a visitor is in their ``Session``, which Gradio keeps for each browser tab.
 """
 
 from collections.abc import Generator
@@ -16,7 +16,7 @@ import gradio as gr
 from copilot import pipeline
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.types import RecordingError
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.i18n import english as words
 from copilot.person import Person
 from copilot.safety import find_help
@@ -24,7 +24,7 @@ from copilot.web import chat, memory, panels, uploads
 from copilot.web.errors import ConsentError, explain
 from copilot.web.queue import Service
 from copilot.web.render import Screen, blank, joined, no_problems, redrawn
-from copilot.web.session import OWN, Form, Visit
+from copilot.web.session import OWN, Form, Session
 from copilot.web.wiring import Update
 
 
@@ -33,13 +33,13 @@ def consent(agreed: bool) -> Update:
     return {"analyse": gr.update(interactive=agreed), "consent_problem": ""}
 
 
-def source(say: Voice, name: str) -> Update:
+def source(say: Translator, name: str) -> Update:
     """The upload for an own recording; for an example, what it simulates."""
     about = "" if name == OWN else panels.quiet(say(simulate.EXAMPLES[name].description))
     return {"own": gr.update(visible=name == OWN), "about": about, "recording_problem": ""}
 
 
-def keep(service: Service, say: Voice, what: str, visit: Visit, uploaded: list[dict[str, Any]] | None) -> Update:
+def keep(service: Service, say: Translator, what: str, visit: Session, uploaded: list[dict[str, Any]] | None) -> Update:
     """Move uploaded files into memory, as the visit's ``recording`` or ``baselines``."""
     try:
         files = uploads.take(uploaded, service.settings.max_upload_mb)
@@ -54,12 +54,12 @@ def keep(service: Service, say: Voice, what: str, visit: Visit, uploaded: list[d
     return {"visit": visit, what: None, f"{what}_kept": said, "recording_problem": ""}
 
 
-def analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generator[Update, None, None]:
+def analyse(service: Service, say: Translator, visit: Session, form: Form) -> Generator[Update, None, None]:
     """Walk from the form to the record, showing every event of ``analysis.analyse``."""
     return visit.running(_analyse(service, say, visit, form))
 
 
-def _analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generator[Update, None, None]:
+def _analyse(service: Service, say: Translator, visit: Session, form: Form) -> Generator[Update, None, None]:
     try:
         person = _checked(visit, form)
     except Exception as error:  # an earlier reading stays: nothing has begun
@@ -73,13 +73,13 @@ def _analyse(service: Service, say: Voice, visit: Visit, form: Form) -> Generato
         yield {**_failed(say, error), **buttons(analyse=True, stop=False)}
 
 
-def _failed(say: Voice, error: Exception) -> Update:
+def _failed(say: Translator, error: Exception) -> Update:
     """The sentence where it belongs, and where one looks: the form may be scrolled out of sight."""
     place, sentence = explain(say, error)
     return dict.fromkeys(("progress", place), panels.problem(sentence))
 
 
-def _checked(visit: Visit, form: Form) -> Person:
+def _checked(visit: Session, form: Form) -> Person:
     """The person, where everything that an analysis needs has been filled in as it should.
 
     Raises:
@@ -95,7 +95,9 @@ def _checked(visit: Visit, form: Form) -> Person:
     return form.person()
 
 
-def _show(service: Service, say: Voice, visit: Visit, form: Form, person: Person) -> Generator[Update, None, None]:
+def _show(
+    service: Service, say: Translator, visit: Session, form: Form, person: Person
+) -> Generator[Update, None, None]:
     if found := find_help("\n".join((person.appearance, person.complaint, person.history))):
         yield {"urgent": panels.urgent(found.text)}  # words of danger in the form come before everything else
     screen = Screen(say, dark=form.dark)
@@ -113,7 +115,7 @@ def _show(service: Service, say: Voice, visit: Visit, form: Form, person: Person
     memory.give_back()
 
 
-def _take(service: Service, visit: Visit, screen: Screen, event: pipeline.RecordReady) -> None:
+def _take(service: Service, visit: Session, screen: Screen, event: pipeline.RecordReady) -> None:
     """What the visit remembers of an analysis that went well."""
     assert screen.reading is not None
     assert screen.signal is not None
@@ -123,7 +125,7 @@ def _take(service: Service, visit: Visit, screen: Screen, event: pipeline.Record
 
 
 def _walk(
-    service: Service, say: Voice, visit: Visit, form: Form, person: Person
+    service: Service, say: Translator, visit: Session, form: Form, person: Person
 ) -> Generator[pipeline.Event, None, None]:
     """The events of one analysis. Its files exist from its turn in the line until they are read."""
     engine, decoder = service.tools()
@@ -150,7 +152,7 @@ def _walk(
             yield event
 
 
-def _files(visit: Visit, source: str, folder: Path) -> tuple[list[Path], list[Path]]:
+def _files(visit: Session, source: str, folder: Path) -> tuple[list[Path], list[Path]]:
     """Write the recording and its baselines; an example has none, since it is nobody's."""
     if source != OWN:
         return [simulate.write_example(source, folder)], []
@@ -163,7 +165,7 @@ def buttons(*, analyse: bool, stop: bool) -> Update:
     return {"analyse": gr.update(interactive=analyse), "stop": gr.update(interactive=stop)}
 
 
-def stop(say: Voice, visit: Visit) -> Update:
+def stop(say: Translator, visit: Session) -> Update:
     """End the analysis or the answer that is running."""
     return visit.halt(
         lambda: {
@@ -174,9 +176,9 @@ def stop(say: Voice, visit: Visit) -> Update:
     )
 
 
-def clear(visit: Visit) -> Update:
+def clear(visit: Session) -> Update:
     """End what is running and begin a new visit: the old one's files, words, reading and record are forgotten."""
-    return {**visit.halt(_cleared), **asdict(Form()), "visit": Visit()}
+    return {**visit.halt(_cleared), **asdict(Form()), "visit": Session()}
 
 
 def _cleared() -> Update:

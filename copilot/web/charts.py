@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from copilot import emotions
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.i18n import english as words
-from copilot.result import Reading
+from copilot.result import Result
 from copilot.web.panels import sentences
 
 #: Brows and mouth of each emotion's face, as SVG paths in a box of 24 by 24.
@@ -34,7 +34,7 @@ def picture(png: bytes, alt: str) -> str:
     return f'<img class="figure" alt="{escape(alt)}" src="data:image/png;base64,{data}">'
 
 
-def quality(say: Voice, report: Quality) -> str:
+def quality(say: Translator, report: Quality) -> str:
     """How far to trust the recording, and which of its seconds are clean."""
     counts = {"clean": report.clean_seconds, "total": report.clean.size}
     return (
@@ -54,7 +54,7 @@ def _seconds(clean: npt.NDArray[np.bool_], alt: str) -> str:
     )
 
 
-def reading(say: Voice, result: Reading) -> str:
+def reading(say: Translator, result: Result) -> str:
     """The emotion with its uncertainty: headline, nine bars, three classes, valence, where it comes from."""
     first = max(result.probabilities)
     poor = result.trust == "poor"
@@ -97,7 +97,7 @@ def _face(emotion: str) -> str:
     )
 
 
-def _bars(say: Voice, probabilities: emotions.Probabilities) -> str:
+def _bars(say: Translator, probabilities: emotions.Probabilities) -> str:
     """Most probable first; the scale ends a little above the longest bar, at 40 % or more."""
     ranked = emotions.by_probability(probabilities)
     end = max(0.4, 1.05 * ranked[0][1])
@@ -115,7 +115,7 @@ def _bars(say: Voice, probabilities: emotions.Probabilities) -> str:
     )
 
 
-def _three_classes(say: Voice, probabilities: emotions.Probabilities) -> str:
+def _three_classes(say: Translator, probabilities: emotions.Probabilities) -> str:
     shares = list(zip(emotions.THREE_CLASSES, emotions.three_classes(probabilities), strict=True))
     parts = "".join(f'<i class="tone {name}" style="flex:{share:.4f}"></i>' for name, share in shares)
     legend = "".join(
@@ -127,7 +127,7 @@ def _three_classes(say: Voice, probabilities: emotions.Probabilities) -> str:
     )
 
 
-def _valence(say: Voice, value: float) -> str:
+def _valence(say: Translator, value: float) -> str:
     alt = say(words.VALENCE_ALT, value=value + 0.0)
     return (
         f'<section><h3>{escape(say(words.VALENCE))}</h3><div class="axis" role="img" aria-label="{escape(alt)}">'
@@ -136,7 +136,7 @@ def _valence(say: Voice, value: float) -> str:
     )
 
 
-def prose(say: Voice, assessment: str, suggestions: Sequence[str], *, writing: bool = False) -> str:
+def prose(say: Translator, assessment: str, suggestions: Sequence[str], *, writing: bool = False) -> str:
     """The assessment and its suggestions, as the model wrote them; with a cursor while it is being written."""
     paragraphs = "".join(f"<p>{escape(part)}</p>" for part in assessment.split("\n") if part.strip())
     more = f"<h3>{escape(say(words.SUGGESTIONS))}</h3>{sentences(suggestions)}" if suggestions else ""

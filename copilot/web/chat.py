@@ -10,23 +10,23 @@ import gradio as gr
 from copilot import chat
 from copilot.chat import Fixed
 from copilot.deidentify import hidden
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.llm.base import EngineError, Message, Token
 from copilot.safety import Help, find_help
 from copilot.web import panels
 from copilot.web.errors import explain
 from copilot.web.queue import Service
 from copilot.web.render import joined, status
-from copilot.web.session import Visit
+from copilot.web.session import Session
 from copilot.web.wiring import Update
 
 
-def ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator[Update, None, None]:
+def ask(service: Service, say: Translator, visit: Session, question: str) -> Generator[Update, None, None]:
     """Answer a question about the reading, streaming."""
     return visit.running(_ask(service, say, visit, question))
 
 
-def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator[Update, None, None]:
+def _ask(service: Service, say: Translator, visit: Session, question: str) -> Generator[Update, None, None]:
     question = _unnamed(visit, question.strip())
     if not question:
         yield {"question": ""}
@@ -65,13 +65,13 @@ def _ask(service: Service, say: Voice, visit: Visit, question: str) -> Generator
     yield {"chatbot": turns(say, visit), "chat_stop": gr.update(interactive=False)}
 
 
-def _unnamed(visit: Visit, question: str) -> str:
+def _unnamed(visit: Session, question: str) -> str:
     """The question without the person's name and number, which must not reach the model."""
     named = {field.key: field.value for field in visit.record.fields} if visit.record else {}
     return hidden(question, name=named.get("name", ""), number=named.get("number", ""))
 
 
-def _trust(visit: Visit) -> str:
+def _trust(visit: Session) -> str:
     """The quality of the recording that is talked about."""
     return visit.record.findings.trust if visit.record else "good"
 
@@ -90,7 +90,7 @@ def _answer(
     yield from service.line.in_turn(chat.ask(engine, conversation, question, trust))
 
 
-def turns(say: Voice, visit: Visit, nothing_said: str = "") -> list[dict[str, str]]:
+def turns(say: Translator, visit: Session, nothing_said: str = "") -> list[dict[str, str]]:
     """The chat as the page shows it: letters only, since Gradio's chat draws HTML, whoever wrote it.
 
     The ready-made questions, which the model gets in English, stand there in the page's language.
@@ -104,12 +104,12 @@ def turns(say: Voice, visit: Visit, nothing_said: str = "") -> list[dict[str, st
     ]
 
 
-def stop_answer(say: Voice, visit: Visit) -> Update:
+def stop_answer(say: Translator, visit: Session) -> Update:
     """End the answer that is running and keep what it said."""
     return visit.halt(lambda: stopped(say, visit))
 
 
-def stopped(say: Voice, visit: Visit) -> Update:
+def stopped(say: Translator, visit: Session) -> Update:
     """The chat after an answer was ended."""
     return {
         "chatbot": turns(say, visit, say(english.HALTED)),

@@ -5,7 +5,7 @@ import traceback
 
 from copilot.eeg.types import RecordingError
 from copilot.errors import CopilotError
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.person import PersonError
 
 
@@ -23,7 +23,7 @@ PLACES: dict[type[CopilotError], str] = {
 log = logging.getLogger(__name__)
 
 
-def explain(say: Voice, error: Exception, unforeseen: str = english.FAILED) -> tuple[str, str]:
+def explain(say: Translator, error: Exception, unforeseen: str = english.FAILED) -> tuple[str, str]:
     """Return the part of the page where an error belongs, and its sentence.
 
     The log gets no message: it could quote the person.

@@ -23,10 +23,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copilot.eeg.formats.unpack import MB
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.settings import Settings
 from copilot.web.languages import offered, wanted
-from copilot.web.uploads import MOST_FILES, NoRoomError, Reception
+from copilot.web.uploads import MOST_FILES, NoRoomError, UploadReceiver
 
 #: What the page and ``gradio_client`` ask for, measured in a browser; the pages themselves come on top.
 _READ = re.compile(
@@ -92,7 +92,7 @@ class Guard:
       127.0.0.1 (DNS rebinding) reads nothing.
     - A browser says where a request comes from (``Origin``, ``Sec-Fetch-Site``): other sites may only open a page.
     - A call's JSON is small, names no file but one that this process took in, and fits the page's own inputs.
-    - Uploads are bounded, each and together (see ``Reception``).
+    - Uploads are bounded, each and together (see ``UploadReceiver``).
     - Answers tell the browser to load nothing from elsewhere, and who may frame the page.
 
     Args:
@@ -103,7 +103,7 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, reception: Reception, inputs: Mapping[int | str, Sequence[Input]]
+        self, app: ASGIApp, settings: Settings, reception: UploadReceiver, inputs: Mapping[int | str, Sequence[Input]]
     ) -> None:
         self._app, self._settings, self._reception, self._inputs = app, settings, reception, inputs
         self._languages = offered(settings)
@@ -152,7 +152,7 @@ class Guard:
                 await self._refusal(scope, _Refused(500, english.FAILED_HERE))(scope, receive, labelled)
 
     def _refusal(self, scope: Scope, refused: _Refused) -> Response:
-        say = Voice(wanted(Headers(scope=scope).get("accept-language", ""), self._languages))
+        say = Translator(wanted(Headers(scope=scope).get("accept-language", ""), self._languages))
         said = say(refused.sentence, **refused.values)
         headers = {"connection": "close"}  # what is left of the request is not read
         if _CALL.fullmatch(scope["path"]):  # Gradio's page looks in either of the two

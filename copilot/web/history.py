@@ -7,20 +7,20 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.storage.store import Entry
 from copilot.web import panels, record_html, record_saving, scripts
 from copilot.web.errors import explain
 from copilot.web.queue import Service
 from copilot.web.record_file import into_panel
-from copilot.web.session import Visit
+from copilot.web.session import Session
 from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, now, once, turn
 
 #: Records that are listed at once; the rest is found by searching.
 MOST_LISTED = 30
 
 
-def card(service: Service, say: Voice, page: Parts, blocks: gr.Blocks) -> Parts:
+def card(service: Service, say: Translator, page: Parts, blocks: gr.Blocks) -> Parts:
     """The card with the list in it.
 
     Args:
@@ -45,7 +45,7 @@ def card(service: Service, say: Voice, page: Parts, blocks: gr.Blocks) -> Parts:
     return parts
 
 
-def _list(service: Service, say: Voice, page: Parts, words: str) -> None:
+def _list(service: Service, say: Translator, page: Parts, words: str) -> None:
     assert service.store is not None
     try:
         entries = service.store.find(words or "")
@@ -61,7 +61,7 @@ def _list(service: Service, say: Voice, page: Parts, words: str) -> None:
         html(panels.quiet(say(english.MORE_KEPT, count=more)))
 
 
-def _row(service: Service, say: Voice, page: Parts, entry: Entry, due: datetime | None) -> None:
+def _row(service: Service, say: Translator, page: Parts, entry: Entry, due: datetime | None) -> None:
     """One record, and the question that comes before it is deleted."""
     with gr.Row(elem_classes="kept-row"):
         html(record_html.entry(say, entry, due))
@@ -79,7 +79,7 @@ def _row(service: Service, say: Voice, page: Parts, entry: Entry, due: datetime 
     really.click(handler, page["visit"], list(reached.values()), **AT_ONCE)
 
 
-def opens(event: Callable[..., Any], service: Service, say: Voice, page: Parts, identifier: str) -> None:
+def opens(event: Callable[..., Any], service: Service, say: Translator, page: Parts, identifier: str) -> None:
     """Make ``event`` open the record into the panel."""
     reached = {name: part for name, part in page.items() if name != "asks"}
     handler = once(reached, partial(open_record, service, say, identifier))
@@ -88,18 +88,18 @@ def opens(event: Callable[..., Any], service: Service, say: Voice, page: Parts, 
     opened.success(None, js=scripts.SHOW_RECORD)
 
 
-def open_record(service: Service, say: Voice, identifier: str, visit: Visit, agreed: bool) -> Update:
+def open_record(service: Service, say: Translator, identifier: str, visit: Session, agreed: bool) -> Update:
     """A new visit with this record, and nothing else of an analysis, in it."""
     assert service.store is not None
     try:
         record, pictures = service.store.open(identifier)
     except Exception as error:
         return {"kept_problem": panels.problem(explain(say, error)[1]), "kept_turn": now()}
-    kept = Visit(record=record, pictures=pictures, kept_at=record.changed)
+    kept = Session(record=record, pictures=pictures, kept_at=record.changed)
     return {**into_panel(visit, kept, agreed), **record_saving.told(say, kept), "kept_problem": ""}
 
 
-def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Update:
+def delete(service: Service, say: Translator, identifier: str, visit: Session) -> Update:
     """Delete a record for good; where it is open, it goes on unkept."""
     assert service.store is not None
     again = {"kept_turn": now()}
@@ -113,7 +113,7 @@ def delete(service: Service, say: Voice, identifier: str, visit: Visit) -> Updat
     return {**again, "kept_problem": panels.good_news(say(english.KEPT_DELETED))}
 
 
-def export_all(service: Service, say: Voice) -> Update:
+def export_all(service: Service, say: Translator) -> Update:
     """Everything that is kept, as one zip for the browser to save."""
     assert service.store is not None
     try:

@@ -19,7 +19,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from copilot.i18n import LANGUAGES, Voice
+from copilot.i18n import LANGUAGES, Translator
 from copilot.i18n import english as words
 from copilot.settings import Settings, SettingsError
 from copilot.web import (
@@ -38,9 +38,9 @@ from copilot.web import (
 from copilot.web.guard import Guard, inputs_of
 from copilot.web.languages import ByLanguage, offered
 from copilot.web.queue import HELD, MOST_WAITING, Service
-from copilot.web.session import Form, Visit
+from copilot.web.session import Form, Session
 from copilot.web.theme import CSS, theme
-from copilot.web.uploads import Reception
+from copilot.web.uploads import UploadReceiver
 from copilot.web.wiring import Parts, Update, html, once, stream, turn
 
 #: Calls of one kind that Gradio carries out at once, and as many may wait. More than can be in our own line, which says
@@ -55,11 +55,11 @@ def build(service: Service) -> gr.Blocks:
     """The page in every language, each at its own address, not yet launched."""
     first, *others = offered(service.settings)
     with gr.Blocks(title=words.TITLE, fill_width=True) as page:
-        _page(service, Voice(first), page)
+        _page(service, Translator(first), page)
         page.unload(_closed(page))
     for language in others:
         with page.route(LANGUAGES[language], language, show_in_navbar=False):
-            _page(service, Voice(language), page)
+            _page(service, Translator(language), page)
     return page
 
 
@@ -72,8 +72,8 @@ def _closed(page: gr.Blocks) -> Callable[[gr.Request], None]:
     return closed
 
 
-def _page(service: Service, say: Voice, blocks: gr.Blocks) -> None:
-    parts: Parts = {"visit": gr.State(Visit()), "panel": turn()}
+def _page(service: Service, say: Translator, blocks: gr.Blocks) -> None:
+    parts: Parts = {"visit": gr.State(Session()), "panel": turn()}
     first, *others = offered(service.settings)
     addresses = {first: f"./?lang={first}", **{code: f"./{code}" for code in others}}
     html(panels.notice(say), elem_classes="notice")
@@ -91,7 +91,7 @@ def _page(service: Service, say: Voice, blocks: gr.Blocks) -> None:
     _connect(service, say, parts)
 
 
-def _where(say: Voice, settings: Settings) -> str:
+def _where(say: Translator, settings: Settings) -> str:
     """Who gets to see what: the server's host only, since its URL may hold a password."""
     space = say(words.SPACE) if settings.on_space else ""
     server = say(words.SERVER, server=urlsplit(settings.server).hostname) if settings.server else ""
@@ -139,7 +139,7 @@ def launch(page: gr.Blocks, service: Service) -> str:
 async def _guarded(page: gr.Blocks, settings: Settings, app: Any) -> AsyncIterator[None]:
     """Set the guard before everything else, Gradio's own middleware among it, before the first connection is taken."""
     largest = settings.max_upload_mb
-    reception = Reception(Path(get_upload_folder()), largest, HELD * largest)
+    reception = UploadReceiver(Path(get_upload_folder()), largest, HELD * largest)
     app.middleware_stack = Guard(app.middleware_stack, settings, reception, inputs_of(page.config))
     sweeping = asyncio.create_task(reception.keep_swept())
     yield
@@ -160,14 +160,14 @@ def _log_no_words() -> None:
         sys.modules[module].traceback = SimpleNamespace(print_exc=print_exc)  # type: ignore[attr-defined]
 
 
-def _connect(service: Service, say: Voice, parts: Parts) -> None:
+def _connect(service: Service, say: Translator, parts: Parts) -> None:
     """Which press calls which handler."""
     asks = parts.pop("asks")
     visit, fields = parts["visit"], [parts[name] for name in Form.__dataclass_fields__]
     options = {"outputs": list(parts.values()), "show_progress": "hidden"}
     private = {**options, "api_visibility": "private"}
 
-    def ask(visit: Visit, text: str | None) -> Generator[Update, None, None]:
+    def ask(visit: Session, text: str | None) -> Generator[Update, None, None]:
         return chat.ask(service, say, visit, text or "")
 
     question = [visit, parts["question"]]

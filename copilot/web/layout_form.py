@@ -3,14 +3,14 @@
 import gradio as gr
 
 from copilot.eeg.simulate import EXAMPLES
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.person import GENDERS
 from copilot.web import panels
 from copilot.web.session import OWN, Form
 from copilot.web.wiring import Parts, html
 
 
-def consent(say: Voice) -> Parts:
+def consent(say: Translator) -> Parts:
     """The notice, and the box without which nothing starts."""
     with gr.Column(elem_classes="card"):
         html(panels.heading(say(english.CONSENT_HEADING), 1))
@@ -20,7 +20,7 @@ def consent(say: Voice) -> Parts:
     return {"consent": agreed, "consent_problem": problem}
 
 
-def person(say: Voice) -> Parts:
+def person(say: Translator) -> Parts:
     """What the model reads about the person, and apart from it what only the record gets."""
     with gr.Column(elem_classes="card asked"):
         html(panels.heading(say(english.PERSON_HEADING), 2))
@@ -40,7 +40,7 @@ def person(say: Voice) -> Parts:
     return {"gender": gender, "age": age, **texts, **particulars, "person_problem": problem}
 
 
-def _particulars(say: Voice) -> Parts:
+def _particulars(say: Translator) -> Parts:
     with gr.Accordion(say(english.PARTICULARS_HEADING), open=False, elem_id="particulars"):
         html(panels.quiet(say(english.PARTICULARS_HINT)))
         with gr.Row():
@@ -59,7 +59,7 @@ def _text(label: str, hint: str) -> gr.Textbox:
     return gr.Textbox("", label=label, placeholder=hint, lines=1, max_lines=6)
 
 
-def recording(say: Voice, max_mb: int) -> Parts:
+def recording(say: Translator, max_mb: int) -> Parts:
     """An own recording with its baselines, or one of the simulated examples."""
     sources = [(say(english.OWN), OWN), *((say(example.title), name) for name, example in EXAMPLES.items())]
     with gr.Column(elem_classes="card asked"):
@@ -89,7 +89,7 @@ def _upload(label: str, hint: str) -> tuple[gr.File, gr.HTML]:
     return upload, html()
 
 
-def actions(say: Voice) -> Parts:
+def actions(say: Translator) -> Parts:
     """Analyse, Stop, Clear; and going on with a record that is there already."""
     with gr.Column(elem_classes="card", elem_id="actions"):
         with gr.Row():

@@ -5,12 +5,12 @@ Every card is always part of the page; ``page.css`` hides it while there is noth
 
 import gradio as gr
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.web import panels
 from copilot.web.wiring import Parts, html
 
 
-def reading(say: Voice) -> Parts:
+def reading(say: Translator) -> Parts:
     """Progress, the signal, the probabilities, the assessment."""
     with gr.Column(elem_classes="card", elem_id="empty-card"):
         html(panels.empty(say))
@@ -34,7 +34,7 @@ def reading(say: Voice) -> Parts:
     return parts
 
 
-def chat(say: Voice) -> Parts:
+def chat(say: Translator) -> Parts:
     """Questions about the reading: ready-made ones by their English text (``asks``), and a box for one's own."""
     with gr.Column(elem_classes="card", elem_id="chat-card"):
         html(panels.heading(say(english.CHAT_HEADING)))
@@ -59,7 +59,7 @@ def chat(say: Voice) -> Parts:
     return {"chatbot": chatbot, "chat_status": status, "asks": asks, **parts}
 
 
-def _question(say: Voice) -> Parts:
+def _question(say: Translator) -> Parts:
     with gr.Row():
         question = gr.Textbox(
             label=say(english.QUESTION),
@@ -73,7 +73,7 @@ def _question(say: Voice) -> Parts:
     return {"question": question, "send": send, "chat_stop": stop}
 
 
-def prompt(say: Voice) -> Parts:
+def prompt(say: Translator) -> Parts:
     """What the model was given to read."""
     with (
         gr.Column(elem_classes="card", elem_id="prompt-card"),

@@ -1,25 +1,25 @@
 """The page's frame and what it says, as HTML: masthead, headings, messages, stages. Text from outside is escaped here.
 
-What says sentences of its own takes a ``Voice`` first; what only shows a text expects it in the visitor's language.
+A function with sentences of its own takes a ``Translator`` first; others expect text in the visitor's language.
 """
 
 from collections.abc import Iterable, Mapping
 from html import escape
 
 from copilot import NOTICE
-from copilot.i18n import LANGUAGES, Voice
+from copilot.i18n import LANGUAGES, Translator
 from copilot.i18n import english as words
 from copilot.pipeline import STAGES
 
 _WAVE = "M2 12h3l2-6 3 12 3-9 2 5 2-2h5"
 
 
-def notice(say: Voice) -> str:
+def notice(say: Translator) -> str:
     """The line that stays in view."""
     return f'<div class="notice-line" role="note">{escape(say(NOTICE))}</div>'
 
 
-def switch(say: Voice, addresses: Mapping[str, str]) -> str:
+def switch(say: Translator, addresses: Mapping[str, str]) -> str:
     """Links to the same page in other languages.
 
     Args:
@@ -34,7 +34,7 @@ def switch(say: Voice, addresses: Mapping[str, str]) -> str:
     return f'<nav class="switch" aria-label="{escape(say(words.SWITCH))}">{links}</nav>'
 
 
-def masthead(say: Voice, model: str, where: str, switch: str = "") -> str:
+def masthead(say: Translator, model: str, where: str, switch: str = "") -> str:
     """Name, what it does, which model runs where, and perhaps the ``switch``."""
     return (
         '<header class="masthead"><svg viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" '
@@ -57,7 +57,7 @@ def subheading(text: str) -> str:
     return f"<h3>{escape(text)}</h3>"
 
 
-def empty(say: Voice) -> str:
+def empty(say: Translator) -> str:
     """What stands where the reading will be."""
     steps = "".join(f"<li><b>{escape(say(title))}</b> {escape(say(what))}</li>" for title, what in words.EMPTY_STEPS)
     fast, sharp, slow = "q5-24 10 0t10 0" * 5, "l6-22 8 42 8-34 6 14", "q8-26 16 0t16 0" * 4
@@ -73,7 +73,7 @@ def problem(sentence: str) -> str:
     return f'<div class="problem" role="alert">{escape(sentence)}</div>'
 
 
-def outdated(say: Voice) -> str:
+def outdated(say: Translator) -> str:
     """What stands above a reading as soon as the form has changed (see ``scripts.head``)."""
     return f'<div class="outdated" role="status">{escape(say(words.OUTDATED))}</div>'
 
@@ -94,7 +94,7 @@ def urgent(text: str) -> str:
 
 
 def stages(
-    say: Voice,
+    say: Translator,
     waiting: str,
     progress: Mapping[str, float | None],
     estimates: Mapping[str, float],
@@ -118,7 +118,9 @@ def status(sentence: str) -> str:
     return f'<p class="status" role="status">{escape(sentence)}</p>' if sentence else ""
 
 
-def _stage(say: Voice, name: str, progress: Mapping[str, float | None], estimate: float | None, detail: str) -> str:
+def _stage(
+    say: Translator, name: str, progress: Mapping[str, float | None], estimate: float | None, detail: str
+) -> str:
     title = escape(say(STAGES[name]))
     if name not in progress:
         return f'<li><div class="track"></div>{title}</li>'

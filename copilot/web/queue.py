@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from copilot.eeg import sandbox
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.errors import CopilotError
 from copilot.i18n import english
 from copilot.llm.base import Engine
 from copilot.record.storage.store import Store, StoreError
 from copilot.settings import Settings
-from copilot.web.uploads import Held
+from copilot.web.uploads import MemoryBudget
 
 Event = TypeVar("Event")
 
@@ -46,11 +46,11 @@ class Opening:
     """The model is still being opened."""
 
 
-class LineFullError(CopilotError):
+class QueueFullError(CopilotError):
     """Too many visitors wait already; the message is one sentence."""
 
 
-class Line:
+class Queue:
     """First come, first served: cleaning and the model take all cores, so ``places`` visitors at a time have them.
 
     Gradio's own queue frees a place as soon as Stop is pressed, while the stopped step may still run; here a place is
@@ -71,7 +71,7 @@ class Line:
         ticket = object()
         with self._moved:
             if len(self._tickets) >= self._places + MOST_WAITING:
-                raise LineFullError(english.LINE_FULL)
+                raise QueueFullError(english.LINE_FULL)
             self._tickets.append(ticket)
         try:
             told = 0
@@ -112,11 +112,11 @@ class Service:
         self.settings = settings
         # A server has its own queue and serves several; this machine's cores serve one at a time.
         self.store = _store(settings)
-        self.held = Held(HELD * settings.max_upload_mb)
+        self.held = MemoryBudget(HELD * settings.max_upload_mb)
         self.presses = tuple(threading.Lock() for _ in range(64))
-        self.line = Line(places=4 if settings.server else 1)
+        self.line = Queue(places=4 if settings.server else 1)
         self._open_engine = open_engine
-        self._opened: Future[tuple[Engine, Decoder]] = Future()
+        self._opened: Future[tuple[Engine, Classifier]] = Future()
 
     @property
     def model_name(self) -> str:
@@ -135,7 +135,7 @@ class Service:
             yield Opening()
             wait([self._opened], timeout=0.2)  # short, so that Stop is noticed
 
-    def tools(self) -> tuple[Engine, Decoder]:
+    def tools(self) -> tuple[Engine, Classifier]:
         """The language model and the decoder.
 
         Raises:
@@ -155,7 +155,7 @@ class Service:
     def _open(self) -> None:
         try:
             sandbox.warm_up()
-            self._opened.set_result((self._open_engine(self.settings), Decoder.load(self.settings.decoder)))
+            self._opened.set_result((self._open_engine(self.settings), Classifier.load(self.settings.decoder)))
         except Exception as error:
             self._opened.set_exception(error)
         for module in ("mne", "copilot.eeg.plots"):  # they take seconds: now, while the visitor reads the notice

@@ -3,12 +3,12 @@
 from datetime import datetime
 from html import escape
 
-from copilot.i18n import Verbatim, Voice, english
+from copilot.i18n import Translator, Verbatim, english
 from copilot.record.model import SUGGESTED, WRITTEN, Change, Field, Record
 from copilot.record.storage.store import Entry
 from copilot.web import panels
 from copilot.web.panels import sentences
-from copilot.web.session import Visit
+from copilot.web.session import Session
 
 
 def moment(at: str) -> str:
@@ -16,18 +16,18 @@ def moment(at: str) -> str:
     return f"{at[:10]} {at[11:16]} UTC"
 
 
-def problem(say: Voice, sentence: str) -> str:
+def problem(say: Translator, sentence: str) -> str:
     """What is missing, next to what was pressed, with the way to the reviewer's name and role; work waits for it."""
     way = f'<a href="#reviewer">{escape(say(english.REVIEWER))}</a>' if sentence == say(english.RECORD_NOBODY) else ""
     return f'<div class="problem waiting" role="alert">{escape(sentence)} {way}</div>'
 
 
-def kept_at(say: Voice, at: str) -> str:
+def kept_at(say: Translator, at: str) -> str:
     """When the record was kept last."""
     return panels.good_news(say(english.KEPT_AT, at=moment(at)))
 
 
-def state(say: Voice, visit: Visit) -> str:
+def state(say: Translator, visit: Session) -> str:
     """Headline, draft or signed, version, signature; and whether it would be lost with the page."""
     record = visit.record
     assert record is not None
@@ -42,13 +42,13 @@ def state(say: Voice, visit: Visit) -> str:
     )
 
 
-def _amends(say: Voice, record: Record) -> str:
+def _amends(say: Translator, record: Record) -> str:
     if not record.amends:
         return ""
     return f'<p class="quiet">{escape(say(english.AMENDMENT_HINT, version=record.version - 1))}</p>'
 
 
-def signature(say: Voice, record: Record) -> str:
+def signature(say: Translator, record: Record) -> str:
     """Who signed what and when; empty for a draft."""
     signed = record.signature
     if signed is None:
@@ -60,7 +60,7 @@ def signature(say: Voice, record: Record) -> str:
     )
 
 
-def left(say: Voice, record: Record) -> str:
+def left(say: Translator, record: Record) -> str:
     """How many suggestions have been reviewed, and the way to those that have not."""
     pending = record.pending
     total = sum(_suggestion(record, field) for field in record.fields)
@@ -90,12 +90,12 @@ def _last(record: Record, key: str) -> Change | None:
     return changes[-1] if changes else None
 
 
-def about(say: Voice, record: Record, field: Field) -> str:
+def about(say: Translator, record: Record, field: Field) -> str:
     """Where a field's text comes from, and who stands for it."""
     return f'<div class="origin">{escape(_origin(say, record, field))}</div>'
 
 
-def _origin(say: Voice, record: Record, field: Field) -> str:
+def _origin(say: Translator, record: Record, field: Field) -> str:
     if field.origin.kind == WRITTEN and field.origin.by:
         return say(english.WRITTEN_BY if field.value else english.DELETED_BY, name=Verbatim(field.origin.by))
     if field.origin.kind == WRITTEN:
@@ -106,7 +106,7 @@ def _origin(say: Voice, record: Record, field: Field) -> str:
     return say(english.ORIGIN[field.origin.kind])
 
 
-def history(say: Voice, record: Record) -> str:
+def history(say: Translator, record: Record) -> str:
     """Who did what when, newest last; with the text before and after where it changed."""
     if not record.history:
         return f'<p class="quiet">{escape(say(english.NO_CHANGES))}</p>'
@@ -115,7 +115,7 @@ def history(say: Voice, record: Record) -> str:
     return f'<ol class="changes">{items}</ol>'
 
 
-def _change(say: Voice, change: Change, label: str) -> str:
+def _change(say: Translator, change: Change, label: str) -> str:
     texts = ""
     if change.before != change.after:
         texts = "".join(
@@ -128,7 +128,7 @@ def _change(say: Voice, change: Change, label: str) -> str:
     )
 
 
-def entry(say: Voice, kept: Entry, due: datetime | None = None) -> str:
+def entry(say: Translator, kept: Entry, due: datetime | None = None) -> str:
     """A kept record in the list: who it is called, how far it is, what it says first, and when it will be deleted."""
     label = f"<b>{escape(kept.label)}</b> " if kept.label else ""
     version = say(english.ABOUT_VERSION, version=kept.version)

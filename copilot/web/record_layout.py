@@ -12,17 +12,17 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.registry import EXPORTS
 from copilot.record.model import WRITTEN, Field, Record, Section
 from copilot.web import history, panels, record_html, record_review, scripts
 from copilot.web.queue import Service
-from copilot.web.record_review import Desk
-from copilot.web.session import Visit
+from copilot.web.record_review import RecordPanel
+from copilot.web.session import Session
 from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, once
 
 
-def card(service: Service, say: Voice, page: Parts) -> Parts:
+def card(service: Service, say: Translator, page: Parts) -> Parts:
     """The card with the panel in it.
 
     Args:
@@ -37,7 +37,7 @@ def card(service: Service, say: Voice, page: Parts) -> Parts:
         return _keeping(say, service)
 
 
-def _draw(service: Service, say: Voice, page: Parts, visit: Visit) -> None:
+def _draw(service: Service, say: Translator, page: Parts, visit: Session) -> None:
     if visit.record is None:
         return
     visit.panel = time.monotonic()
@@ -50,10 +50,10 @@ def _draw(service: Service, say: Voice, page: Parts, visit: Visit) -> None:
     parts |= _signing(say, record) | _downloads(say)
     with gr.Accordion(say(english.CHANGES), open=False, elem_classes="record-section"):
         parts["history"] = html(record_html.history(say, record))
-    _connect(Desk(service, say, visit.panel), record, parts, page)
+    _connect(RecordPanel(service, say, visit.panel), record, parts, page)
 
 
-def _reviewer(say: Voice, visit: Visit) -> Parts:
+def _reviewer(say: Translator, visit: Session) -> Parts:
     locked = visit.record is not None and visit.record.signature is not None
     html(panels.quiet(say(english.LOCKED_HINT if locked else english.RECORD_HINT)))
     name, role = visit.reviewer
@@ -71,7 +71,7 @@ def _reviewer(say: Voice, visit: Visit) -> Parts:
     return {**parts, "problem reviewer": html()}
 
 
-def _section(say: Voice, record: Record, section: Section) -> Parts:
+def _section(say: Translator, record: Record, section: Section) -> Parts:
     # The measurements are long and seldom edited; everything else is open.
     parts: Parts = {}
     shut = section.key == "examination"
@@ -84,7 +84,7 @@ def _section(say: Voice, record: Record, section: Section) -> Parts:
     return parts
 
 
-def _field(say: Voice, record: Record, field: Field) -> Parts:
+def _field(say: Translator, record: Record, field: Field) -> Parts:
     with gr.Column(elem_classes=["field", _shape(field)], elem_id=f"field-{field.key}", min_width=220):
         box = gr.Textbox(
             field.value,
@@ -106,7 +106,7 @@ def _shape(field: Field) -> str:
     return "tall" if len(lines) > 4 else "short"
 
 
-def _review(say: Voice, field: Field) -> Parts:
+def _review(say: Translator, field: Field) -> Parts:
     with gr.Row(elem_classes="review") as row:
         html(f'<span class="not-reviewed">{escape(say(english.NOT_REVIEWED))}</span>')
         buttons = {
@@ -116,7 +116,7 @@ def _review(say: Voice, field: Field) -> Parts:
     return {"review": row, **buttons}
 
 
-def _signing(say: Voice, record: Record) -> Parts:
+def _signing(say: Translator, record: Record) -> Parts:
     locked = record.signature is not None
     with gr.Column(elem_classes="signing"):
         html(record_html.signature(say, record))
@@ -135,7 +135,7 @@ def _signing(say: Voice, record: Record) -> Parts:
     return {"statement": statement, "sign": press, "not_yet": not_yet, "amend": amend, "problem sign": problem}
 
 
-def _downloads(say: Voice) -> Parts:
+def _downloads(say: Translator) -> Parts:
     with gr.Row(elem_classes="downloads"):
         buttons = {
             f"export {kind}": gr.Button(say(english.DOWNLOAD, format=export.title), size="sm", min_width=120)
@@ -144,7 +144,7 @@ def _downloads(say: Voice) -> Parts:
     return {**buttons, "problem export": html(), "file": gr.JSON(visible=False)}
 
 
-def _keeping(say: Voice, service: Service) -> Parts:
+def _keeping(say: Translator, service: Service) -> Parts:
     """Whether the record is kept: apart from the panel, since the list of kept records changes it too."""
     parts: Parts = {}
     if service.store:
@@ -159,7 +159,7 @@ def _keeping(say: Voice, service: Service) -> Parts:
     return parts
 
 
-def _connect(desk: Desk, record: Record, parts: Parts, page: Parts) -> None:
+def _connect(panel: RecordPanel, record: Record, parts: Parts, page: Parts) -> None:
     """Which press does what; each carries all boxes."""
     fields = [field.key for field in record.fields]
     boxes = [parts[name] for name in ("name", "role", "statement", *(f"box {key}" for key in fields))]
@@ -169,7 +169,7 @@ def _connect(desk: Desk, record: Record, parts: Parts, page: Parts) -> None:
 
     def on(event: Callable[..., Any], handler: Callable[..., Update], *about: str, more: Sequence[Any] = ()) -> Any:
         inputs = [page["visit"], *more, *boxes]
-        return event(once(reached, partial(handler, desk, *about)), inputs, **options)
+        return event(once(reached, partial(handler, panel, *about)), inputs, **options)
 
     for key in fields:
         on(parts[f"box {key}"].blur, record_review.typed, key)
@@ -184,6 +184,6 @@ def _connect(desk: Desk, record: Record, parts: Parts, page: Parts) -> None:
         on(parts[f"export {kind}"].click, record_review.export, kind).success(
             None, parts["file"], None, js=scripts.SAVE
         )
-    if desk.service.store:
+    if panel.service.store:
         on(page["keep"].click, record_review.keep, more=[page["with_signal"]])
-        history.opens(page["open_kept"].click, desk.service, desk.say, page, record.id)
+        history.opens(page["open_kept"].click, panel.service, panel.say, page, record.id)

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record import review
 from copilot.record.draft import tidied
 from copilot.record.export.registry import EXPORTS, file_name
@@ -21,7 +21,7 @@ from copilot.web import panels, record_html, record_saving, scripts
 from copilot.web.errors import explain
 from copilot.web.queue import Service
 from copilot.web.render import redrawn
-from copilot.web.session import Visit
+from copilot.web.session import Session
 from copilot.web.wiring import Update, now
 
 #: Places of the panel, beside its fields, where a press can fail.
@@ -29,7 +29,7 @@ PLACES = ("reviewer", "sign", "export", "keep")
 
 
 @dataclass(frozen=True)
-class Typed:
+class ReviewInput:
     """What stands in the panel's boxes: who reviews, what they sign, each field's text in order."""
 
     name: str
@@ -48,7 +48,7 @@ class Typed:
 
 
 @dataclass(frozen=True)
-class Desk:
+class RecordPanel:
     """Where one record is reviewed.
 
     Attributes:
@@ -58,104 +58,104 @@ class Desk:
     """
 
     service: Service
-    say: Voice
+    say: Translator
     token: float
 
 
-Deed = Callable[[Record, Typed], Update]
+Deed = Callable[[Record, ReviewInput], Update]
 
 
-def typed(desk: Desk, place: str, visit: Visit, *boxes: str) -> Update:
+def typed(panel: RecordPanel, place: str, visit: Session, *boxes: str) -> Update:
     """Somebody left a box: what they changed becomes an edit."""
-    return _press(desk, place, visit, boxes)
+    return _press(panel, place, visit, boxes)
 
 
-def accept(desk: Desk, key: str, visit: Visit, *boxes: str) -> Update:
+def accept(panel: RecordPanel, key: str, visit: Session, *boxes: str) -> Update:
     """Take a suggestion as it is; where it was changed before, that counts."""
 
-    def deed(record: Record, what: Typed) -> Update:
+    def deed(record: Record, what: ReviewInput) -> Update:
         if not record.field(key).accepted:
             visit.record = review.accept(record, key, what.reviewer, datetime.now(UTC))
         return {}
 
-    return _press(desk, key, visit, boxes, deed)
+    return _press(panel, key, visit, boxes, deed)
 
 
-def delete(desk: Desk, key: str, visit: Visit, *boxes: str) -> Update:
+def delete(panel: RecordPanel, key: str, visit: Session, *boxes: str) -> Update:
     """Empty a suggestion."""
 
-    def deed(record: Record, what: Typed) -> Update:
+    def deed(record: Record, what: ReviewInput) -> Update:
         visit.record = review.delete(record, key, what.reviewer, datetime.now(UTC))
         return {}
 
-    return _press(desk, key, visit, boxes, deed)
+    return _press(panel, key, visit, boxes, deed)
 
 
-def sign(desk: Desk, visit: Visit, *boxes: str) -> Update:
+def sign(panel: RecordPanel, visit: Session, *boxes: str) -> Update:
     """Sign, which locks the record."""
 
-    def deed(record: Record, what: Typed) -> Update:
+    def deed(record: Record, what: ReviewInput) -> Update:
         visit.record = review.sign(record, what.reviewer, what.statement, datetime.now(UTC))
         return redrawn()
 
-    return _press(desk, "sign", visit, boxes, deed)
+    return _press(panel, "sign", visit, boxes, deed)
 
 
-def amend(desk: Desk, visit: Visit, *boxes: str) -> Update:
+def amend(panel: RecordPanel, visit: Session, *boxes: str) -> Update:
     """Begin the next version of a signed record."""
 
-    def deed(record: Record, what: Typed) -> Update:
+    def deed(record: Record, what: ReviewInput) -> Update:
         visit.record = review.amend(record, what.reviewer, datetime.now(UTC))
         return redrawn()
 
-    return _press(desk, "sign", visit, boxes, deed)
+    return _press(panel, "sign", visit, boxes, deed)
 
 
-def export(desk: Desk, kind: str, visit: Visit, *boxes: str) -> Update:
+def export(panel: RecordPanel, kind: str, visit: Session, *boxes: str) -> Update:
     """The record as it now stands, for the browser to save: nothing is written on this machine."""
 
-    def deed(record: Record, _: Typed) -> Update:
+    def deed(record: Record, _: ReviewInput) -> Update:
         content = EXPORTS[kind].write(record, visit.pictures)
         visit.saved = digest(record)
         return {"file": scripts.download(file_name(record, kind), EXPORTS[kind].media_type, content)}
 
-    return _press(desk, "export", visit, boxes, deed)
+    return _press(panel, "export", visit, boxes, deed)
 
 
-def keep(desk: Desk, visit: Visit, with_signal: bool, *boxes: str) -> Update:
+def keep(panel: RecordPanel, visit: Session, with_signal: bool, *boxes: str) -> Update:
     """Keep the record on this machine; from then on every change is kept at once."""
 
-    def deed(record: Record, _: Typed) -> Update:
-        record_saving.save(desk.service, visit, with_signal=with_signal)
+    def deed(record: Record, _: ReviewInput) -> Update:
+        record_saving.save(panel.service, visit, with_signal=with_signal)
         return {**redrawn(), "kept_turn": now()}
 
-    return _press(desk, "keep", visit, boxes, deed)
+    return _press(panel, "keep", visit, boxes, deed)
 
 
-def _press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], deed: Deed | None = None) -> Update:
-    with desk.service.presses[hash(desk.token) % len(desk.service.presses)]:
-        return _one_press(desk, place, visit, boxes, deed)
+def _press(panel: RecordPanel, place: str, visit: Session, boxes: tuple[str, ...], deed: Deed | None = None) -> Update:
+    with panel.service.presses[hash(panel.token) % len(panel.service.presses)]:
+        return _one_press(panel, place, visit, boxes, deed)
 
 
-def _one_press(desk: Desk, place: str, visit: Visit, boxes: tuple[str, ...], deed: Deed | None) -> Update:
+def _one_press(panel: RecordPanel, place: str, visit: Session, boxes: tuple[str, ...], deed: Deed | None) -> Update:
     """Take what was typed, do the deed, keep the outcome where the record is kept, and tell what changed."""
     before = visit.record
-    if before is None or visit.panel != desk.token:
+    if before is None or visit.panel != panel.token:
         return {}
     name, role, statement, *values = (box or "" for box in boxes)
-    what = Typed(name, role, statement, tuple(values))
+    what = ReviewInput(name, role, statement, tuple(values))
     visit.reviewer = (name, role)
     update: Update = {"file": None, **{f"problem {where}": "" for where in places(before)}}
     try:
-        wrong = {f"problem {key}": _problem(desk.say, error) for key, error in _edit(visit, before, what).items()}
+        wrong = {f"problem {key}": _problem(panel.say, error) for key, error in _edit(visit, before, what).items()}
         update |= wrong or (deed(visit.record or before, what) if deed else {})
     except Exception as error:
-        update[f"problem {place}"] = _problem(desk.say, error)
+        update[f"problem {place}"] = _problem(panel.say, error)
     if visit.kept_at:
-        update |= record_saving.keep_up(desk.service, desk.say, visit, before)
-    elif desk.service.store and place != "keep":
-        update |= record_saving.told(desk.say, visit)
-    return {**_shown(desk.say, visit, before, what), **update}
+        update |= record_saving.keep_up(panel.service, panel.say, visit, before)
+    elif panel.service.store and place != "keep":
+        update |= record_saving.told(panel.say, visit)
+    return {**_shown(panel.say, visit, before, what), **update}
 
 
 def places(record: Record) -> tuple[str, ...]:
@@ -163,11 +163,11 @@ def places(record: Record) -> tuple[str, ...]:
     return (*PLACES, *(field.key for field in record.fields))
 
 
-def _problem(say: Voice, error: Exception) -> Any:
+def _problem(say: Translator, error: Exception) -> Any:
     return record_html.problem(say, explain(say, error, english.FAILED_HERE)[1])
 
 
-def _edit(visit: Visit, record: Record, what: Typed) -> dict[str, RecordError]:
+def _edit(visit: Session, record: Record, what: ReviewInput) -> dict[str, RecordError]:
     """Take every changed text into the visit's record; what is wrong with one, by its key, does not lose another.
 
     Raises:
@@ -185,7 +185,7 @@ def _edit(visit: Visit, record: Record, what: Typed) -> dict[str, RecordError]:
     return wrong
 
 
-def _shown(say: Voice, visit: Visit, before: Record, what: Typed) -> Update:
+def _shown(say: Translator, visit: Session, before: Record, what: ReviewInput) -> Update:
     """The panel after a press. Boxes keep what is in them, since somebody may be typing: only what changed is sent."""
     record = visit.record
     assert record is not None
@@ -204,6 +204,6 @@ def _shown(say: Voice, visit: Visit, before: Record, what: Typed) -> Update:
     return update
 
 
-def _field(say: Voice, record: Record, field: Field, value: str) -> Update:
+def _field(say: Translator, record: Record, field: Field, value: str) -> Update:
     text = {f"box {field.key}": field.value} if field.value.split() != value.split() else {}
     return {f"about {field.key}": record_html.about(say, record, field), **text}

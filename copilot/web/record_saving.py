@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 import numpy as np
 
 from copilot.eeg.types import Recording
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.record.model import Record, digest, timestamp
 from copilot.record.storage.store import RecordGone
 from copilot.web import panels, record_html
 from copilot.web.errors import explain
 from copilot.web.queue import Service
-from copilot.web.session import Visit
+from copilot.web.session import Session
 from copilot.web.wiring import Update, now
 
 
-def save(service: Service, visit: Visit, *, with_signal: bool = False, kept: bool = False) -> None:
+def save(service: Service, visit: Session, *, with_signal: bool = False, kept: bool = False) -> None:
     """Write the visit's record into the store.
 
     Raises:
@@ -30,7 +30,7 @@ def save(service: Service, visit: Visit, *, with_signal: bool = False, kept: boo
     visit.kept_at, visit.saved = timestamp(datetime.now(UTC)), digest(visit.record)
 
 
-def keep_up(service: Service, say: Voice, visit: Visit, before: Record) -> Update:
+def keep_up(service: Service, say: Translator, visit: Session, before: Record) -> Update:
     """The kept record follows the visit's; where it cannot, the panel says so, and the next press tries again."""
     if visit.record is before and not visit.not_kept:
         return told(say, visit)
@@ -44,7 +44,7 @@ def keep_up(service: Service, say: Voice, visit: Visit, before: Record) -> Updat
     return {**told(say, visit), **({"kept_turn": now()} if listed_anew else {})}
 
 
-def told(say: Voice, visit: Visit) -> Update:
+def told(say: Translator, visit: Session) -> Update:
     """Whether and since when the record is kept."""
     at = "" if visit.not_kept else record_html.kept_at(say, visit.kept_at)
     return {

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from copilot.chat import Fixed
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.i18n import english as words
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
-from copilot.pipeline import Event, PromptReady, ReadingReady, RecordReady, SignalReady, StageBegun, StageProgress
+from copilot.pipeline import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.record import figures
 from copilot.record.figures import Pictures
-from copilot.result import Reading, parse_answer
+from copilot.result import Result, parse_answer
 from copilot.web import charts, panels
 from copilot.web.queue import Ahead, Opening
 from copilot.web.wiring import Update, now
@@ -52,11 +52,11 @@ class Screen:
         dark: whether their page is dark.
     """
 
-    def __init__(self, say: Voice, *, dark: bool = False) -> None:
+    def __init__(self, say: Translator, *, dark: bool = False) -> None:
         self._say, self._dark = say, dark
         self.messages: list[Message] = []
         self.signal: SignalReady | None = None
-        self.reading: Reading | None = None
+        self.reading: Result | None = None
         self._drawn: Pictures | None = None
         self._progress: dict[str, float | None] = {}
         self._estimates: dict[str, float] = {}
@@ -80,7 +80,7 @@ class Screen:
             case Token(text):
                 self._text += text
                 return {"assessment": charts.prose(self._say, *parse_answer(self._text), writing=True)}
-            case ReadingReady(reading, complete):
+            case ResultReady(reading, complete):
                 return self._read(reading, complete)
             case RecordReady():
                 assert self.reading is not None
@@ -118,7 +118,7 @@ class Screen:
         raw, cleaned, quality = self.signal.raw, self.signal.cleaned, self.signal.quality
         return figures.draw(raw, cleaned, quality, self._say.language, dark=dark)
 
-    def _read(self, reading: Reading, complete: bool) -> Update:
+    def _read(self, reading: Result, complete: bool) -> Update:
         self.reading = reading
         told = {"reading": charts.reading(self._say, reading)}
         if not complete:
@@ -143,7 +143,7 @@ def joined(events: Iterable[Any]) -> Iterator[Any]:
         yield Token(text)
 
 
-def status(say: Voice, event: object) -> str:
+def status(say: Translator, event: object) -> str:
     """The sentence that says what is being waited for, or nothing."""
     match event:
         case Ahead(0):
@@ -161,7 +161,7 @@ def status(say: Voice, event: object) -> str:
     return ""
 
 
-def _took(say: Voice, timings: Mapping[str, float]) -> str:
+def _took(say: Translator, timings: Mapping[str, float]) -> str:
     return say(words.TOOK, total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
 
 

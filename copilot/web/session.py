@@ -1,4 +1,4 @@
-"""One visitor: what they brought, were told and have running (``Visit``), and what they filled in (``Form``)."""
+"""One visitor: what they brought, were told and have running (``Session``), and what they filled in (``Form``)."""
 
 import re
 from collections.abc import Callable, Generator
@@ -12,7 +12,7 @@ from copilot.llm.base import Message
 from copilot.person import MAX_AGE, Person, PersonError
 from copilot.record.figures import Pictures
 from copilot.record.model import Record, digest
-from copilot.record.patient_identity import Particulars
+from copilot.record.patient_identity import PatientIdentity
 from copilot.web.uploads import Attachment
 from copilot.web.wiring import Update
 
@@ -21,7 +21,7 @@ OWN = "own"
 
 
 @dataclass(eq=False)
-class Visit:
+class Session:
     """What one visitor has brought and been told, in memory only.
 
     Attributes:
@@ -119,13 +119,13 @@ class Form:
             raise PersonError(sentence(words.NOT_AN_AGE, age=age, most=MAX_AGE))
         return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
 
-    def particulars(self) -> Particulars:
+    def particulars(self) -> PatientIdentity:
         """What is meant for the record alone.
 
         Raises:
             PersonError: a text is too long.
         """
-        return Particulars(self.name or "", self.number or "", self.laboratory or "", self.expenses or "")
+        return PatientIdentity(self.name or "", self.number or "", self.laboratory or "", self.expenses or "")
 
     def samples_a_second(self) -> float | None:
         """The sampling rate in Hz, if given.

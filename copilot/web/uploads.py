@@ -2,8 +2,8 @@
 
 Gradio's own reception stores a file under the hash of its content: two visitors with one file would share it, whoever
 knows the content could fetch it, and what broke off would stay on disk. Here every request gets a folder named at
-random (see ``Reception``), whose files have neutral names. Handlers take the browser's own description of the files
-(``preprocess=False``), because Gradio's ``File`` leaves an empty temporary file whenever it hands over a path.
+random (see ``UploadReceiver``), whose files have neutral names. Handlers take the browser's own description of the
+files (``preprocess=False``), because Gradio's ``File`` leaves an empty temporary file whenever it hands over a path.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class NoRoomError(Exception):
     """There are too many uploads at once, or the disk is full."""
 
 
-class Reception:
+class UploadReceiver:
     """Takes uploads in.
 
     Args:
@@ -152,7 +152,7 @@ class Attachment:
 
     Attributes:
         name: as the person's computer has it.
-        content: empty once it had to make room for newer ones (see ``Held``).
+        content: empty once it had to make room for newer ones (see ``MemoryBudget``).
         dropped: whether it had to.
         stored: the neutral name under which it was received.
     """
@@ -163,7 +163,7 @@ class Attachment:
     stored: str = field(default="", compare=False)
 
 
-class Held:
+class MemoryBudget:
     """Bounds what all visitors' files take in memory together.
 
     Args:

@@ -12,7 +12,7 @@ import copilot
 from copilot.eeg import reader
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.types import MIN_SECONDS, Recording, RecordingError
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
 from copilot.llm.local import LlamaEngine
@@ -22,7 +22,7 @@ from copilot.record.export.registry import EXPORTS
 from copilot.record.model import RecordError
 from copilot.record.storage.store import Store, StoreError
 from copilot.web import record_html
-from copilot.web.session import Visit
+from copilot.web.session import Session
 from tests.fuzz.seeds import PERSON, RECORDINGS
 
 REFUSALS = (RecordingError, EngineError, RecordError, StoreError)
@@ -134,7 +134,7 @@ def _read_record(paths: list[Path], thorough: bool) -> None:
     for kind, export in EXPORTS.items():
         if kind != "pdf" or thorough:
             export.write(record, None)
-    say, visit = Voice(record.language), Visit(record=record)
+    say, visit = Translator(record.language), Session(record=record)
     for part in (record_html.state(say, visit), record_html.left(say, record), record_html.history(say, record)):
         part.encode()
     if record.signature:

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from copilot.batch.worker import BatchError, Outcome, Reader, Task, died, memory, reason_of
+from copilot.batch.worker import BatchError, Outcome, Task, Worker, died, memory, reason_of
 from copilot.i18n import english, sentence
 from copilot.settings import Settings
 
@@ -134,7 +134,7 @@ def _serve(pipe: Connection, settings: Settings, name: str, scratch: Path) -> No
     tempfile.tempdir = str(scratch)
     with contextlib.suppress(EOFError, OSError):  # nobody is left to listen
         try:
-            reader = Reader(settings, name)
+            reader = Worker(settings, name)
         except Exception as error:
             pipe.send(reason_of(error))
             return

@@ -14,8 +14,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from copilot.batch.backends.ray_payload import Parcel, remove_abandoned
-from copilot.batch.worker import BatchError, Outcome, Reader, Task, died, memory, reason_of
+from copilot.batch.backends.ray_payload import RayPayload, remove_abandoned
+from copilot.batch.worker import BatchError, Outcome, Task, Worker, died, memory, reason_of
 from copilot.i18n import english, sentence
 from copilot.settings import ROOT, Settings
 
@@ -58,12 +58,12 @@ class Remote:
             if model_sha256 != _model_sha256(settings):
                 return sentence(english.BATCH_OTHER_MODEL)
             remove_abandoned()
-            self._reader = Reader(settings, ray.get_runtime_context().get_node_id()[:8])
+            self._reader = Worker(settings, ray.get_runtime_context().get_node_id()[:8])
         except Exception as error:
             return reason_of(error)
         return ""
 
-    def read(self, parcel: Parcel) -> Outcome:
+    def read(self, parcel: RayPayload) -> Outcome:
         """The outcome of one recording."""
         with parcel.unpacked() as task:
             return self._reader.read(task)
@@ -117,7 +117,7 @@ class _Pool:
         while self._waiting:
             task = self._waiting.popleft()
             try:
-                self._calls[reader.read.remote(Parcel.packed(task))] = (reader, task)
+                self._calls[reader.read.remote(RayPayload.packed(task))] = (reader, task)
                 return
             except OSError as error:
                 yield Outcome(task.number, None, sentence(english.BATCH_NOT_READ, why=error.strerror))

@@ -1,4 +1,4 @@
-"""A task with the contents of its files, to be read on a machine that does not see them (see ``Parcel``)."""
+"""A task with the contents of its files, to be read on a machine that does not see them (see ``RayPayload``)."""
 
 import os
 import shutil
@@ -16,14 +16,14 @@ SCRATCH = "eeg-copilot-reader-"
 
 
 @dataclass(frozen=True)
-class Parcel:
+class RayPayload:
     """A task and the contents of its files, by their paths in a folder that is made where it arrives."""
 
     task: Task
     contents: dict[str, bytes]
 
     @classmethod
-    def packed(cls, task: Task) -> "Parcel":
+    def packed(cls, task: Task) -> "RayPayload":
         """The recording in a folder of its own, and so is each baseline."""
         places = [("recording", path) for path in task.files]
         for number, baseline in enumerate(task.baselines):

@@ -33,7 +33,7 @@ _DREAMER = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6",
 
 
 @dataclass(frozen=True)
-class Layout:
+class DatasetLayout:
     """A collection's name, its rate in Hz, its channels in order, and the trials of a file."""
 
     name: str
@@ -42,22 +42,22 @@ class Layout:
     trials: list[Any]
 
 
-def recognise(content: Mapping[str, Any]) -> Layout | None:
+def recognise(content: Mapping[str, Any]) -> DatasetLayout | None:
     """The collection that a file is from, by its variables; None if it is from none that is known."""
     data: Any = content.get("data")
     shape = getattr(data, "shape", ())
     if shape[-2:] == (40, 8064) and len(shape) in (2, 3):
-        return Layout("DEAP", 128.0, _DEAP, list(data) if len(shape) == 3 else [data])
+        return DatasetLayout("DEAP", 128.0, _DEAP, list(data) if len(shape) == 3 else [data])
     if shape == (28, 32, 7500):
-        return Layout("FACED", 250.0, _FACED, list(data))
+        return DatasetLayout("FACED", 250.0, _FACED, list(data))
     numbered = {name: re.fullmatch(r"(?i)[a-z0-9]{1,8}_eeg_?(\d{1,2})", name) for name in content}
     seed = {int(found[1]): content[name] for name, found in numbered.items() if found}
     if seed and all(len(getattr(trial, "shape", ())) == 2 and trial.shape[0] == 62 for trial in seed.values()):
-        return Layout("SEED", 200.0, _SEED, [seed[number] for number in sorted(seed)])
+        return DatasetLayout("SEED", 200.0, _SEED, [seed[number] for number in sorted(seed)])
     films = [film for person in np.atleast_1d(content.get("Data", [])) for film in _films(person)]
     if films and all(len(getattr(film, "shape", ())) == 2 and film.shape[1] == 14 for film in films):
         named = [str(name) for name in np.atleast_1d(content.get("EEG_Electrodes", _DREAMER))]
-        return Layout("DREAMER", float(content.get("EEG_SamplingRate", 128)), tuple(named), films)
+        return DatasetLayout("DREAMER", float(content.get("EEG_SamplingRate", 128)), tuple(named), films)
     return None
 
 

@@ -43,7 +43,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """What separates the cells of a line, and how numbers are written in them."""
 
     separator: str
@@ -114,7 +114,7 @@ def _without_arff_header(lines: Sequence[str]) -> list[str]:
     return [",".join(name[1].strip("'\"") for name in found if name), *lines[data + 1 :]]
 
 
-def _layout(lines: Sequence[str], stated: str | None) -> Layout:
+def _layout(lines: Sequence[str], stated: str | None) -> TableLayout:
     """Look at some lines that are no comments, behind any that come before the table."""
     written = [line.strip() for line in lines[: 10 * _SAMPLE] if line.strip() and line.lstrip()[0] not in "%#"]
     rows = written[len(written) // 2 :][:_SAMPLE]
@@ -129,13 +129,13 @@ def _layout(lines: Sequence[str], stated: str | None) -> Layout:
             separator = ", "
         else:
             separator = "," if all("," in line for line in rows) else " "
-    plain = Layout(separator, ".", None)
+    plain = TableLayout(separator, ".", None)
     cells = [cell for line in rows for cell in plain.split(line)]
     german = separator != "," and any(re.fullmatch(r"[+-]?[\d.]*,\d+(e[+-]?\d+)?", c, re.IGNORECASE) for c in cells)
     german = german and not any(re.fullmatch(r"[+-]?\d*\.\d+", c) for c in cells)
     decimal, other = (",", r"\.") if german else (".", ",")
     grouped = any(re.fullmatch(rf"[+-]?\d{{1,3}}({other}\d{{3}})+(\{decimal}\d+)", c) for c in cells)
-    return Layout(separator, decimal, other[-1] if grouped else None)
+    return TableLayout(separator, decimal, other[-1] if grouped else None)
 
 
 def _all_with_comma(lines: Sequence[Sequence[str]]) -> bool:
@@ -145,7 +145,7 @@ def _all_with_comma(lines: Sequence[Sequence[str]]) -> bool:
     return min(map(len, lines)) > 1 and all(fits) and any("," in cell for cell in cells)
 
 
-def _first_row(lines: Sequence[str], layout: Layout) -> int:
+def _first_row(lines: Sequence[str], layout: TableLayout) -> int:
     """The first of five lines that hold as many cells each, most of them numbers."""
     last: list[tuple[int, int]] = []  # line, cells
     for i, line in enumerate(lines[: 10 * _SAMPLE]):
@@ -164,7 +164,7 @@ def _first_row(lines: Sequence[str], layout: Layout) -> int:
     return last[0][0]
 
 
-def _header(lines: Sequence[str], layout: Layout, width: int) -> tuple[int | None, tuple[str, ...] | None]:
+def _header(lines: Sequence[str], layout: TableLayout, width: int) -> tuple[int | None, tuple[str, ...] | None]:
     """The line above the rows that names the columns: of ``width`` cells, or of one less beside row names."""
     possible = []
     for i, line in enumerate(lines):
@@ -192,7 +192,7 @@ def _header(lines: Sequence[str], layout: Layout, width: int) -> tuple[int | Non
 
 def _cells(
     rows: Sequence[tuple[int, str]],
-    layout: Layout,
+    layout: TableLayout,
     head: str,
     names: tuple[str, ...] | None,
     units: tuple[str, ...] | None,
@@ -236,7 +236,7 @@ def _cells(
     return Table(head, names, units if units and len(units) == len(names) else None, cells)
 
 
-def _count(line: str, layout: Layout) -> int:
+def _count(line: str, layout: TableLayout) -> int:
     return line.count(layout.separator) + 1
 
 

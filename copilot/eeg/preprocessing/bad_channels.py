@@ -34,7 +34,7 @@ LINE_RATIO = 2.5
 
 
 @dataclass(frozen=True)
-class Faults:
+class SignalFaults:
     """Bad channels, bool arrays of shape (channels,), and the seconds lost on each, shape (channels, seconds).
 
     ``repeated``, shape (seconds,), are those that occurred before, sample by sample; they are lost on every channel.
@@ -88,7 +88,7 @@ def find_line(data: Floats, sfreq: float) -> tuple[float | None, float]:
     return (line if ratio >= LINE_RATIO else None), ratio
 
 
-def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: float) -> Faults:
+def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: float) -> SignalFaults:
     """Judge each channel by the signal as read (lost seconds) and in the EEG's own band (noise), both microvolts."""
     pairs = [_lost_seconds(row, raw_sfreq) for row in raw]  # one at a time: long recordings are large
     lost, railed_seconds = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
@@ -102,7 +102,7 @@ def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: fl
     if (~gone).sum() >= FEW_CHANNELS:
         windows = seconds_of(filtered[~gone], sfreq)
         noisy[~gone] = _noisy(windows[:, judged[: windows.shape[1]]])
-    return Faults(gone & ~railed, railed, noisy, lost, again)
+    return SignalFaults(gone & ~railed, railed, noisy, lost, again)
 
 
 def _lost_seconds(wave: Floats, sfreq: float) -> tuple[Bools, Bools]:

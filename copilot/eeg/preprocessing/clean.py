@@ -185,15 +185,15 @@ def _require_seconds(seconds: int, data: npt.NDArray[np.float32] | None = None) 
     raise RecordingError(sentence(english.TOO_FEW_SECONDS, **counts))
 
 
-def _require_channels(channels: Sequence[str], found: bad_channels.Faults) -> None:
+def _require_channels(channels: Sequence[str], found: bad_channels.SignalFaults) -> None:
     bad = _named(channels, found.bad)
     if 2 * len(bad) >= len(channels):
         raise RecordingError(sentence(english.TOO_MANY_BAD, bad=len(bad), total=len(channels), names=bad))
 
 
 def _judge_again(
-    data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.Faults
-) -> bad_channels.Faults:
+    data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.SignalFaults
+) -> bad_channels.SignalFaults:
     """The faults with those that a signal common to all electrodes had hidden; nothing more if there are few.
 
     Raises:
@@ -235,7 +235,7 @@ def _filter(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float
 
 
 def _without_artefacts(
-    data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.Faults
+    data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.SignalFaults
 ) -> tuple[Recording, dict[str, int], int]:
     """Average reference, eyes and muscles out, bad channels made from their neighbours. Nothing if there are few.
 
@@ -274,7 +274,7 @@ def _inside(seconds: npt.NDArray[np.bool_]) -> bool:
 
 
 def _usable(
-    data: npt.NDArray[np.float32], found: bad_channels.Faults, empty: npt.NDArray[np.bool_]
+    data: npt.NDArray[np.float32], found: bad_channels.SignalFaults, empty: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
     """Seconds of a cleaned signal in which few channels are loud, empty, flat or clipped; shape (seconds,)."""
     kept = _kept(found) & ~empty
@@ -290,7 +290,7 @@ def _calm(data: npt.NDArray[np.float32], limit: float | npt.NDArray[np.floating]
     return calm
 
 
-def _kept(found: bad_channels.Faults) -> npt.NDArray[np.bool_]:
+def _kept(found: bad_channels.SignalFaults) -> npt.NDArray[np.bool_]:
     """Seconds in which few of the good channels are flat or clipped."""
     kept: npt.NDArray[np.bool_] = found.lost[~found.bad].mean(axis=0) <= FEW_SHARE
     return kept
@@ -309,7 +309,7 @@ def _named(channels: Sequence[str], chosen: npt.NDArray[np.bool_]) -> tuple[str,
 def _report(
     recording: Recording,
     cleaned: Recording,
-    found: bad_channels.Faults,
+    found: bad_channels.SignalFaults,
     line_hz: float | None,
     line_ratio: float,
     usable: npt.NDArray[np.bool_],
@@ -360,7 +360,7 @@ def _doubts(
     recording: Recording,
     filtered: npt.NDArray[np.float32],
     cleaned: Recording,
-    found: bad_channels.Faults,
+    found: bad_channels.SignalFaults,
     usable: npt.NDArray[np.bool_],
     removed: dict[str, int],
     components: int,

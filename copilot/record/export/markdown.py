@@ -3,7 +3,7 @@
 import re
 
 from copilot import NOTICE
-from copilot.i18n import Verbatim, Voice, english
+from copilot.i18n import Translator, Verbatim, english
 from copilot.record.model import Field, Record
 from copilot.text import normalise_line
 
@@ -14,7 +14,7 @@ def to_markdown(record: Record) -> str:
     Text from outside is escaped (CommonMark, https://spec.commonmark.org/0.31.2/#backslash-escapes), so that markup
     typed into a form stays text.
     """
-    say = Voice(record.language)
+    say = Translator(record.language)
     title = say(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
     lines = [f"# {title}", "", f"**{escaped(say(NOTICE))}**", "", f"**{escaped(record.headline)}**", ""]
     lines += [_item(note) for note in (*record.notes, say(english.ABOUT_PROSE))]
@@ -28,7 +28,7 @@ def to_markdown(record: Record) -> str:
     return "\n".join([*lines, "", f"## {say(english.ABOUT_RECORD)}", "", *about]) + "\n"
 
 
-def about_record(record: Record, say: Voice) -> list[tuple[str, str]]:
+def about_record(record: Record, say: Translator) -> list[tuple[str, str]]:
     """What this record is and what made it: labels and texts, in the order to show them."""
     told = [
         (say(english.ABOUT_STATUS), say(english.STATUS[record.status])),
@@ -45,7 +45,7 @@ def about_record(record: Record, say: Voice) -> list[tuple[str, str]]:
     return [*told, (say(english.ABOUT_AMENDS), record.amends)] if record.amends else told
 
 
-def _field_lines(fields: tuple[Field, ...], say: Voice) -> list[str]:
+def _field_lines(fields: tuple[Field, ...], say: Translator) -> list[str]:
     lines = []
     for field in fields:
         first, *more = field.value.splitlines() or [""]
@@ -59,14 +59,14 @@ def _field_lines(fields: tuple[Field, ...], say: Voice) -> list[str]:
     return lines
 
 
-def _signature(record: Record, say: Voice) -> list[str]:
+def _signature(record: Record, say: Translator) -> list[str]:
     signed = record.signature
     assert signed is not None
     who = say(english.SIGNED_BY, name=Verbatim(escaped(signed.name)), role=Verbatim(escaped(signed.role)), at=signed.at)
     return [f"- {who}: {escaped(signed.statement)}", f"- {say(english.SIGNATURE_DIGEST)}: {signed.sha256}"]
 
 
-def _history(record: Record, say: Voice) -> list[str]:
+def _history(record: Record, say: Translator) -> list[str]:
     labels = {field.key: field.label for field in record.fields}
     lines = []
     for change in record.history:

@@ -35,7 +35,7 @@ FEWEST = 10 * CLUSTERS
 
 
 @dataclass(frozen=True)
-class Record:
+class CorpusRecord:
     """One line of the corpus; ``emotion`` is an index into ``EMOTIONS``, ``split`` as the corpus calls it."""
 
     prompt: str
@@ -45,13 +45,13 @@ class Record:
 
 
 #: What of a record is embedded.
-TEXTS: dict[str, Callable[[Record], str]] = {
+TEXTS: dict[str, Callable[[CorpusRecord], str]] = {
     "prompt + treatment": lambda record: f"{record.prompt}\n{record.treatment}",
     "prompt alone": lambda record: record.prompt,
 }
 
 
-def read_records(path: Path, count: int) -> tuple[list[Record], int]:
+def read_records(path: Path, count: int) -> tuple[list[CorpusRecord], int]:
     """At most ``count`` records, drawn at random by a fixed seed and in the order of the file; and how many there are.
 
     Raises:
@@ -71,7 +71,7 @@ def read_records(path: Path, count: int) -> tuple[list[Record], int]:
         raise CorpusError(f"{path} is not text; give JSON lines as copilot.training.dataset writes them.") from error
 
 
-def _record(line: str, number: int) -> Record:
+def _record(line: str, number: int) -> CorpusRecord:
     try:
         value = json.loads(line)
         prompt, treatment = value["prompt"].strip(), value["treatment"].strip()
@@ -82,7 +82,7 @@ def _record(line: str, number: int) -> Record:
         raise CorpusError(
             f"Line {number} of the corpus is no record; each needs prompt, treatment and one of the nine emotion_label."
         ) from error
-    return Record(prompt, treatment, emotion, str(value.get("split", "split not stated")))
+    return CorpusRecord(prompt, treatment, emotion, str(value.get("split", "split not stated")))
 
 
 def report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[
     return result
 
 
-def _study(folder: Path, embeddings: dict[str, Embedding], records: Sequence[Record], data: str) -> list[Row]:
+def _study(folder: Path, embeddings: dict[str, Embedding], records: Sequence[CorpusRecord], data: str) -> list[Row]:
     """The rows of every embedding of every text; the figures are written to the folder."""
     emotions = np.array([record.emotion for record in records])
     rows: list[Row] = []
@@ -117,7 +117,7 @@ def _study(folder: Path, embeddings: dict[str, Embedding], records: Sequence[Rec
     return rows
 
 
-def _counts(records: Sequence[Record]) -> dict[str, Any]:
+def _counts(records: Sequence[CorpusRecord]) -> dict[str, Any]:
     return {
         "splits": Counter(record.split for record in records),
         "emotions": Counter(EMOTIONS[record.emotion] for record in records),

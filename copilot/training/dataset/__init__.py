@@ -19,15 +19,15 @@ from convert import files
 from convert.command_line import Parser, command
 from convert.files import written_whole
 from copilot.eeg import text_encoding
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.settings import Settings
 from copilot.training import faced
 from copilot.training.dataset import bids, faced_features, label_table, recordings
-from copilot.training.dataset.jsonl import COUNTED, Source, decoder_path, receipt_path, write
+from copilot.training.dataset.jsonl import COUNTED, SegmentSource, decoder_path, receipt_path, write
 from copilot.training.faced import CorpusError
 
 
-def from_features(path: Path, info: Path | None, codec: str, decoder: Path) -> Source:
+def from_features(path: Path, info: Path | None, codec: str, decoder: Path) -> SegmentSource:
     """FACED's features; ``info`` is its ``Recording_info.csv``, ``decoder`` where the one fitted on them goes."""
     faced_features.check(codec)
     loaded = faced.load(path)
@@ -38,16 +38,20 @@ def from_features(path: Path, info: Path | None, codec: str, decoder: Path) -> S
         fitted.decoder.save(partial)
     origin |= {"decoder": decoder.name, "decoder_sha256": files.sha256(decoder)}
     bad = [subject for subject in faced.BAD_SUBJECTS if subject in loaded.subjects]
-    left_out = [recordings.LeftOut(faced_features.name(subject), "known to be a bad recording") for subject in bad]
-    return Source(faced_features.stretches(loaded, fitted, codec, known), origin, left_out)
+    left_out = [
+        recordings.LeftOutRecording(faced_features.name(subject), "known to be a bad recording") for subject in bad
+    ]
+    return SegmentSource(faced_features.stretches(loaded, fitted, codec, known), origin, left_out)
 
 
-def from_recordings(labelled: Sequence[recordings.Labelled], decoder: Path, codec: str, name: str) -> Source:
+def from_recordings(
+    labelled: Sequence[recordings.LabelledInterval], decoder: Path, codec: str, name: str
+) -> SegmentSource:
     """Labelled recordings, from a BIDS folder or a table of that name."""
-    loaded = Decoder.load(decoder)
-    left_out: list[recordings.LeftOut] = []
+    loaded = Classifier.load(decoder)
+    left_out: list[recordings.LeftOutRecording] = []
     origin = {"recordings": name, "decoder": decoder.name, "decoder_sha256": loaded.sha256}
-    return Source(recordings.stretches(labelled, codec, loaded, left_out), origin, left_out)
+    return SegmentSource(recordings.stretches(labelled, codec, loaded, left_out), origin, left_out)
 
 
 @command()
@@ -112,7 +116,7 @@ def _check(options: argparse.Namespace) -> None:
         raise CorpusError("--recordings needs a table of their emotions: --labels table.csv.")
 
 
-def _source(options: argparse.Namespace) -> Source:
+def _source(options: argparse.Namespace) -> SegmentSource:
     if options.features:
         return from_features(options.features, options.info, options.codec, decoder_path(options.out))
     decoder = options.decoder or Settings.from_environment().decoder

@@ -13,7 +13,7 @@ from copilot import csv_tables
 from copilot.eeg.discovery import bids_recordings, with_companions
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
-from copilot.training.dataset.recordings import Labelled
+from copilot.training.dataset.recordings import LabelledInterval
 from copilot.training.faced import CorpusError
 
 #: Where datasets put the label of an event; the first that names an emotion is believed.
@@ -22,7 +22,7 @@ MOST_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Run:
+class BidsRun:
     """One recording and the rows of its events."""
 
     recording: Path
@@ -39,7 +39,7 @@ class Run:
         return self.stem.split("_")[0]
 
 
-def read(folder: Path, label_column: str | None = None) -> list[Labelled]:
+def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval]:
     """The trials of a BIDS folder, subject by subject.
 
     Args:
@@ -49,7 +49,7 @@ def read(folder: Path, label_column: str | None = None) -> list[Labelled]:
     Raises:
         CorpusError: no recordings with events, or no event names an emotion and says how long it took.
     """
-    runs = [Run(path, csv_tables.read_rows(_events(path), ("onset", "duration"))) for path in _recordings(folder)]
+    runs = [BidsRun(path, csv_tables.read_rows(_events(path), ("onset", "duration"))) for path in _recordings(folder)]
     if not runs:
         raise CorpusError(f"{folder} has no sub-*/.../*_eeg.edf (or bdf, vhdr, set) with an *_events.tsv beside it.")
     columns = (label_column.lower(),) if label_column else LABEL_COLUMNS
@@ -73,11 +73,11 @@ def _events(recording: Path) -> Path:
     return recording.with_name(f"{recording.stem.removesuffix('_eeg')}_events.tsv")
 
 
-def _rows(runs: list[Run]) -> Iterator[csv_tables.Row]:
+def _rows(runs: list[BidsRun]) -> Iterator[csv_tables.Row]:
     return (row for run in runs for row in run.events)
 
 
-def _none_fits(runs: list[Run], columns: tuple[str, ...]) -> str:
+def _none_fits(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
     values = {c: sorted({row[c] for row in _rows(runs) if row.get(c)}) for c in columns}
     found = [
         f"{column} has {', '.join(v[:MOST_SHOWN])}{', ...' if len(v) > MOST_SHOWN else ''}"
@@ -90,9 +90,9 @@ def _none_fits(runs: list[Run], columns: tuple[str, ...]) -> str:
     )
 
 
-def _trials(run: Run, column: str, person: Person) -> Iterator[Labelled]:
+def _trials(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
     """Every event that names an emotion and says when it was."""
-    recording = Labelled(with_companions(run.recording), run.subject, run.stem, 0, person=person)
+    recording = LabelledInterval(with_companions(run.recording), run.subject, run.stem, 0, person=person)
     recording = replace(recording, sampling_hz=_sampling_hz(run.recording))
     for row_number, row in enumerate(run.events, start=2):
         label = csv_tables.emotion(row.get(column, ""))

@@ -14,13 +14,13 @@ import numpy as np
 
 from convert.progress import bar, each
 from copilot import csv_tables
-from copilot.eeg.classifier import Decoder, Floats
+from copilot.eeg.classifier import Classifier, Floats
 from copilot.eeg.features import Array, Normal
 from copilot.eeg.text_encoding import bands_text, patterns_text
 from copilot.emotions import Probabilities
 from copilot.person import Person
 from copilot.training import fit_classifier, splits
-from copilot.training.dataset.schema import Stretch
+from copilot.training.dataset.schema import LabelledSegment
 from copilot.training.examples import SPANS
 from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, Faced, Trial, describe
 
@@ -28,14 +28,14 @@ CODECS = ("bands", "patterns")
 
 
 @dataclass(frozen=True)
-class Known:
+class SubjectInfo:
     """What FACED's ``Recording_info.csv`` says about a subject: gender and age, and samples a second (Hz)."""
 
     person: Person = field(default_factory=Person)
     sampling_hz: float | None = None
 
 
-def read_info(path: Path) -> dict[int, Known]:
+def read_info(path: Path) -> dict[int, SubjectInfo]:
     """FACED's ``Recording_info.csv`` by subject (columns ``sub``, ``Gender``, ``Age``, ``Sample_rate``).
 
     Raises:
@@ -47,7 +47,7 @@ def read_info(path: Path) -> dict[int, Known]:
         if not found:
             raise CorpusError(f"{path}: sub is {row.get('sub', '')!r}; it is given like sub007.")
         where = f"{path.name}, {row['sub']}"
-        known[int(found[1])] = Known(csv_tables.person(row, where), csv_tables.number(row, "sample_rate", where))
+        known[int(found[1])] = SubjectInfo(csv_tables.person(row, where), csv_tables.number(row, "sample_rate", where))
     return known
 
 
@@ -61,7 +61,7 @@ class Fitted:
         cross_fitted: probabilities, see ``fit_decoder.cross_fitted``.
     """
 
-    decoder: Decoder
+    decoder: Classifier
     rows: dict[int, int]
     cross_fitted: dict[str, Floats]
 
@@ -97,7 +97,7 @@ def check(codec: str) -> None:
         raise CorpusError(f"FACED's features hold no raw signal, which {codec} needs; choose {' or '.join(CODECS)}.")
 
 
-def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, Known]) -> Iterator[Stretch]:
+def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, SubjectInfo]) -> Iterator[LabelledSegment]:
     """Everybody but the bad subjects, each stretch compared with their own normal and with other people's.
 
     Args:
@@ -114,7 +114,7 @@ def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, Know
     for subject in each(normals, "People", len(normals)):
         for number, trial in enumerate(good.of([subject]).trials(SPANS)):
             for normal in (normals[subject], fitted.decoder.population):
-                yield _stretch(trial, number % len(SPANS), normal, fitted, codec, known.get(subject, Known()))
+                yield _stretch(trial, number % len(SPANS), normal, fitted, codec, known.get(subject, SubjectInfo()))
 
 
 def learned_from(faced: Faced) -> Faced:
@@ -132,8 +132,10 @@ def learned_from(faced: Faced) -> Faced:
     return faced.of(wanted)
 
 
-def _stretch(trial: Trial, span: int, normal: Normal, fitted: Fitted, codec: str, known: Known) -> Stretch:
-    return Stretch(
+def _stretch(
+    trial: Trial, span: int, normal: Normal, fitted: Fitted, codec: str, known: SubjectInfo
+) -> LabelledSegment:
+    return LabelledSegment(
         subject=name(trial.subject),
         clip=str(trial.clip),
         span=SPANS[span],
@@ -147,5 +149,5 @@ def _stretch(trial: Trial, span: int, normal: Normal, fitted: Fitted, codec: str
     )
 
 
-def _text(codec: str, entropy: Array, normal: Normal, decoder: Decoder) -> str:
+def _text(codec: str, entropy: Array, normal: Normal, decoder: Classifier) -> str:
     return bands_text(entropy, normal) if codec == "bands" else patterns_text(decoder.patterns(entropy, normal))

@@ -15,8 +15,8 @@ from convert import files
 from convert.files import written_whole
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
-from copilot.training.dataset.recordings import LeftOut
-from copilot.training.dataset.schema import Record, Stretch, records
+from copilot.training.dataset.recordings import LeftOutRecording
+from copilot.training.dataset.schema import LabelledSegment, Record, records
 from copilot.training.faced import CorpusError
 
 COUNTED = ("split", "emotion_label", "compared_with", "evidence", "sampling_hz", "subject")
@@ -27,12 +27,12 @@ DRAWN = (
 
 
 @dataclass(frozen=True)
-class Source:
+class SegmentSource:
     """Where stretches come from: ``origin`` is for the receipt, ``left_out`` grows while ``stretches`` are taken."""
 
-    stretches: Iterable[Stretch]
+    stretches: Iterable[LabelledSegment]
     origin: dict[str, str]
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[LeftOutRecording] = field(default_factory=list)
 
 
 def decoder_path(corpus: Path) -> Path:
@@ -45,7 +45,9 @@ def receipt_path(corpus: Path) -> Path:
     return corpus.with_suffix(".receipt.json")
 
 
-def write(source: Source, out: Path, *, codec: str, seed: int = 0, with_evidence: bool = True) -> dict[str, object]:
+def write(
+    source: SegmentSource, out: Path, *, codec: str, seed: int = 0, with_evidence: bool = True
+) -> dict[str, object]:
     """Write corpus and receipt, both whole or neither; nothing is kept in memory but counts.
 
     Returns:
@@ -79,7 +81,7 @@ def _counted(counts: dict[str, Counter[str]]) -> dict[str, object]:
     return {"lines": counts["split"].total(), "counts": counts}
 
 
-def _facts(source: Source, codec: str, seed: int) -> dict[str, object]:
+def _facts(source: SegmentSource, codec: str, seed: int) -> dict[str, object]:
     """How the prompts were made: fine-tuning refuses a corpus made otherwise than this program feeds a model."""
     return {
         "prompt_version": prompt.PROMPT_VERSION,
@@ -94,6 +96,6 @@ def _facts(source: Source, codec: str, seed: int) -> dict[str, object]:
     }
 
 
-def _nothing(left_out: Sequence[LeftOut]) -> str:
+def _nothing(left_out: Sequence[LeftOutRecording]) -> str:
     why = f": {left_out[0].clip}: {left_out[0].reason}" if left_out else "."
     return f"Nothing of this can be used{why}"

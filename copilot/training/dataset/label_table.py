@@ -10,11 +10,11 @@ from pathlib import Path, PurePath
 from copilot import csv_tables
 from copilot.eeg.discovery import with_companions
 from copilot.emotions import EMOTIONS
-from copilot.training.dataset.recordings import Labelled
+from copilot.training.dataset.recordings import LabelledInterval
 from copilot.training.faced import CorpusError
 
 
-def read(folder: Path, table: Path) -> list[Labelled]:
+def read(folder: Path, table: Path) -> list[LabelledInterval]:
     """The labelled stretches that a table names, in its order.
 
     Raises:
@@ -28,7 +28,7 @@ def read(folder: Path, table: Path) -> list[Labelled]:
     return [_labelled(folder, row, f"{table.name}, row {line}") for line, row in enumerate(rows, start=2)]
 
 
-def _labelled(folder: Path, row: csv_tables.Row, where: str) -> Labelled:
+def _labelled(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterval:
     name = PurePath(row.get("file", ""))
     if not name.name or name.is_absolute() or ".." in name.parts:
         raise CorpusError(f"{where}: file has to be a path inside the folder of recordings.")
@@ -38,7 +38,7 @@ def _labelled(folder: Path, row: csv_tables.Row, where: str) -> Labelled:
     start, stop = (csv_tables.number(row, column, where) for column in ("start", "stop"))
     if stop is not None and stop <= (start or 0):
         raise CorpusError(f"{where}: stop is not behind start.")
-    return Labelled(
+    return LabelledInterval(
         files=with_companions(folder / name),
         subject=row.get("subject") or name.with_suffix("").as_posix(),
         clip=f"{name.with_suffix('').as_posix()} from {start or 0:g} s",

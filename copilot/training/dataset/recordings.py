@@ -15,20 +15,20 @@ import numpy.typing as npt
 
 from convert.progress import each
 from copilot.eeg import sandbox, text_encoding
-from copilot.eeg.classifier import WINDOW, Decoder
+from copilot.eeg.classifier import WINDOW, Classifier
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.person import Person
 from copilot.training import splits
-from copilot.training.dataset.schema import Stretch
+from copilot.training.dataset.schema import LabelledSegment
 
 #: Wider than for the web app: an experiment is one long file, and who runs this chose it.
 MAX_MB, MAX_MINUTES, TIMEOUT_S, MEMORY_MB = 4096, 180, 3600, 16384
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledInterval:
     """A part of a recording that somebody labelled.
 
     Attributes:
@@ -52,7 +52,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOutRecording:
     """A recording, or a part of one, that cannot be used, and why."""
 
     clip: str
@@ -60,15 +60,17 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Trial:
+class LabelledTrial:
     """A labelled part of a recording, cut out of the cleaned signal; ``entropy`` has shape (30, seconds, 5)."""
 
-    label: Labelled
+    label: LabelledInterval
     recording: Recording
     entropy: Array
 
 
-def stretches(labelled: Sequence[Labelled], codec: str, decoder: Decoder, left_out: list[LeftOut]) -> Iterator[Stretch]:
+def stretches(
+    labelled: Sequence[LabelledInterval], codec: str, decoder: Classifier, left_out: list[LeftOutRecording]
+) -> Iterator[LabelledSegment]:
     """Windows of ten seconds and whole trials, compared with the person's own normal and with other people's.
 
     Args:
@@ -84,18 +86,18 @@ def stretches(labelled: Sequence[Labelled], codec: str, decoder: Decoder, left_o
         yield from _of_person(list(own), codec, decoder)
 
 
-def _trials(parts: Sequence[Labelled], left_out: list[LeftOut]) -> Iterator[Trial]:
+def _trials(parts: Sequence[LabelledInterval], left_out: list[LeftOutRecording]) -> Iterator[LabelledTrial]:
     """The trials of one recording."""
     try:
         prepared = _prepared(parts[0].files)
     except RecordingError as error:
-        left_out.append(LeftOut(parts[0].files[0].name, str(error)))
+        left_out.append(LeftOutRecording(parts[0].files[0].name, str(error)))
         return
     for label in parts:
         try:
             yield _cut(prepared, label)
         except RecordingError as error:
-            left_out.append(LeftOut(label.clip, str(error)))
+            left_out.append(LeftOutRecording(label.clip, str(error)))
 
 
 def _prepared(files: Sequence[Path]) -> Prepared:
@@ -109,7 +111,7 @@ def _prepared(files: Sequence[Path]) -> Prepared:
     return prepared
 
 
-def _cut(prepared: Prepared, label: Labelled) -> Trial:
+def _cut(prepared: Prepared, label: LabelledInterval) -> LabelledTrial:
     cleaned = prepared.cleaned
     stop = cleaned.seconds if label.stop is None else label.stop
     samples = slice(*(round(second * cleaned.sfreq) for second in (label.start, stop)))
@@ -119,7 +121,7 @@ def _cut(prepared: Prepared, label: Labelled) -> Trial:
     entropy = differential_entropy(part, _usable(prepared.quality.clean, label.start, int(part.seconds)))
     if not any(_spans(entropy)):
         raise RecordingError(f"No {WINDOW} s of it are usable one after the other.")
-    return Trial(label, part, entropy)
+    return LabelledTrial(label, part, entropy)
 
 
 def _usable(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDArray[np.bool_]:
@@ -141,7 +143,7 @@ def _spans(entropy: Array) -> list[tuple[int, int]]:
     return windows + whole
 
 
-def _of_person(trials: Sequence[Trial], codec: str, decoder: Decoder) -> Iterator[Stretch]:
+def _of_person(trials: Sequence[LabelledTrial], codec: str, decoder: Classifier) -> Iterator[LabelledSegment]:
     normals = [person_normal([trial.entropy for trial in trials])] if len(trials) > 1 else []
     for trial in trials:
         others = [other.recording for other in trials if other is not trial]
@@ -152,18 +154,18 @@ def _of_person(trials: Sequence[Trial], codec: str, decoder: Decoder) -> Iterato
 
 
 def _stretch(
-    trial: Trial,
+    trial: LabelledTrial,
     span: tuple[int, int],
     normal: Normal,
     codec: str,
-    decoder: Decoder,
+    decoder: Classifier,
     baselines: Sequence[Recording],
-) -> Stretch:
+) -> LabelledSegment:
     recording, label = trial.recording, trial.label
     samples = slice(*(round(second * recording.sfreq) for second in span))
     entropy = trial.entropy[:, slice(*span)]
     part = replace(recording, data=recording.data[:, samples])
-    return Stretch(
+    return LabelledSegment(
         subject=label.subject,
         clip=label.clip,
         span=span,

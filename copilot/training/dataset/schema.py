@@ -18,7 +18,7 @@ Record = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class LabelledSegment:
     """A labelled stretch of one person's EEG, as a codec wrote it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Stretch:
     probabilities: emotions.Probabilities
 
 
-def records(stretch: Stretch, codec: str, seed: int, with_evidence: bool) -> Iterator[Record]:
+def records(stretch: LabelledSegment, codec: str, seed: int, with_evidence: bool) -> Iterator[Record]:
     """The records of one stretch: of each text one without the decoder's line and, if asked for, one with it."""
     label = emotions.EMOTIONS[stretch.emotion]
     for number in range(1, len(stretch.eeg_texts) + 1):
@@ -69,12 +69,12 @@ def records(stretch: Stretch, codec: str, seed: int, with_evidence: bool) -> Ite
             }
 
 
-def _place(stretch: Stretch) -> str:
+def _place(stretch: LabelledSegment) -> str:
     """What tells a stretch from all others; its label is no part of it."""
     return f"{stretch.subject} {stretch.clip} {stretch.span} {stretch.compared_with}"
 
 
-def _prompt(stretch: Stretch, person: Person, codec: str, number: int, evidence: bool) -> str:
+def _prompt(stretch: LabelledSegment, person: Person, codec: str, number: int, evidence: bool) -> str:
     messages = prompt.build(
         person,
         stretch.eeg_texts[number - 1],
@@ -86,7 +86,7 @@ def _prompt(stretch: Stretch, person: Person, codec: str, number: int, evidence:
     return messages[-1]["content"]
 
 
-def treatment(stretch: Stretch, person: Person, rng: random.Random) -> str:
+def treatment(stretch: LabelledSegment, person: Person, rng: random.Random) -> str:
     """The answer behind its first line: confidence, assessment and suggestions.
 
     The confidence is that of the decoder where the decoder is right, and ``unclear`` where it is not: nobody could

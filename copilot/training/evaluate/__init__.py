@@ -23,14 +23,14 @@ from convert.files import ConvertError, written_whole
 from convert.progress import bar, each
 from convert.speed import processor
 from copilot import prompt
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.llm.open_engine import open_engine
 from copilot.settings import Settings
 from copilot.training.evaluate import answers, comparison, report
-from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, TWIN_RUNS, Run
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, TWIN_RUNS, Pass
 from copilot.training.evaluate.figures import draw
-from copilot.training.evaluate.model import Candidate, count
-from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.model import ModelUnderTest, count
+from copilot.training.evaluate.rows import Predictions
 from copilot.training.evaluate.summary import Report, findings
 from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
 
@@ -38,17 +38,17 @@ ANSWERS = 500
 
 
 @dataclass(frozen=True)
-class Task:
+class EvaluationTask:
     """One model file, what is run with it, and how many whole answers it writes."""
 
     path: Path
-    runs: Sequence[Run]
+    runs: Sequence[Pass]
     answers: int = 0
 
 
 def evaluate(
-    tasks: Sequence[Task], faced: Faced, decoder: Decoder, settings: Settings
-) -> Iterator[tuple[list[Readings], dict[str, Any]]]:
+    tasks: Sequence[EvaluationTask], faced: Faced, decoder: Classifier, settings: Settings
+) -> Iterator[tuple[list[Predictions], dict[str, Any]]]:
     """For each model all that it reads, and the facts about it.
 
     Raises:
@@ -56,7 +56,7 @@ def evaluate(
     """
     engines = [open_engine(replace(settings, model=task.path, server="")) for task in tasks]  # all, to fail early
     for task, engine in zip(tasks, engines, strict=True):
-        candidate, name = Candidate(task.path.name, engine, decoder), task.path.name
+        candidate, name = ModelUnderTest(task.path.name, engine, decoder), task.path.name
         facts = candidate.facts(task.path)
         with closing(engine):
             with bar(f"{name}: reading", count(faced, task.runs)) as progress:
@@ -74,7 +74,7 @@ def make_report(options: argparse.Namespace) -> Report:
     tasks = _tasks(options)
     everybody = comparison.together(everybody, load(options.train) if options.train else None)
     folds = comparison.folds(everybody, scored, all_splits=options.splits)
-    found = list(evaluate(tasks, scored, Decoder.load(options.decoder), settings))
+    found = list(evaluate(tasks, scored, Classifier.load(options.decoder), settings))
     references, notes = comparison.compare(everybody, folds)
     rows = [row for readings in (*(r for r, _ in found), references) for reading in readings for row in reading.rows()]
     models = [facts for _, facts in found]
@@ -95,14 +95,14 @@ def make_report(options: argparse.Namespace) -> Report:
     }
 
 
-def _tasks(options: argparse.Namespace) -> list[Task]:
+def _tasks(options: argparse.Namespace) -> list[EvaluationTask]:
     models = options.model or [Settings().model]
-    tasks = [Task(path, RUNS, options.answers) for path in models]
-    tasks += [Task(options.against, TWIN_RUNS)] if options.against else []
+    tasks = [EvaluationTask(path, RUNS, options.answers) for path in models]
+    tasks += [EvaluationTask(options.against, TWIN_RUNS)] if options.against else []
     names = [task.path.name for task in tasks]
     if len(set(names)) < len(names):
         raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
-    return tasks + ([Task(options.leaky, LEAKY_RUNS)] if options.leaky else [])
+    return tasks + ([EvaluationTask(options.leaky, LEAKY_RUNS)] if options.leaky else [])
 
 
 def write(options: argparse.Namespace) -> Report:

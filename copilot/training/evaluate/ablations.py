@@ -15,7 +15,7 @@ import numpy as np
 
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.features import Array, Normal, person_normal
 from copilot.llm.base import Message
 from copilot.person import Person
@@ -32,7 +32,7 @@ WITHOUT_TEXT = ("demographics-only", "leaky-prompt")
 
 
 @dataclass(frozen=True)
-class Run:
+class Pass:
     """One pass over all trials: what is shown, whether the decoder's line is in the prompt, and how it is read out.
 
     The read-out ``decoder`` is the decoder's own opinion, without any language model.
@@ -46,33 +46,33 @@ class Run:
 LATE = "one-second-late"
 BOTH, ALL = ("decoder", "logits"), ("logits", "greedy", "top-k-50")
 RUNS = (
-    Run("baseline", True, ("decoder", *ALL)),
-    Run("baseline", False, ALL),
-    Run("no-baseline", True, BOTH),
-    Run("no-baseline", False, ("logits",)),
-    Run("eeg-blanked", True, BOTH),
-    Run("eeg-blanked", False, ("logits",)),
-    Run("eeg-shuffled", True, BOTH),
-    Run("eeg-shuffled", False, ("logits",)),
-    Run("demographics-only", False, ("logits",)),
-    Run(LATE, True, BOTH),
-    *(Run(f"baseline-{count}", True, BOTH) for count in BASELINES),
+    Pass("baseline", True, ("decoder", *ALL)),
+    Pass("baseline", False, ALL),
+    Pass("no-baseline", True, BOTH),
+    Pass("no-baseline", False, ("logits",)),
+    Pass("eeg-blanked", True, BOTH),
+    Pass("eeg-blanked", False, ("logits",)),
+    Pass("eeg-shuffled", True, BOTH),
+    Pass("eeg-shuffled", False, ("logits",)),
+    Pass("demographics-only", False, ("logits",)),
+    Pass(LATE, True, BOTH),
+    *(Pass(f"baseline-{count}", True, BOTH) for count in BASELINES),
 )
 #: Enough to see what quantisation changed.
 TWIN_RUNS = tuple(
-    Run(condition, evidence, ("logits",)) for condition in ("baseline", "no-baseline") for evidence in (True, False)
+    Pass(condition, evidence, ("logits",)) for condition in ("baseline", "no-baseline") for evidence in (True, False)
 )
-LEAKY_RUNS = (Run("leaky-prompt", False, ALL),)
+LEAKY_RUNS = (Pass("leaky-prompt", False, ALL),)
 
 
-def possible(runs: Sequence[Run], clips: int) -> list[Run]:
+def possible(runs: Sequence[Pass], clips: int) -> list[Pass]:
     """Those that this many clips of a person are enough for."""
     too_many = {f"baseline-{count}" for count in BASELINES if count >= clips}
     return [run for run in runs if run.condition not in too_many]
 
 
 @dataclass(frozen=True)
-class Item:
+class PromptedTrial:
     """One trial as the prompt shows it."""
 
     person: Person
@@ -94,7 +94,7 @@ class Item:
         )
 
 
-def make_items(faced: Faced, unit: str, condition: str, decoder: Decoder, codec: str) -> list[Item]:
+def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, codec: str) -> list[PromptedTrial]:
     """All trials as a condition shows them.
 
     Args:
@@ -120,17 +120,17 @@ def make_items(faced: Faced, unit: str, condition: str, decoder: Decoder, codec:
     ]
 
 
-def _item(trial: Trial, condition: str, normal: Normal, decoder: Decoder, codec: str) -> Item:
+def _item(trial: Trial, condition: str, normal: Normal, decoder: Classifier, codec: str) -> PromptedTrial:
     entropy = np.full_like(trial.de, np.nan) if condition in WITHOUT_EEG else trial.de
     text = "" if condition in WITHOUT_TEXT else eeg_text(entropy, normal, decoder, codec)
     person = somebody(trial.subject)
     if condition == "leaky-prompt":
         person = leaking(person, trial.emotion)
     evidence = decoder.probabilities(entropy, normal)
-    return Item(person, text, codec, normal.source, evidence, trial.emotion, trial.subject)
+    return PromptedTrial(person, text, codec, normal.source, evidence, trial.emotion, trial.subject)
 
 
-def _normals(faced: Faced, trials: Sequence[Trial], condition: str, decoder: Decoder) -> Iterator[Normal]:
+def _normals(faced: Faced, trials: Sequence[Trial], condition: str, decoder: Classifier) -> Iterator[Normal]:
     """What each trial is compared with."""
     if condition == "no-baseline":
         yield from [decoder.population] * len(trials)
@@ -150,7 +150,7 @@ def _others(clips: Array, trial: Trial, count: int) -> list[Array]:
     return [clips[i] for i in order if i != trial.clip][:count]
 
 
-def eeg_text(entropy: Array, normal: Normal, decoder: Decoder, codec: str) -> str:
+def eeg_text(entropy: Array, normal: Normal, decoder: Classifier, codec: str) -> str:
     """The EEG as the model reads it.
 
     Args:

@@ -22,11 +22,11 @@ from copilot.llm.base import Token
 from copilot.person import Person
 from copilot.pipeline import MAX_ANSWER_TOKENS
 from copilot.record.draft import draft
-from copilot.result import Reading, parse_answer
+from copilot.result import Result, parse_answer
 from copilot.training.answer_templates import other_emotions
-from copilot.training.evaluate.ablations import UNITS, Item, make_items
+from copilot.training.evaluate.ablations import UNITS, PromptedTrial, make_items
 from copilot.training.evaluate.labels import logits
-from copilot.training.evaluate.model import Candidate
+from copilot.training.evaluate.model import ModelUnderTest
 from copilot.training.faced import Faced
 from copilot.training.synthetic import invent_person
 
@@ -57,7 +57,7 @@ class Answer:
     written_s: float
 
 
-def ask(candidate: Candidate, faced: Faced, count: int) -> Iterator[Answer]:
+def ask(candidate: ModelUnderTest, faced: Faced, count: int) -> Iterator[Answer]:
     """Answers to prompts drawn at random, with baseline and evidence; the same ones every time."""
     items = [item for unit in UNITS for item in make_items(faced, unit, "baseline", candidate.decoder, candidate.codec)]
     rng = random.Random(SEED)
@@ -65,7 +65,7 @@ def ask(candidate: Candidate, faced: Faced, count: int) -> Iterator[Answer]:
         yield _answer(candidate, replace(rng.choice(items), person=invent_person(rng)))
 
 
-def _answer(candidate: Candidate, item: Item) -> Answer:
+def _answer(candidate: ModelUnderTest, item: PromptedTrial) -> Answer:
     messages, begun = item.messages(with_evidence=True), time.perf_counter()
     probabilities = logits(candidate.engine, messages)
     label_s = time.perf_counter() - begun
@@ -97,7 +97,7 @@ def _empty_fields(
     person: Person, probabilities: emotions.Probabilities, assessment: str, suggestions: tuple[str, ...]
 ) -> list[str]:
     """What the model should have filled in a record and did not."""
-    reading = Reading(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
+    reading = Result(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
     record = draft(person, RECORDING, QUALITY, reading, now=datetime.now(UTC))
     return [field.label for field in record.fields if field.origin.kind == "suggested" and not field.value]
 

@@ -67,7 +67,7 @@ class Scenes:
 
 
 @dataclass(frozen=True)
-class Member:
+class Baseline:
     """A kind of reference.
 
     Attributes:
@@ -86,14 +86,14 @@ def fit_lda(vectors: Array, classes: Ints) -> Score:
 
 
 MEMBERS = {
-    "lda": Member(fit_lda, Emotions),
-    "decoder": Member(fit_lda, Scenes),
-    "network": Member(mlp.fit, Scenes),
+    "lda": Baseline(fit_lda, Emotions),
+    "decoder": Baseline(fit_lda, Scenes),
+    "network": Baseline(mlp.fit, Scenes),
 }
 
 
 @dataclass(frozen=True)
-class Reading:
+class CalibratedPredictions:
     """Calibrated probabilities of one unit, shape (n, 9) each: of what was set apart, with its truth, and of the rest.
 
     The truth of ``scored`` is not here: nothing may learn from it.
@@ -104,7 +104,7 @@ class Reading:
     scored: Floats
 
 
-def read(member: Member, train: Windows, test: Windows) -> dict[str, Reading]:
+def read(member: Baseline, train: Windows, test: Windows) -> dict[str, CalibratedPredictions]:
     """Fit, find a temperature for each unit on people set apart, fit again on everybody, and read ``test``.
 
     Raises:
@@ -133,7 +133,11 @@ def _scores(score: Score, windows: Windows) -> Floats:
     return score(windows.flat()).astype(np.float64).reshape(len(windows.clips), STRETCHES, -1)
 
 
-def _calibrated(classes: Emotions | Scenes, unit: str, apart: Floats, held: Windows, scored: Floats) -> Reading:
+def _calibrated(
+    classes: Emotions | Scenes, unit: str, apart: Floats, held: Windows, scored: Floats
+) -> CalibratedPredictions:
     truth = np.repeat(held.emotions, STRETCHES) if unit == SEGMENT else held.emotions
     divisor = temperature(lambda t: classes.probabilities(apart / t, unit), truth)
-    return Reading(classes.probabilities(apart / divisor, unit), truth, classes.probabilities(scored / divisor, unit))
+    return CalibratedPredictions(
+        classes.probabilities(apart / divisor, unit), truth, classes.probabilities(scored / divisor, unit)
+    )

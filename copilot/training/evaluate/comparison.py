@@ -6,7 +6,7 @@ from convert.progress import bar
 from copilot.training import splits
 from copilot.training.evaluate import published_baselines
 from copilot.training.evaluate.model import split_name
-from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.rows import Predictions
 from copilot.training.evaluate.summary import HELD_OUT
 from copilot.training.faced import TRAIN_SUBJECTS, CorpusError, Faced, describe
 from copilot.training.splits import Fold
@@ -55,7 +55,7 @@ def folds(everybody: Faced, scored: Faced, *, all_splits: bool) -> dict[str, lis
     return found
 
 
-def compare(everybody: Faced, wanted: dict[str, list[Fold]]) -> tuple[list[Readings], list[str]]:
+def compare(everybody: Faced, wanted: dict[str, list[Fold]]) -> tuple[list[Predictions], list[str]]:
     """What the references read in each split, and why they could not where they could not."""
     found, notes = [], []
     with bar("references: fitting", sum(published_baselines.fits(each) for each in wanted.values())) as progress:

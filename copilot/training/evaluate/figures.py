@@ -13,7 +13,7 @@ from convert.files import written_whole
 from copilot import emotions
 from copilot.eeg.plots import DPI, LIGHT, WIDTH_IN
 from copilot.training.evaluate.ablations import BASELINES, LATE
-from copilot.training.evaluate.rows import Row
+from copilot.training.evaluate.rows import ReportRow
 from copilot.training.evaluate.summary import CHANCE, CLIP, HELD_OUT, SEGMENT, Report, find, references
 
 #: Colour, marker and words of each unit.
@@ -72,7 +72,7 @@ def scores(report: Report) -> Figure:
     return figure
 
 
-def _lines(report: Report) -> Iterator[tuple[str, dict[str, Row]]]:
+def _lines(report: Report) -> Iterator[tuple[str, dict[str, ReportRow]]]:
     """Words and rows by unit."""
     product = find(report, "baseline", SEGMENT)
     for words, condition, evidence, readout in LINES:
@@ -137,7 +137,7 @@ def _detail(report: Report, unit: str) -> dict[str, Any]:
     return next(d for d in details if d["unit"] == unit and d["evidence"])
 
 
-def _error(row: Row) -> list[list[float]]:
+def _error(row: ReportRow) -> list[list[float]]:
     """Lengths of an error bar to both sides."""
     middle, low, high = row["balanced_accuracy"], row["low"], row["high"]
     return [[0.0 if low is None else max(0.0, middle - low)], [0.0 if high is None else max(0.0, high - middle)]]

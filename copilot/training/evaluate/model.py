@@ -10,12 +10,12 @@ import numpy as np
 from convert.gguf_file import read_gguf
 from copilot import emotions, model_metadata
 from copilot.eeg import text_encoding
-from copilot.eeg.classifier import Decoder
+from copilot.eeg.classifier import Classifier
 from copilot.llm.base import Engine
-from copilot.training.evaluate.ablations import UNITS, Item, Run, make_items, possible
+from copilot.training.evaluate.ablations import UNITS, Pass, PromptedTrial, make_items, possible
 from copilot.training.evaluate.labels import READOUTS
 from copilot.training.evaluate.metrics import Ints
-from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.rows import Predictions
 from copilot.training.faced import TRAIN_SUBJECTS, Faced, describe
 
 Advance = Callable[[int], object]
@@ -26,19 +26,19 @@ LEAKS = "(leaks)"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ModelUnderTest:
     """A language model and the decoder whose evidence stands in its prompts; ``name`` is the file's."""
 
     name: str
     engine: Engine
-    decoder: Decoder
+    decoder: Classifier
 
     @property
     def codec(self) -> str:
         """How the model wants EEG to be written."""
         return self.engine.info.metadata.get("codec", text_encoding.DEFAULT)
 
-    def readings(self, faced: Faced, runs: Sequence[Run], advance: Advance) -> Iterator[Readings]:
+    def readings(self, faced: Faced, runs: Sequence[Pass], advance: Advance) -> Iterator[Predictions]:
         """Everything it reads, unit by unit and condition by condition.
 
         The runs of a condition go through the trials together: their prompts begin alike, and an engine reads the same
@@ -53,8 +53,10 @@ class Candidate:
                 items = make_items(faced, unit, condition, self.decoder, self.codec)
                 yield from self._condition(items, unit, [run for run in runs if run.condition == condition], advance)
 
-    def _condition(self, items: Sequence[Item], unit: str, runs: Sequence[Run], advance: Advance) -> Iterator[Readings]:
-        found: dict[tuple[Run, str], list[emotions.Probabilities]] = {
+    def _condition(
+        self, items: Sequence[PromptedTrial], unit: str, runs: Sequence[Pass], advance: Advance
+    ) -> Iterator[Predictions]:
+        found: dict[tuple[Pass, str], list[emotions.Probabilities]] = {
             (r, name): [] for r in runs for name in r.readouts
         }
         for seed, item in enumerate(items):
@@ -63,7 +65,7 @@ class Candidate:
             advance(len(found))
         truth, subjects = np.array([item.truth for item in items]), np.array([item.subject for item in items])
         for (run, readout), each in found.items():
-            yield Readings(
+            yield Predictions(
                 run.condition,
                 run.evidence,
                 unit,
@@ -75,7 +77,7 @@ class Candidate:
                 subjects,
             )
 
-    def _read(self, item: Item, with_evidence: bool, readout: str, seed: int) -> emotions.Probabilities:
+    def _read(self, item: PromptedTrial, with_evidence: bool, readout: str, seed: int) -> emotions.Probabilities:
         if readout == "decoder":
             return item.evidence
         return READOUTS[readout](self.engine, item.messages(with_evidence), seed)
@@ -99,7 +101,7 @@ class Candidate:
         }
 
 
-def count(faced: Faced, runs: Sequence[Run]) -> int:
+def count(faced: Faced, runs: Sequence[Pass]) -> int:
     """How many times something is read out, to know how long it takes."""
     trials = len(faced.subjects) * len(faced.emotions) * sum(map(len, UNITS.values()))
     return trials * sum(len(run.readouts) for run in possible(runs, len(faced.emotions)))

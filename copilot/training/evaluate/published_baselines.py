@@ -16,9 +16,9 @@ import numpy as np
 
 from copilot.eeg.classifier import softmax
 from copilot.emotions import EMOTIONS
-from copilot.training.evaluate.baselines import MEMBERS, UNITS, Reading, read
+from copilot.training.evaluate.baselines import MEMBERS, UNITS, CalibratedPredictions, read
 from copilot.training.evaluate.metrics import Floats, Ints
-from copilot.training.evaluate.rows import Readings
+from copilot.training.evaluate.rows import Predictions
 from copilot.training.evaluate.windows import both_sides
 from copilot.training.faced import BAD_SUBJECTS, CorpusError, Faced
 from copilot.training.splits import Fold, Mask
@@ -28,11 +28,13 @@ MODELS = ("majority", "lda", "decoder", "network", "ensemble")
 #: What values are compared with in each condition.
 CONDITIONS = {"baseline": "person", "no-baseline": "population"}
 
-Predictions = dict[tuple[str, str, str], Floats]
+ProbabilitiesByModel = dict[tuple[str, str, str], Floats]
 """Probabilities (windows or trials, 9) by model, condition and unit."""
 
 
-def readings(faced: Faced, split: str, folds: Sequence[Fold], advance: Callable[[int], object]) -> Iterator[Readings]:
+def readings(
+    faced: Faced, split: str, folds: Sequence[Fold], advance: Callable[[int], object]
+) -> Iterator[Predictions]:
     """What every reference reads in all the folds of a split.
 
     Args:
@@ -48,7 +50,7 @@ def readings(faced: Faced, split: str, folds: Sequence[Fold], advance: Callable[
         probabilities = np.concatenate([fold[model, condition, unit] for fold in found])
         windows = len(probabilities) // len(people)
         truth, subjects = (np.repeat(a, windows) for a in (faced.emotions[clips], faced.subjects[people]))
-        yield Readings(condition, False, unit, "decoder", model, split, probabilities, truth, subjects)
+        yield Predictions(condition, False, unit, "decoder", model, split, probabilities, truth, subjects)
 
 
 def fits(folds: Sequence[Fold]) -> int:
@@ -56,7 +58,7 @@ def fits(folds: Sequence[Fold]) -> int:
     return len(folds) * (len(CONDITIONS) * len(MEMBERS) + 1)
 
 
-def predict(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], object]) -> Predictions:
+def predict(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], object]) -> ProbabilitiesByModel:
     """Fit all references on some trials and read others.
 
     Args:
@@ -75,7 +77,7 @@ def predict(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], obje
         raise CorpusError("References are fitted on clips of all nine emotions; use features that have them.")
     course = read(MEMBERS["decoder"], *both_sides(faced, train, test, "window"))
     advance(1)
-    found: Predictions = {}
+    found: ProbabilitiesByModel = {}
     for condition, source in CONDITIONS.items():
         sides, heard = both_sides(faced, train, test, source), {"course": course}
         for name, member in MEMBERS.items():
@@ -87,14 +89,14 @@ def predict(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], obje
     return found
 
 
-def _rows(heard: dict[str, Reading], emotions: Ints) -> dict[str, Floats]:
+def _rows(heard: dict[str, CalibratedPredictions], emotions: Ints) -> dict[str, Floats]:
     """Probabilities by model: of each by itself, of the majority and of all together."""
     scored = {name: reading.scored for name, reading in heard.items()}
     shares = np.bincount(emotions, minlength=len(EMOTIONS)) / len(emotions)
     return scored | {"majority": np.tile(shares, (len(scored["lda"]), 1)), "ensemble": ensemble(list(heard.values()))}
 
 
-def ensemble(members: Sequence[Reading]) -> Floats:
+def ensemble(members: Sequence[CalibratedPredictions]) -> Floats:
     """A logarithmic opinion pool (Genest & Zidek 1986), its weights from what was set apart; never below nought.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 from copilot import emotions
 from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.model import LEAKS
-from copilot.training.evaluate.rows import Readings, Row
+from copilot.training.evaluate.rows import Predictions, ReportRow
 from copilot.training.evaluate.summary import CLIP, Report, findings
 
 HEADINGS = (
@@ -24,12 +24,12 @@ calibration error over 15 bins. Everything was calibrated on new people and know
 shows what that is worth."""
 
 
-def details(readings: Sequence[Readings]) -> list[dict[str, Any]]:
+def details(readings: Sequence[Predictions]) -> list[dict[str, Any]]:
     """What rows have no room for, of a model's readings with the person's baseline."""
     return [r.details() for r in readings if (r.condition, r.readout) == ("baseline", "logits")]
 
 
-def quantisation(rows: Sequence[Row], model: str, twin: str) -> dict[str, Any]:
+def quantisation(rows: Sequence[ReportRow], model: str, twin: str) -> dict[str, Any]:
     """How much a model loses against its unquantised twin, score by score."""
     whole = {(*_reading(row), row["classes"]): row["balanced_accuracy"] for row in rows if row["model"] == twin}
     compared: list[dict[str, Any]] = []
@@ -42,7 +42,7 @@ def quantisation(rows: Sequence[Row], model: str, twin: str) -> dict[str, Any]:
     return {"against": twin, "largest_loss": max(row["loss"] for row in compared), "rows": compared}
 
 
-def _reading(row: Row) -> tuple[object, ...]:
+def _reading(row: ReportRow) -> tuple[object, ...]:
     """What makes a row of nine classes and one of three, or of a model and its twin, one line of a table."""
     return row["split"], row["condition"], row["evidence"], row["unit"], row["readout"]
 
@@ -77,18 +77,18 @@ def table_by_split(report: Report) -> Iterator[str]:
         yield f"### {split}\n\n{table([row for row in report['rows'] if row['split'] == split])}"
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[ReportRow]) -> str:
     """Rows as a Markdown table, nine classes and three on one line."""
     return grid(HEADINGS, [_cells(nine, three) for nine, three in pairs(rows)])
 
 
-def pairs(rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
+def pairs(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, ReportRow]]:
     """Rows of nine classes, each with that of three."""
     three = {(row["model"], *_reading(row)): row for row in rows if row["classes"] == 3}
     yield from ((row, three[row["model"], *_reading(row)]) for row in rows if row["classes"] == 9)
 
 
-def _cells(nine: Row, three: Row) -> list[str]:
+def _cells(nine: ReportRow, three: ReportRow) -> list[str]:
     ece = "" if nine["ece"] is None else f"{nine['ece']:.3f}"
     seen = [nine["model"], nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"]]
     return [
@@ -102,7 +102,7 @@ def _cells(nine: Row, three: Row) -> list[str]:
     ]
 
 
-def score(row: Row) -> str:
+def score(row: ReportRow) -> str:
     """A balanced accuracy with its interval."""
     bounds = "" if row["low"] is None or row["high"] is None else f" ({row['low']:.3f}-{row['high']:.3f})"
     return f"{row['balanced_accuracy']:.3f}{bounds}"

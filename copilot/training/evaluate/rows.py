@@ -17,7 +17,7 @@ CLASSES = np.array([*emotions.CLASS_OF, -1])
 VALENCE = np.array([k - 1.0 for k in emotions.CLASS_OF])
 
 
-class Row(TypedDict):
+class ReportRow(TypedDict):
     """One line of the report; ``low`` and ``high`` bound the balanced accuracy's 95 % interval over people.
 
     They are None for a single person, ``ece`` for a read-out that gives no probabilities.
@@ -39,7 +39,7 @@ class Row(TypedDict):
 
 
 @dataclass(frozen=True)
-class Readings:
+class Predictions:
     """All trials of one unit, read in one way by one model.
 
     Attributes:
@@ -63,7 +63,7 @@ class Readings:
     truth: Ints
     subjects: Ints
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ReportRow]:
         """One for nine classes and one for three."""
         for classes in (9, 3):
             probabilities, predicted, truth = self.as_classes(classes)

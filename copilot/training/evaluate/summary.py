@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from copilot.training.evaluate.ablations import BASELINES, LATE
-from copilot.training.evaluate.rows import Row
+from copilot.training.evaluate.rows import ReportRow
 
 Report = dict[str, Any]
 """As ``evaluate`` writes it; see ``make_report`` there."""
@@ -23,14 +23,14 @@ NOTHING = 0.13
 HARDLY = 1.5
 
 
-def find(report: Report, condition: str, unit: str, *, evidence: bool = True, **wanted: Any) -> Row | None:
+def find(report: Report, condition: str, unit: str, *, evidence: bool = True, **wanted: Any) -> ReportRow | None:
     """A row of the first model: nine classes, read out by logits, unless another is wanted."""
     wanted = {"readout": "logits", "classes": 9, "model": report["models"][0]["file"]} | wanted
     wanted |= {"condition": condition, "unit": unit, "evidence": evidence}
     return next((row for row in report["rows"] if all(row[key] == value for key, value in wanted.items())), None)
 
 
-def references(report: Report, unit: str, split: str, classes: int = 9) -> list[Row]:
+def references(report: Report, unit: str, split: str, classes: int = 9) -> list[ReportRow]:
     """The rows of the references on one split, with the person's baseline, the best last."""
     found = [
         row
@@ -54,12 +54,12 @@ def headlines(report: Report) -> Iterator[str]:
         yield from told(report)
 
 
-def of_100(row: Row) -> str:
+def of_100(row: ReportRow) -> str:
     """A score with its interval, as ``76 of 100 (72 to 80)``."""
     return f"{hundredths(row['balanced_accuracy'])} of 100{interval(row)}"
 
 
-def interval(row: Row) -> str:
+def interval(row: ReportRow) -> str:
     """`` (72 to 80)``, or nothing for a single person."""
     if row["low"] is None or row["high"] is None:
         return ""
@@ -100,7 +100,7 @@ def _films(report: Report) -> Iterator[str]:
     )
 
 
-def _beside_guessing(row: Row) -> str:
+def _beside_guessing(row: ReportRow) -> str:
     if row["low"] is None or row["low"] <= CHANCE[9]:
         return "not told from guessing"
     return "hardly more than guessing" if row["balanced_accuracy"] < HARDLY * CHANCE[9] else "more than guessing"

@@ -28,9 +28,9 @@ from convert.lora import ADAPTER_CONFIG
 from copilot import model_metadata
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import base_model, collate, trainer
-from copilot.training.finetune.config import START, TEXT, Part, Task, parts
+from copilot.training.finetune.config import START, TEXT, FinetuneTask, TaskPart, parts
 from copilot.training.finetune.examples import Corpus
-from copilot.training.finetune.schedule import NAMES, Plan
+from copilot.training.finetune.schedule import NAMES, FinetunePlan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -44,7 +44,7 @@ MADE_WITH = ("accelerate", "peft", "tokenizers", "torch", "transformers")
 COMPARED = 20
 
 
-def finetune(task: Task) -> dict[str, Any]:
+def finetune(task: FinetuneTask) -> dict[str, Any]:
     """Do all that the work folder does not hold yet, and make the folder ``out`` of it.
 
     Returns:
@@ -82,7 +82,7 @@ def _quiet() -> None:
     warnings.simplefilter("ignore", FutureWarning)
 
 
-def _refuse_what_is_there(task: Task) -> None:
+def _refuse_what_is_there(task: FinetuneTask) -> None:
     if task.out.exists():
         raise CorpusError(f"{task.out} is there already; remove it or name another folder.")
     if task.work.exists() and read_json(task.work / RUN) != task.facts():
@@ -92,7 +92,7 @@ def _refuse_what_is_there(task: Task) -> None:
         )
 
 
-def _start(task: Task) -> tuple[Any, PreTrainedTokenizerFast]:
+def _start(task: FinetuneTask) -> tuple[Any, PreTrainedTokenizerFast]:
     """The model before the first part of the task that is not done."""
     for name in (TEXT, START):
         if (task.work / name).exists():
@@ -103,7 +103,7 @@ def _start(task: Task) -> tuple[Any, PreTrainedTokenizerFast]:
     return base_model.new(texts)
 
 
-def _claim(task: Task, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+def _claim(task: FinetuneTask, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
     """Make the work folder: what the run is of, and the base where that is not a folder already."""
     with trainer.processes().main_process_first():
         if not task.work.exists():
@@ -114,7 +114,7 @@ def _claim(task: Task, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
                     tokenizer.save_pretrained(folder / START)
 
 
-def _adapted(task: Task, model: Any) -> Any:
+def _adapted(task: FinetuneTask, model: Any) -> Any:
     """The base with the adapter as the last step that is done left it, or with a new one."""
     from peft import PeftModel
 
@@ -126,7 +126,12 @@ def _adapted(task: Task, model: Any) -> Any:
 
 
 def _result(
-    task: Task, part: Part, model: Any, tokenizer: PreTrainedTokenizerFast, labels: Sequence[int], after: int
+    task: FinetuneTask,
+    part: TaskPart,
+    model: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    labels: Sequence[int],
+    after: int,
 ) -> dict[str, Any]:
     """Train, unless that is done; the losses at its end."""
     folder, state = task.work / part.name, task.work / f"{part.name}.state"
@@ -144,7 +149,7 @@ def _result(
     return read_json(folder / LOSSES)
 
 
-def _assemble(task: Task, last: str, receipt: dict[str, Any]) -> None:
+def _assemble(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> None:
     """The adapter, its base where nobody else has it, and what they are."""
     without = shutil.ignore_patterns(LOSSES, "README.md")  # peft's names places on this machine
     with trainer.processes().main_process_first():
@@ -174,8 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if (options.strategy == 2) != bool(options.text):
         raise CorpusError("Strategy 2 needs plain text (--text FILE); strategy 1 uses none.")
-    corpus, plan = Corpus.open(options.corpus), Plan.read(options.schedule)
-    receipt = finetune(Task(options.base, corpus, plan, options.text, options.out))
+    corpus, plan = Corpus.open(options.corpus), FinetunePlan.read(options.schedule)
+    receipt = finetune(FinetuneTask(options.base, corpus, plan, options.text, options.out))
     print("\n".join(_lines(options, receipt)))
 
 

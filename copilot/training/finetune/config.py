@@ -12,7 +12,7 @@ from copilot.training.faced import CorpusError
 from copilot.training.finetune import collate, examples
 from copilot.training.finetune.collate import Encoded
 from copilot.training.finetune.examples import Corpus
-from copilot.training.finetune.schedule import Passes, Plan
+from copilot.training.finetune.schedule import FinetunePlan, Passes
 from copilot.training.finetune.trainer import processes
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ START, TEXT = "start", "text"
 
 
 @dataclass(frozen=True)
-class Task:
+class FinetuneTask:
     """What was asked for.
 
     Attributes:
@@ -36,7 +36,7 @@ class Task:
 
     base: str
     corpus: Corpus
-    plan: Plan
+    plan: FinetunePlan
     text: Path | None
     out: Path
 
@@ -66,7 +66,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Part:
+class TaskPart:
     """One part of the task: ``name`` is that of its result in the work folder, ``number`` seeds it."""
 
     number: int
@@ -80,12 +80,12 @@ class Part:
         return len(self.batches) // int(processes().num_processes)
 
 
-def parts(task: Task, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[Part]:
+def parts(task: FinetuneTask, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[TaskPart]:
     """All parts of the task, with their batches."""
     plan, runs = task.plan, []
     if task.text:
         pieces = examples.text_pieces(task.text, tokenizer)
-        runs.append(Part(0, TEXT, plan.text, collate.passes(pieces, plan.text.epochs, plan.tokens, 0)))
+        runs.append(TaskPart(0, TEXT, plan.text, collate.passes(pieces, plan.text.epochs, plan.tokens, 0)))
     encoded = task.corpus.encoded(tokenizer, longest)
     for number, step in enumerate(plan.steps, start=1):
         wanted = [one for hz, one in encoded if step.sampling_hz in (None, hz)]
@@ -94,7 +94,7 @@ def parts(task: Task, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[
                 f"Step {number} of the schedule is for people recorded at {step.sampling_hz} Hz, and the corpus says "
                 "of nobody that they were; make it with --info, or take another schedule."
             )
-        runs.append(Part(number, f"step-{number}", step, collate.passes(wanted, step.epochs, plan.tokens, number)))
+        runs.append(TaskPart(number, f"step-{number}", step, collate.passes(wanted, step.epochs, plan.tokens, number)))
     if not all(run.steps for run in runs):
         raise CorpusError(f"There is less to learn than {processes().num_processes} processes can share; start fewer.")
     return runs

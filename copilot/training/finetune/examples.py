@@ -34,7 +34,7 @@ TEXT_TOKENS = 512
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Example:
     """One line of the corpus: a conversation, its emotion's index, and the rate it was recorded at, if known."""
 
     number: int
@@ -69,7 +69,7 @@ class Corpus:
                 raise CorpusError(f"{path} was made with another {name} than this program uses; make it again.")
         return cls(path, receipt)
 
-    def lessons(self) -> Iterator[Lesson]:
+    def lessons(self) -> Iterator[Example]:
         """The lines that are there to train on.
 
         Raises:
@@ -129,14 +129,14 @@ def _record(line: str, where: str) -> dict[str, Any]:
     return record
 
 
-def _lesson(number: int, record: dict[str, Any]) -> Lesson:
+def _lesson(number: int, record: dict[str, Any]) -> Example:
     label = record["emotion_label"]
     messages: list[Message] = [
         {"role": "system", "content": prompt.SYSTEM},
         {"role": "user", "content": record["prompt"]},
         {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {label}\n{record['treatment']}"},
     ]
-    return Lesson(number, messages, emotions.EMOTIONS.index(label), record.get("sampling_hz"))
+    return Example(number, messages, emotions.EMOTIONS.index(label), record.get("sampling_hz"))
 
 
 def text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:

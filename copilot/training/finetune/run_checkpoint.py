@@ -23,7 +23,7 @@ SMOOTHING = 0.05
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """How far a run is: ``step`` of ``run`` (its schedule and number of processes), and the smoothed losses there."""
 
     run: dict[str, Any]
@@ -62,7 +62,7 @@ def keep_only_trained(accelerator: Accelerator, model: Any) -> None:
     accelerator.register_load_state_pre_hook(read)
 
 
-def save(accelerator: Accelerator, state: Path, progress: Progress) -> None:
+def save(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
     """Beside, then renamed: whenever the process dies, the newest folder with a number holds a whole state."""
     partial = state / UNFINISHED
     if accelerator.is_main_process:
@@ -78,12 +78,12 @@ def save(accelerator: Accelerator, state: Path, progress: Progress) -> None:
             shutil.rmtree(folder)
 
 
-def resume(accelerator: Accelerator, state: Path, fresh: Progress) -> Progress:
+def resume(accelerator: Accelerator, state: Path, fresh: RunProgress) -> RunProgress:
     """Load the newest state, if there is one."""
     newest = max(state.glob("[0-9]*"), default=None)
     if newest is None:
         return fresh
-    found = Progress(**json.loads((newest / PROGRESS).read_text()))
+    found = RunProgress(**json.loads((newest / PROGRESS).read_text()))
     if found.run != fresh.run:
         raise CorpusError(f"{state} holds the state of a run with another schedule; remove that folder to begin anew.")
     accelerator.load_state(str(newest))

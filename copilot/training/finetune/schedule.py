@@ -90,7 +90,7 @@ class Lora:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FinetunePlan:
     """A whole fine-tuning.
 
     Attributes:
@@ -106,7 +106,7 @@ class Plan:
     steps: tuple[Passes, ...]
 
     @classmethod
-    def read(cls, name: str) -> Plan:
+    def read(cls, name: str) -> FinetunePlan:
         """Read a schedule that comes with the program, or a file of the same form.
 
         Raises:

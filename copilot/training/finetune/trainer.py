@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from copilot.training.finetune.collate import Encoded
-from copilot.training.finetune.run_checkpoint import Progress, keep_only_trained, resume, save
+from copilot.training.finetune.run_checkpoint import RunProgress, keep_only_trained, resume, save
 from copilot.training.finetune.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def train(
     state: Path,
     what: str,
     after: int = 0,
-) -> Progress:
+) -> RunProgress:
     """Run a schedule; prints a line with losses and time left now and then.
 
     Args:
@@ -65,7 +65,7 @@ def train(
     adam = torch.optim.AdamW(weights, lr=schedule.rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98))
     lesson, optimiser = accelerator.prepare(_lesson(model.train(), labels), adam)
     keep_only_trained(accelerator, model)
-    progress = resume(accelerator, state, Progress(asdict(schedule) | {"processes": accelerator.num_processes}))
+    progress = resume(accelerator, state, RunProgress(asdict(schedule) | {"processes": accelerator.num_processes}))
     if progress.step:
         _say(accelerator, f"{what}: going on from step {progress.step}")
     pace = _Pace(progress.step, schedule.steps, after)
@@ -191,7 +191,7 @@ class _Pace:
         self.begun = self.saved = time.monotonic()
         self.shown = 0.0
 
-    def show(self, progress: Progress, what: str, accelerator: Accelerator) -> None:
+    def show(self, progress: RunProgress, what: str, accelerator: Accelerator) -> None:
         """Print a line if the last one is old."""
         now = time.monotonic()
         if now - self.shown < SHOW_SECONDS and progress.step < self.steps:

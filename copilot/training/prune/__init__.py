@@ -27,7 +27,7 @@ from convert.files import ConvertError, first_line, new_folder
 from convert.plan.pruned_shape import ROUNDINGS, pruned, why_not
 from convert.publish.hub import refuse_bad_name
 from convert.shape import Shape
-from convert.tokenizer_files import CONFIG, GENERATION, Companions
+from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles
 from convert.verb_result import Done
 from copilot.training.prune.pruned_weights import write_pruned
 
@@ -168,7 +168,7 @@ def _write_companions(base: Checkpoint, after: Shape, folder: Path) -> None:
     for name in (GENERATION, "README.md"):
         if (base.folder / name).is_file():
             shutil.copyfile(base.folder / name, folder / name)
-    Companions.read(base.folder).copy_to(folder)
+    TokenizerFiles.read(base.folder).copy_to(folder)
 
 
 def _heads(shape: Shape) -> str:

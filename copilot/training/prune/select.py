@@ -34,7 +34,7 @@ WIDTHS = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptIndices:
     """Indices into the model as it was, in ascending order.
 
     Attributes:
@@ -70,7 +70,7 @@ class Kept:
         return [start * size + i for start in kept for i in range(size)]
 
 
-def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> Kept:
+def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> KeptIndices:
     """Prune a model in place, and say what was kept of it.
 
     Args:
@@ -90,7 +90,7 @@ def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> 
         return tuple(i for i in range(count) if i * size not in gone.get(module, ()))
 
     layers = list(model.model.layers)
-    kept = Kept(
+    kept = KeptIndices(
         head_dim=shape.head_dim,
         hidden=left(model.model.embed_tokens, shape.hidden),
         ffn=tuple(left(layer.mlp.up_proj, shape.ffn) for layer in layers),

@@ -20,7 +20,7 @@ EEG was taken is not in a record: nothing has an ``effective`` time, and ``issue
 
 import json
 
-from copilot.i18n import Voice, english, sentence
+from copilot.i18n import Translator, english, sentence
 from copilot.record.export.fhir.care_plan import plan
 from copilot.record.export.fhir.diagnostic_report import report
 from copilot.record.export.fhir.document_reference import document
@@ -43,7 +43,7 @@ def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
     """
     if record.version > 1 and not record.signature:
         raise RecordError(sentence(english.FHIR_SIGN_FIRST))
-    record, say = without_identity(record), Voice(record.language)
+    record, say = without_identity(record), Translator(record.language)
     context = [patient(record, say), encounter(record, say), device(record)]
     made = [*observations(record, say), report(record, say), document(record, say, pictures), plan(record, say)]
     bundle = {

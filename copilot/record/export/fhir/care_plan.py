@@ -1,7 +1,7 @@
 """What is proposed: CarePlan, never more than a draft proposal."""
 
 from copilot import NOTICE
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference
 from copilot.record.export.fhir.narrative import Narrative, field_line, line, plain
@@ -11,7 +11,7 @@ from copilot.record.model import SUGGESTED, Record
 PLANNED = ("plan", "follow_up")
 
 
-def plan(record: Record, say: Voice) -> Json:
+def plan(record: Record, say: Translator) -> Json:
     """Suggestions and follow-up that a clinician accepted or wrote, one activity a line.
 
     It stays a draft and a proposal when the record is signed: only the clinic's own system can put a plan in force.

@@ -1,7 +1,7 @@
 """What is concluded from it: DiagnosticReport."""
 
 from copilot import NOTICE
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference, stage, written_at
@@ -14,7 +14,7 @@ from copilot.record.model import SUGGESTED, Record
 REPORTED, CONCLUDING = ("examination", "assessment"), ("emotion", "assessment")
 
 
-def report(record: Record, say: Voice) -> Json:
+def report(record: Record, say: Translator) -> Json:
     """The examination with its results, and what a clinician accepted or wrote as its conclusion."""
     fields = [field for section in record.sections if section.key in REPORTED for field in section.fields]
     version = f"{record.id}, {say(english.ABOUT_VERSION, version=record.version)}"
@@ -49,7 +49,7 @@ def _headline(record: Record) -> str:
     return record.headline if record.doubtful or record.field("emotion").accepted else ""
 
 
-def _conclusion(record: Record, say: Voice) -> str:
+def _conclusion(record: Record, say: Translator) -> str:
     """Nothing before a clinician took part of it; then the headline first, which says how far to trust the rest."""
     taken = [field for key in CONCLUDING if (field := record.field(key)).accepted and field.value]
     told = (f"{field.label} ({say(english.ORIGIN[field.origin.kind])}): {field.value}" for field in taken)

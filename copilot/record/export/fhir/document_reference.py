@@ -5,7 +5,7 @@ from base64 import b64encode
 from io import BytesIO
 
 from copilot import NOTICE
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference, stage, written_at
@@ -19,7 +19,7 @@ from copilot.record.model import SUGGESTED, Record
 LONGEST = 1024 * 1024
 
 
-def document(record: Record, say: Voice, pictures: Pictures | None) -> Json:
+def document(record: Record, say: Translator, pictures: Pictures | None) -> Json:
     """The record as PDF, without name and number."""
     title = say(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
     lines = (line(say(english.FHIR_NOTICE), say(NOTICE)), signature_line(record, say))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.fhir.codes import XHTML, Json
 from copilot.record.model import SUGGESTED, Field
 from copilot.text import normalise_line
@@ -35,7 +35,7 @@ def line(label: str, value: str, language: str = "") -> str:
     return f"{_markup(label)}: {said}"
 
 
-def field_line(field: Field, say: Voice) -> str:
+def field_line(field: Field, say: Translator) -> str:
     """A field of the record with its origin; of text that waits for review only that it waits."""
     if not field.accepted:
         return line(field.label, say(english.PENDING))

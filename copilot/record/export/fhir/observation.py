@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from copilot import emotions
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference, stage, written_at
@@ -31,12 +31,12 @@ class Measure:
     field: str
 
 
-def observations(record: Record, say: Voice) -> list[Json]:
+def observations(record: Record, say: Translator) -> list[Json]:
     """An Observation for every measure, whether or not it still stands."""
     return [_observation(record, measure, say) for measure in measures(record, say)]
 
 
-def measures(record: Record, say: Voice) -> Iterator[Measure]:
+def measures(record: Record, say: Translator) -> Iterator[Measure]:
     """Nine probabilities, their three classes, valence, the recording's quality and its clean share."""
     found = record.findings
     for name, share in zip(emotions.EMOTIONS, found.probabilities, strict=True):
@@ -57,7 +57,7 @@ def _percentage(key: str, title: str, share: float, field: str) -> Measure:
     return Measure(key, title, {"valueQuantity": codes.quantity(percent, "%", "%")}, f"{percent:.1f} %", field)
 
 
-def _observation(record: Record, measure: Measure, say: Voice) -> Json:
+def _observation(record: Record, measure: Measure, say: Translator) -> Json:
     elements, lines = (_standing if record.stands(measure.field) else _withdrawn)(record, measure, say)
     return entry(
         record,
@@ -75,7 +75,7 @@ def _observation(record: Record, measure: Measure, say: Voice) -> Json:
     )
 
 
-def _standing(record: Record, measure: Measure, say: Voice) -> tuple[Json, tuple[str, ...]]:
+def _standing(record: Record, measure: Measure, say: Translator) -> tuple[Json, tuple[str, ...]]:
     """The value; of what a model inferred also where it comes from and how far to trust it."""
     field = record.field(measure.field)
     elements = {"status": codes.OBSERVATION[stage(record)], **measure.value}
@@ -95,7 +95,7 @@ def _standing(record: Record, measure: Measure, say: Voice) -> tuple[Json, tuple
     return elements, (shown, line(say(english.ABOUT_READOUT), method), trust)
 
 
-def _withdrawn(record: Record, measure: Measure, say: Voice) -> tuple[Json, tuple[str, ...]]:
+def _withdrawn(record: Record, measure: Measure, say: Translator) -> tuple[Json, tuple[str, ...]]:
     """A server that got the value from an earlier import must not go on showing it."""
     why = say(english.FHIR_WITHDRAWN)
     reason = codes.concept(why, codes.UNKNOWN_VALUE)

@@ -1,6 +1,6 @@
 """Whom the record is about and when it was made: Patient and Encounter."""
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.person import GENDERS
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
@@ -12,7 +12,7 @@ from copilot.record.model import Record
 TOLD = ("appearance", "complaint", "history", "laboratory")
 
 
-def patient(record: Record, say: Voice) -> Json:
+def patient(record: Record, say: Translator) -> Json:
     """The person by a pseudonym, with gender and perhaps birth year: never with name, number or birth date."""
     year = _birth_year(record)
     lines = (
@@ -29,7 +29,7 @@ def patient(record: Record, say: Voice) -> Json:
     )
 
 
-def encounter(record: Record, say: Voice) -> Json:
+def encounter(record: Record, say: Translator) -> Json:
     """The making of this record, from its draft to its first signature, and what the person told for it."""
     signed = next((change.at for change in record.history if change.action == "signed"), "")
     told = [field for field in record.fields if field.key in TOLD]
@@ -51,7 +51,7 @@ def _value(record: Record, key: str) -> str:
     return record.field(key).value
 
 
-def _gender(record: Record, say: Voice) -> str:
+def _gender(record: Record, say: Translator) -> str:
     """FHIR's word; none where a clinician wrote something else."""
     value = _value(record, "gender").casefold()
     known = {say(word).casefold(): word for word in GENDERS} | {word: word for word in GENDERS}
@@ -80,7 +80,7 @@ def by_signer(record: Record) -> Json:
     return {"reference": "#signer", "type": "Practitioner"} if record.signature else {}
 
 
-def signature_line(record: Record, say: Voice) -> str:
+def signature_line(record: Record, say: Translator) -> str:
     """Who signed and when, for a narrative."""
     signed = record.signature
     who = say(english.SIGNED_BY, name=signed.name, role=signed.role, at=signed.at) if signed else ""

@@ -1,6 +1,6 @@
 """Who made what: the model as Device, and Provenance with the clinicians who wrote and verified."""
 
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference, written_at
@@ -11,7 +11,7 @@ from copilot.record.model import WRITTEN, Record
 
 def device(record: Record) -> Json:
     """The model and the software that ran it: one Device for all the records they made, hence in English always."""
-    say = Voice("en")
+    say = Translator("en")
     versions = {say(english.ABOUT_MODEL_FILE): record.model_sha256, say(english.ABOUT_SOFTWARE): record.software}
     name = record.model or say(english.NONE)
     told = {say(english.ABOUT_MODEL): name, **versions}
@@ -26,7 +26,7 @@ def device(record: Record) -> Json:
     )
 
 
-def provenance(record: Record, say: Voice, made: list[Json]) -> Json:
+def provenance(record: Record, say: Translator, made: list[Json]) -> Json:
     """Authors of the entries in ``made``: the model, whoever wrote in the record, and once signed its verifier."""
     written = [field for field in record.fields if field.origin.kind == WRITTEN and field.value]
     names = sorted({field.origin.by for field in written} - {""})
@@ -58,7 +58,7 @@ def _entity(role: str, system: str, sha256: str) -> Json:
     return {"role": role, "what": {"identifier": {"system": system, "value": sha256}}} if sha256 else {}
 
 
-def _lines(record: Record, say: Voice, names: list[str]) -> tuple[str, ...]:
+def _lines(record: Record, say: Translator, names: list[str]) -> tuple[str, ...]:
     signed = record.signature.sha256 if record.signature else ""
     return (
         line(say(english.FHIR_BY_AI), record.model),

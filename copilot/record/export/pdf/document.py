@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from copilot.i18n import Voice
+from copilot.i18n import Translator
 from copilot.record.figures import Pictures
 from copilot.record.model import Record
 
@@ -16,10 +16,10 @@ def to_pdf(record: Record, pictures: Pictures | None = None) -> bytes:
     from fpdf.prefs import ViewerPreferences  # fpdf2 takes a fifth of a second to import
 
     from copilot.record.export.pdf import field_rows, figure_sections, front_matter
-    from copilot.record.export.pdf.page import Paper
+    from copilot.record.export.pdf.page import Page
 
-    say = Voice(record.language)
-    paper = Paper(record.language, front_matter.furniture(record, say))
+    say = Translator(record.language)
+    paper = Page(record.language, front_matter.furniture(record, say))
     paper.set_title(f"{paper.furniture.title} {record.id}")
     paper.set_creator(record.software)
     paper.set_creation_date(datetime.fromisoformat(record.created))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from copilot.i18n import Voice, english
-from copilot.record.export.pdf.page import Paper
+from copilot.i18n import Translator, english
+from copilot.record.export.pdf.page import Page
 from copilot.record.export.pdf.style import ACCENT, BODY, HEADING, LABEL, LEFT, QUIET, TINY, WARN, WIDTH
 from copilot.record.model import ENTERED, MEASURED, SUGGESTED, WRITTEN, Field, Record, Section
 
@@ -15,7 +15,7 @@ LISTS = ("processing", "suggestions", "probabilities")
 
 
 @dataclass(frozen=True)
-class Row:
+class FieldRow:
     """What one field shows; ``pending`` while it waits for a clinician, ``empty`` where nobody wrote anything."""
 
     key: str
@@ -26,13 +26,13 @@ class Row:
     empty: bool
 
 
-def section(paper: Paper, record: Record, part: Section, say: Voice) -> None:
+def section(paper: Page, record: Record, part: Section, say: Translator) -> None:
     """A section with nothing but rows."""
     heading(paper, part, say)
     draw(paper, rows(record, part, say))
 
 
-def heading(paper: Paper, part: Section, say: Voice, room: float = 14) -> None:
+def heading(paper: Page, part: Section, say: Translator, room: float = 14) -> None:
     """A section's title with where its text comes from, on a page with at least so much room below."""
     paper.keep(room + HEADING.leading + 4)
     paper.y += 2.4
@@ -49,12 +49,12 @@ def heading(paper: Paper, part: Section, say: Voice, room: float = 14) -> None:
     paper.y = bottom + 2
 
 
-def rows(record: Record, part: Section, say: Voice) -> list[Row]:
+def rows(record: Record, part: Section, say: Translator) -> list[FieldRow]:
     """The fields of a section as they are shown."""
     return [_row(record, field, say) for field in part.fields]
 
 
-def draw(paper: Paper, shown: Sequence[Row]) -> None:
+def draw(paper: Page, shown: Sequence[FieldRow]) -> None:
     """Rows below each other; two short ones share a line."""
     half = (WIDTH - GUTTER) / 2
     waiting = list(shown)
@@ -70,7 +70,7 @@ def draw(paper: Paper, shown: Sequence[Row]) -> None:
             draw_row(paper, row, LEFT, WIDTH)
 
 
-def draw_beside(paper: Paper, shown: Sequence[Row], left: float, width: float, bottom: float) -> list[Row]:
+def draw_beside(paper: Page, shown: Sequence[FieldRow], left: float, width: float, bottom: float) -> list[FieldRow]:
     """Rows in a column from here down to ``bottom``; returns those that have no room in it."""
     for number, row in enumerate(shown):
         if paper.y + _height(paper, row, width) > bottom:
@@ -79,7 +79,7 @@ def draw_beside(paper: Paper, shown: Sequence[Row], left: float, width: float, b
     return []
 
 
-def draw_row(paper: Paper, row: Row, left: float, width: float) -> None:
+def draw_row(paper: Page, row: FieldRow, left: float, width: float) -> None:
     """One row; a long text goes on over the next pages."""
     label, text = _widths(width)
     head = paper.height(row.label, label, LABEL)
@@ -95,7 +95,7 @@ def draw_row(paper: Paper, row: Row, left: float, width: float) -> None:
     paper.y = max(paper.y, top + head if paper.page == page else 0) + GAP
 
 
-def mark(paper: Paper, row: Row, left: float, width: float) -> None:
+def mark(paper: Page, row: FieldRow, left: float, width: float) -> None:
     """Who suggested, accepted or wrote a row's text."""
     colour = WARN if row.pending else ACCENT
     paper.flow(row.mark, left, width, TINY.but(colour), tint=WARN if row.pending else "")
@@ -111,13 +111,13 @@ def time(at: str) -> str:
     return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _row(record: Record, field: Field, say: Voice) -> Row:
+def _row(record: Record, field: Field, say: Translator) -> FieldRow:
     empty = not field.value.strip()
     text = say(english.LEFT_EMPTY) if empty else field.value
-    return Row(field.key, field.label, text, _mark(record, field, say), not field.accepted, empty)
+    return FieldRow(field.key, field.label, text, _mark(record, field, say), not field.accepted, empty)
 
 
-def _mark(record: Record, field: Field, say: Voice) -> str:
+def _mark(record: Record, field: Field, say: Translator) -> str:
     """Who suggested, accepted or wrote it; nothing where the section's head says it all."""
     if not field.accepted:
         return say(english.PENDING)
@@ -136,7 +136,7 @@ def _widths(width: float) -> tuple[float, float]:
     return (LABEL_WIDE, width - LABEL_WIDE - 3) if width > 80 else (width, width)
 
 
-def _height(paper: Paper, row: Row, width: float) -> float:
+def _height(paper: Page, row: FieldRow, width: float) -> float:
     """Of a row with its gap."""
     label, text = _widths(width)
     head = paper.height(row.label, label, LABEL)
@@ -145,9 +145,9 @@ def _height(paper: Paper, row: Row, width: float) -> float:
     return (max(head, body) if text < width else head + body) + GAP
 
 
-def _is_short(paper: Paper, row: Row, width: float) -> bool:
+def _is_short(paper: Page, row: FieldRow, width: float) -> bool:
     return not row.mark and _height(paper, row, width) <= BODY.leading + GAP
 
 
-def _indent(row: Row) -> float:
+def _indent(row: FieldRow) -> float:
     return 3.0 if row.key in LISTS and len(row.text.splitlines()) > 1 else 0.0

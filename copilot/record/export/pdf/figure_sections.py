@@ -1,11 +1,11 @@
 """The two sections with pictures: the examination beside its signal, the assessment beside its probabilities."""
 
 from copilot import emotions
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.draft import percent
 from copilot.record.export.pdf import field_rows, style
-from copilot.record.export.pdf.field_rows import Row
-from copilot.record.export.pdf.page import Paper
+from copilot.record.export.pdf.field_rows import FieldRow
+from copilot.record.export.pdf.page import Page
 from copilot.record.export.pdf.style import BODY, BOLD, BOTTOM, INK, LABEL, LEFT, LINE, QUIET, TINY, TONES, WIDTH
 from copilot.record.figures import Pictures
 from copilot.record.model import Findings, Record, Section
@@ -19,7 +19,7 @@ COLUMN = 104.0
 """Where the column beside the bars begins, from the left margin."""
 
 
-def examination(paper: Paper, record: Record, part: Section, pictures: Pictures | None, say: Voice) -> None:
+def examination(paper: Page, record: Record, part: Section, pictures: Pictures | None, say: Translator) -> None:
     """The signal on the left, band powers and as many rows as have room on the right, the others below."""
     shown = field_rows.rows(record, part, say)
     if pictures is None:
@@ -37,7 +37,7 @@ def examination(paper: Paper, record: Record, part: Section, pictures: Pictures 
     field_rows.draw(paper, rest)
 
 
-def assessment(paper: Paper, record: Record, part: Section, say: Voice) -> None:
+def assessment(paper: Page, record: Record, part: Section, say: Translator) -> None:
     """Nine bars, beside them what follows from them, below the text; without bars that has the whole width."""
     field_rows.heading(paper, part, say, room=72)
     shown = field_rows.rows(record, part, say)
@@ -63,7 +63,7 @@ def assessment(paper: Paper, record: Record, part: Section, say: Voice) -> None:
     field_rows.draw(paper, [*rest, *others])
 
 
-def _ranked(findings: Findings, say: Voice) -> list[tuple[str, float, str]]:
+def _ranked(findings: Findings, say: Translator) -> list[tuple[str, float, str]]:
     """Name, probability and colour of each emotion, most probable first."""
     return [
         (say(name), share, TONES[emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(name)]]])
@@ -71,13 +71,13 @@ def _ranked(findings: Findings, say: Voice) -> list[tuple[str, float, str]]:
     ]
 
 
-def _is_drawn(row: Row, findings: Findings, say: Voice) -> bool:
+def _is_drawn(row: FieldRow, findings: Findings, say: Translator) -> bool:
     """Whether the bars say all that the row does."""
     said = [f"{name} {percent(share)}" for name, share, _ in _ranked(findings, say)]
     return row.text.splitlines() == said
 
 
-def _bars(paper: Paper, findings: Findings, row: Row, say: Voice) -> None:
+def _bars(paper: Page, findings: Findings, row: FieldRow, say: Translator) -> None:
     """Bars on a scale that ends a little above the longest, at 40 % or more; a line where chance is."""
     ranked = _ranked(findings, say)
     end = max(0.4, 1.05 * ranked[0][1])
@@ -102,7 +102,7 @@ def _bars(paper: Paper, findings: Findings, row: Row, say: Voice) -> None:
     paper.y += TINY.leading + 1
 
 
-def _three_classes(paper: Paper, findings: Findings, left: float, width: float, say: Voice) -> None:
+def _three_classes(paper: Page, findings: Findings, left: float, width: float, say: Translator) -> None:
     """One bar in three colours."""
     x, top = left, paper.y + 1
     for place, share in enumerate(emotions.three_classes(findings.probabilities)):
@@ -115,7 +115,7 @@ def _three_classes(paper: Paper, findings: Findings, left: float, width: float, 
     paper.y = top + THICK + TINY.leading + 2
 
 
-def _valence(paper: Paper, findings: Findings, left: float, width: float) -> None:
+def _valence(paper: Page, findings: Findings, left: float, width: float) -> None:
     """A scale from -1 to +1 with a mark."""
     y, value = paper.y + 1.2, emotions.valence(findings.probabilities)
     paper.box(left, y, width, 0.5, LINE)

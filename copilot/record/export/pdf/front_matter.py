@@ -1,11 +1,11 @@
 """What stands before and after the record's sections: title, notice, signature, headline, and what it was made with."""
 
 from copilot import NOTICE
-from copilot.i18n import Voice, english
+from copilot.i18n import Translator, english
 from copilot.record.export.markdown import about_record
 from copilot.record.export.pdf import style
 from copilot.record.export.pdf.field_rows import time
-from copilot.record.export.pdf.page import Furniture, Paper
+from copilot.record.export.pdf.page import Page, PageFrame
 from copilot.record.export.pdf.style import (
     ACCENT,
     BODY,
@@ -18,7 +18,7 @@ from copilot.record.export.pdf.style import (
     TOP,
     WARN,
     WIDTH,
-    Look,
+    TextStyle,
 )
 from copilot.record.model import Record, Signature
 
@@ -26,16 +26,16 @@ DIGITS = 8
 """Of a SHA-256 where it is short."""
 
 
-def furniture(record: Record, say: Voice) -> Furniture:
+def furniture(record: Record, say: Translator) -> PageFrame:
     """What every page of this record shows."""
     title = say(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
     status = say(english.PDF_SIGNED if record.signature else english.PDF_DRAFT)
     version = say(english.ABOUT_VERSION, version=record.version)
     foot = f"{say(english.ABOUT_ID)} {record.id} · {version} · {say(english.PDF_NOT_A_DEVICE)}"
-    return Furniture(title, status, bool(record.signature), foot)
+    return PageFrame(title, status, bool(record.signature), foot)
 
 
-def front(paper: Paper, record: Record, say: Voice) -> None:
+def front(paper: Page, record: Record, say: Translator) -> None:
     """Title, notice, who signed or what waits, what a copy leaves out, headline, notes."""
     paper.y = TOP - 11
     paper.flow(paper.furniture.title, LEFT, WIDTH - 55, style.TITLE, tag="H1")
@@ -54,7 +54,7 @@ def front(paper: Paper, record: Record, say: Voice) -> None:
         paper.flow(note, LEFT, WIDTH, SMALL, indent=3)
 
 
-def about(paper: Paper, record: Record, say: Voice) -> None:
+def about(paper: Page, record: Record, say: Translator) -> None:
     """What made the record, in small print."""
     title, told = say(english.ABOUT_RECORD), about_record(record, say)
     paper.keep(HEADING.leading + 5 + (len(told) + 1) * TINY.leading)
@@ -67,7 +67,7 @@ def about(paper: Paper, record: Record, say: Voice) -> None:
         paper.flow(f"{label}: {text}", LEFT, WIDTH, TINY)
 
 
-def _made(record: Record, say: Voice) -> str:
+def _made(record: Record, say: Translator) -> str:
     """One line: when, with what, which version."""
     parts = [
         f"{say(english.ABOUT_CREATED)} {time(record.created)}",
@@ -84,7 +84,7 @@ def _named(name: str, sha256: str) -> str:
     return f"{name} ({sha256[:DIGITS]})" if sha256 else name
 
 
-def _notice(paper: Paper, text: str) -> None:
+def _notice(paper: Page, text: str) -> None:
     height = paper.height(text, WIDTH - 6, style.NOTE)
     paper.box(LEFT, paper.y, WIDTH, height + 2.4, style.WARN_SOFT)
     paper.y += 1.2
@@ -92,7 +92,7 @@ def _notice(paper: Paper, text: str) -> None:
     paper.y += 3
 
 
-def _signature(paper: Paper, signed: Signature, say: Voice) -> None:
+def _signature(paper: Page, signed: Signature, say: Translator) -> None:
     who = say(english.SIGNED_BY, name=signed.name, role=signed.role, at=time(signed.at))
     lines = [
         (who, style.SIGNER),
@@ -102,14 +102,14 @@ def _signature(paper: Paper, signed: Signature, say: Voice) -> None:
     _band(paper, lines, ACCENT)
 
 
-def _band(paper: Paper, lines: list[tuple[str, Look]], colour: str) -> None:
+def _band(paper: Page, lines: list[tuple[str, TextStyle]], colour: str) -> None:
     """Lines with a coloured bar and colour behind."""
     for text, look in lines:
         paper.flow(text, LEFT + 2.5, WIDTH - 2.5, look, tint=colour)
     paper.y += 2.4
 
 
-def _headline(paper: Paper, record: Record) -> None:
+def _headline(paper: Page, record: Record) -> None:
     """The first sentence; in the colour of a warning where it is one."""
     paper.flow(record.headline, LEFT, WIDTH, HEADLINE.but(WARN if record.doubtful else INK))
     paper.y += 1

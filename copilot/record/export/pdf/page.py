@@ -16,14 +16,14 @@ from PIL import Image
 
 from copilot.record.export.pdf import style
 from copilot.record.export.pdf.fonts import CHINESE, LATIN, RIGHT_TO_LEFT, add_fonts, drawable, wrapped
-from copilot.record.export.pdf.style import BOTTOM, LEFT, TOP, WIDTH, Look
+from copilot.record.export.pdf.style import BOTTOM, LEFT, TOP, WIDTH, TextStyle
 
 #: Stands for the number of pages; no text from outside holds it, for ``normalise_line`` takes out private characters.
 PAGES = "\ue000\ue000"
 
 
 @dataclass(frozen=True)
-class Furniture:
+class PageFrame:
     """What every page shows: the title and status above, a line below, a watermark unless signed."""
 
     title: str
@@ -32,7 +32,7 @@ class Furniture:
     foot: str
 
 
-class Paper(FPDF):
+class Page(FPDF):
     """Pages that grow with their text.
 
     Args:
@@ -40,13 +40,13 @@ class Paper(FPDF):
         furniture: what every page shows.
     """
 
-    def __init__(self, language: str, furniture: Furniture) -> None:
+    def __init__(self, language: str, furniture: PageFrame) -> None:
         super().__init__(format="A4")
         self.furniture = furniture
         self.main = CHINESE if language == "zh" else LATIN
         self.set_lang(language)
         self.known = add_fonts(self, self.main)
-        self._wrapped: dict[tuple[str, float, Look], list[str]] = {}
+        self._wrapped: dict[tuple[str, float, TextStyle], list[str]] = {}
         self.alias_nb_pages(PAGES)
         self.set_margin(0)
         self.c_margin = 0
@@ -79,7 +79,15 @@ class Paper(FPDF):
                 self._watermark(self.furniture.status)
 
     def flow(
-        self, text: str, left: float, width: float, look: Look, *, tag: str = "P", tint: str = "", indent: float = 0
+        self,
+        text: str,
+        left: float,
+        width: float,
+        look: TextStyle,
+        *,
+        tag: str = "P",
+        tint: str = "",
+        indent: float = 0,
     ) -> None:
         """Write text from here downwards, over as many pages as it takes.
 
@@ -107,13 +115,13 @@ class Paper(FPDF):
                 self._write(chunk, left + indent, top, look)
             self.y, bullet = top + height, ""
 
-    def put(self, text: str, left: float, top: float, look: Look, *, width: float = 0, align: str = "L") -> None:
+    def put(self, text: str, left: float, top: float, look: TextStyle, *, width: float = 0, align: str = "L") -> None:
         """Write one line of text anywhere."""
         with self._pen(look):
             self.set_xy(left, top)
             self.cell(width, look.leading, drawable(text, self.known), align=align)
 
-    def lines(self, text: str, width: float, look: Look) -> list[str]:
+    def lines(self, text: str, width: float, look: TextStyle) -> list[str]:
         """The lines of the text as ``flow`` writes them."""
         key = (text, width, look)
         if key not in self._wrapped:  # asked for twice before it is written: how high is it, is there room
@@ -123,11 +131,11 @@ class Paper(FPDF):
                 self._wrapped[key] = [line for each in paragraphs for line in wrapped(each, width, measure)]
         return list(self._wrapped[key])
 
-    def height(self, text: str, width: float, look: Look) -> float:
+    def height(self, text: str, width: float, look: TextStyle) -> float:
         """Of the text as ``flow`` writes it."""
         return len(self.lines(text, width, look)) * look.leading
 
-    def width_of(self, text: str, look: Look) -> float:
+    def width_of(self, text: str, look: TextStyle) -> float:
         """Of the text on one line."""
         with self._pen(look):
             return float(self.get_string_width(drawable(text, self.known)))
@@ -187,7 +195,7 @@ class Paper(FPDF):
         yield
         self._out("EMC")
 
-    def _write(self, lines: list[str], left: float, top: float, look: Look) -> None:
+    def _write(self, lines: list[str], left: float, top: float, look: TextStyle) -> None:
         """Lines that have room here."""
         with self._pen(look, "".join(lines)):
             for number, line in enumerate(lines):
@@ -195,7 +203,7 @@ class Paper(FPDF):
                 self.cell(0, look.leading, line)
 
     @contextmanager
-    def _pen(self, look: Look, text: str = "") -> Iterator[None]:
+    def _pen(self, look: TextStyle, text: str = "") -> Iterator[None]:
         """Write like this; Noto Sans SC has no bold letters here, so their outlines are drawn too."""
         bold = look.bold and self.main == LATIN
         self.set_font(self.main, "B" if bold else "", look.size)

@@ -11,7 +11,7 @@ LEFT, TOP, BOTTOM, WIDTH = 17.0, 21.0, 279.0, 176.0
 
 
 @dataclass(frozen=True)
-class Look:
+class TextStyle:
     """How text looks: size in points, distance of its lines in millimetres, colour, weight."""
 
     size: float
@@ -19,13 +19,21 @@ class Look:
     colour: str = INK
     bold: bool = False
 
-    def but(self, colour: str) -> "Look":
+    def but(self, colour: str) -> "TextStyle":
         """The same in another colour."""
         return replace(self, colour=colour)
 
 
-TITLE, HEADLINE, HEADING = Look(17, 7.6, bold=True), Look(11.5, 5.4, bold=True), Look(10, 5.2, ACCENT, bold=True)
-SIGNER, NOTE, STATUS = Look(9.2, 4.6, ACCENT, bold=True), Look(8.2, 4, WARN, bold=True), Look(8.5, 4, WHITE, bold=True)
-RUNNING, WATERMARK = Look(9, 4, QUIET, bold=True), Look(46, 20, WARN, bold=True)
-BODY, BOLD, LABEL = Look(8.8, 4.3), Look(8.8, 4.3, bold=True), Look(8.2, 4.3, QUIET)
-SMALL, TINY = Look(7.6, 3.6, QUIET), Look(6.6, 3.1, QUIET)
+TITLE, HEADLINE, HEADING = (
+    TextStyle(17, 7.6, bold=True),
+    TextStyle(11.5, 5.4, bold=True),
+    TextStyle(10, 5.2, ACCENT, bold=True),
+)
+SIGNER, NOTE, STATUS = (
+    TextStyle(9.2, 4.6, ACCENT, bold=True),
+    TextStyle(8.2, 4, WARN, bold=True),
+    TextStyle(8.5, 4, WHITE, bold=True),
+)
+RUNNING, WATERMARK = TextStyle(9, 4, QUIET, bold=True), TextStyle(46, 20, WARN, bold=True)
+BODY, BOLD, LABEL = TextStyle(8.8, 4.3), TextStyle(8.8, 4.3, bold=True), TextStyle(8.2, 4.3, QUIET)
+SMALL, TINY = TextStyle(7.6, 3.6, QUIET), TextStyle(6.6, 3.1, QUIET)
