@@ -14,9 +14,10 @@ import numpy as np
 
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.simulate import simulate
+from copilot.events import ResultReady
 from copilot.llm.open_engine import open_engine
 from copilot.person import Person
-from copilot.pipeline import ResultReady, analyse
+from copilot.pipeline import analyse
 from copilot.settings import Settings
 
 WALKS = 3
@@ -33,11 +34,11 @@ def main() -> int:
         for number in range(1, WALKS + 1):
             person = replace(Person(gender="female", age=20), complaint=f"walk {number}")
             begun = time.perf_counter()
-            for event in analyse([path], person, engine=engine, decoder=decoder, settings=settings):
+            for event in analyse([path], person, engine=engine, classifier=decoder, settings=settings):
                 if isinstance(event, ResultReady) and not event.complete:
                     probabilities_s = time.perf_counter() - begun
                 elif isinstance(event, ResultReady):
-                    t = event.reading.timings
+                    t = event.result.timings
                     print(
                         f"walk {number}: cleaned {t['clean_s']:.2f} s, probabilities {probabilities_s:.2f} s, "
                         f"first token {t['first_token_s']:.2f} s, all {t['total_s']:.2f} s"

@@ -7,18 +7,10 @@ from dataclasses import dataclass, field
 
 from copilot import NOTICE, emotions
 from copilot.eeg.preprocessing.clean import Quality
+from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import Translator, english
 from copilot.llm.base import PromptProgress, Token, Waiting
-from copilot.pipeline import (
-    STAGES,
-    Event,
-    PromptReady,
-    RecordReady,
-    ResultReady,
-    SignalReady,
-    StageBegun,
-    StageProgress,
-)
+from copilot.pipeline import STAGES
 from copilot.record.draft import percent
 from copilot.result import Result
 
@@ -96,7 +88,7 @@ class ResultPrinter:
             case SignalReady():
                 say(quality_words(event.quality, self.voice))
             case ResultReady(complete=False):
-                say(f"\n{reading_words(event.reading, self.voice)}\n\n{self.voice(english.ASSESSMENT_BELOW)}")
+                say(f"\n{reading_words(event.result, self.voice)}\n\n{self.voice(english.ASSESSMENT_BELOW)}")
             case Token():
                 # The first token carries the space that parts it from the words before.
                 say(event.text if self._speaking else event.text.lstrip(), end="")

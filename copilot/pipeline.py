@@ -1,14 +1,17 @@
-"""The one walk through the house: files and a person in, events out.
+"""The analysis pipeline: EEG files and a person in, events out, the draft record last.
 
-The web app, the command line, the tests and the benchmarks all consume the events of ``analyse``; none has a pipeline
-of its own. Closing the generator stops whatever is going on.
+``analyse`` calls three steps: ``encode`` (EEG to text and the classifier's evidence), ``predict`` (prompts to
+probabilities) and ``write`` (probabilities to prose). Evaluation and training call the same ones, so that what is
+measured is what runs. Web app, command line, batch and benchmarks consume the events of ``analyse``; closing the
+generator stops the work.
 """
 
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,14 +22,13 @@ from copilot.eeg.classifier import Classifier
 from copilot.eeg.discovery import with_companions
 from copilot.eeg.duplicates import same_signal
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
-from copilot.eeg.preprocessing.clean import Quality
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
+from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import Sentence, english, sentence
-from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token, Waiting
+from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.person import Person
 from copilot.record.draft import draft
-from copilot.record.model import Record
 from copilot.record.patient_identity import PatientIdentity
 from copilot.result import Result, parse_answer
 from copilot.settings import Settings, SettingsError
@@ -39,87 +41,56 @@ ESTIMATES = {"read": 1.0, "clean": 3.0, "encode": 0.2, "score": 0.5, "write": 3.
 
 MAX_ANSWER_TOKENS = 320
 
-
-@dataclass(frozen=True)
-class StageBegun:
-    """A stage starts; ``estimate_s`` is how long it should take, seconds."""
-
-    stage: str
-    estimate_s: float
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class StageProgress:
-    """``fraction`` (0 to 1) of a stage is done; ``detail`` says what is going on now, in a few words."""
+class EncodedEeg:
+    """A recording as the model reads it.
 
-    stage: str
-    fraction: float
-    detail: str = ""
+    Attributes:
+        texts: EEG as text, one for each segment that is read by itself.
+        codec: name of the text encoding.
+        compared_with: ``person`` or ``population``, what the EEG was normalised to.
+        evidence: the classifier's nine probabilities; None where it was not asked.
+    """
 
-
-@dataclass(frozen=True)
-class SignalReady:
-    """The cleaned signal and its quality: drawn before any AI text. ``raw`` is the signal as read."""
-
-    raw: Recording
-    cleaned: Recording
-    quality: Quality
-
-
-@dataclass(frozen=True)
-class PromptReady:
-    """The messages the model reads, the codec's name and the EEG text in them (of the last segment, if several)."""
-
-    messages: list[Message]
+    texts: tuple[str, ...]
     codec: str
-    eeg_text: str
+    compared_with: str
+    evidence: emotions.Probabilities | None
+
+    def prompts(self, person: Person, *, with_evidence: bool = True, poor: bool = False) -> list[list[Message]]:
+        """Build the messages, one conversation for each text (arguments as in ``prompt.build``)."""
+        return [
+            prompt.build(
+                person,
+                text,
+                codec=self.codec,
+                compared_with=self.compared_with,
+                evidence=self.evidence if with_evidence else None,
+                segment=(number, len(self.texts)),
+                poor=poor,
+            )
+            for number, text in enumerate(self.texts, start=1)
+        ]
 
 
 @dataclass(frozen=True)
-class ResultReady:
-    """A reading: once with probabilities and no prose (before ``write``), once complete."""
+class Prediction:
+    """Nine calibrated probabilities, and the labels that this model's tokenizer cannot tell apart."""
 
-    reading: Result
-    complete: bool
+    probabilities: emotions.Probabilities
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class RecordReady:
-    """The draft record; the last event."""
+class Answer:
+    """What the model wrote, its beginning included; whether it was cut off; seconds until its first token."""
 
-    record: Record
-
-
-Event = (
-    StageBegun
-    | StageProgress
-    | SignalReady
-    | PromptReady
-    | Waiting
-    | PromptProgress
-    | Token
-    | ResultReady
-    | RecordReady
-)
-
-
-@dataclass
-class _Analysis:
-    """What the walk has gathered so far."""
-
-    codec: str
-    started: float = field(default_factory=time.perf_counter)
-    prepared: Prepared | None = None
-    baselines: list[Prepared] = field(default_factory=list)
-    prompts: list[list[Message]] = field(default_factory=list)
-    evidence: emotions.Probabilities | None = None
-    notes: list[str] = field(default_factory=list)
-    warnings: tuple[Sentence, ...] = ()
-    reading: Result | None = None
-    decoder_sha256: str = ""
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self.started
+    text: str
+    cut_off: bool
+    first_token_s: float
 
 
 def analyse(
@@ -128,41 +99,99 @@ def analyse(
     *,
     engine: Engine,
     settings: Settings,
-    decoder: Classifier,
+    classifier: Classifier,
     baselines: Sequence[Path] = (),
     codec: str | None = None,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
     trial: int | None = None,
-    particulars: PatientIdentity | None = None,
+    patient: PatientIdentity | None = None,
     language: str = "en",
 ) -> Iterator[Event]:
-    """Walk from an EEG file to a draft record.
+    """Analyse one recording.
 
     Args:
         files: the files of one recording.
         person: what the form asked.
         engine: the language model.
         settings: limits and read-out.
-        decoder: the small decoder, which also knows what is normal.
+        classifier: gives the evidence, and what is normal where nothing is known of the person.
         baselines: other recordings of the same person, the main file of each.
-        codec: name of the codec; by default the one that the model file names, else the box's.
-        sfreq: samples a second, for arrays that do not state it; channels: their names, likewise.
+        codec: name of the text encoding; by default the one that the model file names, else ``patterns``.
+        sfreq: samples a second, Hz, for arrays that do not state it; channels: their names, likewise.
         trial: which trial of an array is the recording, counted from 1; a baseline is a file with one recording.
-        particulars: what is meant for the record alone.
-        language: of the record's labels and of what code writes in it.
+        patient: name, number and the like, for the record alone.
+        language: of the record's labels and of the sentences in it.
 
     Raises:
-        RecordingError, PersonError, EngineError, SettingsError: each a plain sentence.
+        CopilotError: of its kinds RecordingError, PersonError, EngineError, SettingsError.
     """
-    walk = _Analysis(codec=_codec(codec, engine.info.metadata))
-    unnamed = _unnamed(person, particulars or PatientIdentity())
-    yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
-    yield from _encode(walk, _legible(walk, unnamed, engine.info.metadata), settings, decoder, engine.info.metadata)
-    walk.warnings = tuple(model_metadata.warnings(engine.info.metadata, decoder.sha256))
-    walk.notes += _notes(walk, engine.info, settings)
-    yield from _read(walk, engine, settings)
-    yield RecordReady(_record(walk, person, particulars, language))
+    started = time.perf_counter()
+    model, patient = engine.info, patient or PatientIdentity()
+    codec = _choose_codec(codec, model.metadata)
+
+    # 1. Read and clean the recording and its baselines, each in a child process under limits.
+    prepared, others = yield from _prepare(files, baselines, settings, sfreq, channels, trial)
+    quality = prepared.quality
+
+    # 2. The EEG as text, the classifier's evidence, and the prompts.
+    yield StageBegun("encode", ESTIMATES["encode"])
+    reader, notes = _describe_to_model(person, patient, model.metadata)
+    encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
+    prompts = encoded.prompts(reader, poor=quality.trust == "poor" and not model.trained_for_eeg)
+    yield PromptReady(prompts[-1], codec, encoded.texts[-1])
+    warnings = tuple(model_metadata.warnings(model.metadata, classifier.sha256))
+    notes += [*_notes_on_channels(prepared), *_notes_on_model(model, codec, settings.readout), *warnings]
+    if not others:
+        notes.append(sentence(english.NOTE_NO_BASELINE))
+
+    # 3. Nine probabilities: shown at once, before any prose.
+    yield StageBegun("score", ESTIMATES["score"] * len(prompts))
+    if settings.readout == "decoder" and encoded.evidence is not None:
+        prediction = Prediction(encoded.evidence)
+    else:
+        prediction = yield from predict(engine, prompts)
+    if prediction.alike:
+        notes.append(sentence(english.NOTE_LABELS_ALIKE, labels=prediction.alike))
+    fed_as_trained = codec == model.metadata.get("codec") and not warnings
+    result = Result(
+        probabilities=prediction.probabilities,
+        readout=settings.readout,
+        assessment="",
+        suggestions=(),
+        raw="",
+        timings={"clean_s": prepared.read_s + prepared.clean_s},
+        model=model.name,
+        model_sha256=model.sha256,
+        prompt_sha256=prompt.digest([message for messages in prompts for message in messages]),
+        codec=codec,
+        notes=tuple(dict.fromkeys(notes)),
+        calibrated=settings.readout == "decoder" or ("temperature" in model.metadata and fed_as_trained),
+        decoder_sha256=classifier.sha256,
+        trust=quality.trust,
+    )
+    yield ResultReady(result, complete=False)
+
+    # 4. The prose behind the label, then everything as a draft record.
+    yield StageBegun("write", ESTIMATES["write"])
+    begun = time.perf_counter() - started
+    answer = yield from write(engine, prompts[-1], result.probabilities, quality.trust)
+    assessment, suggestions = parse_answer(answer.text)
+    result = replace(
+        result,
+        assessment=assessment,
+        suggestions=suggestions,
+        raw=answer.text,
+        timings={
+            **result.timings,
+            "first_token_s": begun + answer.first_token_s,
+            "total_s": time.perf_counter() - started,
+        },
+        notes=(*result.notes, sentence(english.NOTE_CUT_OFF)) if answer.cut_off else result.notes,
+    )
+    yield ResultReady(result, complete=True)
+    now = datetime.now(UTC)
+    yield RecordReady(draft(person, prepared.cleaned, quality, result, now=now, particulars=patient, language=language))
 
 
 def prepare_prompt(
@@ -171,42 +200,114 @@ def prepare_prompt(
     *,
     settings: Settings,
     metadata: Mapping[str, str],
-    decoder: Classifier,
+    classifier: Classifier,
     baselines: Sequence[Path] = (),
     codec: str | None = None,
     sfreq: float | None = None,
     channels: Sequence[str] | None = None,
     trial: int | None = None,
 ) -> Iterator[Event]:
-    """The first half of ``analyse``, up to the prompt: the last event is ``PromptReady``. No engine is needed."""
-    walk = _Analysis(codec=_codec(codec, metadata))
-    person = _unnamed(person, PatientIdentity())
-    yield from _prepare(walk, files, baselines, settings, sfreq, channels, trial)
-    yield from _encode(walk, _legible(walk, person, metadata), settings, decoder, metadata)
+    """Do the first half of ``analyse``, for a model that is not here: the last event is ``PromptReady``.
+
+    Args:
+        metadata: of the model file, without the prefix; the others are as in ``analyse``.
+    """
+    codec = _choose_codec(codec, metadata)
+    prepared, others = yield from _prepare(files, baselines, settings, sfreq, channels, trial)
+    yield StageBegun("encode", ESTIMATES["encode"])
+    reader, _ = _describe_to_model(person, PatientIdentity(), metadata)
+    encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
+    prompts = encoded.prompts(reader, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
+    yield PromptReady(prompts[-1], codec, encoded.texts[-1])
 
 
-def _unnamed(person: Person, given: PatientIdentity) -> Person:
-    """The person without name, number or birth date in their own words, for the prompt; the record keeps the words."""
-    return person.reworded(lambda text: hidden(text, name=given.name, number=given.number))
+def encode(
+    entropy: Array,
+    normal: Normal,
+    classifier: Classifier,
+    codec: str,
+    *,
+    recording: Recording | None = None,
+    baselines: Sequence[Recording] = (),
+    evidence: bool = True,
+) -> EncodedEeg:
+    """Turn features into what the model reads.
+
+    Args:
+        entropy: differential entropy, shape (30, seconds, 5), NaN where absent or not usable.
+        normal: what to compare with: the person's own normal or the population's.
+        classifier: knows the principal patterns and gives the evidence.
+        codec: name of the text encoding.
+        recording: the cleaned signal, which the wavelet encodings read.
+        baselines: cleaned recordings of the same person, likewise.
+        evidence: whether to ask the classifier.
+    """
+    signal = text_encoding.Signal(recording, entropy, normal, classifier.patterns(entropy, normal), baselines)
+    return EncodedEeg(
+        text_encoding.CODECS[codec](signal),
+        codec,
+        normal.source,
+        classifier.probabilities(entropy, normal) if evidence else None,
+    )
 
 
-def _legible(walk: _Analysis, person: Person, metadata: Mapping[str, str]) -> Person:
-    """The person as this model can read them: one trained here knows Latin letters only, and stumbles over others."""
-    if "codec" not in metadata:
-        return person
-    legible = person.reworded(lambda text: "" if _mostly_foreign(text) else text)
-    if legible != person:
-        walk.notes.append(sentence(english.WORDS_LEFT_OUT))
-    return legible
+def predict(engine: Engine, prompts: Sequence[list[Message]]) -> Generator[Event, None, Prediction]:
+    """Score the nine labels behind each prompt; return the mean of the calibrated probabilities.
+
+    Args:
+        engine: the language model; the temperature in its file calibrates it.
+        prompts: conversations that end with the user's message.
+    """
+    each: list[emotions.Probabilities] = []
+    alike: tuple[str, ...] = ()
+    for number, messages in enumerate(prompts):
+        for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
+            if isinstance(event, Scores):
+                alike = tuple(emotions.EMOTIONS[place] for place in event.alike)
+                each.append(model_metadata.label_probabilities(event, engine.info.metadata))
+                continue
+            yield event
+            if isinstance(event, PromptProgress):
+                yield StageProgress("score", (number + event.done / max(1, event.total)) / len(prompts))
+    return Prediction(np.mean(each, axis=0), alike)
 
 
-def _mostly_foreign(text: str) -> bool:
-    letters = [character for character in text if character.isalpha()]
-    return 2 * sum(character > "\u024f" for character in letters) > len(letters)  # the end of Latin Extended-B
+def write(
+    engine: Engine, messages: list[Message], probabilities: emotions.Probabilities, trust: str = "good"
+) -> Generator[Event, None, Answer]:
+    """Stream the prose behind the most probable label; return the whole answer.
+
+    Args:
+        engine: the language model.
+        messages: the prompt.
+        probabilities: nine; the answer begins with the first of them, so that it cannot name another.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+    """
+    started, first_token_s = time.perf_counter(), None
+    text, cut_off = prompt.label_prefix(probabilities, trust), False
+    for event in engine.generate(messages, text, max_tokens=MAX_ANSWER_TOKENS):
+        if isinstance(event, CutOff):
+            cut_off = True
+            continue
+        if isinstance(event, Token):
+            first_token_s = first_token_s or time.perf_counter() - started
+            text += event.text
+        yield event
+    return Answer(text, cut_off, first_token_s or time.perf_counter() - started)
 
 
-def _codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
-    """The codec asked for, else the model's own, else the default; checked before a file is opened."""
+def result_of(step: Generator[Any, None, T]) -> T:
+    """Run ``predict`` or ``write`` to its end without a look at its events; return its result."""
+    while True:
+        try:
+            next(step)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+
+def _choose_codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
+    """Return the text encoding asked for, else the model's own, else the default."""
     name = asked_for or metadata.get("codec", text_encoding.DEFAULT)
     if name not in text_encoding.CODECS:
         raise SettingsError(sentence(english.NO_CODEC, name=name, choices=tuple(text_encoding.CODECS)))
@@ -214,21 +315,20 @@ def _codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
 
 
 def _prepare(
-    walk: _Analysis,
     files: Sequence[Path],
     baselines: Sequence[Path],
     settings: Settings,
     sfreq: float | None,
     channels: Sequence[str] | None,
     trial: int | None,
-) -> Iterator[Event]:
-    """Read and clean the recording, then the baselines, none of which may be the same signal as another."""
-    limits = {"sfreq": sfreq, "channels": channels}
+) -> Generator[Event, None, tuple[Prepared, list[Prepared]]]:
+    """Read and clean the recording, then its baselines, none of which may be the same signal as another."""
+    limits: dict[str, Any] = {"sfreq": sfreq, "channels": channels}
     limits |= {"max_mb": settings.max_upload_mb, "max_minutes": settings.max_minutes}
-    begun = ""
-    for event in sandbox.prepare(files, trial=trial, **limits):  # type: ignore[arg-type]
+    begun, found = "", []
+    for event in sandbox.prepare(files, trial=trial, **limits):
         if isinstance(event, Prepared):
-            walk.prepared = event
+            found.append(event)
             yield SignalReady(event.raw, event.cleaned, event.quality)
             continue
         if event.stage != begun:
@@ -238,174 +338,74 @@ def _prepare(
     for number, baseline in enumerate(baselines, start=1):
         which = {"number": number, "total": len(baselines)}
         try:
-            for event in sandbox.prepare(with_companions(baseline), **limits):  # type: ignore[arg-type]
+            for event in sandbox.prepare(with_companions(baseline), **limits):
                 if isinstance(event, Prepared):
-                    _check_new(event.raw, walk)
-                    walk.baselines.append(event)
+                    _refuse_repeated(event.raw, found)
+                    found.append(event)
                 else:
                     yield StageProgress("clean", event.fraction, sentence(english.BASELINE_NUMBER, **which))
         except RecordingError as error:
             raise RecordingError(sentence(english.BASELINE_UNUSABLE, **which, reason=error.args[0])) from error
+    return found[0], found[1:]
 
 
-def _check_new(baseline: Recording, walk: _Analysis) -> None:
+def _refuse_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
     """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
-    assert walk.prepared is not None
-    if same_signal(baseline, walk.prepared.raw):
+    if same_signal(baseline, found[0].raw):
         raise RecordingError(sentence(english.BASELINE_IS_RECORDING))
-    if any(same_signal(baseline, other.raw) for other in walk.baselines):
+    if any(same_signal(baseline, other.raw) for other in found[1:]):
         raise RecordingError(sentence(english.BASELINE_TWICE))
 
 
-def _encode(
-    walk: _Analysis,
-    person: Person,
-    settings: Settings,
-    decoder: Classifier,
-    metadata: Mapping[str, str],
-) -> Iterator[Event]:
-    """Turn the cleaned signal into prompts."""
-    yield StageBegun("encode", ESTIMATES["encode"])
-    assert walk.prepared is not None
-    cleaned = walk.prepared.cleaned
-    found = electrode_channels(cleaned.channels)
-    if len(found) < MIN_CHANNELS:
+def _encode_recording(
+    prepared: Prepared, baselines: Sequence[Prepared], classifier: Classifier, codec: str, *, evidence: bool
+) -> EncodedEeg:
+    """Compare a recording with the person's own normal over all recordings given, or else with everybody's."""
+    if len(found := electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
         raise RecordingError(sentence(english.TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
-    walk.notes += [
-        sentence(english.NOTE_IN_PLACE_OF, channel=channel, name=name)
-        for name, channel in found.items()
-        if channel != name
-    ]
-    walk.decoder_sha256 = decoder.sha256
-    entropy = differential_entropy(cleaned, walk.prepared.quality.clean)
-    normal = _normal(walk, entropy, decoder)
-    if settings.readout != "model":
-        walk.evidence = decoder.probabilities(entropy, normal)
-    others = [b.cleaned for b in walk.baselines]
-    texts = text_encoding.CODECS[walk.codec](
-        text_encoding.Signal(cleaned, entropy, normal, decoder.patterns(entropy, normal), others)
+    entropy, *others = (differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines))
+    return encode(
+        entropy,
+        person_normal([entropy, *others]) if others else classifier.population,  # this recording too, as in training
+        classifier,
+        codec,
+        recording=prepared.cleaned,
+        baselines=[one.cleaned for one in baselines],
+        evidence=evidence,
     )
-    walk.prompts = [
-        prompt.build(
-            person,
-            text,
-            codec=walk.codec,
-            compared_with=normal.source,
-            evidence=walk.evidence,
-            segment=(number, len(texts)),
-            poor=walk.prepared.quality.trust == "poor" and "codec" not in metadata,
-        )
-        for number, text in enumerate(texts, start=1)
-    ]
-    yield PromptReady(walk.prompts[-1], walk.codec, texts[-1])
 
 
-def _normal(walk: _Analysis, entropy: Array, decoder: Classifier) -> Normal:
-    """The person's own normal over all the recordings given, this one among them as in training; else everybody's."""
-    if not walk.baselines:
-        return decoder.population
-    return person_normal([entropy, *(differential_entropy(b.cleaned, b.quality.clean) for b in walk.baselines)])
+def _describe_to_model(
+    person: Person, patient: PatientIdentity, metadata: Mapping[str, str]
+) -> tuple[Person, list[str]]:
+    """Return the person as the model may and can read them, with a note where words had to be left out.
+
+    Names, numbers and birth dates never reach a prompt; the record keeps the person's words. A model trained here
+    knows Latin letters only, and stumbles over others.
+    """
+    unnamed = person.reworded(lambda text: hidden(text, name=patient.name, number=patient.number))
+    if "codec" not in metadata:
+        return unnamed, []
+    legible = unnamed.reworded(lambda text: "" if _is_mostly_foreign(text) else text)
+    return legible, [sentence(english.WORDS_LEFT_OUT)] if legible != unnamed else []
 
 
-def _notes(walk: _Analysis, model: ModelInfo, settings: Settings) -> Iterator[Sentence]:
+def _is_mostly_foreign(text: str) -> bool:
+    letters = [character for character in text if character.isalpha()]
+    return 2 * sum(character > "\u024f" for character in letters) > len(letters)  # the end of Latin Extended-B
+
+
+def _notes_on_channels(prepared: Prepared) -> Iterator[Sentence]:
+    for name, channel in electrode_channels(prepared.cleaned.channels).items():
+        if channel != name:
+            yield sentence(english.NOTE_IN_PLACE_OF, channel=channel, name=name)
+
+
+def _notes_on_model(model: ModelInfo, codec: str, readout: str) -> Iterator[Sentence]:
     """What a reader must know about how this model was fed."""
     if not model.trained_for_eeg:
         known = english.UNTRAINED if model.sha256 else english.PERHAPS_UNTRAINED
-        rest = english.RESTS_ON_NOTHING if settings.readout == "model" else english.RESTS_ON_DECODER
+        rest = english.RESTS_ON_NOTHING if readout == "model" else english.RESTS_ON_DECODER
         yield sentence(english.NOTE_UNTRAINED, known=known, rest=rest)
-    elif walk.codec != model.metadata["codec"]:
-        yield sentence(english.NOTE_OTHER_CODEC, trained=model.metadata["codec"], used=walk.codec)
-    yield from walk.warnings
-    if not walk.baselines:
-        yield sentence(english.NOTE_NO_BASELINE)
-
-
-def _calibrated(walk: _Analysis, model: ModelInfo, settings: Settings) -> bool:
-    """Whether these probabilities are of the kind that the evaluation measured."""
-    if settings.readout == "decoder":
-        return True
-    fed_as_trained = walk.codec == model.metadata.get("codec") and not walk.warnings
-    return "temperature" in model.metadata and fed_as_trained
-
-
-def _read(walk: _Analysis, engine: Engine, settings: Settings) -> Iterator[Event]:
-    """Score the labels, write the prose."""
-    assert walk.prepared is not None
-    yield StageBegun("score", ESTIMATES["score"] * len(walk.prompts))
-    if settings.readout == "decoder" and walk.evidence is not None:
-        probabilities = walk.evidence
-    else:
-        probabilities = yield from _score(walk, engine)
-    reading = Result(
-        probabilities=probabilities,
-        readout=settings.readout,
-        assessment="",
-        suggestions=(),
-        raw="",
-        timings={"clean_s": walk.prepared.read_s + walk.prepared.clean_s},
-        model=engine.info.name,
-        model_sha256=engine.info.sha256,
-        prompt_sha256=prompt.digest([message for messages in walk.prompts for message in messages]),
-        codec=walk.codec,
-        notes=tuple(dict.fromkeys(walk.notes)),
-        calibrated=_calibrated(walk, engine.info, settings),
-        decoder_sha256=walk.decoder_sha256,
-        trust=walk.prepared.quality.trust,
-    )
-    yield ResultReady(reading, complete=False)
-    reading = yield from _write(walk, engine, reading)
-    walk.reading = reading
-    yield ResultReady(reading, complete=True)
-
-
-def _record(walk: _Analysis, person: Person, particulars: PatientIdentity | None, language: str) -> Record:
-    """The draft, in this language."""
-    assert walk.prepared is not None
-    assert walk.reading is not None
-    return draft(
-        person,
-        walk.prepared.cleaned,
-        walk.prepared.quality,
-        walk.reading,
-        now=datetime.now(UTC),
-        particulars=particulars,
-        language=language,
-    )
-
-
-def _score(walk: _Analysis, engine: Engine) -> Generator[Event, None, emotions.Probabilities]:
-    """Calibrated probabilities of the nine labels, the mean over the prompts (returned)."""
-    each = []
-    for number, messages in enumerate(walk.prompts):
-        for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
-            if isinstance(event, Scores):
-                if event.alike:
-                    names = tuple(emotions.EMOTIONS[place] for place in event.alike)
-                    walk.notes.append(sentence(english.NOTE_LABELS_ALIKE, labels=names))
-                each.append(model_metadata.label_probabilities(event, engine.info.metadata))
-                continue
-            yield event
-            if isinstance(event, PromptProgress):
-                yield StageProgress("score", (number + event.done / max(1, event.total)) / len(walk.prompts))
-    mean: emotions.Probabilities = np.mean(each, axis=0)
-    return mean
-
-
-def _write(walk: _Analysis, engine: Engine, reading: Result) -> Generator[Event, None, Result]:
-    """Stream the prose behind the label; the complete reading is returned."""
-    yield StageBegun("write", ESTIMATES["write"])
-    prefix = prompt.label_prefix(reading.probabilities, reading.trust)
-    text, notes, first_token_s = "", reading.notes, None
-    for event in engine.generate(walk.prompts[-1], prefix, max_tokens=MAX_ANSWER_TOKENS):
-        if isinstance(event, Token):
-            first_token_s = first_token_s or walk.seconds()
-            text += event.text
-        if isinstance(event, CutOff):
-            notes += (sentence(english.NOTE_CUT_OFF),)
-        else:
-            yield event
-    assessment, suggestions = parse_answer(prefix + text)
-    timings = {**reading.timings, "first_token_s": first_token_s or walk.seconds(), "total_s": walk.seconds()}
-    return replace(
-        reading, assessment=assessment, suggestions=suggestions, raw=prefix + text, timings=timings, notes=notes
-    )
+    elif codec != model.metadata["codec"]:
+        yield sentence(english.NOTE_OTHER_CODEC, trained=model.metadata["codec"], used=codec)

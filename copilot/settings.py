@@ -12,6 +12,8 @@ from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, english, sentence
 
 ROOT = Path(__file__).resolve().parent.parent
+#: In a checkout and on a Space models are beside the package, in an installed package inside it.
+MODELS = next((found for base in (ROOT, ROOT / "copilot") if (found := base / "models").is_dir()), ROOT / "models")
 READOUTS = ("both", "model", "decoder")
 SWITCH = {"on": True, "off": False}
 
@@ -45,8 +47,8 @@ class Settings:
         keep_days: after how many days a kept record is deleted.
     """
 
-    model: Path = ROOT / "models" / "eeg-emotion-copilot.gguf"
-    decoder: Path = ROOT / "models" / "decoder.npz"
+    model: Path = MODELS / "eeg-emotion-copilot.gguf"
+    decoder: Path = MODELS / "decoder.npz"
     server: str = ""
     server_model: str = "eeg-emotion-copilot"
     server_key: str = field(default="", repr=False)

@@ -9,9 +9,9 @@ from copilot import chat, pipeline, prompt
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.types import RecordingError
+from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun
 from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
-from copilot.pipeline import PromptReady, RecordReady, ResultReady, SignalReady, StageBegun
 from copilot.settings import Settings, SettingsError
 from copilot.training import fit_classifier
 from tests.fake_engine import ANSWER, FakeEngine
@@ -50,13 +50,13 @@ def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "prepare", prepare)
 
 
-def walk(path: Path, decoder: Classifier, engine: FakeEngine | None = None, **options: object) -> list[pipeline.Event]:
+def walk(path: Path, decoder: Classifier, engine: FakeEngine | None = None, **options: object) -> list[Event]:
     settings, person = options.pop("settings", Settings()), options.pop("person", PERSON)
     engine = engine or FakeEngine(info=MODEL)
-    return list(pipeline.analyse([path], person, engine=engine, decoder=decoder, settings=settings, **options))  # type: ignore[arg-type]
+    return list(pipeline.analyse([path], person, engine=engine, classifier=decoder, settings=settings, **options))  # type: ignore[arg-type]
 
 
-def only(events: list[pipeline.Event], kind: type) -> list:
+def only(events: list[Event], kind: type) -> list:
     return [event for event in events if isinstance(event, kind)]
 
 
@@ -68,11 +68,11 @@ def test_the_walk_goes_from_a_file_to_a_record_in_order(calm: Path, decoder: Cla
     assert isinstance(events[-1], RecordReady)
     first, last = only(events, ResultReady)
     assert (first.complete, last.complete) == (False, True)
-    assert first.reading.assessment == ""
-    assert last.reading.emotion == "joy"
-    assert last.reading.assessment in ANSWER
-    assert len(last.reading.suggestions) == 2
-    timings = last.reading.timings
+    assert first.result.assessment == ""
+    assert last.result.emotion == "joy"
+    assert last.result.assessment in ANSWER
+    assert len(last.result.suggestions) == 2
+    timings = last.result.timings
     assert 0 < timings["clean_s"] < timings["first_token_s"] <= timings["total_s"]
 
 
@@ -80,7 +80,7 @@ def test_probabilities_are_the_models_scores_at_the_files_temperature(calm: Path
     scores = {"joy": -1.0, "fear": -2.0}
     warm = replace(MODEL, metadata={**MODEL.metadata, "temperature": "2"})
     plain, tempered = (
-        only(walk(calm, decoder, FakeEngine(scores=scores, info=info)), ResultReady)[-1].reading
+        only(walk(calm, decoder, FakeEngine(scores=scores, info=info)), ResultReady)[-1].result
         for info in (MODEL, warm)
     )
     ratio = plain.probabilities[7] / plain.probabilities[2]
@@ -106,7 +106,7 @@ def test_the_read_out_setting_decides_what_the_model_sees_and_who_decides(calm: 
     readings, prompts = {}, {}
     for readout in ("both", "model", "decoder"):
         events = walk(calm, decoder, settings=Settings(readout=readout))
-        readings[readout] = only(events, ResultReady)[-1].reading
+        readings[readout] = only(events, ResultReady)[-1].result
         prompts[readout] = only(events, PromptReady)[-1].messages[1]["content"]
     assert "Decoder evidence" in prompts["both"]
     assert "Decoder evidence" not in prompts["model"]
@@ -127,7 +127,7 @@ def test_a_baseline_is_used_and_said(calm: Path, busy: Path, decoder: Classifier
     (ready,) = only(events, PromptReady)
     assert "the person's own baseline" in ready.messages[1]["content"]
     assert ready.eeg_text != alone.eeg_text
-    assert not any("with one the reading" in note for note in only(events, ResultReady)[-1].reading.notes)
+    assert not any("with one the reading" in note for note in only(events, ResultReady)[-1].result.notes)
 
 
 def test_a_bad_baseline_is_named(calm: Path, decoder: Classifier, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_the_papers_codecs_are_read_segment_by_segment_and_named_as_untrained(
     engine = FakeEngine(info=MODEL)
     events = walk(calm, decoder, engine, codec=codec)
     assert [call.kind for call in engine.calls] == ["score"] * prompts + ["generate"]
-    assert any("not on" in note for note in only(events, ResultReady)[-1].reading.notes)
+    assert any("not on" in note for note in only(events, ResultReady)[-1].result.notes)
 
 
 def test_an_unknown_codec_is_a_sentence(calm: Path, decoder: Classifier) -> None:
@@ -153,12 +153,12 @@ def test_an_unknown_codec_is_a_sentence(calm: Path, decoder: Classifier) -> None
 
 def test_a_model_without_eeg_keys_is_labelled_as_such(calm: Path, decoder: Classifier) -> None:
     events = walk(calm, decoder, FakeEngine())
-    assert any("not trained for EEG" in note for note in only(events, ResultReady)[-1].reading.notes)
+    assert any("not trained for EEG" in note for note in only(events, ResultReady)[-1].result.notes)
 
 
 def test_only_what_was_measured_is_called_calibrated(calm: Path, decoder: Classifier) -> None:
     def calibrated(info: ModelInfo, **options: object) -> bool:
-        return bool(only(walk(calm, decoder, FakeEngine(info=info), **options), ResultReady)[-1].reading.calibrated)
+        return bool(only(walk(calm, decoder, FakeEngine(info=info), **options), ResultReady)[-1].result.calibrated)
 
     measured = replace(MODEL, metadata={**MODEL.metadata, "temperature": "1.1"})
     assert calibrated(measured)
@@ -173,7 +173,7 @@ def test_a_small_headset_is_read_from_what_it_has(decoder: Classifier, tmp_path:
     events = walk(tmp_path / "muse.npz", decoder)
     (ready,) = only(events, PromptReady)
     assert len(ready.eeg_text.replace("z", "").split()) == 4 * 5
-    assert "TP9 was read in place of T7." in only(events, ResultReady)[-1].reading.notes
+    assert "TP9 was read in place of T7." in only(events, ResultReady)[-1].result.notes
 
 
 def test_electrodes_that_the_models_do_not_know_are_refused(decoder: Classifier, tmp_path: Path) -> None:
@@ -185,12 +185,12 @@ def test_electrodes_that_the_models_do_not_know_are_refused(decoder: Classifier,
 
 def test_an_answer_without_an_end_is_said_to_be_cut_off(calm: Path, decoder: Classifier) -> None:
     engine = FakeEngine(answers=["word " * 1000], info=MODEL)
-    assert any("cut off" in note for note in only(walk(calm, decoder, engine), ResultReady)[-1].reading.notes)
+    assert any("cut off" in note for note in only(walk(calm, decoder, engine), ResultReady)[-1].result.notes)
 
 
 def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Classifier) -> None:
     engine = FakeEngine(info=MODEL)
-    events = pipeline.analyse([calm], PERSON, engine=engine, decoder=decoder, settings=Settings())
+    events = pipeline.analyse([calm], PERSON, engine=engine, classifier=decoder, settings=Settings())
     for event in events:
         if isinstance(event, Token):
             break
@@ -199,8 +199,8 @@ def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Classif
 
 
 def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Classifier) -> None:
-    events: Iterator[pipeline.Event] = pipeline.prepare_prompt(
-        [calm], PERSON, settings=Settings(), metadata={}, decoder=decoder
+    events: Iterator[Event] = pipeline.prepare_prompt(
+        [calm], PERSON, settings=Settings(), metadata={}, classifier=decoder
     )
     *_, last = events
     assert isinstance(last, PromptReady)

@@ -283,13 +283,13 @@ def test_a_bids_folder_brings_its_own_people(tmp_path):
     ],
 )
 def test_what_cannot_begin_is_refused_in_a_sentence(tmp_path, arguments, said, capsys):
-    from copilot import __main__
+    from copilot import cli
 
     (tmp_path / "empty").mkdir()
     folder_of(tmp_path / "in", 1)
     (tmp_path / "keyless.csv").write_text("age,gender\n20,F\n")
     try:
-        status = __main__.main(["batch", *(text.format(there=tmp_path) for text in arguments)])
+        status = cli.main(["batch", *(text.format(there=tmp_path) for text in arguments)])
     except SystemExit as end:
         status = end.code
     out, err = capsys.readouterr()

@@ -5,14 +5,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
 
-from copilot import NOTICE, __main__, pipeline
+from copilot import NOTICE, cli, pipeline
 from copilot.cli_output import ProgressBar, say
+from copilot.eeg import simulate as simulation
 from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
+from copilot.events import StageBegun, StageProgress
 from copilot.llm.base import EngineError, PromptProgress, Token
 from copilot.record.export.json_format import from_json
 from copilot.safety import find_help
@@ -49,7 +52,7 @@ def use(monkeypatch, engine):
 def run(*arguments):
     """Exit status of a command, however it ends."""
     try:
-        return __main__.main(arguments)
+        return cli.main(arguments)
     except SystemExit as end:
         return end.code
 
@@ -68,6 +71,24 @@ def test_analyse_prints_quality_bars_assessment_and_notice_in_this_order(engine,
     assert all(emotion in out for emotion in EMOTIONS)
     assert [line.split(" (about")[0] for line in err.splitlines()] == list(pipeline.STAGES.values())
     assert engine.closed
+
+
+@pytest.mark.parametrize("name", cli.EXAMPLES)
+def test_an_example_needs_no_file(engine, name, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run("analyse", "--example", name, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["quality"]["trust"] == ("poor" if name == "poor-contact" else "good")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_examples_are_those_of_the_page():
+    assert set(cli.EXAMPLES) == set(simulation.EXAMPLES)
+
+
+@pytest.mark.parametrize("arguments", [(), ("{recording}", "--example", "busy")])
+def test_either_a_file_or_an_example(engine, recording, arguments, capsys):
+    assert run("analyse", *(argument.format(recording=recording) for argument in arguments)) == 2
+    assert "--example NAME" in capsys.readouterr().err
 
 
 def test_json_prints_one_object_with_everything(engine, recording, capsys):
@@ -311,8 +332,8 @@ def test_a_fault_of_the_program_is_told_without_a_traceback(monkeypatch, recordi
 def test_on_a_terminal_progress_stays_in_one_line_and_goes_away(capsys):
     progress = ProgressBar(in_place=True)
     for event in (
-        pipeline.StageBegun("clean", 3.2),
-        pipeline.StageProgress("clean", 0.4, "finding bad channels"),
+        StageBegun("clean", 3.2),
+        StageProgress("clean", 0.4, "finding bad channels"),
         PromptProgress(10, 200),
     ):
         progress.show(event)
@@ -340,7 +361,7 @@ def test_help_names_the_commands():
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys, copilot.__main__; print(sorted({'numpy', 'mne', 'llama_cpp'} & set(sys.modules)))"
+    code = "import sys, copilot.cli; print(sorted({'numpy', 'mne', 'llama_cpp'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import NOTICE, __main__, chat, emotions, person, pipeline
+from copilot import NOTICE, chat, cli, emotions, person, pipeline
 from copilot.eeg import plots, sandbox, simulate
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.types import Recording, RecordingError
+from copilot.events import RecordReady, ResultReady, SignalReady
 from copilot.i18n import Translator, english, language_of, sentence
 from copilot.i18n.chinese import CHINESE
 from copilot.i18n.fonts import chinese_font
@@ -164,11 +165,11 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def records(example: Path) -> dict[str, Record]:
     """The same walk's record in both languages."""
     settings, who = Settings(), Person("female", 20)
-    known = {"engine": FakeEngine(), "settings": settings, "decoder": Classifier.load(settings.decoder)}
+    known = {"engine": FakeEngine(), "settings": settings, "classifier": Classifier.load(settings.decoder)}
     seen = {type(event): event for event in pipeline.analyse([example], who, **known, language="zh")}
-    signal, read = seen[pipeline.SignalReady], seen[pipeline.ResultReady]
-    english_one = draft(who, signal.cleaned, signal.quality, read.reading, now=datetime.now(UTC))
-    return {"en": english_one, "zh": seen[pipeline.RecordReady].record}
+    signal, read = seen[SignalReady], seen[ResultReady]
+    english_one = draft(who, signal.cleaned, signal.quality, read.result, now=datetime.now(UTC))
+    return {"en": english_one, "zh": seen[RecordReady].record}
 
 
 def english_words(text: str) -> list[str]:
@@ -304,7 +305,7 @@ def test_the_command_line_speaks_the_language_of_the_settings(
     example: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("你有多确定？\n"))
-    assert __main__.main(["chat", str(example), "--age", "20"]) == 0
+    assert cli.main(["chat", str(example), "--age", "20"]) == 0
     out, err = capsys.readouterr()
     allowed = {"Hz", "AI", "fake", "Calm", *english_words(" ".join(simulate.TEN_TWENTY))}
     assert sorted({*english_words(out), *english_words(err)} - allowed) == []
@@ -318,12 +319,12 @@ def test_the_command_line_speaks_the_language_of_the_settings(
 def test_the_record_in_json_is_in_the_language_of_the_settings(
     example: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert __main__.main(["analyse", str(example), "--json"]) == 0
+    assert cli.main(["analyse", str(example), "--json"]) == 0
     record = from_json(json.dumps(json.loads(capsys.readouterr().out)["record"]))
     assert (record.language, record.field("age").label) == ("zh", "年龄")
 
 
 @pytest.mark.usefixtures("chinese")
 def test_an_error_is_said_in_the_language_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert __main__.main(["analyse", "nowhere.edf", "--age", "200"]) == 2
+    assert cli.main(["analyse", "nowhere.edf", "--age", "200"]) == 2
     assert capsys.readouterr().err == "年龄为 200；请填写 0 到 120 之间的整数。\n"

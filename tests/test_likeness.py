@@ -53,7 +53,7 @@ def test_a_recording_is_refused_as_its_own_baseline(tmp_path: Path, made: Record
         "twice": [second, second],
     }[which]
     reason = "same recording as another" if which == "twice" else "the recording itself"
-    given = {"settings": Settings(), "metadata": {}, "decoder": Classifier.load(Settings().decoder)}
+    given = {"settings": Settings(), "metadata": {}, "classifier": Classifier.load(Settings().decoder)}
     with pytest.raises(RecordingError, match=reason):
         list(pipeline.prepare_prompt([first], Person("female", 34), baselines=baselines, **given))
     assert read([first]).seconds == 30

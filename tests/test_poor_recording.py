@@ -12,6 +12,7 @@ from copilot.cli_output import reading_words
 from copilot.eeg import simulate
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.sandbox import Prepared
+from copilot.events import Event, ResultReady
 from copilot.i18n import Translator, english
 from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
@@ -37,12 +38,12 @@ def decoder() -> Classifier:
 def walk(monkeypatch: pytest.MonkeyPatch, decoder: Classifier):  # type: ignore[no-untyped-def]
     """The events of one analysis of a recording of some quality, by a model that is sure of joy."""
 
-    def run(trust: str, info: ModelInfo = TRAINED) -> tuple[list[pipeline.Event], FakeEngine]:
+    def run(trust: str, info: ModelInfo = TRAINED) -> tuple[list[Event], FakeEngine]:
         recording = simulate.simulate(seconds=20)
         prepared = Prepared(recording, recording, replace(quality(trust), clean=np.ones(20, bool)), 0.1, 0.1)
-        monkeypatch.setattr(pipeline.preparation, "prepare", lambda *_, **__: iter([prepared]))
+        monkeypatch.setattr(pipeline.sandbox, "prepare", lambda *_, **__: iter([prepared]))
         engine = FakeEngine(info=info, scores=SURE, floor=-9.0)
-        events = pipeline.analyse([Path("a")], Person(), engine=engine, settings=Settings(), decoder=decoder)
+        events = pipeline.analyse([Path("a")], Person(), engine=engine, settings=Settings(), classifier=decoder)
         return list(events), engine
 
     return run
@@ -60,7 +61,7 @@ def test_however_sure_a_model_is_a_poor_recording_is_unclear() -> None:
 @pytest.mark.parametrize(("trust", "confidence"), [("good", "clear"), ("fair", "clear"), ("poor", "unclear")])
 def test_prose_and_record_follow_the_recordings_quality(walk, trust: str, confidence: str) -> None:  # type: ignore[no-untyped-def]
     events, engine = walk(trust)
-    read = [event.reading for event in events if isinstance(event, pipeline.ResultReady)]
+    read = [event.result for event in events if isinstance(event, ResultReady)]
     assert [one.confidence for one in read] == [confidence, confidence]
     assert f"Confidence: {confidence}" in engine.calls[-1].prefix
     record = events[-1].record

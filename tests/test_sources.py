@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from copilot.eeg.classifier import Classifier
+from copilot.events import PromptReady
 from copilot.person import Person
-from copilot.pipeline import PromptReady, prepare_prompt
+from copilot.pipeline import prepare_prompt
 from copilot.settings import Settings
 from copilot.training import dataset, fit_classifier, splits
 from copilot.training.dataset import label_table
@@ -70,7 +71,7 @@ def in_use(files: list[Path], person: Person, codec: str, decoder: Path) -> list
         person,
         settings=Settings(),
         metadata={"codec": codec},
-        decoder=Classifier.load(decoder),
+        classifier=Classifier.load(decoder),
         baselines=files[1:],
     )
     return [event.messages[-1]["content"] for event in walk if isinstance(event, PromptReady)]

@@ -16,6 +16,7 @@ from gradio_client.client import Job
 
 from copilot import NOTICE, pipeline
 from copilot.eeg import sandbox, simulate
+from copilot.events import Event, StageBegun, StageProgress
 from copilot.i18n import Translator
 from copilot.i18n import english as words
 from copilot.llm.base import EngineError
@@ -29,7 +30,7 @@ from copilot.settings import Settings, SettingsError
 from copilot.web import analysis, charts, chat, layout, panels, record_file, record_html, record_review, uploads
 from copilot.web.languages import wanted
 from copilot.web.queue import Ahead, Queue, Service
-from copilot.web.record_review import Desk
+from copilot.web.record_review import RecordPanel
 from copilot.web.render import Screen
 from copilot.web.session import Form, Session
 from tests.fake_engine import ANSWER, FakeEngine
@@ -165,13 +166,13 @@ def test_text_from_outside_is_escaped() -> None:
 
 def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
     screen = Screen(SAY)
-    screen.show(pipeline.StageBegun("read", 1))
-    screen.show(pipeline.StageBegun("clean", 4))
-    shown = html(screen.show(pipeline.StageProgress("clean", 0.5, "finding eye movements"))["progress"])
+    screen.show(StageBegun("read", 1))
+    screen.show(StageBegun("clean", 4))
+    shown = html(screen.show(StageProgress("clean", 0.5, "finding eye movements"))["progress"])
     assert "Reading the file ✓" in shown
     assert "width:50%" in shown
     assert "finding eye movements" in shown
-    assert "about 3 s" in html(screen.show(pipeline.StageBegun("write", 3))["progress"])
+    assert "about 3 s" in html(screen.show(StageBegun("write", 3))["progress"])
 
 
 def test_place_in_the_line_is_said() -> None:
@@ -245,7 +246,7 @@ def test_model_that_cannot_be_opened_is_one_sentence(brought: Session) -> None:
 def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
     brought: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: Any, **__: Any) -> Iterator[pipeline.Event]:
+    def broken(*_: Any, **__: Any) -> Iterator[Event]:
         raise KeyError("complaint of Jane Doe")
 
     monkeypatch.setattr(pipeline, "analyse", broken)
@@ -410,11 +411,11 @@ def boxes(record: Record, name: str = "Dr Ada Weiss", **texts: str) -> list[str]
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(serving(store=True, data=tmp_path), SAY, 1.0)
+def desk(tmp_path: Path) -> RecordPanel:
+    return RecordPanel(serving(store=True, data=tmp_path), SAY, 1.0)
 
 
-def test_one_wrong_text_does_not_lose_another(desk: Desk) -> None:
+def test_one_wrong_text_does_not_lose_another(desk: RecordPanel) -> None:
     visit = Session(record=drafted(), panel=1.0)
     typed = boxes(drafted(), complaint="x" * 4001, follow_up="In two weeks.")
     page = record_review.typed(desk, "follow_up", visit, *typed)
@@ -424,7 +425,9 @@ def test_one_wrong_text_does_not_lose_another(desk: Desk) -> None:
     assert not html(page["problem follow_up"])
 
 
-def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(
+    desk: RecordPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, visit = desk.service.store, Session(record=drafted(), panel=1.0)
     assert store is not None
     assert visit.record is not None
@@ -440,7 +443,7 @@ def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(desk: Desk, m
     assert visit.record.field("follow_up").value == "In two weeks."
 
 
-def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back_by_itself(desk: Desk) -> None:
+def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back_by_itself(desk: RecordPanel) -> None:
     store, visit = desk.service.store, Session(record=drafted(), panel=1.0)
     assert store is not None
     assert visit.record is not None

@@ -87,16 +87,17 @@ class Worker:
         return Outcome(task.number, record, reason, time.perf_counter() - begun, self._worker)
 
     def _record(self, task: Task) -> Record:
-        from copilot.pipeline import RecordReady, analyse
+        from copilot.events import RecordReady
+        from copilot.pipeline import analyse
 
         *_, last = analyse(
             task.files,
             task.person,
             engine=self._engine,
             settings=self._settings,
-            decoder=self._decoder,
+            classifier=self._decoder,
             baselines=task.baselines,
-            particulars=task.particulars,
+            patient=task.particulars,
             language=self._settings.language or "en",
         )
         assert isinstance(last, RecordReady)

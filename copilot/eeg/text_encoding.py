@@ -42,14 +42,14 @@ class Signal:
     """Everything a codec may look at.
 
     Attributes:
-        recording: cleaned signal.
+        recording: cleaned signal; None where only features are known, which no wavelet encoding can be made of.
         entropy: its differential entropy, shape (30, seconds, 5).
         normal: what to compare with.
         patterns: strength of each principal pattern in each window (``Decoder.patterns``), shape (windows, 64).
         baselines: cleaned recordings of the same person, may be empty.
     """
 
-    recording: Recording
+    recording: Recording | None
     entropy: Array
     normal: Normal
     patterns: npt.NDArray[np.float64]
@@ -115,6 +115,9 @@ CODECS: dict[str, Callable[[Signal], tuple[str, ...]]] = {
     "wavelet-segments": wavelet_segments,
 }
 
+#: Those that are made of features alone.
+OF_FEATURES = ("bands", "patterns")
+
 #: What the text of each codec depends on besides the signal; a model reads no other than it was trained on.
 _WAVELET_PARAMETERS = {"step": WAVELET_STEP, "wavelet": WAVELET, "seconds": WAVELET_SECONDS}
 PARAMETERS: dict[str, dict[str, object]] = {
@@ -145,10 +148,12 @@ DESCRIPTIONS = {
 
 
 def _wavelet_texts(signal: Signal, points: int, segments: int) -> tuple[str, ...]:
+    if signal.recording is None:
+        raise ValueError("Wavelet encodings need the signal itself.")
     reduced = reduce_points(signal.recording, points)
     scale = reduced.std(axis=1)
     if signal.baselines:
-        scale = _baseline_scale(signal, points, scale)
+        scale = _baseline_scale(signal.recording.channels, signal.baselines, points, scale)
     scaled = reduced / np.maximum(scale, 1e-9)[:, None]
     rows = {name: letters(row, WAVELET_STEP) for name, row in zip(signal.recording.channels, scaled, strict=True)}
     width = points // segments
@@ -160,11 +165,13 @@ def _wavelet_texts(signal: Signal, points: int, segments: int) -> tuple[str, ...
     )
 
 
-def _baseline_scale(signal: Signal, points: int, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Each channel's amplitude in the person's other recordings; its own where they lack the channel."""
+def _baseline_scale(
+    channels: Sequence[str], baselines: Sequence[Recording], points: int, own: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return each channel's amplitude in the person's other recordings; its own where they lack the channel."""
     scale = own.copy()
-    others = [dict(zip(b.channels, reduce_points(b, points).std(axis=1), strict=True)) for b in signal.baselines]
-    for row, name in enumerate(signal.recording.channels):
+    others = [dict(zip(b.channels, reduce_points(b, points).std(axis=1), strict=True)) for b in baselines]
+    for row, name in enumerate(channels):
         if found := [amplitudes[name] for amplitudes in others if name in amplitudes]:
             scale[row] = np.mean(found)
     return scale

@@ -761,6 +761,8 @@ FED = {
     "system": "system",
     "codec": "codec",
 }
+NAME_A_RECORDING = "Name a recording, or --example NAME for a simulated one."
+NOT_BOTH = "Name a recording or --example NAME, not both."
 NO_DECODER = "The decoder {name} is missing; set EEG_COPILOT_DECODER to where it is."
 NOT_A_DECODER = "{name} is not a decoder that this version can read; run `make model`."
 
@@ -834,7 +836,7 @@ HOW_SURE_THEN = (
     "{answer} The bars show all nine probabilities. The person's own words count for more, and this is not a diagnosis."
 )
 
-# The command line (copilot/cli_output.py, __main__.py)
+# The command line (copilot/cli.py, cli_output.py)
 
 TEN_PROMPTS = "The codec wavelet-segments makes ten prompts, not one; use analyse or another codec."
 STAGE_ABOUT = "{stage} (about {seconds} s)"

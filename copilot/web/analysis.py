@@ -16,6 +16,7 @@ import gradio as gr
 from copilot import pipeline
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.types import RecordingError
+from copilot.events import Event, RecordReady, StageBegun
 from copilot.i18n import Translator
 from copilot.i18n import english as words
 from copilot.person import Person
@@ -105,7 +106,7 @@ def _show(
         yield screen.show(waiting)
     with closing(service.line.in_turn(_walk(service, say, visit, form, person))) as events:
         for event in joined(events):
-            if isinstance(event, pipeline.RecordReady):
+            if isinstance(event, RecordReady):
                 _take(service, visit, screen, event)
                 # One message for all that is ready now: the next press, perhaps a question, ends this run.
                 yield {**screen.show(event), **buttons(analyse=True, stop=False)}
@@ -115,7 +116,7 @@ def _show(
     memory.give_back()
 
 
-def _take(service: Service, visit: Session, screen: Screen, event: pipeline.RecordReady) -> None:
+def _take(service: Service, visit: Session, screen: Screen, event: RecordReady) -> None:
     """What the visit remembers of an analysis that went well."""
     assert screen.reading is not None
     assert screen.signal is not None
@@ -126,7 +127,7 @@ def _take(service: Service, visit: Session, screen: Screen, event: pipeline.Reco
 
 def _walk(
     service: Service, say: Translator, visit: Session, form: Form, person: Person
-) -> Generator[pipeline.Event, None, None]:
+) -> Generator[Event, None, None]:
     """The events of one analysis. Its files exist from its turn in the line until they are read."""
     engine, decoder = service.tools()
     particulars = form.particulars()
@@ -138,16 +139,16 @@ def _walk(
             person,
             engine=engine,
             settings=service.settings,
-            decoder=decoder,
+            classifier=decoder,
             baselines=baselines,
             sfreq=form.samples_a_second(),
             channels=form.channel_names(),
             trial=form.trial_number(),
-            particulars=particulars,
+            patient=particulars,
             language=say.language,
         )
         for event in events:
-            if isinstance(event, pipeline.StageBegun) and event.stage == "encode":
+            if isinstance(event, StageBegun) and event.stage == "encode":
                 folder.cleanup()
             yield event
 

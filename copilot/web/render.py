@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from copilot.chat import Fixed
+from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import Translator
 from copilot.i18n import english as words
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
-from copilot.pipeline import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.record import figures
 from copilot.record.figures import Pictures
 from copilot.result import Result, parse_answer

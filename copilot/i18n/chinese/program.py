@@ -54,6 +54,8 @@ WORDS = {
     english.FED["codec_parameters"]: "编码参数",
     english.FED["system"]: "系统提示",
     english.FED["codec"]: "编码方式",
+    english.NAME_A_RECORDING: "请给出一个记录文件，或用 --example NAME 选择模拟记录。",
+    english.NOT_BOTH: "请只给出记录文件或 --example NAME 其中之一。",
     english.NO_DECODER: "缺少解码器 {name}；请将 EEG_COPILOT_DECODER 设为它的位置。",
     english.NOT_A_DECODER: "{name} 不是本版本能读取的解码器；请运行 `make model`。",
     # The language model

@@ -15,16 +15,15 @@ import numpy as np
 from convert.progress import bar, each
 from copilot import csv_tables
 from copilot.eeg.classifier import Classifier, Floats
-from copilot.eeg.features import Array, Normal
-from copilot.eeg.text_encoding import bands_text, patterns_text
+from copilot.eeg.features import Normal
+from copilot.eeg.text_encoding import OF_FEATURES
 from copilot.emotions import Probabilities
 from copilot.person import Person
+from copilot.pipeline import encode
 from copilot.training import fit_classifier, splits
 from copilot.training.dataset.schema import LabelledSegment
 from copilot.training.examples import SPANS
 from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, Faced, Trial, describe
-
-CODECS = ("bands", "patterns")
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,10 @@ def check(codec: str) -> None:
     Raises:
         CorpusError: it does.
     """
-    if codec not in CODECS:
-        raise CorpusError(f"FACED's features hold no raw signal, which {codec} needs; choose {' or '.join(CODECS)}.")
+    if codec not in OF_FEATURES:
+        raise CorpusError(
+            f"FACED's features hold no raw signal, which {codec} needs; choose {' or '.join(OF_FEATURES)}."
+        )
 
 
 def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, SubjectInfo]) -> Iterator[LabelledSegment]:
@@ -102,7 +103,7 @@ def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, Subj
 
     Args:
         faced: of anybody; fitted: on the training people.
-        codec: one of ``CODECS``.
+        codec: one of ``text_encoding.OF_FEATURES``.
         known: of each subject; may be empty.
 
     Raises:
@@ -135,6 +136,7 @@ def learned_from(faced: Faced) -> Faced:
 def _stretch(
     trial: Trial, span: int, normal: Normal, fitted: Fitted, codec: str, known: SubjectInfo
 ) -> LabelledSegment:
+    eeg = encode(trial.de, normal, fitted.decoder, codec, evidence=False)
     return LabelledSegment(
         subject=name(trial.subject),
         clip=str(trial.clip),
@@ -143,11 +145,7 @@ def _stretch(
         person=known.person,
         split=splits.of_faced(trial.subject),
         sampling_hz=known.sampling_hz,
-        eeg_texts=(_text(codec, trial.de, normal, fitted.decoder),),
-        compared_with=normal.source,
+        eeg_texts=eeg.texts,
+        compared_with=eeg.compared_with,
         probabilities=fitted.probabilities(trial, span, normal),
     )
-
-
-def _text(codec: str, entropy: Array, normal: Normal, decoder: Classifier) -> str:
-    return bands_text(entropy, normal) if codec == "bands" else patterns_text(decoder.patterns(entropy, normal))

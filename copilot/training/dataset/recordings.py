@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.progress import each
-from copilot.eeg import sandbox, text_encoding
+from copilot.eeg import sandbox
 from copilot.eeg.classifier import WINDOW, Classifier
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.person import Person
+from copilot.pipeline import encode
 from copilot.training import splits
 from copilot.training.dataset.schema import LabelledSegment
 
@@ -163,8 +164,9 @@ def _stretch(
 ) -> LabelledSegment:
     recording, label = trial.recording, trial.label
     samples = slice(*(round(second * recording.sfreq) for second in span))
-    entropy = trial.entropy[:, slice(*span)]
     part = replace(recording, data=recording.data[:, samples])
+    eeg = encode(trial.entropy[:, slice(*span)], normal, decoder, codec, recording=part, baselines=baselines)
+    assert eeg.evidence is not None
     return LabelledSegment(
         subject=label.subject,
         clip=label.clip,
@@ -173,9 +175,7 @@ def _stretch(
         person=label.person,
         split=splits.of_others(label.subject),
         sampling_hz=label.sampling_hz,
-        eeg_texts=text_encoding.CODECS[codec](
-            text_encoding.Signal(part, entropy, normal, decoder.patterns(entropy, normal), baselines)
-        ),
-        compared_with=normal.source,
-        probabilities=decoder.probabilities(entropy, normal),
+        eeg_texts=eeg.texts,
+        compared_with=eeg.compared_with,
+        probabilities=eeg.evidence,
     )

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from copilot import emotions, prompt
+from copilot import emotions
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.features import Array, Normal, person_normal
 from copilot.llm.base import Message
 from copilot.person import Person
+from copilot.pipeline import EncodedEeg, encode
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP, CorpusError, Faced, Trial
 
 UNITS = {"segment-10s": SEGMENTS, "clip-30s": WHOLE_CLIP}
@@ -76,22 +77,20 @@ class PromptedTrial:
     """One trial as the prompt shows it."""
 
     person: Person
-    eeg_text: str
-    codec: str
-    compared_with: str
-    evidence: emotions.Probabilities
+    eeg: EncodedEeg
     truth: int
     subject: int
 
+    @property
+    def evidence(self) -> emotions.Probabilities:
+        """The classifier's nine probabilities."""
+        assert self.eeg.evidence is not None
+        return self.eeg.evidence
+
     def messages(self, with_evidence: bool) -> list[Message]:
-        """The prompt, with the decoder's line or without."""
-        return prompt.build(
-            self.person,
-            self.eeg_text,
-            codec=self.codec,
-            compared_with=self.compared_with,
-            evidence=self.evidence if with_evidence else None,
-        )
+        """Build the prompt, with the classifier's line or without."""
+        (messages,) = self.eeg.prompts(self.person, with_evidence=with_evidence)
+        return messages
 
 
 def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, codec: str) -> list[PromptedTrial]:
@@ -105,6 +104,9 @@ def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, cod
     Raises:
         CorpusError: features cannot be written in this codec.
     """
+    if codec not in text_encoding.OF_FEATURES:
+        known = " or ".join(f"`{name}`" for name in text_encoding.OF_FEATURES)
+        raise CorpusError(f"The codec {codec!r} cannot be written from features; score a model of {known}.")
     if condition == LATE:  # the first second goes to the end, so that a clip stays thirty seconds long
         faced = replace(faced, de=np.roll(faced.de, -1, axis=3))
     trials = list(faced.trials(UNITS[unit]))
@@ -116,18 +118,20 @@ def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, cod
         return items
     order = np.random.default_rng(0).permutation(len(items))
     return [
-        replace(a, eeg_text=items[i].eeg_text, evidence=items[i].evidence) for a, i in zip(items, order, strict=True)
+        replace(a, eeg=replace(a.eeg, texts=items[i].eeg.texts, evidence=items[i].evidence))
+        for a, i in zip(items, order, strict=True)
     ]
 
 
 def _item(trial: Trial, condition: str, normal: Normal, decoder: Classifier, codec: str) -> PromptedTrial:
     entropy = np.full_like(trial.de, np.nan) if condition in WITHOUT_EEG else trial.de
-    text = "" if condition in WITHOUT_TEXT else eeg_text(entropy, normal, decoder, codec)
+    eeg = encode(entropy, normal, decoder, codec)
+    if condition in WITHOUT_TEXT:
+        eeg = replace(eeg, texts=("",))
     person = somebody(trial.subject)
     if condition == "leaky-prompt":
         person = leaking(person, trial.emotion)
-    evidence = decoder.probabilities(entropy, normal)
-    return PromptedTrial(person, text, codec, normal.source, evidence, trial.emotion, trial.subject)
+    return PromptedTrial(person, eeg, trial.emotion, trial.subject)
 
 
 def _normals(faced: Faced, trials: Sequence[Trial], condition: str, decoder: Classifier) -> Iterator[Normal]:
@@ -148,24 +152,6 @@ def _others(clips: Array, trial: Trial, count: int) -> list[Array]:
     """Some of the person's other clips; the first few of a longer list are the whole of a shorter one."""
     order = np.random.default_rng([trial.subject, trial.clip]).permutation(len(clips))
     return [clips[i] for i in order if i != trial.clip][:count]
-
-
-def eeg_text(entropy: Array, normal: Normal, decoder: Classifier, codec: str) -> str:
-    """The EEG as the model reads it.
-
-    Args:
-        entropy: differential entropy, shape (30, seconds, 5); normal: what to compare with.
-        decoder: knows the principal patterns.
-        codec: the model's own.
-
-    Raises:
-        CorpusError: the codec needs the raw signal.
-    """
-    if codec == "patterns":
-        return text_encoding.patterns_text(decoder.patterns(entropy, normal))
-    if codec == "bands":
-        return text_encoding.bands_text(entropy, normal)
-    raise CorpusError(f"The codec {codec!r} cannot be written from features; score a model of `patterns` or `bands`.")
 
 
 def somebody(subject: int) -> Person:

@@ -15,17 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from copilot import emotions, prompt
+from copilot import emotions, pipeline
 from copilot.eeg.preprocessing.clean import Quality
 from copilot.eeg.types import Recording
-from copilot.llm.base import Token
 from copilot.person import Person
-from copilot.pipeline import MAX_ANSWER_TOKENS
 from copilot.record.draft import draft
 from copilot.result import Result, parse_answer
 from copilot.training.answer_templates import other_emotions
 from copilot.training.evaluate.ablations import UNITS, PromptedTrial, make_items
-from copilot.training.evaluate.labels import logits
 from copilot.training.evaluate.model import ModelUnderTest
 from copilot.training.faced import Faced
 from copilot.training.synthetic import invent_person
@@ -67,16 +64,14 @@ def ask(candidate: ModelUnderTest, faced: Faced, count: int) -> Iterator[Answer]
 
 def _answer(candidate: ModelUnderTest, item: PromptedTrial) -> Answer:
     messages, begun = item.messages(with_evidence=True), time.perf_counter()
-    probabilities = logits(candidate.engine, messages)
+    probabilities = pipeline.result_of(pipeline.predict(candidate.engine, [messages])).probabilities
     label_s = time.perf_counter() - begun
-    prefix = prompt.label_prefix(probabilities)
-    events = candidate.engine.generate(messages, prefix, max_tokens=MAX_ANSWER_TOKENS)
-    pieces = [event.text for event in events if isinstance(event, Token)]
-    text, written_s = prefix + "".join(pieces), time.perf_counter() - begun
-    found = list(faults(text, item.person, probabilities))
-    if len(pieces) >= MAX_ANSWER_TOKENS:
+    answer = pipeline.result_of(pipeline.write(candidate.engine, messages, probabilities))
+    written_s = time.perf_counter() - begun
+    found = list(faults(answer.text, item.person, probabilities))
+    if answer.cut_off:
         found.append("does not end")
-    return Answer(emotions.top(probabilities), text, tuple(found), label_s, written_s)
+    return Answer(emotions.top(probabilities), answer.text, tuple(found), label_s, written_s)
 
 
 def faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:

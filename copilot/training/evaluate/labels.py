@@ -4,18 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from copilot import emotions, model_metadata, prompt
-from copilot.llm.base import Engine, Message, Scores, Token
+from copilot import emotions, prompt
+from copilot.llm.base import Engine, Message, Token
+from copilot.pipeline import predict, result_of
 
 #: Tokens of an answer that is only asked for its label.
 LABEL_TOKENS = 4
 
 
 def logits(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
-    """Calibrated probabilities of the nine labels at the answer's first slot; nothing is drawn."""
-    *_, last = engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS)
-    assert isinstance(last, Scores)
-    return model_metadata.label_probabilities(last, engine.info.metadata)
+    """Return the calibrated probabilities of the nine labels at the answer's first slot; nothing is drawn."""
+    return result_of(predict(engine, [messages])).probabilities
 
 
 def greedy(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:

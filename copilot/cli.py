@@ -1,0 +1,384 @@
+"""The command line: ``python -m copilot analyse recording.edf --age 20 --gender female``.
+
+``analyse`` reads one recording, ``prompt`` prints what the model would be asked, ``chat`` answers questions about a
+result, ``batch`` reads a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or settings
+that cannot be used or a batch that was stopped, 130 after Ctrl-C.
+"""
+
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
+
+from copilot import NOTICE, __version__
+
+# What reads signals and runs models is imported inside the functions that need it: --help has to be quick.
+if TYPE_CHECKING:
+    from copilot.events import Event
+    from copilot.i18n import Translator
+    from copilot.llm.base import Engine, Message
+    from copilot.settings import Settings
+
+AGAIN = "The same command again resumes: what failed or is missing is read, what changed is read again."
+PEOPLE = (
+    "columns file or participant_id, then any of age, gender, appearance, complaint, history, baseline (more files, "
+    "with ; between), name, number; default: the folder's participants.tsv"
+)
+#: Simulated recordings, as ``copilot.eeg.simulate`` calls them.
+EXAMPLES = ("eyes-closed", "busy", "poor-contact")
+
+FAULT, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+E = TypeVar("E")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, without the usage, and exit."""
+        self.exit(BAD_INPUT, f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.\n")
+
+
+@dataclass
+class Seen:
+    """The last event of each kind."""
+
+    events: "dict[type, Event]"
+
+    def last(self, kind: type[E]) -> E:
+        """Return the last event of this kind."""
+        event = self.events[kind]
+        assert isinstance(event, kind)
+        return event
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a bar or a name must not end the run
+    options = make_parser().parse_args(arguments)
+    try:
+        options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # what reads our output is gone; without dup2 Python complains when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        return _explain(error)
+    return 0
+
+
+def analyse(options: argparse.Namespace) -> None:
+    """Analyse one recording and print the result."""
+    from copilot import pipeline
+
+    _offer_help(options, sys.stderr if options.json else sys.stdout)
+    with _inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
+        events = pipeline.analyse(**inputs, engine=engine, language=_translator().language)
+        seen = _show(events, human=not options.json)
+    if options.json:
+        print(json.dumps(_as_dict(seen), ensure_ascii=False))
+
+
+def prompt(options: argparse.Namespace) -> None:
+    """Print the user message and nothing else: Ollama adds the model's own template and system text."""
+    from copilot.events import PromptReady
+    from copilot.i18n import english, sentence
+    from copilot.llm.gguf_header import open_model_file
+    from copilot.pipeline import prepare_prompt
+    from copilot.settings import SettingsError
+
+    with _inputs(options) as inputs:
+        model = inputs["settings"].model
+        # The model may live in Ollama only; without its file here it is fed by the defaults.
+        metadata = open_model_file(model).own_metadata if model.is_file() else {}
+        if (options.codec or metadata.get("codec")) == "wavelet-segments":
+            raise SettingsError(sentence(english.TEN_PROMPTS))
+        seen = _show(prepare_prompt(**inputs, metadata=metadata), human=False)
+    # Ollama takes a line break at the end as part of the message, which the model never saw in training.
+    print(seen.last(PromptReady).messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
+
+
+def chat(options: argparse.Namespace) -> None:
+    """Analyse a recording, then answer questions about it until the input ends or says ``exit``."""
+    from copilot import pipeline
+    from copilot.events import PromptReady, ResultReady, SignalReady
+
+    _offer_help(options, sys.stdout)
+    with _inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
+        seen = _show(pipeline.analyse(**inputs, engine=engine, language=_translator().language), human=True)
+        answer: Message = {"role": "assistant", "content": seen.last(ResultReady).result.raw}
+        conversation: list[Message] = [*seen.last(PromptReady).messages, answer]
+        for question in _questions(sys.stdin):
+            conversation += _answer(engine, conversation, question, seen.last(SignalReady).quality.trust)
+
+
+def batch(options: argparse.Namespace) -> None:
+    """Analyse a folder of recordings: a draft record of each, and one summary."""
+    from copilot.batch.run import run
+    from copilot.settings import Settings
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = Settings.from_environment()
+    print(run(options.folder, options.out, settings, table=options.people, workers=options.workers, ray=options.ray))
+
+
+def make_parser() -> Parser:
+    """Return the parser of all commands."""
+    parser = Parser(prog="python -m copilot", description=f"EEG Emotion Copilot {__version__}. {NOTICE}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for run, text in (
+        (analyse, "read a recording: emotion with its uncertainty, assessment, draft record"),
+        (prompt, "print the exact prompt: ... | ollama run eeg-emotion-copilot"),
+        (chat, "read a recording, then talk about the result"),
+    ):
+        command = commands.add_parser(run.__name__, help=text, description=text[0].upper() + text[1:])
+        command.set_defaults(command=run)
+        _add_input(command)
+        if run is analyse:
+            command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+    text = "read a folder of recordings, plain or BIDS: a draft record of each, and one summary"
+    command = commands.add_parser("batch", help=text, description=f"{text[0].upper()}{text[1:]}. {AGAIN}")
+    command.set_defaults(command=batch)
+    add = command.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="the folder of the recordings")
+    add("--people", type=Path, metavar="TABLE", help=f"a .csv or .tsv; {PEOPLE}")
+    add("--out", type=Path, metavar="DIR", required=True, help="for records and summary: a new folder, or the last one")
+    add("--workers", type=_workers, default=0, metavar="N", help="recordings at once; default: by cores and memory")
+    add("--ray", default="", metavar="ADDRESS", help="run on a Ray cluster: auto, host:port, ray://...")
+    return parser
+
+
+def _add_input(command: argparse.ArgumentParser) -> None:
+    """Add what all commands but ``batch`` take: a person and an EEG."""
+    add = command.add_argument
+    add("files", nargs="*", type=Path, metavar="FILE", help="the recording; all its files, where a format has several")
+    add("--example", choices=EXAMPLES, help="a simulated recording instead of a file of your own")
+    add("--age", type=_years, help="whole years")
+    add("--gender", default="unspecified", help="female, male, other or unspecified")
+    add("--appearance", default="", metavar="TEXT", help="how they look or feel, in their own words")
+    add("--complaint", default="", metavar="TEXT", help="what brings them here, in their own words")
+    add("--history", default="", metavar="TEXT", help="what came before, in their own words")
+    add("--baseline", nargs="+", type=Path, default=[], metavar="FILE", help="other recordings of the same person")
+    add(
+        "--codec",
+        metavar="NAME",
+        help="how EEG becomes text: patterns, bands, wavelet, wavelet-segments; default: the model's",
+    )
+    add("--sfreq", type=_hertz, metavar="HZ", help="samples a second, for files that do not say")
+    add("--channels", type=_names, metavar="A,B,C", help="electrodes, for files that do not name them")
+    add("--trial", type=_trial, metavar="N", help="which trial, for arrays that hold several")
+
+
+def _years(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of years") from None
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of recordings")
+    return int(text)
+
+
+def _trial(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 100_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a trial")
+    return int(text)
+
+
+def _hertz(text: str) -> float:
+    try:
+        hertz = float(text)
+    except ValueError:
+        hertz = 0.0
+    if not 0 < hertz < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of samples a second")
+    return hertz
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
+    """Answer words of danger in what the person wrote before everything else."""
+    from copilot.safety import find_help
+
+    if found := find_help("\n".join((options.appearance, options.complaint, options.history))):
+        print(f"{found.text}\n", file=stream, flush=True)
+
+
+@contextmanager
+def _inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
+    """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
+    from copilot.eeg.classifier import Classifier
+    from copilot.eeg.simulate import write_example
+    from copilot.i18n import english, sentence
+    from copilot.person import Person
+    from copilot.settings import Settings, SettingsError
+
+    if bool(options.files) == bool(options.example):
+        raise SettingsError(sentence(english.NOT_BOTH if options.files else english.NAME_A_RECORDING))
+    settings = Settings.from_environment()
+    inputs = {
+        "files": options.files,
+        "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
+        "settings": settings,
+        "classifier": Classifier.load(settings.decoder),
+        "baselines": options.baseline,
+        "codec": options.codec,
+        "sfreq": options.sfreq,
+        "channels": options.channels,
+        "trial": options.trial,
+    }
+    if not options.example:
+        yield inputs
+        return
+    with tempfile.TemporaryDirectory(prefix="eeg-copilot-") as folder:
+        yield {**inputs, "files": [write_example(options.example, Path(folder))]}
+
+
+def _open_engine(settings: "Settings") -> "Engine":
+    from copilot.llm import open_engine
+
+    return open_engine.open_engine(settings)
+
+
+def _translator() -> "Translator":
+    """The language that the settings choose; English where they cannot be read."""
+    from copilot.i18n import Translator
+    from copilot.settings import Settings, SettingsError
+
+    try:
+        return Translator(Settings.from_environment().language or "en")
+    except SettingsError:
+        return Translator("en")
+
+
+def _show(events: "Iterator[Event]", *, human: bool) -> Seen:
+    """Show events as they come; return the last of each kind."""
+    from copilot.cli_output import ProgressBar, ResultPrinter
+
+    translate = _translator()
+    progress, printer = ProgressBar(voice=translate), ResultPrinter(translate)
+    seen = Seen({})
+    try:
+        for event in events:
+            progress.show(event)
+            seen.events[type(event)] = event
+            if human:
+                printer.show(event)
+    finally:
+        progress.clear()
+    return seen
+
+
+def _as_dict(seen: Seen) -> dict[str, Any]:
+    """The one object of ``--json``."""
+    from copilot.emotions import EMOTIONS
+    from copilot.events import RecordReady, ResultReady, SignalReady
+    from copilot.record.export.json_format import as_dict
+
+    result = seen.last(ResultReady).result
+    return {
+        "notice": NOTICE,
+        "probabilities": dict(zip(EMOTIONS, map(float, result.probabilities), strict=True)),
+        "emotion": result.emotion,
+        "three_class": result.three_class,
+        "valence": result.valence,
+        "readout": result.readout,
+        "assessment": result.assessment,
+        "suggestions": list(result.suggestions),
+        "notes": list(result.notes),
+        "record": as_dict(seen.last(RecordReady).record),
+        "quality": seen.last(SignalReady).quality.as_dict(),
+        "timings": {name: round(seconds, 3) for name, seconds in result.timings.items()},
+        "model": result.model,
+        "model_sha256": result.model_sha256,
+        "prompt_sha256": result.prompt_sha256,
+    }
+
+
+def _questions(stdin: TextIO) -> Iterator[str]:
+    """Lines until the end or ``exit``; from a pipe each is printed too, so that the output reads as a conversation."""
+    from copilot.cli_output import say
+    from copilot.i18n import english
+
+    typed = stdin.isatty()
+    if typed:
+        say(f"\n{_translator()(english.ASK)}")
+    while line := _line(stdin, typed):
+        question = line.strip()
+        if question.lower() == "exit":
+            return
+        if question:
+            say("" if typed else f"\n> {question}")
+            yield question
+
+
+def _line(stdin: TextIO, typed: bool) -> str:
+    """One line with its end; empty when there are no more."""
+    try:
+        return input("\n> ") + "\n" if typed else stdin.readline()
+    except EOFError:
+        return ""
+
+
+def _answer(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
+    """Stream one answer; returns the turn to remember, nothing where the model gave none."""
+    from copilot.chat import Fixed, ask
+    from copilot.cli_output import ProgressBar, ResultPrinter, say
+    from copilot.i18n import english
+    from copilot.llm.base import EngineError, Token
+
+    translate, words, by_model = _translator(), "", True
+    progress, report = ProgressBar(translate(english.READING_QUESTION), translate), ResultPrinter(translate)
+    try:
+        for event in ask(engine, conversation, question, trust):
+            progress.show(event)
+            report.show(event)
+            if isinstance(event, Token):
+                words += event.text
+                by_model = by_model and not isinstance(event, Fixed)
+        say("")
+    except KeyboardInterrupt:
+        say(f"\n{translate(english.ANSWER_STOPPED)}")
+    except EngineError as error:
+        _explain(error)
+    finally:
+        progress.clear()
+    if not (words and by_model):
+        return []
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": words}]
+
+
+def _explain(error: Exception) -> int:
+    """Tell what went wrong in one sentence; returns the exit status."""
+    from copilot.errors import CopilotError
+    from copilot.i18n import english
+    from copilot.text import normalise_line
+
+    if isinstance(error, CopilotError):
+        print(normalise_line(_translator()(error.args[0])), file=sys.stderr)  # it may quote a server or a model file
+        return BAD_INPUT
+    print(
+        normalise_line(_translator()(english.PROGRAM_FAULT, what=f"{type(error).__name__}: {error}")), file=sys.stderr
+    )
+    return FAULT
