@@ -6,4 +6,6 @@ A research tool, not a medical device. ``python -m copilot --help`` lists what i
 
 __version__ = "0.1.0"
 
-NOTICE = "AI-assisted draft, not a diagnosis. Research tool, not a medical device."
+from copilot.i18n import N_
+
+NOTICE = N_("AI-assisted draft, not a diagnosis. Research tool, not a medical device.")

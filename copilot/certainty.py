@@ -7,8 +7,31 @@ another confidence than the reading's own (measured: always ``clear``), so that 
 import re
 
 from copilot.emotions import EMOTIONS
-from copilot.i18n import Translator, english, language_of
+from copilot.i18n import N_, Translator, language_of
+from copilot.i18n.terms import term
 from copilot.prompt import LABEL_PREFIX
+
+HOW_SURE = {
+    "clear": N_(
+        "The confidence is clear: {emotion} is at least twice as likely as by chance and stands out from the others. "
+        "Even then such readings are often wrong."
+    ),
+    "leaning": N_(
+        "Not very sure. The reading only leans towards {emotion}: it is more likely than by chance, but other emotions "
+        "are close behind."
+    ),
+    "unclear": N_(
+        "Not sure at all. No emotion stands out, and {emotion} is only the first of nine that are about as likely."
+    ),
+}
+HOW_SURE_POOR = N_(
+    "Not sure at all. The recording is poor, so that what was read from it is hardly more than a guess: record again "
+    "if you can."
+)
+HOW_SURE_THEN = N_(
+    "{answer} The bars show all nine probabilities. The person's own words count for more, and this is not a diagnosis."
+)
+
 
 ASKS = re.compile(
     r"\bhow\b.{0,30}\b(sure|certain|confident|reliable|accurate|likely)\b|\b(are|is)\b.{0,20}\b(sure|certain|correct)\b"
@@ -30,11 +53,11 @@ def answer_from_figures(question: str, reading: str, trust: str = "good") -> str
         reading: the reading's raw answer, which begins with its emotion and confidence; else the answer is None.
         trust: the recording's quality.
     """
-    found = re.match(rf"{LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(english.HOW_SURE)})\b", reading)
+    found = re.match(rf"{LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(HOW_SURE)})\b", reading)
     if not found or len(question) > LONGEST or not ASKS.search(question):
         return None
     say = Translator(language_of(question))
     if trust == "poor":
-        return say(english.HOW_SURE_THEN, answer=say(english.HOW_SURE_POOR))
-    emotion = english.HOW_SURE_NEUTRAL if found[1] == "neutral" else found[1]
-    return say(english.HOW_SURE_THEN, answer=say(english.HOW_SURE[found[2]], emotion=emotion))
+        return say(HOW_SURE_THEN, answer=say(HOW_SURE_POOR))
+    emotion = N_("a neutral state") if found[1] == "neutral" else term("emotion", found[1])
+    return say(HOW_SURE_THEN, answer=say(HOW_SURE[found[2]], emotion=emotion))

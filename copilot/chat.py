@@ -5,9 +5,15 @@ from collections.abc import Iterator, Sequence
 
 from copilot import prompt
 from copilot.certainty import answer_from_figures
-from copilot.i18n import Translator, english, language_of, sentence
+from copilot.i18n import N_, Translator, english, language_of
 from copilot.llm.base import ContextError, CutOff, Engine, EngineError, Message, PromptProgress, Token, Waiting
 from copilot.safety import find_help
+
+CHAT_OUTSIDE = N_(
+    "This chat answers four questions: what the reading means, how sure it is, what you can do now, and whether this "
+    "is a diagnosis. Everything else that was found is on this page: signal, figures, assessment and record."
+)
+
 
 #: Messages that every question needs: system, prompt, the model's answer.
 OPENING = 3
@@ -63,7 +69,7 @@ def ask(
         if found.certain:
             return
     if len(question) > MAX_QUESTION:
-        raise EngineError(sentence(english.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
+        raise EngineError(N_(english.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
     opening = conversation[:OPENING]
     answer = opening[-1]["content"] if len(opening) == OPENING else ""
     if fixed := answer_from_figures(question, answer, trust):
@@ -71,7 +77,7 @@ def ask(
         return
     trained = engine.info.trained_for_eeg
     if (trained or found) and not _is_learned(question):
-        yield Fixed(Translator(language_of(question))(english.CHAT_OUTSIDE))
+        yield Fixed(Translator(language_of(question))(CHAT_OUTSIDE))
         return
     asked: Message = {"role": "user", "content": question}
     earlier = [] if trained else conversation[OPENING:]

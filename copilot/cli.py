@@ -20,11 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 from copilot import NOTICE, __version__
+from copilot.i18n import N_, Translator
+
+ASK = N_("Ask about this reading; Ctrl-C stops an answer, Ctrl-D or exit leaves.")
+ANSWER_STOPPED = N_("Stopped.")
+
 
 # What reads signals and runs models is imported inside the functions that need it: --help has to be quick.
 if TYPE_CHECKING:
     from copilot.events import Event
-    from copilot.i18n import Translator
     from copilot.llm.base import Engine, Message
     from copilot.settings import Settings
 
@@ -96,7 +100,6 @@ def analyse(options: argparse.Namespace) -> None:
 def prompt(options: argparse.Namespace) -> None:
     """Print the user message and nothing else: Ollama adds the model's own template and system text."""
     from copilot.events import PromptReady
-    from copilot.i18n import english, sentence
     from copilot.llm.gguf_header import open_model_file
     from copilot.pipeline import prepare_prompt
     from copilot.settings import SettingsError
@@ -106,7 +109,9 @@ def prompt(options: argparse.Namespace) -> None:
         # The model may live in Ollama only; without its file here it is fed by the defaults.
         metadata = open_model_file(model).own_metadata if model.is_file() else {}
         if (options.codec or metadata.get("codec")) == "wavelet-segments":
-            raise SettingsError(sentence(english.TEN_PROMPTS))
+            raise SettingsError(
+                N_("The codec wavelet-segments makes ten prompts, not one; use analyse or another codec.")
+            )
         seen = _show(prepare_prompt(**inputs, metadata=metadata), human=False)
     # Ollama takes a line break at the end as part of the message, which the model never saw in training.
     print(seen.last(PromptReady).messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
@@ -230,12 +235,17 @@ def _inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
     """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
     from copilot.eeg.classifier import Classifier
     from copilot.eeg.simulate import write_example
-    from copilot.i18n import english, sentence
     from copilot.person import Person
     from copilot.settings import Settings, SettingsError
 
     if bool(options.files) == bool(options.example):
-        raise SettingsError(sentence(english.NOT_BOTH if options.files else english.NAME_A_RECORDING))
+        raise SettingsError(
+            N_(
+                N_("Name a recording or --example NAME, not both.")
+                if options.files
+                else N_("Name a recording, or --example NAME for a simulated one.")
+            )
+        )
     settings = Settings.from_environment()
     inputs = {
         "files": options.files,
@@ -261,9 +271,8 @@ def _open_engine(settings: "Settings") -> "Engine":
     return open_engine.open_engine(settings)
 
 
-def _translator() -> "Translator":
+def _translator() -> Translator:
     """The language that the settings choose; English where they cannot be read."""
-    from copilot.i18n import Translator
     from copilot.settings import Settings, SettingsError
 
     try:
@@ -319,11 +328,10 @@ def _as_dict(seen: Seen) -> dict[str, Any]:
 def _questions(stdin: TextIO) -> Iterator[str]:
     """Lines until the end or ``exit``; from a pipe each is printed too, so that the output reads as a conversation."""
     from copilot.cli_output import say
-    from copilot.i18n import english
 
     typed = stdin.isatty()
     if typed:
-        say(f"\n{_translator()(english.ASK)}")
+        say(f"\n{_translator()(ASK)}")
     while line := _line(stdin, typed):
         question = line.strip()
         if question.lower() == "exit":
@@ -345,11 +353,10 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
     """Stream one answer; returns the turn to remember, nothing where the model gave none."""
     from copilot.chat import Fixed, ask
     from copilot.cli_output import ProgressBar, ResultPrinter, say
-    from copilot.i18n import english
     from copilot.llm.base import EngineError, Token
 
     translate, words, by_model = _translator(), "", True
-    progress, report = ProgressBar(translate(english.READING_QUESTION), translate), ResultPrinter(translate)
+    progress, report = ProgressBar(translate(N_("Reading the question")), translate), ResultPrinter(translate)
     try:
         for event in ask(engine, conversation, question, trust):
             progress.show(event)
@@ -359,7 +366,7 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
                 by_model = by_model and not isinstance(event, Fixed)
         say("")
     except KeyboardInterrupt:
-        say(f"\n{translate(english.ANSWER_STOPPED)}")
+        say(f"\n{translate(ANSWER_STOPPED)}")
     except EngineError as error:
         _explain(error)
     finally:
@@ -372,13 +379,17 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
 def _explain(error: Exception) -> int:
     """Tell what went wrong in one sentence; returns the exit status."""
     from copilot.errors import CopilotError
-    from copilot.i18n import english
     from copilot.text import normalise_line
 
     if isinstance(error, CopilotError):
         print(normalise_line(_translator()(error.args[0])), file=sys.stderr)  # it may quote a server or a model file
         return BAD_INPUT
     print(
-        normalise_line(_translator()(english.PROGRAM_FAULT, what=f"{type(error).__name__}: {error}")), file=sys.stderr
+        normalise_line(
+            _translator()(
+                N_("This is a fault of the program, please report it: {what}"), what=f"{type(error).__name__}: {error}"
+            )
+        ),
+        file=sys.stderr,
     )
     return FAULT

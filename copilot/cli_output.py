@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from copilot import NOTICE, emotions
 from copilot.eeg.preprocessing.clean import Quality
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
+from copilot.i18n.terms import term
 from copilot.llm.base import PromptProgress, Token, Waiting
 from copilot.pipeline import STAGES
 from copilot.record.draft import percent
 from copilot.result import Result
+
+ASSESSMENT_BELOW = N_("Assessment:")
+
 
 BAR_WIDTH = 30
 _ERASE = "\r\x1b[2K"
@@ -36,14 +40,14 @@ class ProgressBar:
         match event:
             case StageBegun():
                 seconds = max(1, round(event.estimate_s))
-                self.stage = self.voice(english.STAGE_ABOUT, stage=STAGES[event.stage], seconds=seconds)
+                self.stage = self.voice(N_("{stage} (about {seconds} s)"), stage=STAGES[event.stage], seconds=seconds)
                 self._line(self.stage)
             case StageProgress():
                 self._in_place(f"{self.stage} {event.fraction:.0%} {self.voice(event.detail)}")
             case PromptProgress():
                 self._in_place(f"{self.stage} {event.done / max(1, event.total):.0%}")
             case Waiting():
-                self._in_place(self.voice(english.MODEL_BUSY))
+                self._in_place(self.voice(N_("Waiting for another stream of this model")))
             case PromptReady():
                 self._release()
             case _:
@@ -88,7 +92,7 @@ class ResultPrinter:
             case SignalReady():
                 say(quality_words(event.quality, self.voice))
             case ResultReady(complete=False):
-                say(f"\n{reading_words(event.result, self.voice)}\n\n{self.voice(english.ASSESSMENT_BELOW)}")
+                say(f"\n{reading_words(event.result, self.voice)}\n\n{self.voice(ASSESSMENT_BELOW)}")
             case Token():
                 # The first token carries the space that parts it from the words before.
                 say(event.text if self._speaking else event.text.lstrip(), end="")
@@ -105,8 +109,8 @@ def say(text: str, end: str = "\n") -> None:
 def quality_words(quality: Quality, voice: Translator) -> str:
     """The quality report in words."""
     head = voice(
-        english.QUALITY,
-        trust=quality.trust,
+        N_("Quality: {trust}, {clean} of {total} s are clean ({percent})."),
+        trust=term("quality", quality.trust),
         clean=quality.clean_seconds,
         total=quality.clean.size,
         percent=percent(quality.clean_share),
@@ -117,21 +121,25 @@ def quality_words(quality: Quality, voice: Translator) -> str:
 def reading_words(reading: Result, voice: Translator) -> str:
     """Nine bars, the read-outs, and what to know about them."""
     bars = [
-        f"{_padded(voice(name), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
+        f"{_padded(voice(term('emotion', name)), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
         for name, p in emotions.by_probability(reading.probabilities)
     ]
     first = (
-        voice(english.TOO_POOR)
+        voice(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess."))
         if reading.trust == "poor"
         else voice(
-            english.MOST_PROBABLE,
-            emotion=reading.emotion,
-            certainty=reading.confidence,
-            three_class=reading.three_class,
+            N_("Most probable: {emotion} ({certainty}); {three_class}; valence {valence:+.2f}."),
+            emotion=term("emotion", reading.emotion),
+            certainty=term("confidence", reading.confidence),
+            three_class=term("class", reading.three_class),
             valence=reading.valence,
         )
     )
-    source = voice(english.PROBABILITIES_FROM, readout=english.READOUT_SHORT[reading.readout], model=reading.model)
+    source = voice(
+        N_("Probabilities from: {readout}; model {model}."),
+        readout=english.READOUT_SHORT[reading.readout],
+        model=reading.model,
+    )
     return "\n".join([*bars, first, source, *(f"- {voice(note)}" for note in reading.notes)])
 
 

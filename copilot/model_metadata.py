@@ -10,8 +10,16 @@ from collections.abc import Iterator, Mapping
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import softmax
-from copilot.i18n import Sentence, english, sentence
+from copilot.i18n import N_, Sentence
 from copilot.llm.base import Scores
+
+FED = {
+    "prompt_version": N_("prompt version"),
+    "labels": N_("labels"),
+    "codec_parameters": N_("codec parameters"),
+    "system": N_("system"),
+    "codec": N_("codec"),
+}
 
 
 def keys(codec: str) -> dict[str, str]:
@@ -48,6 +56,8 @@ def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[
     """
     for key, value in keys(metadata.get("codec", text_encoding.DEFAULT)).items():
         if metadata.get(key, value) != value:
-            yield sentence(english.TRAINED_WITH_ANOTHER, what=english.FED[key])
+            yield N_(
+                "This model was trained with another {what} than this program uses; do not rely on it.", what=FED[key]
+            )
     if decoder_sha256 and metadata.get("decoder_sha256", decoder_sha256) != decoder_sha256:
-        yield sentence(english.TRAINED_WITH_DECODER)
+        yield N_("This model was trained with another decoder than the one in use; do not rely on it.")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from copilot.errors import CopilotError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.text import normalise_line
 
 GENDERS = ("female", "male", "other", "unspecified")
@@ -35,14 +35,23 @@ class Person:
 
     def __post_init__(self) -> None:
         if self.gender not in GENDERS:
-            raise PersonError(sentence(english.NOT_A_GENDER, gender=self.gender, choices=GENDERS))
+            raise PersonError(
+                N_("Gender is {gender!r}; choose one of: {choices}.", gender=self.gender, choices=GENDERS)
+            )
         if self.age is not None and not 0 <= self.age <= MAX_AGE:
-            raise PersonError(sentence(english.NOT_AN_AGE, age=self.age, most=MAX_AGE))
+            raise PersonError(N_(english.NOT_AN_AGE, age=self.age, most=MAX_AGE))
         labels = {"appearance": english.APPEARANCE, "complaint": english.COMPLAINT, "history": english.HISTORY}
         for name, label in labels.items():
             text = normalise_line(getattr(self, name))
             if len(text) > MAX_TEXT:
-                raise PersonError(sentence(english.TEXT_TOO_LONG, label=label, length=len(text), most=MAX_TEXT))
+                raise PersonError(
+                    N_(
+                        "{label} has {length} characters; at most {most} are read.",
+                        label=label,
+                        length=len(text),
+                        most=MAX_TEXT,
+                    )
+                )
             object.__setattr__(self, name, text)
 
     def reworded(self, change: Callable[[str], str]) -> "Person":

@@ -25,7 +25,8 @@ from copilot.eeg.features import Array, Normal, differential_entropy, electrode_
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
-from copilot.i18n import Sentence, english, sentence
+from copilot.i18n import N_, Sentence
+from copilot.i18n.terms import term
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.person import Person
 from copilot.record.draft import draft
@@ -33,8 +34,27 @@ from copilot.record.patient_identity import PatientIdentity
 from copilot.result import Result, parse_answer
 from copilot.settings import Settings, SettingsError
 
+TOO_FEW_KNOWN = N_(
+    "Only {count} of the electrodes that the models know are in this recording; at least {least} of the 10-20 system "
+    "are needed."
+)
+NOTE_LABELS_ALIKE = N_(
+    "The model server tells these apart by their first letters only, so they share one probability: {labels}."
+)
+WORDS_LEFT_OUT = N_(
+    "This language model reads English only: what was written in other letters stands in the record, but not in its "
+    "prompt."
+)
+
+
 #: Stages in the order they happen, with the words a person sees.
-STAGES = english.STAGES
+STAGES = {
+    "read": N_("Reading the file"),
+    "clean": N_("Cleaning the signal"),
+    "encode": N_("Turning EEG into text"),
+    "score": N_("Weighing nine emotions"),
+    "write": N_("Writing the assessment"),
+}
 
 #: Seconds each stage takes on two cores for three minutes of 19 channels, measured with the model in the box.
 ESTIMATES = {"read": 1.0, "clean": 3.0, "encode": 0.2, "score": 0.5, "write": 3.0}
@@ -143,7 +163,7 @@ def analyse(
     warnings = tuple(model_metadata.warnings(model.metadata, classifier.sha256))
     notes += [*_notes_on_channels(prepared), *_notes_on_model(model, codec, settings.readout), *warnings]
     if not others:
-        notes.append(sentence(english.NOTE_NO_BASELINE))
+        notes.append(N_("No other recording of this person was given; with one the reading is more accurate."))
 
     # 3. Nine probabilities: shown at once, before any prose.
     yield StageBegun("score", ESTIMATES["score"] * len(prompts))
@@ -152,7 +172,7 @@ def analyse(
     else:
         prediction = yield from predict(engine, prompts)
     if prediction.alike:
-        notes.append(sentence(english.NOTE_LABELS_ALIKE, labels=prediction.alike))
+        notes.append(N_(NOTE_LABELS_ALIKE, labels=tuple(term("emotion", label) for label in prediction.alike)))
     fed_as_trained = codec == model.metadata.get("codec") and not warnings
     result = Result(
         probabilities=prediction.probabilities,
@@ -187,7 +207,9 @@ def analyse(
             "first_token_s": begun + answer.first_token_s,
             "total_s": time.perf_counter() - started,
         },
-        notes=(*result.notes, sentence(english.NOTE_CUT_OFF)) if answer.cut_off else result.notes,
+        notes=(*result.notes, N_("The answer was longer than is allowed or was broken off, and is cut off at its end."))
+        if answer.cut_off
+        else result.notes,
     )
     yield ResultReady(result, complete=True)
     now = datetime.now(UTC)
@@ -310,7 +332,9 @@ def _choose_codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
     """Return the text encoding asked for, else the model's own, else the default."""
     name = asked_for or metadata.get("codec", text_encoding.DEFAULT)
     if name not in text_encoding.CODECS:
-        raise SettingsError(sentence(english.NO_CODEC, name=name, choices=tuple(text_encoding.CODECS)))
+        raise SettingsError(
+            N_("There is no codec {name!r}; choose one of: {choices}.", name=name, choices=tuple(text_encoding.CODECS))
+        )
     return name
 
 
@@ -343,18 +367,20 @@ def _prepare(
                     _refuse_repeated(event.raw, found)
                     found.append(event)
                 else:
-                    yield StageProgress("clean", event.fraction, sentence(english.BASELINE_NUMBER, **which))
+                    yield StageProgress("clean", event.fraction, N_("baseline {number} of {total}", **which))
         except RecordingError as error:
-            raise RecordingError(sentence(english.BASELINE_UNUSABLE, **which, reason=error.args[0])) from error
+            raise RecordingError(
+                N_("Baseline {number} of {total} cannot be used: {reason}", **which, reason=error.args[0])
+            ) from error
     return found[0], found[1:]
 
 
 def _refuse_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
     """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
     if same_signal(baseline, found[0].raw):
-        raise RecordingError(sentence(english.BASELINE_IS_RECORDING))
+        raise RecordingError(N_("it is the recording itself; give another recording of the same person, or none."))
     if any(same_signal(baseline, other.raw) for other in found[1:]):
-        raise RecordingError(sentence(english.BASELINE_TWICE))
+        raise RecordingError(N_("it is the same recording as another baseline; give each only once."))
 
 
 def _encode_recording(
@@ -362,7 +388,7 @@ def _encode_recording(
 ) -> EncodedEeg:
     """Compare a recording with the person's own normal over all recordings given, or else with everybody's."""
     if len(found := electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
-        raise RecordingError(sentence(english.TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
+        raise RecordingError(N_(TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
     entropy, *others = (differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines))
     return encode(
         entropy,
@@ -387,7 +413,7 @@ def _describe_to_model(
     if "codec" not in metadata:
         return unnamed, []
     legible = unnamed.reworded(lambda text: "" if _is_mostly_foreign(text) else text)
-    return legible, [sentence(english.WORDS_LEFT_OUT)] if legible != unnamed else []
+    return legible, [N_(WORDS_LEFT_OUT)] if legible != unnamed else []
 
 
 def _is_mostly_foreign(text: str) -> bool:
@@ -398,14 +424,24 @@ def _is_mostly_foreign(text: str) -> bool:
 def _notes_on_channels(prepared: Prepared) -> Iterator[Sentence]:
     for name, channel in electrode_channels(prepared.cleaned.channels).items():
         if channel != name:
-            yield sentence(english.NOTE_IN_PLACE_OF, channel=channel, name=name)
+            yield N_("{channel} was read in place of {name}.", channel=channel, name=name)
 
 
 def _notes_on_model(model: ModelInfo, codec: str, readout: str) -> Iterator[Sentence]:
     """What a reader must know about how this model was fed."""
     if not model.trained_for_eeg:
-        known = english.UNTRAINED if model.sha256 else english.PERHAPS_UNTRAINED
-        rest = english.RESTS_ON_NOTHING if readout == "model" else english.RESTS_ON_DECODER
-        yield sentence(english.NOTE_UNTRAINED, known=known, rest=rest)
+        known = (
+            N_("was not trained for EEG")
+            if model.sha256
+            else N_("runs on a server, and may not have been trained for EEG")
+        )
+        rest = (
+            N_("without the decoder's evidence its reading is a guess")
+            if readout == "model"
+            else N_("what it says rests on the decoder's evidence")
+        )
+        yield N_("This language model {known}; {rest}.", known=known, rest=rest)
     elif codec != model.metadata["codec"]:
-        yield sentence(english.NOTE_OTHER_CODEC, trained=model.metadata["codec"], used=codec)
+        yield N_(
+            "This model was trained on the codec {trained}, not on {used}.", trained=model.metadata["codec"], used=codec
+        )

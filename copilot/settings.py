@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from copilot.errors import CopilotError
-from copilot.i18n import LANGUAGES, english, sentence
+from copilot.i18n import LANGUAGES, N_
 
 ROOT = Path(__file__).resolve().parent.parent
 #: In a checkout and on a Space models are beside the package, in an installed package inside it.
@@ -84,7 +84,9 @@ class Settings:
         names = f"{environment.get('EEG_COPILOT_ALLOWED_HOSTS', '')},{environment.get('SPACE_HOST', '')}"
         values["allowed_hosts"] = tuple(name.strip().lower() for name in names.split(",") if name.strip())
         if "server" in values and not str(values["server"]).startswith(("http://", "https://")):
-            raise SettingsError(sentence(english.SETTING_SERVER, value=values["server"]))
+            raise SettingsError(
+                N_("EEG_COPILOT_SERVER is {value!r}; it has to begin with http:// or https://.", value=values["server"])
+            )
         for name in ("threads", "context", "max_upload_mb", "max_minutes", "port", "keep_days"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = _positive(f"EEG_COPILOT_{name.upper()}", text)
@@ -93,7 +95,7 @@ class Settings:
                 values[name] = _one_of(f"EEG_COPILOT_{name.upper()}", text, tuple(choices))
         values["store"] = SWITCH[str(values.get("store", "off"))]
         if on_space and values["store"]:
-            raise SettingsError(sentence(english.SETTING_STORE_ON_SPACE))
+            raise SettingsError(N_("EEG_COPILOT_STORE is on, but a Space keeps no records: it serves strangers."))
         return cls(**values)  # type: ignore[arg-type]
 
 
@@ -114,7 +116,9 @@ def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
 
 def _one_of(variable: str, text: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
-        raise SettingsError(sentence(english.SETTING_CHOICES, variable=variable, value=text, choices=choices))
+        raise SettingsError(
+            N_("{variable} is {value!r}; it can be {choices}.", variable=variable, value=text, choices=choices)
+        )
     return text
 
 
@@ -124,5 +128,7 @@ def _positive(variable: str, text: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise SettingsError(sentence(english.SETTING_NUMBER, variable=variable, value=text))
+        raise SettingsError(
+            N_("{variable} is {value!r}; it has to be a whole number above 0.", variable=variable, value=text)
+        )
     return number

@@ -10,6 +10,7 @@ import pytest
 
 from copilot import NOTICE
 from copilot.eeg import simulate
+from copilot.i18n import N_
 from copilot.i18n import english as words
 from copilot.llm.base import Engine
 from copilot.llm.open_engine import open_engine
@@ -69,17 +70,19 @@ def shot(page: Any, name: str) -> None:
 
 def saved(page: Any, format: str) -> str:
     with page.expect_download() as download:
-        button(page, words.DOWNLOAD.format(format=format)).click()
+        button(page, f"Download {format}").click()
     return Path(download.value.path()).read_text(encoding="utf-8")
 
 
 def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) -> None:
     page = open_page(browser, address, WIDE, "light")
-    analyse = button(page, words.ANALYSE)
+    analyse = button(page, N_("Analyse"))
     sync_api.expect(page.get_by_text(NOTICE)).to_be_visible()
     sync_api.expect(analyse).to_be_disabled()
-    page.get_by_label(words.CONSENT_BOX).check()
-    page.get_by_label(words.AGE, exact=True).fill("34")
+    page.get_by_label(
+        N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")
+    ).check()
+    page.get_by_label(N_("Age"), exact=True).fill("34")
     page.get_by_label(words.COMPLAINT).fill("Sleeps badly <b>since</b> March")
     page.locator("input[type=file]").first.set_input_files(recording)
     page.get_by_text("mine.npz").wait_for()
@@ -89,25 +92,25 @@ def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) ->
     assert page.locator(".bars li").count() == 9
     assert page.locator(".essay").inner_text().strip()
 
-    page.get_by_placeholder(words.QUESTION_HINT).fill("Is this a diagnosis?")
-    button(page, words.SEND).click()
+    page.get_by_placeholder(N_("Ask about this reading")).fill("Is this a diagnosis?")
+    button(page, N_("Send")).click()
     sync_api.expect(page.locator("#chat .bot")).not_to_have_text("", timeout=60_000)
     sync_api.expect(button(page, words.STOP, 1)).to_be_disabled(timeout=60_000)
 
     page.get_by_label(words.REVIEWER).fill("Dr Ada Weiss")
-    page.get_by_label(words.ROLE, exact=True).fill("Neurologist")
+    page.get_by_label(N_("Your role"), exact=True).fill("Neurologist")
     page.locator("#field-follow_up textarea").fill("Again in two weeks")
     assert "Again in two weeks" in saved(page, "Markdown")
     record = saved(page, "JSON")
     assert "Again in two weeks" in record
     assert "Sleeps badly <b>since</b> March" in str(json.loads(record))
-    page.get_by_text(words.PROMPT_HEADING).click()
+    page.get_by_text(N_("The exact prompt")).click()
     assert "34 years" in page.locator("#prompt textarea").input_value()
     assert fits(page)
     shot(page, "wide-light")
 
-    button(page, words.CLEAR).click()
-    sync_api.expect(page.get_by_text(words.EMPTY)).to_be_visible()
+    button(page, N_("Clear everything")).click()
+    sync_api.expect(page.get_by_text(N_("Your reading appears here"))).to_be_visible()
     assert page.get_by_label(words.COMPLAINT).input_value() == ""
     assert page.outside == []
     page.context.close()
@@ -151,15 +154,17 @@ def test_the_page_can_load_and_send_nothing_elsewhere(browser: Any, address: str
 
 def test_stop_and_again_on_a_dark_phone(browser: Any, address: str) -> None:
     page = open_page(browser, address, PHONE, "dark")
-    page.get_by_label(words.CONSENT_BOX).check()
+    page.get_by_label(
+        N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")
+    ).check()
     page.get_by_label("Poor contact").check()
-    button(page, words.ANALYSE).click()
+    button(page, N_("Analyse")).click()
     page.locator(".stages .now").wait_for()
     button(page, words.STOP).click()
-    page.get_by_text(words.STOPPED).wait_for(timeout=5_000)
+    page.get_by_text(N_("Stopped. Press Analyse to start again.")).wait_for(timeout=5_000)
     page.wait_for_timeout(1_000)
     assert page.locator(".stages").count() == 0  # nothing of the stopped run comes late
-    button(page, words.ANALYSE).click()
+    button(page, N_("Analyse")).click()
     page.get_by_text("Done in").wait_for(timeout=120_000)
     assert fits(page)
     shot(page, "phone-dark")
@@ -169,12 +174,16 @@ def test_stop_and_again_on_a_dark_phone(browser: Any, address: str) -> None:
 def test_two_browsers_at_once_wait_visibly(browser: Any, address: str) -> None:
     pages = [open_page(browser, address, WIDE, "light") for _ in range(2)]
     for page in pages:
-        page.get_by_label(words.CONSENT_BOX).check()
+        page.get_by_label(
+            N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")
+        ).check()
         page.get_by_label("Eyes closed").check()
     for page in pages:
-        button(page, words.ANALYSE).click()
+        button(page, N_("Analyse")).click()
     for _ in range(200):  # whichever press came second
-        if any(page.get_by_text(words.AHEAD_ONE).is_visible() for page in pages):
+        if any(
+            page.get_by_text(N_("1 person is ahead of you. Your turn comes by itself.")).is_visible() for page in pages
+        ):
             break
         pages[0].wait_for_timeout(100)
     else:

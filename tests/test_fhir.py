@@ -24,7 +24,7 @@ from PIL import Image
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from copilot import NOTICE, emotions
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.person import Person
 from copilot.record import review
 from copilot.record.export.fhir.bundle import to_fhir
@@ -274,8 +274,13 @@ def test_what_a_model_asserted_says_so_and_what_was_measured_does_not():
     ("record", "told", "sentence"),
     [
         (drafted(joy=0.44, calibrated=True), None, english.CALIBRATED),
-        (drafted(joy=0.12), english.RECORD_UNCERTAIN, english.NOT_CALIBRATED),
-        (drafted(trust="poor"), f"{english.RECORD_POOR} {english.RECORD_UNCERTAIN}", english.NOT_CALIBRATED),
+        (drafted(joy=0.12), N_("No emotion stands out above the uncertainty of this reading."), english.NOT_CALIBRATED),
+        (
+            drafted(trust="poor"),
+            "Poor recording: do not rely on what it says about emotion. "
+            "No emotion stands out above the uncertainty of this reading.",
+            english.NOT_CALIBRATED,
+        ),
     ],
     ids=["calibrated", "uncertain", "poor"],
 )
@@ -291,7 +296,7 @@ def test_what_a_clinician_deleted_or_replaced_has_no_value_any_more():
     deleted, replaced = observation(written("edited"), "emotion-joy"), observation(written("amended"), "valence")
     for withdrawn in (deleted, replaced):
         assert withdrawn["status"] == "entered-in-error"
-        assert withdrawn["dataAbsentReason"]["text"] == english.FHIR_WITHDRAWN
+        assert withdrawn["dataAbsentReason"]["text"] == N_("A clinician deleted or replaced this in review.")
         assert not [name for name in withdrawn if name.startswith("value")]
         assert "meta" not in withdrawn
     results = [each["reference"] for each in only(written("edited"), "DiagnosticReport")["result"]]
@@ -351,7 +356,7 @@ def test_what_a_clinician_wrote_is_the_clinicians():
 def test_a_poor_reading_is_concluded_with_that_first():
     record = reviewed(drafted(trust="poor", joy=0.12))
     conclusion = report(record, Translator("en"))["resource"]["conclusion"]
-    assert conclusion.startswith(english.RECORD_POOR)
+    assert conclusion.startswith(N_("Poor recording: do not rely on what it says about emotion."))
 
 
 def test_the_complaint_is_why_and_the_document_says_what_it_is():
@@ -465,7 +470,10 @@ def test_names_and_numbers_in_free_text_are_left_out_also_those_that_were_correc
 def test_the_document_shows_whose_digest_was_signed():
     text = re.sub(r"\s", "", chart(written("signed")))
     assert SIGNED.signature.sha256 in text
-    assert re.sub(r"\s", "", english.PDF_NAMELESS) in text
+    assert (
+        re.sub(r"\s", "", N_("This copy leaves out name and number; a signature on it is that of the original."))
+        in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -510,7 +518,7 @@ def test_a_signed_version_takes_the_place_of_its_draft_and_an_amended_one_of_tha
         assert set(server.stored) == where
         assert server.only("DiagnosticReport")["status"] == status
     assert [each["code"]["text"] for each in server.of_kind("Observation") if each["status"] == "entered-in-error"] == [
-        english.FHIR_VALENCE
+        N_("Valence from -1 to +1, inferred from EEG")
     ]
     assert server.versions[next(at for at in where if at.startswith("Device/"))] == 1
 

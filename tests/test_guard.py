@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from copilot.i18n import Translator
-from copilot.i18n import english as words
+from copilot.i18n import N_, Translator
 from copilot.record.patient_identity import PatientIdentity
 from copilot.settings import Settings
 from copilot.web import analysis, queue, uploads
@@ -365,7 +364,7 @@ def test_an_upload_is_named_after_nobody_and_only_who_brought_it_can_use_it(clie
     assert folder.stat().st_mode & 0o077 == 0
     assert client.get(f"/gradio_api/file={first}").status_code == 404
     assert "0.0 MB" in keep(client, first, "owner").text
-    assert words.CHOOSE_AGAIN in keep(client, first, "late").text
+    assert N_("The file is not here any more; please choose it again.") in keep(client, first, "late").text
     assert "0.0 MB" in keep(client, second, "owner").text
     assert files_in(folder) == []
 
@@ -399,7 +398,7 @@ def test_an_upload_that_stalls_is_one_sentence_and_leaves_nothing(
         connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n".encode())
         said = connection.makefile("rb").read().decode()
     assert said.startswith("HTTP/1.1 408")
-    assert said.endswith(words.BROKE_OFF)
+    assert said.endswith(N_("The upload came too slowly or broke off; choose the file again."))
     assert list(folder.glob("*")) == []
 
 
@@ -418,7 +417,7 @@ def test_a_connection_without_a_request_is_closed(
 
 
 def test_uploads_have_limits_of_size_and_number(client: httpx.Client, folder: Path) -> None:
-    too_large = words.BODY_TOO_LARGE.format(most=2)
+    too_large = f"This is more than the {2} MB that are taken at once; choose smaller files."
     stated = upload(client, bytes(4 * MB))
     assert (stated.status_code, stated.text) == (413, too_large)
 
@@ -430,7 +429,10 @@ def test_uploads_have_limits_of_size_and_number(client: httpx.Client, folder: Pa
     with suppress(httpx.TransportError):  # refused before all of it was sent
         assert client.post("/gradio_api/upload", content=drip(), headers=kind).status_code in (400, 413)
     many = client.post("/gradio_api/upload", files=[("files", (f"{n}.edf", b"x")) for n in range(101)])
-    assert (many.status_code, many.text) == (400, words.TOO_MANY_FILES.format(most=100))
+    assert (many.status_code, many.text) == (
+        400,
+        f"This cannot be read as an upload of at most {100} files; choose the files again.",
+    )
     assert client.post("/gradio_api/upload", content=b"x", headers=kind).status_code in (200, 400)
     assert client.post("/gradio_api/upload", content=b"x").status_code == 400
     assert files_in(folder) == []
@@ -439,7 +441,7 @@ def test_uploads_have_limits_of_size_and_number(client: httpx.Client, folder: Pa
 def test_uploads_that_nobody_takes_are_bounded_and_swept(client: httpx.Client, folder: Path) -> None:
     answers = [upload(client, bytes(2 * MB - 1000)) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 4 + [200, 507]
-    assert answers[-1].text == words.NO_ROOM
+    assert answers[-1].text == N_("There is no room for more uploads now; try again in some minutes.")
     reception = UploadReceiver(folder, 2, 10)
     reception.sweep()
     assert len(files_in(folder)) == 5
@@ -458,7 +460,10 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr("gradio.route_utils.NamedTemporaryFile", full)
         answer = upload(client, b"x")
-    assert (answer.status_code, answer.text) == (507, words.NO_ROOM)
+    assert (answer.status_code, answer.text) == (
+        507,
+        N_("There is no room for more uploads now; try again in some minutes."),
+    )
     assert list(folder.iterdir()) == []
 
 
@@ -466,7 +471,7 @@ def test_a_file_that_is_gone_is_one_sentence(copilot: Service, tmp_path: Path) -
     page = analysis.keep(
         copilot, Translator("en"), "recording", Session(), [{"path": str(tmp_path / "0" / "gone.edf")}]
     )
-    assert words.CHOOSE_AGAIN in page["recording_problem"]
+    assert N_("The file is not here any more; please choose it again.") in page["recording_problem"]
 
 
 def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
@@ -482,7 +487,7 @@ def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
     page: dict[str, Any] = {}
     for update in analysis.analyse(made, Translator("en"), visits[0], Form(consent=True)):
         page |= update
-    assert words.CHOOSE_AGAIN in page["recording_problem"]
+    assert N_("The file is not here any more; please choose it again.") in page["recording_problem"]
 
 
 def test_a_single_file_is_written_under_a_neutral_name_and_several_keep_theirs(
@@ -527,7 +532,9 @@ def test_a_call_of_another_kind_is_one_sentence_and_nothing_of_it_is_logged(
         client.post(f"/gradio_api/run/{name}", json={"data": data, "session_hash": "odd"}),
         client.post("/gradio_api/queue/join", json={"data": data, "session_hash": "odd", "fn_index": numbers[name]}),
     ]
-    assert [(answer.status_code, answer.json()["detail"]) for answer in answers] == [(422, words.WRONG_CALL)] * 2
+    assert [(answer.status_code, answer.json()["detail"]) for answer in answers] == [
+        (422, N_("This is not a request that the page makes; load the page again."))
+    ] * 2
     assert "SECRET" not in caplog.text + "".join(capfd.readouterr())
 
 
@@ -546,7 +553,10 @@ def test_a_call_of_another_kind_is_one_sentence_and_nothing_of_it_is_logged(
 )
 def test_a_call_that_is_none_is_one_sentence(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/gradio_api/run/predict", content=body, headers={"content-type": "application/json"})
-    assert (answer.status_code, answer.json()["detail"]) == (422, words.WRONG_CALL)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        N_("This is not a request that the page makes; load the page again."),
+    )
 
 
 def test_an_empty_question_of_a_program_is_no_error(client: httpx.Client) -> None:
@@ -569,12 +579,19 @@ def test_what_gradio_itself_stumbles_over_is_logged_without_words(
 
 def test_a_call_has_a_largest_size(client: httpx.Client) -> None:
     answer = client.post("/gradio_api/run/ask", json={"data": [None, "x" * 3 * MB], "session_hash": "large"})
-    assert (answer.status_code, answer.json()["detail"]) == (413, words.BODY_TOO_LARGE.format(most=2))
+    assert (answer.status_code, answer.json()["detail"]) == (
+        413,
+        f"This is more than the {2} MB that are taken at once; choose smaller files.",
+    )
 
 
 def test_refusals_are_in_the_browser_s_language(client: httpx.Client) -> None:
-    assert client.get("/nothing", headers={"accept-language": "zh-CN"}).text == Translator("zh")(words.NOTHING_HERE)
-    assert client.get("/nothing", headers={"accept-language": "en"}).text == words.NOTHING_HERE
+    assert client.get("/nothing", headers={"accept-language": "zh-CN"}).text == Translator("zh")(
+        N_("There is nothing at this address; open the first page.")
+    )
+    assert client.get("/nothing", headers={"accept-language": "en"}).text == N_(
+        "There is nothing at this address; open the first page."
+    )
 
 
 # Waiting
@@ -596,7 +613,11 @@ def test_everybody_who_waits_sees_their_place_and_stop_frees_it(
         lines = streams.enter_context(stream).iter_lines()
         streams.enter_context(closing(lines))  # or it would be closed at the end of this function
         for line in lines:
-            if "ahead of you" in line or words.LINE_FULL in line or '"process_completed"' in line:
+            if (
+                "ahead of you" in line
+                or N_("Too many people are waiting now; please try again in some minutes.") in line
+                or '"process_completed"' in line
+            ):
                 return line
         return ""
 
@@ -620,7 +641,7 @@ def test_a_full_line_says_so() -> None:
     form = Form(consent=True, source="busy")
     for update in analysis.analyse(made, Translator("en"), Session(), form):
         page |= update
-    assert words.LINE_FULL in page["progress"]
+    assert N_("Too many people are waiting now; please try again in some minutes.") in page["progress"]
     assert page["analyse"]["interactive"]
     holding[3].close()
     later = analysis.analyse(made, Translator("en"), Session(), form)

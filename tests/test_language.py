@@ -1,7 +1,5 @@
-"""Every sentence has its Chinese one, and what is said in Chinese is Chinese throughout."""
+"""Every message has its Chinese translation, and what is shown in Chinese is Chinese throughout."""
 
-import ast
-import inspect
 import io
 import json
 import os
@@ -9,13 +7,13 @@ import pickle
 import re
 import string
 import sys
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from babel.messages.extract import extract_from_file
 
 from copilot import NOTICE, chat, cli, emotions, person, pipeline
 from copilot.eeg import plots, sandbox, simulate
@@ -23,9 +21,9 @@ from copilot.eeg.classifier import Classifier
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.types import Recording, RecordingError
 from copilot.events import RecordReady, ResultReady, SignalReady
-from copilot.i18n import Translator, english, language_of, sentence
-from copilot.i18n.chinese import CHINESE
+from copilot.i18n import N_, NP_, Translator, english, language_of, read_catalogue
 from copilot.i18n.fonts import chinese_font
+from copilot.i18n.terms import term
 from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
 from copilot.record import review
@@ -34,32 +32,24 @@ from copilot.record.export.json_format import from_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.model import Record
 from copilot.settings import ROOT, Settings
+from copilot.web.record_layout import STATEMENT
 from tests.fake_engine import FakeEngine
 
-#: Words that code uses as keys and people see as they are.
-KEYS = (
-    *(*emotions.EMOTIONS, *emotions.THREE_CLASSES, *emotions.CONFIDENCES, *person.GENDERS),
-    *("good", "fair", "poor", "flat", "railed", "noisy", "interpolated", "ocular", "muscle"),
-)
-
 say = Translator("zh")
+CATALOGUE = read_catalogue("zh")
 
 
-def strings(value) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value
-    return [text for part in parts for text in strings(part)]
+def messages() -> dict[tuple[str, str], list[str]]:
+    """Every (context, English text) that the product marks for translation, and where."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in sorted((ROOT / "copilot").rglob("*.py")):
+        for line, text, _, context in extract_from_file("python", path, keywords={"N_": None, "NP_": ((1, "c"), 2)}):
+            one = text[0] if isinstance(text, tuple) else text
+            found.setdefault((context or "", one), []).append(f"{path.name}:{line}")
+    return found
 
 
-ENGLISH = {text for name, value in vars(english).items() if name.isupper() for text in strings(value)}
-
-
-def constants() -> list[str]:
-    """The names that english.py assigns, as often as it does."""
-    assigned = (node for node in ast.parse(inspect.getsource(english)).body if isinstance(node, ast.Assign))
-    targets = (target for node in assigned for target in node.targets)
-    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+MESSAGES = messages()
 
 
 def fields(template: str) -> set[str | None]:
@@ -70,49 +60,59 @@ def has_chinese(text: str) -> bool:
     return language_of(text) == "zh"
 
 
-# The two word lists
+# The catalogue
 
 
-def test_every_english_string_has_a_chinese_one() -> None:
-    assert sorted({*ENGLISH, *KEYS, NOTICE} - set(CHINESE)) == []
+def test_every_message_is_translated() -> None:
+    assert len(MESSAGES) > 600
+    assert {key: where for key, where in MESSAGES.items() if key not in CATALOGUE} == {}
 
 
-def test_nothing_is_translated_that_nobody_says() -> None:
-    assert sorted(set(CHINESE) - {*ENGLISH, *KEYS, NOTICE}) == []
+def test_nothing_is_translated_that_the_product_does_not_show() -> None:
+    assert sorted(CATALOGUE.keys() - MESSAGES.keys()) == []
 
 
-def test_a_translation_fills_in_the_same_values() -> None:
-    assert [text for text, translated in CHINESE.items() if fields(text) != fields(translated)] == []
+def test_a_translation_has_the_same_fields() -> None:
+    assert [key for key, translated in CATALOGUE.items() if fields(key[1]) != fields(translated)] == []
 
 
 def test_every_translation_is_chinese() -> None:
-    name, signs = english.TITLE, {english.COMMA, english.ELECTRODE_FAULT}
-    assert {text for text, translated in CHINESE.items() if not has_chinese(translated)} == {name, *signs}
-    assert [text for text, translated in CHINESE.items() if text == translated] == [name]
+    name, signs = "EEG Emotion Copilot", {", ", "{name} ({fault})"}
+    assert {text for (_, text), translated in CATALOGUE.items() if not has_chinese(translated)} == {name, *signs}
+    assert [text for (_, text), translated in CATALOGUE.items() if text == translated] == [name]
 
 
-def test_no_name_stands_for_two_strings() -> None:
-    assert [name for name, count in Counter(constants()).items() if count > 1] == []
+def test_values_of_closed_lists_have_a_message_each() -> None:
+    lists = {"emotion": emotions.EMOTIONS, "class": emotions.THREE_CLASSES, "confidence": emotions.CONFIDENCES}
+    lists |= {"gender": person.GENDERS, "quality": ("good", "fair", "poor")}
+    assert [value for kind, values in lists.items() for value in values if term(kind, value) != value] == []
 
 
-def test_every_string_is_said_somewhere() -> None:
-    files = [ROOT / "app.py", *(path for path in (ROOT / "copilot").rglob("*.py") if "chinese" not in path.parts)]
-    said = {name for path in files for name in re.findall(r"\b(?:english|words)\.([A-Z_0-9]+)", path.read_text())}
-    assert sorted(set(constants()) - said) == []
+def test_a_value_is_never_looked_up() -> None:
+    signed = N_(english.SIGNED_BY, name="joy", role="other", at="x")
+    assert signed == "Signed by joy, other, on x"
+    assert "joy" in say(signed)
+    assert "other" in say(signed)
+    assert say("joy") == "joy"
+
+
+def test_one_word_can_have_two_translations() -> None:
+    assert say(term("emotion", "neutral")) == say(term("class", "neutral")) == "中性"
+    assert say(NP_("no such context", "neutral")) == "neutral"
 
 
 # Sentences
 
 
 def test_a_sentence_is_english_and_can_be_said_in_chinese() -> None:
-    parts = tuple(sentence(english.ELECTRODE_FAULT, name=name, fault=english.FAULT_FLAT) for name in ("Cz", "T7"))
-    told = sentence(english.ELECTRODES_LEFT_OUT, bad=2, total=19, which=parts)
+    parts = tuple(N_(english.ELECTRODE_FAULT, name=name, fault=english.FAULT_FLAT) for name in ("Cz", "T7"))
+    told = N_(english.ELECTRODES_LEFT_OUT, bad=2, total=19, which=parts)
     assert told == ("2 of 19 electrodes gave no usable signal and were left out: Cz (no signal), T7 (no signal).")
     assert say(told) == "19 个电极中有 2 个没有可用信号，已略去：Cz（无信号）、T7（无信号）。"
 
 
 def test_a_sentence_survives_a_pipe_and_an_error() -> None:
-    error = RecordingError(sentence(english.TOO_SHORT, seconds=3.21, least=10))
+    error = RecordingError(N_(english.TOO_SHORT, seconds=3.21, least=10))
     came = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert str(came) == "The recording lasts 3.2 s; at least 10 s are needed, and two minutes are better."
     assert say(came.args[0]) == "记录时长为 3.2 秒；至少需要 10 秒，最好有两分钟。"
@@ -120,7 +120,7 @@ def test_a_sentence_survives_a_pipe_and_an_error() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "{name}", "}{", "{0}", "Fz {x!r}"])
 def test_braces_in_what_people_type_stay_as_they_are(text: str) -> None:
-    told = sentence(english.NOT_A_GENDER, gender=text, choices=("a", text))
+    told = N_("Gender is {gender!r}; choose one of: {choices}.", gender=text, choices=("a", text))
     assert told == f"Gender is {text!r}; choose one of: a, {text}."
     assert say(told) == f"性别为 {text!r}；请选择其一：a、{text}。"
 
@@ -200,7 +200,12 @@ def test_a_signed_record_tells_its_changes_in_chinese(records: dict[str, Record]
     record = review.edit(records["zh"], "follow_up", "一周后复查", clinician, now)
     for field in record.pending:
         record = review.accept(record, field.key, clinician, now)
-    record = review.sign(record, clinician, say(english.STATEMENT), now)
+    record = review.sign(
+        record,
+        clinician,
+        say(STATEMENT),
+        now,
+    )
     text = to_markdown(review.amend(record, clinician, now)).split(f"## {say(english.CHANGES)}")[1]
     assert "更改后: 一周后复查" in text
     assert say(english.ACTION["amended"]) in text
@@ -273,10 +278,10 @@ def asked(engine: FakeEngine, question: str, *turns: dict[str, str]) -> str:
 
 def test_a_question_in_chinese_beyond_the_page_s_own_is_answered_in_chinese_by_a_fixed_sentence() -> None:
     engine = FakeEngine(answers=["It means calm."], info=TRAINED)
-    assert asked(engine, "会持续多久？") == say(english.CHAT_OUTSIDE)
+    assert asked(engine, "会持续多久？") == say(chat.CHAT_OUTSIDE)
     assert not engine.calls  # it would have answered nonsense
     assert asked(engine, say(english.QUESTIONS[0])) == "It means calm."
-    assert asked(engine, "How long does it last?") == english.CHAT_OUTSIDE
+    assert asked(engine, "How long does it last?") == chat.CHAT_OUTSIDE
     assert asked(FakeEngine(answers=["平静。"]), "会持续多久？") == "平静。"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from copilot.eeg import simulate
+from copilot.i18n import N_
 from copilot.i18n import english as words
 from copilot.record.export.json_format import to_json
 from copilot.record.patient_identity import PatientIdentity
@@ -29,11 +30,11 @@ pytestmark = [
 ]
 
 HEADINGS = (
-    words.SIGNAL_HEADING,
-    words.READING_HEADING,
-    words.ASSESSMENT_HEADING,
-    words.CHAT_HEADING,
-    words.RECORD_HEADING,
+    N_("The signal"),
+    N_("The reading"),
+    N_("The assessment"),
+    N_("Ask about it"),
+    N_("The record"),
 )
 
 
@@ -68,7 +69,9 @@ def visit(browser: Any, address: str) -> Iterator[Any]:
         if slower > 1:
             contexts[-1].new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
         page.goto(address)
-        page.get_by_label(words.CONSENT_BOX).check()
+        page.get_by_label(
+            N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")
+        ).check()
         return page
 
     yield open_page
@@ -79,18 +82,18 @@ def visit(browser: Any, address: str) -> Iterator[Any]:
 def upload(page: Any, *files: Path | dict[str, Any]) -> None:
     page.locator("input[type=file]").first.set_input_files(list(files))
     name = files[0].name if isinstance(files[0], Path) else files[0]["name"]
-    page.get_by_text(words.IN_MEMORY.format(names=name)).wait_for()
+    page.get_by_text(f"In memory, no longer on disk: {name}").wait_for()
 
 
 def analyse(page: Any) -> None:
-    button(page, words.ANALYSE).click()
+    button(page, N_("Analyse")).click()
     page.get_by_text("Done in").wait_for()
 
 
 def ask(page: Any, question: str) -> None:
     before = page.locator("#chat .user").count()
-    page.get_by_placeholder(words.QUESTION_HINT).fill(question)
-    button(page, words.SEND).click()
+    page.get_by_placeholder(N_("Ask about this reading")).fill(question)
+    button(page, N_("Send")).click()
     expect(page.locator("#chat .user")).to_have_count(before + 1)
     expect(page.locator("#chat .bot").last).not_to_have_text("")
     expect(button(page, words.STOP, 1)).to_be_disabled()
@@ -110,17 +113,17 @@ def test_every_card_appears_in_a_browser_at_a_quarter_of_the_speed(visit: Any, r
     assert headings(page) == list(HEADINGS)
     assert page.locator(".bars li").count() == 9
     assert page.locator(".essay").inner_text().strip()
-    expect(page.get_by_text(words.EMPTY)).to_be_hidden()
+    expect(page.get_by_text(N_("Your reading appears here"))).to_be_hidden()
 
 
 def test_a_question_as_soon_as_there_is_a_chat_costs_nothing(visit: Any, recording: Path) -> None:
     page = visit(color_scheme="dark")  # on a dark page the record's pictures are drawn again, after the reading
     upload(page, recording)
-    button(page, words.ANALYSE).click()
+    button(page, N_("Analyse")).click()
     ask(page, "What does it mean?")
     page.locator("#reviewer").wait_for()
     assert headings(page) == list(HEADINGS)
-    expect(button(page, words.ANALYSE)).to_be_enabled()
+    expect(button(page, N_("Analyse"))).to_be_enabled()
 
 
 def test_the_newest_answer_is_in_view(visit: Any, recording: Path) -> None:
@@ -158,20 +161,24 @@ def test_words_of_danger_in_the_chat_stand_in_the_banner(visit: Any, recording: 
 def test_what_is_wrong_with_a_file_is_said_where_one_looks(visit: Any, name: str, content: bytes, said: str) -> None:
     page = visit()
     upload(page, {"name": name, "mimeType": "application/octet-stream", "buffer": content})
-    button(page, words.ANALYSE).click()
+    button(page, N_("Analyse")).click()
     for side in ("#left", "#progress"):
         expect(page.locator(side).get_by_role("alert")).to_contain_text(said, ignore_case=True)
     expect(page.locator(".stages")).to_have_count(0)
-    expect(button(page, words.ANALYSE)).to_be_enabled()
+    expect(button(page, N_("Analyse"))).to_be_enabled()
 
 
 def test_an_empty_file_and_no_file_are_said(visit: Any) -> None:
     page = visit()
-    button(page, words.ANALYSE).click()
-    expect(page.locator("#progress").get_by_role("alert")).to_have_text(words.NO_RECORDING)
+    button(page, N_("Analyse")).click()
+    expect(page.locator("#progress").get_by_role("alert")).to_have_text(
+        N_("Add an EEG file or choose one of the examples.")
+    )
     empty = {"name": "zero.edf", "mimeType": "application/octet-stream", "buffer": b""}
     page.locator("input[type=file]").first.set_input_files([empty])
-    expect(page.locator("#left").get_by_role("alert")).to_have_text(words.EMPTY_FILE)
+    expect(page.locator("#left").get_by_role("alert")).to_have_text(
+        N_("This file is empty. Copy or export it again, then choose it again.")
+    )
     expect(page.get_by_text("zero.edf")).to_have_count(0)
 
 
@@ -180,14 +187,14 @@ def test_stop_while_writing_keeps_the_signal_and_the_next_run_is_whole(visit: An
     page.get_by_label("Eyes closed").check()
     engine.delay = 0.2
     try:
-        button(page, words.ANALYSE).click()
+        button(page, N_("Analyse")).click()
         page.locator(".headline").wait_for()
         button(page, words.STOP).click()
-        page.get_by_text(words.STOPPED).wait_for()
+        page.get_by_text(N_("Stopped. Press Analyse to start again.")).wait_for()
     finally:
         engine.delay = 0.005
     expect(page.get_by_alt_text(words.SIGNAL_ALT)).to_be_visible()
-    expect(page.get_by_text(words.CHAT_HEADING, exact=True)).to_be_hidden()
+    expect(page.get_by_text(N_("Ask about it"), exact=True)).to_be_hidden()
     analyse(page)
     page.locator("#reviewer").wait_for()
     assert headings(page) == list(HEADINGS)
@@ -198,13 +205,25 @@ def test_a_reading_whose_form_has_changed_says_so_and_leaving_asks(visit: Any, r
     upload(page, recording)
     analyse(page)
     page.locator("#reviewer").wait_for()
-    expect(page.get_by_text(words.OUTDATED)).to_be_hidden()
+    expect(
+        page.get_by_text(
+            N_("The form has changed since this reading. Press Analyse for a reading of what it says now.")
+        )
+    ).to_be_hidden()
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-    page.get_by_placeholder(words.COMPLAINT_HINT).fill("Sleeps badly")
-    expect(page.get_by_text(words.OUTDATED)).to_be_visible()
+    page.get_by_placeholder(N_("What brings them here")).fill("Sleeps badly")
+    expect(
+        page.get_by_text(
+            N_("The form has changed since this reading. Press Analyse for a reading of what it says now.")
+        )
+    ).to_be_visible()
     analyse(page)
-    expect(page.get_by_text(words.OUTDATED)).to_be_hidden()
+    expect(
+        page.get_by_text(
+            N_("The form has changed since this reading. Press Analyse for a reading of what it says now.")
+        )
+    ).to_be_hidden()
     page.get_by_role("link", name="中文").click()
     page.wait_for_url("**/zh")
     assert asked == ["beforeunload"]
@@ -213,10 +232,10 @@ def test_a_reading_whose_form_has_changed_says_so_and_leaving_asks(visit: Any, r
 def test_a_text_that_is_too_long_is_not_cut_without_a_word(visit: Any) -> None:
     page = visit()
     page.get_by_label("Eyes closed").check()
-    page.get_by_placeholder(words.COMPLAINT_HINT).fill("x" * 601)
-    button(page, words.ANALYSE).click()
+    page.get_by_placeholder(N_("What brings them here")).fill("x" * 601)
+    button(page, N_("Analyse")).click()
     expect(page.locator("#progress").get_by_role("alert")).to_contain_text("at most 600")
-    assert page.get_by_placeholder(words.COMPLAINT_HINT).input_value() == "x" * 601
+    assert page.get_by_placeholder(N_("What brings them here")).input_value() == "x" * 601
 
 
 # Markup from a person, a file or a model
@@ -266,7 +285,7 @@ def test_markup_of_others_loads_nothing_and_stays_letters(
         [{"name": name, "mimeType": "application/octet-stream", "buffer": path.read_bytes()}]
     )
     page.locator("#left .good-news").wait_for()
-    page.get_by_placeholder(words.COMPLAINT_HINT).fill(image("complaint"))
+    page.get_by_placeholder(N_("What brings them here")).fill(image("complaint"))
     engine.answers = [f"Assessment: {image('assessment')}\nSuggestions:\n- {image('suggestion')}"]
     try:
         analyse(page)
@@ -279,7 +298,7 @@ def test_markup_of_others_loads_nothing_and_stays_letters(
     expect(page.locator("#chat")).to_contain_text("<b>answer</b>")
     expect(page.locator(".essay")).to_contain_text("<b>assessment</b>")
     page.get_by_label(words.REVIEWER).fill(f"{image('reviewer')[:100]} O'Neil & Sons [Berlin] *MD*"[-110:])
-    page.get_by_label(words.ROLE, exact=True).fill("Neurologist")
+    page.get_by_label(N_("Your role"), exact=True).fill("Neurologist")
     page.locator("#accept-assessment").click()
     expect(page.locator("#field-assessment .origin")).to_contain_text("O'Neil & Sons [Berlin] *MD*")
 
@@ -290,7 +309,7 @@ def test_markup_of_others_loads_nothing_and_stays_letters(
             field["label"] = image("field-label")[:100]
     file = tmp_path / "record.json"
     file.write_text(json.dumps(record))
-    page.get_by_text(words.OPEN_RECORD_HEADING).click()
+    page.get_by_text(N_("Go on with a record (JSON)")).click()
     page.on("dialog", lambda dialog: dialog.accept())
     page.locator("#actions input[type=file]").set_input_files(file)
     page.wait_for_timeout(2000)

@@ -18,7 +18,7 @@ from PIL import Image
 from pypdfium2 import raw
 
 from copilot import NOTICE
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.person import Person
 from copilot.record.draft import percent
 from copilot.record.export.json_format import from_json, to_json
@@ -84,7 +84,7 @@ def test_an_ordinary_record_takes_two_pages_each_with_its_number_the_records_id_
     for number, page in enumerate(told, start=1):
         assert f"{number} / 2" in page
         assert record.id in page
-        assert bare(say(english.PDF_NOT_A_DEVICE)) in bare(page)
+        assert bare(say(N_("Research tool, not a medical device"))) in bare(page)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -112,14 +112,14 @@ def test_laboratory_and_expenses_have_no_heading_unless_they_were_entered():
 
 def test_a_draft_says_on_every_page_that_it_is_one():
     for page in pages(to_pdf(drafted(), pictures())):
-        assert page.count(english.PDF_DRAFT) == 2  # above, and across the page
+        assert page.count(N_("Draft - not signed")) == 2  # above, and across the page
         assert "Draft medical record" in page
 
 
 def test_a_signed_record_says_who_signed_what_and_when_and_nothing_of_a_draft():
     record = signed(drafted())
     told = pages(to_pdf(record, pictures()))
-    assert all(english.PDF_SIGNED in page and english.PDF_DRAFT not in page for page in told)
+    assert all(N_("Signed") in page and N_("Draft - not signed") not in page for page in told)
     who = "Signed by Dr Ada Weiss, Neurologist, on 2026-03-01 10:30 UTC"
     for said in (who, record.signature.statement, record.signature.sha256):
         assert bare(said) in bare(told[0])
@@ -141,7 +141,13 @@ def test_what_the_model_suggested_is_marked_until_it_is_accepted_or_rewritten():
 def test_a_doubtful_reading_says_so_before_anything_else_of_it():
     record = drafted(trust="poor", shares=[1 / 9] * 9)
     first = bare(pages(to_pdf(record, pictures()))[0])
-    assert bare(english.RECORD_POOR + english.RECORD_UNCERTAIN) in first.split(bare(english.SECTION_BASIC))[0]
+    assert (
+        bare(
+            N_("Poor recording: do not rely on what it says about emotion.")
+            + N_("No emotion stands out above the uncertainty of this reading.")
+        )
+        in first.split(bare(N_("Basic information")))[0]
+    )
 
 
 def test_an_amendment_points_to_the_version_that_it_amends():
@@ -150,7 +156,7 @@ def test_an_amendment_points_to_the_version_that_it_amends():
     assert bare(f"amends the signed version {before.signature.sha256[:8]}") in text
     assert before.signature.sha256 in text
     assert "Version2" in text
-    assert bare(english.PDF_DRAFT) in text
+    assert bare(N_("Draft - not signed")) in text
 
 
 HOSTILE = {
@@ -320,9 +326,14 @@ def test_probabilities_that_a_clinician_wrote_as_they_were_stay_to_be_read():
 def test_a_copy_without_name_and_number_says_so_beside_the_digest_of_the_original():
     record = signed(drafted())
     told = bare(pages(to_pdf(without_identity(record), pictures()))[0])
-    assert bare(f"{record.signature.sha256} {english.PDF_NAMELESS}") in told
-    assert bare(english.PDF_NAMELESS) in text_of(without_identity(drafted()))
-    assert bare(english.PDF_NAMELESS) not in text_of(record)
+    note = "This copy leaves out name and number; a signature on it is that of the original."
+    assert bare(f"{record.signature.sha256} {note}") in told
+    assert bare(N_("This copy leaves out name and number; a signature on it is that of the original.")) in text_of(
+        without_identity(drafted())
+    )
+    assert bare(N_("This copy leaves out name and number; a signature on it is that of the original.")) not in text_of(
+        record
+    )
     assert "MariaPetrova" not in told
 
 

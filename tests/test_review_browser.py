@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record import review
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.model import Record
@@ -87,17 +87,17 @@ def box(page: Any, key: str) -> Any:
 
 def introduce(page: Any, name: str = "Dr Ada Weiss", role: str = "Neurologist") -> None:
     page.get_by_label(english.REVIEWER).fill(name)
-    page.get_by_label(english.ROLE, exact=True).fill(role)
+    page.get_by_label(N_("Your role"), exact=True).fill(role)
 
 
 def reviewed(page: Any, done: int) -> None:
     """Wait until the panel says that so many suggestions are reviewed."""
-    expect(page.locator(".left-to-review strong")).to_have_text(english.REVIEWED.format(done=done, total=6))
+    expect(page.locator(".left-to-review strong")).to_have_text(f"{done} of {6} suggestions reviewed")
 
 
 def download(page: Any, format: str) -> bytes:
     with page.expect_download() as download:
-        button(page, english.DOWNLOAD.format(format=format)).click()
+        button(page, f"Download {format}").click()
     return Path(download.value.path()).read_bytes()
 
 
@@ -107,7 +107,7 @@ def test_review_sign_lock_and_amend(visit: Any, store: Store) -> None:
     open_kept(page, "Rosa Lind")
     reviewed(page, 0)
     expect(page.locator(".review")).to_have_count(6)
-    expect(button(page, english.SIGN)).to_be_disabled()
+    expect(button(page, N_("Sign"))).to_be_disabled()
 
     introduce(page)
     for key in ("emotion", "probabilities", "three_class"):
@@ -118,9 +118,9 @@ def test_review_sign_lock_and_amend(visit: Any, store: Store) -> None:
     expect(page.locator("#field-assessment")).to_contain_text("Written by Dr Ada Weiss")
     expect(box(page, "suggestions")).to_have_value("")
     expect(page.locator(".left-to-review a")).to_have_text(["Valence (-1 to +1)"])
-    expect(button(page, english.SIGN)).to_be_disabled()
+    expect(button(page, N_("Sign"))).to_be_disabled()
     page.locator("#accept-valence").click()
-    button(page, english.SIGN).click()
+    button(page, N_("Sign")).click()
 
     expect(page.locator(".signed-by")).to_contain_text("Signed by Dr Ada Weiss, Neurologist")
     locked = page.locator(".record-fields :is(textarea, input)")
@@ -133,10 +133,10 @@ def test_review_sign_lock_and_amend(visit: Any, store: Store) -> None:
     acts = [*["accepted"] * 3, "edited", "deleted", "accepted", "signed"]
     assert [change.action for change in signed.history] == acts
 
-    button(page, english.AMEND).click()
+    button(page, N_("Amend")).click()
     expect(page.locator(".record-state")).to_contain_text("Version 2")
     box(page, "follow_up").fill("In two weeks")
-    page.get_by_label(english.STATEMENT_LABEL).click()
+    page.get_by_label(N_("What you sign")).click()
     expect(page.locator("#field-follow_up")).to_contain_text("Written by Dr Ada Weiss")
     amended = store.open(draft.id)[0]
     assert (amended.version, amended.status, amended.amends) == (2, "draft", signed.signature.sha256)
@@ -185,7 +185,7 @@ def test_every_export_arrives_whole(visit: Any, store: Store) -> None:
     assert b'"resourceType":"Bundle"' in re.sub(rb"\s", b"", download(page, "FHIR R4"))
     assert "Draft medical record" in download(page, "Markdown").decode()
     with page.expect_download() as everything:
-        button(page, english.EXPORT_ALL).click()
+        button(page, N_("Export all")).click()
     assert Path(everything.value.path()).read_bytes().startswith(b"PK")
 
 
@@ -199,32 +199,32 @@ def test_two_reviewers_at_once_are_told_and_lose_nothing(visit: Any, store: Stor
     introduce(page)
     box(page, "complaint").fill("sleeps well")
     page.locator("#accept-emotion").click()
-    expect(button(page, english.OPEN_KEPT)).to_be_visible()
+    expect(button(page, N_("Open the kept one instead"))).to_be_visible()
     assert store.open(draft.id)[0] == other
     assert box(page, "complaint").input_value() == "sleeps well"
     assert "sleeps well" in download(page, "JSON").decode()
-    button(page, english.OPEN_KEPT).click()
+    button(page, N_("Open the kept one instead")).click()
     expect(box(page, "history")).to_have_value("no migraine")
 
 
 def test_a_kept_record_is_deleted_only_after_a_second_press(visit: Any, store: Store) -> None:
     kept(store, "Short Lived")
     page = visit()
-    page.get_by_placeholder(english.SEARCH_HINT).fill("short lived")
+    page.get_by_placeholder(N_("Words that stand in a record")).fill("short lived")
     rows = page.locator(".kept-row:not(.sure)")
     expect(rows).to_have_count(1)
     open_kept(page, "Short Lived")
     said = page.locator("#record-card .is-kept")
     expect(said).to_be_visible()
-    expect(button(page, english.KEEP)).to_be_hidden()
+    expect(button(page, N_("Keep this record"))).to_be_hidden()
     rows.get_by_role("button").nth(1).click()
-    button(page, english.CANCEL).click()
+    button(page, N_("Cancel")).click()
     rows.get_by_role("button").nth(1).click()
-    button(page, english.DELETE_KEPT).click()
-    expect(page.get_by_text(english.NOTHING_FOUND)).to_be_visible()
+    button(page, N_("Delete for good")).click()
+    expect(page.get_by_text(N_("No kept record has these words."))).to_be_visible()
     assert store.find("short lived") == []
     expect(said).to_have_count(0)  # the record is still open, and says at once that it is not kept any more
-    expect(button(page, english.KEEP)).to_be_visible()
+    expect(button(page, N_("Keep this record"))).to_be_visible()
 
 
 def test_a_downloaded_record_is_opened_again_and_what_is_being_typed_is_guarded(
@@ -234,13 +234,13 @@ def test_a_downloaded_record_is_opened_again_and_what_is_being_typed_is_guarded(
     record, file = drafted(particulars=PatientIdentity(name="Back Again")), tmp_path / "record.json"
     file.write_text(to_json(record))
     page = visit()
-    page.get_by_text(english.OPEN_RECORD_HEADING).click()
+    page.get_by_text(N_("Go on with a record (JSON)")).click()
     page.locator("#actions input[type=file]").set_input_files(file)
     expect(box(page, "name")).to_have_value("Back Again")
     box(page, "follow_up").press_sequentially("In two")  # and the box is not left
     asked: list[str] = []
     page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
-    button(page, english.CLEAR).click()
+    button(page, N_("Clear everything")).click()
     page.wait_for_timeout(500)
     assert asked == [english.UNSAVED]
     expect(box(page, "follow_up")).to_have_value("In two")
@@ -254,11 +254,11 @@ def test_unsaved_work_is_asked_about_before_it_goes(visit: Any, store: Store) ->
     expect(page.locator("#field-emotion").get_by_role("alert")).to_be_visible()
     asked: list[str] = []
     page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
-    button(page, english.CLEAR).click()
+    button(page, N_("Clear everything")).click()
     page.wait_for_timeout(500)
     expect(page.locator("#reviewer")).to_be_visible()
     page.once("dialog", lambda dialog: dialog.accept())
-    button(page, english.CLEAR).click()
+    button(page, N_("Clear everything")).click()
     expect(page.locator("#reviewer")).to_have_count(0)
     assert asked == [english.UNSAVED]
     assert store.open(draft.id)[0] == draft
@@ -269,7 +269,7 @@ def test_the_browser_s_language_decides_and_the_switch_changes_it(visit: Any, st
     say = Translator("zh")
     page = visit(locale="zh-CN", viewport=PHONE)
     page.wait_for_url("**/zh")
-    expect(button(page, say(english.ANALYSE))).to_be_visible()
+    expect(button(page, say(N_("Analyse")))).to_be_visible()
     open_kept(page, "王芳")
     page.locator("#accept-emotion").click()
     expect(page.locator("html")).to_have_attribute("lang", "zh")
@@ -278,15 +278,17 @@ def test_the_browser_s_language_decides_and_the_switch_changes_it(visit: Any, st
     assert fits(page)
     page.reload()
     page.get_by_role("link", name="English").click()
-    expect(button(page, english.ANALYSE)).to_be_visible()
+    expect(button(page, N_("Analyse"))).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
 def test_chinese_questions_reach_the_model_in_english(visit: Any, engine: FakeEngine) -> None:
     say, page = Translator("zh"), visit("zh", locale="zh-CN")
-    page.get_by_label(say(english.CONSENT_BOX)).check()
+    page.get_by_label(
+        say(N_("I am this person or act with their agreement, and they know that an AI infers an emotion."))
+    ).check()
     page.get_by_label(say("Eyes closed (simulated)")).check()
-    button(page, say(english.ANALYSE)).click()
+    button(page, say(N_("Analyse"))).click()
     page.get_by_text(say(english.ABOUT_PROSE)).wait_for(timeout=60_000)
     button(page, say(english.QUESTIONS[0])).click(timeout=60_000)
     expect(page.locator("#chat .user")).to_contain_text(say(english.QUESTIONS[0]))

@@ -23,6 +23,7 @@ from gradio_client import Client, handle_file
 
 from copilot import NOTICE
 from copilot.eeg import simulate
+from copilot.i18n import N_
 from copilot.i18n import english as words
 from copilot.settings import ROOT
 from copilot.web.temporary_folder import private_folder
@@ -133,8 +134,8 @@ def test_first_page_comes_soon_and_carries_the_notice(space: Space) -> None:
     with urllib.request.urlopen(space.address) as answer:
         page = answer.read().decode()
     assert NOTICE in page
-    assert words.SPACE in page
-    assert words.LOCAL not in page
+    assert N_("This copilot runs on a Hugging Face Space: your recording is sent there and read there.") in page
+    assert N_("Everything runs on the machine that serves this page.") not in page
     assert space.first_page_s < 30  # 3 to 4 s on an idle machine
 
 

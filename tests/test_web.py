@@ -17,7 +17,7 @@ from gradio_client.client import Job
 from copilot import NOTICE, pipeline
 from copilot.eeg import sandbox, simulate
 from copilot.events import Event, StageBegun, StageProgress
-from copilot.i18n import Translator
+from copilot.i18n import N_, Translator
 from copilot.i18n import english as words
 from copilot.llm.base import EngineError
 from copilot.record.export.json_format import to_json
@@ -109,9 +109,12 @@ def test_page_builds_without_a_server_and_names_nothing_outside() -> None:
 def test_page_of_a_server_says_where_prompts_go() -> None:
     service = Service(Settings(server="http://somebody:secret@10.0.0.7:11434/v1"), lambda _: FakeEngine())
     page = json.dumps(quietly(lambda: layout.build(service)).get_config_file(), default=str)
-    assert words.SERVER.format(server="10.0.0.7") in page
+    assert (
+        "Prompts go to the language model server that this copilot was set up with: {server}".format(server="10.0.0.7")
+        in page
+    )
     assert "secret" not in page
-    assert words.LOCAL not in page
+    assert N_("Everything runs on the machine that serves this page.") not in page
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -176,7 +179,7 @@ def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
 
 
 def test_place_in_the_line_is_said() -> None:
-    assert words.AHEAD_ONE in html(Screen(SAY).show(Ahead(1))["progress"])
+    assert N_("1 person is ahead of you. Your turn comes by itself.") in html(Screen(SAY).show(Ahead(1))["progress"])
     assert "3 people are ahead" in html(Screen(SAY).show(Ahead(3))["progress"])
 
 
@@ -214,8 +217,8 @@ def test_damaged_upload_is_refused_beside_the_upload() -> None:
 @pytest.mark.parametrize(
     ("form", "place", "sentence"),
     [
-        (Form(), "consent_problem", words.NO_CONSENT),
-        (Form(consent=True), "recording_problem", words.NO_RECORDING),
+        (Form(), "consent_problem", N_("Please agree to the notice first.")),
+        (Form(consent=True), "recording_problem", N_("Add an EEG file or choose one of the examples.")),
         (Form(consent=True, age="old", source="busy"), "person_problem", "whole years from 0 to 120"),
         (Form(consent=True, age="121", source="busy"), "person_problem", "121"),
         (Form(consent=True, complaint="x" * 601, source="busy"), "person_problem", "at most 600"),
@@ -252,7 +255,9 @@ def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
     monkeypatch.setattr(pipeline, "analyse", broken)
     with caplog.at_level(logging.DEBUG):
         page = merged(analysis.analyse(serving(), SAY, brought, AGREED))
-    assert words.FAILED in html(page["progress"])
+    assert N_(
+        "Something went wrong inside the copilot. Nothing was kept; please try again or try another file."
+    ) in html(page["progress"])
     assert "KeyError at" in caplog.text
     assert "Jane" not in caplog.text
 
@@ -298,7 +303,7 @@ def test_stop_has_the_last_word_and_analyse_works_again(brought: Session) -> Non
     updates = analysis.analyse(service, SAY, brought, AGREED)
     next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
     said = analysis.stop(SAY, brought)
-    assert words.STOPPED in html(said["progress"])
+    assert N_("Stopped. Press Analyse to start again.") in html(said["progress"])
     assert [html(update["progress"]) for update in updates] == [html(said["progress"])]
     assert "Done in" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
 
@@ -385,7 +390,9 @@ def test_stopped_answer_keeps_what_was_said(told: Session) -> None:
 
 
 def test_question_before_a_reading_and_failing_model_are_sentences(told: Session) -> None:
-    assert words.NO_READING in html(merged(chat.ask(serving(), SAY, Session(), "Why?"))["chat_status"])
+    assert N_("Analyse a recording first; then there is something to ask about.") in html(
+        merged(chat.ask(serving(), SAY, Session(), "Why?"))["chat_status"]
+    )
     failing = serving(FakeEngine(error=EngineError("The server is gone; start it again.")))
     assert "start it again" in html(merged(chat.ask(failing, SAY, told, "Why?"))["chat_status"])
 
@@ -500,8 +507,8 @@ def test_nothing_of_a_store_is_on_the_page_unless_it_is_on(tmp_path: Path) -> No
         json.dumps(quietly(lambda: layout.build(idle(**settings))).get_config_file(), default=str)  # noqa: B023
         for settings in ({}, {"store": True, "data": tmp_path})
     )
-    assert words.KEPT_HEADING not in without
-    assert words.KEPT_HEADING in with_it
+    assert N_("Kept records") not in without
+    assert N_("Kept records") in with_it
 
 
 @pytest.mark.parametrize(
@@ -619,7 +626,7 @@ def test_two_visitors_at_once_never_see_each_other(address: str, engine: FakeEng
     jobs = {complaint: submit(client, recording, complaint) for complaint, client in clients.items()}
     pages = {complaint: everything_shown(job) for complaint, job in jobs.items()}
     assert engine.most_at_once == 1
-    assert words.AHEAD_ONE in str(pages)
+    assert N_("1 person is ahead of you. Your turn comes by itself.") in str(pages)
     for mine, other in (("apples", "pears"), ("pears", "apples")):
         assert "Done in" in pages[mine]
         assert mine in pages[mine]
@@ -633,9 +640,9 @@ def test_stop_then_analyse_again(visitor: Client, engine: FakeEngine, recording:
     stopped = engine.stopped
     job = submit(visitor, recording)
     wait_until(lambda: "settled" in str(job.outputs()))
-    assert words.STOPPED in str(visitor.predict(api_name="/stop"))
+    assert N_("Stopped. Press Analyse to start again.") in str(visitor.predict(api_name="/stop"))
     wait_until(lambda: engine.stopped == stopped + 1)
-    assert words.STOPPED in everything_shown(job)
+    assert N_("Stopped. Press Analyse to start again.") in everything_shown(job)
     assert "Done in" in everything_shown(submit(visitor, recording))
 
 

@@ -19,7 +19,7 @@ from convert.publish.model_card import HUB, NOTICE
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "copilot"
 SINGLE = ("app.py", "requirements.txt", "LICENSE")
-CODE = (".py", ".toml", ".css", ".gguf", ".npz")
+CODE = (".py", ".po", ".toml", ".css", ".gguf", ".npz")
 #: Needs torch and data that nobody uploads.
 STAYS = PACKAGE / "training"
 MODEL = "models/eeg-emotion-copilot.gguf"

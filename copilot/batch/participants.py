@@ -14,10 +14,18 @@ from pathlib import Path, PurePosixPath
 
 from copilot import csv_tables
 from copilot.batch.worker import BatchError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 from copilot.person import Person, PersonError
 from copilot.record.patient_identity import PatientIdentity
 from copilot.safety import find_help
+
+BATCH_NO_KEY = N_(
+    "The table of people has neither a column file nor participant_id; one of them says whom a row is about."
+)
+BATCH_BAD_PERSON = N_(
+    "Row {row} of the table of people was not used for the person: age is given in whole years from 0 to 120, gender "
+    "as F, M or O, and texts have at most 600 characters."
+)
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,12 @@ def read(table: Path | None, names: Collection[str]) -> tuple[dict[str, Particip
     except csv_tables.TableError as error:
         raise BatchError(str(error)) from error
     if rows and not {"file", "participant_id"} & rows[0].keys():
-        raise BatchError(sentence(english.BATCH_NO_KEY))
+        raise BatchError(N_(BATCH_NO_KEY))
     by_key, faults = _by_key(rows)
     found = {name: _row_for(name, by_key) for name in names}
     used = {line for line in found.values() if line is not None}
     idle = [line for line in by_key.values() if line not in used]
-    faults += [sentence(english.BATCH_IDLE_ROW, row=line) for line in idle]
+    faults += [N_("Row {row} names no recording of this folder.", row=line) for line in idle]
     known = {_composed(name): name for name in names}
     return {name: _given(name, line, rows, known) for name, line in found.items()}, faults
 
@@ -72,7 +80,14 @@ def _by_key(rows: Sequence[csv_tables.Row]) -> tuple[dict[tuple[str, str], int],
         column = "file" if row.get("file") else "participant_id"
         key = (column, _composed(row.get(column, "")))
         if not key[1] or key in by_key:
-            faults.append(sentence(english.BATCH_ROW_TWICE if key[1] else english.BATCH_ROW_OF_NOBODY, row=line))
+            faults.append(
+                N_(
+                    N_("Row {row} is about the same as an earlier row, which counts.")
+                    if key[1]
+                    else N_("Row {row} says neither file nor participant_id."),
+                    row=line,
+                )
+            )
         else:
             by_key[key] = line
     return by_key, faults
@@ -89,22 +104,27 @@ def _row_for(name: str, by_key: dict[tuple[str, str], int]) -> int | None:
 
 def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: Mapping[str, str]) -> Participant:
     if line is None:
-        return Participant(remarks=(sentence(english.BATCH_NO_ROW),))
+        return Participant(remarks=(N_("The table of people has no row for it."),))
     row, remarks = rows[line - 2], []
     person, particulars = Person(), PatientIdentity()
     try:
         person = csv_tables.person(row, "")
     except csv_tables.TableError:
-        remarks.append(sentence(english.BATCH_BAD_PERSON, row=line))
+        remarks.append(N_(BATCH_BAD_PERSON, row=line))
     try:
         particulars = PatientIdentity(name=row.get("name", ""), number=row.get("number", ""))
     except PersonError:
-        remarks.append(sentence(english.BATCH_BAD_PARTICULARS, row=line))
+        remarks.append(N_("Name or number in row {row} of the table of people is too long and was left out.", row=line))
     asked_for = [_composed(other.strip()) for other in row.get("baseline", "").split(";") if other.strip()]
     if any(other not in known for other in asked_for):
-        remarks.append(sentence(english.BATCH_NO_BASELINE, row=line))
+        remarks.append(
+            N_(
+                "A baseline in row {row} of the table of people is no recording of this folder and was left out.",
+                row=line,
+            )
+        )
     if find_help("\n".join((person.appearance, person.complaint, person.history))):
-        remarks.append(sentence(english.BATCH_DANGER))
+        remarks.append(N_("The person's own words speak of danger: please read them now."))
     baselines = tuple(known[other] for other in asked_for if other in known and known[other] != name)
     return Participant(person, particulars, baselines, tuple(remarks))
 

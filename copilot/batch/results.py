@@ -17,10 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from copilot.batch.worker import BatchError, Outcome
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.model import RecordError
+
+BATCH_NOT_WRITTEN = N_("{file} could not be written: {why}. What is finished stays; the same command again goes on.")
+BATCH_BAD_SOURCES = N_(
+    "sources.csv is not as it was written, and tells which number is which file: put it back, or name a new folder."
+)
+
 
 #: What a spreadsheet may take for the beginning of a formula, also in full width; and the sign that says it is text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
@@ -50,17 +56,26 @@ def _locked(folder: Path) -> io.TextIOWrapper:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / SOURCES).is_file() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise BatchError(sentence(english.BATCH_OTHER_THINGS, folder=str(folder)))
+            raise BatchError(
+                N_(
+                    "{folder} holds other things already; name a new folder, or that of an earlier batch.",
+                    folder=str(folder),
+                )
+            )
         with suppress(PermissionError):  # of somebody else, or a disk without rights
             folder.chmod(0o700)  # records hold names: the folder of an earlier version, or one that was there empty
         lock = os.fdopen(_private(str(folder / ".lock"), os.O_CREAT | os.O_WRONLY), "w")
     except OSError as error:
-        raise BatchError(sentence(english.BATCH_NO_FOLDER, folder=str(folder), why=_why(error))) from error
+        raise BatchError(
+            N_("{folder} cannot be made or written to: {why}.", folder=str(folder), why=_why(error))
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise BatchError(sentence(english.BATCH_LOCKED, folder=str(folder))) from None
+        raise BatchError(
+            N_("Another batch writes to {folder}; wait for its end or name another folder.", folder=str(folder))
+        ) from None
     return lock
 
 
@@ -88,7 +103,7 @@ class Results:
                 with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
                     known = {_file_name(row["file"]): int(row["number"]) for row in csv.DictReader(file)}
             except (KeyError, TypeError, ValueError, csv.Error):
-                raise BatchError(sentence(english.BATCH_BAD_SOURCES)) from None
+                raise BatchError(N_(BATCH_BAD_SOURCES)) from None
         new = (name for name in names if name not in known)
         known |= {name: number for number, name in enumerate(new, start=max(known.values(), default=0) + 1)}
         rows = ({"number": f"{number:04}", "file": name} for name, number in known.items())
@@ -147,14 +162,14 @@ class Results:
             _write_through(partial, "wb", content)
             partial.replace(path)
         except OSError as error:
-            raise BatchError(sentence(english.BATCH_NOT_WRITTEN, file=name, why=_why(error))) from error
+            raise BatchError(N_(BATCH_NOT_WRITTEN, file=name, why=_why(error))) from error
 
     def _note(self, entry: Mapping[str, Any]) -> None:
         """A line of the journal; the line break before it ends a line that a killed run broke off."""
         try:
             _write_through(self._folder / JOURNAL, "ab", f"\n{json.dumps(entry)}".encode())
         except OSError as error:
-            raise BatchError(sentence(english.BATCH_NOT_WRITTEN, file=JOURNAL, why=_why(error))) from error
+            raise BatchError(N_(BATCH_NOT_WRITTEN, file=JOURNAL, why=_why(error))) from error
 
     def _read_journal(self) -> dict[int, dict[str, Any]]:
         """The last entry of every number; lines that are not whole do not count."""

@@ -15,7 +15,7 @@ from copilot.batch.backends import local
 from copilot.batch.cache_key import fingerprint, made_with
 from copilot.batch.worker import BatchError, Outcome, Task
 from copilot.eeg import discovery
-from copilot.i18n import Translator, english, sentence
+from copilot.i18n import N_, Translator, english
 from copilot.settings import Settings
 from copilot.text import normalise_line
 
@@ -50,16 +50,29 @@ def run(
         try:
             batch.look(made)
         except KeyboardInterrupt:  # the last run's summary stays: this one knows less yet
-            raise BatchError(sentence(english.BATCH_STOPPED_LOOKING)) from None
+            raise BatchError(
+                N_("Stopped before anything was read; what earlier runs finished stays as it is.")
+            ) from None
         try:
             batch.follow(_read(batch.waiting(), settings, workers, ray, kept.scratch))
         except KeyboardInterrupt:
-            raise BatchError(sentence(english.BATCH_STOPPED, done=batch.done, total=len(tasks))) from None
+            raise BatchError(
+                N_(
+                    "Stopped: {done} of {total} recordings are finished; the same command again goes on from there.",
+                    done=batch.done,
+                    total=len(tasks),
+                )
+            ) from None
         finally:
             in_order = sorted(paths, key=lambda name: numbers[name])
             rows = [summary.Row(numbers[n], batch.outcomes.get(numbers[n]), given[n].remarks) for n in in_order]
             summary.write(kept, rows, faults, batch.say)
-    return batch.say(english.BATCH_DONE, done=batch.done, total=len(tasks), folder=str(out))
+    return batch.say(
+        N_("{done} of {total} recordings have their draft record; {folder}/summary.md says the rest."),
+        done=batch.done,
+        total=len(tasks),
+        folder=str(out),
+    )
 
 
 class _Batch:
@@ -82,13 +95,13 @@ class _Batch:
 
     def look(self, made: Mapping[str, object]) -> None:
         """Find what earlier runs finished, for which every file is read once."""
-        with _bar(self.say(english.BATCH_LOOKING), len(self._tasks)) as bar:
+        with _bar(self.say(N_("Looking for what is finished")), len(self._tasks)) as bar:
             for task in self._tasks:
                 try:
                     self._fingerprints[task.number] = fingerprint(task, made)
                     outcome = self._kept.finished(task.number, self._fingerprints[task.number])
                 except OSError as error:
-                    outcome = Outcome(task.number, None, sentence(english.BATCH_NOT_READ, why=error.strerror))
+                    outcome = Outcome(task.number, None, N_(english.BATCH_NOT_READ, why=error.strerror))
                 if outcome:
                     self.outcomes[task.number] = outcome
                 bar.update()
@@ -96,7 +109,7 @@ class _Batch:
     def follow(self, outcomes: Generator[Outcome]) -> None:
         """Keep every outcome as it comes."""
         already, total = len(self.outcomes), len(self._tasks)
-        with closing(outcomes), _bar(self.say(english.BATCH_READING), total, already) as bar:
+        with closing(outcomes), _bar(self.say(N_("Recordings")), total, already) as bar:
             for outcome in outcomes:
                 self.outcomes[outcome.number] = outcome
                 if outcome.record:
@@ -114,10 +127,10 @@ def _participants(folder: Path) -> Path | None:
 
 def _recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
     if not folder.is_dir():
-        raise BatchError(sentence(english.BATCH_NOT_A_FOLDER, folder=str(folder)))
+        raise BatchError(N_("{folder} is not a folder; name the one that holds the recordings.", folder=str(folder)))
     found = discovery.recordings(folder, leave_out=[out, *([table] if table else [])])
     if not found:
-        raise BatchError(sentence(english.BATCH_NO_RECORDINGS, folder=str(folder)))
+        raise BatchError(N_("There is no recording in {folder}; name the folder that holds them.", folder=str(folder)))
     return found
 
 

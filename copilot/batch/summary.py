@@ -12,10 +12,29 @@ from copilot import NOTICE, emotions
 from copilot.batch import summary_figure
 from copilot.batch.results import Results
 from copilot.batch.worker import Outcome
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
+from copilot.i18n.terms import term
 from copilot.record.draft import SOFTWARE, percent
 from copilot.record.export.markdown import escaped
 from copilot.record.model import Findings
+
+BATCH_TITLE = N_("Summary of a batch of EEG readings")
+BATCH_DRAFTS = N_("The records are drafts: no clinician has reviewed any of them.")
+BATCH_SOURCES = N_(
+    "Recordings go by number here and in the records. Which number is which file stands in sources.csv alone: keep it "
+    "back when you pass the rest on, since names of files may tell names of people."
+)
+BATCH_CARE = N_(
+    "This tells what the model read, recording by recording. It is no measure of how a group of people feels, and not "
+    "made for comparing people."
+)
+BATCH_EMOTIONS = N_("Emotions")
+BATCH_CHART = N_("How often each emotion was the most probable one, and how good the recordings were.")
+BATCH_CLEAN = N_("Median share of clean seconds")
+BATCH_TABLE = N_("Table of people")
+BATCH_MADE = N_("How it was made")
+BATCH_TOOK = N_("Median time of a recording")
+
 
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 TRUSTS = ("good", "fair", "poor")
@@ -104,56 +123,68 @@ def _lines(rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[
     status = Counter(row.status for row in rows)
     counts = {"total": len(rows), "done": status[DONE], "failed": status[FAILED], "waiting": status[WAITING]}
     calibrated = relied_on and all(found.calibrated for found in relied_on)
-    yield from (f"# {say(english.BATCH_TITLE)}", "", f"**{say(NOTICE)}**", "", say(english.BATCH_COUNTS, **counts), "")
-    yield from (f"- {say(english.BATCH_DRAFTS)}", f"- {say(english.BATCH_CARE)}", f"- {say(english.BATCH_SOURCES)}")
+    yield from (
+        f"# {say(BATCH_TITLE)}",
+        "",
+        f"**{say(NOTICE)}**",
+        "",
+        say(N_("{total} recordings: {done} read, {failed} failed, {waiting} not read yet."), **counts),
+        "",
+    )
+    yield from (f"- {say(BATCH_DRAFTS)}", f"- {say(BATCH_CARE)}", f"- {say(BATCH_SOURCES)}")
     yield f"- {say(english.CALIBRATED if calibrated else english.NOT_CALIBRATED)}"
     if status[DONE]:
-        yield from ("", f"![{say(english.BATCH_CHART)}](summary.png)", "")
+        yield from ("", f"![{say(BATCH_CHART)}](summary.png)", "")
         yield from _emotions(relied_on, say)
         yield from _quality(rows, say)
     failed = [(row.number, row.outcome.reason) for row in rows if row.outcome and row.status == FAILED]
-    yield from _listed(english.BATCH_FAILED, english.BATCH_REASON, failed, say)
+    yield from _listed(N_("Failed"), N_("Reason"), failed, say)
     remarks = [(row.number, remark) for row in rows for remark in row.remarks]
-    yield from _listed(english.BATCH_REMARKS, english.BATCH_REMARK, remarks, say)
+    yield from _listed(N_("About the people"), N_("Remark"), remarks, say)
     if faults:
-        yield from ("", f"## {say(english.BATCH_TABLE)}", "", *(f"- {say(fault)}" for fault in faults))
+        yield from ("", f"## {say(BATCH_TABLE)}", "", *(f"- {say(fault)}" for fault in faults))
     yield from _made(rows, say)
 
 
 def _emotions(relied_on: Sequence[Findings], say: Translator) -> Iterator[str]:
-    yield from (f"## {say(english.BATCH_EMOTIONS)}", "", say(english.BATCH_EMOTIONS_OVER, count=len(relied_on)), "")
-    heads = (english.BATCH_EMOTION, *english.BATCH_CONFIDENCE.values(), english.BATCH_MEAN)
+    yield from (
+        f"## {say(BATCH_EMOTIONS)}",
+        "",
+        say(N_("Over the {count} recordings of good or fair quality."), count=len(relied_on)),
+        "",
+    )
+    heads = (english.BATCH_EMOTION, *english.BATCH_CONFIDENCE.values(), N_("Mean probability"))
     rows = []
     for place, (name, counted) in enumerate(_counts(relied_on).items()):
         average = percent(mean(found.probabilities[place] for found in relied_on)) if relied_on else ""
-        rows.append((say(name), *(str(counted[how]) for how in english.BATCH_CONFIDENCE), average))
+        rows.append((say(term("emotion", name)), *(str(counted[how]) for how in english.BATCH_CONFIDENCE), average))
     yield from _table([say(head) for head in heads], rows)
 
 
 def _quality(rows: Sequence[Row], say: Translator) -> Iterator[str]:
     yield from ("", f"## {say(english.BATCH_QUALITY)}", "")
-    counted = [(say(trust), str(count)) for trust, count in _trusts(rows).items()]
+    counted = [(say(term("quality", trust)), str(count)) for trust, count in _trusts(rows).items()]
     yield from _table([say(english.BATCH_QUALITY), say(english.BATCH_RECORDINGS)], counted)
     share = median(_clean_share(row.findings) for row in rows if row.findings)
-    yield from ("", f"{say(english.BATCH_CLEAN)}: {percent(share)}")
+    yield from ("", f"{say(BATCH_CLEAN)}: {percent(share)}")
 
 
 def _listed(title: str, head: str, numbered: Sequence[tuple[int, str]], say: Translator) -> Iterator[str]:
     if numbered:
         yield from ("", f"## {say(title)}", "")
         cells = [(f"{number:04}", say(text)) for number, text in numbered]
-        yield from _table([say(english.BATCH_NUMBER), say(head)], cells)
+        yield from _table([say(N_("Number")), say(head)], cells)
 
 
 def _made(rows: Sequence[Row], say: Translator) -> Iterator[str]:
     outcomes = [row.outcome for row in rows if row.outcome and row.outcome.record]
     records = [outcome.record for outcome in outcomes if outcome.record]
-    yield from ("", f"## {say(english.BATCH_MADE)}", "", f"- {say(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
+    yield from ("", f"## {say(BATCH_MADE)}", "", f"- {say(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
     for model, sha256 in sorted({(record.model, record.model_sha256) for record in records}):
         yield f"- {say(english.ABOUT_MODEL)}: {escaped(model)}"
         yield f"- {say(english.ABOUT_MODEL_FILE)}: {sha256 or say(english.ABOUT_REMOTE)}"
     if outcomes:
-        yield f"- {say(english.BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
+        yield f"- {say(BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

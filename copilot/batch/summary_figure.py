@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from copilot.i18n import Translator, english
+from copilot.i18n.terms import term
 
 #: Recordings by emotion and by how far it stood out.
 Counts = Mapping[str, Mapping[str, int]]
@@ -23,7 +24,7 @@ def draw(counts: Counts, trusts: Mapping[str, int], say: Translator) -> bytes:
     left, right = figure.subplots(1, 2, width_ratios=(3, 1.2))
     _emotions(left, counts, say)
     colours = [_TRUST[trust] for trust in trusts]
-    right.barh([say(trust) for trust in trusts], list(trusts.values()), height=0.3, color=colours)
+    right.barh([say(term("quality", trust)) for trust in trusts], list(trusts.values()), height=0.3, color=colours)
     right.set_title(say(english.BATCH_QUALITY), fontsize=10)
     for axes in (left, right):
         axes.invert_yaxis()  # the first on top
@@ -37,7 +38,7 @@ def draw(counts: Counts, trusts: Mapping[str, int], say: Translator) -> bytes:
 
 
 def _emotions(axes: Any, counts: Counts, say: Translator) -> None:
-    names, before = [say(name) for name in counts], [0] * len(counts)
+    names, before = [say(term("emotion", name)) for name in counts], [0] * len(counts)
     for how, colour in _CONFIDENCE.items():
         here = [counted[how] for counted in counts.values()]
         axes.barh(names, here, left=before, color=colour, label=say(english.BATCH_CONFIDENCE[how]))

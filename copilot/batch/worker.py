@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from copilot.errors import CopilotError
-from copilot.i18n import Sentence, english, sentence
+from copilot.i18n import N_, Sentence
 from copilot.person import Person
 from copilot.record.model import Record
 from copilot.record.patient_identity import PatientIdentity
 from copilot.settings import Settings
+
+BATCH_DIED = N_(
+    "The process that read it ended ({how}), as happens where memory runs out: run again with fewer workers."
+)
+
 
 #: Bytes: 30 minutes of 32 electrodes at 500 Hz take 1.4 GB where they are cleaned and 0.4 GB where they are read from.
 WHILE_CLEANING = 2 * 2**30
@@ -106,7 +111,7 @@ class Worker:
 
 def died(task: Task, worker: str, how: str) -> Outcome:
     """The outcome of a recording whose worker ended before its answer came; ``how`` says what of."""
-    return Outcome(task.number, None, sentence(english.BATCH_DIED, how=how), worker=worker)
+    return Outcome(task.number, None, N_(BATCH_DIED, how=how), worker=worker)
 
 
 def reason_of(error: Exception) -> str:
@@ -115,4 +120,6 @@ def reason_of(error: Exception) -> str:
         return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)
     places: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
     place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
-    return sentence(english.BATCH_FAULT, kind=type(error).__name__, place=place)
+    return N_(
+        "The program failed on it, please report this: {kind} at {place}.", kind=type(error).__name__, place=place
+    )

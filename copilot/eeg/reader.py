@@ -10,7 +10,7 @@ import numpy as np
 from copilot.eeg import channel_names, numbered_montages, units
 from copilot.eeg.formats import detect, unpack
 from copilot.eeg.types import MIN_CHANNELS, MIN_SECONDS, SFREQ_HZ, Recording, RecordingError, Source
-from copilot.i18n import Verbatim, english, sentence
+from copilot.i18n import english, sentence
 
 
 def read(
@@ -75,7 +75,7 @@ def _recording(
     names = tuple(name for name, some in zip(electrodes.names, there, strict=True) if some)
     if len(names) < MIN_CHANNELS:
         raise RecordingError(_too_few(len(names), electrodes.left_out))
-    nothing = tuple(Verbatim(name) for name in electrodes.names if name not in names)
+    nothing = tuple(name for name in electrodes.names if name not in names)
     data, gaps = units.fill_gaps(data[there])
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     left_out = [sentence(english.NOTE_NO_VALUES, names=nothing)] if nothing else []

@@ -1,79 +1,108 @@
-"""Every string that people see, one module a language, and the voice that says a sentence in one of them.
+"""Messages that are written in English where they are raised, and translated where they are shown.
 
-``english`` holds the sentences, which are also the keys of ``chinese.CHINESE``. Code below the page and the record
-makes a ``Sentence``; whoever shows it chooses the language.
+``N_("Row {row} has no file.", row=3)`` marks an English text for translation and fills in its values; the result is a
+string in English that a ``Translator`` can still translate. ``NP_("role", "other")`` does so in a context, where one
+English word has several translations. Nothing else is ever translated: a name, a file's label or a model's
+prose stays as it is. The translations are in ``LANGUAGE.po`` (GNU gettext's format).
 """
 
 import re
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
-
-from copilot.i18n import english
 
 #: Languages of the interface and the record, by their ISO 639-1 code, each named in itself.
 LANGUAGES = {"en": "English", "zh": "中文"}
 
+Catalogue = Mapping[tuple[str, str], str]
+"""(context, English text) -> translation."""
 
-class Sentence(str):
-    """An English sentence that remembers its template and values, so that it can be said in another language."""
 
-    __slots__ = ("template", "values")
+class Message(str):
+    """An English text with its template, its values and its context, so that it can be translated later.
+
+    Its own text is English: values are filled in where there are any, and a tuple among them becomes a list.
+    """
+
+    __slots__ = ("context", "template", "values")
     template: str
     values: dict[str, Any]
+    context: str
 
-    def __new__(cls, template: str, values: Mapping[str, Any]) -> "Sentence":
-        """Fill ``template``'s fields (``str.format``) with ``values``; a tuple among them is a list."""
-        made = super().__new__(cls, Translator("en")(template, **values))
-        made.template, made.values = template, dict(values)
+    def __new__(cls, template: str, values: Mapping[str, Any], context: str = "") -> "Message":
+        """Make a message; ``template`` has fields as of ``str.format``."""
+        made = super().__new__(cls, _fill(template, values, Translator("en")))
+        made.template, made.values, made.context = template, dict(values), context
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sentence, (self.template, self.values)
+        return Message, (self.template, self.values, self.context)
 
 
-class Verbatim(str):
-    """Text from outside, such as a name: as a value of a sentence it is said as it is in every language."""
+def N_(template: str, /, **values: Any) -> Message:
+    """Mark an English text for translation, and fill in its values; a message with fields can be filled again."""
+    if isinstance(template, Message):
+        return Message(template.template, {**template.values, **values}, template.context)
+    return Message(template, values)
 
-    __slots__ = ()
 
-
-def sentence(template: str, /, **values: Any) -> Sentence:
-    """An English sentence from a template in ``english``."""
-    return Sentence(template, values)
+def NP_(context: str, template: str, /, **values: Any) -> Message:
+    """Mark an English text for translation in a context, which a translator sees and nobody else."""
+    return Message(template, values, context)
 
 
 class Translator:
-    """Says sentences in one language: ``say = Translator("zh"); say(english.ANALYSE)``.
-
-    Text that the language has no words for, such as a name or the model's prose, is said as it is.
-    """
+    """Translate messages into one language: ``translate = Translator("zh"); translate(N_("Analyse"))``."""
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._words = _words(language)
 
     def __call__(self, text: str, /, **values: Any) -> str:
-        """``text``, a template or a ``Sentence``, in this language; values that are sentences too are translated."""
-        if isinstance(text, Sentence):
-            return self(text.template, **text.values, **values)
-        template = self._words.get(text, text)
-        said = {name: self._value(value) for name, value in values.items()}
-        return template.format(**said) if values else template
+        """Return a message in this language, with its values and further ones; any other text as it is.
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, tuple):
-            return self(english.COMMA).join(self._value(part) for part in value)
-        return self(value) if isinstance(value, str) and not isinstance(value, Verbatim) else value
+        Values that are messages are translated too; a tuple of values becomes a list.
+        """
+        if not isinstance(text, Message):
+            return _fill(text, values, self)
+        return _fill(self._find(text), {**text.values, **values}, self)
+
+    def _find(self, message: Message) -> str:
+        if self.language == "en":
+            return message.template
+        return read_catalogue(self.language).get((message.context, message.template), message.template)
+
+
+def _fill(template: str, values: Mapping[str, Any], translate: Translator) -> str:
+    """Fill the fields of a template; without values its braces stay."""
+    return template.format(**{key: _value(value, translate) for key, value in values.items()}) if values else template
+
+
+def _value(value: Any, translate: Translator) -> Any:
+    if isinstance(value, tuple):
+        return translate(COMMA).join(str(_value(part, translate)) for part in value)
+    return translate(value) if isinstance(value, Message) else value
+
+
+COMMA = N_(", ")
+"""What stands between the parts of a list."""
+
+
+@cache
+def read_catalogue(language: str) -> Catalogue:
+    """Read the translations of a language."""
+    from babel.messages.pofile import read_po
+
+    with Path(__file__).with_name(f"{language}.po").open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    return {(one.context or "", str(one.id)): str(one.string) for one in catalogue if one.id and one.string}
 
 
 def language_of(text: str) -> str:
-    """Which of ``LANGUAGES`` somebody typed: Chinese where there is a Han character (Unicode 16, CJK blocks)."""
+    """Return the language of a typed text: Chinese where there is a Han character (Unicode 16, CJK blocks)."""
     return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"
 
 
-def _words(language: str) -> Mapping[str, str]:
-    if language == "zh":
-        from copilot.i18n.chinese import CHINESE
-
-        return CHINESE
-    return {}
+sentence = N_
+Verbatim = str
+Sentence = Message

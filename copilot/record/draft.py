@@ -12,7 +12,8 @@ from datetime import datetime
 from copilot import __version__, emotions
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
 from copilot.eeg.types import Recording
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
+from copilot.i18n.terms import term
 from copilot.person import Person
 from copilot.record.model import (
     ENTERED,
@@ -29,6 +30,9 @@ from copilot.record.model import (
 from copilot.record.patient_identity import PatientIdentity
 from copilot.result import Result
 from copilot.text import normalise_line
+
+COMMA = N_(", ")
+
 
 SOFTWARE = f"EEG Emotion Copilot {__version__}"
 
@@ -67,21 +71,29 @@ def draft(
     given = particulars or PatientIdentity()
     findings, first = _findings(recording, quality, reading), percent(max(reading.probabilities))
     sections = (
-        Section("basic", say(english.SECTION_BASIC), _basic(person, given, say, entered)),
-        Section("history", say(english.SECTION_HISTORY), _history(person, say, entered)),
-        Section("examination", say(english.SECTION_EXAMINATION), _examination(recording, quality, say, measured)),
-        _only_if("laboratory", english.SECTION_LABORATORY, english.FIELD_LABORATORY, given.laboratory, say, entered),
-        Section("assessment", say(english.SECTION_ASSESSMENT), _assessment(reading, say, counted, suggested)),
-        Section("plan", say(english.SECTION_PLAN), _plan(reading, say, suggested)),
-        Section("follow_up", say(english.SECTION_FOLLOW_UP), (written("follow_up", say(english.FIELD_FOLLOW_UP), ""),)),
-        _only_if("expenses", english.SECTION_EXPENSES, english.FIELD_EXPENSES, given.expenses, say, entered),
+        Section("basic", say(N_("Basic information")), _basic(person, given, say, entered)),
+        Section("history", say(N_("Medical history")), _history(person, say, entered)),
+        Section("examination", say(N_("Examination: EEG")), _examination(recording, quality, say, measured)),
+        _only_if("laboratory", N_("Laboratory"), english.FIELD_LABORATORY, given.laboratory, say, entered),
+        Section("assessment", say(N_("Assessment")), _assessment(reading, say, counted, suggested)),
+        Section("plan", say(N_("Plan")), _plan(reading, say, suggested)),
+        Section("follow_up", say(N_("Follow-up")), (written("follow_up", say(N_("Follow-up")), ""),)),
+        _only_if("expenses", N_("Expenses"), english.FIELD_EXPENSES, given.expenses, say, entered),
     )
     return Record(
         id=str(uuid.uuid4()),
         version=1,
         amends="",
         language=language,
-        headline=headline(findings, say(english.RECORD_FIRST, emotion=reading.emotion, percent=first), say),
+        headline=headline(
+            findings,
+            say(
+                N_("Most probable of nine emotions: {emotion} ({percent})."),
+                emotion=term("emotion", reading.emotion),
+                percent=first,
+            ),
+            say,
+        ),
         notes=tuple(say(note) for note in reading.notes),
         sections=tuple(section for section in sections if section.fields),
         findings=findings,
@@ -114,9 +126,9 @@ def headline(findings: Findings, emotion: str, say: Translator) -> str:
     """The first line: what there is to doubt or, if nothing, the emotion as it is stated."""
     doubts = []
     if findings.trust == "poor":
-        doubts.append(say(english.RECORD_POOR))
+        doubts.append(say(N_("Poor recording: do not rely on what it says about emotion.")))
     if findings.confidence != "clear":
-        doubts.append(say(english.RECORD_UNCERTAIN))
+        doubts.append(say(N_("No emotion stands out above the uncertainty of this reading.")))
     return " ".join(doubts) or emotion
 
 
@@ -151,48 +163,57 @@ def _basic(person: Person, given: PatientIdentity, say: Translator, make: Make) 
     return (
         make("name", say(english.FIELD_NAME), given.name),
         make("number", say(english.FIELD_NUMBER), given.number),
-        make("gender", say(english.FIELD_GENDER), say(person.gender)),
-        make("age", say(english.FIELD_AGE), "" if person.age is None else person.age_text),
-        make("appearance", say(english.FIELD_APPEARANCE), person.appearance),
+        make("gender", say(english.FIELD_GENDER), say(term("gender", person.gender))),
+        make("age", say(N_("Age")), "" if person.age is None else person.age_text),
+        make("appearance", say(N_("Appearance, in their own words")), person.appearance),
     )
 
 
 def _history(person: Person, say: Translator, make: Make) -> tuple[Field, ...]:
     return (
-        make("complaint", say(english.FIELD_COMPLAINT), person.complaint),
-        make("history", say(english.FIELD_HISTORY), person.history),
+        make("complaint", say(N_("Complaint")), person.complaint),
+        make("history", say(N_("History")), person.history),
     )
 
 
 def _examination(recording: Recording, quality: Quality, say: Translator, make: Make) -> tuple[Field, ...]:
     share = percent(quality.clean_share)
-    mains = say(english.MAINS_NONE)
+    mains = say(N_("none found"))
     if quality.line_hz:
-        mains = say(english.MAINS_FOUND, hertz=f"{quality.line_hz:.0f}", times=f"{quality.line_ratio:.1f}")
+        mains = say(
+            N_("{hertz} Hz, {times} times its neighbourhood before removal"),
+            hertz=f"{quality.line_hz:.0f}",
+            times=f"{quality.line_ratio:.1f}",
+        )
     done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a sentence of the reader
     as_read = ""
     if recording.rate_read is not None:
-        as_read = say(english.COMMA).join((f"{recording.rate_read:g} Hz", say(recording.rate_from)))
+        as_read = say(COMMA).join((f"{recording.rate_read:g} Hz", say(recording.rate_from)))
     values = (
-        ("source", english.FIELD_SOURCE, say(recording.source)),
-        ("seconds", english.FIELD_SECONDS, f"{recording.seconds:.0f} s"),
-        *([("rate_read", english.FIELD_RATE_READ, as_read)] if as_read else []),
-        ("sfreq", english.FIELD_SFREQ, f"{recording.sfreq:g} Hz"),
-        ("electrodes", english.FIELD_ELECTRODES, f"{len(recording.channels)}: {', '.join(recording.channels)}"),
-        ("trust", english.FIELD_TRUST, say(quality.trust)),
+        ("source", N_("Kind of file"), say(recording.source)),
+        ("seconds", N_("Length"), f"{recording.seconds:.0f} s"),
+        *([("rate_read", N_("Sampling rate as read"), as_read)] if as_read else []),
+        ("sfreq", N_("Sampling rate after cleaning"), f"{recording.sfreq:g} Hz"),
+        ("electrodes", N_("Electrodes"), f"{len(recording.channels)}: {', '.join(recording.channels)}"),
+        ("trust", N_("Quality"), say(term("quality", quality.trust))),
         (
             "clean",
-            english.FIELD_CLEAN,
-            say(english.CLEAN_SHARE, clean=quality.clean_seconds, total=quality.clean.size, percent=share),
+            N_("Clean share"),
+            say(
+                N_("{clean} of {total} s ({percent})"),
+                clean=quality.clean_seconds,
+                total=quality.clean.size,
+                percent=share,
+            ),
         ),
-        ("mains", english.FIELD_MAINS, mains),
+        ("mains", N_("Mains interference"), mains),
         (
             "bad_channels",
-            english.FIELD_BAD_CHANNELS,
-            say(english.COMMA).join(_faults(quality.channels, say)) or say(english.NONE),
+            N_("Bad electrodes"),
+            say(COMMA).join(_faults(quality.channels, say)) or say(english.NONE),
         ),
-        ("removed", english.FIELD_REMOVED, _counts(quality.components_removed, say) or say(english.NONE)),
-        ("processing", english.FIELD_PROCESSING, "\n".join(say(line) for line in done)),
+        ("removed", N_("Components removed"), _counts(quality.components_removed, say) or say(english.NONE)),
+        ("processing", N_("What was found and done"), "\n".join(say(line) for line in done)),
     )
     return tuple(make(key, say(label), value) for key, label, value in values)
 
@@ -200,28 +221,40 @@ def _examination(recording: Recording, quality: Quality, say: Translator, make: 
 def _faults(channels: Iterable[ChannelQuality], say: Translator) -> Iterable[str]:
     for channel in channels:
         if faults := [name for name in ("flat", "railed", "noisy", "interpolated") if getattr(channel, name)]:
-            yield say(english.ELECTRODE_FAULT, name=channel.name, fault=tuple(faults))
+            yield say(
+                english.ELECTRODE_FAULT, name=channel.name, fault=tuple(term("channel", fault) for fault in faults)
+            )
 
 
 def _counts(removed: dict[str, int], say: Translator) -> str:
-    counts = (say(english.COUNTED, count=count, kind=kind) for kind, count in removed.items() if count)
-    return say(english.COMMA).join(counts)
+    counts = (
+        say(english.COUNTED, count=count, kind=term("component", kind)) for kind, count in removed.items() if count
+    )
+    return say(COMMA).join(counts)
 
 
 def _assessment(reading: Result, say: Translator, counted: Make, make: Make) -> tuple[Field, ...]:
     """The numbers, by what counted them, and the model's prose."""
-    ranked = [f"{say(name)} {percent(p)}" for name, p in emotions.by_probability(reading.probabilities)]
-    first = ranked[0] if reading.certain else say(english.NONE_STANDS_OUT, first=ranked[0], second=ranked[1])
+    ranked = [
+        f"{say(term('emotion', name))} {percent(p)}" for name, p in emotions.by_probability(reading.probabilities)
+    ]
+    first = (
+        ranked[0]
+        if reading.certain
+        else say(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
+    )
     classes = zip(emotions.THREE_CLASSES, emotions.three_classes(reading.probabilities), strict=True)
-    listed = say(english.COMMA).join(f"{say(name)} {percent(p)}" for name, p in classes)
+    listed = say(COMMA).join(f"{say(term('class', name))} {percent(p)}" for name, p in classes)
     return (
-        counted("emotion", say(english.FIELD_EMOTION), first),
-        counted("probabilities", say(english.FIELD_PROBABILITIES), "\n".join(ranked)),
-        counted("three_class", say(english.FIELD_THREE_CLASS), listed),
-        counted("valence", say(english.FIELD_VALENCE), f"{round(reading.valence, 2) + 0.0:+.2f}"),  # + 0.0: no "-0.00"
-        make("assessment", say(english.FIELD_ASSESSMENT), reading.assessment),
+        counted("emotion", say(N_("Emotion")), first),
+        counted("probabilities", say(N_("Probabilities")), "\n".join(ranked)),
+        counted("three_class", say(N_("Negative, neutral, positive")), listed),
+        counted(
+            "valence", say(N_("Valence (-1 to +1)")), f"{round(reading.valence, 2) + 0.0:+.2f}"
+        ),  # + 0.0: no "-0.00"
+        make("assessment", say(N_("Assessment")), reading.assessment),
     )
 
 
 def _plan(reading: Result, say: Translator, make: Make) -> tuple[Field, ...]:
-    return (make("suggestions", say(english.FIELD_SUGGESTIONS), "\n".join(reading.suggestions)),)
+    return (make("suggestions", say(N_("Suggestions")), "\n".join(reading.suggestions)),)

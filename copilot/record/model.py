@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from copilot import emotions
 from copilot.deidentify import hidden
 from copilot.errors import CopilotError
-from copilot.i18n import LANGUAGES, Verbatim, english, sentence
+from copilot.i18n import LANGUAGES, N_, english
 from copilot.settings import READOUTS
 
 #: Who a field's text comes from.
@@ -183,7 +183,7 @@ class Signature:
         _time(self.at)
         _somebody(self.name, self.role)
         if not self.statement:
-            raise RecordError(sentence(english.RECORD_NO_STATEMENT))
+            raise RecordError(N_("Say what you sign: the statement is empty."))
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ class Record:
         if any(f.origin.kind == SUGGESTED and f.accepted and f.value and f.key not in accepted for f in self.fields):
             raise RecordError("Text that the model suggested is called accepted, but nobody accepted it.")
         if self.signature and not self.nameless and (self.pending or self.signature.sha256 != digest(self)):
-            raise RecordError(sentence(english.RECORD_FORGED))
+            raise RecordError(N_("The record was changed after it was signed; use another copy of it."))
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -292,7 +292,9 @@ class Record:
         for field in self.fields:
             if field.key == key:
                 return field
-        raise RecordError(sentence(english.RECORD_NO_FIELD, key=Verbatim(key)))
+        raise RecordError(
+            N_("The record has no field '{key}', which is needed for this; use another copy of it.", key=key)
+        )
 
 
 def digest(record: Record, signature: Signature | None = None) -> str:
@@ -348,7 +350,7 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
 
 def _somebody(name: str, role: str) -> None:
     if not (name and role):
-        raise RecordError(sentence(english.RECORD_NOBODY))
+        raise RecordError(N_(english.RECORD_NOBODY))
 
 
 def _time(text: str) -> None:

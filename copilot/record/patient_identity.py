@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.person import MAX_TEXT, PersonError
 from copilot.text import normalise_line
 
@@ -32,5 +32,5 @@ class PatientIdentity:
         for what, (label, most) in limits.items():
             text = normalise_line(getattr(self, what))
             if len(text) > most:
-                raise PersonError(sentence(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
+                raise PersonError(N_(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
             object.__setattr__(self, what, text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from textwrap import shorten
 
-from copilot.i18n import Translator, Verbatim, english, sentence
+from copilot.i18n import N_, Translator, english
 from copilot.record.draft import SOFTWARE, headline, tidied
 from copilot.record.model import (
     MAX_VALUE,
@@ -45,12 +45,12 @@ class Reviewer:
     role: str
 
     def __post_init__(self) -> None:
-        for what, label in (("name", english.FIELD_NAME), ("role", english.FIELD_ROLE)):
+        for what, label in (("name", english.FIELD_NAME), ("role", N_("Role"))):
             text = normalise_line(getattr(self, what))
             _short(label, text, MAX_NAME)
             object.__setattr__(self, what, text)
         if not (self.name and self.role):
-            raise RecordError(sentence(english.RECORD_NOBODY))
+            raise RecordError(N_(english.RECORD_NOBODY))
 
 
 def accept(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Record:
@@ -62,7 +62,7 @@ def accept(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Recor
     _unlocked(record)
     old = record.field(key)
     if old.accepted:
-        raise RecordError(sentence(english.RECORD_NOTHING_TO_ACCEPT))
+        raise RecordError(N_("This field is not waiting for review."))
     return _changed(record, replace(old, accepted=True), "accepted", reviewer, now)
 
 
@@ -79,9 +79,11 @@ def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime
     if text == old.value:
         return record
     if text and len(record.history) >= MOST_CHANGES:
-        raise RecordError(sentence(english.RECORD_CHANGED_TOO_OFTEN, most=MOST_CHANGES))
+        raise RecordError(
+            N_("This record was changed {most} times, which is the most; sign it as it is.", most=MOST_CHANGES)
+        )
     if len(text.splitlines()) > MAX_LINES:
-        raise RecordError(sentence(english.RECORD_TOO_MANY_LINES, label=old.label, most=MAX_LINES))
+        raise RecordError(N_("{label} has too many lines; at most {most} are kept.", label=old.label, most=MAX_LINES))
     return _changed(record, _written(old, text, reviewer, now), "edited" if text else "deleted", reviewer, now)
 
 
@@ -99,7 +101,13 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
     _unlocked(record)
     if record.pending:
         labels = tuple(field.label for field in record.pending)
-        raise RecordError(sentence(english.RECORD_PENDING, count=len(record.pending), labels=labels))
+        raise RecordError(
+            N_(
+                "{count} fields of this record wait for review: accept, edit or delete them first ({labels}).",
+                count=len(record.pending),
+                labels=labels,
+            )
+        )
     words, at = normalise_line(statement), timestamp(now)
     _short(english.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
@@ -114,7 +122,7 @@ def amend(record: Record, reviewer: Reviewer, now: datetime) -> Record:
         RecordError: it is not signed.
     """
     if record.signature is None:
-        raise RecordError(sentence(english.RECORD_NOT_SIGNED))
+        raise RecordError(N_("Only a signed record can be amended; this one is still a draft."))
     change = Change(timestamp(now), reviewer.name, reviewer.role, "amended")
     return replace(
         record,
@@ -145,15 +153,22 @@ def _headline(record: Record, new: Field) -> str:
     if new.key != "emotion" or new.origin.kind != WRITTEN:
         return record.headline
     say = Translator(record.language)
-    stated = say(english.RECORD_EMOTION_IS, emotion=Verbatim(shorten(new.value, LONGEST_EMOTION, placeholder=" …")))
-    return headline(record.findings, stated if new.value else say(english.RECORD_NO_EMOTION), say)
+    stated = say(
+        N_("Emotion, as the clinician wrote it: {emotion}"),
+        emotion=shorten(new.value, LONGEST_EMOTION, placeholder=" …"),
+    )
+    return headline(
+        record.findings,
+        stated if new.value else say(N_("No emotion is stated: what the model suggested was deleted.")),
+        say,
+    )
 
 
 def _short(label: str, text: str, most: int) -> None:
     if len(text) > most:
-        raise RecordError(sentence(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
+        raise RecordError(N_(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
 
 
 def _unlocked(record: Record) -> None:
     if record.signature:
-        raise RecordError(sentence(english.RECORD_LOCKED))
+        raise RecordError(N_("The record is signed and locked; amend it to change something."))

@@ -17,8 +17,7 @@ from copilot import pipeline
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.types import RecordingError
 from copilot.events import Event, RecordReady, StageBegun
-from copilot.i18n import Translator
-from copilot.i18n import english as words
+from copilot.i18n import N_, Translator
 from copilot.person import Person
 from copilot.safety import find_help
 from copilot.web import chat, memory, panels, uploads
@@ -45,13 +44,13 @@ def keep(service: Service, say: Translator, what: str, visit: Session, uploaded:
     try:
         files = uploads.take(uploaded, service.settings.max_upload_mb)
         if not all(file.content for file in files):
-            raise RecordingError(words.EMPTY_FILE)
+            raise RecordingError(N_("This file is empty. Copy or export it again, then choose it again."))
     except RecordingError as error:
         return {what: None, "recording_problem": panels.problem(explain(say, error)[1])}
     service.held.add(files)
     setattr(visit, what, files)
     names = ", ".join(f"{file.name} ({len(file.content) / 1e6:.1f} MB)" for file in files)
-    said = panels.good_news(say(words.IN_MEMORY, names=names))
+    said = panels.good_news(say(N_("In memory, no longer on disk: {names}"), names=names))
     return {"visit": visit, what: None, f"{what}_kept": said, "recording_problem": ""}
 
 
@@ -87,9 +86,9 @@ def _checked(visit: Session, form: Form) -> Person:
         ConsentError, PersonError, RecordingError: it has not.
     """
     if not form.consent:
-        raise ConsentError(words.NO_CONSENT)
+        raise ConsentError(N_("Please agree to the notice first."))
     if form.source == OWN and not visit.recording:
-        raise RecordingError(words.NO_RECORDING)
+        raise RecordingError(N_("Add an EEG file or choose one of the examples."))
     uploads.check_there((*visit.recording, *visit.baselines) if form.source == OWN else ())
     form.particulars()
     form.samples_a_second()
@@ -171,7 +170,7 @@ def stop(say: Translator, visit: Session) -> Update:
     return visit.halt(
         lambda: {
             **buttons(analyse=True, stop=False),
-            "progress": panels.said(say(words.STOPPED)),
+            "progress": panels.said(say(N_("Stopped. Press Analyse to start again."))),
             **chat.stopped(say, visit),
         }
     )

@@ -9,10 +9,32 @@ import numpy.typing as npt
 
 from copilot import emotions
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.i18n import Translator
+from copilot.i18n import N_, Translator
 from copilot.i18n import english as words
+from copilot.i18n.terms import term
 from copilot.result import Result
 from copilot.web.panels import sentences
+
+TRUST = {"good": N_("Good recording"), "fair": N_("Fair recording"), "poor": N_("Poor recording")}
+CLEAN_SECONDS = N_("{clean} of {total} seconds are clean")
+SECONDS_ALT = N_("Which seconds are clean, from the start to the end of the recording: {clean} of {total}.")
+HEADLINE = {
+    "clear": N_("Most likely {emotion}"),
+    "leaning": N_("Leaning towards {emotion}, but uncertain"),
+    "unclear": N_("Uncertain: no emotion stands out"),
+}
+UNCERTAIN = N_("It does not stand out enough to be certain: read it as a hint at most.")
+PROBABILITIES = N_("Probability of each of nine emotions")
+THREE_CLASSES = N_("Negative, neutral, positive")
+VALENCE = N_("Valence")
+READOUT = {
+    "both": N_("Read by the language model, with the decoder's evidence in its prompt"),
+    "model": N_("Read by the language model alone"),
+    "decoder": N_("Read by the decoder alone"),
+}
+CODEC = N_("EEG text")
+SUGGESTIONS = N_("Suggestions")
+
 
 #: Brows and mouth of each emotion's face, as SVG paths in a box of 24 by 24.
 FACES = {
@@ -38,9 +60,9 @@ def quality(say: Translator, report: Quality) -> str:
     """How far to trust the recording, and which of its seconds are clean."""
     counts = {"clean": report.clean_seconds, "total": report.clean.size}
     return (
-        f'<div class="trust"><span class="pill {escape(report.trust)}">{escape(say(words.TRUST[report.trust]))}</span>'
-        f"<span>{escape(say(words.CLEAN_SECONDS, **counts))}</span></div>"
-        f"{_seconds(report.clean, say(words.SECONDS_ALT, **counts))}"
+        f'<div class="trust"><span class="pill {escape(report.trust)}">{escape(say(TRUST[report.trust]))}</span>'
+        f"<span>{escape(say(CLEAN_SECONDS, **counts))}</span></div>"
+        f"{_seconds(report.clean, say(SECONDS_ALT, **counts))}"
     )
 
 
@@ -58,15 +80,21 @@ def reading(say: Translator, result: Result) -> str:
     """The emotion with its uncertainty: headline, nine bars, three classes, valence, where it comes from."""
     first = max(result.probabilities)
     poor = result.trust == "poor"
-    says = say(words.HEADLINE_POOR) if poor else say(words.HEADLINE[result.confidence], emotion=result.emotion)
-    times = say(words.TIMES_CHANCE, percent=percent(first), times=first * len(emotions.EMOTIONS))
-    beside = times if result.certain else f"{times} {say(words.UNCERTAIN)}"
-    if poor:
-        beside = say(words.HEADLINE_POOR_ABOUT)
-    measured = say(words.CALIBRATED if result.calibrated else words.NOT_CALIBRATED)
-    source = (
-        f"{say(words.READOUT[result.readout])}. {say(words.MODEL)}: {result.model}. {say(words.CODEC)}: {result.codec}."
+    says = (
+        say(N_("The recording is too poor to name an emotion"))
+        if poor
+        else say(HEADLINE[result.confidence], emotion=term("emotion", result.emotion))
     )
+    times = say(
+        N_("{percent}, which is {times:.1f} times chance."),
+        percent=percent(first),
+        times=first * len(emotions.EMOTIONS),
+    )
+    beside = times if result.certain else f"{times} {say(UNCERTAIN)}"
+    if poor:
+        beside = say(N_("What the bars show rests on a poor signal: do not rely on it."))
+    measured = say(words.CALIBRATED if result.calibrated else words.NOT_CALIBRATED)
+    source = f"{say(READOUT[result.readout])}. {say(words.MODEL)}: {result.model}. {say(CODEC)}: {result.codec}."
     return (
         f'<div class="headline">{"" if poor else _face(result.emotion)}<div><strong>{escape(says)}</strong>'
         f"<span>{escape(beside)}</span></div></div>{_bars(say, result.probabilities)}"
@@ -103,14 +131,14 @@ def _bars(say: Translator, probabilities: emotions.Probabilities) -> str:
     end = max(0.4, 1.05 * ranked[0][1])
     items = "".join(
         f'<li class="{_tone(emotion)}{" first" if place == 0 else ""}">{_face(emotion)}'
-        f"<span>{escape(say(emotion))}</span>"
+        f"<span>{escape(say(term('emotion', emotion)))}</span>"
         f'<span class="track"><i class="tone" style="width:{100 * p / end:.1f}%"></i></span>'
         f'<span class="value">{escape(percent(p))}</span></li>'
         for place, (emotion, p) in enumerate(ranked)
     )
     chance = 100 / len(emotions.EMOTIONS) / end
     return (
-        f'<ol class="bars" aria-label="{escape(say(words.PROBABILITIES))}" style="--chance:{chance:.1f}%">{items}</ol>'
+        f'<ol class="bars" aria-label="{escape(say(PROBABILITIES))}" style="--chance:{chance:.1f}%">{items}</ol>'
         f'<div class="chance">{escape(say(words.CHANCE))}</div>'
     )
 
@@ -119,18 +147,19 @@ def _three_classes(say: Translator, probabilities: emotions.Probabilities) -> st
     shares = list(zip(emotions.THREE_CLASSES, emotions.three_classes(probabilities), strict=True))
     parts = "".join(f'<i class="tone {name}" style="flex:{share:.4f}"></i>' for name, share in shares)
     legend = "".join(
-        f'<span class="{name}">{escape(say(name))} {escape(percent(share))}</span>' for name, share in shares
+        f'<span class="{name}">{escape(say(term("class", name)))} {escape(percent(share))}</span>'
+        for name, share in shares
     )
     return (
-        f'<section><h3>{escape(say(words.THREE_CLASSES))}</h3><div class="split" aria-hidden="true">{parts}</div>'
+        f'<section><h3>{escape(say(THREE_CLASSES))}</h3><div class="split" aria-hidden="true">{parts}</div>'
         f'<div class="legend">{legend}</div></section>'
     )
 
 
 def _valence(say: Translator, value: float) -> str:
-    alt = say(words.VALENCE_ALT, value=value + 0.0)
+    alt = say(N_("Valence {value:+.2f} on a scale from -1, negative, to +1, positive."), value=value + 0.0)
     return (
-        f'<section><h3>{escape(say(words.VALENCE))}</h3><div class="axis" role="img" aria-label="{escape(alt)}">'
+        f'<section><h3>{escape(say(VALENCE))}</h3><div class="axis" role="img" aria-label="{escape(alt)}">'
         f'<i style="left:{50 + 50 * value:.1f}%"></i></div><div class="ends" aria-hidden="true"><span>-1</span>'
         f"<b>{round(value, 2) + 0.0:+.2f}</b><span>+1</span></div></section>"
     )
@@ -139,5 +168,5 @@ def _valence(say: Translator, value: float) -> str:
 def prose(say: Translator, assessment: str, suggestions: Sequence[str], *, writing: bool = False) -> str:
     """The assessment and its suggestions, as the model wrote them; with a cursor while it is being written."""
     paragraphs = "".join(f"<p>{escape(part)}</p>" for part in assessment.split("\n") if part.strip())
-    more = f"<h3>{escape(say(words.SUGGESTIONS))}</h3>{sentences(suggestions)}" if suggestions else ""
+    more = f"<h3>{escape(say(SUGGESTIONS))}</h3>{sentences(suggestions)}" if suggestions else ""
     return f'<div class="essay{" writing" if writing else ""}" lang="en">{paragraphs or "<p></p>"}{more}</div>'

@@ -10,7 +10,7 @@ import gradio as gr
 from copilot import chat
 from copilot.chat import Fixed
 from copilot.deidentify import hidden
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.llm.base import EngineError, Message, Token
 from copilot.safety import Help, find_help
 from copilot.web import panels
@@ -19,6 +19,8 @@ from copilot.web.queue import Service
 from copilot.web.render import joined, status
 from copilot.web.session import Session
 from copilot.web.wiring import Update
+
+HALTED = N_("(stopped)")
 
 
 def ask(service: Service, say: Translator, visit: Session, question: str) -> Generator[Update, None, None]:
@@ -61,7 +63,7 @@ def _ask(service: Service, say: Translator, visit: Session, question: str) -> Ge
     except Exception as error:
         yield {"chat_status": panels.problem(explain(say, error)[1])}
     finally:
-        answer["content"] = answer["content"] or say(english.HALTED)
+        answer["content"] = answer["content"] or say(HALTED)
     yield {"chatbot": turns(say, visit), "chat_stop": gr.update(interactive=False)}
 
 
@@ -84,7 +86,7 @@ def _answer(
         yield Fixed(help_there.text)
         return
     if not conversation:
-        raise EngineError(english.NO_READING)
+        raise EngineError(N_("Analyse a recording first; then there is something to ask about."))
     yield from service.opened()
     engine, _ = service.tools()
     yield from service.line.in_turn(chat.ask(engine, conversation, question, trust))
@@ -112,7 +114,7 @@ def stop_answer(say: Translator, visit: Session) -> Update:
 def stopped(say: Translator, visit: Session) -> Update:
     """The chat after an answer was ended."""
     return {
-        "chatbot": turns(say, visit, say(english.HALTED)),
+        "chatbot": turns(say, visit, say(HALTED)),
         "chat_status": "",
         "chat_stop": gr.update(interactive=False),
     }

@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn import Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from copilot.i18n import english
+from copilot.i18n import N_
 
 #: Connections at once; a page that is open holds one or two.
 MOST = 200
@@ -53,7 +53,7 @@ class BoundedProtocol(H11Protocol):
         self.transport.abort()
 
     def _turn_away(self) -> None:
-        body = english.SERVER_FULL.encode()
+        body = N_("Too many people use the copilot now; try again in some minutes.").encode()
         head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 30\r\n"
         self.transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
         self.connections.discard(self)

@@ -5,8 +5,10 @@ import traceback
 
 from copilot.eeg.types import RecordingError
 from copilot.errors import CopilotError
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator
 from copilot.person import PersonError
+
+FAILED = N_("Something went wrong inside the copilot. Nothing was kept; please try again or try another file.")
 
 
 class ConsentError(CopilotError, ValueError):
@@ -23,7 +25,7 @@ PLACES: dict[type[CopilotError], str] = {
 log = logging.getLogger(__name__)
 
 
-def explain(say: Translator, error: Exception, unforeseen: str = english.FAILED) -> tuple[str, str]:
+def explain(say: Translator, error: Exception, unforeseen: str = FAILED) -> tuple[str, str]:
     """Return the part of the page where an error belongs, and its sentence.
 
     The log gets no message: it could quote the person.

@@ -23,10 +23,17 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copilot.eeg.formats.unpack import MB
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.settings import Settings
 from copilot.web.languages import offered, wanted
 from copilot.web.uploads import MOST_FILES, NoRoomError, UploadReceiver
+
+NOTHING_HERE = N_("There is nothing at this address; open the first page.")
+OTHER_PAGE = N_("Another web page asked for this; open the copilot's own page instead.")
+WRONG_CALL = N_("This is not a request that the page makes; load the page again.")
+BODY_TOO_LARGE = N_("This is more than the {most} MB that are taken at once; choose smaller files.")
+BROKE_OFF = N_("The upload came too slowly or broke off; choose the file again.")
+
 
 #: What the page and ``gradio_client`` ask for, measured in a browser; the pages themselves come on top.
 _READ = re.compile(
@@ -173,18 +180,20 @@ class Guard:
             self._check_call(path, body, headers["host"])
             await self._app(scope, _again(body, receive), send)
         else:
-            raise _Refused(404, english.NOTHING_HERE)
+            raise _Refused(404, NOTHING_HERE)
 
     def _check_sender(self, scope: Scope, headers: Headers) -> None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._known(_name(hosts[0])):
-            raise _Refused(421, english.OTHER_HOST)
+            raise _Refused(
+                421, N_("This address is not allowed; use this machine's own, or name it in EEG_COPILOT_ALLOWED_HOSTS.")
+            )
         if not all(self._same(origin.partition("://")[2], hosts[0]) for origin in headers.getlist("origin")):
-            raise _Refused(403, english.OTHER_PAGE)
+            raise _Refused(403, OTHER_PAGE)
         opens_page = scope["method"] == "GET" and scope["path"] in self._pages
         to_page = opens_page and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not to_page:
-            raise _Refused(403, english.OTHER_PAGE)
+            raise _Refused(403, OTHER_PAGE)
 
     def _known(self, name: str) -> bool:
         """Whether the server is called so; an address cannot be a stranger's name for this machine."""
@@ -204,36 +213,40 @@ class Guard:
         request = Request(scope, receive)
         length = _length(request.headers)
         if length is not None and length > self._largest:
-            raise _Refused(413, english.BODY_TOO_LARGE, most=self._settings.max_upload_mb)
+            raise _Refused(413, BODY_TOO_LARGE, most=self._settings.max_upload_mb)
         try:
             return await self._reception.receive(request, self._largest if length is None else length)
         except NoRoomError:
-            raise _Refused(507, english.NO_ROOM) from None
+            raise _Refused(507, N_("There is no room for more uploads now; try again in some minutes.")) from None
         except _TooLargeError:
-            raise _Refused(413, english.BODY_TOO_LARGE, most=self._settings.max_upload_mb) from None
+            raise _Refused(413, BODY_TOO_LARGE, most=self._settings.max_upload_mb) from None
         except TimeoutError:
-            raise _Refused(408, english.BROKE_OFF) from None
+            raise _Refused(408, BROKE_OFF) from None
         except (MultiPartException, KeyError):
-            raise _Refused(400, english.TOO_MANY_FILES, most=MOST_FILES) from None
+            raise _Refused(
+                400,
+                N_("This cannot be read as an upload of at most {most} files; choose the files again."),
+                most=MOST_FILES,
+            ) from None
 
     def _check_call(self, path: str, body: bytes, host: str) -> None:
         """Check that a call is like one of the page's, and names no file or address but one of an upload."""
         try:
             call = json.loads(body)
         except (ValueError, RecursionError):
-            raise _Refused(422, english.WRONG_CALL) from None
+            raise _Refused(422, WRONG_CALL) from None
         if not isinstance(call, dict) or not all(self._harmless(part, host) for part in _dictionaries(call)):
-            raise _Refused(422, english.WRONG_CALL)
+            raise _Refused(422, WRONG_CALL)
         if not path.startswith(("/gradio_api/run/", "/gradio_api/call/", "/gradio_api/queue/")):
             return
         number, data = call.get("fn_index"), call.get("data")
         if number is None and path.rpartition("/")[2] not in self._inputs:
-            raise _Refused(404, english.NOTHING_HERE)
+            raise _Refused(404, NOTHING_HERE)
         if not isinstance(data, list) or not isinstance(number, int | None):
-            raise _Refused(422, english.WRONG_CALL)
+            raise _Refused(422, WRONG_CALL)
         inputs = self._inputs.get(path.rpartition("/")[2] if number is None else number)
         if inputs is not None and not _fits(data, inputs):
-            raise _Refused(422, english.WRONG_CALL)
+            raise _Refused(422, WRONG_CALL)
 
     def _harmless(self, part: dict[str, Any], host: str) -> bool:
         """Whether a part of a call that describes a file describes one that was uploaded here."""
@@ -326,7 +339,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 async def _whole(receive: Receive, headers: Headers) -> bytes:
     """The body of a call."""
-    too_large = _Refused(413, english.BODY_TOO_LARGE, most=_CALL_MB)
+    too_large = _Refused(413, BODY_TOO_LARGE, most=_CALL_MB)
     if (_length(headers) or 0) > _CALL_MB * MB:
         raise too_large
     body, bounded = [], _bounded(receive, _CALL_MB * MB)
@@ -341,7 +354,7 @@ async def _whole(receive: Receive, headers: Headers) -> bytes:
     except _TooLargeError:
         raise too_large from None
     except TimeoutError:
-        raise _Refused(408, english.BROKE_OFF) from None
+        raise _Refused(408, BROKE_OFF) from None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

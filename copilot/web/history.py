@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.storage.store import Entry
 from copilot.web import panels, record_html, record_saving, scripts
 from copilot.web.errors import explain
@@ -15,6 +15,12 @@ from copilot.web.queue import Service
 from copilot.web.record_file import into_panel
 from copilot.web.session import Session
 from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, now, once, turn
+
+KEPT_HINT = N_(
+    "They are in a file on the copilot's computer, and everybody who uses this page there sees the same list. Each is "
+    "deleted {days} days after its last change."
+)
+
 
 #: Records that are listed at once; the rest is found by searching.
 MOST_LISTED = 30
@@ -30,12 +36,12 @@ def card(service: Service, say: Translator, page: Parts, blocks: gr.Blocks) -> P
         blocks: the page, whose loading draws the list.
     """
     with gr.Column(elem_classes="card", elem_id="kept-card"):
-        html(panels.heading(say(english.KEPT_HEADING)))
-        html(panels.quiet(say(english.KEPT_HINT, days=service.settings.keep_days)))
+        html(panels.heading(say(N_("Kept records"))))
+        html(panels.quiet(say(KEPT_HINT, days=service.settings.keep_days)))
         with gr.Row(elem_classes="kept-tools"):
-            hint = say(english.SEARCH_HINT)
-            words = gr.Textbox(label=say(english.SEARCH), placeholder=hint, show_label=False, scale=4, min_width=200)
-            take = gr.Button(say(english.EXPORT_ALL), size="sm", scale=1, min_width=110)
+            hint = say(N_("Words that stand in a record"))
+            words = gr.Textbox(label=say(N_("Search")), placeholder=hint, show_label=False, scale=4, min_width=200)
+            take = gr.Button(say(N_("Export all")), size="sm", scale=1, min_width=110)
         problem, file, again = html(), gr.JSON(visible=False), turn()
         draw = partial(_list, service, say, page)
         gr.render(inputs=[words], triggers=[blocks.load, words.change, again.change], **ONE_BY_ONE)(draw)
@@ -54,23 +60,23 @@ def _list(service: Service, say: Translator, page: Parts, words: str) -> None:
         html(panels.problem(explain(say, error)[1]))
         return
     if not entries:
-        html(panels.quiet(say(english.NOTHING_FOUND if words else english.NOTHING_KEPT)))
+        html(panels.quiet(say(N_("No kept record has these words.") if words else N_("No record is kept."))))
     for entry in entries[:MOST_LISTED]:
         _row(service, say, page, entry, due.get(entry.id))
     if more := len(entries[MOST_LISTED:]):
-        html(panels.quiet(say(english.MORE_KEPT, count=more)))
+        html(panels.quiet(say(N_("{count} more are kept; search to find them."), count=more)))
 
 
 def _row(service: Service, say: Translator, page: Parts, entry: Entry, due: datetime | None) -> None:
     """One record, and the question that comes before it is deleted."""
     with gr.Row(elem_classes="kept-row"):
         html(record_html.entry(say, entry, due))
-        opening = gr.Button(say(english.OPEN), size="sm", scale=0, min_width=80)
+        opening = gr.Button(say(N_("Open")), size="sm", scale=0, min_width=80)
         delete_it = gr.Button(say(english.DELETE), size="sm", scale=0, min_width=80)
     with gr.Row(visible=False, elem_classes="kept-row sure") as sure:
-        html(panels.problem(say(english.SURE)))
-        really = gr.Button(say(english.DELETE_KEPT), variant="stop", size="sm", scale=0, min_width=110)
-        no = gr.Button(say(english.CANCEL), size="sm", scale=0, min_width=80)
+        html(panels.problem(say(N_("Delete this record with all its versions? It cannot be brought back."))))
+        really = gr.Button(say(N_("Delete for good")), variant="stop", size="sm", scale=0, min_width=110)
+        no = gr.Button(say(N_("Cancel")), size="sm", scale=0, min_width=80)
     delete_it.click(lambda: gr.update(visible=True), None, sure, **AT_ONCE)
     no.click(lambda: gr.update(visible=False), None, sure, **AT_ONCE)
     opens(opening.click, service, say, page, entry.id)
@@ -110,7 +116,7 @@ def delete(service: Service, say: Translator, identifier: str, visit: Session) -
     if visit.record and visit.record.id == identifier:
         visit.kept_at = visit.not_kept = visit.saved = ""
         again |= record_saving.told(say, visit)
-    return {**again, "kept_problem": panels.good_news(say(english.KEPT_DELETED))}
+    return {**again, "kept_problem": panels.good_news(say(N_("The record has been deleted for good.")))}
 
 
 def export_all(service: Service, say: Translator) -> Update:

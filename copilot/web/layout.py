@@ -19,7 +19,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from copilot.i18n import LANGUAGES, Translator
+from copilot.i18n import LANGUAGES, N_, Translator
 from copilot.i18n import english as words
 from copilot.settings import Settings, SettingsError
 from copilot.web import (
@@ -93,9 +93,20 @@ def _page(service: Service, say: Translator, blocks: gr.Blocks) -> None:
 
 def _where(say: Translator, settings: Settings) -> str:
     """Who gets to see what: the server's host only, since its URL may hold a password."""
-    space = say(words.SPACE) if settings.on_space else ""
-    server = say(words.SERVER, server=urlsplit(settings.server).hostname) if settings.server else ""
-    return f"{space} {server}".strip() or say(words.LOCAL)
+    space = (
+        say(N_("This copilot runs on a Hugging Face Space: your recording is sent there and read there."))
+        if settings.on_space
+        else ""
+    )
+    server = (
+        say(
+            N_("Prompts go to the language model server that this copilot was set up with: {server}"),
+            server=urlsplit(settings.server).hostname,
+        )
+        if settings.server
+        else ""
+    )
+    return f"{space} {server}".strip() or say(N_("Everything runs on the machine that serves this page."))
 
 
 def launch(page: gr.Blocks, service: Service) -> str:

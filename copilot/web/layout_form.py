@@ -3,19 +3,45 @@
 import gradio as gr
 
 from copilot.eeg.simulate import EXAMPLES
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
+from copilot.i18n.terms import term
 from copilot.person import GENDERS
 from copilot.web import panels
 from copilot.web.session import OWN, Form
 from copilot.web.wiring import Parts, html
 
+CONSENT = (
+    N_(
+        "Your EEG and your words are used to infer an emotion. The result is uncertain, it is written by a small AI "
+        "model "
+        "and **it is not a diagnosis**. Do not use it on people at work or in education: the EU AI Act prohibits that."
+    ),
+    N_(
+        "The recording is on the disk of the copilot's computer only while it is being read, without names and "
+        "birth dates "
+        "afterwards. It stays in memory until you press *Clear everything* or, at the latest, an hour after you close "
+        "this page."
+    ),
+)
+UPLOAD_HINT = N_(
+    "EDF, BDF, BrainVision and EEGLAB (all files together or as .zip), FIF, GDF, CNT, EGI, CSV, OpenBCI, Muse, NPY or "
+    "MAT; at most {megabytes} MB."
+)
+BASELINE_HINT = N_(
+    "Nothing makes the reading better than knowing what is normal for this person. One file per recording."
+)
+
 
 def consent(say: Translator) -> Parts:
     """The notice, and the box without which nothing starts."""
     with gr.Column(elem_classes="card"):
-        html(panels.heading(say(english.CONSENT_HEADING), 1))
-        gr.Markdown("\n\n".join(map(say, english.CONSENT)), elem_classes="quiet")
-        agreed = gr.Checkbox(Form.consent, label=say(english.CONSENT_BOX), container=False)
+        html(panels.heading(say(N_("Before you start")), 1))
+        gr.Markdown("\n\n".join(map(say, CONSENT)), elem_classes="quiet")
+        agreed = gr.Checkbox(
+            Form.consent,
+            label=say(N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")),
+            container=False,
+        )
         problem = html()
     return {"consent": agreed, "consent_problem": problem}
 
@@ -23,35 +49,41 @@ def consent(say: Translator) -> Parts:
 def person(say: Translator) -> Parts:
     """What the model reads about the person, and apart from it what only the record gets."""
     with gr.Column(elem_classes="card asked"):
-        html(panels.heading(say(english.PERSON_HEADING), 2))
+        html(panels.heading(say(N_("The person")), 2))
         with gr.Row():
             # Text, because ``gr.Number`` shows, and sends, 0 where nothing was entered.
-            genders = [(say(gender), gender) for gender in GENDERS]
-            gender = gr.Dropdown(genders, value=Form.gender, label=say(english.GENDER), min_width=130)
-            age = gr.Textbox(label=say(english.AGE), placeholder=say(english.AGE_HINT), min_width=100)
+            genders = [(say(term("gender", gender)), gender) for gender in GENDERS]
+            gender = gr.Dropdown(genders, value=Form.gender, label=say(N_("Gender")), min_width=130)
+            age = gr.Textbox(label=say(N_("Age")), placeholder=say(N_("Years")), min_width=100)
         texts = {
-            "appearance": _text(say(english.APPEARANCE), say(english.APPEARANCE_HINT)),
-            "complaint": _text(say(english.COMPLAINT), say(english.COMPLAINT_HINT)),
-            "history": _text(say(english.HISTORY), say(english.HISTORY_HINT)),
+            "appearance": _text(say(english.APPEARANCE), say(N_("How they say they look or feel, in their own words"))),
+            "complaint": _text(say(english.COMPLAINT), say(N_("What brings them here"))),
+            "history": _text(say(english.HISTORY), say(N_("Earlier illness, medication, sleep"))),
         }
-        html(panels.quiet(say(english.NO_NAMES)))
+        html(
+            panels.quiet(say(N_("No names or numbers here, please: this part is read by the model, which needs none.")))
+        )
         particulars = _particulars(say)
         problem = html()
     return {"gender": gender, "age": age, **texts, **particulars, "person_problem": problem}
 
 
 def _particulars(say: Translator) -> Parts:
-    with gr.Accordion(say(english.PARTICULARS_HEADING), open=False, elem_id="particulars"):
-        html(panels.quiet(say(english.PARTICULARS_HINT)))
+    with gr.Accordion(say(N_("For the record only (optional)")), open=False, elem_id="particulars"):
+        html(
+            panels.quiet(
+                say(N_("None of this reaches the model: it stands in the record, where that is kept or downloaded."))
+            )
+        )
         with gr.Row():
             name = gr.Textbox(Form.name, label=say(english.FIELD_NAME), min_width=130)
-            hint = say(english.NUMBER_HINT)
+            hint = say(N_("Of the chart or the study"))
             number = gr.Textbox(Form.number, label=say(english.FIELD_NUMBER), placeholder=hint, min_width=130)
         return {
             "name": name,
             "number": number,
-            "laboratory": _text(say(english.FIELD_LABORATORY), say(english.LABORATORY_HINT)),
-            "expenses": _text(say(english.FIELD_EXPENSES), say(english.EXPENSES_HINT)),
+            "laboratory": _text(say(english.FIELD_LABORATORY), say(N_("Results that belong in this record"))),
+            "expenses": _text(say(english.FIELD_EXPENSES), say(N_("What is to be charged"))),
         }
 
 
@@ -61,19 +93,25 @@ def _text(label: str, hint: str) -> gr.Textbox:
 
 def recording(say: Translator, max_mb: int) -> Parts:
     """An own recording with its baselines, or one of the simulated examples."""
-    sources = [(say(english.OWN), OWN), *((say(example.title), name) for name, example in EXAMPLES.items())]
+    sources = [(say(N_("My own recording")), OWN), *((say(example.title), name) for name, example in EXAMPLES.items())]
     with gr.Column(elem_classes="card asked"):
-        html(panels.heading(say(english.RECORDING_HEADING), 3))
-        source = gr.Radio(sources, value=Form.source, label=say(english.SOURCE), elem_classes="sources")
+        html(panels.heading(say(N_("The recording")), 3))
+        source = gr.Radio(sources, value=Form.source, label=say(N_("Which EEG")), elem_classes="sources")
         about = html()
         with gr.Column() as own:
-            files, kept = _upload(say(english.UPLOAD), say(english.UPLOAD_HINT, megabytes=max_mb))
-            with gr.Accordion(say(english.BASELINE_HEADING), open=False):
-                baselines, baselines_kept = _upload(say(english.BASELINE), say(english.BASELINE_HINT))
-            with gr.Accordion(say(english.ARRAY_HEADING), open=False):
-                sfreq = gr.Textbox(label=say(english.SFREQ), placeholder=say(english.SFREQ_HINT))
-                channels = gr.Textbox(label=say(english.CHANNELS), placeholder=say(english.CHANNELS_HINT))
-                trial = gr.Textbox("", label=say(english.TRIAL), placeholder=say(english.TRIAL_HINT))
+            files, kept = _upload(say(N_("EEG file")), say(UPLOAD_HINT, megabytes=max_mb))
+            with gr.Accordion(say(N_("Another recording of the same person (optional)")), open=False):
+                baselines, baselines_kept = _upload(say(N_("Baseline recordings")), say(BASELINE_HINT))
+            with gr.Accordion(say(N_("Only for bare numbers (CSV, NPY, MAT)")), open=False):
+                sfreq = gr.Textbox(
+                    label=say(N_("Samples a second")), placeholder=say(N_("In hertz, where the file does not say"))
+                )
+                channels = gr.Textbox(
+                    label=say(N_("Channel names")), placeholder=say(N_("In the file's order: Fp1, Fp2, F3 ..."))
+                )
+                trial = gr.Textbox(
+                    "", label=say(N_("Trial")), placeholder=say(N_("Its number, where the file holds several"))
+                )
         problem = html()
     return {
         **{"source": source, "about": about, "own": own, "recording": files, "recording_kept": kept},
@@ -93,13 +131,17 @@ def actions(say: Translator) -> Parts:
     """Analyse, Stop, Clear; and going on with a record that is there already."""
     with gr.Column(elem_classes="card", elem_id="actions"):
         with gr.Row():
-            analyse = gr.Button(say(english.ANALYSE), variant="primary", interactive=False, scale=3, min_width=120)
+            analyse = gr.Button(say(N_("Analyse")), variant="primary", interactive=False, scale=3, min_width=120)
             stop = gr.Button(say(english.STOP), variant="stop", interactive=False, scale=1, min_width=90)
-        clear = gr.Button(say(english.CLEAR), size="sm")
+        clear = gr.Button(say(N_("Clear everything")), size="sm")
         dark = gr.Checkbox(Form.dark, visible=False)
-        with gr.Accordion(say(english.OPEN_RECORD_HEADING), open=False):
-            record = gr.File(label=say(english.OPEN_RECORD), height=110)
-            html(panels.quiet(say(english.OPEN_RECORD_HINT)))
+        with gr.Accordion(say(N_("Go on with a record (JSON)")), open=False):
+            record = gr.File(label=say(N_("Record")), height=110)
+            html(
+                panels.quiet(
+                    say(N_("One that was downloaded here as JSON, or that a batch made: to review, sign or amend it."))
+                )
+            )
             problem = html()
     buttons = {"analyse": analyse, "stop": stop, "clear": clear, "dark": dark}
     return {**buttons, "record_file": record, "open_problem": problem}

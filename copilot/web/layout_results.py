@@ -5,7 +5,7 @@ Every card is always part of the page; ``page.css`` hides it while there is noth
 
 import gradio as gr
 
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.web import panels
 from copilot.web.wiring import Parts, html
 
@@ -17,17 +17,17 @@ def reading(say: Translator) -> Parts:
     parts = {"urgent": html(elem_id="urgent"), "progress": html(elem_id="progress")}
     html(panels.outdated(say), elem_id="outdated")
     with gr.Column(elem_classes="card", elem_id="signal-card"):
-        html(panels.heading(say(english.SIGNAL_HEADING)))
+        html(panels.heading(say(N_("The signal"))))
         parts["quality"] = html()
         with gr.Row():
             for names in (("signal",), ("bands", "done")):
                 with gr.Column(min_width=300):
                     parts |= {name: html() for name in names}
     with gr.Column(elem_classes="card", elem_id="reading-card"):
-        html(panels.heading(say(english.READING_HEADING)))
+        html(panels.heading(say(N_("The reading"))))
         parts["reading"] = html()
     with gr.Column(elem_classes="card", elem_id="assessment-card"):
-        html(panels.heading(say(english.ASSESSMENT_HEADING)))
+        html(panels.heading(say(N_("The assessment"))))
         if say.language != "en":
             html(panels.quiet(say(english.ABOUT_PROSE)))
         parts["assessment"] = html()
@@ -37,7 +37,7 @@ def reading(say: Translator) -> Parts:
 def chat(say: Translator) -> Parts:
     """Questions about the reading: ready-made ones by their English text (``asks``), and a box for one's own."""
     with gr.Column(elem_classes="card", elem_id="chat-card"):
-        html(panels.heading(say(english.CHAT_HEADING)))
+        html(panels.heading(say(N_("Ask about it"))))
         # Answers stay plain text: rendered Markdown could load a picture from somewhere else.
         chatbot = gr.Chatbot(
             elem_id="chat",
@@ -45,7 +45,7 @@ def chat(say: Translator) -> Parts:
             height=None,
             min_height=130,
             max_height=None,
-            placeholder=say(english.CHAT_EMPTY),
+            placeholder=say(N_("Choose a question below or write your own.")),
             render_markdown=False,
             buttons=[],
             feedback_options=None,
@@ -54,7 +54,7 @@ def chat(say: Translator) -> Parts:
         with gr.Row(elem_classes="asks"):
             asks = {question: gr.Button(say(question), size="sm") for question in english.QUESTIONS}
         if say.language != "en":
-            html(panels.quiet(say(english.CHAT_LANGUAGE)))
+            html(panels.quiet(say(N_("The model answers in English."))))
         parts = _question(say)
     return {"chatbot": chatbot, "chat_status": status, "asks": asks, **parts}
 
@@ -62,13 +62,13 @@ def chat(say: Translator) -> Parts:
 def _question(say: Translator) -> Parts:
     with gr.Row():
         question = gr.Textbox(
-            label=say(english.QUESTION),
-            placeholder=say(english.QUESTION_HINT),
+            label=say(N_("Your question")),
+            placeholder=say(N_("Ask about this reading")),
             show_label=False,
             scale=6,
             min_width=240,
         )
-        send = gr.Button(say(english.SEND), variant="primary", scale=1, min_width=80)
+        send = gr.Button(say(N_("Send")), variant="primary", scale=1, min_width=80)
         stop = gr.Button(say(english.STOP), variant="stop", scale=1, min_width=80, interactive=False)
     return {"question": question, "send": send, "chat_stop": stop}
 
@@ -77,7 +77,7 @@ def prompt(say: Translator) -> Parts:
     """What the model was given to read."""
     with (
         gr.Column(elem_classes="card", elem_id="prompt-card"),
-        gr.Accordion(say(english.PROMPT_HEADING), open=False),
+        gr.Accordion(say(N_("The exact prompt")), open=False),
     ):
         text = gr.Textbox(show_label=False, lines=8, max_lines=24, buttons=["copy"], elem_id="prompt")
     return {"prompt": text}

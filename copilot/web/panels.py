@@ -7,9 +7,33 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from copilot import NOTICE
-from copilot.i18n import LANGUAGES, Translator
+from copilot.i18n import LANGUAGES, N_, Translator
 from copilot.i18n import english as words
 from copilot.pipeline import STAGES
+
+TAGLINE = N_("From an EEG and a few words to an uncertain emotion, a careful assessment and a draft record.")
+EMPTY = N_("Your reading appears here")
+EMPTY_STEPS = (
+    (
+        N_("The signal"),
+        N_("drawn and judged before any AI text"),
+    ),
+    (
+        N_("Nine emotions"),
+        N_("as probabilities, with their uncertainty"),
+    ),
+    (
+        N_("An assessment"),
+        N_("that you can ask about"),
+    ),
+    (
+        N_("A draft record"),
+        N_("to review, sign and download"),
+    ),
+)
+OUTDATED = N_("The form has changed since this reading. Press Analyse for a reading of what it says now.")
+SWITCH = N_("Language")
+
 
 _WAVE = "M2 12h3l2-6 3 12 3-9 2 5 2-2h5"
 
@@ -31,7 +55,7 @@ def switch(say: Translator, addresses: Mapping[str, str]) -> str:
         f"{escape(LANGUAGES[code])}</a>"
         for code, address in addresses.items()
     )
-    return f'<nav class="switch" aria-label="{escape(say(words.SWITCH))}">{links}</nav>'
+    return f'<nav class="switch" aria-label="{escape(say(SWITCH))}">{links}</nav>'
 
 
 def masthead(say: Translator, model: str, where: str, switch: str = "") -> str:
@@ -40,7 +64,7 @@ def masthead(say: Translator, model: str, where: str, switch: str = "") -> str:
         '<header class="masthead"><svg viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" '
         f'fill="var(--accent)"/><path d="{_WAVE}" fill="none" stroke="var(--card)" stroke-width="1.6" '
         f'stroke-linejoin="round" stroke-linecap="round"/></svg><div><h1>{escape(say(words.TITLE))}</h1>'
-        f"<p>{escape(say(words.TAGLINE))}</p></div>"
+        f"<p>{escape(say(TAGLINE))}</p></div>"
         f'<div class="badge">{escape(say(words.MODEL))}: <b>{escape(model)}</b><br>{escape(where)}</div>'
         f"{switch}</header>"
     )
@@ -59,12 +83,12 @@ def subheading(text: str) -> str:
 
 def empty(say: Translator) -> str:
     """What stands where the reading will be."""
-    steps = "".join(f"<li><b>{escape(say(title))}</b> {escape(say(what))}</li>" for title, what in words.EMPTY_STEPS)
+    steps = "".join(f"<li><b>{escape(say(title))}</b> {escape(say(what))}</li>" for title, what in EMPTY_STEPS)
     fast, sharp, slow = "q5-24 10 0t10 0" * 5, "l6-22 8 42 8-34 6 14", "q8-26 16 0t16 0" * 4
     wave = f"M0 30{fast}{sharp}{slow}"
     return (
         f'<div class="empty"><svg viewBox="0 0 252 60" aria-hidden="true"><path d="{wave}" fill="none" '
-        f'stroke="currentColor" stroke-width="1.5"/></svg><h2>{escape(say(words.EMPTY))}</h2><ul>{steps}</ul></div>'
+        f'stroke="currentColor" stroke-width="1.5"/></svg><h2>{escape(say(EMPTY))}</h2><ul>{steps}</ul></div>'
     )
 
 
@@ -75,7 +99,7 @@ def problem(sentence: str) -> str:
 
 def outdated(say: Translator) -> str:
     """What stands above a reading as soon as the form has changed (see ``scripts.head``)."""
-    return f'<div class="outdated" role="status">{escape(say(words.OUTDATED))}</div>'
+    return f'<div class="outdated" role="status">{escape(say(OUTDATED))}</div>'
 
 
 def good_news(sentence: str) -> str:
@@ -127,7 +151,7 @@ def _stage(
     share = progress[name]
     if share == 1:
         return f'<li class="done"><div class="track"><i></i></div>{title} ✓</li>'
-    about = say(words.ABOUT, seconds=max(1, round(estimate or 1)))
+    about = say(N_("about {seconds} s"), seconds=max(1, round(estimate or 1)))
     bar = (
         f'<div class="track"><i style="width:{100 * share:.0f}%"></i></div>'
         if share is not None

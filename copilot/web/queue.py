@@ -17,7 +17,7 @@ from typing import TypeVar
 from copilot.eeg import sandbox
 from copilot.eeg.classifier import Classifier
 from copilot.errors import CopilotError
-from copilot.i18n import english
+from copilot.i18n import N_
 from copilot.llm.base import Engine
 from copilot.record.storage.store import Store, StoreError
 from copilot.settings import Settings
@@ -71,7 +71,7 @@ class Queue:
         ticket = object()
         with self._moved:
             if len(self._tickets) >= self._places + MOST_WAITING:
-                raise QueueFullError(english.LINE_FULL)
+                raise QueueFullError(N_("Too many people are waiting now; please try again in some minutes."))
             self._tickets.append(ticket)
         try:
             told = 0

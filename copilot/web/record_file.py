@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from copilot.i18n import Translator, english, sentence
+from copilot.i18n import N_, Translator, english
 from copilot.record.export.json_format import from_json
 from copilot.record.model import Record, RecordError, digest
 from copilot.web import panels, uploads
@@ -40,7 +40,7 @@ def _read(uploaded: dict[str, Any] | None) -> Record:
     try:
         return from_json(file.content.decode())
     except UnicodeDecodeError:
-        raise RecordError(sentence(english.RECORD_NOT_JSON)) from None
+        raise RecordError(N_(english.RECORD_NOT_JSON)) from None
 
 
 def _opened(agreed: bool) -> Update:

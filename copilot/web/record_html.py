@@ -3,12 +3,17 @@
 from datetime import datetime
 from html import escape
 
-from copilot.i18n import Translator, Verbatim, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.model import SUGGESTED, WRITTEN, Change, Field, Record
 from copilot.record.storage.store import Entry
 from copilot.web import panels
 from copilot.web.panels import sentences
 from copilot.web.session import Session
+
+AMENDMENT_HINT = N_("This amends version {version}, which stays as it was signed.")
+STILL = N_("Still to review:")
+NO_CHANGES = N_("Nobody has changed anything yet.")
+KEPT_UNTIL = N_("will be deleted on {date}; download it, or change it to keep it longer")
 
 
 def moment(at: str) -> str:
@@ -18,13 +23,13 @@ def moment(at: str) -> str:
 
 def problem(say: Translator, sentence: str) -> str:
     """What is missing, next to what was pressed, with the way to the reviewer's name and role; work waits for it."""
-    way = f'<a href="#reviewer">{escape(say(english.REVIEWER))}</a>' if sentence == say(english.RECORD_NOBODY) else ""
+    way = f'<a href="#reviewer">{escape(say(english.REVIEWER))}</a>' if say(english.RECORD_NOBODY) == sentence else ""
     return f'<div class="problem waiting" role="alert">{escape(sentence)} {way}</div>'
 
 
 def kept_at(say: Translator, at: str) -> str:
     """When the record was kept last."""
-    return panels.good_news(say(english.KEPT_AT, at=moment(at)))
+    return panels.good_news(say(N_("Kept at {at}. From now on every change is kept at once."), at=moment(at)))
 
 
 def state(say: Translator, visit: Session) -> str:
@@ -45,7 +50,7 @@ def state(say: Translator, visit: Session) -> str:
 def _amends(say: Translator, record: Record) -> str:
     if not record.amends:
         return ""
-    return f'<p class="quiet">{escape(say(english.AMENDMENT_HINT, version=record.version - 1))}</p>'
+    return f'<p class="quiet">{escape(say(AMENDMENT_HINT, version=record.version - 1))}</p>'
 
 
 def signature(say: Translator, record: Record) -> str:
@@ -53,7 +58,7 @@ def signature(say: Translator, record: Record) -> str:
     signed = record.signature
     if signed is None:
         return ""
-    who = say(english.SIGNED_BY, name=Verbatim(signed.name), role=Verbatim(signed.role), at=moment(signed.at))
+    who = say(english.SIGNED_BY, name=signed.name, role=signed.role, at=moment(signed.at))
     return (
         f'<div class="signed-by" role="status"><strong>{escape(who)}</strong><p>{escape(signed.statement)}</p>'
         f"<small>{escape(say(english.SIGNATURE_DIGEST))}: <code>{escape(signed.sha256)}</code></small></div>"
@@ -66,9 +71,9 @@ def left(say: Translator, record: Record) -> str:
     total = sum(_suggestion(record, field) for field in record.fields)
     if not total or record.signature:
         return ""
-    counted = say(english.REVIEWED, done=total - len(pending), total=total)
+    counted = say(N_("{done} of {total} suggestions reviewed"), done=total - len(pending), total=total)
     links = " ".join(f'<a href="#field-{escape(field.key)}">{escape(field.label)}</a>' for field in pending)
-    rest = f"{escape(say(english.STILL))} {links}" if pending else escape(say(english.ALL_REVIEWED))
+    rest = f"{escape(say(STILL))} {links}" if pending else escape(say(N_("Nothing is left to review.")))
     return (
         f'<div class="left-to-review" role="status"><strong>{escape(counted)}</strong>'
         f'<progress max="{total}" value="{total - len(pending)}"></progress><span>{rest}</span></div>'
@@ -97,19 +102,19 @@ def about(say: Translator, record: Record, field: Field) -> str:
 
 def _origin(say: Translator, record: Record, field: Field) -> str:
     if field.origin.kind == WRITTEN and field.origin.by:
-        return say(english.WRITTEN_BY if field.value else english.DELETED_BY, name=Verbatim(field.origin.by))
+        return say(N_("Written by {name}") if field.value else N_("Deleted by {name}"), name=field.origin.by)
     if field.origin.kind == WRITTEN:
-        return say(english.TO_WRITE)
+        return say(N_("For the clinician to write"))
     last = _last(record, field.key)
     if field.origin.kind == SUGGESTED and last and last.action == "accepted":
-        return say(english.ACCEPTED_BY, name=Verbatim(last.name))
+        return say(N_("AI-suggested, accepted by {name}"), name=last.name)
     return say(english.ORIGIN[field.origin.kind])
 
 
 def history(say: Translator, record: Record) -> str:
     """Who did what when, newest last; with the text before and after where it changed."""
     if not record.history:
-        return f'<p class="quiet">{escape(say(english.NO_CHANGES))}</p>'
+        return f'<p class="quiet">{escape(say(NO_CHANGES))}</p>'
     labels = {field.key: field.label for field in record.fields}
     items = "".join(_change(say, change, labels.get(change.key, change.key)) for change in record.history)
     return f'<ol class="changes">{items}</ol>'
@@ -132,8 +137,8 @@ def entry(say: Translator, kept: Entry, due: datetime | None = None) -> str:
     """A kept record in the list: who it is called, how far it is, what it says first, and when it will be deleted."""
     label = f"<b>{escape(kept.label)}</b> " if kept.label else ""
     version = say(english.ABOUT_VERSION, version=kept.version)
-    changed = say(english.LAST_CHANGED, at=moment(kept.changed))
-    until = f'<p class="not-reviewed">{escape(say(english.KEPT_UNTIL, date=f"{due:%Y-%m-%d}"))}</p>' if due else ""
+    changed = say(N_("changed {at}"), at=moment(kept.changed))
+    until = f'<p class="not-reviewed">{escape(say(KEPT_UNTIL, date=f"{due:%Y-%m-%d}"))}</p>' if due else ""
     return (
         f'<div class="entry"><p>{label}<span>{escape(kept.headline)}</span></p><p class="quiet">'
         f'<span class="pill {escape(kept.status)}">{escape(say(english.STATUS[kept.status]))}</span> '

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.export.registry import EXPORTS
 from copilot.record.model import WRITTEN, Field, Record, Section
 from copilot.web import history, panels, record_html, record_review, scripts
@@ -20,6 +20,16 @@ from copilot.web.queue import Service
 from copilot.web.record_review import RecordPanel
 from copilot.web.session import Session
 from copilot.web.wiring import AT_ONCE, ONE_BY_ONE, Parts, Update, html, once
+
+RECORD_HINT = N_(
+    "Go through what the model suggested: accept it, change it or delete it. What you change is marked as written by "
+    "you. Nothing is signed or sent by itself."
+)
+NOT_REVIEWED = N_("Not reviewed yet")
+STATEMENT = N_(
+    "I have reviewed this record against the recording and the person. What the model suggested in it I accept, or "
+    "have changed or deleted."
+)
 
 
 def card(service: Service, say: Translator, page: Parts) -> Parts:
@@ -31,7 +41,7 @@ def card(service: Service, say: Translator, page: Parts) -> Parts:
         page: the parts of the page, complete when the panel is first drawn; a change of ``panel`` draws it anew.
     """
     with gr.Column(elem_classes="card", elem_id="record-card"):
-        html(panels.heading(say(english.RECORD_HEADING)))
+        html(panels.heading(say(N_("The record"))))
         draw = partial(_draw, service, say, page)
         gr.render(inputs=[page["visit"]], triggers=[page["panel"].change], **ONE_BY_ONE)(draw)
         return _keeping(say, service)
@@ -55,15 +65,23 @@ def _draw(service: Service, say: Translator, page: Parts, visit: Session) -> Non
 
 def _reviewer(say: Translator, visit: Session) -> Parts:
     locked = visit.record is not None and visit.record.signature is not None
-    html(panels.quiet(say(english.LOCKED_HINT if locked else english.RECORD_HINT)))
+    html(
+        panels.quiet(
+            say(
+                N_("This version is signed and locked. To change something, amend it: that begins the next version.")
+                if locked
+                else RECORD_HINT
+            )
+        )
+    )
     name, role = visit.reviewer
     with gr.Row(elem_id="reviewer"):
         parts = {
             "name": gr.Textbox(name, label=say(english.REVIEWER), min_width=180, interactive=True),
             "role": gr.Textbox(
                 role,
-                label=say(english.ROLE),
-                placeholder=say(english.ROLE_HINT),
+                label=say(N_("Your role")),
+                placeholder=say(N_("For example physician or psychologist")),
                 min_width=180,
                 interactive=True,
             ),
@@ -108,10 +126,10 @@ def _shape(field: Field) -> str:
 
 def _review(say: Translator, field: Field) -> Parts:
     with gr.Row(elem_classes="review") as row:
-        html(f'<span class="not-reviewed">{escape(say(english.NOT_REVIEWED))}</span>')
+        html(f'<span class="not-reviewed">{escape(say(NOT_REVIEWED))}</span>')
         buttons = {
             what: gr.Button(say(word), size="sm", min_width=80, elem_classes=what, elem_id=f"{what}-{field.key}")
-            for what, word in (("accept", english.ACCEPT), ("delete", english.DELETE))
+            for what, word in (("accept", N_("Accept")), ("delete", english.DELETE))
         }
     return {"review": row, **buttons}
 
@@ -121,16 +139,16 @@ def _signing(say: Translator, record: Record) -> Parts:
     with gr.Column(elem_classes="signing"):
         html(record_html.signature(say, record))
         statement = gr.Textbox(
-            say(english.STATEMENT),
-            label=say(english.STATEMENT_LABEL),
+            say(STATEMENT),
+            label=say(N_("What you sign")),
             lines=2,
             visible=not locked,
             interactive=True,
         )
         ready = not record.pending
-        press = gr.Button(say(english.SIGN), variant="primary", interactive=ready, visible=not locked)
+        press = gr.Button(say(N_("Sign")), variant="primary", interactive=ready, visible=not locked)
         not_yet = html("" if ready else panels.quiet(say(english.NOT_YET)))
-        amend = gr.Button(say(english.AMEND), visible=locked)
+        amend = gr.Button(say(N_("Amend")), visible=locked)
         problem = html()
     return {"statement": statement, "sign": press, "not_yet": not_yet, "amend": amend, "problem sign": problem}
 
@@ -138,7 +156,7 @@ def _signing(say: Translator, record: Record) -> Parts:
 def _downloads(say: Translator) -> Parts:
     with gr.Row(elem_classes="downloads"):
         buttons = {
-            f"export {kind}": gr.Button(say(english.DOWNLOAD, format=export.title), size="sm", min_width=120)
+            f"export {kind}": gr.Button(say(N_("Download {format}"), format=export.title), size="sm", min_width=120)
             for kind, export in EXPORTS.items()
         }
     return {**buttons, "problem export": html(), "file": gr.JSON(visible=False)}
@@ -149,13 +167,13 @@ def _keeping(say: Translator, service: Service) -> Parts:
     parts: Parts = {}
     if service.store:
         with gr.Row(elem_id="keep-row"):
-            parts["keep"] = gr.Button(say(english.KEEP), size="sm")
+            parts["keep"] = gr.Button(say(N_("Keep this record")), size="sm")
             parts["with_signal"] = gr.Checkbox(
-                False, label=say(english.KEEP_SIGNAL), container=False, elem_id="with-signal"
+                False, label=say(N_("Keep the cleaned signal too")), container=False, elem_id="with-signal"
             )
     parts |= {"kept": html(), "problem keep": html(elem_id="keep-problem")}
     if service.store:
-        parts["open_kept"] = gr.Button(say(english.OPEN_KEPT), size="sm", elem_id="open-kept")
+        parts["open_kept"] = gr.Button(say(N_("Open the kept one instead")), size="sm", elem_id="open-kept")
     return parts
 
 

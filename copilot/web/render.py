@@ -6,7 +6,7 @@ from typing import Any
 
 from copilot.chat import Fixed
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
-from copilot.i18n import Translator
+from copilot.i18n import N_, Translator
 from copilot.i18n import english as words
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
 from copilot.record import figures
@@ -110,7 +110,7 @@ class Screen:
             "quality": charts.quality(say, event.quality),
             "signal": charts.picture(drawn.signal, say(words.SIGNAL_ALT)),
             "bands": charts.picture(drawn.bands, say(words.BANDS_ALT)),
-            "done": panels.subheading(say(words.DONE)) + panels.sentences(done),
+            "done": panels.subheading(say(N_("What was found and done"))) + panels.sentences(done),
         }
 
     def _draw(self, *, dark: bool) -> Pictures:
@@ -149,20 +149,25 @@ def status(say: Translator, event: object) -> str:
         case Ahead(0):
             return ""
         case Ahead(1):
-            return say(words.AHEAD_ONE)
+            return say(N_("1 person is ahead of you. Your turn comes by itself."))
         case Ahead(count):
-            return say(words.AHEAD_MANY, count=count)
+            return say(N_("{count} people are ahead of you. Your turn comes by itself."), count=count)
         case Opening():
-            return say(words.OPENING)
+            return say(N_("Opening the model"))
         case Waiting():
-            return say(words.BUSY)
+            return say(N_("Finishing somebody else's answer first."))
         case PromptProgress(done, total):
-            return say(words.READING_PROMPT, done=done, total=total)
+            return say(N_("{done} of {total} prompt tokens read"), done=done, total=total)
     return ""
 
 
 def _took(say: Translator, timings: Mapping[str, float]) -> str:
-    return say(words.TOOK, total=timings["total_s"], clean=timings["clean_s"], first=timings["first_token_s"])
+    return say(
+        N_("Done in {total:.0f} s: signal ready after {clean:.1f} s, first word after {first:.1f} s."),
+        total=timings["total_s"],
+        clean=timings["clean_s"],
+        first=timings["first_token_s"],
+    )
 
 
 def _transcript(messages: Sequence[Message]) -> str:

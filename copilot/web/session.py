@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from copilot.eeg.types import Recording, RecordingError
+from copilot.i18n import N_
 from copilot.i18n import english as words
-from copilot.i18n import sentence
 from copilot.llm.base import Message
 from copilot.person import MAX_AGE, Person, PersonError
 from copilot.record.figures import Pictures
@@ -116,7 +116,7 @@ class Form:
         """
         age = (self.age or "").strip()
         if age and not age.isdecimal():
-            raise PersonError(sentence(words.NOT_AN_AGE, age=age, most=MAX_AGE))
+            raise PersonError(N_(words.NOT_AN_AGE, age=age, most=MAX_AGE))
         return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
 
     def particulars(self) -> PatientIdentity:
@@ -137,7 +137,9 @@ class Form:
         if not text:
             return None
         if not re.fullmatch(r"\d{1,6}([.,]\d{1,6})?", text) or (rate := float(text.replace(",", "."))) == 0:
-            raise RecordingError(sentence(words.NOT_A_RATE, rate=text))
+            raise RecordingError(
+                N_("{rate!r} is not a sampling rate; give samples a second as a number, for example 250.", rate=text)
+            )
         return rate
 
     def trial_number(self) -> int | None:
@@ -148,7 +150,7 @@ class Form:
         """
         text = (self.trial or "").strip()
         if text and not re.fullmatch(r"0*[1-9][0-9]{0,4}", text):
-            raise RecordingError(sentence(words.NOT_A_TRIAL, trial=text))
+            raise RecordingError(N_("{trial!r} is not the number of a trial; give a whole number from 1.", trial=text))
         return int(text) if text else None
 
     def channel_names(self) -> list[str] | None:

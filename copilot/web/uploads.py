@@ -27,8 +27,11 @@ from starlette.requests import Request
 from copilot.eeg.discovery import SUFFIXES
 from copilot.eeg.formats.unpack import MB
 from copilot.eeg.types import RecordingError
-from copilot.i18n import english as words
-from copilot.i18n import sentence
+from copilot.i18n import N_
+
+TOO_LARGE = N_("The files have {size:.0f} MB together and at most {most} MB are taken; cut out the part that matters.")
+CHOOSE_AGAIN = N_("The file is not here any more; please choose it again.")
+
 
 #: Files in one upload; a recording has at most four, a person perhaps dozens of baselines.
 MOST_FILES = 100
@@ -195,7 +198,7 @@ def check_there(files: Sequence[Attachment]) -> None:
         RecordingError: one was.
     """
     if any(file.dropped for file in files):
-        raise RecordingError(words.CHOOSE_AGAIN)
+        raise RecordingError(CHOOSE_AGAIN)
 
 
 def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachment, ...]:
@@ -212,12 +215,12 @@ def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachmen
     try:
         size = sum(path.stat().st_size for path in paths) / MB
         if size > max_mb:
-            raise RecordingError(sentence(words.TOO_LARGE, size=size, most=max_mb))
+            raise RecordingError(N_(TOO_LARGE, size=size, most=max_mb))
         return tuple(
             Attachment(_believed(name, path), path.read_bytes(), stored=path.name) for path, name in paths.items()
         )
     except OSError:
-        raise RecordingError(words.CHOOSE_AGAIN) from None
+        raise RecordingError(CHOOSE_AGAIN) from None
     finally:
         for path in paths:
             _remove(path)

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from copilot.batch.worker import BatchError, Outcome, Task, Worker, died, memory, reason_of
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.settings import Settings
 
 #: Seconds that a process has to leave by itself.
@@ -110,7 +110,7 @@ class _Pool:
         elif heard is None and worker.task:
             yield died(worker.task, worker.name, worker.end())
         elif heard != "":  # no recording's fault: there is no point in going on
-            raise BatchError(heard or sentence(english.BATCH_NOT_OPENED, how=worker.end()))
+            raise BatchError(heard or N_(english.BATCH_NOT_OPENED, how=worker.end()))
         if heard is not None and self._waiting:
             worker.task = self._waiting.popleft()
             with contextlib.suppress(OSError):  # it died meanwhile, which is heard next

@@ -16,8 +16,17 @@ from typing import Any
 
 from copilot.batch.backends.ray_payload import RayPayload, remove_abandoned
 from copilot.batch.worker import BatchError, Outcome, Task, Worker, died, memory, reason_of
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.settings import ROOT, Settings
+
+BATCH_NO_RAY = N_("The package ray is missing; install it: python -m pip install 'ray[client]'.")
+BATCH_NO_CLUSTER = N_(
+    "The Ray cluster at {address} cannot be used: {why}. Check the address, or start one with `ray start --head`."
+)
+BATCH_NO_NODE = N_(
+    "No machine of the Ray cluster could start a reader within {seconds} s; each needs {gigabytes:.1f} GB."
+)
+
 
 #: Seconds within which the first reader has to have opened its model.
 START_S = 120
@@ -56,7 +65,7 @@ class Remote:
 
         try:
             if model_sha256 != _model_sha256(settings):
-                return sentence(english.BATCH_OTHER_MODEL)
+                return N_("A machine of the Ray cluster has another model file; copy the same one to all of them.")
             remove_abandoned()
             self._reader = Worker(settings, ray.get_runtime_context().get_node_id()[:8])
         except Exception as error:
@@ -94,14 +103,14 @@ class _Pool:
         ended, _ = self._ray.wait(list(self._calls), timeout=None if reading else START_S)
         if not ended:
             needed = memory(self._settings) / 2**30
-            raise BatchError(sentence(english.BATCH_NO_NODE, seconds=START_S, gigabytes=needed))
+            raise BatchError(N_(BATCH_NO_NODE, seconds=START_S, gigabytes=needed))
         reader, task = self._calls.pop(ended[0])
         try:
             heard = self._ray.get(ended[0])
         except self._ray.exceptions.RayError as error:  # the reader or its machine is gone
             how = type(error).__name__
             if task is None:
-                raise BatchError(sentence(english.BATCH_NOT_OPENED, how=how)) from None
+                raise BatchError(N_(english.BATCH_NOT_OPENED, how=how)) from None
             yield died(task, "", how)
             if self._waiting:
                 self.start()
@@ -120,7 +129,7 @@ class _Pool:
                 self._calls[reader.read.remote(RayPayload.packed(task))] = (reader, task)
                 return
             except OSError as error:
-                yield Outcome(task.number, None, sentence(english.BATCH_NOT_READ, why=error.strerror))
+                yield Outcome(task.number, None, N_(english.BATCH_NOT_READ, why=error.strerror))
 
 
 def _connect(address: str) -> Any:
@@ -130,17 +139,17 @@ def _connect(address: str) -> Any:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise BatchError(sentence(english.BATCH_NO_RAY)) from error
+        raise BatchError(N_(BATCH_NO_RAY)) from error
     try:
         _knock(address)
         environment, stop = {"env_vars": {"PYTHONPATH": str(ROOT)}}, signal.getsignal(signal.SIGTERM)
         ray.init(address, runtime_env=environment, configure_logging=False, log_to_driver=False)
         signal.signal(signal.SIGTERM, stop)  # Ray's own prints where it was
     except ImportError as error:  # ray:// needs more of it
-        raise BatchError(sentence(english.BATCH_NO_RAY)) from error
+        raise BatchError(N_(BATCH_NO_RAY)) from error
     except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise BatchError(sentence(english.BATCH_NO_CLUSTER, address=address, why=why)) from error
+        raise BatchError(N_(BATCH_NO_CLUSTER, address=address, why=why)) from error
     return ray
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from copilot import NOTICE
 from copilot.emotions import CONFIDENCES, EMOTIONS
-from copilot.i18n import LANGUAGES, Verbatim, english, sentence
+from copilot.i18n import LANGUAGES, N_, english
 from copilot.record.model import (
     ACTIONS,
     IDENTITY,
@@ -27,6 +27,10 @@ from copilot.record.model import (
 )
 from copilot.settings import READOUTS
 from copilot.text import normalise_line
+
+RECORD_FORMAT = N_("This JSON is not a record that this version of EEG Emotion Copilot wrote.")
+RECORD_TOO_LARGE = N_("This is larger than any record of this program can be; use another copy of it.")
+
 
 #: Told in every JSON export; another number means other keys.
 FORMAT = "eeg-emotion-copilot-record-2"
@@ -81,22 +85,22 @@ def from_json(text: str) -> Record:
     from pydantic import ValidationError
 
     if len(text) > MOST_TEXT:
-        raise RecordError(sentence(english.RECORD_TOO_LARGE))
+        raise RecordError(N_(RECORD_TOO_LARGE))
     try:
         loaded = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
-        raise RecordError(sentence(english.RECORD_NOT_JSON)) from None
+        raise RecordError(N_(english.RECORD_NOT_JSON)) from None
     if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
-        raise RecordError(sentence(english.RECORD_FORMAT))
+        raise RecordError(N_(RECORD_FORMAT))
     status = [loaded.pop(name, None) for name in ("format", "notice", "status")][-1]
     if any(len(each) > (LONGEST_TEXT if isinstance(each, str) else MOST_ITEMS) for each in _parts(loaded)):
-        raise RecordError(sentence(english.RECORD_TOO_LARGE))
+        raise RecordError(N_(RECORD_TOO_LARGE))
     try:
         record: Record = _reader().validate_json(json.dumps(loaded))
     except ValidationError as error:
         raise _bad(error) from None
     if status != record.status or record.nameless:
-        raise RecordError(sentence(english.RECORD_FORMAT))
+        raise RecordError(N_(RECORD_FORMAT))
     _check_size(record)
     return record
 
@@ -144,7 +148,7 @@ def _check_size(record: Record) -> None:
         or len(named) > MOST_NAMES
         or sum(map(len, named)) > 2 * MAX_VALUE
     ):
-        raise RecordError(sentence(english.RECORD_TOO_LARGE))
+        raise RecordError(N_(RECORD_TOO_LARGE))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -169,12 +173,12 @@ def _bad(error: Any) -> RecordError:
     if isinstance(own, RecordError):
         what = str(own).rstrip(".")
     elif first["type"] in ("missing", "missing_argument"):
-        what = english.RECORD_MISSING
+        what = N_("it is missing")
     elif first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        what = english.RECORD_UNKNOWN
+        what = N_("no record has it")
     else:
-        what = english.RECORD_OTHER_KIND
-    return RecordError(sentence(english.RECORD_BAD_VALUE, where=Verbatim(where), what=what))
+        what = N_("it is of another kind than in a record")
+    return RecordError(N_("The record cannot be used: {where}: {what}.", where=where, what=what))
 
 
 if __name__ == "__main__":

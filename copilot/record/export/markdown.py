@@ -3,7 +3,7 @@
 import re
 
 from copilot import NOTICE
-from copilot.i18n import Translator, Verbatim, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.model import Field, Record
 from copilot.text import normalise_line
 
@@ -31,7 +31,7 @@ def to_markdown(record: Record) -> str:
 def about_record(record: Record, say: Translator) -> list[tuple[str, str]]:
     """What this record is and what made it: labels and texts, in the order to show them."""
     told = [
-        (say(english.ABOUT_STATUS), say(english.STATUS[record.status])),
+        (say(N_("Status")), say(english.STATUS[record.status])),
         (say(english.ABOUT_ID), f"{record.id}, {say(english.ABOUT_VERSION, version=record.version)}"),
         (say(english.ABOUT_CREATED), record.created),
         (say(english.ABOUT_SOFTWARE), record.software),
@@ -40,7 +40,7 @@ def about_record(record: Record, say: Translator) -> list[tuple[str, str]]:
         (say(english.ABOUT_DECODER), record.decoder_sha256 or say(english.NONE)),
         (say(english.ABOUT_PROMPT), record.prompt_sha256),
         (say(english.ABOUT_READOUT), say(english.READOUT_SHORT[record.readout])),
-        (say(english.ABOUT_CODEC), record.codec),
+        (say(N_("EEG codec")), record.codec),
     ]
     return [*told, (say(english.ABOUT_AMENDS), record.amends)] if record.amends else told
 
@@ -62,7 +62,7 @@ def _field_lines(fields: tuple[Field, ...], say: Translator) -> list[str]:
 def _signature(record: Record, say: Translator) -> list[str]:
     signed = record.signature
     assert signed is not None
-    who = say(english.SIGNED_BY, name=Verbatim(escaped(signed.name)), role=Verbatim(escaped(signed.role)), at=signed.at)
+    who = say(english.SIGNED_BY, name=escaped(signed.name), role=escaped(signed.role), at=signed.at)
     return [f"- {who}: {escaped(signed.statement)}", f"- {say(english.SIGNATURE_DIGEST)}: {signed.sha256}"]
 
 

@@ -14,7 +14,30 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from copilot.errors import CopilotError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
+
+STORE_FULL = N_("The disk with {file} is full or fails, so nothing was changed. Make room on it and try again.")
+STORE_NOT_WRITABLE = N_(
+    "Records cannot be kept in {file}: the file or its folder cannot be written. Give yourself the right to write "
+    "there, or name another folder in EEG_COPILOT_DATA."
+)
+STORE_NOT_A_FILE = N_(
+    "{file} is a link or no plain file, so no records are kept in it. Put the file itself there, or name another "
+    "folder in EEG_COPILOT_DATA."
+)
+STORE_DAMAGED = N_(
+    "{file} is damaged or holds no kept records. Move it to a safe place, then start again: a new one is made, and "
+    "what is in the old one may still be rescued."
+)
+STORE_OTHER_VERSION = N_(
+    "Another version of EEG Emotion Copilot wrote {file} (number {found}; this one knows {known}). Nothing in it was "
+    "changed; use that version, or name another folder in EEG_COPILOT_DATA."
+)
+STORE_TRACES = N_(
+    "What you deleted is gone from the list, but traces of it may still be in the file; the next start removes them. "
+    "{why}"
+)
+
 
 #: SQLite's ``user_version`` of a file with these tables; another number means other tables.
 SCHEMA = 1
@@ -40,12 +63,12 @@ _TABLES = (
 #: The last time that a run saw, and when deleting resumes (see ``expiry``); files of earlier versions get it too.
 _CLOCK = "CREATE TABLE clock (seen TEXT NOT NULL, resumes TEXT NOT NULL) STRICT"
 _FAULTS = {
-    sqlite3.SQLITE_FULL: english.STORE_FULL,
-    sqlite3.SQLITE_IOERR: english.STORE_FULL,
-    sqlite3.SQLITE_READONLY: english.STORE_NOT_WRITABLE,
-    sqlite3.SQLITE_CANTOPEN: english.STORE_NOT_WRITABLE,
-    sqlite3.SQLITE_PERM: english.STORE_NOT_WRITABLE,
-    sqlite3.SQLITE_BUSY: english.STORE_BUSY,
+    sqlite3.SQLITE_FULL: STORE_FULL,
+    sqlite3.SQLITE_IOERR: STORE_FULL,
+    sqlite3.SQLITE_READONLY: STORE_NOT_WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: STORE_NOT_WRITABLE,
+    sqlite3.SQLITE_PERM: STORE_NOT_WRITABLE,
+    sqlite3.SQLITE_BUSY: N_("Somebody else is writing to the kept records; try again in a moment."),
 }
 _SETTINGS = (
     "journal_mode = DELETE",  # a write-ahead log would keep what was deleted
@@ -77,7 +100,7 @@ class Database:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create(self._file)
         except OSError as error:
-            raise StoreError(sentence(english.STORE_NOT_WRITABLE, file=self._file)) from error
+            raise StoreError(N_(STORE_NOT_WRITABLE, file=self._file)) from error
         with self._connected() as connection:
             if _schema(connection) == 0:
                 connection.execute("BEGIN IMMEDIATE")
@@ -101,7 +124,7 @@ class Database:
         with self._connected() as connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             if (found := _schema(connection)) != SCHEMA:  # each time: a newer program may come while this one runs
-                raise StoreError(sentence(english.STORE_OTHER_VERSION, file=self._file, found=found, known=SCHEMA))
+                raise StoreError(N_(STORE_OTHER_VERSION, file=self._file, found=found, known=SCHEMA))
             yield connection
             connection.execute("COMMIT")
 
@@ -117,7 +140,7 @@ class Database:
             with self._connected() as connection:
                 connection.execute("VACUUM")
         except StoreError as error:
-            raise StoreError(sentence(english.STORE_TRACES, why=error.args[0])) from error
+            raise StoreError(N_(STORE_TRACES, why=error.args[0])) from error
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -129,10 +152,10 @@ class Database:
                     connection.execute(f"PRAGMA {setting}")
                 yield connection
         except UnicodeDecodeError as error:  # SQLite quotes the damage in its message
-            raise StoreError(sentence(english.STORE_DAMAGED, file=self._file)) from error
+            raise StoreError(N_(STORE_DAMAGED, file=self._file)) from error
         except sqlite3.Error as error:
-            fault = _FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, english.STORE_DAMAGED)
-            raise StoreError(sentence(fault, file=self._file)) from error
+            fault = _FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, STORE_DAMAGED)
+            raise StoreError(N_(fault, file=self._file)) from error
 
 
 def _create(file: Path) -> None:
@@ -147,7 +170,7 @@ def _create(file: Path) -> None:
     with _creating, suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     if not stat.S_ISREG(file.lstat().st_mode):
-        raise StoreError(sentence(english.STORE_NOT_A_FILE, file=file))
+        raise StoreError(N_(STORE_NOT_A_FILE, file=file))
     file.chmod(0o600)
 
 

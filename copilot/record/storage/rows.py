@@ -7,11 +7,16 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 from copilot.record.export.json_format import from_json
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import IDENTITY, Record, RecordError
 from copilot.record.storage.database import StoreError
+
+STORE_UNREADABLE = N_(
+    "What is kept of this record is damaged. Export everything to have what is left of it, then delete it here."
+)
+
 
 #: Id, version, status, changed, record.
 Row = tuple[str, int, str, str, str]
@@ -48,9 +53,9 @@ def read(row: Row) -> Record:
     try:
         record = from_json(str(text))
     except RecordError:
-        raise StoreError(sentence(english.STORE_UNREADABLE)) from None
+        raise StoreError(N_(STORE_UNREADABLE)) from None
     if (record.id, record.version, record.status) != (id, version, status):
-        raise StoreError(sentence(english.STORE_UNREADABLE))
+        raise StoreError(N_(STORE_UNREADABLE))
     return record
 
 

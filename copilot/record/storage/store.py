@@ -8,13 +8,22 @@ from pathlib import Path
 from sqlite3 import Connection
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 from copilot.record.export.json_format import to_json
 from copilot.record.figures import Pictures
 from copilot.record.model import Change, Record
 from copilot.record.storage import expiry
 from copilot.record.storage.database import Database, RecordGone, StoreError
 from copilot.record.storage.rows import Entry, Row, files, listed, read, searchable
+
+STORE_GONE = N_(
+    "This record is not kept any more: somebody deleted it, or its time was over. Keep it again if you want it back."
+)
+STORE_CHANGED = N_(
+    "Somebody else changed this record while you had it open, so your changes were not saved. Open it again from the "
+    "list and repeat them there."
+)
+
 
 __all__ = ["FILE", "Entry", "RecordGone", "Store", "StoreError"]
 
@@ -64,9 +73,9 @@ class Store:
             before = connection.execute(_VERSIONS, (record.id, None)).fetchone()
             newest = read(before) if before else None
             if kept and not newest:
-                raise RecordGone(sentence(english.STORE_GONE))
+                raise RecordGone(N_(STORE_GONE))
             if newest and not _follows(record, newest):
-                raise StoreError(sentence(english.STORE_CHANGED))
+                raise StoreError(N_(STORE_CHANGED))
             connection.execute(_SAVE_MEASURED, (record.id, *pngs, signal))
             if record != newest:
                 connection.execute(_SAVE, row)
@@ -88,7 +97,7 @@ class Store:
             row = connection.execute(_VERSIONS, (id, version)).fetchone()
             pngs = connection.execute("SELECT signal, bands FROM measured WHERE id = ?", (id,)).fetchone()
         if not row:
-            raise StoreError(sentence(english.STORE_NOT_KEPT))
+            raise StoreError(N_("This record is not kept here: it was deleted, or its time was over."))
         return read(row), Pictures(*pngs) if pngs and all(pngs) else None
 
     def versions(self, id: str) -> list[Entry]:

@@ -20,7 +20,7 @@ EEG was taken is not in a record: nothing has an ``effective`` time, and ``issue
 
 import json
 
-from copilot.i18n import Translator, english, sentence
+from copilot.i18n import N_, Translator
 from copilot.record.export.fhir.care_plan import plan
 from copilot.record.export.fhir.diagnostic_report import report
 from copilot.record.export.fhir.document_reference import document
@@ -29,6 +29,10 @@ from copilot.record.export.fhir.patient import encounter, patient
 from copilot.record.export.fhir.provenance import device, provenance
 from copilot.record.figures import Pictures
 from copilot.record.model import Record, RecordError, without_identity
+
+FHIR_SIGN_FIRST = N_(
+    "Sign this amendment first: a server would show its draft in place of the signed version that it already has."
+)
 
 
 def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
@@ -42,7 +46,7 @@ def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
         RecordError: a field is missing that every draft has, or it is an amendment that is not signed yet.
     """
     if record.version > 1 and not record.signature:
-        raise RecordError(sentence(english.FHIR_SIGN_FIRST))
+        raise RecordError(N_(FHIR_SIGN_FIRST))
     record, say = without_identity(record), Translator(record.language)
     context = [patient(record, say), encounter(record, say), device(record)]
     made = [*observations(record, say), report(record, say), document(record, say, pictures), plan(record, say)]

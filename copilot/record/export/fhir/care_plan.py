@@ -1,11 +1,14 @@
 """What is proposed: CarePlan, never more than a draft proposal."""
 
 from copilot import NOTICE
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference
 from copilot.record.export.fhir.narrative import Narrative, field_line, line, plain
 from copilot.record.model import SUGGESTED, Record
+
+FHIR_PLAN = N_("Proposal for a plan, to be decided on by a clinician")
+
 
 #: Sections that the plan is made of.
 PLANNED = ("plan", "follow_up")
@@ -24,11 +27,11 @@ def plan(record: Record, say: Translator) -> Json:
     return entry(
         record,
         "CarePlan",
-        Narrative(record.language, say(english.FHIR_PLAN), lines),
+        Narrative(record.language, say(FHIR_PLAN), lines),
         by_ai=suggested,
         status="draft",
         intent="proposal",
-        title=say(english.FHIR_PLAN),
+        title=say(FHIR_PLAN),
         subject=reference(record, "Patient"),
         encounter=reference(record, "Encounter"),
         created=record.created,

@@ -1,7 +1,7 @@
 """What is concluded from it: DiagnosticReport."""
 
 from copilot import NOTICE
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference, stage, written_at
@@ -9,6 +9,9 @@ from copilot.record.export.fhir.narrative import Narrative, field_line, line
 from copilot.record.export.fhir.observation import measures
 from copilot.record.export.fhir.patient import by_signer, signers
 from copilot.record.model import SUGGESTED, Record
+
+FHIR_REPORT = N_("EEG read for emotion with the help of AI")
+
 
 #: Sections that the report is made of, and the fields of theirs that conclude it.
 REPORTED, CONCLUDING = ("examination", "assessment"), ("emotion", "assessment")
@@ -22,19 +25,19 @@ def report(record: Record, say: Translator) -> Json:
         line(say(english.FHIR_NOTICE), say(NOTICE)),
         line(say(english.FHIR_TRUST), "\n".join((_headline(record) or say(english.PENDING), *record.notes))),
         *(field_line(field, say) for field in fields),
-        line(say(english.FHIR_NOTE), say(english.ABOUT_PROSE)),
+        line(say(N_("Note")), say(english.ABOUT_PROSE)),
         line(say(english.ABOUT_ID), version),
     )
     standing = [measure for measure in measures(record, say) if record.stands(measure.field)]
     return entry(
         record,
         "DiagnosticReport",
-        Narrative(record.language, say(english.FHIR_REPORT), lines),
+        Narrative(record.language, say(FHIR_REPORT), lines),
         by_ai=any(field.origin.kind == SUGGESTED for field in fields),
         contained=signers(record),
         status=codes.REPORT[stage(record)],
         category=[codes.concept(codes.ELECTRONEURO["display"], codes.ELECTRONEURO)],
-        code=codes.concept(say(english.FHIR_REPORT), codes.EEG_STUDY),
+        code=codes.concept(say(FHIR_REPORT), codes.EEG_STUDY),
         subject=reference(record, "Patient"),
         encounter=reference(record, "Encounter"),
         issued=written_at(record),

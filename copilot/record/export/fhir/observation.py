@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from copilot import emotions
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
+from copilot.i18n.terms import term
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference, stage, written_at
@@ -40,16 +41,28 @@ def measures(record: Record, say: Translator) -> Iterator[Measure]:
     """Nine probabilities, their three classes, valence, the recording's quality and its clean share."""
     found = record.findings
     for name, share in zip(emotions.EMOTIONS, found.probabilities, strict=True):
-        yield _percentage(f"emotion-{name}", say(english.FHIR_EMOTION, emotion=name), share, "probabilities")
+        yield _percentage(
+            f"emotion-{name}",
+            say(N_("Probability of {emotion}, inferred from EEG"), emotion=term("emotion", name)),
+            share,
+            "probabilities",
+        )
     for name, share in zip(emotions.THREE_CLASSES, emotions.three_classes(found.probabilities), strict=True):
-        yield _percentage(f"class-{name}", say(english.FHIR_CLASS, name=name), float(share), "three_class")
+        yield _percentage(
+            f"class-{name}",
+            say(N_("Probability of an emotion of this class, inferred from EEG: {name}"), name=term("class", name)),
+            float(share),
+            "three_class",
+        )
     valence = round(emotions.valence(found.probabilities), 2) + 0.0  # + 0.0: no "-0.0"
     value = {"valueQuantity": codes.quantity(valence, "1", "1")}
-    yield Measure("valence", say(english.FHIR_VALENCE), value, f"{valence:+.2f}", "valence")
+    yield Measure("valence", say(N_("Valence from -1 to +1, inferred from EEG")), value, f"{valence:+.2f}", "valence")
     grade = {"system": codes.QUALITIES, "code": found.trust, "display": found.trust}
-    value = {"valueCodeableConcept": codes.concept(say(found.trust), grade)}
-    yield Measure("quality", say(english.FHIR_QUALITY), value, say(found.trust), "trust")
-    yield _percentage("clean-share", say(english.FHIR_CLEAN), found.clean_seconds / max(1, found.seconds), "clean")
+    value = {"valueCodeableConcept": codes.concept(say(term("quality", found.trust)), grade)}
+    yield Measure("quality", say(N_("Quality of the EEG recording")), value, say(term("quality", found.trust)), "trust")
+    yield _percentage(
+        "clean-share", say(N_("Clean share of the EEG recording")), found.clean_seconds / max(1, found.seconds), "clean"
+    )
 
 
 def _percentage(key: str, title: str, share: float, field: str) -> Measure:
@@ -97,6 +110,6 @@ def _standing(record: Record, measure: Measure, say: Translator) -> tuple[Json, 
 
 def _withdrawn(record: Record, measure: Measure, say: Translator) -> tuple[Json, tuple[str, ...]]:
     """A server that got the value from an earlier import must not go on showing it."""
-    why = say(english.FHIR_WITHDRAWN)
+    why = say(N_("A clinician deleted or replaced this in review."))
     reason = codes.concept(why, codes.UNKNOWN_VALUE)
     return {"status": "entered-in-error", "dataAbsentReason": reason}, (line(measure.title, why),)

@@ -1,12 +1,16 @@
 """Whom the record is about and when it was made: Patient and Encounter."""
 
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
+from copilot.i18n.terms import term
 from copilot.person import GENDERS
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, part, reference
 from copilot.record.export.fhir.narrative import Narrative, field_line, line
 from copilot.record.model import Record
+
+FHIR_ENCOUNTER = N_("An EEG was read for emotion, and a record of it drafted")
+
 
 #: What the person told, which is what the encounter is about.
 TOLD = ("appearance", "complaint", "history", "laboratory")
@@ -16,14 +20,14 @@ def patient(record: Record, say: Translator) -> Json:
     """The person by a pseudonym, with gender and perhaps birth year: never with name, number or birth date."""
     year = _birth_year(record)
     lines = (
-        line(say(english.FHIR_PSEUDONYM), part(record, "Patient")),
+        line(say(N_("Pseudonym")), part(record, "Patient")),
         line(say(english.FIELD_GENDER), _value(record, "gender")),
-        line(say(english.FHIR_BIRTH_YEAR), year),
+        line(say(N_("Birth year at the latest, from the age")), year),
     )
     return entry(
         record,
         "Patient",
-        Narrative(record.language, say(english.FHIR_PATIENT), lines),
+        Narrative(record.language, say(N_("A person, by a pseudonym")), lines),
         gender=_gender(record, say),
         birthDate=year,
     )
@@ -37,10 +41,10 @@ def encounter(record: Record, say: Translator) -> Json:
     return entry(
         record,
         "Encounter",
-        Narrative(record.language, say(english.FHIR_ENCOUNTER), tuple(field_line(field, say) for field in told)),
+        Narrative(record.language, say(FHIR_ENCOUNTER), tuple(field_line(field, say) for field in told)),
         status="finished" if signed else "in-progress",
         **kind,
-        type=[codes.concept(say(english.FHIR_ENCOUNTER))],
+        type=[codes.concept(say(FHIR_ENCOUNTER))],
         subject=reference(record, "Patient"),
         period={"start": record.created, "end": signed},
         reasonCode=[codes.concept(_value(record, "complaint"))],
@@ -54,7 +58,7 @@ def _value(record: Record, key: str) -> str:
 def _gender(record: Record, say: Translator) -> str:
     """FHIR's word; none where a clinician wrote something else."""
     value = _value(record, "gender").casefold()
-    known = {say(word).casefold(): word for word in GENDERS} | {word: word for word in GENDERS}
+    known = {say(term("gender", word)).casefold(): word for word in GENDERS} | {word: word for word in GENDERS}
     return known.get(value, "").replace("unspecified", "unknown")
 
 

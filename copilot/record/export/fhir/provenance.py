@@ -1,12 +1,14 @@
 """Who made what: the model as Device, and Provenance with the clinicians who wrote and verified."""
 
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import entry, reference, written_at
 from copilot.record.export.fhir.narrative import Narrative, line
 from copilot.record.export.fhir.patient import by_signer, signature_line, signers
 from copilot.record.model import WRITTEN, Record
+
+FHIR_DEVICE = N_("AI model that infers emotion from EEG, not a medical device")
 
 
 def device(record: Record) -> Json:
@@ -18,10 +20,10 @@ def device(record: Record) -> Json:
     return entry(
         record,
         "Device",
-        Narrative("en", say(english.FHIR_DEVICE), tuple(line(label, value) for label, value in told.items())),
+        Narrative("en", say(FHIR_DEVICE), tuple(line(label, value) for label, value in told.items())),
         status="active",
         deviceName=[{"name": name, "type": "model-name"}],
-        type=codes.concept(say(english.FHIR_DEVICE)),
+        type=codes.concept(say(FHIR_DEVICE)),
         version=[{"type": codes.concept(label), "value": value} for label, value in versions.items() if value],
     )
 
@@ -36,7 +38,7 @@ def provenance(record: Record, say: Translator, made: list[Json]) -> Json:
     return entry(
         record,
         "Provenance",
-        Narrative(record.language, say(english.FHIR_PROVENANCE), _lines(record, say, names)),
+        Narrative(record.language, say(N_("Who made this record")), _lines(record, say, names)),
         contained=signers(record),
         target=[{"reference": each["fullUrl"], "type": each["resource"]["resourceType"]} for each in made],
         occurredDateTime=record.created,
@@ -61,8 +63,8 @@ def _entity(role: str, system: str, sha256: str) -> Json:
 def _lines(record: Record, say: Translator, names: list[str]) -> tuple[str, ...]:
     signed = record.signature.sha256 if record.signature else ""
     return (
-        line(say(english.FHIR_BY_AI), record.model),
-        line(say(english.FHIR_BY_CLINICIAN), ", ".join(names)),
+        line(say(N_("AI model, author")), record.model),
+        line(say(N_("Clinicians who wrote in it")), ", ".join(names)),
         signature_line(record, say),
         line(say(english.SIGNATURE_DIGEST), signed),
         line(say(english.ABOUT_AMENDS), record.amends),

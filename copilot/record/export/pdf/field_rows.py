@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.export.pdf.page import Page
 from copilot.record.export.pdf.style import ACCENT, BODY, HEADING, LABEL, LEFT, QUIET, TINY, WARN, WIDTH
 from copilot.record.model import ENTERED, MEASURED, SUGGESTED, WRITTEN, Field, Record, Section
@@ -122,12 +122,12 @@ def _mark(record: Record, field: Field, say: Translator) -> str:
     if not field.accepted:
         return say(english.PENDING)
     if field.origin.kind == WRITTEN and field.origin.by:
-        return say(english.PDF_WRITTEN, name=field.origin.by, on=day(field.origin.at))
+        return say(N_("Written by {name}, {on}"), name=field.origin.by, on=day(field.origin.at))
     if field.origin.kind != SUGGESTED or not field.value:
         return ""
     for change in reversed(record.history):
         if (change.key, change.action) == (field.key, "accepted"):
-            return say(english.PDF_ACCEPTED, name=change.name, on=day(change.at))
+            return say(N_("AI-suggested, accepted by {name}, {on}"), name=change.name, on=day(change.at))
     return say(english.ORIGIN[SUGGESTED])
 
 

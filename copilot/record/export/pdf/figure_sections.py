@@ -2,6 +2,7 @@
 
 from copilot import emotions
 from copilot.i18n import Translator, english
+from copilot.i18n.terms import term
 from copilot.record.draft import percent
 from copilot.record.export.pdf import field_rows, style
 from copilot.record.export.pdf.field_rows import FieldRow
@@ -66,7 +67,11 @@ def assessment(paper: Page, record: Record, part: Section, say: Translator) -> N
 def _ranked(findings: Findings, say: Translator) -> list[tuple[str, float, str]]:
     """Name, probability and colour of each emotion, most probable first."""
     return [
-        (say(name), share, TONES[emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(name)]]])
+        (
+            say(term("emotion", name)),
+            share,
+            TONES[emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(name)]]],
+        )
         for name, share in emotions.by_probability(findings.probabilities)
     ]
 
@@ -110,7 +115,7 @@ def _three_classes(paper: Page, findings: Findings, left: float, width: float, s
         paper.box(x, top, width * share, THICK, TONES[name])
         with paper.tagged("P"):
             look = TINY.but(TONES[name])
-            paper.put(say(name), left, top + THICK + 0.4, look, width=width, align="LCR"[place])
+            paper.put(say(term("class", name)), left, top + THICK + 0.4, look, width=width, align="LCR"[place])
         x += width * share
     paper.y = top + THICK + TINY.leading + 2
 

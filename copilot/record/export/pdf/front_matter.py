@@ -1,7 +1,7 @@
 """What stands before and after the record's sections: title, notice, signature, headline, and what it was made with."""
 
 from copilot import NOTICE
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 from copilot.record.export.markdown import about_record
 from copilot.record.export.pdf import style
 from copilot.record.export.pdf.field_rows import time
@@ -22,6 +22,9 @@ from copilot.record.export.pdf.style import (
 )
 from copilot.record.model import Record, Signature
 
+PDF_NOT_A_DEVICE = N_("Research tool, not a medical device")
+
+
 DIGITS = 8
 """Of a SHA-256 where it is short."""
 
@@ -29,9 +32,9 @@ DIGITS = 8
 def furniture(record: Record, say: Translator) -> PageFrame:
     """What every page of this record shows."""
     title = say(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
-    status = say(english.PDF_SIGNED if record.signature else english.PDF_DRAFT)
+    status = say(N_("Signed") if record.signature else N_("Draft - not signed"))
     version = say(english.ABOUT_VERSION, version=record.version)
-    foot = f"{say(english.ABOUT_ID)} {record.id} · {version} · {say(english.PDF_NOT_A_DEVICE)}"
+    foot = f"{say(english.ABOUT_ID)} {record.id} · {version} · {say(PDF_NOT_A_DEVICE)}"
     return PageFrame(title, status, bool(record.signature), foot)
 
 
@@ -45,9 +48,29 @@ def front(paper: Page, record: Record, say: Translator) -> None:
     if record.signature:
         _signature(paper, record.signature, say)
     elif record.pending:
-        _band(paper, [(say(english.PDF_PENDING, count=len(record.pending)), SMALL.but(WARN))], WARN)
+        _band(
+            paper,
+            [
+                (
+                    say(
+                        N_(
+                            "AI-suggested fields that no clinician has reviewed: {count}. They are marked like this "
+                            "line."
+                        ),
+                        count=len(record.pending),
+                    ),
+                    SMALL.but(WARN),
+                )
+            ],
+            WARN,
+        )
     if record.nameless:
-        paper.flow(say(english.PDF_NAMELESS), LEFT, WIDTH, SMALL)
+        paper.flow(
+            say(N_("This copy leaves out name and number; a signature on it is that of the original.")),
+            LEFT,
+            WIDTH,
+            SMALL,
+        )
         paper.y += 2
     _headline(paper, record)
     for note in (*record.notes, say(english.ABOUT_PROSE)):
@@ -76,7 +99,7 @@ def _made(record: Record, say: Translator) -> str:
         record.software,
     ]
     if record.amends:
-        parts.append(say(english.PDF_AMENDS, sha256=record.amends[:DIGITS]))
+        parts.append(say(N_("amends the signed version {sha256}"), sha256=record.amends[:DIGITS]))
     return " · ".join(parts)
 
 
