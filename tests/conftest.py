@@ -1,11 +1,17 @@
-"""What all tests share: no deadline for a property on a busy machine, interrupts that arrive, and a browser."""
+"""What all tests share: one core for each worker, no unexpected skip in CI, interrupts that arrive, and a browser."""
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# Two processes with more threads than cores slow each other many times: each worker of pytest-xdist gets one core.
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 from tests.serving import CHROMIUM, FLAGS
 
@@ -16,6 +22,51 @@ settings.load_profile("patient")
 # there inherits that: tests that end a process would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+#: Reasons that may be given for a skip in CI, each with why it is right there.
+ALLOWED_SKIPS = {
+    "FULL_SIZE=1 runs it": "a model of full size takes minutes and 8 GB",
+    "set EEG_COPILOT_DEV_DATA": "real recordings stay out of the project",
+    "ggml-vocab-qwen2.gguf is not there": "Qwen2's vocabulary stays out of the project",
+    "Qwen2's vocabulary is not there": "the same",
+}
+
+
+class SkipGuard:
+    """Fail the run in CI where a test was skipped for a reason that is not in ``ALLOWED_SKIPS``."""
+
+    def __init__(self) -> None:
+        self.unexpected: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a skipped test."""
+        self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a skipped module."""
+        self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if report.skipped and not any(known in reason for known in ALLOWED_SKIPS):
+            self.unexpected.append(f"{report.nodeid}: {reason}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Turn a run with unexpected skips red."""
+        if self.unexpected and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print what was skipped and should not have been."""
+        for line in self.unexpected:
+            terminalreporter.write_line(f"UNEXPECTED SKIP {line}", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Guard against skips in CI, in the process that sees all reports."""
+    if os.environ.get("CI") and "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(SkipGuard())
 
 
 @pytest.fixture(scope="module")
