@@ -1,4 +1,4 @@
-"""The web app: ``python app.py`` serves it on http://127.0.0.1:7860, or wherever the settings in the README say."""
+"""The web app: ``python app.py`` serves it on http://127.0.0.1:7860 (settings: docs/configuration.md)."""
 
 import signal
 import sys

@@ -1,6 +1,6 @@
 """Every setting, read from the environment in one place.
 
-``EEG_COPILOT_MODEL=/path/model.gguf python app.py`` is how a setting is given; the table of them is in the README.
+``EEG_COPILOT_MODEL=/path/model.gguf python app.py`` is how a setting is given; docs/configuration.md lists them.
 """
 
 import os

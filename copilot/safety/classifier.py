@@ -35,7 +35,7 @@ def judge(text: str) -> Judgement:
     """What a text reads like: each of its sentences, and two short neighbours together; the worst of them counts.
 
     ``danger``: 97 of 100 harmless sentences read less like it. ``harmless``: 90 of 100 sentences of danger read more
-    like it. Both were measured on people whose sentences the models had not seen; ``README.md`` has the figures.
+    like it. Both were measured on people whose sentences the models had not seen; figures: docs/limitations.md.
     """
     pieces = [piece for piece in _PIECE.findall(text) if len(piece.strip()) > 1]
     together = [pair for pair in map("".join, pairwise(pieces)) if len(pair) <= 300]
