@@ -13,8 +13,8 @@ ENDINGS = (
     *("today", "tomorrow", "forever", "on purpose", "at home", "at all", "at night", "any more", "again"),
     *("in this world", "with everything", "up here", "for me", "of course"),
 )
-#: Writers of tests/safety_unseen.jsonl: C and I English, Y and G Chinese; what is found at least, and falsely at most.
-UNSEEN = [("C", 0.85, 0.03), ("I", 0.72, 0.14), ("Y", 0.55, 0.08), ("G", 0.69, 0.16)]
+#: Writers of safety_unseen.jsonl: L and FF English, P and GG Chinese; what is found at least, and falsely at most.
+UNSEEN = [("L", 0.91, 0.02), ("FF", 0.89, 0.03), ("P", 0.86, 0.012), ("GG", 0.87, 0.04)]
 
 
 def sentences(group):
