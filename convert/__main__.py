@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from convert.command_line import BAD_INPUT, FAILED_CHECK, SUCCESS, Parser, explain, interruptible
+from convert.command_line import BAD_INPUT, FAILED_CHECK, SUCCESS, Parser, explain_error, interrupt_on_signals
 from convert.files import ConvertError
 
 #: Verb, which is also the name of its module, and what it does.
@@ -43,17 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         used or the work was interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    with interruptible():
+    with interrupt_on_signals():
         try:
-            options = _parse(given)
+            options = _parse_arguments(given)
             report = options.run(options)
-            _say(json.dumps(report.as_dict(), indent=2) if options.json else "\n".join(report.lines()))
+            _print_text(json.dumps(report.as_dict(), indent=2) if options.json else "\n".join(report.lines()))
         except (Exception, KeyboardInterrupt) as error:
-            return _refuse(explain(error), given)
+            return _print_error(explain_error(error), given)
         return SUCCESS if report.passed else FAILED_CHECK
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Only the verb that is asked for is imported: some need torch, which takes seconds."""
     parser = _Parser(prog="python -m convert", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
@@ -67,7 +67,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _say(text: str) -> None:
+def _print_text(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:  # as by ``| head``: who reads has enough; Python must not try again at its end
@@ -76,10 +76,10 @@ def _say(text: str) -> None:
         raise ConvertError(f"It is done, but the result could not be printed: {error.strerror}.") from error
 
 
-def _refuse(sentence: str, arguments: Sequence[str]) -> int:
+def _print_error(sentence: str, arguments: Sequence[str]) -> int:
     print(sentence, file=sys.stderr)
     if "--json" in arguments:
-        _say(json.dumps({"error": sentence}))
+        _print_text(json.dumps({"error": sentence}))
     return BAD_INPUT
 
 

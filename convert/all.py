@@ -17,13 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convert.check import Checked, check
+from convert.check import CheckResult, check
 from convert.files import ConvertError, new_folder, read_json, sha256
 from convert.gguf import to_gguf
 from convert.merge import merge
 from convert.ollama import ollama
-from convert.progress import bar
-from convert.quantize import quantize, refuse_types, type_names
+from convert.progress import progress_bar
+from convert.quantize import parse_type_names, quantize, refuse_unusable_types
 from convert.quantize.comparison import Quantization
 from convert.verb_result import VerbResult
 
@@ -33,7 +33,7 @@ TYPES = ("Q8_0", "Q5_K_M", "Q4_K_M")
 MADE_WITH = ("gguf", "llama-cpp-python", "peft", "safetensors", "tokenizers", "torch", "transformers")
 STEPS = 5
 #: What verbs call a place on this machine in their reports.
-PLACES = ("base", "adapter", "out", "file", "against", "folder")
+PATH_KEYS = ("base", "adapter", "out", "file", "against", "folder")
 #: ``USER/NAME``, maybe with a revision behind it; everything else that an adapter names as its base is a place.
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(,|$)")
 
@@ -95,24 +95,29 @@ def convert_all(
         ConvertError: what one of the verbs refuses, or a GGUF file that does not compute what the checkpoint computes.
     """
     begun = time.monotonic()
-    refuse_types(types, imatrix)
-    with new_folder(out) as folder, bar("Steps", STEPS) as steps:
-        done: dict[str, VerbResult] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
+    refuse_unusable_types(types, imatrix)
+    with new_folder(out) as folder, progress_bar("Steps", STEPS) as steps:
+        results: dict[str, VerbResult] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
         full = folder / f"{out.name}-f16.gguf"
         steps.update()
-        done["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
+        results["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
         steps.update()
-        done["check"] = _checked(full, folder / CHECKPOINT)
+        results["check"] = _check_gguf(full, folder / CHECKPOINT)
         steps.update()
-        done["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
+        results["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
         steps.update()
-        model, why = _chosen(quantized)
-        done["ollama"] = ollama(folder / model, folder)
+        model, why = _choose_model(quantized)
+        results["ollama"] = ollama(folder / model, folder)
         steps.update()
-        receipt = _receipt(done, {folder.name: out.name})
-        receipt |= {"model": model, "why": why, "files": _files(folder), "seconds": round(time.monotonic() - begun, 1)}
+        receipt = _build_receipt(results, {folder.name: out.name})
+        receipt |= {
+            "model": model,
+            "why": why,
+            "files": _list_files(folder),
+            "seconds": round(time.monotonic() - begun, 1),
+        }
         (folder / RECEIPT).write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
-    return Release(out, model, why, done, receipt)
+    return Release(out, model, why, results, receipt)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +128,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="folder to make; its name is the model's"
     )
     parser.add_argument(
-        "--types", type=type_names, default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s"
+        "--types", type=parse_type_names, default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s"
     )
     parser.add_argument("--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter")
     parser.add_argument("--metadata", type=Path, metavar="JSON", help="texts to write as eeg_copilot.* keys")
@@ -141,39 +146,39 @@ def run(options: argparse.Namespace) -> Release:
     )
 
 
-def _checked(file: Path, checkpoint: Path) -> Checked:
+def _check_gguf(file: Path, checkpoint: Path) -> CheckResult:
     """Go on only with a file that is the checkpoint: what is made of it later is compared with it alone."""
     checked = check(file, against=checkpoint)
     for finding in checked.findings:
         if not finding.passed:
-            said = finding.difference or finding.figure
-            raise ConvertError(f"{file.name} is not what the checkpoint is, in its {finding.check}: {said}")
+            reason = finding.difference or finding.figure
+            raise ConvertError(f"{file.name} is not what the checkpoint is, in its {finding.check}: {reason}")
     return checked
 
 
-def _chosen(quantized: Quantization) -> tuple[str, str]:
+def _choose_model(quantized: Quantization) -> tuple[str, str]:
     """The recommended file, or else the one closest to the source."""
     closest = min(quantized.receipts, key=lambda receipt: receipt.measured.mean_kl)
     return (quantized.recommended or closest).file, quantized.reason
 
 
-def _receipt(steps: Mapping[str, VerbResult], final: Mapping[str, str]) -> dict[str, Any]:
+def _build_receipt(steps: Mapping[str, VerbResult], final: Mapping[str, str]) -> dict[str, Any]:
     """What the steps reported and what they were made with; ``final``: what is called otherwise in the end."""
     programs = {name: version(name) for name in MADE_WITH} | {"python": platform.python_version()}
-    told = {verb: _without_places(step.as_dict(), final) for verb, step in steps.items()}
-    return {"steps": told, "made_with": programs}
+    reports = {verb: _strip_paths(step.as_dict(), final) for verb, step in steps.items()}
+    return {"steps": reports, "made_with": programs}
 
 
-def _without_places(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, Any]:
+def _strip_paths(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, Any]:
     """A report with the names of files and folders alone: a receipt is published, and who works where is private."""
-    names = {key: Path(report[key]).resolve().name for key in PLACES if key in report}
+    names = {key: Path(report[key]).resolve().name for key in PATH_KEYS if key in report}
     names = {key: final.get(name, name) for key, name in names.items()}
     if "trained_on" in report:
         names["trained_on"] = report["trained_on"] if HUB_NAME.match(report["trained_on"]) else names["base"]
     return report | names
 
 
-def _files(folder: Path) -> dict[str, dict[str, Any]]:
+def _list_files(folder: Path) -> dict[str, dict[str, Any]]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths

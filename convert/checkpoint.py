@@ -17,7 +17,7 @@ from convert.files import ConvertError, read_json
 from convert.shape import Shape
 
 #: Stored type -> numpy's, as little-endian integers where numpy has no such float.
-STORED: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+STORED_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 
 
 @dataclass(frozen=True)
@@ -38,39 +38,39 @@ class Checkpoint:
         """
         config = read_json(folder / "config.json")
         shape = Shape.read(config)
-        checkpoint = cls(folder, config, shape, stored_tensors(folder))
-        checkpoint._refuse_misfits()
+        checkpoint = cls(folder, config, shape, locate_tensors(folder))
+        checkpoint._refuse_wrong_tensors()
         return checkpoint
 
-    def rows(self, name: str, start: int = 0, stop: int | None = None) -> npt.NDArray[np.float32]:
+    def read_rows(self, name: str, start: int = 0, stop: int | None = None) -> npt.NDArray[np.float32]:
         """Read a tensor, or some of its rows, in float32, which every stored type fits in."""
         return read_rows(self.stored[name], start, stop)
 
-    def _refuse_misfits(self) -> None:
+    def _refuse_wrong_tensors(self) -> None:
         expected = self.shape.tensors()
         for name, tensor in self.stored.items():
             if tensor.shape != expected.get(name, tensor.shape):
                 raise ConvertError(f"{name} is {tensor.shape} where config.json wants {expected[name]}.")
-            if tensor.dtype not in STORED:
+            if tensor.dtype not in STORED_TYPES:
                 raise ConvertError(f"{name} is stored as {tensor.dtype}; start from unquantised weights.")
         if missing := expected.keys() - self.stored.keys():
             raise ConvertError(f"{self.folder} is not complete: {min(missing)} is missing.")
-        if strange := self.stored.keys() - expected.keys() - {"lm_head.weight"}:
-            raise ConvertError(f"{self.folder} holds {min(strange)}, which this model has no use for.")
+        if unknown := self.stored.keys() - expected.keys() - {"lm_head.weight"}:
+            raise ConvertError(f"{self.folder} holds {min(unknown)}, which this model has no use for.")
         if "lm_head.weight" in self.stored and self.shape.tied:
-            self._refuse_untied()
+            self._refuse_different_head()
 
-    def _refuse_untied(self) -> None:
+    def _refuse_different_head(self) -> None:
         """A head stored beside a tied embedding may only be its copy, or the file would compute something else."""
         for start in range(0, self.shape.vocabulary, 4096):
             head, embedding = (
-                self.rows(name, start, start + 4096) for name in ("lm_head.weight", "model.embed_tokens.weight")
+                self.read_rows(name, start, start + 4096) for name in ("lm_head.weight", "model.embed_tokens.weight")
             )
             if not np.array_equal(head, embedding):
                 raise ConvertError("config.json says that output and embedding are tied, but their weights differ.")
 
 
-def stored_tensors(folder: Path, files: str = "model*.safetensors") -> dict[str, LocalTensor]:
+def locate_tensors(folder: Path, files: str = "model*.safetensors") -> dict[str, LocalTensor]:
     """Where each tensor lies. The library that defines the format proves the header: places that fit sizes and file.
 
     Only files of the folder itself are read, whatever an index beside them names.
@@ -85,15 +85,17 @@ def stored_tensors(folder: Path, files: str = "model*.safetensors") -> dict[str,
                 tensors = SafetensorsLocal(path).tensors
         except (SafetensorError, ValueError, OSError) as error:
             raise ConvertError(f"{path} is damaged or cut short.") from error
-        if twice := found.keys() & tensors.keys():
-            raise ConvertError(f"{min(twice)} is in {path.name} and in another file; remove the one that is outdated.")
+        if duplicated := found.keys() & tensors.keys():
+            raise ConvertError(
+                f"{min(duplicated)} is in {path.name} and in another file; remove the one that is outdated."
+            )
         found |= tensors
     return found
 
 
 def read_rows(tensor: LocalTensor, start: int = 0, stop: int | None = None) -> npt.NDArray[np.float32]:
     """Read a stored tensor, or some of its rows, in float32, which every type in ``STORED`` fits in."""
-    kind = STORED[tensor.dtype]
+    kind = STORED_TYPES[tensor.dtype]
     width = int(np.prod(tensor.shape[1:]))
     stop = tensor.shape[0] if stop is None else min(stop, tensor.shape[0])
     offset = tensor.data_range.offset + start * width * kind.itemsize

@@ -53,37 +53,37 @@ def run_limited(
     Raises:
         ConvertError: the function raised one, or the child crashed, took too long or needed too much memory.
     """
-    doing = f"{function.__module__.rpartition('.')[2]} ({function.__name__})"
+    task = f"{function.__module__.rpartition('.')[2]} ({function.__name__})"
     ours, theirs = Pipe()
-    with ours, _started(theirs, memory_gb) as process, _ended_after(timeout_s, process) as too_late:
+    with ours, _start_child(theirs, memory_gb) as process, _kill_after(timeout_s, process) as timed_out:
         try:
             ours.send((function.__module__, function.__qualname__, args, kwargs))
             result = ours.recv()
         except (EOFError, ConnectionError) as error:
-            if too_late.is_set():
-                raise ConvertError(f"Stopped {doing} after {timeout_s:.0f} seconds.") from error
-            raise ConvertError(f"{_ending(process.wait(), doing)}.") from error
+            if timed_out.is_set():
+                raise ConvertError(f"Stopped {task} after {timeout_s:.0f} seconds.") from error
+            raise ConvertError(f"{_describe_exit(process.wait(), task)}.") from error
     if isinstance(result, ConvertError):
         raise result
     if isinstance(result, _Failure):
-        raise RuntimeError(f"{doing}: {result.words}")
+        raise RuntimeError(f"{task}: {result.message}")
     return result.value  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager
-def _ended_after(timeout_s: float, process: "subprocess.Popen[bytes]") -> Iterator[threading.Event]:
+def _kill_after(timeout_s: float, process: "subprocess.Popen[bytes]") -> Iterator[threading.Event]:
     """End the process if the block takes longer; whoever waits for its answer then finds the pipe closed."""
-    too_late = threading.Event()
+    timed_out = threading.Event()
 
     def end() -> None:
-        too_late.set()
+        timed_out.set()
         process.kill()
 
     timer = threading.Timer(timeout_s, end)
     timer.daemon = True
     timer.start()
     try:
-        yield too_late
+        yield timed_out
     finally:
         timer.cancel()
 
@@ -96,12 +96,12 @@ class _Value:
 class _Failure:
     """An error nobody foresaw; passed as text, because not every exception pickles."""
 
-    def __init__(self, words: str) -> None:
-        self.words = words
+    def __init__(self, message: str) -> None:
+        self.message = message
 
 
 @contextlib.contextmanager
-def _started(theirs: Connection, memory_gb: float) -> Iterator["subprocess.Popen[bytes]"]:
+def _start_child(theirs: Connection, memory_gb: float) -> Iterator["subprocess.Popen[bytes]"]:
     """Start the child and give its process; at the end of the block it is gone, in whatever way the block ended."""
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
     with theirs:
@@ -120,10 +120,10 @@ def _started(theirs: Connection, memory_gb: float) -> Iterator["subprocess.Popen
         process.wait()
 
 
-def _ending(code: int, doing: str) -> str:
+def _describe_exit(code: int, task: str) -> str:
     if code < 0:
-        return f"The process for {doing} died of {signal.Signals(-code).name}"
-    return f"The process for {doing} ended with status {code}"
+        return f"The process for {task} died of {signal.Signals(-code).name}"
+    return f"The process for {task} ended with status {code}"
 
 
 def main() -> None:

@@ -43,11 +43,11 @@ def command(interrupted: str = INTERRUPTED) -> Callable[[Callable[[Sequence[str]
     def decorate(main: Callable[[Sequence[str] | None], None]) -> Main:
         @functools.wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
-            with interruptible():
+            with interrupt_on_signals():
                 try:
                     main(arguments)
                 except (Exception, KeyboardInterrupt) as error:
-                    print(explain(error, interrupted), file=sys.stderr)
+                    print(explain_error(error, interrupted), file=sys.stderr)
                     return BAD_INPUT
             return SUCCESS
 
@@ -56,7 +56,7 @@ def command(interrupted: str = INTERRUPTED) -> Callable[[Callable[[Sequence[str]
     return decorate
 
 
-def explain(error: BaseException, interrupted: str = INTERRUPTED) -> str:
+def explain_error(error: BaseException, interrupted: str = INTERRUPTED) -> str:
     """Return one sentence about an error that ends a command."""
     match error:
         case CopilotError():
@@ -70,7 +70,7 @@ def explain(error: BaseException, interrupted: str = INTERRUPTED) -> str:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interrupt_on_signals() -> Iterator[None]:
     """Treat SIGTERM and SIGHUP like Ctrl-C, so that what is unfinished is removed."""
     numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]  # nohup
     before = {number: signal.signal(number, _interrupt) for number in numbers}

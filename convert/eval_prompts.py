@@ -36,7 +36,7 @@ class EvalPrompt:
     answer: tuple[int, ...]
     labels: tuple[tuple[int, ...], ...]
 
-    def cut_to(self, context: int) -> "EvalPrompt":
+    def shorten(self, context: int) -> "EvalPrompt":
         """Lose the beginning of the prompt, and of an answer that takes half of the context the end.
 
         Raises:
@@ -52,7 +52,7 @@ class EvalPrompt:
         return replace(self, prompt=self.prompt[-(context - longest) :], answer=answer)
 
 
-def read_probes(model: "NativeModel", template: str) -> list[EvalPrompt]:
+def read_eval_prompts(model: "NativeModel", template: str) -> list[EvalPrompt]:
     """All conversations of the file, in the tokens of a loaded model.
 
     Args:
@@ -63,17 +63,17 @@ def read_probes(model: "NativeModel", template: str) -> list[EvalPrompt]:
         ConvertError: the template is broken.
     """
     try:
-        return [_tokens(model, template, json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
+        return [_tokenize(model, template, json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
     except EngineError as error:
         raise ConvertError(str(error)) from error
 
 
-def shared(a: Sequence[int], b: Sequence[int]) -> int:
+def count_shared_tokens(a: Sequence[int], b: Sequence[int]) -> int:
     """How many tokens two sequences have in common at their beginning."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
-def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -> EvalPrompt:
+def _tokenize(model: "NativeModel", template: str, conversation: dict[str, Any]) -> EvalPrompt:
     prefix = conversation["prefix"]
     pieces = chat_template.render(template, conversation["messages"], model.boundary_texts)
     start = [] if model.first_token is None else [model.first_token]
@@ -82,9 +82,9 @@ def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -
         start = []
     beginning = model.tokenize(prefix, control=False)
 
-    def behind(text: str) -> tuple[int, ...]:
+    def tokenize_after_prefix(text: str) -> tuple[int, ...]:
         # together with the prefix, since some tokenizers put a space before a text
         return tuple(model.tokenize(prefix + text, control=False)[len(beginning) :])
 
-    labels = tuple(behind(label) for label in conversation["labels"])
-    return EvalPrompt((*start, *prompt, *beginning), behind(conversation["answer"]), labels)
+    labels = tuple(tokenize_after_prefix(label) for label in conversation["labels"])
+    return EvalPrompt((*start, *prompt, *beginning), tokenize_after_prefix(conversation["answer"]), labels)

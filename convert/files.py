@@ -66,7 +66,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def written_whole(out: Path) -> Iterator[Path]:
+def write_atomically(out: Path) -> Iterator[Path]:
     """Give a path beside ``out`` to write a file or folder to; it gets ``out``'s name only if the block ends well.
 
     Beside, because only a rename within one file system is all or nothing. An existing file is replaced, an existing
@@ -77,7 +77,7 @@ def written_whole(out: Path) -> Iterator[Path]:
     """
     if out.is_dir():
         raise ConvertError(f"{out} is there already; remove that folder or name another.")
-    _remove_abandoned(out)
+    _remove_abandoned_files(out)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def written_whole(out: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, NotADirectoryError | FileExistsError) and not out.parent.is_dir():
             raise ConvertError(f"{out} cannot be made: {out.parent} is not a folder.") from error
-        if not _is_of(error, partial):
+        if not _concerns_output(error, partial):
             raise ConvertError(f"{error.filename} cannot be read: {error.strerror}.") from error
         raise ConvertError(f"{out} could not be written: {error.strerror or error}.") from error
     finally:
@@ -102,7 +102,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     """
     if out.exists():
         raise ConvertError(f"{out} is there already; remove it or name another folder.")
-    with written_whole(out) as partial:
+    with write_atomically(out) as partial:
         partial.mkdir()
         yield partial
 
@@ -114,16 +114,16 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _remove_abandoned(out: Path) -> None:
+def _remove_abandoned_files(out: Path) -> None:
     """A process that was killed outright could not clean up behind itself; its number is in the name."""
     for path in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
         process = path.name.split(".")[-2]
-        if process.isdecimal() and not _alive(int(process)):
+        if process.isdecimal() and not _is_running(int(process)):
             with suppress(OSError):
                 _remove(path)
 
 
-def _alive(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -133,7 +133,7 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _is_of(error: OSError, partial: Path) -> bool:
+def _concerns_output(error: OSError, partial: Path) -> bool:
     """Whether an error is about what is being written, and not about something that is read for it.
 
     One that names no file comes from writing to an open one; making a folder fails with the name of one above.

@@ -68,7 +68,7 @@ def read_gguf(path: Path) -> GgufFile:
     if not isinstance(alignment, int) or not 0 < alignment <= 2**16:
         raise ConvertError(f"{path} is damaged: its alignment is {alignment!r}.")
     start = -(-file.data_start // alignment) * alignment
-    tensors = tuple(_info(path, tensor, start) for tensor in file.tensors)
+    tensors = tuple(_read_tensor_info(path, tensor, start) for tensor in file.tensors)
     needed = max((tensor.start + tensor.bytes for tensor in tensors), default=0)
     if path.stat().st_size < needed:
         raise ConvertError(f"{path} is cut short: {path.stat().st_size} of at least {needed} bytes.")
@@ -76,7 +76,7 @@ def read_gguf(path: Path) -> GgufFile:
     return GgufFile(path, dict(file.values), tensors, file.data_start - listed)
 
 
-def _info(path: Path, tensor: Tensor, data_start: int) -> TensorInfo:
+def _read_tensor_info(path: Path, tensor: Tensor, data_start: int) -> TensorInfo:
     try:
         kind = GGMLQuantizationType(tensor.type)
     except ValueError as error:

@@ -90,7 +90,7 @@ class Adapter:
 
 
 @dataclass(frozen=True)
-class Merge:
+class MergedModel:
     """A merged model, proved, and not yet rounded to the type it is saved in.
 
     Attributes:
@@ -111,7 +111,7 @@ class Merge:
     effect: Difference
     proof: Difference
 
-    def rounded(self, name: str, stored: Any) -> Any:
+    def round_tensor(self, name: str, stored: Any) -> Any:
         """The tensor ``name`` in the type of ``stored``; from then on the model computes with these numbers.
 
         Raises:
@@ -125,12 +125,12 @@ class Merge:
         parameter.copy_(rounded)
         return rounded
 
-    def rounding(self) -> Difference:
+    def measure_rounding(self) -> Difference:
         """Adapted model against this one as it is now."""
-        return Difference.between(self.wanted, _logits(self.model))
+        return Difference.between(self.wanted, _compute_logits(self.model))
 
 
-def merge_proved(checkpoint: Checkpoint, adapter: Adapter) -> Merge:
+def merge_and_verify(checkpoint: Checkpoint, adapter: Adapter) -> MergedModel:
     """Add the adapter to the base's weights: W + s BA (Hu et al. 2021, arXiv 2106.09685, eq. 3), and variants of it.
 
     Raises:
@@ -138,16 +138,16 @@ def merge_proved(checkpoint: Checkpoint, adapter: Adapter) -> Merge:
     """
     from peft.tuners.lora import LoraLayer
 
-    model = load(checkpoint)
-    before = _logits(model)
-    adapted = _adapted(model, adapter.folder, checkpoint)
+    model = load_model(checkpoint)
+    before = _compute_logits(model)
+    adapted = _load_adapter(model, adapter.folder, checkpoint)
     layers = {name: module for name, module in adapted.named_modules() if isinstance(module, LoraLayer)}
     modules = dict(Counter(name.rpartition(".")[2] for name in layers))
     ranks = tuple(sorted({rank for layer in layers.values() for rank in layer.r.values()}))
     scales = tuple(sorted({scale for layer in layers.values() for scale in layer.scaling.values()}))
-    wanted = _logits(adapted)
-    merged = _merged(adapted, adapter.folder)
-    proof = Difference.between(wanted, _logits(merged))
+    wanted = _compute_logits(adapted)
+    merged = _merge_adapter(adapted, adapter.folder)
+    proof = Difference.between(wanted, _compute_logits(merged))
     # One name only for a tied weight: whatever is untied, missing or more than before shows here.
     kept = {name: tuple(tensor.shape) for name, tensor in merged.named_parameters()} == checkpoint.shape.tensors()
     if not kept or proof.largest > TOLERANCE:
@@ -156,10 +156,10 @@ def merge_proved(checkpoint: Checkpoint, adapter: Adapter) -> Merge:
             f"(logits differ by {proof.largest:.2g} standard deviations); "
             "where the base ties embedding and output head, train neither."
         )
-    return Merge(merged, modules, ranks, scales, wanted, Difference.between(before, wanted), proof)
+    return MergedModel(merged, modules, ranks, scales, wanted, Difference.between(before, wanted), proof)
 
 
-def load(checkpoint: Checkpoint) -> Any:
+def load_model(checkpoint: Checkpoint) -> Any:
     """The checkpoint as transformers' model, in float32.
 
     Raises:
@@ -180,7 +180,7 @@ def load(checkpoint: Checkpoint) -> Any:
     return model.eval()
 
 
-def _logits(model: Any) -> Logits:
+def _compute_logits(model: Any) -> Logits:
     import torch
 
     size = (PROMPTS, min(PROMPT_TOKENS, model.config.max_position_embeddings))
@@ -190,7 +190,7 @@ def _logits(model: Any) -> Logits:
     return logits
 
 
-def _adapted(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
+def _load_adapter(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
     from peft import PeftModel
 
     try:
@@ -199,11 +199,11 @@ def _adapted(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
             adapted = PeftModel.from_pretrained(model, adapter, torch_device="cpu").eval()
     except Exception as error:  # every layer below has its own kinds of errors
         raise ConvertError(f"{adapter} is no adapter for this base: {first_line(error)}") from error
-    _refuse_strays(adapted, adapter, checkpoint)
+    _refuse_unused_weights(adapted, adapter, checkpoint)
     return adapted
 
 
-def _refuse_strays(adapted: Any, adapter: Path, checkpoint: Checkpoint) -> None:
+def _refuse_unused_weights(adapted: Any, adapter: Path, checkpoint: Checkpoint) -> None:
     """Refuse an adapter of which peft loaded only a part, or which brings more than its own: peft tells of neither.
 
     Where embeddings were adapted, peft saves a copy of the base's own beside the adapter. It has to be a true one.
@@ -212,21 +212,21 @@ def _refuse_strays(adapted: Any, adapter: Path, checkpoint: Checkpoint) -> None:
     from safetensors import safe_open
 
     # Left to decide about embeddings by itself, peft would look the base up on the Hub.
-    strays = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    mismatched = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
-        strays ^= set(file.keys())
-        for name in strays & set(file.keys()):
+        mismatched ^= set(file.keys())
+        for name in mismatched & set(file.keys()):
             original = name.removeprefix("base_model.model.").replace(".base_layer.", ".")
             if checkpoint.shape.tied:
                 original = original.replace("lm_head.", "model.embed_tokens.")
             copy = file.get_tensor(name).float().numpy()
-            if original in checkpoint.stored and np.array_equal(copy, checkpoint.rows(original)):
-                strays.remove(name)
-    if strays:
-        raise ConvertError(f"{adapter} does not belong to this base: {min(strays)} is not what the base has there.")
+            if original in checkpoint.stored and np.array_equal(copy, checkpoint.read_rows(original)):
+                mismatched.remove(name)
+    if mismatched:
+        raise ConvertError(f"{adapter} does not belong to this base: {min(mismatched)} is not what the base has there.")
 
 
-def _merged(adapted: Any, adapter: Path) -> Any:
+def _merge_adapter(adapted: Any, adapter: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tied weights: they are tied again here, and proved to be

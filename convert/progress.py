@@ -8,11 +8,11 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def each(items: Iterable[Item], doing: str, total: int | None = None) -> Iterator[Item]:
+def track_progress(items: Iterable[Item], task: str, total: int | None = None) -> Iterator[Item]:
     """Give ``items`` one after the other under a bar that says what is being done."""
-    yield from bar(doing, total, items)
+    yield from progress_bar(task, total, items)
 
 
-def bar(doing: str, total: int | None = None, items: Iterable[Any] | None = None) -> Any:
+def progress_bar(task: str, total: int | None = None, items: Iterable[Any] | None = None) -> Any:
     """A ``tqdm`` bar to update by hand or to iterate over; silent where standard error is no terminal."""
-    return tqdm(items, desc=doing, total=total, disable=None, leave=False)
+    return tqdm(items, desc=task, total=total, disable=None, leave=False)

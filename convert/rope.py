@@ -65,7 +65,7 @@ class Llama3Scaling:
         return np.where(slow, self.factor, np.where(fast, 1, between)).astype(np.float32)
 
 
-def interleaved(rows: npt.NDArray[Number], head_dim: int) -> npt.NDArray[Number]:
+def interleave_pairs(rows: npt.NDArray[Number], head_dim: int) -> npt.NDArray[Number]:
     """Put the rows of whole heads in the order in which the two numbers of a pair are neighbours.
 
     Args:

@@ -11,7 +11,7 @@ from convert.rope import Llama3Scaling
 #: Architecture -> whether query, key and value always have biases.
 ARCHITECTURES = {"Qwen2ForCausalLM": True, "LlamaForCausalLM": False}
 #: More than any model has; a configuration that asks for billions must not take the memory to list them.
-MOST_LAYERS = 1000
+MAX_LAYERS = 1000
 
 
 @dataclass(frozen=True)
@@ -64,24 +64,24 @@ class Shape:
             raise ConvertError(f"This is a {architecture} checkpoint; only {' and '.join(ARCHITECTURES)} are known.")
         rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
         _refuse_variants(config, rope)
-        heads, hidden = (_number(config, name) for name in ("num_attention_heads", "hidden_size"))
+        heads, hidden = (_read_number(config, name) for name in ("num_attention_heads", "hidden_size"))
         shape = cls(
             architecture=architecture,
-            layers=_number(config, "num_hidden_layers"),
+            layers=_read_number(config, "num_hidden_layers"),
             hidden=hidden,
-            ffn=_number(config, "intermediate_size"),
+            ffn=_read_number(config, "intermediate_size"),
             heads=heads,
-            kv_heads=_number(config, "num_key_value_heads", heads),
-            head_dim=_number(config, "head_dim", hidden // heads),
-            vocabulary=_number(config, "vocab_size"),
-            context=_number(config, "max_position_embeddings"),
-            rms_eps=_number(config, "rms_norm_eps", kind=float),
-            rope_base=_number(config | rope, "rope_theta", kind=float),
+            kv_heads=_read_number(config, "num_key_value_heads", heads),
+            head_dim=_read_number(config, "head_dim", hidden // heads),
+            vocabulary=_read_number(config, "vocab_size"),
+            context=_read_number(config, "max_position_embeddings"),
+            rms_eps=_read_number(config, "rms_norm_eps", kind=float),
+            rope_base=_read_number(config | rope, "rope_theta", kind=float),
             tied=config.get("tie_word_embeddings") is True,
             biased=ARCHITECTURES[architecture] or config.get("attention_bias") is True,
             rope_scaling=Llama3Scaling.read(rope) if _rope_type(rope) == "llama3" else None,
         )
-        shape.refuse_impossible()
+        shape.validate()
         return shape
 
     @property
@@ -109,14 +109,14 @@ class Shape:
         """Numbers in the model, a tied embedding counted once."""
         return sum(int(np.prod(size)) for size in self.tensors().values())
 
-    def refuse_impossible(self) -> None:
+    def validate(self) -> None:
         """Refuse what neither Hugging Face nor llama.cpp can compute.
 
         Raises:
             ConvertError: heads that share keys unevenly, or an odd head dimension, which rotary embedding cannot turn,
                 or more layers than any model has.
         """
-        if self.layers > MOST_LAYERS:
+        if self.layers > MAX_LAYERS:
             raise ConvertError(f"{self.layers} layers are more than any model has.")
         if self.heads % self.kv_heads:
             raise ConvertError(f"{self.heads} query heads cannot share {self.kv_heads} key/value heads evenly.")
@@ -146,7 +146,7 @@ class Shape:
         return whole
 
 
-def _number(values: dict[str, Any], name: str, default: Any = None, kind: type = int) -> Any:
+def _read_number(values: dict[str, Any], name: str, default: Any = None, kind: type = int) -> Any:
     """A number above zero that fits into GGUF's 32 bits; ``kind`` float allows fractions."""
     value = default if values.get(name) is None else values[name]
     if value is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from convert import child_process
 from convert.files import ConvertError
-from convert.progress import each
+from convert.progress import track_progress
 
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel
@@ -34,16 +34,16 @@ class Speed:
     decode: float
 
 
-def side_by_side(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
+def measure_speeds(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
     """Time GGUF files, each with its own tokens of the same text, which are repeated where they are too few.
 
     Raises:
         ConvertError: llama.cpp cannot load a file.
     """
-    return child_process.run(_time, [(path, list(tokens)) for path, tokens in models])
+    return child_process.run(_time_models, [(path, list(tokens)) for path, tokens in models])
 
 
-def conditions() -> str:
+def describe_conditions() -> str:
     """What a measurement was made on, in words."""
     return (
         f"llama.cpp, {usable_threads()} threads, {processor()}; medians of {ROUNDS} alternating rounds after one that "
@@ -51,7 +51,7 @@ def conditions() -> str:
     )
 
 
-def _time(models: list[tuple[Path, list[int]]]) -> list[Speed]:
+def _time_models(models: list[tuple[Path, list[int]]]) -> list[Speed]:
     from copilot.llm.llama_cpp import NativeModel
 
     try:
@@ -60,8 +60,8 @@ def _time(models: list[tuple[Path, list[int]]]) -> list[Speed]:
         raise ConvertError(f"{error}.") from error
     texts = [(tokens * (TOKENS // len(tokens) + 1))[:TOKENS] for _, tokens in models]
     rounds = [
-        [_once(model, text) for model, text in zip(loaded, texts, strict=True)]
-        for _ in each(range(1 + ROUNDS), "Measuring speed")
+        [_time_round(model, text) for model, text in zip(loaded, texts, strict=True)]
+        for _ in track_progress(range(1 + ROUNDS), "Measuring speed")
     ]
     counted = rounds[1:]  # in the first, the weights come from the disk and the processor wakes up
     return [
@@ -70,7 +70,7 @@ def _time(models: list[tuple[Path, list[int]]]) -> list[Speed]:
     ]
 
 
-def _once(model: "NativeModel", text: list[int]) -> tuple[float, float]:
+def _time_round(model: "NativeModel", text: list[int]) -> tuple[float, float]:
     """Seconds for the prompt and for the rest, with the scores fetched where a token would be chosen."""
     model.keep(0)
     begun = time.perf_counter()

@@ -48,9 +48,11 @@ class TokenizerFiles:
         config = read_json(path) if path.exists() else {}
         return cls(
             folder=folder,
-            tokenizer=_tokenizer(folder / TOKENIZER),
-            eos=_eos(config, path),
-            template=_template(folder / TEMPLATE) if (folder / TEMPLATE).exists() else _named_template(config, path),
+            tokenizer=_read_tokenizer(folder / TOKENIZER),
+            eos=_read_eos(config, path),
+            template=_read_template(folder / TEMPLATE)
+            if (folder / TEMPLATE).exists()
+            else _read_config_template(config, path),
         )
 
     @property
@@ -58,9 +60,9 @@ class TokenizerFiles:
         """Of the token that ends an answer."""
         return self.tokenizer.token_to_id(self.eos) if self.tokenizer and self.eos else None
 
-    def difference(self, other: "TokenizerFiles") -> str | None:
+    def describe_difference(self, other: "TokenizerFiles") -> str | None:
         """What the two disagree about, in a few words; what one of them lacks is no disagreement."""
-        if self.tokenizer and other.tokenizer and (words := _tokenizer_difference(self.tokenizer, other.tokenizer)):
+        if self.tokenizer and other.tokenizer and (words := _compare_tokenizers(self.tokenizer, other.tokenizer)):
             return words
         if self.tokenizer and other.tokenizer and self.eos != other.eos:
             return f"the end of an answer ({self.eos} here, {other.eos} there)"
@@ -95,7 +97,7 @@ def stop_ids(*configs: dict[str, Any]) -> set[int]:
     return stops
 
 
-def _tokenizer(path: Path) -> Tokenizer | None:
+def _read_tokenizer(path: Path) -> Tokenizer | None:
     if not path.exists():
         return None
     model = read_json(path).get("model")
@@ -111,7 +113,7 @@ def _tokenizer(path: Path) -> Tokenizer | None:
     return tokenizer
 
 
-def _eos(config: dict[str, Any], path: Path) -> str | None:
+def _read_eos(config: dict[str, Any], path: Path) -> str | None:
     named = config.get("eos_token")
     eos = named.get("content") if isinstance(named, dict) else named
     if not isinstance(eos, str | None):
@@ -119,14 +121,14 @@ def _eos(config: dict[str, Any], path: Path) -> str | None:
     return eos
 
 
-def _template(path: Path) -> str | None:
+def _read_template(path: Path) -> str | None:
     try:
         return path.read_bytes().decode() or None
     except (OSError, UnicodeDecodeError) as error:
         raise ConvertError(f"{path} cannot be read as text.") from error
 
 
-def _named_template(config: dict[str, Any], path: Path) -> str | None:
+def _read_config_template(config: dict[str, Any], path: Path) -> str | None:
     """The one of ``tokenizer_config.json``; of several, the default."""
     named = config.get("chat_template")
     entries = named if isinstance(named, list) else [{"name": "default", "template": named}]
@@ -135,16 +137,16 @@ def _named_template(config: dict[str, Any], path: Path) -> str | None:
     return next((entry.get("template") or None for entry in entries if entry.get("name") == "default"), None)
 
 
-def _tokenizer_difference(ours: Tokenizer, theirs: Tokenizer) -> str | None:
+def _compare_tokenizers(ours: Tokenizer, theirs: Tokenizer) -> str | None:
     here, there = ours.get_vocab(), theirs.get_vocab()
     if len(here) != len(there):
         return f"the number of tokens ({len(here)} here, {len(there)} there)"
     if here != there:
         token = min(token for token, number in here.items() if there.get(token) != number)
         return f"the token {token!r} ({here[token]} here, {there.get(token, 'none')} there)"
-    same_merges = _merges(ours) == _merges(theirs)
+    same_merges = _list_merges(ours) == _list_merges(theirs)
     return None if same_merges else "the tokenizer's merges"
 
 
-def _merges(tokenizer: Tokenizer) -> Any:
+def _list_merges(tokenizer: Tokenizer) -> Any:
     return json.loads(tokenizer.to_str())["model"].get("merges")

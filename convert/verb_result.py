@@ -20,7 +20,7 @@ class VerbResult(Protocol):
         ...
 
 
-class Done:
+class AlwaysPassed:
     """The ending of verbs that ask nothing: what cannot be done is refused instead."""
 
     @property

@@ -7,12 +7,12 @@ from typing import Any
 
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, sha256
-from convert.progress import each
+from convert.progress import track_progress
 
 INDEX = "model.safetensors.index.json"
 
 
-def rewrite(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], Any]) -> dict[str, str]:
+def rewrite_weights(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], Any]) -> dict[str, str]:
     """Write every tensor of ``checkpoint`` to files of the same names in ``folder``, each passed through ``change``.
 
     A head that is only a copy of the embedding it is tied to is left out: nothing can then untie the two.
@@ -32,8 +32,8 @@ def rewrite(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], A
     for name in checkpoint.shape.tensors():
         names.setdefault(checkpoint.stored[name].data_range.filename, []).append(name)
     sizes: dict[str, int] = {}
-    for source, held in each(names.items(), "Writing weights", len(names)):
-        sizes[source.name] = _write(source, folder / source.name, held, change)
+    for source, held in track_progress(names.items(), "Writing weights", len(names)):
+        sizes[source.name] = _write_file(source, folder / source.name, held, change)
     if len(names) > 1:
         weight_map = {name: source.name for source, held in names.items() for name in held}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
@@ -41,7 +41,7 @@ def rewrite(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], A
     return {name: sha256(folder / name) for name in sizes}
 
 
-def _write(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:
+def _write_file(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import save_file
 
@@ -56,12 +56,12 @@ def _write(source: Path, out: Path, names: list[str], change: Callable[[str, Any
     out.chmod(mode)
     with safe_open(out, framework="pt") as written:
         for name, tensor in tensors.items():
-            if not _same_bits(written.get_tensor(name), tensor):
+            if not _have_same_bits(written.get_tensor(name), tensor):
                 raise ConvertError(f"{name} came back from the disk with other bits than were written; check the disk.")
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
-def _same_bits(one: Any, other: Any) -> bool:
+def _have_same_bits(one: Any, other: Any) -> bool:
     import torch
 
     if one.dtype != other.dtype or one.shape != other.shape:

@@ -14,7 +14,7 @@ from typing import Any
 from convert import child_process
 from convert.check.finding import Finding
 from convert.check.metadata import compare_metadata
-from convert.check.weights import compare_weights, first_unlike
+from convert.check.weights import compare_weights, find_shape_mismatch
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, first_line, scratch_folder
 from convert.gguf_file import read_gguf
@@ -24,7 +24,7 @@ SHORT_CONTEXT = 32
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """A file beside its checkpoint.
 
     Attributes:
@@ -60,7 +60,7 @@ class Checked:
         return lines
 
 
-def check(file: Path, *, against: Path, pairs: Path | None = None) -> Checked:
+def check(file: Path, *, against: Path, pairs: Path | None = None) -> CheckResult:
     """Compare a GGUF file with the checkpoint it was made from.
 
     Args:
@@ -81,7 +81,7 @@ def check(file: Path, *, against: Path, pairs: Path | None = None) -> Checked:
             if all(finding.passed for finding in findings):
                 raise
             findings.append(Finding("running", 1, "llama.cpp and Hugging Face side by side", str(error)))
-    return Checked(str(file), str(against), tuple(findings))
+    return CheckResult(str(file), str(against), tuple(findings))
 
 
 def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path) -> list[Finding]:
@@ -102,9 +102,9 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
     from convert.check.vocabulary import KINDS, compare_vocabulary
     from copilot.llm.llama_cpp import NativeModel
 
-    header, checkpoint, tokenizer = read_gguf(file), Checkpoint.open(against), _tokenizer(against)
+    header, checkpoint, tokenizer = read_gguf(file), Checkpoint.open(against), _load_tokenizer(against)
     vocabulary = compare_vocabulary(header, tokenizer, checkpoint.shape.vocabulary)
-    if unlike := first_unlike(header, checkpoint):
+    if unlike := find_shape_mismatch(header, checkpoint):
         return [vocabulary, Finding("running", 0, "models of different shapes cannot be run side by side", unlike)]
     try:
         native = NativeModel(file, threads=1, context=SHORT_CONTEXT)
@@ -129,12 +129,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> Checked:
+def run(options: argparse.Namespace) -> CheckResult:
     """The verb, from the command line."""
     return check(options.file, against=options.against, pairs=options.pairs)
 
 
-def _tokenizer(folder: Path) -> Any:
+def _load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:

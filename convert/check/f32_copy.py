@@ -9,20 +9,20 @@ from pathlib import Path
 
 from gguf import GGMLQuantizationType
 
-from convert.check.weights import pieces
+from convert.check.weights import read_pieces
 from convert.files import ConvertError
 from convert.gguf_file import DEFAULT_ALIGNMENT, GgufFile
-from convert.progress import each
+from convert.progress import track_progress
 
 F32 = GGMLQuantizationType.F32
 
 
-def is_its_own_twin(file: GgufFile) -> bool:
+def is_float32(file: GgufFile) -> bool:
     """Whether the file is in float32 already."""
     return all(tensor.type == F32 for tensor in file.tensors)
 
 
-def write_twin(file: GgufFile, out: Path) -> None:
+def write_f32_copy(file: GgufFile, out: Path) -> None:
     """Write ``file`` with all of its tensors in float32 to ``out``, four bytes for each number.
 
     Raises:
@@ -30,22 +30,22 @@ def write_twin(file: GgufFile, out: Path) -> None:
     """
     alignment = file.metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     try:
-        with file.path.open("rb") as source, out.open("wb") as twin:
-            twin.write(source.read(file.tensors_start))  # keys and counts, as they are
+        with file.path.open("rb") as source, out.open("wb") as copy:
+            copy.write(source.read(file.tensors_start))  # keys and counts, as they are
             offset = 0
             for tensor in file.tensors:
                 name, dimensions = tensor.name.encode(), len(tensor.shape)
-                twin.write(struct.pack("<Q", len(name)) + name)
-                twin.write(struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, F32, offset))
-                offset += _padded(4 * tensor.numbers, alignment)
-            twin.write(bytes(-twin.tell() % alignment))
-            for tensor in each(file.tensors, "Writing in float32", len(file.tensors)):
-                for piece in pieces(file, tensor):
-                    twin.write(piece.tobytes())
-                twin.write(bytes(-4 * tensor.numbers % alignment))
+                copy.write(struct.pack("<Q", len(name)) + name)
+                copy.write(struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, F32, offset))
+                offset += _round_up(4 * tensor.numbers, alignment)
+            copy.write(bytes(-copy.tell() % alignment))
+            for tensor in track_progress(file.tensors, "Writing in float32", len(file.tensors)):
+                for piece in read_pieces(file, tensor):
+                    copy.write(piece.tobytes())
+                copy.write(bytes(-4 * tensor.numbers % alignment))
     except OSError as error:
         raise ConvertError(f"No room to compare in float32: {out.parent}: {error.strerror}.") from error
 
 
-def _padded(size: int, alignment: int) -> int:
+def _round_up(size: int, alignment: int) -> int:
     return -(-size // alignment) * alignment

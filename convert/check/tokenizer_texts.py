@@ -34,7 +34,7 @@ TEXTS = (
 )
 
 
-def every_byte() -> list[str]:
+def list_byte_texts() -> list[str]:
     """Texts that together hold each of the 243 bytes of UTF-8, alone where the byte is a character of its own."""
     ascii_alone = [chr(code) for code in range(0x80)]
     two_bytes = "".join(map(chr, range(0xA0, 0x800, 0x33)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gguf import TokenType
 
 from convert.check.finding import Finding
-from convert.check.tokenizer_texts import TEXTS, every_byte
+from convert.check.tokenizer_texts import TEXTS, list_byte_texts
 from convert.files import ConvertError
 from convert.gguf.vocabulary import looks_like_control
 
@@ -47,7 +47,7 @@ class TokenizerPair:
         renamed = (i for i, kind in enumerate(kinds) if kind == TokenType.NORMAL and native.ends_answer(i))
         self._made_ends = {native.text_of(i): i for i in renamed}
 
-    def difference(self, text: str, *, control: bool) -> str:
+    def find_difference(self, text: str, *, control: bool) -> str:
         """Where the two cut ``text`` differently; empty where they do not, or only because one composes it first.
 
         Args:
@@ -55,43 +55,46 @@ class TokenizerPair:
             control: whether control tokens in it become tokens, or stay the letters that somebody typed.
         """
         found = self._native.tokenize(text, control=control)
-        wanted = self._wanted(text, control)
+        wanted = self._tokenize_by_checkpoint(text, control)
         if found == wanted:
             return ""
         composed = unicodedata.normalize("NFC", text)
         if composed != text and self._native.tokenize(composed, control=control) == wanted:
-            return self._note(NOT_NORMALISED)
-        if control and self._made_ends and found == self._wanted_with_ends(text):
-            return self._note(MADE_ENDS.format(", ".join(map(repr, self._made_ends))))
-        return f"{text!r:.80}{'' if control else ', typed'}: {self.told(found, wanted, 'checkpoint')}"
+            return self._add_note(NOT_NORMALISED)
+        if control and self._made_ends and found == self._tokenize_with_ends(text):
+            return self._add_note(MADE_ENDS.format(", ".join(map(repr, self._made_ends))))
+        return f"{text!r:.80}{'' if control else ', typed'}: {self.describe_difference(found, wanted, 'checkpoint')}"
 
-    def told(self, found: list[int], wanted: list[int], whose: str) -> str:
+    def describe_difference(self, found: list[int], wanted: list[int], whose: str) -> str:
         """The first token that differs, with the text of both."""
         place = next(
             (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
         )
-        ours, theirs = (self._token(tokens, place) for tokens in (found, wanted))
+        ours, theirs = (self._format_token(tokens, place) for tokens in (found, wanted))
         return f"token {place} is {ours} in the file, {theirs} in the {whose}"
 
-    def _wanted(self, text: str, control: bool) -> list[int]:
+    def _tokenize_by_checkpoint(self, text: str, control: bool) -> list[int]:
         # transformers keeps the last setting: it has to be given each time
         tokens: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=not control)[
             "input_ids"
         ]
         return tokens
 
-    def _wanted_with_ends(self, text: str) -> list[int]:
+    def _tokenize_with_ends(self, text: str) -> list[int]:
         """Hugging Face's tokens, had it known what llama.cpp makes of some names."""
         parts = re.split("|".join(f"({re.escape(end)})" for end in self._made_ends), text)
-        tokens = ([self._made_ends[p]] if p in self._made_ends else self._wanted(p, True) for p in filter(None, parts))
+        tokens = (
+            [self._made_ends[p]] if p in self._made_ends else self._tokenize_by_checkpoint(p, True)
+            for p in filter(None, parts)
+        )
         return [token for part in tokens for token in part]
 
-    def _note(self, note: str) -> str:
+    def _add_note(self, note: str) -> str:
         if note not in self.notes:
             self.notes.append(note)
         return ""
 
-    def _token(self, tokens: list[int], place: int) -> str:
+    def _format_token(self, tokens: list[int], place: int) -> str:
         if place >= len(tokens):
             return "none"
         token = tokens[place]
@@ -102,14 +105,18 @@ class TokenizerPair:
 def compare_tokens(pair: TokenizerPair, tokenizer: Any) -> Finding:
     """Compare texts of many scripts, all bytes, and every added token alone and within text, both typed and meant."""
     added = [token.content for token in tokenizer.added_tokens_decoder.values()]
-    texts = [*TEXTS, *every_byte(), *(text for token in added for text in (token, f"a{token}b {token} c\n{token}"))]
+    texts = [
+        *TEXTS,
+        *list_byte_texts(),
+        *(text for token in added for text in (token, f"a{token}b {token} c\n{token}")),
+    ]
     # Made control tokens for safety's sake where the tokenizer calls them ordinary: typed, they stay letters.
     unlike = {
         t.content for t in tokenizer.added_tokens_decoder.values() if not t.special and looks_like_control(t.content)
     }
     typed = [text for text in texts if not any(token in text for token in unlike)]
-    differences = [pair.difference(text, control=True) for text in texts]
-    differences += [pair.difference(text, control=False) for text in typed]
+    differences = [pair.find_difference(text, control=True) for text in texts]
+    differences += [pair.find_difference(text, control=False) for text in typed]
     first = next(filter(None, differences), "")
     figure = f"{len(texts)} texts and all bytes, {len(added)} added tokens, meant as tokens and typed as text"
     return Finding("tokens", len(differences), figure, first, notes=tuple(pair.notes))
@@ -126,13 +133,17 @@ def compare_pairs(native: "NativeModel", pair: TokenizerPair, inputs: Path) -> F
     Raises:
         ConvertError: the two files cannot be read or do not belong together.
     """
-    expected = _read_pairs(inputs)
-    cut = ((text, native.tokenize(text, control=False), wanted) for text, wanted in expected)
-    told = (f"{text!r:.80}: {pair.told(found, wanted, 'pairs')}" for text, found, wanted in cut if found != wanted)
-    return Finding("pairs", len(expected), f"{len(expected)} texts of {inputs.name}", next(told, ""))
+    expected = _read_expected_ids(inputs)
+    tokenized = ((text, native.tokenize(text, control=False), wanted) for text, wanted in expected)
+    differences = (
+        f"{text!r:.80}: {pair.describe_difference(found, wanted, 'pairs')}"
+        for text, found, wanted in tokenized
+        if found != wanted
+    )
+    return Finding("pairs", len(expected), f"{len(expected)} texts of {inputs.name}", next(differences, ""))
 
 
-def _read_pairs(inputs: Path) -> list[tuple[str, list[int]]]:
+def _read_expected_ids(inputs: Path) -> list[tuple[str, list[int]]]:
     outputs = inputs.with_suffix(".out")
     try:
         texts = inputs.read_bytes().decode().removesuffix(SEPARATOR).split(SEPARATOR)

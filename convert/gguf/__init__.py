@@ -20,7 +20,7 @@ from convert.files import ConvertError, read_json
 from convert.gguf.adapter import adapter_to_gguf
 from convert.gguf.tensors import gguf_tensors
 from convert.gguf.vocabulary import read_vocabulary
-from convert.gguf.writer import TYPES, Converted, types_of, write_gguf
+from convert.gguf.writer import TYPES, GgufResult, find_types, write_gguf
 from convert.shape import Shape
 from copilot.llm.base import METADATA_PREFIX
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--adapter", type=Path, metavar="DIR", help="write this LoRA adapter of the model instead")
 
 
-def run(options: argparse.Namespace) -> Converted:
+def run(options: argparse.Namespace) -> GgufResult:
     """Convert what the command line names."""
     if options.adapter:
         return adapter_to_gguf(options.adapter, options.model_dir, options.out, type=options.type)
@@ -50,7 +50,7 @@ def to_gguf(
     type: str = "f16",
     metadata: Mapping[str, str] | None = None,
     name: str | None = None,
-) -> Converted:
+) -> GgufResult:
     """Convert the checkpoint in ``model_dir`` to the file ``out``.
 
     Numbers go from file to file a piece at a time. Matrices get the ``type`` asked for, norms and biases stay F32.
@@ -65,7 +65,7 @@ def to_gguf(
     Raises:
         ConvertError: the checkpoint is incomplete, damaged or of another architecture, or the file cannot be written.
     """
-    matrices, file_type = types_of(type)
+    matrices, file_type = find_types(type)
     texts = metadata or {}
     if not all(isinstance(value, str) for value in texts.values()):
         raise ConvertError("The metadata may hold only text values; put the others in quotes.")
@@ -89,19 +89,19 @@ def _add_keys(
     name: str | None,
     writer: gguf.GGUFWriter,
 ) -> None:
-    _add_general(writer, checkpoint, file_type, name)
-    add_shape(writer, checkpoint.shape)
+    _add_general_keys(writer, checkpoint, file_type, name)
+    add_shape_keys(writer, checkpoint.shape)
     read_vocabulary(checkpoint.folder, checkpoint.shape.vocabulary).add_to(writer)
     for key, value in texts.items():
         writer.add_string(METADATA_PREFIX + key, value)
 
 
-def _add_general(
+def _add_general_keys(
     writer: gguf.GGUFWriter, checkpoint: Checkpoint, file_type: gguf.LlamaFileType, name: str | None
 ) -> None:
     folder, parameters = checkpoint.folder, checkpoint.shape.parameters
     card = gguf.Metadata.load(model_path=folder, total_params=parameters)
-    card.name = _name_in_front_matter(folder) or name or card.name or folder.resolve().name
+    card.name = _read_name(folder) or name or card.name or folder.resolve().name
     card.size_label = card.size_label or gguf.size_label(parameters, parameters, 0, 0)
     if (folder / "generation_config.json").is_file() and card.sampling_penalty_repeat is None:
         # The package looks for llama.cpp's name of it only.
@@ -112,13 +112,13 @@ def _add_general(
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
-def _name_in_front_matter(folder: Path) -> str | None:
+def _read_name(folder: Path) -> str | None:
     """Without it, the package makes a name up from the folder's."""
     front: dict[str, Any] = gguf.Metadata.load_model_card(folder)
     return front.get("name") or front.get("model_name")
 
 
-def add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
+def add_shape_keys(writer: gguf.GGUFWriter, shape: Shape) -> None:
     """Write the keys from which llama.cpp knows the model's shape."""
     writer.add_vocab_size(shape.vocabulary)
     writer.add_context_length(shape.context)

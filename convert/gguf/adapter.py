@@ -20,14 +20,14 @@ from convert.checkpoint import read_rows
 from convert.files import read_json
 from convert.gguf.lora_matrices import LoraPair, read_adapter
 from convert.gguf.tensors import ARCHITECTURES, GgufTensor
-from convert.gguf.writer import Converted, types_of, write_gguf
-from convert.rope import interleaved
+from convert.gguf.writer import GgufResult, find_types, write_gguf
+from convert.rope import interleave_pairs
 from convert.shape import Shape
 
 HUB_NAME = re.compile(r"(https?://\S+|[\w-][\w.-]*/[\w-][\w.-]*)")
 
 
-def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str = "f16") -> Converted:
+def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str = "f16") -> GgufResult:
     """Convert the adapter in ``adapter_dir`` to the file ``out``.
 
     Args:
@@ -39,33 +39,35 @@ def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str =
     Raises:
         ConvertError: not such an adapter, damaged, of another base, or the file cannot be written.
     """
-    kind, file_type = types_of(type)
+    kind, file_type = find_types(type)
     shape = Shape.read(read_json(base_dir / "config.json"))
     alpha, pairs = read_adapter(adapter_dir, base_dir, shape)
     return write_gguf(
         out,
         shape.gguf_architecture,
         type,
-        [tensor for pair in pairs for tensor in _tensors(pair, alpha, shape, kind)],
+        [tensor for pair in pairs for tensor in _make_tensors(pair, alpha, shape, kind)],
         partial(_add_keys, adapter_dir, base_dir, alpha, file_type),
         f"The front matter of README.md of {adapter_dir} or {base_dir}",
     )
 
 
-def _tensors(pair: LoraPair, alpha: float, shape: Shape, kind: gguf.GGMLQuantizationType) -> list[GgufTensor]:
+def _make_tensors(pair: LoraPair, alpha: float, shape: Shape, kind: gguf.GGMLQuantizationType) -> list[GgufTensor]:
     names = gguf.get_tensor_name_map(ARCHITECTURES[shape.gguf_architecture], shape.layers)
     name = f"{names.get_name(pair.module)}.weight"
     turned = shape.gguf_architecture == "llama" and pair.module.endswith((".q_proj", ".k_proj"))
-    pieces_of_b = partial(_pieces, pair.b, pair.factor(alpha), shape.head_dim if turned else None)
+    pieces_of_b = partial(_read_pieces, pair.b, pair.factor(alpha), shape.head_dim if turned else None)
     return [
-        GgufTensor(f"{name}.lora_a", pair.a.shape, kind, partial(_pieces, pair.a)),
+        GgufTensor(f"{name}.lora_a", pair.a.shape, kind, partial(_read_pieces, pair.a)),
         GgufTensor(f"{name}.lora_b", pair.b.shape, kind, pieces_of_b),
     ]
 
 
-def _pieces(stored: LocalTensor, factor: float = 1.0, head_dim: int | None = None) -> Iterator[npt.NDArray[np.float32]]:
+def _read_pieces(
+    stored: LocalTensor, factor: float = 1.0, head_dim: int | None = None
+) -> Iterator[npt.NDArray[np.float32]]:
     rows = read_rows(stored) * np.float32(factor)
-    yield interleaved(rows, head_dim) if head_dim else rows
+    yield interleave_pairs(rows, head_dim) if head_dim else rows
 
 
 def _add_keys(

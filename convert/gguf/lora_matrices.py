@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from gguf.utility import LocalTensor
 
-from convert.checkpoint import STORED, read_rows, stored_tensors
+from convert.checkpoint import STORED_TYPES, locate_tensors, read_rows
 from convert.files import ConvertError, read_json
 from convert.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from convert.shape import Shape
 
 #: Fields of peft's configuration that do not change what the adapter computes, or that are followed here. Whatever else
 #: is set there, now or in a later peft, is refused.
-UNDERSTOOD = frozenset(
+KNOWN_FIELDS = frozenset(
     (
         *("alpha_pattern", "auto_mapping", "base_model_name_or_path", "ensure_weight_tying", "eva_config"),
         *("exclude_modules", "fan_in_fan_out", "inference_mode", "init_lora_weights", "layers_pattern"),
@@ -27,7 +27,7 @@ UNDERSTOOD = frozenset(
     )
 )
 #: Ways to begin that leave the base's weights alone; the others move a part of them into the adapter.
-PLAIN_BEGINNINGS = (True, False, None, "gaussian", "orthogonal", "eva")
+PLAIN_INITS = (True, False, None, "gaussian", "orthogonal", "eva")
 NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 #: What peft saves beside an adapted head or embedding: the base's own weight.
 BASE_LAYER = re.compile(r"base_model\.model\.(?P<module>.+)\.base_layer\.weight")
@@ -70,7 +70,7 @@ def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, lis
     Raises:
         ConvertError: no weights, damaged ones, others than plain pairs, or pairs for another base.
     """
-    config, stored = _read_config(folder), stored_tensors(folder, ADAPTER_WEIGHTS)
+    config, stored = _read_config(folder), locate_tensors(folder, ADAPTER_WEIGHTS)
     if not stored:
         raise ConvertError(
             f"{folder} has no {ADAPTER_WEIGHTS} with anything in it; name the folder that peft saved it to."
@@ -79,16 +79,16 @@ def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, lis
     sides: dict[str, dict[str, LocalTensor]] = {}
     for name, tensor in stored.items():
         match = NAME.fullmatch(name)
-        if not match or tensor.dtype not in STORED or len(tensor.shape) != 2:
+        if not match or tensor.dtype not in STORED_TYPES or len(tensor.shape) != 2:
             raise ConvertError(f"{folder} holds {name} ({tensor.dtype}, {tensor.shape}), {MERGE_INSTEAD}")
         sides.setdefault(match["module"], {})[match["side"]] = tensor
-    if lonely := [module for module, pair in sides.items() if len(pair) < 2]:
-        raise ConvertError(f"{folder} is not complete: {min(lonely)} has only one of its two matrices.")
-    pairs = [_pair(module, pair["A"], pair["B"], config) for module, pair in sorted(sides.items())]
+    if unpaired := [module for module, pair in sides.items() if len(pair) < 2]:
+        raise ConvertError(f"{folder} is not complete: {min(unpaired)} has only one of its two matrices.")
+    pairs = [_make_pair(module, pair["A"], pair["B"], config) for module, pair in sorted(sides.items())]
     for pair in pairs:
-        _refuse_misfit(pair, folder, shape)
+        _refuse_wrong_shapes(pair, folder, shape)
     for module, layer in layers.items():
-        _refuse_other_weight(module, layer, folder, base_dir)
+        _refuse_other_base(module, layer, folder, base_dir)
     return float(config["lora_alpha"]), pairs
 
 
@@ -96,19 +96,19 @@ def _read_config(folder: Path) -> dict[str, Any]:
     config = read_json(folder / ADAPTER_CONFIG)
     if config.get("peft_type") != "LORA":
         raise ConvertError(f"{folder} is an adapter of type {config.get('peft_type')}; llama.cpp knows only LORA.")
-    strange = {name: value for name, value in config.items() if value and name not in UNDERSTOOD}
-    if strange.get("bias") == "none":
-        del strange["bias"]
-    if config.get("init_lora_weights") not in PLAIN_BEGINNINGS:
-        strange["init_lora_weights"] = config["init_lora_weights"]
-    if strange:
-        name = min(strange)
-        raise ConvertError(f"{folder} was trained with {name} = {str(strange[name])[:60]}, {MERGE_INSTEAD}")
-    _refuse_alphas(config, folder / ADAPTER_CONFIG)
+    unknown = {name: value for name, value in config.items() if value and name not in KNOWN_FIELDS}
+    if unknown.get("bias") == "none":
+        del unknown["bias"]
+    if config.get("init_lora_weights") not in PLAIN_INITS:
+        unknown["init_lora_weights"] = config["init_lora_weights"]
+    if unknown:
+        name = min(unknown)
+        raise ConvertError(f"{folder} was trained with {name} = {str(unknown[name])[:60]}, {MERGE_INSTEAD}")
+    _refuse_bad_alphas(config, folder / ADAPTER_CONFIG)
     return config
 
 
-def _refuse_alphas(config: dict[str, Any], path: Path) -> None:
+def _refuse_bad_alphas(config: dict[str, Any], path: Path) -> None:
     try:
         patterns = dict(config.get("alpha_pattern") or {})
         sound = all(re.compile(pattern) for pattern in patterns)
@@ -119,7 +119,7 @@ def _refuse_alphas(config: dict[str, Any], path: Path) -> None:
         raise ConvertError(f"{path} has to give lora_alpha and alpha_pattern as numbers other than zero.")
 
 
-def _pair(module: str, a: LocalTensor, b: LocalTensor, config: dict[str, Any]) -> LoraPair:
+def _make_pair(module: str, a: LocalTensor, b: LocalTensor, config: dict[str, Any]) -> LoraPair:
     """With the scale that peft takes from alpha, the module's own one before the general, and rank."""
     patterns = (config.get("alpha_pattern") or {}).items()
     own = (alpha for pattern, alpha in patterns if re.match(rf"(.*\.)?({pattern})$", module))
@@ -127,7 +127,7 @@ def _pair(module: str, a: LocalTensor, b: LocalTensor, config: dict[str, Any]) -
     return LoraPair(module, a, b, alpha / (sqrt(rank) if config.get("use_rslora") else rank))
 
 
-def _refuse_misfit(pair: LoraPair, folder: Path, shape: Shape) -> None:
+def _refuse_wrong_shapes(pair: LoraPair, folder: Path, shape: Shape) -> None:
     weight = f"{pair.module}.weight"
     if shape.tied and weight == "lm_head.weight":
         raise ConvertError(
@@ -140,8 +140,10 @@ def _refuse_misfit(pair: LoraPair, folder: Path, shape: Shape) -> None:
         raise ConvertError(f"{folder} does not belong to this base: {weight} is {wanted} there, {held} here.")
 
 
-def _refuse_other_weight(module: str, layer: LocalTensor, folder: Path, base_dir: Path) -> None:
-    base = stored_tensors(base_dir).get(f"{module}.weight")
-    known = base is not None and base.dtype in STORED and layer.dtype in STORED and base.shape == layer.shape
+def _refuse_other_base(module: str, layer: LocalTensor, folder: Path, base_dir: Path) -> None:
+    base = locate_tensors(base_dir).get(f"{module}.weight")
+    known = (
+        base is not None and base.dtype in STORED_TYPES and layer.dtype in STORED_TYPES and base.shape == layer.shape
+    )
     if not known or not np.array_equal(read_rows(base), read_rows(layer)):
         raise ConvertError(f"{folder} does not belong to this base: it was trained on another {module}.weight.")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
-from convert.rope import interleaved
+from convert.rope import interleave_pairs
 from convert.shape import Shape
 
 ARCHITECTURES = {"qwen2": gguf.MODEL_ARCH.QWEN2, "llama": gguf.MODEL_ARCH.LLAMA}
@@ -49,7 +49,7 @@ class GgufTensor:
             ConvertError: a number is not finite, or too large for the type.
         """
         for piece in self.pieces():
-            file.write(_cast(self.name, piece, self.type).data)
+            file.write(_convert(self.name, piece, self.type).data)
 
 
 def gguf_tensors(checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType) -> list[GgufTensor]:
@@ -58,37 +58,37 @@ def gguf_tensors(checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType)
     names = gguf.get_tensor_name_map(ARCHITECTURES[shape.gguf_architecture], shape.layers)
     tensors = []
     if shape.rope_scaling:
-        tensors.append(_rope_freqs(shape))
+        tensors.append(_make_rope_freqs(shape))
     for name, size in shape.tensors().items():
         kind = matrix_type if len(size) > 1 else gguf.GGMLQuantizationType.F32
         stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        tensors.append(GgufTensor(stored, size, kind, partial(_pieces, checkpoint, name)))
+        tensors.append(GgufTensor(stored, size, kind, partial(_read_pieces, checkpoint, name)))
     return tensors
 
 
-def announce(writer: gguf.GGUFWriter, tensors: Sequence[GgufTensor]) -> None:
+def add_tensor_infos(writer: gguf.GGUFWriter, tensors: Sequence[GgufTensor]) -> None:
     """Tell the writer what will come, for the file's header."""
     for tensor in tensors:
         writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
 
 
-def _rope_freqs(shape: Shape) -> GgufTensor:
+def _make_rope_freqs(shape: Shape) -> GgufTensor:
     assert shape.rope_scaling
     divisors = shape.rope_scaling.divisors(shape.rope_base, shape.head_dim)
     return GgufTensor(ROPE_FREQS, divisors.shape, gguf.GGMLQuantizationType.F32, lambda: iter([divisors]))
 
 
-def _pieces(checkpoint: Checkpoint, name: str) -> Iterator[npt.NDArray[np.float32]]:
+def _read_pieces(checkpoint: Checkpoint, name: str) -> Iterator[npt.NDArray[np.float32]]:
     shape = checkpoint.shape
     rows, *row = checkpoint.stored[name].shape
     step = max(1, PIECE // (prod(row) * shape.head_dim)) * shape.head_dim  # whole heads
     turned = shape.gguf_architecture == "llama" and (".q_proj." in name or ".k_proj." in name)
     for start in range(0, rows, step):
-        piece = checkpoint.rows(name, start, start + step)
-        yield interleaved(piece, shape.head_dim) if turned else piece
+        piece = checkpoint.read_rows(name, start, start + step)
+        yield interleave_pairs(piece, shape.head_dim) if turned else piece
 
 
-def _cast(name: str, piece: npt.NDArray[np.float32], kind: gguf.GGMLQuantizationType) -> npt.NDArray[Any]:
+def _convert(name: str, piece: npt.NDArray[np.float32], kind: gguf.GGMLQuantizationType) -> npt.NDArray[Any]:
     with np.errstate(over="ignore"):
         cast: npt.NDArray[Any] = gguf.quantize(piece, kind)
     if not np.isfinite(cast if cast.dtype != np.uint8 else piece).all():

@@ -81,17 +81,19 @@ def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
         found = "a SentencePiece tokenizer" if (model_dir / "tokenizer.model").is_file() else "no tokenizer.json"
         raise ConvertError(f"{model_dir} has {found}; only byte-level BPE, saved as tokenizer.json, can be converted.")
     try:
-        small = _without_large_parts(path)
-        _refuse_other_kinds(small)
-        tokens, types, merges = _large_parts(path, small.get("added_tokens") or [], rows)
-        return Vocabulary(tokens, types, merges, _pre_tokenizer(small), _special(model_dir, small, rows))
+        small = _read_small_parts(path)
+        _refuse_other_tokenizers(small)
+        tokens, types, merges = _read_large_parts(path, small.get("added_tokens") or [], rows)
+        return Vocabulary(
+            tokens, types, merges, _find_pre_tokenizer(small), _read_special_tokens(model_dir, small, rows)
+        )
     except ConvertError:
         raise
     except (ijson.JSONError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ConvertError(f"The tokenizer of {model_dir} is damaged; save it beside the model again.") from error
 
 
-def _without_large_parts(path: Path) -> dict[str, Any]:
+def _read_small_parts(path: Path) -> dict[str, Any]:
     small = ijson.ObjectBuilder()
     with path.open("rb") as file:
         for place, event, value in ijson.parse(file, buf_size=READ_AT_ONCE):
@@ -103,7 +105,7 @@ def _without_large_parts(path: Path) -> dict[str, Any]:
     return tokenizer
 
 
-def _refuse_other_kinds(tokenizer: dict[str, Any]) -> None:
+def _refuse_other_tokenizers(tokenizer: dict[str, Any]) -> None:
     model = tokenizer.get("model") or {}
     affixes = model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")
     if model.get("type") != "BPE" or model.get("byte_fallback") or affixes:
@@ -112,15 +114,17 @@ def _refuse_other_kinds(tokenizer: dict[str, Any]) -> None:
         raise ConvertError("The tokenizer changes text before it cuts it, which llama.cpp would not do.")
 
 
-def _large_parts(path: Path, added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType], list[str]]:
+def _read_large_parts(
+    path: Path, added: list[dict[str, Any]], rows: int
+) -> tuple[list[str], list[TokenType], list[str]]:
     with path.open("rb") as file:
         vocab = dict(ijson.kvitems(file, "model.vocab"))
         file.seek(0)
-        merges = [_merge(merge, vocab) for merge in ijson.items(file, "model.merges.item")]
-    return *_tokens(vocab, added, rows), merges
+        merges = [_format_merge(merge, vocab) for merge in ijson.items(file, "model.merges.item")]
+    return *_order_tokens(vocab, added, rows), merges
 
 
-def _merge(merge: str | list[str], vocab: dict[str, int]) -> str:
+def _format_merge(merge: str | list[str], vocab: dict[str, int]) -> str:
     """``left right``; transformers writes it so before 4.45, and as a pair, which may hold spaces, since."""
     left, right = merge.split(" ") if isinstance(merge, str) else merge
     if not (left in vocab and right in vocab and left + right in vocab):
@@ -130,11 +134,11 @@ def _merge(merge: str | list[str], vocab: dict[str, int]) -> str:
     return " ".join(part.replace(" ", SPACE) for part in (left, right))
 
 
-def _tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType]]:
+def _order_tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType]]:
     tokens = [f"[PAD{i}]" for i in range(rows)]
     types = [TokenType.UNUSED] * rows
     kinds = [(text, i, TokenType.NORMAL) for text, i in vocab.items()]
-    kinds += [(token["content"], token["id"], _kind(token)) for token in added]
+    kinds += [(token["content"], token["id"], _choose_type(token)) for token in added]
     for text, i, kind in kinds:
         if type(i) is not int or not 0 <= i < rows:
             raise ConvertError(f"Token {text[:40]!r} has id {i}, but the model's embedding has only {rows} rows.")
@@ -151,15 +155,15 @@ def looks_like_control(text: str) -> bool:
     return text.startswith("<|") and text.endswith("|>")
 
 
-def _kind(token: dict[str, Any]) -> TokenType:
+def _choose_type(token: dict[str, Any]) -> TokenType:
     """What looks like a control token is one, also where the tokenizer does not say so: typed in, it must not work."""
     control = token["special"] or looks_like_control(token["content"])
     return TokenType.CONTROL if control else TokenType.USER_DEFINED
 
 
-def _pre_tokenizer(tokenizer: dict[str, Any]) -> str:
+def _find_pre_tokenizer(tokenizer: dict[str, Any]) -> str:
     outer = tokenizer.get("pre_tokenizer") or {}
-    steps = tuple(_step(step) for step in outer.get("pretokenizers") or [outer])
+    steps = tuple(_name_step(step) for step in outer.get("pretokenizers") or [outer])
     whole_words = bool(tokenizer["model"].get("ignore_merges"))
     if (steps, whole_words) not in PRE_TOKENIZERS:
         known = ", ".join(PRE_TOKENIZERS.values())
@@ -167,7 +171,7 @@ def _pre_tokenizer(tokenizer: dict[str, Any]) -> str:
     return PRE_TOKENIZERS[steps, whole_words]
 
 
-def _step(step: dict[str, Any]) -> str:
+def _name_step(step: dict[str, Any]) -> str:
     match step:
         case {"type": "Split", "pattern": {"Regex": str(pattern)}, "behavior": "Isolated", "invert": False}:
             return pattern
@@ -178,8 +182,8 @@ def _step(step: dict[str, Any]) -> str:
     return "unknown"
 
 
-def _special(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
-    special = _found_by_gguf(model_dir, tokenizer, rows)
+def _read_special_tokens(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
+    special = _read_with_gguf_package(model_dir, tokenizer, rows)
     if special.chat_template is None:
         # llama-cpp-python would silently talk to the model in Llama 2's format.
         raise ConvertError(f"{model_dir} has no chat template; save the one of its training as chat_template.jinja.")
@@ -193,7 +197,7 @@ def _special(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVo
     return special
 
 
-def _found_by_gguf(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
+def _read_with_gguf_package(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
     """What the package finds in a folder where only the large parts of tokenizer.json are missing."""
     with scratch_folder() as folder:
         for path in model_dir.resolve().iterdir():

@@ -14,10 +14,10 @@ from typing import Any
 import gguf
 import yaml  # type: ignore[import-untyped]
 
-from convert.files import ConvertError, sha256, written_whole
-from convert.gguf.tensors import GgufTensor, announce
-from convert.progress import each
-from convert.verb_result import Done
+from convert.files import ConvertError, sha256, write_atomically
+from convert.gguf.tensors import GgufTensor, add_tensor_infos
+from convert.progress import track_progress
+from convert.verb_result import AlwaysPassed
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
@@ -27,7 +27,7 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class Converted(Done):
+class GgufResult(AlwaysPassed):
     """A file that was written.
 
     Attributes:
@@ -63,7 +63,7 @@ class Converted(Done):
         ]
 
 
-def types_of(name: str) -> tuple[gguf.GGMLQuantizationType, gguf.LlamaFileType]:
+def find_types(name: str) -> tuple[gguf.GGMLQuantizationType, gguf.LlamaFileType]:
     """What llama.cpp calls a type, of the matrices and of the file.
 
     Raises:
@@ -81,7 +81,7 @@ def write_gguf(
     tensors: Sequence[GgufTensor],
     add_keys: Callable[[gguf.GGUFWriter], None],
     sources: str,
-) -> Converted:
+) -> GgufResult:
     """Write the file: header first, so that the vocabulary is out of memory before the tensors come.
 
     Args:
@@ -96,17 +96,17 @@ def write_gguf(
         ConvertError: a key or a tensor cannot be written as it is, or the disk refuses.
     """
     begun = time.monotonic()
-    with written_whole(out) as partial:
+    with write_atomically(out) as partial:
         writer = gguf.GGUFWriter(partial, architecture)
         try:
-            announce(writer, tensors)
+            add_tensor_infos(writer, tensors)
             _write_keys(writer, add_keys, sources)
             writer.write_ti_data_to_file()
-            for tensor in each(tensors, "Writing tensors", len(tensors)):
+            for tensor in track_progress(tensors, "Writing tensors", len(tensors)):
                 writer.write_tensor_data(tensor)
         finally:
             writer.close()
-        return Converted(
+        return GgufResult(
             file=str(out),
             architecture=architecture,
             type=type,

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from convert import child_process, eval_prompts
-from convert.files import ConvertError, written_whole
+from convert.files import ConvertError, write_atomically
 from convert.gguf_file import GgufFile, read_gguf
-from convert.ollama.go_template import learn
-from convert.ollama.header_texts import chat_template, license_text, special, stops
-from convert.ollama.modelfile import modelfile
+from convert.ollama.go_template import learn_template
+from convert.ollama.header_texts import read_chat_template, read_license, read_special_token, read_stops
+from convert.ollama.modelfile import format_modelfile
 from convert.template_cases import CONVERSATIONS
 from copilot.llm.base import METADATA_PREFIX
 
@@ -37,7 +37,7 @@ SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedTemplate:
     """What template and tokenizer turned out to be.
 
     Attributes:
@@ -74,7 +74,7 @@ class OllamaFiles:
     files: tuple[str, ...]
     model: str
     adapter: str
-    learned: Learned
+    learned: LearnedTemplate
     stops: tuple[str, ...]
     trained_context: int
     for_eeg: bool
@@ -139,29 +139,29 @@ def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFile
     """
     file = read_gguf(model)
     if adapter:
-        _refuse_foreign(adapter, file)
+        _refuse_other_architecture(adapter, file)
     system = str(file.metadata.get(METADATA_PREFIX + "system", ""))
-    boundaries = special(file, "bos"), special(file, "eos")
+    boundaries = read_special_token(file, "bos"), read_special_token(file, "eos")
     learned = child_process.run_limited(
-        child_process.MEMORY_GB, SECONDS, read_model, model, chat_template(file), *boundaries
+        child_process.MEMORY_GB, SECONDS, inspect_model, model, read_chat_template(file), *boundaries
     )
     if system and not learned.takes_system:
         raise ConvertError(f"{model} carries a system message, and its chat template takes none.")
     report = OllamaFiles(
         folder=str(out),
         files=("Modelfile", "template", *(["system"] if system else []), "params"),
-        model=_path_from(out, model),
-        adapter=_path_from(out, adapter) if adapter else "",
+        model=_relative_path(out, model),
+        adapter=_relative_path(out, adapter) if adapter else "",
         learned=learned,
-        stops=stops(file),
+        stops=read_stops(file),
         trained_context=file.trained_context or CONTEXT,
         for_eeg=METADATA_PREFIX + "codec" in file.metadata,
     )
-    _write(out, report, system, license_text(file))
+    _write_files(out, report, system, read_license(file))
     return report
 
 
-def read_model(model: Path, jinja: str, bos: str, eos: str) -> Learned:
+def inspect_model(model: Path, jinja: str, bos: str, eos: str) -> LearnedTemplate:
     """Learn the template and measure the longest prompt; only for a child process, which both could kill.
 
     Raises:
@@ -169,18 +169,19 @@ def read_model(model: Path, jinja: str, bos: str, eos: str) -> Learned:
     """
     from copilot.llm.llama_cpp import BATCH, NativeModel
 
-    turns, conversations = learn(jinja, bos, eos, CONVERSATIONS)
+    turns, conversations = learn_template(jinja, bos, eos, CONVERSATIONS)
     try:
         native = NativeModel(model, threads=1, context=BATCH)
     except (ValueError, MemoryError) as error:
         raise ConvertError(f"{error}.") from error
     prompts = [
-        turns.text(json.loads(line)["messages"]) for line in eval_prompts.FILE.read_text(encoding="utf-8").splitlines()
+        turns.render(json.loads(line)["messages"])
+        for line in eval_prompts.FILE.read_text(encoding="utf-8").splitlines()
     ]
     lengths = [len(native.tokenize(prompt, control=True)) for prompt in prompts if prompt is not None]
     begun = native.first_token is not None  # Ollama's runner writes it, and the template must not do so again
-    return Learned(
-        template=(turns.without(bos) if begun else turns).go(),
+    return LearnedTemplate(
+        template=(turns.remove_beginning(bos) if begun else turns).to_go(),
         conversations=conversations,
         takes_system=("start", "system") in turns.pieces,
         prompts=len(lengths),
@@ -188,11 +189,11 @@ def read_model(model: Path, jinja: str, bos: str, eos: str) -> Learned:
     )
 
 
-def _write(out: Path, report: OllamaFiles, system: str, license: str) -> None:
+def _write_files(out: Path, report: OllamaFiles, system: str, license: str) -> None:
     """None has its final name before all are on the disk; they get their names one after the other."""
     parameters = {"num_ctx": report.num_ctx, "num_predict": ANSWER, **SAMPLING}
     texts = {
-        "Modelfile": modelfile(
+        "Modelfile": format_modelfile(
             model=report.model,
             adapter=report.adapter,
             template=report.learned.template,
@@ -208,12 +209,12 @@ def _write(out: Path, report: OllamaFiles, system: str, license: str) -> None:
     }
     with ExitStack() as stack:
         for name in report.files:
-            stack.enter_context(written_whole(out / name)).write_text(texts[name], encoding="utf-8", newline="")
+            stack.enter_context(write_atomically(out / name)).write_text(texts[name], encoding="utf-8", newline="")
     if not system:
         (out / "system").unlink(missing_ok=True)
 
 
-def _refuse_foreign(adapter: Path, model: GgufFile) -> None:
+def _refuse_other_architecture(adapter: Path, model: GgufFile) -> None:
     metadata = read_gguf(adapter).metadata
     if metadata.get("general.type") != "adapter":
         raise ConvertError(f"{adapter} is no GGUF LoRA; make one with: python -m convert gguf --adapter.")
@@ -222,7 +223,7 @@ def _refuse_foreign(adapter: Path, model: GgufFile) -> None:
         raise ConvertError(f"{adapter} is for the architecture {theirs}, and {model.path} is {ours}.")
 
 
-def _path_from(out: Path, file: Path) -> str:
+def _relative_path(out: Path, file: Path) -> str:
     path = Path(os.path.relpath(file, out)).as_posix()
     return path if path.startswith("../") else f"./{path}"
 

@@ -58,7 +58,7 @@ class TurnTemplate:
     pieces: Mapping[tuple[str, str], str]
     trimmed: frozenset[str]
 
-    def text(self, messages: Sequence[Message]) -> str | None:
+    def render(self, messages: Sequence[Message]) -> str | None:
         """The prompt, up to where the assistant writes; None where the template knows no such order of roles."""
         steps = [*pairwise([START, *(m["role"] for m in messages), END])]
         if not self.pieces.keys() >= set(steps):
@@ -66,34 +66,36 @@ class TurnTemplate:
         contents = [m["content"].strip() if m["role"] in self.trimmed else m["content"] for m in messages]
         return "".join(self.pieces[step] + content for step, content in zip(steps, [*contents, ""], strict=True))
 
-    def without(self, beginning: str) -> "TurnTemplate":
+    def remove_beginning(self, beginning: str) -> "TurnTemplate":
         """The same, but for a ``beginning`` of text that whoever reads the prompt adds by himself."""
         first = {step: text.removeprefix(beginning) for step, text in self.pieces.items() if step[0] == START}
         return replace(self, pieces={**self.pieces, **first})
 
-    def go(self) -> str:
+    def to_go(self) -> str:
         """The Go template; all of the model's own text is in string literals, so no character of it is syntax.
 
         Unlike Jinja's ``trim``, it takes away ASCII blanks only.
         """
         between = {f"{before}-{role}": text for (before, role), text in self.pieces.items() if role != END}
         last = {role: text for (role, end), text in self.pieces.items() if end == END}
-        trimmed = " ".join(literal(role) for role in ROLES if role in self.trimmed)
+        trimmed = " ".join(quote_go_string(role) for role in ROLES if role in self.trimmed)
         trim = f"if eq .Role {trimmed} " + '}}{{ template "trim" .Content }}{{ else }}{{ .Content }}{{ end'
         lines = [
             '{{- $last := "start" }}',
             "{{- range .Messages }}",
             '{{- $turn := printf "%s-%s" $last .Role }}',
-            *_choice("$turn", between),
+            *_write_choice("$turn", between),
             "{{- " + (trim if trimmed else ".Content") + " }}",
             "{{- $last = .Role }}",
             "{{- end }}",
-            *_choice("$last", last),
+            *_write_choice("$last", last),
         ]
         return (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"  # a last line end is no text
 
 
-def learn(template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]) -> tuple[TurnTemplate, int]:
+def learn_template(
+    template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]
+) -> tuple[TurnTemplate, int]:
     """Learn what a template writes.
 
     Args:
@@ -108,21 +110,21 @@ def learn(template: str, bos: str, eos: str, conversations: Iterable[Sequence[Me
     Raises:
         ConvertError: it is broken, or not turn-wise.
     """
-    speak = partial(rendered, template, {"bos_token": bos, "eos_token": eos})
-    marked = [(chat, text) for chat in _marked_chats() if (text := speak(chat)) is not None]
-    turns = _table(marked)
-    if any(turns.text(chat) not in (None, text) for chat, text in marked):
+    render = partial(render_template, template, {"bos_token": bos, "eos_token": eos})
+    marked = [(chat, text) for chat in _marked_chats() if (text := render(chat)) is not None]
+    turns = _learn_pieces(marked)
+    if any(turns.render(chat) not in (None, text) for chat, text in marked):
         raise _not_turn_wise("it moves or drops messages")
-    real = [(chat, text) for chat in conversations if (text := speak(chat)) is not None]
+    real = [(chat, text) for chat in conversations if (text := render(chat)) is not None]
     if not real:
         raise ConvertError("The chat template is broken: it refuses every conversation that was tried.")
     for chat, text in real:
-        if turns.text(chat) != text:
+        if turns.render(chat) != text:
             raise _not_turn_wise(f"what it writes depends on the contents, as in {chat[0]['content'][:40]!r}")
     return turns, len(real)
 
 
-def rendered(template: str, boundaries: Mapping[str, str], messages: Sequence[Message]) -> str | None:
+def render_template(template: str, boundaries: Mapping[str, str], messages: Sequence[Message]) -> str | None:
     """The prompt as ``transformers`` renders it; None where the template refuses it.
 
     A last message of the assistant's is left open to be continued, as Ollama does.
@@ -144,7 +146,7 @@ def rendered(template: str, boundaries: Mapping[str, str], messages: Sequence[Me
     return str(text)
 
 
-def literal(text: str) -> str:
+def quote_go_string(text: str) -> str:
     """``text`` as a Go string literal in printable ASCII, which no reader of a Modelfile drops a character of."""
     plain = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t"}
     letters = (plain.get(c) or (c if " " <= c <= "~" else f"\\U{ord(c):08x}") for c in text)
@@ -159,7 +161,7 @@ def _marked_chats() -> Iterator[tuple[Message, ...]]:
                 yield tuple(Message(role=role, content=mark) for role, mark in zip(roles, marks, strict=True))
 
 
-def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
+def _learn_pieces(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
     """What stands between the marks; chats whose marks are not all there in their order teach nothing."""
     pieces: dict[tuple[str, str], str] = {}
     kept: dict[str, tuple[bool, bool]] = {}
@@ -178,12 +180,12 @@ def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
     return TurnTemplate(pieces, frozenset(role for role, (before, _) in kept.items() if not before))
 
 
-def _choice(variable: str, texts: Mapping[str, str]) -> list[str]:
+def _write_choice(variable: str, texts: Mapping[str, str]) -> list[str]:
     """Lines that write the text that belongs to the variable's value; values with the same text share a line."""
     values: dict[str, list[str]] = {}
     for value, text in texts.items():
-        values.setdefault(text, []).append(literal(value))
-    lines = [f"{{{{- else if eq {variable} {' '.join(v)} }}}}{{{{ {literal(t)} }}}}" for t, v in values.items()]
+        values.setdefault(text, []).append(quote_go_string(value))
+    lines = [f"{{{{- else if eq {variable} {' '.join(v)} }}}}{{{{ {quote_go_string(t)} }}}}" for t, v in values.items()]
     lines[0] = lines[0].replace("else ", "", 1)
     return [*lines, f"{{{{- else }}}}{REFUSE}", "{{- end }}"]
 

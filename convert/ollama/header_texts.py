@@ -13,7 +13,7 @@ ENDS = frozenset(
 )
 
 
-def chat_template(file: GgufFile) -> str:
+def read_chat_template(file: GgufFile) -> str:
     """The Jinja.
 
     Raises:
@@ -25,7 +25,7 @@ def chat_template(file: GgufFile) -> str:
     return jinja
 
 
-def stops(file: GgufFile) -> tuple[str, ...]:
+def read_stops(file: GgufFile) -> tuple[str, ...]:
     """Texts of the control tokens that end a text, a turn or a message.
 
     Raises:
@@ -33,14 +33,14 @@ def stops(file: GgufFile) -> tuple[str, ...]:
     """
     tokens, kinds = (file.metadata.get(f"tokenizer.ggml.{name}", []) for name in ("tokens", "token_type"))
     ends = [text for text, kind in zip(tokens, kinds, strict=False) if kind == TokenType.CONTROL and text in ENDS]
-    named = [special(file, name) for name in ("eos", "eot", "eom")]
+    named = [read_special_token(file, name) for name in ("eos", "eot", "eom")]
     found = tuple(dict.fromkeys(text for text in [*named, *ends] if text))
     if not found:
         raise ConvertError(f"{file.path} names no token that ends an answer; convert its checkpoint again.")
     return found
 
 
-def special(file: GgufFile, name: str) -> str:
+def read_special_token(file: GgufFile, name: str) -> str:
     """The text of a special token, by its name in the header (``bos``, ``eos``); empty where the file has none.
 
     Raises:
@@ -54,7 +54,7 @@ def special(file: GgufFile, name: str) -> str:
     return str(tokens[token])
 
 
-def license_text(file: GgufFile) -> str:
+def read_license(file: GgufFile) -> str:
     """The licence's name, what the model learned from, and the text that lies beside the file, if any.
 
     Raises:

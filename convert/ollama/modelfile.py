@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from convert.files import ConvertError
 
 
-def modelfile(
+def format_modelfile(
     *,
     model: str,
     adapter: str,
@@ -37,19 +37,19 @@ def modelfile(
         ConvertError: one of the texts cannot be written.
     """
     lines = [
-        f"FROM {quoted(model, 'name of the model')}",
-        *([f"ADAPTER {quoted(adapter, 'name of the adapter')}"] if adapter else []),
-        f"TEMPLATE {quoted(template, 'chat template')}",
-        *([f"SYSTEM {quoted(system, 'system message')}"] if system else []),
+        f"FROM {quote_value(model, 'name of the model')}",
+        *([f"ADAPTER {quote_value(adapter, 'name of the adapter')}"] if adapter else []),
+        f"TEMPLATE {quote_value(template, 'chat template')}",
+        *([f"SYSTEM {quote_value(system, 'system message')}"] if system else []),
         f"# {about_context}",
         *(f"PARAMETER {name} {value}" for name, value in parameters.items()),
-        *(f"PARAMETER stop {quoted(stop, 'end of text')}" for stop in stops),
-        *([f"LICENSE {quoted(license, 'licence')}"] if license else []),
+        *(f"PARAMETER stop {quote_value(stop, 'end of text')}" for stop in stops),
+        *([f"LICENSE {quote_value(license, 'licence')}"] if license else []),
     ]
     return "\n".join(lines) + "\n"
 
 
-def quoted(text: str, what: str) -> str:
+def quote_value(text: str, what: str) -> str:
     """A text as the value of an instruction.
 
     Ollama ends a value only at the end of a line, so three quotes do harm only there. Characters that are neither

@@ -16,11 +16,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from convert.files import ConvertError, read_json
-from convert.plan.file_size import sizes, tokenizer_bytes
+from convert.plan.file_size import compute_sizes, tokenizer_bytes
 from convert.plan.plan_report import Judgement, PlanRow, PruningPlan
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned, why_not
-from convert.plan.try_shape import why_not_in_hugging_face, why_not_in_llama
-from convert.progress import each
+from convert.plan.pruned_shape import RATIOS, ROUNDINGS, find_obstacle, prune_shape
+from convert.plan.try_shape import try_hugging_face, try_llama_cpp
+from convert.progress import track_progress
 from convert.shape import Shape
 
 HALF = 0.5
@@ -66,18 +66,18 @@ def plan(model: str | Path) -> PruningPlan:
         ConvertError: no such folder, or a shape that is impossible; the message says why.
     """
     begun = time.monotonic()
-    shape, tokenizer = _read(str(model))
-    if reason := why_not(shape):
+    shape, tokenizer = _read_model(str(model))
+    if reason := find_obstacle(shape):
         raise ConvertError(reason)
     wanted: list[tuple[Fraction | None, int | None, Shape]] = [(None, None, shape)]
-    wanted += [(ratio, to, pruned(shape, float(ratio), to)) for ratio in RATIOS for to in ROUNDINGS]
-    possible = list(dict.fromkeys(found for *_, found in wanted if not why_not(found)))
-    judged = _judged(possible, tokenizer or 0)
-    rows = tuple(PlanRow(ratio, to, found, why_not(found), judged.get(found)) for ratio, to, found in wanted)
+    wanted += [(ratio, to, prune_shape(shape, float(ratio), to)) for ratio in RATIOS for to in ROUNDINGS]
+    possible = list(dict.fromkeys(found for *_, found in wanted if not find_obstacle(found)))
+    judged = _judge_shapes(possible, tokenizer or 0)
+    rows = tuple(PlanRow(ratio, to, found, find_obstacle(found), judged.get(found)) for ratio, to, found in wanted)
     return PruningPlan(
         model=str(model),
         rows=rows,
-        half=pruned(shape, HALF, min(ROUNDINGS)).parameters,
+        half=prune_shape(shape, HALF, min(ROUNDINGS)).parameters,
         tokenizer_bytes=tokenizer,
         seconds=round(time.monotonic() - begun, 1),
     )
@@ -112,7 +112,7 @@ def read_shape(text: str) -> Shape:
     )
 
 
-def _read(model: str) -> tuple[Shape, int | None]:
+def _read_model(model: str) -> tuple[Shape, int | None]:
     """The shape, and what its tokenizer adds to a file; None where that is not known."""
     folder = Path(model)
     is_folder = os.path.isdir(model)  # unlike pathlib's, no error where a name is too long
@@ -125,8 +125,8 @@ def _read(model: str) -> tuple[Shape, int | None]:
     return shape, tokenizer_bytes(folder, shape.vocabulary) if has_tokenizer else None
 
 
-def _judged(shapes: list[Shape], tokenizer: int) -> dict[Shape, Judgement]:
-    sized = sizes(shapes, tokenizer)  # first what takes a second
-    ran = [why_not_in_llama(shape) for shape in each(shapes, "Trying llama.cpp", len(shapes))]
-    judged = map(Judgement, why_not_in_hugging_face(shapes), ran, sized)
+def _judge_shapes(shapes: list[Shape], tokenizer: int) -> dict[Shape, Judgement]:
+    sized = compute_sizes(shapes, tokenizer)  # first what takes a second
+    ran = [try_llama_cpp(shape) for shape in track_progress(shapes, "Trying llama.cpp", len(shapes))]
+    judged = map(Judgement, try_hugging_face(shapes), ran, sized)
     return dict(zip(shapes, judged, strict=True))

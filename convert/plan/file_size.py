@@ -15,12 +15,12 @@ import numpy as np
 from convert import child_process
 from convert.checkpoint import Checkpoint
 from convert.files import scratch_folder
-from convert.gguf import add_shape
-from convert.gguf.tensors import announce, gguf_tensors
+from convert.gguf import add_shape_keys
+from convert.gguf.tensors import add_tensor_infos, gguf_tensors
 from convert.gguf.vocabulary import read_vocabulary
 from convert.gguf_file import DEFAULT_ALIGNMENT
-from convert.progress import each
-from convert.quantize.dry_run import DryTensor, dry_run_here
+from convert.progress import track_progress
+from convert.quantize.dry_run import DryTensor, dry_run_in_process
 from convert.quantize.quantizer import BASE, NEED_IMATRIX
 from convert.shape import Shape
 
@@ -48,7 +48,7 @@ class FileSize:
         return self.fallbacks == 0
 
 
-def sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, FileSize]]:
+def compute_sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, FileSize]]:
     """For each shape, its size in each of ``TYPES``; asked in one child process.
 
     Args:
@@ -59,7 +59,7 @@ def sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, FileSize]]:
         ConvertError: llama.cpp refuses a shape, or there is no disk for a header.
     """
     with scratch_folder() as folder:
-        return child_process.run(_sizes, list(shapes), added, folder)
+        return child_process.run(_compute_all_sizes, list(shapes), added, folder)
 
 
 def tokenizer_bytes(folder: Path, rows: int) -> int:
@@ -77,17 +77,17 @@ def tokenizer_bytes(folder: Path, rows: int) -> int:
         return path.stat().st_size
 
 
-def _sizes(shapes: Sequence[Shape], added: int, folder: Path) -> list[dict[str, FileSize]]:
+def _compute_all_sizes(shapes: Sequence[Shape], added: int, folder: Path) -> list[dict[str, FileSize]]:
     found = []
     with scratch_folder(folder) as inner:
         path = inner / "hole.gguf"
-        for shape in each(shapes, "Asking for sizes", len(shapes)):
-            header = write_hole(shape, path) + added
-            found.append({type: _size(header, dry_run_here(path, type)) for type in TYPES})
+        for shape in track_progress(shapes, "Asking for sizes", len(shapes)):
+            header = write_sparse_gguf(shape, path) + added
+            found.append({type: _compute_size(header, dry_run_in_process(path, type)) for type in TYPES})
     return found
 
 
-def write_hole(shape: Shape, path: Path) -> int:
+def write_sparse_gguf(shape: Shape, path: Path) -> int:
     """Write the GGUF file of a model of this shape, in F16, but for tokenizer and weights.
 
     Returns:
@@ -95,11 +95,11 @@ def write_hole(shape: Shape, path: Path) -> int:
     """
     writer = gguf.GGUFWriter(path, shape.gguf_architecture)
     tensors = gguf_tensors(Checkpoint(path.parent, {}, shape, {}), gguf.GGMLQuantizationType.F16)
-    announce(writer, tensors)
-    add_shape(writer, shape)
+    add_tensor_infos(writer, tensors)
+    add_shape_keys(writer, shape)
     _write_header(writer)
-    header = _aligned(path.stat().st_size)
-    os.truncate(path, header + sum(_aligned(tensor.nbytes) for tensor in tensors))
+    header = _align(path.stat().st_size)
+    os.truncate(path, header + sum(_align(tensor.nbytes) for tensor in tensors))
     return header
 
 
@@ -110,15 +110,15 @@ def _write_header(writer: gguf.GGUFWriter) -> None:
     writer.close()
 
 
-def _size(header: int, tensors: Sequence[DryTensor]) -> FileSize:
-    held = sum(tensor.bytes for tensor in tensors)
+def _compute_size(header: int, tensors: Sequence[DryTensor]) -> FileSize:
+    used_bytes = sum(tensor.bytes for tensor in tensors)
     numbers = sum(int(np.prod(tensor.shape)) for tensor in tensors)
     return FileSize(
-        file_bytes=header + sum(_aligned(tensor.bytes) for tensor in tensors),
-        bits_per_weight=round(8 * held / numbers, 3),
+        file_bytes=header + sum(_align(tensor.bytes) for tensor in tensors),
+        bits_per_weight=round(8 * used_bytes / numbers, 3),
         fallbacks=sum(tensor.fell_back for tensor in tensors),
     )
 
 
-def _aligned(size: int) -> int:
+def _align(size: int) -> int:
     return -(-size // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT

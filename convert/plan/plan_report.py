@@ -120,8 +120,9 @@ class PruningPlan:
         how = f"ratio {best.ratio} rounded to {best.round_to}" if best.ratio else "the shape as it is"
         q4 = judgement.sizes["Q4_K_M"]
         return (
-            f"{how}: {_name(shape)} with {shape.parameters / 1e6:.1f} M parameters. Of the {self._fitting} that "
-            f"Hugging Face reloads, llama.cpp runs and every K-quant fits, it is nearest to {aim}; as Q4_K_M "
+            f"{how}: {_format_shape(shape)} with {shape.parameters / 1e6:.1f} M parameters. Of the "
+            f"{self._fitting_count} that Hugging Face reloads, llama.cpp runs and every K-quant fits, it is nearest to "
+            f"{aim}; as Q4_K_M "
             f"{q4.file_bytes / 1e6:.1f} MB, {q4.bits_per_weight:.2f} bits per weight."
         )
 
@@ -140,7 +141,7 @@ class PruningPlan:
     def lines(self) -> list[str]:
         """The table, what its marks mean, and the recommendation."""
         first = self.rows[0].shape
-        cells = [list(HEADINGS), *(_cells(row, first) for row in self.rows)]
+        cells = [list(HEADINGS), *(_format_row(row, first) for row in self.rows)]
         whole = [row for row in cells if len(row) == len(HEADINGS)]  # not those that end in a reason
         widths = [max(len(row[i]) for row in whole) for i in range(len(HEADINGS))]
         table = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=False)).rstrip() for row in cells]
@@ -148,7 +149,7 @@ class PruningPlan:
         return [*table, *(line for note in notes for line in ("", *wrap(note, WIDTH)))]
 
     @property
-    def _fitting(self) -> str:
+    def _fitting_count(self) -> str:
         count = len({row.shape for row in self.rows if row.fits})
         return f"{count} shape{'s' if count > 1 else ''}"
 
@@ -166,7 +167,7 @@ class PruningPlan:
             f"transformers {version('transformers')}, and run by llama-cpp-python {version('llama-cpp-python')} as the "
             f"architecture that is named; all in {self.seconds:.0f} s.",
         ]
-        if any(_left_alone(row.shape, shape) for row in self.rows[1:]):
+        if any(_find_unchanged(row.shape, shape) for row in self.rows[1:]):
             notes.append(
                 "=: left as it was; torch-pruning cuts no width to nothing, and no query heads down to one for each "
                 "key/value head."
@@ -176,33 +177,33 @@ class PruningPlan:
         reasons = {
             row.shape: (row.judgement.hugging_face, row.judgement.llama_cpp) for row in self.rows if row.judgement
         }
-        return notes + [f"{_name(s)}: {why}" for s, whys in reasons.items() for why in whys if why]
+        return notes + [f"{_format_shape(s)}: {why}" for s, whys in reasons.items() for why in whys if why]
 
 
-def _cells(row: PlanRow, first: Shape) -> list[str]:
+def _format_row(row: PlanRow, first: Shape) -> list[str]:
     shape, judgement = row.shape, row.judgement
-    alone = _left_alone(shape, first) if row.ratio else set()
+    unchanged = _find_unchanged(shape, first) if row.ratio else set()
     cells = [
         str(row.ratio or "as is"),
         str(row.round_to or ""),
-        f"{shape.hidden}{'=' * ('hidden' in alone)}",
-        f"{shape.heads}{'=' * ('heads' in alone)}/{shape.kv_heads} x {shape.head_dim}",
-        f"{shape.ffn}{'=' * ('ffn' in alone)}",
+        f"{shape.hidden}{'=' * ('hidden' in unchanged)}",
+        f"{shape.heads}{'=' * ('heads' in unchanged)}/{shape.kv_heads} x {shape.head_dim}",
+        f"{shape.ffn}{'=' * ('ffn' in unchanged)}",
     ]
     if judgement is None:
         return [*cells, f"impossible: {row.impossible}"]
     runs = "no" if judgement.llama_cpp else shape.gguf_architecture
     cells += [f"{shape.parameters / 1e6:.1f} M", "no" if judgement.hugging_face else "yes", runs]
-    return cells + [_size_cell(judgement.sizes[type]) for type in SHOWN]
+    return cells + [_format_size(judgement.sizes[type]) for type in SHOWN]
 
 
-def _size_cell(size: FileSize) -> str:
+def _format_size(size: FileSize) -> str:
     return f"{size.file_bytes / 1e6:.1f} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}"
 
 
-def _left_alone(shape: Shape, first: Shape) -> set[str]:
+def _find_unchanged(shape: Shape, first: Shape) -> set[str]:
     return {name for name in ("hidden", "heads", "ffn") if getattr(shape, name) == getattr(first, name)}
 
 
-def _name(shape: Shape) -> str:
+def _format_shape(shape: Shape) -> str:
     return f"{shape.hidden}/{shape.heads}/{shape.kv_heads}/{shape.ffn}"

@@ -20,7 +20,7 @@ ROUNDINGS = (4, 64, 256)
 SMALLEST_BLOCK = 32
 
 
-def pruned(shape: Shape, ratio: float, round_to: int) -> Shape:
+def prune_shape(shape: Shape, ratio: float, round_to: int) -> Shape:
     """The shape after pruning; depth, vocabulary and the width of a head stay.
 
     Args:
@@ -33,15 +33,15 @@ def pruned(shape: Shape, ratio: float, round_to: int) -> Shape:
     """
     if not 0 < ratio < 1 or round_to < 1:
         raise ConvertError(f"Pruning takes a ratio between 0 and 1 and a whole number to round to, not {ratio}.")
-    heads, kv_heads = _kept_heads(shape.heads, shape.kv_heads, ratio)
-    hidden, ffn = (_kept_width(width, ratio, round_to) for width in (shape.hidden, shape.ffn))
+    heads, kv_heads = _prune_heads(shape.heads, shape.kv_heads, ratio)
+    hidden, ffn = (_prune_width(width, ratio, round_to) for width in (shape.hidden, shape.ffn))
     return replace(shape, hidden=hidden, ffn=ffn, heads=heads, kv_heads=kv_heads)
 
 
-def why_not(shape: Shape) -> str | None:
+def find_obstacle(shape: Shape) -> str | None:
     """Why nobody should make this shape, in a sentence; None where nothing speaks against it."""
     try:
-        shape.refuse_impossible()
+        shape.validate()
     except ConvertError as error:
         return str(error)
     for width in (shape.hidden, shape.q_width):  # the rows of all matrices but one
@@ -50,13 +50,13 @@ def why_not(shape: Shape) -> str | None:
     return None
 
 
-def _kept_width(width: int, ratio: float, round_to: int) -> int:
+def _prune_width(width: int, ratio: float, round_to: int) -> int:
     """In floating point, as the pruner computes it. A width of which nothing would be left stays whole."""
     kept = int(width * (1 - ratio))
     return kept - kept % round_to or width
 
 
-def _kept_heads(heads: int, kv_heads: int, ratio: float) -> tuple[int, int]:
+def _prune_heads(heads: int, kv_heads: int, ratio: float) -> tuple[int, int]:
     """Query heads that share a key/value head go in equal numbers; key/value heads go only where nothing is shared.
 
     Down to one query head for each key/value head the pruner does not go: it then leaves all heads.

@@ -18,7 +18,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from convert import child_process
 from convert.files import ConvertError, scratch_folder
 from convert.gguf import to_gguf
-from convert.progress import each
+from convert.progress import track_progress
 from convert.shape import Shape
 
 LAYERS = 2
@@ -33,7 +33,7 @@ REASON = 200
 MODEL_TYPES = {"Qwen2ForCausalLM": "qwen2", "LlamaForCausalLM": "llama"}
 
 
-def why_not_in_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
+def try_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
     """For each shape, why Hugging Face does not give back the weights it was given; None where it does, bit for bit.
 
     All of them in one child process, because torch takes seconds to import.
@@ -42,25 +42,25 @@ def why_not_in_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
         ConvertError: there is no disk or memory for it.
     """
     with scratch_folder() as folder:
-        return child_process.run(_reload_all, list(shapes), folder)
+        return child_process.run(_reload_shapes, list(shapes), folder)
 
 
-def why_not_in_llama(shape: Shape) -> str | None:
+def try_llama_cpp(shape: Shape) -> str | None:
     """Why llama.cpp does not compute with this shape; None where it does.
 
     Raises:
         ConvertError: there is no disk for it.
     """
     with scratch_folder() as folder:
-        write_trial(shape, folder)
+        write_test_checkpoint(shape, folder)
         to_gguf(folder, folder / "trial.gguf", type="f16")
         try:
-            return child_process.run(why_not_computed, folder / "trial.gguf")
+            return child_process.run(check_computation, folder / "trial.gguf")
         except ConvertError as error:  # llama.cpp brought the process down
             return str(error)
 
 
-def write_trial(shape: Shape, folder: Path) -> None:
+def write_test_checkpoint(shape: Shape, folder: Path) -> None:
     """Write a checkpoint of two layers and this shape, with a tokenizer of bytes, to ``folder``."""
     tried = replace(shape, layers=LAYERS, vocabulary=ROWS, context=CONTEXT)
     random = np.random.default_rng(0)
@@ -69,11 +69,11 @@ def write_trial(shape: Shape, folder: Path) -> None:
         for name, size in tried.tensors().items()
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(config_of(tried)), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(make_config(tried)), encoding="utf-8")
     _write_tokenizer(folder)
 
 
-def config_of(shape: Shape) -> dict[str, Any]:
+def make_config(shape: Shape) -> dict[str, Any]:
     """The ``config.json`` of a checkpoint of this shape, its head width always spelled out."""
     scaling = shape.rope_scaling.as_config() if shape.rope_scaling else {}
     return {
@@ -106,17 +106,17 @@ def _write_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def _reload_all(shapes: Sequence[Shape], folder: Path) -> list[str | None]:
-    return [_reload(shape, folder) for shape in each(shapes, "Trying Hugging Face", len(shapes))]
+def _reload_shapes(shapes: Sequence[Shape], folder: Path) -> list[str | None]:
+    return [_reload_shape(shape, folder) for shape in track_progress(shapes, "Trying Hugging Face", len(shapes))]
 
 
-def _reload(shape: Shape, folder: Path) -> str | None:
+def _reload_shape(shape: Shape, folder: Path) -> str | None:
     with scratch_folder(folder) as inner:
-        write_trial(shape, inner)
-        return why_not_returned(inner)
+        write_test_checkpoint(shape, inner)
+        return check_reload(inner)
 
 
-def why_not_returned(checkpoint: Path) -> str | None:
+def check_reload(checkpoint: Path) -> str | None:
     """Load a checkpoint with Hugging Face, save it beside, load that: why its weights do not come back, or None."""
     import torch
     from safetensors.torch import load_file
@@ -136,13 +136,13 @@ def why_not_returned(checkpoint: Path) -> str | None:
             if names := report[kind]:
                 return f"Hugging Face does not load {min(map(str, names))} as it was saved."
         model.save_pretrained(checkpoint / "saved")
-    held = model.state_dict()
+    reloaded = model.state_dict()
     written = load_file(checkpoint / "model.safetensors")
-    changed = [name for name, tensor in written.items() if not torch.equal(held[name], tensor)]
+    changed = [name for name, tensor in written.items() if not torch.equal(reloaded[name], tensor)]
     return f"Hugging Face changes {min(changed)}." if changed else None
 
 
-def why_not_computed(path: Path) -> str | None:
+def check_computation(path: Path) -> str | None:
     """Why llama.cpp cannot load a file or gives no finite logits; None where it can. For a process that may crash."""
     from copilot.llm.llama_cpp import NativeModel
 

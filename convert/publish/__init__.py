@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from convert.gguf_file import read_gguf
-from convert.publish.allow_list import CARD, LeftOut, Upload, sort_out
+from convert.publish.allow_list import CARD, LeftOut, Upload, select_uploads
 from convert.publish.figures import read_figures
 from convert.publish.hub import Repository, endpoint, refuse_bad_name, upload
-from convert.publish.model_card import model_card
-from convert.publish.space import space_files
-from convert.verb_result import Done
+from convert.publish.model_card import write_model_card
+from convert.publish.space import list_space_files
+from convert.verb_result import AlwaysPassed
 
 
 @dataclass(frozen=True)
-class Publication(Done):
+class Publication(AlwaysPassed):
     """What was published, or would be.
 
     Attributes:
@@ -60,14 +60,14 @@ class Publication(Done):
         return {
             "published": bool(self.commits),
             "endpoint": endpoint(),
-            "repositories": [_plain(repository) for repository in self.repositories],
+            "repositories": [_as_plain_values(repository) for repository in self.repositories],
             "left_out": [vars(stays) for stays in self.left_out],
             "card": self.card,
             "commits": list(self.commits),
         }
 
 
-def _plain(repository: Repository) -> dict[str, Any]:
+def _as_plain_values(repository: Repository) -> dict[str, Any]:
     files = [{"path": file.path, "bytes": file.size, "sha256": file.sha256} for file in repository.files]
     return {"name": repository.name, "kind": repository.kind, "visibility": repository.visibility, "files": files}
 
@@ -89,18 +89,18 @@ def publish(
     """
     for name in filter(None, (repo, space)):
         refuse_bad_name(name)
-    found, left_out = sort_out(folder)
+    found, left_out = select_uploads(folder)
     figures = read_figures(found)
-    card = model_card(found, figures, _metadata(found), repo)
+    card = write_model_card(found, figures, _read_metadata(found), repo)
     files = (Upload.of_bytes(CARD, card.encode()), *(file for file in found if file.path != CARD))
     repositories = [Repository(repo, "model", public, files)]
     if space:
-        repositories.append(Repository(space, "space", public, space_files(files, figures, repo)))
+        repositories.append(Repository(space, "space", public, list_space_files(files, figures, repo)))
     publication = Publication(tuple(repositories), left_out, card)
     return replace(publication, commits=upload(repositories)) if yes else publication
 
 
-def _metadata(files: Sequence[Upload]) -> Mapping[str, Any]:
+def _read_metadata(files: Sequence[Upload]) -> Mapping[str, Any]:
     """Of the first GGUF file; all of a folder are made of one model."""
     for file in files:
         if isinstance(file.source, Path) and file.source.suffix == ".gguf":

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 
 from convert.files import ConvertError, first_line, sha256
 from convert.gguf_file import read_gguf
-from convert.progress import each
-from convert.publish.secret_scan import refuse_place, refuse_secret
+from convert.progress import track_progress
+from convert.publish.secret_scan import refuse_local_path, refuse_secret
 
 CARD = "README.md"
 DECODER = "decoder.npz"
@@ -36,9 +36,9 @@ FIGURES = frozenset(f"evaluation/{name}.png" for name in ("scores", "confusion",
 RECEIPT_ENDING = ".receipt.json"
 MODEL_ENDINGS = (".gguf", ".safetensors")
 #: Texts into which programs write where they found something.
-TELLING = (".json", ".md", "Modelfile")
+CHECKED_FOR_PATHS = (".json", ".md", "Modelfile")
 #: Except these: vocabularies and licences hold words like ``/home/page`` of their own.
-OWN_WORDS = frozenset(("tokenizer.json", "vocab.json", "added_tokens.json", "LICENSE.md"))
+NOT_CHECKED_FOR_PATHS = frozenset(("tokenizer.json", "vocab.json", "added_tokens.json", "LICENSE.md"))
 #: How recordings, tables of people and exported records end.
 PERSONAL = frozenset(
     (
@@ -87,8 +87,8 @@ class Upload:
             ConvertError: it holds a secret, or names a place on a machine.
         """
         refuse_secret(path, content)
-        if path.endswith(TELLING) and path.rpartition("/")[2] not in OWN_WORDS:
-            refuse_place(path, content)
+        if path.endswith(CHECKED_FOR_PATHS) and path.rpartition("/")[2] not in NOT_CHECKED_FOR_PATHS:
+            refuse_local_path(path, content)
         return cls(path, content, len(content), hashlib.sha256(content).hexdigest())
 
     @classmethod
@@ -100,9 +100,9 @@ class Upload:
         """
         try:
             if file.suffix in MODEL_ENDINGS:
-                header = json.dumps(_header(file), ensure_ascii=False).encode("utf-8", "replace")
+                header = json.dumps(_read_header_texts(file), ensure_ascii=False).encode("utf-8", "replace")
                 refuse_secret(f"the header of {path}", header)
-                refuse_place(f"the header of {path}", header)
+                refuse_local_path(f"the header of {path}", header)
             elif file.name != DECODER and path not in FIGURES:
                 return cls.of_bytes(path, file.read_bytes())
             return cls(path, file.resolve(), file.stat().st_size, sha256(file))
@@ -124,7 +124,7 @@ class LeftOut:
     reason: str
 
 
-def sort_out(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
+def select_uploads(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
     """Divide what lies in a folder and below into what may be published and what stays.
 
     Raises:
@@ -133,14 +133,14 @@ def sort_out(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
     if not folder.is_dir():
         raise ConvertError(f"{folder} is not a folder.")
     root = folder.resolve()
-    reasons = {path: _why_not(path, root) for path in _walk(root)}
+    reasons = {path: _explain_exclusion(path, root) for path in _list_entries(root)}
     chosen = [path for path, reason in reasons.items() if not reason]
     if not any(path.name.endswith(MODEL_ENDINGS) for path in chosen):
         models = " and no ".join(MODEL_ENDINGS)
         raise ConvertError(f"{folder} holds no model: no {models} file (links are not followed).")
-    uploads = tuple(Upload.of_file(_name(path, root), path) for path in each(chosen, "Checking"))
+    uploads = tuple(Upload.of_file(_relative_path(path, root), path) for path in track_progress(chosen, "Checking"))
     refuse_collisions(upload.path for upload in uploads)
-    return uploads, tuple(LeftOut(_name(path, root), reason) for path, reason in reasons.items() if reason)
+    return uploads, tuple(LeftOut(_relative_path(path, root), reason) for path, reason in reasons.items() if reason)
 
 
 def refuse_collisions(paths: Iterator[str]) -> None:
@@ -156,7 +156,7 @@ def refuse_collisions(paths: Iterator[str]) -> None:
         seen[path.casefold()] = path
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _list_entries(folder: Path) -> Iterator[Path]:
     """Files, and those folders that are not entered: hidden and linked ones."""
     try:
         entries = sorted(folder.iterdir())
@@ -164,12 +164,12 @@ def _walk(folder: Path) -> Iterator[Path]:
         raise ConvertError(f"{folder} cannot be read: {error.strerror}.") from error
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
-            yield from _walk(entry)
+            yield from _list_entries(entry)
         else:
             yield entry
 
 
-def _why_not(path: Path, root: Path) -> str:
+def _explain_exclusion(path: Path, root: Path) -> str:
     """Why a file stays; empty where it may go."""
     if path.name.startswith("."):
         return "hidden"
@@ -188,7 +188,7 @@ def _why_not(path: Path, root: Path) -> str:
     return "not a kind of file that is published"
 
 
-def _header(model: Path) -> dict[str, str | list[Any]]:
+def _read_header_texts(model: Path) -> dict[str, str | list[Any]]:
     """The texts in a model's header, but for its vocabulary.
 
     Raises:
@@ -205,5 +205,5 @@ def _header(model: Path) -> dict[str, str | list[Any]]:
         raise ConvertError(f"{model} is no safetensors file, or a damaged one: {first_line(error)}.") from error
 
 
-def _name(path: Path, root: Path) -> str:
+def _relative_path(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()

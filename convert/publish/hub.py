@@ -97,21 +97,21 @@ def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
     token = ""
     done: list[str] = []
     try:
-        token = _token()
+        token = _read_token()
         api = HfApi(token=token)
         for repository in repositories:
-            _refuse_or_create(api, repository)
+            _open_or_create(api, repository)
         done.extend(_commit(api, repository) for repository in repositories)
     except Exception as error:  # every layer below has its own kinds of errors
-        sentences = [_sentence(error, token), *(f"{address} was finished before." for address in done)]
+        sentences = [_describe_error(error, token), *(f"{address} was finished before." for address in done)]
         raise ConvertError(" ".join(sentences)) from None
     return tuple(done)
 
 
-def _token() -> str:
+def _read_token() -> str:
     from huggingface_hub import get_token
 
-    token = get_token() or _from_keyring()
+    token = get_token() or _read_keyring()
     if not token:
         raise ConvertError(NO_TOKEN)
     if not (token.isascii() and token.isprintable() and " " not in token):
@@ -119,7 +119,7 @@ def _token() -> str:
     return token
 
 
-def _from_keyring() -> str | None:
+def _read_keyring() -> str | None:
     try:
         password: str | None = importlib.import_module("keyring").get_password(*KEYRING)
         return password
@@ -127,7 +127,7 @@ def _from_keyring() -> str | None:
         return None
 
 
-def _refuse_or_create(api: Any, repository: Repository) -> None:
+def _open_or_create(api: Any, repository: Repository) -> None:
     """Visibility is only ever chosen when a repository is made: changing it would show or hide what is there."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -156,28 +156,28 @@ def _commit(api: Any, repository: Repository) -> str:
     commit = api.create_commit(
         repository.name, operations, commit_message="Publish model files", repo_type=repository.kind
     )
-    _refuse_difference(api, repository, commit.oid)
+    _verify_commit(api, repository, commit.oid)
     return str(commit.commit_url)
 
 
-def _refuse_difference(api: Any, repository: Repository, revision: str) -> None:
+def _verify_commit(api: Any, repository: Repository, revision: str) -> None:
     """Ask the Hub what it now holds: a ``.gitignore`` there leaves files out without a word."""
     paths = [file.path for file in repository.files]
     there = api.get_paths_info(repository.name, paths, revision=revision, repo_type=repository.kind)
-    held = {entry.path: entry for entry in there}
+    entries = {entry.path: entry for entry in there}
     for file in repository.files:
-        entry = held.get(file.path)
-        if not entry or (entry.lfs.sha256 != file.sha256 if entry.lfs else entry.blob_id != _git_hash(file)):
+        entry = entries.get(file.path)
+        if not entry or (entry.lfs.sha256 != file.sha256 if entry.lfs else entry.blob_id != _compute_git_hash(file)):
             raise ConvertError(f"{repository.name} does not hold the {file.path} that was sent; look at it on the Hub.")
 
 
-def _git_hash(file: Upload) -> str:
+def _compute_git_hash(file: Upload) -> str:
     """How git names a file that is not in LFS."""
     content = file.source if isinstance(file.source, bytes) else file.source.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _sentence(error: BaseException, token: str) -> str:
+def _describe_error(error: BaseException, token: str) -> str:
     """What went wrong, in words for people; never with the token, whatever the Hub or a library says."""
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -187,7 +187,7 @@ def _sentence(error: BaseException, token: str) -> str:
         error = error.__cause__
     words = first_line(error)
     if isinstance(error, HfHubHTTPError):
-        words = _of_status(error.response.status_code, (error.server_message or "").strip())
+        words = _describe_status(error.response.status_code, (error.server_message or "").strip())
     elif isinstance(error, ValueError):
         words = f"The Hub refuses the upload: {words}"
     else:
@@ -196,9 +196,9 @@ def _sentence(error: BaseException, token: str) -> str:
     return f"{words.rstrip('.')}. {UNFINISHED}"
 
 
-def _of_status(status: int, said: str) -> str:
+def _describe_status(status: int, message: str) -> str:
     """A sentence for an HTTP status, with what the Hub itself said."""
-    if "storage" in said or "quota" in said:
+    if "storage" in message or "quota" in message:
         words = "There is no room left on the Hub for this account"
     elif status == 402:
         words = "The Hub does this only for accounts that pay"
@@ -212,4 +212,4 @@ def _of_status(status: int, said: str) -> str:
         words = f"The Hub has troubles of its own (status {status}); try again later"
     else:
         words = f"The Hub refuses (status {status})"
-    return f"{words}: {said.splitlines()[0]}" if said else words
+    return f"{words}: {message.splitlines()[0]}" if message else words

@@ -12,7 +12,7 @@ SECRET = re.compile(
 )
 #: Paths from the root on, in the order below: of two names or more, one name that is all of a text in JSON, within a
 #: home folder, as an address, on Windows. Not links on the Hub, and not folders that every machine has.
-PLACE = re.compile(
+LOCAL_PATH = re.compile(
     rb"""
     (?<![\w./~<)\]}*])(?<!\]\()(?!/(?:path|usr|bin|etc|dev|proc)/)(?:/[^\s"'`/\\<>|()\[\]{},;:*?]+){2,}
     | (?<=")/[\w.-]+/?(?=")
@@ -33,24 +33,26 @@ def refuse_secret(name: str, content: bytes) -> None:
         ConvertError: it holds what looks like one; the message does not repeat it.
     """
     if found := SECRET.search(content):
-        raise ConvertError(f"{_line(name, content, found)} looks like a secret; remove and revoke it, then publish.")
+        raise ConvertError(
+            f"{_name_line(name, content, found)} looks like a secret; remove and revoke it, then publish."
+        )
 
 
-def refuse_place(name: str, content: bytes) -> None:
+def refuse_local_path(name: str, content: bytes) -> None:
     """Refuse a text in which some program, or its owner, wrote where on a machine something was.
 
     Raises:
         ConvertError: it names such a place.
     """
     content = TEMPLATE.sub(b"", content)
-    if found := PLACE.search(content):
+    if found := LOCAL_PATH.search(content):
         place = found[0].decode("utf-8", "replace")
         raise ConvertError(
-            f"{_line(name, content, found)} names a place on a machine, {place}, which would be published; write a "
-            "name on the Hub there, or the file's name alone."
+            f"{_name_line(name, content, found)} names a place on a machine, {place}, which would be published; write "
+            "a name on the Hub there, or the file's name alone."
         )
 
 
-def _line(name: str, content: bytes, found: re.Match[bytes]) -> str:
+def _name_line(name: str, content: bytes, found: re.Match[bytes]) -> str:
     line = content.count(b"\n", 0, found.start()) + 1
     return f"Line {line} of {name}"

@@ -18,10 +18,10 @@ from convert.publish.model_card import HUB, NOTICE
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "copilot"
-SINGLE = ("app.py", "requirements.txt", "LICENSE")
+SINGLE_FILES = ("app.py", "requirements.txt", "LICENSE")
 CODE = (".py", ".toml", ".css", ".gguf", ".npz")
 #: Needs torch and data that nobody uploads.
-STAYS = PACKAGE / "training"
+EXCLUDED = PACKAGE / "training"
 MODEL = "models/eeg-emotion-copilot.gguf"
 TEXT = """\
 # {title}
@@ -34,7 +34,7 @@ Recordings of other people need their consent; do not upload any that names a pe
 """
 
 
-def space_files(uploads: Sequence[Upload], figures: Figures, repo: str) -> tuple[Upload, ...]:
+def list_space_files(uploads: Sequence[Upload], figures: Figures, repo: str) -> tuple[Upload, ...]:
     """Everything that goes into the Space.
 
     Args:
@@ -47,17 +47,17 @@ def space_files(uploads: Sequence[Upload], figures: Figures, repo: str) -> tuple
     """
     if not (ROOT / "app.py").is_file():
         raise ConvertError(f"The app is not in {ROOT}; publish a Space from the project's own folder.")
-    model = _chosen(uploads, figures)
-    code = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in CODE and STAYS not in path.parents]
-    paths = [*(ROOT / name for name in SINGLE), *code]
+    model = _choose_model(uploads, figures)
+    code = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in CODE and EXCLUDED not in path.parents]
+    paths = [*(ROOT / name for name in SINGLE_FILES), *code]
     files = [Upload.of_file(path.relative_to(ROOT).as_posix(), path) for path in paths]
     decoder = next((upload for upload in uploads if upload.path == DECODER), None)
     decoder = decoder or Upload.of_file(DECODER, ROOT / "models" / DECODER)
-    card = Upload.of_bytes(CARD, _card(model, repo).encode())
+    card = Upload.of_bytes(CARD, _write_card(model, repo).encode())
     return (card, *files, replace(model, path=MODEL), replace(decoder, path=f"models/{DECODER}"))
 
 
-def _chosen(uploads: Sequence[Upload], figures: Figures) -> Upload:
+def _choose_model(uploads: Sequence[Upload], figures: Figures) -> Upload:
     models = {upload.path: upload for upload in uploads if upload.path.endswith(".gguf")}
     if figures.recommended in models:
         return models[figures.recommended]
@@ -69,7 +69,7 @@ def _chosen(uploads: Sequence[Upload], figures: Figures) -> Upload:
     return next(iter(models.values()))
 
 
-def _card(model: Upload, repo: str) -> str:
+def _write_card(model: Upload, repo: str) -> str:
     """The project's own front matter, with the pinned version of Gradio, and a few words instead of its text."""
     card = SpaceCard((ROOT / CARD).read_text(encoding="utf-8"))
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")

@@ -14,14 +14,14 @@ from pathlib import Path
 from gguf import GGMLQuantizationType
 
 from convert import child_process
-from convert.files import ConvertError, sha256, written_whole
+from convert.files import ConvertError, sha256, write_atomically
 from convert.gguf_file import GgufFile, read_gguf
 from convert.quantize.comparison import Quantization
 from convert.quantize.dry_run import DryTensor, dry_run
 from convert.quantize.evaluate import measure
 from convert.quantize.imatrix import ImportanceMatrix, measure_importance
-from convert.quantize.provenance import Receipt, Source, fallbacks
-from convert.quantize.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown, run_quantizer
+from convert.quantize.provenance import Receipt, Source, list_fallbacks
+from convert.quantize.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown_types, run_quantizer
 
 #: What a model may be stored in to be quantised.
 FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
@@ -48,16 +48,16 @@ def quantize(
         ConvertError: an unknown type or one that needs ``imatrix``, a source that is damaged or quantised already, or a
             full disk. Types that were finished before stay.
     """
-    refuse_types(types, imatrix)
-    file = _full_precision(source)
-    outs = _outs(source, out or source.parent, types)
+    refuse_unusable_types(types, imatrix)
+    file = _read_source(source)
+    outs = _name_outputs(source, out or source.parent, types)
     plan = {type: dry_run(source, type, imatrix=bool(imatrix) and type not in IGNORE_IMATRIX) for type in outs}
     if no_fallback:
         _refuse_fallbacks(plan)
     matrix = measure_importance(file, imatrix) if imatrix else None
     origin = Source(source.name, sha256(source), source.stat().st_size)
     receipts = [
-        _make(file, origin, path, type, plan[type], None if type in IGNORE_IMATRIX else matrix)
+        _quantize_to_type(file, origin, path, type, plan[type], None if type in IGNORE_IMATRIX else matrix)
         for type, path in outs.items()
     ]
     quantization = Quantization(origin, tuple(receipts))
@@ -65,20 +65,20 @@ def quantize(
     return quantization
 
 
-def refuse_types(types: Sequence[str], imatrix: Path | None) -> None:
+def refuse_unusable_types(types: Sequence[str], imatrix: Path | None) -> None:
     """Refuse at once what could not be made later.
 
     Raises:
         ConvertError: an unknown type, one that needs a text to measure importance on, or no such text there.
     """
-    refuse_unknown(types)
+    refuse_unknown_types(types)
     if not imatrix and (needing := [type for type in types if type in NEED_IMATRIX]):
         raise ConvertError(f"{', '.join(needing)} cannot be made without an importance matrix; give --imatrix TEXT.")
     if imatrix and not imatrix.is_file():
         raise ConvertError(f"{imatrix} is not a file; --imatrix takes a text.")
 
 
-def type_names(text: str) -> list[str]:
+def parse_type_names(text: str) -> list[str]:
     """The types in a list like ``Q8_0, q4_k_m``."""
     return [name.strip().upper() for name in text.split(",")]
 
@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--types",
         required=True,
-        type=type_names,
+        type=parse_type_names,
         metavar="Q8_0,Q5_K_M,...",
         help=", ".join(BASE),
     )
@@ -109,12 +109,12 @@ def run(options: argparse.Namespace) -> Quantization:
     )
 
 
-def _make(
+def _quantize_to_type(
     source: GgufFile, origin: Source, out: Path, type: str, plan: Sequence[DryTensor], matrix: ImportanceMatrix | None
 ) -> Receipt:
     """Write one type, read it back and measure it; only then does it get its name, and last its receipt."""
     receipt_path = out.with_name(f"{out.stem}.receipt.json")
-    with written_whole(out) as partial:
+    with write_atomically(out) as partial:
         child_process.run(run_quantizer, source.path, partial, type, matrix.columns if matrix else None)
         receipt = Receipt.of(
             partial,
@@ -130,7 +130,7 @@ def _make(
     return receipt
 
 
-def _full_precision(source: Path) -> GgufFile:
+def _read_source(source: Path) -> GgufFile:
     file = read_gguf(source)
     if not file.tensors:
         raise ConvertError(f"{source} holds no weights.")
@@ -143,7 +143,7 @@ def _full_precision(source: Path) -> GgufFile:
     return file
 
 
-def _outs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
+def _name_outputs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
     """Type -> its file, named like the source."""
     stem = re.sub(r"[-.](f32|f16|bf16)$", "", source.stem, flags=re.IGNORECASE)
     outs = {type: folder / f"{stem}-{type}.gguf" for type in types}
@@ -160,7 +160,7 @@ def _refuse_fallbacks(plan: Mapping[str, Sequence[DryTensor]]) -> None:
         ConvertError: there are such tensors.
     """
     for type, tensors in plan.items():
-        found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in fallbacks(tensors)]
+        found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in list_fallbacks(tensors)]
         if found:
             named = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
             raise ConvertError(f"{type} does not fit this model, nothing was written: {named}.")

@@ -7,15 +7,15 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from convert.files import written_whole
+from convert.files import write_atomically
 from convert.quantize.provenance import Receipt, Source
-from convert.verb_result import Done
+from convert.verb_result import AlwaysPassed
 
 #: The most that a recommended file may differ from its source, mean divergence in nats a token. By Pinsker's inequality
 #: at most sqrt(0.01 / 2) = 7 % of the probability then lies on other tokens.
-MOST_KL = 0.01
+MAX_KL = 0.01
 #: The least share of conversations in which it has to find the same emotion.
-LEAST_AGREEMENT = 0.97
+MIN_AGREEMENT = 0.97
 
 HEADINGS = (
     *(
@@ -35,7 +35,7 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Quantization(Done):
+class Quantization(AlwaysPassed):
     """The receipts of one source, in the order of the types asked for."""
 
     source: Source
@@ -50,7 +50,7 @@ class Quantization(Done):
     @property
     def reason(self) -> str:
         """Why that one, or why none."""
-        limits = f"a mean divergence of at most {MOST_KL} nats and the same emotion in at least {LEAST_AGREEMENT:.0%}"
+        limits = f"a mean divergence of at most {MAX_KL} nats and the same emotion in at least {MIN_AGREEMENT:.0%}"
         best = self.recommended
         if best is None:
             closest = min(self.receipts, key=lambda receipt: receipt.measured.mean_kl)
@@ -61,12 +61,12 @@ class Quantization(Done):
         measured = best.measured
         return (
             f"{best.type}: the smallest of {len(self.receipts)} with {limits} of the conversations "
-            f"({measured.mean_kl:.2g} nats, {measured.label_agreement:.0%})." + _misleading(best)
+            f"({measured.mean_kl:.2g} nats, {measured.label_agreement:.0%})." + _describe_fallbacks(best)
         )
 
     def lines(self) -> list[str]:
         """The table, what it was measured on, and the recommendation."""
-        rows = [HEADINGS, *(_row(receipt) for receipt in self.receipts)]
+        rows = [HEADINGS, *(_format_row(receipt) for receipt in self.receipts)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
         table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         notes = [line for note in (*self._notes(), f"Recommended: {self.reason}") for line in ("", *wrap(note, 110))]
@@ -74,7 +74,7 @@ class Quantization(Done):
 
     def markdown(self) -> str:
         """The same as a Markdown page."""
-        rows = [HEADINGS, ("---:",) * len(HEADINGS), *(_row(receipt) for receipt in self.receipts)]
+        rows = [HEADINGS, ("---:",) * len(HEADINGS), *(_format_row(receipt) for receipt in self.receipts)]
         table = [f"| {' | '.join(row)} |" for row in rows]
         notes = [line for note in self._notes() for line in (note, "")]
         return "\n".join(
@@ -94,7 +94,7 @@ class Quantization(Done):
         """Write ``quantization.json`` and ``quantization.md``."""
         texts = {"json": json.dumps(self.as_dict(), indent=2) + "\n", "md": self.markdown()}
         for ending, text in texts.items():
-            with written_whole(folder / f"quantization.{ending}") as partial:
+            with write_atomically(folder / f"quantization.{ending}") as partial:
                 partial.write_text(text, encoding="utf-8")
 
     def _notes(self) -> list[str]:
@@ -108,15 +108,15 @@ class Quantization(Done):
             f"{on.answer_tokens} tokens; divergence (KL) in nats a token.",
             f"Speeds in tokens a second, and as a multiple of the source's in the same run: {on.speed}; processor with "
             f"{' '.join(on.processor)}.",
-            *(f"{receipt.type}:{_misleading(receipt)}" for receipt in self.receipts if receipt.fallbacks),
+            *(f"{receipt.type}:{_describe_fallbacks(receipt)}" for receipt in self.receipts if receipt.fallbacks),
         ]
 
 
 def _within_limits(receipt: Receipt) -> bool:
-    return receipt.measured.mean_kl <= MOST_KL and receipt.measured.label_agreement >= LEAST_AGREEMENT
+    return receipt.measured.mean_kl <= MAX_KL and receipt.measured.label_agreement >= MIN_AGREEMENT
 
 
-def _misleading(receipt: Receipt) -> str:
+def _describe_fallbacks(receipt: Receipt) -> str:
     """Where the file is not what its name says."""
     if not receipt.fallbacks:
         return ""
@@ -129,7 +129,7 @@ def _misleading(receipt: Receipt) -> str:
     )
 
 
-def _row(receipt: Receipt) -> Sequence[str]:
+def _format_row(receipt: Receipt) -> Sequence[str]:
     measured = receipt.measured
     speeds = (
         f"{ours:.0f} ({ours / theirs:.2f}x)"

@@ -15,7 +15,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import TensorInfo, read_gguf
-from convert.quantize.quantizer import BASE, NEED_IMATRIX, refuse_unknown, run_quantizer
+from convert.quantize.quantizer import BASE, NEED_IMATRIX, refuse_unknown_types, run_quantizer
 
 #: "[ 12/ 290] blk.3.attn_q.weight - [ 64, 64, 1, 1], type = f16, size = 0.01 MiB -> 0.01 MiB (q5_0)"; no arrow where
 #: the type stays.
@@ -68,35 +68,37 @@ def dry_run(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor,
     Raises:
         ConvertError: an unknown type, or a file that llama.cpp refuses.
     """
-    return child_process.run(dry_run_here, path, type, imatrix=imatrix)
+    return child_process.run(dry_run_in_process, path, type, imatrix=imatrix)
 
 
-def dry_run_here(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
+def dry_run_in_process(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
     """The same in this process, for one that is a child itself and asks often; see ``dry_run``."""
-    refuse_unknown([type])
+    refuse_unknown_types([type])
     tensors = read_gguf(path).tensors
-    said = run_quantizer(path, None, type, {} if imatrix else None)
-    decided = {found[1]: _type(found[3] or found[2]) for line in said if (found := _DECISION.match(line))}
-    replaced = {found[1]: _type(found[2]) for line in said if (found := _FALLBACK.match(line))}
+    lines = run_quantizer(path, None, type, {} if imatrix else None)
+    decided = {found[1]: _parse_type(found[3] or found[2]) for line in lines if (found := _DECISION.match(line))}
+    replaced = {found[1]: _parse_type(found[2]) for line in lines if (found := _FALLBACK.match(line))}
     if missing := {tensor.name for tensor in tensors} - decided.keys():
         raise ConvertError(f"llama.cpp did not say what becomes of {min(missing)}.")
     output = "output.weight" if "output.weight" in decided else "token_embd.weight"  # a tied embedding is both
     return tuple(
-        _dry_tensor(
+        _make_dry_tensor(
             tensor,
             decided[tensor.name],
-            (_silently_replaced(tensor, type) if tensor.name == output else None) or replaced.get(tensor.name),
+            (_find_silent_fallback(tensor, type) if tensor.name == output else None) or replaced.get(tensor.name),
         )
         for tensor in tensors
     )
 
 
-def _dry_tensor(tensor: TensorInfo, type: GGMLQuantizationType, replaced: GGMLQuantizationType | None) -> DryTensor:
+def _make_dry_tensor(
+    tensor: TensorInfo, type: GGMLQuantizationType, replaced: GGMLQuantizationType | None
+) -> DryTensor:
     block, size = GGML_QUANT_SIZES[type]
     return DryTensor(tensor.name, tensor.shape, type, tensor.numbers // block * size, replaced or type)
 
 
-def _silently_replaced(output: TensorInfo, type: str) -> GGMLQuantizationType | None:
+def _find_silent_fallback(output: TensorInfo, type: str) -> GGMLQuantizationType | None:
     """The type that the output matrix does not get, where its rows do not fit the type of the file.
 
     llama.cpp then gives it Q8_0 without a word. It normally gets a better type than the rest.
@@ -108,6 +110,6 @@ def _silently_replaced(output: TensorInfo, type: str) -> GGMLQuantizationType | 
     return GGMLQuantizationType.Q5_K if type in lowest else GGMLQuantizationType.Q6_K
 
 
-def _type(name: str) -> GGMLQuantizationType:
+def _parse_type(name: str) -> GGMLQuantizationType:
     """The type that ggml writes in mixed case."""
     return GGMLQuantizationType[name.upper()]

@@ -18,8 +18,8 @@ from convert import child_process, eval_prompts
 from convert.eval_prompts import EvalPrompt
 from convert.files import ConvertError, sha256
 from convert.gguf_file import GgufFile
-from convert.progress import each
-from convert.speed import Speed, conditions, side_by_side, usable_threads
+from convert.progress import track_progress
+from convert.speed import Speed, describe_conditions, measure_speeds, usable_threads
 
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel
@@ -91,43 +91,43 @@ def measure(source: GgufFile, quantised: Path, name: str) -> Measurement:
     template = str(source.metadata.get("tokenizer.chat_template", ""))
     context = min(CONTEXT, source.trained_context or CONTEXT)
     # Any tokens do for the speed: a dense model takes the same time for all.
-    speeds = side_by_side([(path, ANY_TOKENS) for path in (source.path, quantised)])
+    speeds = measure_speeds([(path, ANY_TOKENS) for path in (source.path, quantised)])
     return child_process.run(_compare_all, source.path, quantised, template, context, f"Comparing {name}", speeds)
 
 
 def _compare_all(
-    source: Path, quantised: Path, template: str, context: int, doing: str, speeds: Sequence[Speed]
+    source: Path, quantised: Path, template: str, context: int, task: str, speeds: Sequence[Speed]
 ) -> Measurement:
-    models = _open(source, context), _open(quantised, context)
-    whole = eval_prompts.read_probes(models[0], template)
-    fitting = [probe.cut_to(context) for probe in whole]
-    compared = [_compare(models, probe) for probe in each(fitting, doing)]
+    models = _open_model(source, context), _open_model(quantised, context)
+    whole = eval_prompts.read_eval_prompts(models[0], template)
+    fitting = [eval_prompt.shorten(context) for eval_prompt in whole]
+    compared = [_compare_models(models, eval_prompt) for eval_prompt in track_progress(fitting, task)]
     if not all(np.isfinite(comparison.kl).all() for comparison in compared):
         raise ConvertError(f"{quantised.name} cannot be compared with its source: their scores are not all numbers.")
-    return _summary(compared, speeds, _measured_on(whole, fitting))
+    return _summarise(compared, speeds, _describe_data(whole, fitting))
 
 
-def _measured_on(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
+def _describe_data(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
     return MeasuredOn(
         text=eval_prompts.FILE.name,
         text_sha256=sha256(eval_prompts.FILE),
         conversations=len(whole),
-        cut=sum(probe != cut for probe, cut in zip(whole, fitting, strict=True)),
-        answer_tokens=sum(len(probe.answer) for probe in fitting),
-        speed=conditions(),
-        processor=_processor(),
+        cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
+        answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),
+        speed=describe_conditions(),
+        processor=_list_processor_features(),
     )
 
 
-def _processor() -> tuple[str, ...]:
+def _list_processor_features() -> tuple[str, ...]:
     import llama_cpp
 
-    said = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
-    pairs = [part.split("=") for part in said.split("|") if "=" in part]
+    info = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
+    pairs = [part.split("=") for part in info.split("|") if "=" in part]
     return tuple(name.strip() for name, value in pairs if value.strip() != "0")
 
 
-def _summary(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:
+def _summarise(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:
     kl, surprise, same = (np.concatenate([getattr(c, name) for c in compared]) for name in ("kl", "surprise", "same"))
     return Measurement(
         mean_kl=float(kl.mean()),
@@ -142,7 +142,7 @@ def _summary(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: Mea
     )
 
 
-def _open(path: Path, context: int) -> "NativeModel":
+def _open_model(path: Path, context: int) -> "NativeModel":
     from copilot.llm.llama_cpp import NativeModel
 
     try:
@@ -161,20 +161,20 @@ class _Comparison:
     same_label: bool
 
 
-def _compare(models: Models, probe: EvalPrompt) -> _Comparison:
+def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
     for model in models:
-        _read_prompt(model, probe.prompt)
-    following = [probe.prompt[-1], *probe.answer[:-1]]
-    rows = zip(*(model.all_logits(following, kept=len(probe.prompt) - 1) for model in models), strict=True)
+        _read_prompt(model, eval_prompt.prompt)
+    following = [eval_prompt.prompt[-1], *eval_prompt.answer[:-1]]
+    rows = zip(*(model.all_logits(following, kept=len(eval_prompt.prompt) - 1) for model in models), strict=True)
     kl, surprise, same = [], [], []
     first: list[Floats] = []
-    for token, pair in zip(probe.answer, rows, strict=True):
+    for token, pair in zip(eval_prompt.answer, rows, strict=True):
         p, q = (log_softmax(row.astype(np.float64)) for row in pair)
         kl.append(np.exp(p) @ (p - q))
         surprise.append((-p[token], -q[token]))
         same.append(p.argmax() == q.argmax())
         first = first or [p, q]
-    best = [int(np.argmax(_label_scores(model, probe, row))) for model, row in zip(models, first, strict=True)]
+    best = [int(np.argmax(_score_labels(model, eval_prompt, row))) for model, row in zip(models, first, strict=True)]
     return _Comparison(np.array(kl), np.array(surprise), np.array(same), best[0] == best[1])
 
 
@@ -182,17 +182,17 @@ def _read_prompt(model: "NativeModel", prompt: Sequence[int]) -> None:
     """Make the context hold the prompt but for its last token, which is read with the answer: its scores count."""
     from copilot.llm.llama_cpp import BATCH
 
-    model.keep(min(eval_prompts.shared(model.held, prompt), len(prompt) - 1))
+    model.keep(min(eval_prompts.count_shared_tokens(model.held, prompt), len(prompt) - 1))
     for start in range(len(model.held), len(prompt) - 1, BATCH):
         model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
 
 
-def _label_scores(model: "NativeModel", probe: EvalPrompt, first: Floats) -> list[float]:
+def _score_labels(model: "NativeModel", eval_prompt: EvalPrompt, first: Floats) -> list[float]:
     """Log-probability of each label behind the prompt; ``first`` are those of its first token."""
     scores = []
-    for label in probe.labels:
+    for label in eval_prompt.labels:
         score = first[label[0]]
-        for token, row in zip(label[1:], model.all_logits(label[:-1], kept=len(probe.prompt)), strict=True):
+        for token, row in zip(label[1:], model.all_logits(label[:-1], kept=len(eval_prompt.prompt)), strict=True):
             score += log_softmax(row.astype(np.float64))[token]
         scores.append(float(score))
     return scores

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import GgufFile
-from convert.progress import each
+from convert.progress import track_progress
 from convert.quantize.quantizer import Importance
 from convert.speed import usable_threads
 
@@ -88,7 +88,7 @@ def _read_text(path: Path, text: str, context: int) -> tuple[Importance, int]:
     start = [] if model.first_token is None else [model.first_token]
     tokens = model.tokenize(text, control=True)
     size = context - len(start)
-    for place in each(range(0, len(tokens), size), "Measuring importance"):
+    for place in track_progress(range(0, len(tokens), size), "Measuring importance"):
         for _ in model.all_logits([*start, *tokens[place : place + size]]):
             pass
     return inputs.importance(), len(tokens)
@@ -135,17 +135,17 @@ class _Inputs:
         self._ggml.ggml_backend_tensor_get.restype = None
         if self._ggml.ggml_tensor_overhead() - _OBJECT_BYTES != ctypes.sizeof(_Tensor):
             raise ConvertError("This version of llama.cpp keeps its tensors in another way; importance needs 0.3.36.")
-        self.callback = llama_cpp.llama_cpp.ggml_backend_sched_eval_callback(self._step)
+        self.callback = llama_cpp.llama_cpp.ggml_backend_sched_eval_callback(self._on_step)
 
     def importance(self) -> Importance:
         """Means of the squares, for every matrix seen."""
         return {name: (total / self._counts[name]).astype(np.float32) for name, total in self._sums.items()}
 
-    def _step(self, address: int, before: bool, _user_data: object) -> bool:
+    def _on_step(self, address: int, before: bool, _user_data: object) -> bool:
         """Before a step: whether we want to see it. After it: look, and let llama.cpp go on."""
         product = ctypes.cast(address, ctypes.POINTER(_Tensor))
         if not before:
-            self._add(product.contents.src[0].contents.name.decode(), product.contents.src[1])
+            self._add_squares(product.contents.src[0].contents.name.decode(), product.contents.src[1])
             return True
         if self._ggml.ggml_op_desc(product) != b"MUL_MAT":
             return False
@@ -153,7 +153,7 @@ class _Inputs:
         wanted = name.startswith(b"blk.") and name.endswith(b".weight")
         return wanted and product.contents.src[1].contents.type == _F32
 
-    def _add(self, name: str, inputs: "ctypes._Pointer[_Tensor]") -> None:
+    def _add_squares(self, name: str, inputs: "ctypes._Pointer[_Tensor]") -> None:
         shape, strides = inputs.contents.ne[::-1], inputs.contents.nb[::-1]
         size = 4 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
         data = bytearray(size)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gguf import GGMLQuantizationType
 
-from convert.files import ConvertError, sha256, written_whole
+from convert.files import ConvertError, sha256, write_atomically
 from convert.gguf_file import read_gguf
 from convert.quantize.dry_run import DryTensor
 from convert.quantize.evaluate import Measurement
@@ -103,9 +103,9 @@ class Receipt:
             type=type,
             source=source,
             imatrix=imatrix,
-            nominal=_shares((tensor.wanted, tensor.wanted_bytes) for tensor in planned),
-            actual=_shares((tensor.type, tensor.bytes) for tensor in file.tensors),
-            fallbacks=fallbacks(planned),
+            nominal=_sum_by_type((tensor.wanted, tensor.wanted_bytes) for tensor in planned),
+            actual=_sum_by_type((tensor.type, tensor.bytes) for tensor in file.tensors),
+            fallbacks=list_fallbacks(planned),
             parameters=file.parameters,
             bits_per_weight=round(8 * sum(tensor.bytes for tensor in file.tensors) / file.parameters, 3),
             file_bytes=path.stat().st_size,
@@ -119,16 +119,16 @@ class Receipt:
 
     def write(self, path: Path) -> None:
         """Write the receipt as JSON."""
-        with written_whole(path) as partial:
+        with write_atomically(path) as partial:
             partial.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
 
 
-def fallbacks(planned: Iterable[DryTensor]) -> tuple[Fallback, ...]:
+def list_fallbacks(planned: Iterable[DryTensor]) -> tuple[Fallback, ...]:
     """Those of the tensors whose rows do not fit."""
     return tuple(Fallback(t.name, t.shape[0], t.wanted.name, t.type.name) for t in planned if t.fell_back)
 
 
-def _shares(parts: Iterable[tuple[GGMLQuantizationType, int]]) -> dict[str, Share]:
+def _sum_by_type(parts: Iterable[tuple[GGMLQuantizationType, int]]) -> dict[str, Share]:
     shares: dict[str, Share] = {}
     for type, size in parts:
         before = shares.get(type.name, Share(0, 0))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gguf import LlamaFileType
 
 from convert.files import ConvertError
-from convert.progress import bar
+from convert.progress import progress_bar
 
 #: A matrix's name -> the importance of each of its input columns, shape (row length,).
 Importance = Mapping[str, npt.NDArray[np.float32]]
@@ -40,7 +40,7 @@ IGNORE_IMATRIX = frozenset(("Q8_0", "F16", "BF16"))
 _ERROR = 4  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 goes on with the line before
 
 
-def refuse_unknown(types: Sequence[str]) -> None:
+def refuse_unknown_types(types: Sequence[str]) -> None:
     """Refuse types that are not made here.
 
     Raises:
@@ -67,12 +67,12 @@ def run_quantizer(source: Path, out: Path | None, type: str, importance: Importa
     params.ftype = LlamaFileType[f"MOSTLY_{type}"].value
     params.dry_run = out is None
     if importance is not None:
-        entries = _entries(importance)
+        entries = _make_entries(importance)
         params.imatrix = entries
-    with bar(f"Quantising to {type}") if out else nullcontext() as progress, _Log(progress) as log:
+    with progress_bar(f"Quantising to {type}") if out else nullcontext() as progress, _Log(progress) as log:
         status = llama_cpp.llama_model_quantize(str(source).encode(), str(out or "").encode(), ctypes.byref(params))
     if status != 0:
-        raise ConvertError(log.refusal(source, type))
+        raise ConvertError(log.describe_error(source, type))
     return log.text.splitlines()
 
 
@@ -110,7 +110,7 @@ class _Log:
             self._progress.total = int(tensor[2])
             self._progress.update()
 
-    def refusal(self, source: Path, type: str) -> str:
+    def describe_error(self, source: Path, type: str) -> str:
         """Why llama.cpp gave up, in a sentence."""
         if "iostream error" in self._errors:  # all that C++ streams say of a disk
             return f"The {type} file could not be written: the disk is full, or there is a limit on the size of files."
@@ -119,7 +119,7 @@ class _Log:
         return f"llama.cpp could not quantise {source} to {type}: {reason}."
 
 
-def _entries(importance: Importance) -> Any:
+def _make_entries(importance: Importance) -> Any:
     """The array that llama.cpp wants: a name, numbers and their count each, ended by an entry without a name."""
     import llama_cpp
 

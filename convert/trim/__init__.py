@@ -22,7 +22,7 @@ from convert import speed
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, new_folder, read_json, scratch_folder
 from convert.gguf import to_gguf
-from convert.progress import each
+from convert.progress import track_progress
 from convert.tokenizer_files import (
     CONFIG,
     GENERATION,
@@ -34,10 +34,10 @@ from convert.tokenizer_files import (
 )
 from convert.trim.bpe import ByteLevelBpe
 from convert.trim.corpus import read_texts
-from convert.trim.needs import CorpusTokens, encode, spoken
-from convert.trim.token_ids import named_ids, renumbered
-from convert.verb_result import Done
-from convert.weights import rewrite
+from convert.trim.needs import CorpusTokens, encode_text, find_template_tokens
+from convert.trim.token_ids import find_named_ids, renumber_config
+from convert.verb_result import AlwaysPassed
+from convert.weights import rewrite_weights
 
 #: llama.cpp has faster kernels for matrices whose rows come in eights or sixteens; frameworks pad to 64.
 ROWS_MULTIPLE = 64
@@ -63,7 +63,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Trimmed(Done):
+class TrimResult(AlwaysPassed):
     """What was cut, and what it gained.
 
     Attributes:
@@ -112,7 +112,7 @@ class Trimmed(Done):
         ]
 
 
-def trim(model: Path, corpus: Sequence[Path], out: Path) -> Trimmed:
+def trim(model: Path, corpus: Sequence[Path], out: Path) -> TrimResult:
     """Write the checkpoint ``model`` with fewer tokens as a new folder ``out``.
 
     Args:
@@ -124,21 +124,23 @@ def trim(model: Path, corpus: Sequence[Path], out: Path) -> Trimmed:
         ConvertError: the model or the corpus cannot be used, or ``out`` cannot be written.
     """
     begun = time.monotonic()
-    checkpoint, companions = Checkpoint.open(model), TokenizerFiles.read(model)
-    if companions.tokenizer is None:
+    checkpoint, tokenizer_files = Checkpoint.open(model), TokenizerFiles.read(model)
+    if tokenizer_files.tokenizer is None:
         raise ConvertError(f"{model} has no {TOKENIZER}; save the tokenizer beside the model.")
-    old, used = companions.tokenizer, CorpusTokens.of(companions.tokenizer, corpus)
+    old, used = tokenizer_files.tokenizer, CorpusTokens.of(tokenizer_files.tokenizer, corpus)
     configs = {name: read_json(model / name) for name in CONFIGS if (model / name).exists()}
-    wanted = used.once | spoken(old, companions.template).union(*map(named_ids, configs.values()))
-    _refuse_strangers(wanted, old, checkpoint)
-    ids, new = _cut(old, wanted)
-    _refuse_changed(old, new, ids, corpus)
+    wanted = used.distinct | find_template_tokens(old, tokenizer_files.template).union(
+        *map(find_named_ids, configs.values())
+    )
+    _refuse_unknown_tokens(wanted, old, checkpoint)
+    ids, new = _cut_tokenizer(old, wanted)
+    _refuse_changed_tokens(old, new, ids, corpus)
     with new_folder(out) as partial:
-        _write_companions(companions, configs, ids, partial)
+        _write_other_files(tokenizer_files, configs, ids, partial)
         new.save(str(partial / TOKENIZER))
-        files = rewrite(checkpoint, partial, lambda name, rows: rows[list(ids)] if name in EMBEDDINGS else rows)
-        before, after, measured_on = _speeds({model: used.first, partial: [ids[token] for token in used.first]})
-        return Trimmed(
+        files = rewrite_weights(checkpoint, partial, lambda name, rows: rows[list(ids)] if name in EMBEDDINGS else rows)
+        before, after, measured_on = _measure_speeds({model: used.first, partial: [ids[token] for token in used.first]})
+        return TrimResult(
             out=str(out),
             before=Counts.of(checkpoint, old),
             after=Counts.of(Checkpoint.open(partial), new),
@@ -161,57 +163,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
 
 
-def run(options: argparse.Namespace) -> Trimmed:
+def run(options: argparse.Namespace) -> TrimResult:
     """The verb, from the command line."""
     return trim(options.model, options.corpus, options.out)
 
 
-def _cut(tokenizer: Tokenizer, wanted: set[int]) -> tuple[dict[int, int], Tokenizer]:
+def _cut_tokenizer(tokenizer: Tokenizer, wanted: set[int]) -> tuple[dict[int, int], Tokenizer]:
     """Old id -> new id of every token that is kept, in order, and the tokenizer of them."""
     bpe = ByteLevelBpe.of(tokenizer)
-    kept = sorted(bpe.filled(bpe.closed(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
+    kept = sorted(bpe.fill_up(bpe.add_parts(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
     ids = {token: row for row, token in enumerate(kept)}
-    return ids, bpe.cut(ids)
+    return ids, bpe.cut_tokenizer(ids)
 
 
-def _refuse_strangers(wanted: set[int], tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
+def _refuse_unknown_tokens(wanted: set[int], tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
     known = set(tokenizer.get_vocab().values())
-    if strangers := wanted - known:
-        raise ConvertError(f"The configuration of {checkpoint.folder} names {min(strangers)}, which is no token's id.")
+    if unknown := wanted - known:
+        raise ConvertError(f"The configuration of {checkpoint.folder} names {min(unknown)}, which is no token's id.")
     if max(known) >= checkpoint.shape.vocabulary:
         raise ConvertError(f"Token {max(known)} has no row in the embedding of {checkpoint.shape.vocabulary} rows.")
 
 
-def _refuse_changed(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int], corpus: Sequence[Path]) -> None:
-    for text in each(read_texts(corpus), "Comparing tokens"):
-        if [ids.get(token) for token in encode(old, text)] != encode(new, text):
+def _refuse_changed_tokens(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int], corpus: Sequence[Path]) -> None:
+    for text in track_progress(read_texts(corpus), "Comparing tokens"):
+        if [ids.get(token) for token in encode_text(old, text)] != encode_text(new, text):
             raise ConvertError(f"The trimmed tokenizer would cut {text[:40]!r} otherwise; this tokenizer is not known.")
 
 
-def _write_companions(
-    companions: TokenizerFiles, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
+def _write_other_files(
+    tokenizer_files: TokenizerFiles, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
 ) -> None:
     """Write all but tokenizer and weights, with new ids; the files of older tokenizers would repeat the old ones."""
     for name, config in configs.items():
-        written = renumbered(config, ids)
+        written = renumber_config(config, ids)
         if name == CONFIG:
             written["vocab_size"] = len(ids)
         (folder / name).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for name in (SPECIAL_MAP, "README.md"):
-        if (companions.folder / name).is_file():
-            shutil.copyfile(companions.folder / name, folder / name)
-    if companions.template:
-        (folder / TEMPLATE).write_text(companions.template, encoding="utf-8", newline="")
+        if (tokenizer_files.folder / name).is_file():
+            shutil.copyfile(tokenizer_files.folder / name, folder / name)
+    if tokenizer_files.template:
+        (folder / TEMPLATE).write_text(tokenizer_files.template, encoding="utf-8", newline="")
 
 
-def _speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | None, speed.Speed | None, str]:
+def _measure_speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | None, speed.Speed | None, str]:
     """Both models as F16 files that are gone afterwards; one that llama.cpp cannot run is no reason not to trim."""
     try:
         with scratch_folder(list(models)[-1]) as beside:
             files = [(beside / f"{i}.gguf", tokens) for i, tokens in enumerate(models.values())]
             for folder, (file, _) in zip(models, files, strict=True):
                 to_gguf(folder, file, type="f16")
-            before, after = speed.side_by_side(files)
+            before, after = speed.measure_speeds(files)
     except ConvertError as error:
         return None, None, f"not measured: {str(error).rstrip('.')}"
-    return before, after, f"F16 files, the corpus's first tokens, {speed.conditions()}"
+    return before, after, f"F16 files, the corpus's first tokens, {speed.describe_conditions()}"

@@ -58,7 +58,7 @@ class ByteLevelBpe:
         """The tokens of single bytes."""
         return {self.tokens[character] for character in ByteLevel.alphabet()}
 
-    def closed(self, wanted: Iterable[int]) -> set[int]:
+    def add_parts(self, wanted: Iterable[int]) -> set[int]:
         """The ``wanted`` tokens, and all that they are merged from."""
         closed: set[int] = set()
         waiting = list(wanted)
@@ -69,7 +69,7 @@ class ByteLevelBpe:
                 waiting.extend(part for pair in self.makers.get(token, ()) for part in pair)
         return closed
 
-    def filled(self, kept: set[int], multiple: int) -> set[int]:
+    def fill_up(self, kept: set[int], multiple: int) -> set[int]:
         """The ``kept`` tokens, and as many more, those learned first before others, as make up a ``multiple``."""
         filled = set(kept)
         for token in sorted(self.tokens.values()):
@@ -79,7 +79,7 @@ class ByteLevelBpe:
                 filled.add(token)
         return filled
 
-    def cut(self, ids: Mapping[int, int]) -> Tokenizer:
+    def cut_tokenizer(self, ids: Mapping[int, int]) -> Tokenizer:
         """The tokenizer of some of the tokens.
 
         Args:
@@ -93,7 +93,7 @@ class ByteLevelBpe:
         merges = [pair for pair in document["model"]["merges"] if {*pair, "".join(pair)} <= kept.keys()]
         document["model"] = document["model"] | {"vocab": kept, "merges": merges}
         document["added_tokens"] = [token | {"id": ids[token["id"]]} for token in document["added_tokens"]]
-        document["post_processor"] = _renumbered(document["post_processor"], ids)
+        document["post_processor"] = _renumber_processor(document["post_processor"], ids)
         tokenizer = Tokenizer.from_str(json.dumps(document))
         wanted = kept | {token["content"]: token["id"] for token in document["added_tokens"]}
         if tokenizer.get_vocab() != wanted:
@@ -101,11 +101,11 @@ class ByteLevelBpe:
         return tokenizer
 
 
-def _renumbered(processor: Any, ids: Mapping[int, int]) -> Any:
+def _renumber_processor(processor: Any, ids: Mapping[int, int]) -> Any:
     """The ids among what is put around every text."""
     kind = (processor or {}).get("type")
     if kind == "Sequence":
-        return processor | {"processors": [_renumbered(part, ids) for part in processor["processors"]]}
+        return processor | {"processors": [_renumber_processor(part, ids) for part in processor["processors"]]}
     if kind == "TemplateProcessing":
         special = processor["special_tokens"]
         return processor | {

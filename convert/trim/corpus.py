@@ -21,31 +21,31 @@ def read_texts(files: Sequence[Path]) -> Iterator[str]:
         lines = path.name.endswith(".jsonl")
         try:
             with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
-                yield from filter(None, _strings_of(file, path) if lines else _pieces(file))
+                yield from filter(None, _read_json_lines(file, path) if lines else _read_pieces(file))
         except UnicodeDecodeError as error:
             raise ConvertError(f"{path} is not UTF-8 text.") from error
         except OSError as error:
             raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _pieces(file: TextIO) -> Iterator[str]:
+def _read_pieces(file: TextIO) -> Iterator[str]:
     while lines := file.readlines(PIECE):
         yield "".join(lines)
 
 
-def _strings_of(file: TextIO, path: Path) -> Iterator[str]:
+def _read_json_lines(file: TextIO, path: Path) -> Iterator[str]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise ConvertError(f"Line {number} of {path} is not JSON.") from error
-            yield from _strings(value)
+            yield from _find_strings(value)
 
 
-def _strings(value: object) -> Iterator[str]:
+def _find_strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value.encode(errors="replace").decode()  # half a surrogate pair can be written in JSON
     elif isinstance(value, list | dict):
         for part in value if isinstance(value, list) else value.values():
-            yield from _strings(part)
+            yield from _find_strings(part)

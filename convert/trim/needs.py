@@ -9,7 +9,7 @@ from jinja2 import Environment, TemplateSyntaxError
 from tokenizers import Tokenizer
 
 from convert.files import ConvertError
-from convert.progress import each
+from convert.progress import track_progress
 from convert.trim.corpus import read_texts
 
 #: Chat templates write them, though not all name them.
@@ -32,7 +32,7 @@ class CorpusTokens:
 
     texts: int
     tokens: int
-    once: set[int]
+    distinct: set[int]
     first: list[int]
 
     @classmethod
@@ -43,8 +43,8 @@ class CorpusTokens:
             ConvertError: a file cannot be read, or there is no text in any of them.
         """
         texts, count, used, first = 0, 0, set[int](), list[int]()
-        for text in each(read_texts(corpus), "Reading the corpus"):
-            tokens = encode(tokenizer, text)
+        for text in track_progress(read_texts(corpus), "Reading the corpus"):
+            tokens = encode_text(tokenizer, text)
             texts, count = texts + 1, count + len(tokens)
             used.update(tokens)
             first.extend(tokens[: FIRST - len(first)])
@@ -53,7 +53,7 @@ class CorpusTokens:
         return cls(texts, count, used, first)
 
 
-def spoken(tokenizer: Tokenizer, template: str | None) -> set[int]:
+def find_template_tokens(tokenizer: Tokenizer, template: str | None) -> set[int]:
     """Tokens of all text that stands in a chat template, and of roles, letters and digits.
 
     Raises:
@@ -67,10 +67,10 @@ def spoken(tokenizer: Tokenizer, template: str | None) -> set[int]:
                 texts.append(str(word.value))
     except TemplateSyntaxError as error:
         raise ConvertError(f"The chat template is damaged: {error.message}.") from error
-    return {token for text in texts for token in encode(tokenizer, text)}
+    return {token for text in texts for token in encode_text(tokenizer, text)}
 
 
-def encode(tokenizer: Tokenizer, text: str) -> list[int]:
+def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
     """The tokens of a text, and none around it."""
     tokens: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     return tokens
