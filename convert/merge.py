@@ -2,8 +2,8 @@
 
 ``python -m convert merge --base DIR --adapter DIR --out DIR``
 
-No weights are written before the merged model is proved to compute what the adapted one computed, and no folder gets
-its name whose weights do not come back from the disk bit for bit.
+The weights are written only after the merged model was found to compute what the adapted model computed. The folder
+gets its name only after the weights were read back from the disk bit for bit.
 """
 
 import argparse
@@ -24,25 +24,25 @@ from convert.weights import rewrite_weights
 
 @dataclass(frozen=True)
 class MergeResult(AlwaysPassed):
-    """What was merged, and how that was proved.
+    """The result of a merge and of its verification.
 
     Attributes:
-        base: folder.
-        adapter: folder.
+        base: folder of the base.
+        adapter: folder of the adapter.
         out: folder that was written.
-        trained_on: the base and revision that the adapter itself names.
-        modules: kind of module -> how many of them were adapted.
-        ranks: of the adapted modules.
-        scales: what the product BA was multiplied with.
-        effect: base against adapted model, in float32.
-        proof: adapted against merged model, in float32.
-        rounding: adapted model against the numbers in the files.
-        types: of the numbers in the files.
+        trained_on: the base and revision that the adapter's configuration names.
+        modules: kind of module -> count of adapted modules.
+        ranks: the different ranks of the adapted modules.
+        scales: the different factors of the product BA.
+        effect: difference of the base and the adapted model, in float32.
+        proof: difference of the adapted and the merged model, in float32.
+        rounding: difference of the adapted model and the model as saved.
+        types: types of the numbers in the files.
         tied: whether the embedding is also the output head.
-        eos: the token that ends an answer, where there is a tokenizer that names one.
-        stops: ids at which the configuration ends an answer.
-        files: names of the weights' files and their SHA-256.
-        seconds: for everything.
+        eos: the token that ends an answer; None where no tokenizer names one.
+        stops: ids of the tokens at which the configuration ends an answer.
+        files: name of a weights' file -> its SHA-256.
+        seconds: duration of the whole merge.
     """
 
     base: str
@@ -63,11 +63,11 @@ class MergeResult(AlwaysPassed):
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         rows = {
             "merged": f"{self.adapter} into {self.base}",
             "trained on": self.trained_on,
@@ -87,9 +87,14 @@ class MergeResult(AlwaysPassed):
 
 
 def merge(base: Path, adapter: Path, out: Path) -> MergeResult:
-    """Write ``base`` with ``adapter`` merged into its weights as a new checkpoint folder ``out``.
+    """Merge an adapter into the weights of its base and write the result as a new checkpoint.
 
-    Adds in float32 and saves each tensor in the base's own type.
+    The sum is computed in float32; each tensor is saved in the base's own type.
+
+    Args:
+        base: folder of the checkpoint that the adapter was trained on.
+        adapter: folder that peft saved the adapter to.
+        out: the new folder, which must not exist.
 
     Raises:
         ConvertError: the two do not fit, weights would be re-initialised or untied, or ``out`` cannot be written.
@@ -101,7 +106,7 @@ def merge(base: Path, adapter: Path, out: Path) -> MergeResult:
         stops = _write_other_files(checkpoint, tokenizer_files, partial)
         merged = merge_and_verify(checkpoint, opened)
         files = rewrite_weights(checkpoint, partial, merged.round_tensor)
-        Checkpoint.open(partial)  # is whole, and tied as before
+        Checkpoint.open(partial)  # checks that it is whole, and tied as before
         return MergeResult(
             base=str(base),
             adapter=str(adapter),
@@ -123,19 +128,23 @@ def merge(base: Path, adapter: Path, out: Path) -> MergeResult:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the verb takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument("--base", type=Path, required=True, metavar="DIR", help="checkpoint the adapter was trained on")
     parser.add_argument("--adapter", type=Path, required=True, metavar="DIR", help="folder that peft saved it to")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
 
 
 def run(options: argparse.Namespace) -> MergeResult:
-    """The verb, from the command line."""
+    """Run the verb with the options of the command line."""
     return merge(options.base, options.adapter, options.out)
 
 
 def _choose_tokenizer_files(base: TokenizerFiles, adapter: TokenizerFiles) -> TokenizerFiles:
-    """The base's tokenizer and template, or the adapter's where the base has none; never one of two that differ."""
+    """Return the base's tokenizer and template, or the adapter's where the base has none.
+
+    Raises:
+        ConvertError: both have them, and they differ.
+    """
     if words := base.describe_difference(adapter):
         raise ConvertError(
             f"Base ({base.folder}) and adapter ({adapter.folder}) differ in {words}; "
@@ -147,7 +156,7 @@ def _choose_tokenizer_files(base: TokenizerFiles, adapter: TokenizerFiles) -> To
 
 
 def _write_other_files(checkpoint: Checkpoint, tokenizer_files: TokenizerFiles, folder: Path) -> tuple[int, ...]:
-    """Write everything but the weights; give the ids at which an answer ends.
+    """Write all files but the weights; return the ids of the tokens at which an answer ends.
 
     Raises:
         ConvertError: more tokens than rows, or a tokenizer that ends answers otherwise than the configuration.

@@ -1,4 +1,4 @@
-"""What makes a checkpoint talk besides its weights: tokenizer, chat template and stop tokens, read from its folder."""
+"""Read the tokenizer, chat template and stop tokens of a checkpoint from its folder."""
 
 import json
 import reprlib
@@ -17,19 +17,19 @@ TEMPLATE = "chat_template.jinja"
 CONFIG = "config.json"
 GENERATION = "generation_config.json"
 SPECIAL_MAP = "special_tokens_map.json"
-#: Copied as they are, so that nothing about how the model talks changes on the way.
+#: These are copied unchanged, so that the merged model tokenises as before.
 TOKENIZER_FILES = (TOKENIZER, TOKENIZER_CONFIG, SPECIAL_MAP, "added_tokens.json", "vocab.json", "merges.txt")
 
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """A folder's tokenizer and what goes with it; None where the folder has no such thing.
+    """A folder's tokenizer and the settings that belong to it; each is None where the folder has none.
 
     Attributes:
-        folder: where they are from.
-        tokenizer: without truncation and padding, which training leaves behind in some files.
-        eos: the token that ends an answer.
-        template: of a chat, in Jinja.
+        folder: the folder.
+        tokenizer: the tokenizer, without the truncation and padding that training leaves in some files.
+        eos: text of the token that ends an answer.
+        template: the chat template, in Jinja.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class TokenizerFiles:
 
     @classmethod
     def read(cls, folder: Path) -> "TokenizerFiles":
-        """Read what is there.
+        """Read the files that the folder has.
 
         Raises:
             ConvertError: a file is damaged.
@@ -57,11 +57,11 @@ class TokenizerFiles:
 
     @property
     def eos_id(self) -> int | None:
-        """Of the token that ends an answer."""
+        """The id of the token that ends an answer; None where it is not known."""
         return self.tokenizer.token_to_id(self.eos) if self.tokenizer and self.eos else None
 
     def describe_difference(self, other: "TokenizerFiles") -> str | None:
-        """What the two disagree about, in a few words; what one of them lacks is no disagreement."""
+        """Describe the first difference in a few words; None where there is none. A missing part is no difference."""
         if self.tokenizer and other.tokenizer and (words := _compare_tokenizers(self.tokenizer, other.tokenizer)):
             return words
         if self.tokenizer and other.tokenizer and self.eos != other.eos:
@@ -71,7 +71,7 @@ class TokenizerFiles:
         return None
 
     def copy_to(self, folder: Path) -> None:
-        """Copy the tokenizer's files, and write the template as a file of its own."""
+        """Copy the tokenizer's files to a folder, and write the template there as a file of its own."""
         for name in TOKENIZER_FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
@@ -80,10 +80,13 @@ class TokenizerFiles:
 
 
 def stop_ids(*configs: dict[str, Any]) -> set[int]:
-    """Every token at which ``config.json`` and ``generation_config.json`` end an answer.
+    """Return the ids of all tokens at which the configurations end an answer.
+
+    Args:
+        configs: the contents of ``config.json`` and ``generation_config.json``.
 
     Raises:
-        ConvertError: one of them names something else than tokens' ids.
+        ConvertError: one of them gives something else than token ids.
     """
     stops: set[int] = set()
     for config in configs:
@@ -102,7 +105,7 @@ def _read_tokenizer(path: Path) -> Tokenizer | None:
         return None
     model = read_json(path).get("model")
     if isinstance(model, dict) and (model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")):
-        # The tokenizers library ends the whole process over merges that lack such a prefix.
+        # The tokenizers library aborts the whole process if merges lack such a prefix.
         raise ConvertError(f"{path} is damaged, or its tokens are not those of byte-level BPE.")
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -129,7 +132,7 @@ def _read_template(path: Path) -> str | None:
 
 
 def _read_config_template(config: dict[str, Any], path: Path) -> str | None:
-    """The one of ``tokenizer_config.json``; of several, the default."""
+    """Return the template in ``tokenizer_config.json``; of several, the default."""
     named = config.get("chat_template")
     entries = named if isinstance(named, list) else [{"name": "default", "template": named}]
     if not all(isinstance(entry, dict) and isinstance(entry.get("template"), str | None) for entry in entries):
@@ -138,6 +141,7 @@ def _read_config_template(config: dict[str, Any], path: Path) -> str | None:
 
 
 def _compare_tokenizers(ours: Tokenizer, theirs: Tokenizer) -> str | None:
+    """Describe the first difference of two tokenizers' tokens and merges; None where there is none."""
     here, there = ours.get_vocab(), theirs.get_vocab()
     if len(here) != len(there):
         return f"the number of tokens ({len(here)} here, {len(there)} there)"

@@ -1,4 +1,4 @@
-"""Write a checkpoint's weights anew, file by file, and read them back before anybody relies on them."""
+"""Rewrite a checkpoint's weights file by file, and read them back to check them."""
 
 import json
 from collections.abc import Callable
@@ -13,20 +13,20 @@ INDEX = "model.safetensors.index.json"
 
 
 def rewrite_weights(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], Any]) -> dict[str, str]:
-    """Write every tensor of ``checkpoint`` to files of the same names in ``folder``, each passed through ``change``.
+    """Change every tensor of a checkpoint and write it to a file of the same name in another folder.
 
-    A head that is only a copy of the embedding it is tied to is left out: nothing can then untie the two.
+    A head that is only a copy of the embedding it is tied to is left out, so that the two stay tied.
 
     Args:
-        checkpoint: where the tensors come from, one file's worth in memory at a time.
-        folder: there already.
-        change: takes a tensor's name and the stored tensor (torch), gives the one to write.
+        checkpoint: the source; the tensors of one file are in memory at a time.
+        folder: an existing folder.
+        change: takes a tensor's name and the stored tensor (torch), and returns the tensor to write.
 
     Returns:
-        The files' names and SHA-256.
+        Name of a file -> its SHA-256.
 
     Raises:
-        ConvertError: the disk refused, or gave back other bits than it was given.
+        ConvertError: a file cannot be written, or is read back with other bits.
     """
     names: dict[Path, list[str]] = {}
     for name in checkpoint.shape.tensors():
@@ -48,7 +48,7 @@ def _write_file(source: Path, out: Path, names: list[str], change: Callable[[str
     with safe_open(source, framework="pt") as stored:
         tensors = {name: change(name, stored.get_tensor(name)).contiguous() for name in names}
     out.touch()
-    mode = out.stat().st_mode  # save_file would leave the file to its owner alone
+    mode = out.stat().st_mode  # save_file would make the file readable by its owner alone
     try:
         save_file(tensors, out, metadata={"format": "pt"})
     except SafetensorError as error:
@@ -66,4 +66,4 @@ def _have_same_bits(one: Any, other: Any) -> bool:
 
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
-    return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))  # NaN, too, equals itself
+    return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))  # compared as bytes, NaN equals itself

@@ -43,14 +43,14 @@ class CheckResult:
         return all(finding.passed for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         findings = [asdict(finding) | {"passed": finding.passed} for finding in self.findings]
         for finding in findings:  # JSON has no other numbers
             finding["values"] = {k: v if math.isfinite(v) else None for k, v in finding["values"].items()}
         return {"file": self.file, "against": self.against, "passed": self.passed, "findings": findings}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         lines = [f"{self.file} against {self.against}", ""]
         for finding in self.findings:
             lines.append(f"{finding.check:<10}  {finding.verdict:<7}  {finding.figure}")
@@ -121,7 +121,7 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the verb takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument("file", type=Path, metavar="FILE.gguf", help="file to check")
     parser.add_argument("--against", type=Path, required=True, metavar="MODEL_DIR", help="checkpoint it was made from")
     parser.add_argument(
@@ -130,7 +130,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> CheckResult:
-    """The verb, from the command line."""
+    """Run the verb with the options of the command line."""
     return check(options.file, against=options.against, pairs=options.pairs)
 
 

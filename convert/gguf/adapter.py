@@ -1,9 +1,9 @@
-"""Write a LoRA adapter as a GGUF file, which llama.cpp puts on top of its base and Ollama's ``ADAPTER`` line takes.
+"""Write a LoRA adapter as a GGUF file, which llama.cpp applies to its base and Ollama's ``ADAPTER`` line names.
 
 ``python -m convert gguf MODEL_DIR --adapter ADAPTER_DIR --out adapter.gguf --type f16``
 
-llama.cpp multiplies BA with alpha / rank, alpha being one number for all: any other factor of peft's goes into B. What
-such a file cannot hold is refused, because llama.cpp would leave it out without a word.
+llama.cpp multiplies BA with alpha / rank, and alpha is the same for all modules: any other factor of peft's is
+multiplied into B. What such a file cannot contain is refused, because llama.cpp would leave it out silently.
 """
 
 import re
@@ -28,16 +28,16 @@ HUB_NAME = re.compile(r"(https?://\S+|[\w-][\w.-]*/[\w-][\w.-]*)")
 
 
 def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str = "f16") -> GgufResult:
-    """Convert the adapter in ``adapter_dir`` to the file ``out``.
+    """Convert an adapter to a GGUF file.
 
     Args:
-        adapter_dir: as peft saves it, with ``adapter_model.safetensors``.
-        base_dir: of the checkpoint it was trained on, whose GGUF the file goes with; ``config.json`` is enough.
-        out: replaced if it is there.
+        adapter_dir: folder that peft saved the adapter to, with ``adapter_model.safetensors``.
+        base_dir: folder of the checkpoint it was trained on; ``config.json`` is enough.
+        out: the file to write; an existing file is replaced.
         type: ``f32``, ``f16`` or ``bf16``.
 
     Raises:
-        ConvertError: not such an adapter, damaged, of another base, or the file cannot be written.
+        ConvertError: the adapter is of another kind, damaged or of another base, or the file cannot be written.
     """
     kind, file_type = find_types(type)
     shape = Shape.read(read_json(base_dir / "config.json"))
@@ -53,6 +53,7 @@ def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str =
 
 
 def _make_tensors(pair: LoraPair, alpha: float, shape: Shape, kind: gguf.GGMLQuantizationType) -> list[GgufTensor]:
+    """Make the tensors A and B of one module, in llama.cpp's names and order of rows."""
     names = gguf.get_tensor_name_map(ARCHITECTURES[shape.gguf_architecture], shape.layers)
     name = f"{names.get_name(pair.module)}.weight"
     turned = shape.gguf_architecture == "llama" and pair.module.endswith((".q_proj", ".k_proj"))
@@ -66,6 +67,7 @@ def _make_tensors(pair: LoraPair, alpha: float, shape: Shape, kind: gguf.GGMLQua
 def _read_pieces(
     stored: LocalTensor, factor: float = 1.0, head_dim: int | None = None
 ) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield a whole matrix times ``factor``, its rows reordered where ``head_dim`` is given."""
     rows = read_rows(stored) * np.float32(factor)
     yield interleave_pairs(rows, head_dim) if head_dim else rows
 
@@ -88,7 +90,7 @@ def _add_keys(
 
 
 def _names_published_base(adapter_dir: Path) -> bool:
-    """Whether the adapter's card names its base as the Hub does; peft writes a path of the training machine, too."""
+    """Return whether the adapter's card names its base as the Hub does; peft may write a local path instead."""
     named = gguf.Metadata.load_model_card(adapter_dir).get("base_model")
     names = named if isinstance(named, list) else [named]
     return all(isinstance(name, str) and HUB_NAME.fullmatch(name) for name in names)

@@ -1,4 +1,4 @@
-"""The matrices of a LoRA adapter that peft saved, read without torch, and nothing that a GGUF LoRA cannot hold."""
+"""Read the matrices of a LoRA adapter that peft saved, without torch; refuse what a GGUF LoRA cannot contain."""
 
 import re
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from convert.files import ConvertError, read_json
 from convert.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from convert.shape import Shape
 
-#: Fields of peft's configuration that do not change what the adapter computes, or that are followed here. Whatever else
-#: is set there, now or in a later peft, is refused.
+#: Fields of peft's configuration that do not change what the adapter computes, or that this module supports. Any other
+#: field that is set, now or in a later version of peft, is refused.
 KNOWN_FIELDS = frozenset(
     (
         *("alpha_pattern", "auto_mapping", "base_model_name_or_path", "ensure_weight_tying", "eva_config"),
@@ -23,10 +23,10 @@ KNOWN_FIELDS = frozenset(
         *("layers_to_transform", "lora_alpha", "lora_dropout", "megatron_config", "megatron_core", "peft_type"),
         *("peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config", "target_modules"),
         *("task_type", "use_rslora", "velora_config"),
-        *("corda_config", "lora_ga_config", "loftq_config"),  # of beginnings that are refused by their own name
+        *("corda_config", "lora_ga_config", "loftq_config"),  # settings of initialisations that are refused themselves
     )
 )
-#: Ways to begin that leave the base's weights alone; the others move a part of them into the adapter.
+#: Initialisations that do not change the base's weights; the others move a part of them into the adapter.
 PLAIN_INITS = (True, False, None, "gaussian", "orthogonal", "eva")
 NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 #: What peft saves beside an adapted head or embedding: the base's own weight.
@@ -39,10 +39,10 @@ class LoraPair:
     """The two matrices of one module, whose weight becomes W + scale BA.
 
     Attributes:
-        module: as the checkpoint names it.
-        a: shape (rank, inputs).
-        b: shape (outputs, rank).
-        scale: what peft multiplies BA with.
+        module: the checkpoint's name of the module.
+        a: where A is stored; shape (rank, inputs).
+        b: where B is stored; shape (outputs, rank).
+        scale: the factor that peft multiplies BA with.
     """
 
     module: str
@@ -51,24 +51,24 @@ class LoraPair:
     scale: float
 
     def factor(self, alpha: float) -> float:
-        """The scale, over alpha / rank, which is what llama.cpp multiplies with."""
+        """Return the factor to multiply B with: the scale divided by llama.cpp's own factor, alpha / rank."""
         factor = self.scale * int(self.a.shape[0]) / alpha
         return 1.0 if isclose(factor, 1.0) else factor
 
 
 def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, list[LoraPair]]:
-    """Read what peft saved, but for the numbers.
+    """Read an adapter's configuration and find its matrices; their numbers are not read yet.
 
     Args:
-        folder: of the adapter.
-        base_dir: of the checkpoint it was trained on; its weights are only looked at where the adapter repeats some.
-        shape: of that checkpoint.
+        folder: folder of the adapter.
+        base_dir: folder of the checkpoint it was trained on; its weights are read only where the adapter repeats some.
+        shape: shape of that checkpoint.
 
     Returns:
         The adapter's alpha, and its pairs in the order of their names.
 
     Raises:
-        ConvertError: no weights, damaged ones, others than plain pairs, or pairs for another base.
+        ConvertError: there are no weights, or they are damaged, or other than plain pairs, or of another base.
     """
     config, stored = _read_config(folder), locate_tensors(folder, ADAPTER_WEIGHTS)
     if not stored:
@@ -93,6 +93,7 @@ def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, lis
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
+    """Read the adapter's configuration and refuse settings that a GGUF LoRA cannot contain."""
     config = read_json(folder / ADAPTER_CONFIG)
     if config.get("peft_type") != "LORA":
         raise ConvertError(f"{folder} is an adapter of type {config.get('peft_type')}; llama.cpp knows only LORA.")
@@ -120,7 +121,7 @@ def _refuse_bad_alphas(config: dict[str, Any], path: Path) -> None:
 
 
 def _make_pair(module: str, a: LocalTensor, b: LocalTensor, config: dict[str, Any]) -> LoraPair:
-    """With the scale that peft takes from alpha, the module's own one before the general, and rank."""
+    """Make a pair with peft's scale, which follows from the rank and from the module's own alpha or the general one."""
     patterns = (config.get("alpha_pattern") or {}).items()
     own = (alpha for pattern, alpha in patterns if re.match(rf"(.*\.)?({pattern})$", module))
     alpha, rank = next(own, config["lora_alpha"]), max(1, int(a.shape[0]))
@@ -128,6 +129,7 @@ def _make_pair(module: str, a: LocalTensor, b: LocalTensor, config: dict[str, An
 
 
 def _refuse_wrong_shapes(pair: LoraPair, folder: Path, shape: Shape) -> None:
+    """Refuse a pair that does not fit the base's weight, or adapts a head that is tied to the embedding."""
     weight = f"{pair.module}.weight"
     if shape.tied and weight == "lm_head.weight":
         raise ConvertError(
@@ -141,6 +143,7 @@ def _refuse_wrong_shapes(pair: LoraPair, folder: Path, shape: Shape) -> None:
 
 
 def _refuse_other_base(module: str, layer: LocalTensor, folder: Path, base_dir: Path) -> None:
+    """Refuse an adapter whose copy of a base's weight, ``layer``, differs from the base's."""
     base = locate_tensors(base_dir).get(f"{module}.weight")
     known = (
         base is not None and base.dtype in STORED_TYPES and layer.dtype in STORED_TYPES and base.shape == layer.shape

@@ -1,4 +1,4 @@
-"""A checkpoint's tensors as a GGUF file holds them: llama.cpp's names, order of rows and types, a piece at a time."""
+"""Convert a checkpoint's tensors to llama.cpp's names, order of rows and types, a piece at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,22 @@ from convert.rope import interleave_pairs
 from convert.shape import Shape
 
 ARCHITECTURES = {"qwen2": gguf.MODEL_ARCH.QWEN2, "llama": gguf.MODEL_ARCH.LLAMA}
-#: About how many numbers of a tensor are in memory at once.
+#: Numbers of a tensor that are in memory at once, approximately.
 PIECE = 2**20
 ROPE_FREQS = "rope_freqs.weight"
 
 
 @dataclass(frozen=True)
 class GgufTensor:
-    """One tensor of the file. ``gguf.GGUFWriter`` takes it for an array: it has a size and goes to a file.
+    """One tensor of a GGUF file to be written.
+
+    ``gguf.GGUFWriter`` treats it as an array, because it has ``nbytes`` and ``tofile``.
 
     Attributes:
-        name: llama.cpp's.
+        name: llama.cpp's name.
         shape: rows first, as in the checkpoint.
-        type: its numbers' type in the file.
-        pieces: reads it, some rows at a time.
+        type: type of its numbers in the file.
+        pieces: a function that yields its rows in float32, some at a time; shape (rows, ...).
     """
 
     name: str
@@ -39,7 +41,7 @@ class GgufTensor:
 
     @property
     def nbytes(self) -> int:
-        """Size in the file."""
+        """The size in the file, in bytes."""
         return prod(self.shape) * int(gguf.GGML_QUANT_SIZES[self.type][1])
 
     def tofile(self, file: BinaryIO) -> None:
@@ -53,7 +55,7 @@ class GgufTensor:
 
 
 def gguf_tensors(checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType) -> list[GgufTensor]:
-    """All tensors of the file: matrices in ``matrix_type``, everything else in F32. No numbers are read yet."""
+    """Return all tensors of the file: matrices in ``matrix_type``, all others in F32. No numbers are read yet."""
     shape = checkpoint.shape
     names = gguf.get_tensor_name_map(ARCHITECTURES[shape.gguf_architecture], shape.layers)
     tensors = []
@@ -67,18 +69,20 @@ def gguf_tensors(checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType)
 
 
 def add_tensor_infos(writer: gguf.GGUFWriter, tensors: Sequence[GgufTensor]) -> None:
-    """Tell the writer what will come, for the file's header."""
+    """Add the names, shapes and types of the tensors to the file's header."""
     for tensor in tensors:
         writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
 
 
 def _make_rope_freqs(shape: Shape) -> GgufTensor:
+    """Make the tensor by which llama.cpp scales the rotary embedding, shape (head_dim / 2,)."""
     assert shape.rope_scaling
     divisors = shape.rope_scaling.divisors(shape.rope_base, shape.head_dim)
     return GgufTensor(ROPE_FREQS, divisors.shape, gguf.GGMLQuantizationType.F32, lambda: iter([divisors]))
 
 
 def _read_pieces(checkpoint: Checkpoint, name: str) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield a tensor's rows, some whole heads at a time, in llama.cpp's order; shape (rows, ...)."""
     shape = checkpoint.shape
     rows, *row = checkpoint.stored[name].shape
     step = max(1, PIECE // (prod(row) * shape.head_dim)) * shape.head_dim  # whole heads

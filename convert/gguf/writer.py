@@ -1,4 +1,4 @@
-"""Write tensors and keys as one GGUF file, whole or not at all, and tell what was written.
+"""Write tensors and keys as one GGUF file, whole or not at all, and return what was written.
 
 The file's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
@@ -28,17 +28,17 @@ TYPES = {
 
 @dataclass(frozen=True)
 class GgufResult(AlwaysPassed):
-    """A file that was written.
+    """The GGUF file that was written.
 
     Attributes:
         file: its path.
-        architecture: what llama.cpp computes it as.
-        type: of the matrices.
-        tensors: how many.
-        parameters: numbers in all of them.
-        bytes: of the whole file.
-        sha256: of the whole file.
-        seconds: writing took, on this machine.
+        architecture: llama.cpp's name of the architecture.
+        type: type of the matrices.
+        tensors: count of the tensors.
+        parameters: count of the numbers in all tensors.
+        bytes: size of the whole file.
+        sha256: SHA-256 of the whole file.
+        seconds: duration of the writing.
     """
 
     file: str
@@ -51,11 +51,11 @@ class GgufResult(AlwaysPassed):
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         return [
             f"{self.file}: {self.bytes / 1e6:.1f} MB in {self.seconds:.1f} s",
             f"{self.architecture}, {self.tensors} tensors, {self.parameters:,} parameters, matrices in {self.type}",
@@ -64,10 +64,10 @@ class GgufResult(AlwaysPassed):
 
 
 def find_types(name: str) -> tuple[gguf.GGMLQuantizationType, gguf.LlamaFileType]:
-    """What llama.cpp calls a type, of the matrices and of the file.
+    """Return llama.cpp's type of the matrices and of the file.
 
     Raises:
-        ConvertError: it is none of ``TYPES``.
+        ConvertError: ``name`` is none of ``TYPES``.
     """
     if name not in TYPES:
         raise ConvertError(f"Type {name!r} is not known; it can be {', '.join(TYPES)}.")
@@ -82,18 +82,20 @@ def write_gguf(
     add_keys: Callable[[gguf.GGUFWriter], None],
     sources: str,
 ) -> GgufResult:
-    """Write the file: header first, so that the vocabulary is out of memory before the tensors come.
+    """Write a GGUF file.
+
+    The header is written first, so that the vocabulary is no longer in memory when the tensors are read.
 
     Args:
-        out: replaced if it is there.
-        architecture: llama.cpp's name.
-        type: of the matrices, a key of ``TYPES``.
-        tensors: in their order.
-        add_keys: adds all other keys.
-        sources: files of the user that keys are read from, for the sentence that says they are damaged.
+        out: the file to write; an existing file is replaced.
+        architecture: llama.cpp's name of the architecture.
+        type: type of the matrices, a key of ``TYPES``.
+        tensors: the tensors in the order of the file.
+        add_keys: a function that adds all other keys.
+        sources: the user's files that keys are read from, named in the message if they are damaged.
 
     Raises:
-        ConvertError: a key or a tensor cannot be written as it is, or the disk refuses.
+        ConvertError: a key or a tensor cannot be written, or the disk is full.
     """
     begun = time.monotonic()
     with write_atomically(out) as partial:
@@ -119,6 +121,7 @@ def write_gguf(
 
 
 def _write_keys(writer: gguf.GGUFWriter, add_keys: Callable[[gguf.GGUFWriter], None], sources: str) -> None:
+    """Write the keys and remove them from memory."""
     try:
         add_keys(writer)
         writer.write_header_to_file()

@@ -229,12 +229,12 @@ def _relative_path(out: Path, file: Path) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line of ``ollama``."""
+    """Declare the arguments of the verb."""
     parser.add_argument("model", type=Path, metavar="F.gguf", help="the model")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     parser.add_argument("--adapter", type=Path, metavar="LORA.gguf", help="a LoRA for the Modelfile to apply")
 
 
 def run(options: argparse.Namespace) -> OllamaFiles:
-    """Do what the command line says."""
+    """Run the verb with the options of the command line."""
     return ollama(options.model, options.out, adapter=options.adapter)

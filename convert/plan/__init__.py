@@ -45,14 +45,14 @@ FORM = "hidden/heads/kv/ffn, with /layers/vocabulary and then /head_dim if they 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument(
         "model", metavar="MODEL|SHAPE", help=f"folder of a checkpoint (its config.json is enough), or a shape: {FORM}"
     )
 
 
 def run(options: argparse.Namespace) -> PruningPlan:
-    """Plan what the command line names."""
+    """Run the verb with the options of the command line."""
     return plan(options.model)
 
 

@@ -61,7 +61,7 @@ class PlanRow:
         return bool(j and not j.hugging_face and not j.llama_cpp and j.all_k_quants_genuine)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         names = ("hidden", "heads", "kv_heads", "head_dim", "ffn", "layers", "vocabulary", "q_width", "parameters")
         judged = asdict(self.judgement) if self.judgement else {"hugging_face": None, "llama_cpp": None, "sizes": {}}
         for type, size in judged["sizes"].items():
@@ -127,7 +127,7 @@ class PruningPlan:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return {
             "model": self.model,
             "rows": [row.as_dict() for row in self.rows],

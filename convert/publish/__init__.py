@@ -39,7 +39,7 @@ class Publication(AlwaysPassed):
     commits: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         intent = "Dry run, nothing was sent. With --yes, this would be created, or replace files of the same names:"
         lines = [] if self.commits else [intent, ""]
         for repository in self.repositories:
@@ -56,7 +56,7 @@ class Publication(AlwaysPassed):
         return [*lines, "The card:", "", *self.card.splitlines()]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return {
             "published": bool(self.commits),
             "endpoint": endpoint(),
@@ -109,7 +109,7 @@ def _read_metadata(files: Sequence[Upload]) -> Mapping[str, Any]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line's arguments."""
+    """Declare the arguments of the verb."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="GGUF files or a checkpoint, with their receipts")
     parser.add_argument("--repo", required=True, metavar="USER/NAME", help="the model repository")
     parser.add_argument("--space", metavar="USER/NAME", help="also a Space that runs the model")
@@ -118,5 +118,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Publication:
-    """Do what the command line asks."""
+    """Run the verb with the options of the command line."""
     return publish(options.folder, options.repo, options.space, public=options.public, yes=options.yes)

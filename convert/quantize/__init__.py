@@ -84,7 +84,7 @@ def parse_type_names(text: str) -> list[str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's arguments."""
+    """Declare the arguments of the verb."""
     parser.add_argument("source", type=Path, metavar="F16.gguf", help="a GGUF file in F32, F16 or BF16")
     parser.add_argument(
         "--types",
@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Quantization:
-    """Run the verb with its arguments."""
+    """Run the verb with the options of the command line."""
     return quantize(
         options.source, options.types, options.out, imatrix=options.imatrix, no_fallback=options.no_fallback
     )

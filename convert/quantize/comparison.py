@@ -82,7 +82,7 @@ class Quantization(AlwaysPassed):
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return {
             "source": vars(self.source),
             "recommended": self.recommended.file if self.recommended else None,

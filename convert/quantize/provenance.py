@@ -114,7 +114,7 @@ class Receipt:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return asdict(self)
 
     def write(self, path: Path) -> None:

@@ -7,20 +7,20 @@ from typing import TextIO
 
 from convert.files import ConvertError
 
-#: Characters of plain text that are read at once; it is cut only where a line ends.
+#: Characters of plain text that are read at once; the text is divided only at the end of a line.
 PIECE = 2**20
 
 
 def read_texts(files: Sequence[Path]) -> Iterator[str]:
-    """Give one text after the other, empty ones left out.
+    """Yield the texts of all files, without the empty ones.
 
     Raises:
-        ConvertError: a file is missing, no UTF-8 text or no JSON lines.
+        ConvertError: a file is missing, or is no UTF-8 text, or contains lines that are no JSON.
     """
     for path in files:
         lines = path.name.endswith(".jsonl")
         try:
-            with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
+            with path.open(encoding="utf-8", newline="") as file:  # keeps the line ends
                 yield from filter(None, _read_json_lines(file, path) if lines else _read_pieces(file))
         except UnicodeDecodeError as error:
             raise ConvertError(f"{path} is not UTF-8 text.") from error
@@ -44,8 +44,9 @@ def _read_json_lines(file: TextIO, path: Path) -> Iterator[str]:
 
 
 def _find_strings(value: object) -> Iterator[str]:
+    """Yield every string in a JSON value, but not the keys of objects."""
     if isinstance(value, str):
-        yield value.encode(errors="replace").decode()  # half a surrogate pair can be written in JSON
+        yield value.encode(errors="replace").decode()  # JSON can contain half a surrogate pair
     elif isinstance(value, list | dict):
         for part in value if isinstance(value, list) else value.values():
             yield from _find_strings(part)

@@ -1,4 +1,4 @@
-"""The token ids that a checkpoint's configurations name: which they are, and the same with new ids."""
+"""Find and renumber the token ids in a checkpoint's configurations."""
 
 import re
 import reprlib
@@ -12,17 +12,17 @@ _ADDED = "added_tokens_decoder"
 
 
 def find_named_ids(config: Mapping[str, Any]) -> set[int]:
-    """Every id under a key that holds ids, and of every added token; negative ones mean none.
+    """Return all ids under keys whose values are ids, and those of all added tokens; negative ids mean none.
 
     Raises:
-        ConvertError: there is something else under such a key.
+        ConvertError: such a key has another value.
     """
     named = {i for key, value in config.items() if _KEYS.search(key) for i in _flatten_ids(value) if i >= 0}
     return named | _read_added_tokens(config).keys()
 
 
 def renumber_config(config: Mapping[str, Any], ids: Mapping[int, int]) -> dict[str, Any]:
-    """The configuration with new ids, ``ids`` giving the new one of each old one that is named."""
+    """Return the configuration with new ids; ``ids`` maps each old id in it to the new one."""
     new = {key: _map_ids(value, ids) if _KEYS.search(key) else value for key, value in config.items()}
     if added := _read_added_tokens(config):
         new[_ADDED] = {str(ids[token]): value for token, value in added.items()}
@@ -30,7 +30,7 @@ def renumber_config(config: Mapping[str, Any], ids: Mapping[int, int]) -> dict[s
 
 
 def _read_added_tokens(config: Mapping[str, Any]) -> dict[int, Any]:
-    """What older settings of tokenizers hold of every added token, by its id."""
+    """Read the entries of added tokens that older tokenizer configurations contain: id -> entry."""
     added = config.get(_ADDED) or {}
     if not isinstance(added, dict) or not all(re.fullmatch("[0-9]{1,10}", key) for key in added):
         raise ConvertError(f"The configuration has {_ADDED} that are not ordered by tokens' ids.")
@@ -38,6 +38,7 @@ def _read_added_tokens(config: Mapping[str, Any]) -> dict[int, Any]:
 
 
 def _flatten_ids(value: Any, levels: int = 2) -> list[int]:
+    """Return the ids in a value that is None, an id or a list nested at most ``levels`` deep."""
     if isinstance(value, list) and levels:
         return [i for part in value for i in _flatten_ids(part, levels - 1)]
     if value is not None and type(value) is not int:
