@@ -31,7 +31,7 @@ PRE_TOKENIZERS = {
 #: A space in the byte-level alphabet.
 SPACE = "Ġ"
 #: Limit on the characters of the path to a value of tokenizer.json, and bytes that are read between two checks. Every
-#: level makes the path longer, so that deep nesting would take quadratic time.
+#: level makes the path longer, so that deep nesting would take very long.
 LONGEST_PATH = 10_000
 READ_AT_ONCE = 4096
 ENDS_OF_TURN = ("<|im_end|>", "<|eot_id|>")
@@ -164,7 +164,7 @@ def looks_like_control(text: str) -> bool:
 
 
 def _choose_type(token: dict[str, Any]) -> TokenType:
-    """Choose a token's type: what looks like a control token becomes one, because typed text must not have its effect."""
+    """Choose the type of an added token; what looks like a control token becomes one, so that it cannot be typed."""
     control = token["special"] or looks_like_control(token["content"])
     return TokenType.CONTROL if control else TokenType.USER_DEFINED
 

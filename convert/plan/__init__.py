@@ -1,10 +1,10 @@
-"""Which pruned shapes of a model reload, run and quantise well, before anybody spends a night on pruning.
+"""Find pruned shapes of a model that can be reloaded, run and quantised, before the long work of pruning.
 
 ``python -m convert plan MODEL_DIR`` or ``python -m convert plan 896/14/2/4864`` (hidden/heads/kv/ffn)
 
-Every shape that pruning can leave is really tried, by Hugging Face and by llama.cpp, with two layers of random weights
-(``convert.plan.try_shape``); what each quantisation of all layers would hold, llama.cpp is asked
-(``convert.plan.file_size``).
+Every shape that pruning can produce is tried in Hugging Face and in llama.cpp, with two layers of random weights
+(``convert.plan.try_shape``). A dry run of llama.cpp's quantiser gives the types and sizes of each quantised file of all
+layers (``convert.plan.file_size``).
 """
 
 import argparse
@@ -24,7 +24,7 @@ from convert.progress import track_progress
 from convert.shape import Shape
 
 HALF = 0.5
-#: What a shape in numbers leaves open is taken from here (https://huggingface.co/Qwen/Qwen2-0.5B).
+#: The shape of https://huggingface.co/Qwen/Qwen2-0.5B; a shape in numbers takes the values it does not give from here.
 QWEN2 = Shape(
     architecture="Qwen2ForCausalLM",
     layers=24,
@@ -57,13 +57,14 @@ def run(options: argparse.Namespace) -> PruningPlan:
 
 
 def plan(model: str | Path) -> PruningPlan:
-    """Judge the shape as it is, and what pruning makes of it at every ratio and rounding of ``planning.pruning``.
+    """Judge a shape, and the shapes after pruning at every ratio and rounding of ``convert.plan.pruned_shape``.
 
     Args:
-        model: folder of a checkpoint, of which only ``config.json`` and the tokenizer are read, or a shape in numbers.
+        model: folder of a checkpoint, of which only ``config.json`` and the tokenizer are read, or a shape in numbers
+            (``read_shape``).
 
     Raises:
-        ConvertError: no such folder, or a shape that is impossible; the message says why.
+        ConvertError: the folder does not exist, or the shape is impossible; the message gives the reason.
     """
     begun = time.monotonic()
     shape, tokenizer = _read_model(str(model))
@@ -87,7 +88,7 @@ def read_shape(text: str) -> Shape:
     """Read a Qwen2 shape written as ``hidden/heads/kv/ffn[/layers/vocabulary[/head_dim]]``.
 
     Raises:
-        ConvertError: the numbers are too few or too many, or do not make a shape.
+        ConvertError: there are too few or too many numbers, or they are no possible shape.
     """
     numbers = [int(number) if NUMBER.fullmatch(number) else 0 for number in text.split("/")]
     if len(numbers) not in (4, 6, 7) or not all(0 < number < 2**31 for number in numbers):
@@ -113,9 +114,9 @@ def read_shape(text: str) -> Shape:
 
 
 def _read_model(model: str) -> tuple[Shape, int | None]:
-    """The shape, and what its tokenizer adds to a file; None where that is not known."""
+    """Return the shape, and the bytes that its tokenizer adds to a file; None where the tokenizer is not known."""
     folder = Path(model)
-    is_folder = os.path.isdir(model)  # unlike pathlib's, no error where a name is too long
+    is_folder = os.path.isdir(model)  # unlike pathlib's, it raises no error where a name is too long
     if re.fullmatch(r"[0-9/]+", model) and not is_folder:
         return read_shape(model), None
     if not is_folder:
@@ -126,7 +127,8 @@ def _read_model(model: str) -> tuple[Shape, int | None]:
 
 
 def _judge_shapes(shapes: list[Shape], tokenizer: int) -> dict[Shape, Judgement]:
-    sized = compute_sizes(shapes, tokenizer)  # first what takes a second
+    """Judge possible shapes; ``tokenizer`` is the number of bytes that the tokenizer adds to each file."""
+    sized = compute_sizes(shapes, tokenizer)  # first, because it takes only a second
     ran = [try_llama_cpp(shape) for shape in track_progress(shapes, "Trying llama.cpp", len(shapes))]
     judged = map(Judgement, try_hugging_face(shapes), ran, sized)
     return dict(zip(shapes, judged, strict=True))

@@ -1,4 +1,4 @@
-"""What ``plan`` found, as a table for people and as plain values, and the shape it would take."""
+"""Report the result of ``plan`` as a table for people and as plain values, and recommend a shape."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from typing import Any
 from convert.plan.file_size import FileSize
 from convert.shape import Shape
 
-#: Those of the sizes that the table shows; ``--json`` has all.
+#: The types whose sizes the table shows; ``--json`` contains all.
 SHOWN = ("Q8_0", "Q5_K_M", "Q4_K_M", "Q4_0")
 HEADINGS = ("ratio", "round", "hidden", "heads", "FFN", "params", "HF", "llama.cpp", *SHOWN)
 WIDTH = 116
@@ -18,12 +18,12 @@ WIDTH = 116
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of a shape that is possible.
+    """The findings about a possible shape.
 
     Attributes:
         hugging_face: why Hugging Face does not reload it; None where it does.
         llama_cpp: why llama.cpp does not run it; None where it does.
-        sizes: by quantised type.
+        sizes: quantised type -> size.
     """
 
     hugging_face: str | None
@@ -32,20 +32,20 @@ class Judgement:
 
     @property
     def all_k_quants_genuine(self) -> bool:
-        """Whether no row is the wrong length for any type of blocks of 256."""
+        """Whether the length of every row fits all types with blocks of 256."""
         return all(size.genuine for type, size in self.sizes.items() if "_K" in type)
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """One shape.
+    """One shape of the plan.
 
     Attributes:
-        ratio: it was pruned by; None for the shape as it is.
-        round_to: what its widths were rounded to; None for the shape as it is.
-        shape: what is left.
-        impossible: why nobody should make it, or None.
-        judgement: where it is possible.
+        ratio: ratio of pruning; None for the unpruned shape.
+        round_to: the number that its widths are multiples of; None for the unpruned shape.
+        shape: the shape after pruning.
+        impossible: why the shape must not be made; None where it is possible.
+        judgement: the findings; None where it is not possible.
     """
 
     ratio: Fraction | None
@@ -56,7 +56,7 @@ class PlanRow:
 
     @property
     def fits(self) -> bool:
-        """Whether it reloads, runs, and every K-quant of it is what it is called."""
+        """Whether it can be reloaded and run, and every K-quant of it has the types that its name states."""
         j = self.judgement
         return bool(j and not j.hugging_face and not j.llama_cpp and j.all_k_quants_genuine)
 
@@ -81,14 +81,14 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class PruningPlan:
-    """All shapes of one model, the one it has first.
+    """The plan of one model.
 
     Attributes:
-        model: what was asked about.
-        rows: the shape as it is, then by ratio and rounding.
-        half: parameters that pruning by a half leaves, which is what is aimed at.
-        tokenizer_bytes: counted into each file; None where the tokenizer is not known, and not counted.
-        seconds: it took on this machine.
+        model: the folder or shape that was given.
+        rows: the unpruned shape, then the pruned ones by ratio and rounding.
+        half: count of the parameters that pruning by a half leaves, which is the aim.
+        tokenizer_bytes: size of the tokenizer in each file; None where it is not known, and not included.
+        seconds: duration on this machine.
     """
 
     model: str
@@ -99,7 +99,7 @@ class PruningPlan:
 
     @property
     def recommended(self) -> PlanRow | None:
-        """Of the shapes that fit, the one whose parameters are nearest to those of pruning by a half."""
+        """The fitting shape whose parameters are nearest to those of pruning by a half; None where none fits."""
         fitting = [row for row in self.rows if row.fits]
         return min(fitting, key=lambda row: abs(row.shape.parameters - self.half), default=None)
 
@@ -110,7 +110,7 @@ class PruningPlan:
 
     @property
     def reason(self) -> str:
-        """Why that one, or why none."""
+        """The reason for the recommendation, or why there is none."""
         aim = f"the {self.half / 1e6:.1f} M parameters that pruning by a half aims at"
         best = self.recommended
         if best is None:
@@ -139,10 +139,10 @@ class PruningPlan:
         }
 
     def lines(self) -> list[str]:
-        """The table, what its marks mean, and the recommendation."""
+        """Return the table, the explanation of its marks and the recommendation as lines of text."""
         first = self.rows[0].shape
         cells = [list(HEADINGS), *(_format_row(row, first) for row in self.rows)]
-        whole = [row for row in cells if len(row) == len(HEADINGS)]  # not those that end in a reason
+        whole = [row for row in cells if len(row) == len(HEADINGS)]  # without those that end in a reason
         widths = [max(len(row[i]) for row in whole) for i in range(len(HEADINGS))]
         table = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=False)).rstrip() for row in cells]
         notes = [*self._notes(), f"Recommended: {self.reason}"]
@@ -154,7 +154,7 @@ class PruningPlan:
         return f"{count} shape{'s' if count > 1 else ''}"
 
     def _notes(self) -> list[str]:
-        """What the marks mean, what was tried, and why whatever failed did."""
+        """Explain the marks, the tests that were made, and the reasons of failures."""
         tokenizer = "without a tokenizer, which is not known here"
         if self.tokenizer_bytes is not None:
             tokenizer = f"with the tokenizer's {self.tokenizer_bytes / 1e6:.1f} MB"
@@ -202,6 +202,7 @@ def _format_size(size: FileSize) -> str:
 
 
 def _find_unchanged(shape: Shape, first: Shape) -> set[str]:
+    """Return the names of the widths that pruning did not change."""
     return {name for name in ("hidden", "heads", "ffn") if getattr(shape, name) == getattr(first, name)}
 
 

@@ -1,7 +1,7 @@
-"""Really try a shape: a model of two layers with random weights, saved and loaded again by Hugging Face and llama.cpp.
+"""Try a shape: save a model of two layers with random weights, and load it in Hugging Face and llama.cpp.
 
-Two layers hold every kind of tensor there is, at its full width, so what holds for them holds for any depth. The
-vocabulary is tiny: no width depends on it.
+Two layers contain every kind of tensor at its full width, so that the result is valid for any depth. The vocabulary is
+tiny, because no width depends on it.
 """
 
 import json
@@ -22,46 +22,52 @@ from convert.progress import track_progress
 from convert.shape import Shape
 
 LAYERS = 2
-#: Rows of the embedding: 256 bytes, a merged pair of spaces, the end of a turn, and a few unused.
+#: Rows of the embedding: 256 bytes, a merged pair of spaces, the end of a turn, and a few unused rows.
 ROWS = 288
 CONTEXT = 64
 TOKENS = tuple(range(0, ROWS, 9))
 END_OF_TURN = "<|im_end|>"
-#: Characters of an error of Hugging Face's, which can run to pages.
+#: Limit on the characters of an error message of Hugging Face's, which can fill pages.
 REASON = 200
 #: ``architectures`` -> ``model_type``.
 MODEL_TYPES = {"Qwen2ForCausalLM": "qwen2", "LlamaForCausalLM": "llama"}
 
 
 def try_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
-    """For each shape, why Hugging Face does not give back the weights it was given; None where it does, bit for bit.
+    """Try to reload each shape in Hugging Face.
 
-    All of them in one child process, because torch takes seconds to import.
+    One child process tries all of them, because importing torch takes seconds.
+
+    Returns:
+        For each shape, why the weights do not come back bit for bit; None where they do.
 
     Raises:
-        ConvertError: there is no disk or memory for it.
+        ConvertError: there is not enough disk space or memory.
     """
     with scratch_folder() as folder:
         return child_process.run(_reload_shapes, list(shapes), folder)
 
 
 def try_llama_cpp(shape: Shape) -> str | None:
-    """Why llama.cpp does not compute with this shape; None where it does.
+    """Try to run a shape in llama.cpp.
+
+    Returns:
+        Why llama.cpp does not compute with this shape; None where it does.
 
     Raises:
-        ConvertError: there is no disk for it.
+        ConvertError: there is not enough disk space.
     """
     with scratch_folder() as folder:
         write_test_checkpoint(shape, folder)
         to_gguf(folder, folder / "trial.gguf", type="f16")
         try:
             return child_process.run(check_computation, folder / "trial.gguf")
-        except ConvertError as error:  # llama.cpp brought the process down
+        except ConvertError as error:  # llama.cpp ended the process
             return str(error)
 
 
 def write_test_checkpoint(shape: Shape, folder: Path) -> None:
-    """Write a checkpoint of two layers and this shape, with a tokenizer of bytes, to ``folder``."""
+    """Write a checkpoint of two layers of this shape, with a tokenizer of bytes, to a folder."""
     tried = replace(shape, layers=LAYERS, vocabulary=ROWS, context=CONTEXT)
     random = np.random.default_rng(0)
     tensors = {
@@ -74,7 +80,7 @@ def write_test_checkpoint(shape: Shape, folder: Path) -> None:
 
 
 def make_config(shape: Shape) -> dict[str, Any]:
-    """The ``config.json`` of a checkpoint of this shape, its head width always spelled out."""
+    """Return the ``config.json`` of a checkpoint of this shape; it always states the width of a head."""
     scaling = shape.rope_scaling.as_config() if shape.rope_scaling else {}
     return {
         "architectures": [shape.architecture],
@@ -117,7 +123,11 @@ def _reload_shape(shape: Shape, folder: Path) -> str | None:
 
 
 def check_reload(checkpoint: Path) -> str | None:
-    """Load a checkpoint with Hugging Face, save it beside, load that: why its weights do not come back, or None."""
+    """Load a checkpoint with Hugging Face, save it, and load it again.
+
+    Returns:
+        Why its weights do not come back bit for bit; None where they do.
+    """
     import torch
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
@@ -143,7 +153,11 @@ def check_reload(checkpoint: Path) -> str | None:
 
 
 def check_computation(path: Path) -> str | None:
-    """Why llama.cpp cannot load a file or gives no finite logits; None where it can. For a process that may crash."""
+    """Load a GGUF file with llama.cpp and compute logits; only for a child process, because llama.cpp may crash.
+
+    Returns:
+        Why it cannot be loaded or its logits are not finite; None where they are.
+    """
     from copilot.llm.llama_cpp import NativeModel
 
     try:

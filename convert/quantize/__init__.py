@@ -1,9 +1,9 @@
-"""Quantise a GGUF file to smaller types, each with a receipt of what it then holds and computes.
+"""Quantise a GGUF file to smaller types, each with a receipt of what it contains and computes.
 
 ``python -m convert quantize model-f16.gguf --types Q8_0,Q5_K_M,Q4_K_M --out DIR``
 
-Beside every file lies its receipt, and one table for all (``quantization.json`` and ``.md``) recommends a type. A file
-gets its name only when it has been read back and measured.
+Every file gets a receipt in the same folder, and one table of all (``quantization.json`` and ``.md``) recommends a
+type. A file gets its name only after it was read back and measured.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from convert.quantize.imatrix import ImportanceMatrix, measure_importance
 from convert.quantize.provenance import Receipt, Source, list_fallbacks
 from convert.quantize.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown_types, run_quantizer
 
-#: What a model may be stored in to be quantised.
+#: Types of a source that can be quantised.
 FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
 
 
@@ -35,18 +35,18 @@ def quantize(
     imatrix: Path | None = None,
     no_fallback: bool = False,
 ) -> Quantization:
-    """Write ``source`` in each of ``types`` to the folder ``out``, with receipts.
+    """Quantise a GGUF file to some types and write a receipt for each.
 
     Args:
         source: GGUF file in F32, F16 or BF16.
         types: keys of ``convert.quantize.quantizer.BASE``.
-        out: a folder; by default the one that ``source`` is in.
-        imatrix: a text in UTF-8 to measure importance on, which the lowest types need.
+        out: folder for the files; by default that of ``source``.
+        imatrix: UTF-8 text to measure importance on, which the lowest types need.
         no_fallback: refuse, before anything is written, a type that does not fit the model's shape.
 
     Raises:
-        ConvertError: an unknown type or one that needs ``imatrix``, a source that is damaged or quantised already, or a
-            full disk. Types that were finished before stay.
+        ConvertError: a type is unknown or needs ``imatrix``, the source is damaged or quantised already, or the disk is
+            full. Types that were finished before are kept.
     """
     refuse_unusable_types(types, imatrix)
     file = _read_source(source)
@@ -66,10 +66,14 @@ def quantize(
 
 
 def refuse_unusable_types(types: Sequence[str], imatrix: Path | None) -> None:
-    """Refuse at once what could not be made later.
+    """Refuse types that cannot be made, before any work is done.
+
+    Args:
+        types: names of types.
+        imatrix: text to measure importance on; None for none.
 
     Raises:
-        ConvertError: an unknown type, one that needs a text to measure importance on, or no such text there.
+        ConvertError: a type is unknown or needs a text to measure importance on, or that text is missing.
     """
     refuse_unknown_types(types)
     if not imatrix and (needing := [type for type in types if type in NEED_IMATRIX]):
@@ -79,7 +83,7 @@ def refuse_unusable_types(types: Sequence[str], imatrix: Path | None) -> None:
 
 
 def parse_type_names(text: str) -> list[str]:
-    """The types in a list like ``Q8_0, q4_k_m``."""
+    """Return the names of the types in a list like ``Q8_0, q4_k_m``."""
     return [name.strip().upper() for name in text.split(",")]
 
 
@@ -112,7 +116,7 @@ def run(options: argparse.Namespace) -> Quantization:
 def _quantize_to_type(
     source: GgufFile, origin: Source, out: Path, type: str, plan: Sequence[DryTensor], matrix: ImportanceMatrix | None
 ) -> Receipt:
-    """Write one type, read it back and measure it; only then does it get its name, and last its receipt."""
+    """Quantise to one type, read the file back and measure it; then give it its name, and last write its receipt."""
     receipt_path = out.with_name(f"{out.stem}.receipt.json")
     with write_atomically(out) as partial:
         child_process.run(run_quantizer, source.path, partial, type, matrix.columns if matrix else None)
@@ -125,12 +129,13 @@ def _quantize_to_type(
             imatrix=matrix.text if matrix else None,
             measured=measure(source, partial, type),
         )
-        receipt_path.unlink(missing_ok=True)  # that of an earlier file, which is now replaced
+        receipt_path.unlink(missing_ok=True)  # it belongs to an earlier file, which is replaced now
     receipt.write(receipt_path)
     return receipt
 
 
 def _read_source(source: Path) -> GgufFile:
+    """Read the header of the source, and refuse a file that is split or quantised already."""
     file = read_gguf(source)
     if not file.tensors:
         raise ConvertError(f"{source} holds no weights.")
@@ -144,7 +149,7 @@ def _read_source(source: Path) -> GgufFile:
 
 
 def _name_outputs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
-    """Type -> its file, named like the source."""
+    """Return type -> path of its file, named like the source."""
     stem = re.sub(r"[-.](f32|f16|bf16)$", "", source.stem, flags=re.IGNORECASE)
     outs = {type: folder / f"{stem}-{type}.gguf" for type in types}
     for path in outs.values():
@@ -154,10 +159,10 @@ def _name_outputs(source: Path, folder: Path, types: Sequence[str]) -> dict[str,
 
 
 def _refuse_fallbacks(plan: Mapping[str, Sequence[DryTensor]]) -> None:
-    """Name the tensors, or the first few of many.
+    """Refuse types that do not fit the rows of some tensors.
 
     Raises:
-        ConvertError: there are such tensors.
+        ConvertError: there are such tensors; the message names the first five.
     """
     for type, tensors in plan.items():
         found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in list_fallbacks(tensors)]

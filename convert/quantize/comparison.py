@@ -1,4 +1,4 @@
-"""All types of one model beside each other, and which of them to take."""
+"""Compare the quantised files of one model in a table, and recommend one of them."""
 
 import json
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from convert.files import write_atomically
 from convert.quantize.provenance import Receipt, Source
 from convert.verb_result import AlwaysPassed
 
-#: The most that a recommended file may differ from its source, mean divergence in nats a token. By Pinsker's inequality
-#: at most sqrt(0.01 / 2) = 7 % of the probability then lies on other tokens.
+#: Limit on the mean divergence of a recommended file from its source, in nats per token. By Pinsker's inequality at most
+#: sqrt(0.01 / 2) = 7 % of the probability is then on other tokens.
 MAX_KL = 0.01
-#: The least share of conversations in which it has to find the same emotion.
+#: Least share of conversations in which a recommended file must find the same emotion as its source.
 MIN_AGREEMENT = 0.97
 
 HEADINGS = (
@@ -36,20 +36,20 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Quantization(AlwaysPassed):
-    """The receipts of one source, in the order of the types asked for."""
+    """The receipts of one source's quantised files, in the order in which the types were given."""
 
     source: Source
     receipts: tuple[Receipt, ...]
 
     @property
     def recommended(self) -> Receipt | None:
-        """The smallest file within the limits, or None where there is none."""
+        """The receipt of the smallest file within the limits; None where there is none."""
         fitting = [receipt for receipt in self.receipts if _within_limits(receipt)]
         return min(fitting, key=lambda receipt: receipt.file_bytes, default=None)
 
     @property
     def reason(self) -> str:
-        """Why that one, or why none."""
+        """The reason for the recommendation, or why there is none."""
         limits = f"a mean divergence of at most {MAX_KL} nats and the same emotion in at least {MIN_AGREEMENT:.0%}"
         best = self.recommended
         if best is None:
@@ -65,7 +65,7 @@ class Quantization(AlwaysPassed):
         )
 
     def lines(self) -> list[str]:
-        """The table, what it was measured on, and the recommendation."""
+        """Return the table, the conditions of the measurement and the recommendation as lines of text."""
         rows = [HEADINGS, *(_format_row(receipt) for receipt in self.receipts)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
         table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
@@ -73,7 +73,7 @@ class Quantization(AlwaysPassed):
         return [*table, *notes]
 
     def markdown(self) -> str:
-        """The same as a Markdown page."""
+        """Return the same as a Markdown page."""
         rows = [HEADINGS, ("---:",) * len(HEADINGS), *(_format_row(receipt) for receipt in self.receipts)]
         table = [f"| {' | '.join(row)} |" for row in rows]
         notes = [line for note in self._notes() for line in (note, "")]
@@ -91,14 +91,14 @@ class Quantization(AlwaysPassed):
         }
 
     def write(self, folder: Path) -> None:
-        """Write ``quantization.json`` and ``quantization.md``."""
+        """Write ``quantization.json`` and ``quantization.md`` to a folder."""
         texts = {"json": json.dumps(self.as_dict(), indent=2) + "\n", "md": self.markdown()}
         for ending, text in texts.items():
             with write_atomically(folder / f"quantization.{ending}") as partial:
                 partial.write_text(text, encoding="utf-8")
 
     def _notes(self) -> list[str]:
-        """What the columns mean and were measured on; which types are not what their name says."""
+        """Explain the columns, the conditions of the measurement, and the types with fallbacks."""
         first = self.receipts[0].measured
         on = first.measured_on
         cut = f" ({on.cut} of them shortened to the model's context)" if on.cut else ""
@@ -117,7 +117,7 @@ def _within_limits(receipt: Receipt) -> bool:
 
 
 def _describe_fallbacks(receipt: Receipt) -> str:
-    """Where the file is not what its name says."""
+    """Describe the matrices that have another type than the file's name says; empty where there are none."""
     if not receipt.fallbacks:
         return ""
     rows = ", ".join(str(row) for row in sorted({fallback.row for fallback in receipt.fallbacks}))

@@ -203,7 +203,10 @@ def _refuse_changed_tokens(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int
 def _write_other_files(
     tokenizer_files: TokenizerFiles, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
 ) -> None:
-    """Write all files but tokenizer and weights, with new ids; files of older tokenizers are left out: they repeat ids."""
+    """Write all files but tokenizer and weights, with new ids.
+
+    The files of older tokenizers are left out, because they would repeat the old ids.
+    """
     for name, config in configs.items():
         written = renumber_config(config, ids)
         if name == CONFIG:
