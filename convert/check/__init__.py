@@ -1,8 +1,9 @@
-"""Is this GGUF file what that checkpoint is? It computes, reads and talks the same, or the first difference is named.
+"""Compare a GGUF file with its checkpoint: numbers, tokens, chat template and logits; report the first difference.
 
 ``python -m convert check model.gguf --against MODEL_DIR --pairs ggml-vocab-qwen2.gguf.inp``
 
-Exit status 1 where something differs. The header is read here, without trust; llama.cpp runs in a child process.
+The exit status is 1 where something differs. This process reads the header without trusting it; llama.cpp runs in a
+child process.
 """
 
 import argparse
@@ -19,18 +20,18 @@ from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, first_line, scratch_folder
 from convert.gguf_file import read_gguf
 
-#: For a text of the tokenizer; nothing is computed with it.
+#: Context in tokens of a model that is loaded for its tokenizer only.
 SHORT_CONTEXT = 32
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A file beside its checkpoint.
+    """The comparison of a GGUF file with its checkpoint.
 
     Attributes:
         file: path of the GGUF file.
         against: folder of the checkpoint.
-        findings: of every comparison, in the order in which they were made.
+        findings: result of every comparison, in the order in which they were made.
     """
 
     file: str
@@ -39,13 +40,13 @@ class CheckResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every comparison was made and found the same on both sides, as far as rounding allows."""
+        """Whether every comparison was made and found no difference, apart from rounding."""
         return all(finding.passed for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain values, ready for JSON."""
         findings = [asdict(finding) | {"passed": finding.passed} for finding in self.findings]
-        for finding in findings:  # JSON has no other numbers
+        for finding in findings:  # JSON has no infinite numbers
             finding["values"] = {k: v if math.isfinite(v) else None for k, v in finding["values"].items()}
         return {"file": self.file, "against": self.against, "passed": self.passed, "findings": findings}
 
@@ -64,17 +65,18 @@ def check(file: Path, *, against: Path, pairs: Path | None = None) -> CheckResul
     """Compare a GGUF file with the checkpoint it was made from.
 
     Args:
-        file: of any type llama.cpp knows.
+        file: GGUF file of any type that llama.cpp knows.
         against: folder of the checkpoint, with its tokenizer.
-        pairs: ``.inp`` file of llama.cpp's tests of this vocabulary, its ``.out`` beside it.
+        pairs: ``.inp`` file of llama.cpp's tests of this vocabulary, with its ``.out`` in the same folder; None for
+            none.
 
     Raises:
-        ConvertError: one of them cannot be read, llama.cpp cannot run a file that should be right, its chat template
-            does not come to an end, or there is no place for temporary files.
+        ConvertError: one of them cannot be read, or llama.cpp cannot run a file whose header and numbers are right, or
+            its chat template does not end, or there is no space for temporary files.
     """
     header, checkpoint = read_gguf(file), Checkpoint.open(against)
     findings = [compare_metadata(header, checkpoint), compare_weights(header, checkpoint)]
-    with scratch_folder() as scratch:  # made here, because here it is removed, whatever happens to the child
+    with scratch_folder() as scratch:  # created here, so that it is removed even if the child crashes
         try:
             findings += child_process.run(compare_running, file, against, pairs, scratch)
         except ConvertError as error:
@@ -85,13 +87,13 @@ def check(file: Path, *, against: Path, pairs: Path | None = None) -> CheckResul
 
 
 def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path) -> list[Finding]:
-    """Run both sides, where they have the same shape, and compare what they do; to be called in a child process.
+    """Run both models, where they have the same shape, and compare their results; only for a child process.
 
     Args:
         file: GGUF file.
         against: folder of the checkpoint.
         pairs: as for ``check``.
-        scratch: an empty folder.
+        scratch: empty folder for temporary files.
 
     Raises:
         ConvertError: one of them cannot be run.

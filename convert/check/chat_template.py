@@ -1,4 +1,4 @@
-"""Whether a GGUF file talks as its checkpoint does: the same template, and an end wherever the checkpoint ends."""
+"""Compare the chat template and the stop tokens of a GGUF file with those of its checkpoint."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,21 @@ from copilot.llm.base import Message
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel
 
+#: Characters shown before and after the first difference.
 CONTEXT = 20
 ANSWER = "An answer."
-#: For the file's template, which is somebody else's program: it may never end, or take all memory.
+#: Limits for the file's template, which is untrusted code: it may never end, or take all memory.
 SECONDS, MEMORY_GB = 60.0, 4.0
 
 
 def compare_template(file: GgufFile, native: "NativeModel", pair: TokenizerPair, tokenizer: Any) -> Finding:
-    """Render ten conversations by both templates, and cut both renderings into tokens.
+    """Render ten conversations with both templates, and tokenise them with both tokenizers.
+
+    Args:
+        file: header of the GGUF file.
+        native: the file, loaded by llama.cpp.
+        pair: both tokenizers.
+        tokenizer: transformers' tokenizer of the checkpoint.
 
     Raises:
         ConvertError: the file's template takes too long or too much memory.
@@ -42,7 +49,14 @@ def compare_template(file: GgufFile, native: "NativeModel", pair: TokenizerPair,
 
 
 def compare_stops(file: GgufFile, native: "NativeModel", checkpoint: Checkpoint, tokenizer: Any) -> Finding:
-    """Compare which tokens begin, pad and end a text, and whether llama.cpp stops at every end."""
+    """Compare the tokens that begin, pad and end a text, and check that llama.cpp stops at every end.
+
+    Args:
+        file: header of the GGUF file.
+        native: the file, loaded by llama.cpp.
+        checkpoint: the checkpoint, whose configuration names ends.
+        tokenizer: its tokenizer.
+    """
     path = checkpoint.folder / GENERATION
     ends = dict.fromkeys(
         sorted(stop_ids(checkpoint.config, read_json(path) if path.exists() else {})), "the configuration"
@@ -66,7 +80,15 @@ def compare_stops(file: GgufFile, native: "NativeModel", checkpoint: Checkpoint,
 
 
 def render(template: str, boundaries: Mapping[str, str]) -> list[str | None]:
-    """The ten prompts by a template, None for those it refuses; only for a child process, which it could kill."""
+    """Render the ten conversations; only for a child process, because the template could crash it.
+
+    Args:
+        template: Jinja template.
+        boundaries: texts of the special tokens that it uses.
+
+    Returns:
+        The prompts, None for those that the template refuses.
+    """
     return [_render_conversation(template, boundaries, conversation) for conversation in CONVERSATIONS]
 
 
@@ -77,7 +99,7 @@ def _render_conversation(template: str, boundaries: Mapping[str, str], conversat
         return str(Jinja2ChatFormatter(template, **boundaries)(messages=list(conversation)).prompt)
     except MemoryError:
         raise
-    except Exception:  # a template raises what it likes, and its mistakes whatever Python does
+    except Exception:  # a template can raise any exception
         return None
 
 
@@ -102,6 +124,7 @@ def _render_by_checkpoint(tokenizer: Any, conversation: Sequence[Message], asked
 
 
 def _describe_difference(found: str | None, wanted: str | None) -> str:
+    """Describe the first difference of two prompts; empty where they are the same."""
     if found == wanted:
         return ""
     if found is None or wanted is None:
@@ -114,7 +137,7 @@ def _describe_difference(found: str | None, wanted: str | None) -> str:
 
 
 def _find_turn_end(tokenizer: Any) -> int | None:
-    """The first added token behind an answer, as the checkpoint's template renders a conversation that is over."""
+    """Return the first added token after an answer in a finished conversation; None where there is none."""
     question: Message = {"role": "user", "content": "A question?"}
     text = _render_by_checkpoint(tokenizer, [question, {"role": "assistant", "content": ANSWER}], asked=False)
     if text is None or ANSWER not in text:
@@ -124,6 +147,7 @@ def _find_turn_end(tokenizer: Any) -> int | None:
 
 
 def _compare_boundaries(file: GgufFile, native: "NativeModel", tokenizer: Any) -> Iterator[str]:
+    """Yield the differences of the tokens that begin, end and pad a text."""
     named = {"eos": tokenizer.eos_token_id, "bos": tokenizer.bos_token_id, "padding": tokenizer.pad_token_id}
     for name, wanted in named.items():
         found = file.metadata.get(f"tokenizer.ggml.{name}_token_id")

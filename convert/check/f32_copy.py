@@ -1,7 +1,7 @@
-"""A GGUF file's twin in float32: the same header and the same numbers, without the rounding of a smaller type.
+"""Write a copy of a GGUF file in float32: the same header and the same numbers, without the rounding of a smaller type.
 
-llama.cpp rounds what it multiplies to the type of the weights, so that a file in f16 never computes exactly what
-Hugging Face does. Its twin does, or the file says something else than it holds.
+llama.cpp rounds the factors of a product to the type of the weights, so that a file in f16 never computes exactly what
+Hugging Face does. Its copy in float32 does; otherwise the file's numbers or keys are wrong.
 """
 
 import struct
@@ -18,20 +18,20 @@ F32 = GGMLQuantizationType.F32
 
 
 def is_float32(file: GgufFile) -> bool:
-    """Whether the file is in float32 already."""
+    """Return whether all tensors of the file are in float32."""
     return all(tensor.type == F32 for tensor in file.tensors)
 
 
 def write_f32_copy(file: GgufFile, out: Path) -> None:
-    """Write ``file`` with all of its tensors in float32 to ``out``, four bytes for each number.
+    """Write a copy of a GGUF file with all tensors in float32, four bytes per number.
 
     Raises:
-        ConvertError: the disk refuses.
+        ConvertError: it cannot be written.
     """
     alignment = file.metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     try:
         with file.path.open("rb") as source, out.open("wb") as copy:
-            copy.write(source.read(file.tensors_start))  # keys and counts, as they are
+            copy.write(source.read(file.tensors_start))  # keys and counts are copied unchanged
             offset = 0
             for tensor in file.tensors:
                 name, dimensions = tensor.name.encode(), len(tensor.shape)

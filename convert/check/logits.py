@@ -1,8 +1,8 @@
-"""Whether llama.cpp computes from a GGUF file what Hugging Face computes from the checkpoint, and what rounding costs.
+"""Compare the logits of llama.cpp and a GGUF file with those of Hugging Face and the checkpoint.
 
-Two questions. *logits*: does the file, without the rounding of its type, compute the same function? Its float32 twin
-and Hugging Face with the twin's numbers have to agree. *precision*: how far is the file as it is from the checkpoint as
-it is?
+There are two comparisons. *logits*: does the file, without the rounding of its type, compute the same function? Its
+copy in float32 and Hugging Face with the numbers of that copy must agree. *precision*: how far is the unchanged file
+from the unchanged checkpoint?
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,27 +32,28 @@ Floats = npt.NDArray[np.float32]
 
 SEED = 0
 RANDOM_PROMPTS, LONGEST = 10, 100
-#: Of the standard deviation of a prompt's logits. Sums in another order come to less than a hundredth of it.
+#: Limit on the difference of two logits, in standard deviations of a prompt's logits. Sums in another order differ by
+#: less than a hundredth of it.
 BOUND = 0.01
-#: The same, for two tokens that are equally likely: which of them is first is then a matter of the last bit.
+#: The same for two tokens to count as equally likely: the last bit then decides which of them is first.
 TIE = 0.001
-#: Of the distance between the checkpoint's own answers at neighbouring positions, which have nothing to do with each
-#: other: a file as far as that from the checkpoint has lost what it knew.
+#: Limit on the divergence from the checkpoint, as a share of that between the checkpoint's own answers at neighbouring
+#: positions, which are unrelated: a file as far from the checkpoint as that has lost what the model learned.
 BROKEN = 1.0
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Two models over all prompts.
+    """The difference of two models' logits over all prompts.
 
     Attributes:
-        positions: how many.
-        largest: difference of two logits, in standard deviations of the first model's logits on that prompt.
-        same_top: positions where both rank the same token first.
-        ties: positions where they do not, and the first model has the two as good as equal.
-        kl: mean Kullback-Leibler divergence from the first to the second model, nats.
-        unrelated: the same from the first model to itself one position before.
-        difference: the first that is more than ``BOUND`` or no tie; empty where there is none.
+        positions: count of the positions.
+        largest: largest difference of two logits, in standard deviations of the first model's logits on that prompt.
+        same_top: count of the positions where both rank the same token first.
+        ties: count of the positions where they do not, and the two tokens are equally likely (``TIE``).
+        kl: mean Kullback-Leibler divergence from the first to the second model, in nats.
+        unrelated: mean divergence from the first model to itself one position before, in nats.
+        difference: the first difference that is larger than ``BOUND`` or no tie; empty where there is none.
     """
 
     positions: int
@@ -65,13 +66,16 @@ class Distance:
 
 
 def compare_logits(file: GgufFile, checkpoint: Checkpoint, tokenizer: Any, scratch: Path) -> Iterator[Finding]:
-    """Run both on 20 prompts: ten conversations and ten rows of random tokens.
+    """Compare the logits on 20 prompts: ten conversations and ten sequences of random tokens.
 
     Args:
-        file: its header.
-        checkpoint: what it is said to be.
-        tokenizer: of transformers.
-        scratch: folder for the float32 twin, four bytes for each number of the model.
+        file: header of the GGUF file.
+        checkpoint: the checkpoint to compare with.
+        tokenizer: its tokenizer (transformers).
+        scratch: folder for the copy in float32, which takes four bytes per number of the model.
+
+    Returns:
+        The findings, one after the other.
 
     Raises:
         ConvertError: one of them cannot be run.
@@ -92,6 +96,7 @@ def compare_logits(file: GgufFile, checkpoint: Checkpoint, tokenizer: Any, scrat
 
 
 def _make_logits_finding(distance: Distance, what: str, prompts: int) -> Finding:
+    """Make the finding of *logits*; ``what`` is what was compared."""
     figure = (
         f"{what}, {prompts} prompts: largest difference {distance.largest:.2g} standard deviations, "
         f"same top token at {distance.same_top} of {distance.positions} positions"
@@ -103,6 +108,7 @@ def _make_logits_finding(distance: Distance, what: str, prompts: int) -> Finding
 
 
 def _make_precision_finding(distance: Distance) -> Finding:
+    """Make the finding of *precision*."""
     share = distance.same_top / distance.positions
     lost = distance.kl / distance.unrelated if distance.unrelated else np.inf
     figure = f"KL divergence {distance.kl:.2g} nats ({lost:.2g} of unrelated answers'), same top token at {share:.1%}"
@@ -113,6 +119,7 @@ def _make_precision_finding(distance: Distance) -> Finding:
 
 
 def _make_prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[int]]:
+    """Return the token ids of 20 prompts, each of at most ``LONGEST`` tokens."""
     rng = np.random.default_rng(SEED)
     texts = ["\n".join(message["content"] for message in messages) or "nothing" for messages in CONVERSATIONS]
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
@@ -122,6 +129,7 @@ def _make_prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[in
 
 
 def _measure_distance(model: Any, path: Path, prompts: Sequence[list[int]], task: str) -> Distance:
+    """Compare a model of transformers and a GGUF file on all prompts."""
     from copilot.llm.llama_cpp import NativeModel
 
     try:
@@ -146,7 +154,13 @@ def _measure_distance(model: Any, path: Path, prompts: Sequence[list[int]], task
 
 
 def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
-    """Compare the logits of the checkpoint with the file's on one prompt; shape (positions, vocabulary)."""
+    """Compare the logits of the checkpoint and of the file on one prompt.
+
+    Args:
+        wanted: logits of the checkpoint, shape (positions, vocabulary).
+        found: logits of the file, of the same shape.
+        prompt: name of the prompt, for the description of a difference.
+    """
     spread = float(wanted.std())
     if wanted.shape != found.shape:
         words = f"the file scores {found.shape[1]} tokens, the checkpoint {wanted.shape[1]}"
@@ -175,6 +189,7 @@ def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
 
 
 def _describe_difference(wanted: Floats, found: Floats, turned: bool) -> str:
+    """Describe the difference at one position; both logits have shape (vocabulary,)."""
     if turned:
         return f"the file ranks token {found.argmax()} first, the checkpoint token {wanted.argmax()}"
     token = int(np.nan_to_num(np.abs(wanted - found), nan=np.inf).argmax())
@@ -182,10 +197,12 @@ def _describe_difference(wanted: Floats, found: Floats, turned: bool) -> str:
 
 
 def _kl(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:
+    """Return the mean divergence in nats of two log-probabilities, shape (positions, vocabulary)."""
     return float((np.exp(p) * (p - q)).sum(1).mean())
 
 
 def _compute_logits(model: Any, prompt: list[int]) -> Floats:
+    """Compute the logits of a model of transformers, shape (positions, vocabulary)."""
     import torch
 
     with torch.no_grad():
@@ -194,7 +211,7 @@ def _compute_logits(model: Any, prompt: list[int]) -> Floats:
 
 
 def _load_file_weights(model: Any, file: GgufFile, checkpoint: Checkpoint) -> None:
-    """Give Hugging Face's model the numbers that the file holds, in Hugging Face's order of rows."""
+    """Replace the weights of Hugging Face's model by those in the file, in Hugging Face's order of rows."""
     import torch
 
     shape, in_file = checkpoint.shape, {tensor.name: tensor for tensor in file.tensors}

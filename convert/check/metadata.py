@@ -1,4 +1,4 @@
-"""Whether the keys of a GGUF file describe the checkpoint: shape, positions, norms, file type, own keys."""
+"""Check that the keys of a GGUF file describe the checkpoint: shape, positions, norms, file type, own keys."""
 
 import json
 import re
@@ -19,7 +19,7 @@ FLOATS = {"ALL_F32": "F32", "MOSTLY_F16": "F16", "MOSTLY_BF16": "BF16"}
 
 
 def compare_metadata(file: GgufFile, checkpoint: Checkpoint) -> Finding:
-    """Compare every key that llama.cpp computes with, and read those that say what the file is."""
+    """Compare every key that llama.cpp computes with, and check the keys that describe the file."""
     wanted = _list_expected_keys(checkpoint.shape)
     faults = [*_find_wrong_keys(file, wanted), *_find_unreadable_keys(file)]
     wrong_type = _find_wrong_type(file)
@@ -37,7 +37,7 @@ def compare_metadata(file: GgufFile, checkpoint: Checkpoint) -> Finding:
 
 
 def _list_expected_keys(shape: Shape) -> dict[str, tuple[Any, Any]]:
-    """Key -> the checkpoint's value, and what llama.cpp takes where the file has no such key (None: it refuses)."""
+    """Return key -> the checkpoint's value and llama.cpp's default (None where llama.cpp requires the key)."""
     arch = shape.gguf_architecture
     usual_head = shape.hidden // shape.heads
     keys = {
@@ -59,6 +59,7 @@ def _list_expected_keys(shape: Shape) -> dict[str, tuple[Any, Any]]:
 
 
 def _find_wrong_keys(file: GgufFile, wanted: dict[str, tuple[Any, Any]]) -> Iterator[str]:
+    """Yield the differences between the file's keys and the expected ones."""
     for key, (value, default) in wanted.items():
         found = file.metadata.get(key, default)
         if not _is_same(found, value):
@@ -66,7 +67,7 @@ def _find_wrong_keys(file: GgufFile, wanted: dict[str, tuple[Any, Any]]) -> Iter
 
 
 def _is_same(found: Any, value: Any) -> bool:
-    """Equal, fractions as the 32 bits that the file keeps of them."""
+    """Return whether two values are equal; floats as 32 bits, because the file stores no more."""
     if isinstance(value, float) and isinstance(found, float):
         return bool(np.float32(found) == np.float32(value))
     return type(found) is type(value) and bool(found == value)
@@ -77,7 +78,7 @@ def _format(value: Any) -> str:
 
 
 def _find_unreadable_keys(file: GgufFile) -> Iterator[str]:
-    """Keys for people and for the app that cannot be read as what they are."""
+    """Yield the faults of keys that people and the app read."""
     if file.metadata.get("general.type", "model") != "model":
         yield f"general.type is {_format(file.metadata['general.type'])}, not model"
     name = file.metadata.get("general.name")
@@ -89,6 +90,7 @@ def _find_unreadable_keys(file: GgufFile) -> Iterator[str]:
 
 
 def _explain_unreadable(value: Any) -> str:
+    """Return why an own key cannot be read; empty where it can."""
     if not isinstance(value, str) or not value.strip():
         return "is no text"
     if value.lstrip()[0] in "[{":
@@ -100,7 +102,7 @@ def _explain_unreadable(value: Any) -> str:
 
 
 def _find_wrong_type(file: GgufFile) -> str:
-    """What the file calls itself, where its matrices are of another type; empty where they are as it says."""
+    """Describe the stated file type if the matrices are of another type; empty where they are of that type."""
     stated = file.metadata.get("general.file_type")
     if stated not in LlamaFileType._value2member_map_:
         return f"general.file_type is {_format(stated)}, which is no type"

@@ -1,4 +1,4 @@
-"""Whether llama.cpp, with a GGUF file, cuts text into the tokens that Hugging Face cuts it into with the checkpoint."""
+"""Compare the tokens of llama.cpp and a GGUF file with those of Hugging Face and the checkpoint."""
 
 import re
 import unicodedata
@@ -28,19 +28,19 @@ MADE_ENDS = (
 
 
 class TokenizerPair:
-    """The two tokenizers.
+    """The tokenizers of a GGUF file and its checkpoint.
 
     Attributes:
-        notes: what they do not do alike, and the file cannot help.
+        notes: differences of the two that are no faults of the file.
     """
 
     def __init__(self, native: "NativeModel", tokenizer: Any, kinds: Sequence[int]) -> None:
-        """Put the two side by side.
+        """Store both tokenizers.
 
         Args:
-            native: the file, loaded.
-            tokenizer: of transformers.
-            kinds: of the file's tokens, as it says itself.
+            native: the file, loaded by llama.cpp.
+            tokenizer: transformers' tokenizer of the checkpoint.
+            kinds: type of each of the file's tokens, as its header states it.
         """
         self._native, self._tokenizer = native, tokenizer
         self.notes: list[str] = []
@@ -48,11 +48,14 @@ class TokenizerPair:
         self._made_ends = {native.text_of(i): i for i in renamed}
 
     def find_difference(self, text: str, *, control: bool) -> str:
-        """Where the two cut ``text`` differently; empty where they do not, or only because one composes it first.
+        """Describe the first difference of the tokens of a text.
 
         Args:
-            text: any.
-            control: whether control tokens in it become tokens, or stay the letters that somebody typed.
+            text: any text.
+            control: whether control tokens in the text become tokens, or are treated as typed letters.
+
+        Returns:
+            The difference; empty where there is none, or only one that is added to ``notes``.
         """
         found = self._native.tokenize(text, control=control)
         wanted = self._tokenize_by_checkpoint(text, control)
@@ -66,7 +69,13 @@ class TokenizerPair:
         return f"{text!r:.80}{'' if control else ', typed'}: {self.describe_difference(found, wanted, 'checkpoint')}"
 
     def describe_difference(self, found: list[int], wanted: list[int], whose: str) -> str:
-        """The first token that differs, with the text of both."""
+        """Describe the first token that differs, with both texts.
+
+        Args:
+            found: the file's token ids.
+            wanted: the token ids to compare with.
+            whose: their source, for the description.
+        """
         place = next(
             (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
         )
@@ -74,14 +83,15 @@ class TokenizerPair:
         return f"token {place} is {ours} in the file, {theirs} in the {whose}"
 
     def _tokenize_by_checkpoint(self, text: str, control: bool) -> list[int]:
-        # transformers keeps the last setting: it has to be given each time
+        """Return Hugging Face's tokens."""
+        # transformers keeps the last setting, so it must be passed each time
         tokens: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=not control)[
             "input_ids"
         ]
         return tokens
 
     def _tokenize_with_ends(self, text: str) -> list[int]:
-        """Hugging Face's tokens, had it known what llama.cpp makes of some names."""
+        """Return Hugging Face's tokens, with llama.cpp's additional ends of text as single tokens."""
         parts = re.split("|".join(f"({re.escape(end)})" for end in self._made_ends), text)
         tokens = (
             [self._made_ends[p]] if p in self._made_ends else self._tokenize_by_checkpoint(p, True)
@@ -90,6 +100,7 @@ class TokenizerPair:
         return [token for part in tokens for token in part]
 
     def _add_note(self, note: str) -> str:
+        """Add a note once, and return that there is no difference."""
         if note not in self.notes:
             self.notes.append(note)
         return ""
@@ -103,14 +114,14 @@ class TokenizerPair:
 
 
 def compare_tokens(pair: TokenizerPair, tokenizer: Any) -> Finding:
-    """Compare texts of many scripts, all bytes, and every added token alone and within text, both typed and meant."""
+    """Compare texts of many scripts, all bytes, and every added token alone and in text, both as token and as typed."""
     added = [token.content for token in tokenizer.added_tokens_decoder.values()]
     texts = [
         *TEXTS,
         *list_byte_texts(),
         *(text for token in added for text in (token, f"a{token}b {token} c\n{token}")),
     ]
-    # Made control tokens for safety's sake where the tokenizer calls them ordinary: typed, they stay letters.
+    # For safety the converter makes these ordinary tokens control tokens: typed, they stay letters.
     unlike = {
         t.content for t in tokenizer.added_tokens_decoder.values() if not t.special and looks_like_control(t.content)
     }
@@ -123,12 +134,12 @@ def compare_tokens(pair: TokenizerPair, tokenizer: Any) -> Finding:
 
 
 def compare_pairs(native: "NativeModel", pair: TokenizerPair, inputs: Path) -> Finding:
-    """Compare with the token ids that llama.cpp's tests expect of a vocabulary.
+    """Compare the tokens with the ids that llama.cpp's tests expect for a vocabulary.
 
     Args:
-        native: the file.
+        native: the file, loaded by llama.cpp.
         pair: both tokenizers.
-        inputs: ``NAME.inp``, texts between separators; ``NAME.out`` beside it holds a line of ids for each.
+        inputs: ``NAME.inp``, texts between separators; ``NAME.out`` in the same folder has a line of ids per text.
 
     Raises:
         ConvertError: the two files cannot be read or do not belong together.
@@ -144,6 +155,7 @@ def compare_pairs(native: "NativeModel", pair: TokenizerPair, inputs: Path) -> F
 
 
 def _read_expected_ids(inputs: Path) -> list[tuple[str, list[int]]]:
+    """Read the texts and their token ids."""
     outputs = inputs.with_suffix(".out")
     try:
         texts = inputs.read_bytes().decode().removesuffix(SEPARATOR).split(SEPARATOR)

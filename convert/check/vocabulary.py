@@ -1,4 +1,4 @@
-"""Whether the vocabulary of a GGUF file is the checkpoint's: every token, what kind it is, and every merge."""
+"""Compare the vocabulary of a GGUF file with the checkpoint's: every token, its type, and every merge."""
 
 import json
 from itertools import zip_longest
@@ -16,12 +16,12 @@ SPACE = "Ġ"
 
 
 def compare_vocabulary(file: GgufFile, tokenizer: Any, rows: int) -> Finding:
-    """Compare with Hugging Face's tokenizer.
+    """Compare the vocabulary with that of Hugging Face's tokenizer.
 
     Args:
-        file: its header.
-        tokenizer: of transformers.
-        rows: of the embedding; what has no token must be unused.
+        file: header of the GGUF file.
+        tokenizer: transformers' tokenizer of the checkpoint.
+        rows: count of the embedding's rows; rows without a token must be unused tokens.
     """
     tokens, kinds = (list(file.metadata.get(key, [])) for key in (TOKENS, KINDS))
     merges, wanted_merges = list(file.metadata.get(MERGES, [])), _list_merges(tokenizer)
@@ -61,7 +61,7 @@ def _find_wrong_kind(kinds: list[int], tokenizer: Any, known: list[str | None]) 
 
 
 def _list_allowed_kinds(text: str | None, added: Any) -> tuple[TokenType, ...]:
-    """What a token may be in the file, the usual first."""
+    """Return the types that a token may have in the file, the usual one first."""
     if text is None:
         return (TokenType.UNUSED,)
     if added is None:

@@ -1,4 +1,4 @@
-"""Whether the numbers in a GGUF file are the checkpoint's, tensor by tensor, as far as their type can hold them."""
+"""Compare the numbers in a GGUF file with the checkpoint's, tensor by tensor, within the precision of their types."""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,13 @@ EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 
 @dataclass(frozen=True)
 class _Comparison:
-    """One tensor: its relative error, and where it is not what its type can hold (empty: nowhere)."""
+    """The comparison of one tensor.
+
+    Attributes:
+        held: the tensor in the file.
+        error: root of the mean squared error, as a share of the tensor's root mean square; infinite for another shape.
+        difference: the first difference that rounding does not explain; empty where there is none.
+    """
 
     held: TensorInfo
     error: float
@@ -32,16 +38,16 @@ class _Comparison:
 
 
 def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
-    """Compare every number; floats have to be the checkpoint's rounded, quantised tensors near them."""
+    """Compare every number: floats must equal the checkpoint's after rounding, quantised tensors must be near them."""
     wanted, held = _list_tensors(file, checkpoint)
-    if checkpoint.shape.tied and HEAD in held:  # allowed as a copy of the embedding it is tied to
+    if checkpoint.shape.tied and HEAD in held:  # it may be a copy of the embedding it is tied to
         wanted[HEAD] = wanted[EMBEDDING]
     faults = [_describe_missing(name) for name in sorted(wanted.keys() - held.keys())]
     faults += [f"{name} is not in the checkpoint" for name in sorted(held.keys() - wanted.keys())]
     common = [name for name in wanted if name in held]
     compared = [_compare_tensor(file, held[name], wanted[name]) for name in track_progress(common, "Comparing weights")]
     faults += [comparison.difference for comparison in compared if comparison.difference]
-    compared = [comparison for comparison in compared if comparison.error != np.inf]  # not those of other shapes
+    compared = [comparison for comparison in compared if comparison.error != np.inf]  # without those of other shapes
     quantised = [comparison for comparison in compared if comparison.held.type not in FLOATS]
     figure = f"{len(compared)} tensors, {len(compared) - len(quantised)} of them compared to the bit"
     worst = max(quantised, key=lambda comparison: comparison.error, default=None)
@@ -54,7 +60,7 @@ def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
 
 
 def find_shape_mismatch(file: GgufFile, checkpoint: Checkpoint) -> str:
-    """The first tensor that the file has not, or in another shape; empty where both can be given the same tokens."""
+    """Describe the first tensor that is missing in the file or has another shape; empty where there is none."""
     wanted, held = _list_tensors(file, checkpoint)
     for name, tensor in wanted.items():
         if name not in held:
@@ -65,7 +71,10 @@ def find_shape_mismatch(file: GgufFile, checkpoint: Checkpoint) -> str:
 
 
 def read_pieces(file: GgufFile, tensor: TensorInfo) -> Iterator[Floats]:
-    """The numbers of a tensor of the file, some rows at a time; shape (rows, row length), a vector being one row."""
+    """Yield the numbers of a tensor in the file in float32, some rows at a time.
+
+    Each array has shape (rows, row length); a vector is one row.
+    """
     width = tensor.shape[0]
     rows, step = tensor.numbers // width, max(1, PIECE // width)
     for start in range(0, rows, step):
@@ -73,10 +82,11 @@ def read_pieces(file: GgufFile, tensor: TensorInfo) -> Iterator[Floats]:
 
 
 def rounding_bound(kind: GGMLQuantizationType) -> float:
-    """How far quantising may move a tensor, as a share of its root mean square.
+    """Return the limit on a tensor's error after quantising, as a share of its root mean square.
 
-    Each further bit of a number halves its error. Six times 2 to the minus bits is 2.4 to 4.1 times what llama.cpp's
-    types come to on normal weights, 1.9 times on Student's with three degrees; another tensor in the place is at 1.4.
+    Each further bit of a number halves its error. Six times 2 to the minus bits is 2.4 to 4.1 times the error of
+    llama.cpp's types on normal weights, and 1.9 times that on weights of Student's distribution with three degrees of
+    freedom. The error of an unrelated tensor is 1.4.
     """
     block, size = GGML_QUANT_SIZES[kind]
     bits = 8 * int(size) / int(block)
@@ -84,6 +94,7 @@ def rounding_bound(kind: GGMLQuantizationType) -> float:
 
 
 def _read_rows(file: GgufFile, tensor: TensorInfo, start: int, count: int) -> Floats:
+    """Read some rows of a tensor in the file, shape (count, row length)."""
     block, size = GGML_QUANT_SIZES[tensor.type]
     row_bytes = tensor.shape[0] // int(block) * int(size)
     with file.path.open("rb") as opened:
@@ -93,7 +104,7 @@ def _read_rows(file: GgufFile, tensor: TensorInfo, start: int, count: int) -> Fl
 
 
 def _list_tensors(file: GgufFile, checkpoint: Checkpoint) -> tuple[dict[str, GgufTensor], dict[str, TensorInfo]]:
-    """What the checkpoint asks for, and what the file holds."""
+    """Return name -> tensor of the checkpoint, and name -> tensor of the file."""
     wanted = {tensor.name: tensor for tensor in gguf_tensors(checkpoint, F32)}
     return wanted, {tensor.name: tensor for tensor in file.tensors}
 
@@ -107,6 +118,7 @@ def _describe_shapes(held: TensorInfo, wanted: GgufTensor) -> str:
 
 
 def _compare_tensor(file: GgufFile, held: TensorInfo, wanted: GgufTensor) -> _Comparison:
+    """Compare a tensor of the file with the checkpoint's, some rows at a time."""
     title = f"{held.name} ({held.type.name})"
     if held.shape != wanted.shape[::-1]:
         return _Comparison(held, np.inf, _describe_shapes(held, wanted))
@@ -130,6 +142,7 @@ def _compare_tensor(file: GgufFile, held: TensorInfo, wanted: GgufTensor) -> _Co
 
 
 def _round(exact: Floats, kind: GGMLQuantizationType) -> Floats:
+    """Round numbers to a float type; numbers for quantised types are returned unchanged."""
     if kind not in FLOATS:
         return exact
     with np.errstate(over="ignore"):

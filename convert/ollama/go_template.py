@@ -1,12 +1,12 @@
-r"""A model's chat template as a Go template for Ollama: learned from what the Jinja writes, not translated from it.
+r"""Write a model's chat template as a Go template for Ollama, learned from the text that the Jinja template renders.
 
-Jinja says more than Go's text/template can. But most chat templates are *turn-wise*: what they write between two
-messages depends on the two roles alone. So each order of up to four roles is rendered with marked contents, and what
-stands between the marks is a table: ``start-user`` -> ``<|im_start|>user\n``, and so on. A beginning of text, a system
-message that the template adds by itself and another name for a role are in the pieces already. The table is believed
-only if it writes every one of those chats, and ten real conversations, to the letter as the Jinja does.
+Jinja can express more than Go's text/template. But most chat templates are *turn-wise*: the text between two messages
+depends only on the two roles. So each order of up to four roles is rendered with marked contents, and the texts between
+the marks are collected in a table: ``start-user`` -> ``<|im_start|>user\n``, and so on. A beginning of text, a system
+message that the template adds by itself and another name for a role are thus part of these texts. The table is used
+only if it renders every one of those chats, and ten real conversations, exactly as the Jinja template does.
 
-What Ollama gives a template (``.Messages`` with ``.Role`` and ``.Content``, neighbours of one role merged):
+The input of a template in Ollama (``.Messages`` with ``.Role`` and ``.Content``, neighbours of one role merged):
 https://docs.ollama.com/template and https://github.com/ollama/ollama/blob/main/template/template.go.
 The language: https://pkg.go.dev/text/template.
 """
@@ -25,11 +25,11 @@ START, END = "start", "end"
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 LONGEST = 4
-#: Blanks that no template writes itself; they are gone where the template trims a message.
+#: Blanks that no template writes itself; they are missing in the output where the template trims a message.
 BLANKS = "\t \t"
 MARK = re.compile(f"({BLANKS})?\ue000([0-9])\ue001({BLANKS})?")
 
-#: Ollama has no function that trims; this template calls itself until no blank is left at either end.
+#: Ollama has no function for trimming; this template calls itself until no blank is left at either end.
 TRIM = r"""{{- define "trim" }}
 {{- with . }}
 {{- $first := slice . 0 1 }}
@@ -41,7 +41,7 @@ TRIM = r"""{{- define "trim" }}
 {{- end }}
 {{- end }}
 """
-#: A template of this name is nowhere: Ollama stops there and shows the name, instead of leaving a message out.
+#: No template has this name: Ollama stops there and shows the name, instead of leaving a message out.
 REFUSE = '{{ template "this model knows no chat with its roles in this order" . }}'
 
 
@@ -50,16 +50,16 @@ class TurnTemplate:
     """A turn-wise chat template.
 
     Attributes:
-        pieces: what is written between the contents of two messages, by their roles; ``start`` comes before the first
-            role and ``end`` after the last, where the assistant's turn begins.
-        trimmed: the roles whose contents lose the blanks at their ends.
+        pieces: roles of two neighbouring messages -> the text between their contents. ``start`` precedes the first
+            role; ``end`` follows the last, where the assistant's turn begins.
+        trimmed: the roles whose contents are trimmed at both ends.
     """
 
     pieces: Mapping[tuple[str, str], str]
     trimmed: frozenset[str]
 
     def render(self, messages: Sequence[Message]) -> str | None:
-        """The prompt, up to where the assistant writes; None where the template knows no such order of roles."""
+        """Return the prompt, up to the assistant's turn; None where the template has no text for an order of roles."""
         steps = [*pairwise([START, *(m["role"] for m in messages), END])]
         if not self.pieces.keys() >= set(steps):
             return None
@@ -67,14 +67,14 @@ class TurnTemplate:
         return "".join(self.pieces[step] + content for step, content in zip(steps, [*contents, ""], strict=True))
 
     def remove_beginning(self, beginning: str) -> "TurnTemplate":
-        """The same, but for a ``beginning`` of text that whoever reads the prompt adds by himself."""
+        """Return the template without a ``beginning`` of text, for a program that adds it to the prompt itself."""
         first = {step: text.removeprefix(beginning) for step, text in self.pieces.items() if step[0] == START}
         return replace(self, pieces={**self.pieces, **first})
 
     def to_go(self) -> str:
-        """The Go template; all of the model's own text is in string literals, so no character of it is syntax.
+        """Return the Go template; the model's own text is in string literals, so that no character of it is syntax.
 
-        Unlike Jinja's ``trim``, it takes away ASCII blanks only.
+        Unlike Jinja's ``trim``, it removes ASCII blanks only.
         """
         between = {f"{before}-{role}": text for (before, role), text in self.pieces.items() if role != END}
         last = {role: text for (role, end), text in self.pieces.items() if end == END}
@@ -90,25 +90,28 @@ class TurnTemplate:
             "{{- end }}",
             *_write_choice("$last", last),
         ]
-        return (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"  # a last line end is no text
+        return (
+            (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"
+        )  # the last line end is not part of the text
 
 
 def learn_template(
     template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]
 ) -> tuple[TurnTemplate, int]:
-    """Learn what a template writes.
+    """Learn the texts that a chat template writes between messages.
 
     Args:
-        template: Jinja. It is run, in a sandbox that bounds neither its time nor its memory: only in a child process.
-        bos: what the template calls ``bos_token``.
-        eos: what it calls ``eos_token``.
-        conversations: on which the result has to agree with the template.
+        template: a Jinja template. It is run in a sandbox that limits neither its time nor its memory: call this
+            function in a child process only.
+        bos: value of the template's ``bos_token``.
+        eos: value of the template's ``eos_token``.
+        conversations: conversations on which the result must agree with the template.
 
     Returns:
-        The turns, and how many of the conversations the template accepts.
+        The learned template, and the number of the conversations that the Jinja template accepts.
 
     Raises:
-        ConvertError: it is broken, or not turn-wise.
+        ConvertError: the template is broken, or not turn-wise.
     """
     render = partial(render_template, template, {"bos_token": bos, "eos_token": eos})
     marked = [(chat, text) for chat in _marked_chats() if (text := render(chat)) is not None]
@@ -125,9 +128,17 @@ def learn_template(
 
 
 def render_template(template: str, boundaries: Mapping[str, str], messages: Sequence[Message]) -> str | None:
-    """The prompt as ``transformers`` renders it; None where the template refuses it.
+    """Render a prompt with ``transformers``.
 
-    A last message of the assistant's is left open to be continued, as Ollama does.
+    A last message of the assistant is left open to be continued, as Ollama does.
+
+    Args:
+        template: the Jinja template.
+        boundaries: its ``bos_token`` and ``eos_token``.
+        messages: the conversation.
+
+    Returns:
+        The prompt; None where the template refuses the conversation.
     """
     from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -140,20 +151,21 @@ def render_template(template: str, boundaries: Mapping[str, str], messages: Sequ
             continue_final_message=continued,
             **boundaries,
         )
-        text.encode()  # Python's halves of a character have no place in a file
-    except Exception:  # a template raises what it likes, and its mistakes whatever Python does
+        text.encode()  # raises an error on half a surrogate pair, which no file can contain
+    except Exception:  # a template can raise any exception
         return None
     return str(text)
 
 
 def quote_go_string(text: str) -> str:
-    """``text`` as a Go string literal in printable ASCII, which no reader of a Modelfile drops a character of."""
+    """Return a text as a Go string literal in printable ASCII, because Ollama drops other characters of a Modelfile."""
     plain = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t"}
     letters = (plain.get(c) or (c if " " <= c <= "~" else f"\\U{ord(c):08x}") for c in text)
     return f'"{"".join(letters)}"'
 
 
 def _marked_chats() -> Iterator[tuple[Message, ...]]:
+    """Yield a chat with marked contents for each order of up to ``LONGEST`` roles."""
     for length in range(1, LONGEST + 1):
         for roles in product(ROLES, repeat=length):
             if all(role != following for role, following in pairwise(roles)):  # Ollama merges such neighbours
@@ -162,7 +174,11 @@ def _marked_chats() -> Iterator[tuple[Message, ...]]:
 
 
 def _learn_pieces(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
-    """What stands between the marks; chats whose marks are not all there in their order teach nothing."""
+    """Collect the texts between the marks; chats that do not contain all marks in their order are ignored.
+
+    Raises:
+        ConvertError: the template is not turn-wise.
+    """
     pieces: dict[tuple[str, str], str] = {}
     kept: dict[str, tuple[bool, bool]] = {}
     for messages, text in chats:
@@ -181,7 +197,7 @@ def _learn_pieces(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplat
 
 
 def _write_choice(variable: str, texts: Mapping[str, str]) -> list[str]:
-    """Lines that write the text that belongs to the variable's value; values with the same text share a line."""
+    """Return lines that write the text for a variable's value; values with the same text share a line."""
     values: dict[str, list[str]] = {}
     for value, text in texts.items():
         values.setdefault(text, []).append(quote_go_string(value))

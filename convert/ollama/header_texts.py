@@ -1,4 +1,4 @@
-"""What a GGUF header says in words that whoever runs the model has to be told: template, ends of an answer, licence."""
+"""Read the texts in a GGUF header that running the model requires: chat template, ends of an answer, licence."""
 
 from gguf import TokenType
 
@@ -6,18 +6,18 @@ from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from copilot.llm.base import METADATA_PREFIX
 
-#: Control tokens that end an answer whether or not the file says so: where it names the end of a turn as the end of the
-#: text, the end of the text itself is among them, and the model may write it.
+#: Control tokens that end an answer even if the file does not say so: where it names the end of a turn as the end of
+#: the text, the model may still write the end of the text itself.
 ENDS = frozenset(
     ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<end_of_turn>", "<|end|>", "</s>")
 )
 
 
 def read_chat_template(file: GgufFile) -> str:
-    """The Jinja.
+    """Return the chat template, in Jinja.
 
     Raises:
-        ConvertError: there is none.
+        ConvertError: the file has none.
     """
     jinja = file.metadata.get("tokenizer.chat_template")
     if not isinstance(jinja, str) or not jinja:
@@ -26,10 +26,10 @@ def read_chat_template(file: GgufFile) -> str:
 
 
 def read_stops(file: GgufFile) -> tuple[str, ...]:
-    """Texts of the control tokens that end a text, a turn or a message.
+    """Return the texts of the control tokens that end a text, a turn or a message.
 
     Raises:
-        ConvertError: there is none.
+        ConvertError: the file has none.
     """
     tokens, kinds = (file.metadata.get(f"tokenizer.ggml.{name}", []) for name in ("tokens", "token_type"))
     ends = [text for text, kind in zip(tokens, kinds, strict=False) if kind == TokenType.CONTROL and text in ENDS]
@@ -41,7 +41,7 @@ def read_stops(file: GgufFile) -> tuple[str, ...]:
 
 
 def read_special_token(file: GgufFile, name: str) -> str:
-    """The text of a special token, by its name in the header (``bos``, ``eos``); empty where the file has none.
+    """Return the text of a special token by its name in the header (``bos``, ``eos``); empty where there is none.
 
     Raises:
         ConvertError: the file names a token that it does not have.
@@ -55,10 +55,10 @@ def read_special_token(file: GgufFile, name: str) -> str:
 
 
 def read_license(file: GgufFile) -> str:
-    """The licence's name, what the model learned from, and the text that lies beside the file, if any.
+    """Return the licence's name, the training data, and the text of a ``LICENSE`` in the same folder, if any.
 
     Raises:
-        ConvertError: that cannot be read.
+        ConvertError: ``LICENSE`` cannot be read.
     """
     name = str(file.metadata.get("general.license", ""))
     data = str(file.metadata.get(METADATA_PREFIX + "training_data", ""))

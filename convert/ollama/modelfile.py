@@ -1,6 +1,6 @@
-"""Ollama's Modelfile, written so that Ollama reads back every text letter by letter, whoever the text is from.
+"""Write Ollama's Modelfile so that Ollama reads back every text unchanged, also a text from an untrusted source.
 
-The format: https://docs.ollama.com/modelfile; how it is read, in a few points otherwise than it is described:
+The format: https://docs.ollama.com/modelfile. Ollama's parser differs from that description in a few points:
 https://github.com/ollama/ollama/blob/main/parser/parser.go.
 """
 
@@ -21,17 +21,17 @@ def format_modelfile(
     license: str,
     about_context: str,
 ) -> str:
-    """The whole file.
+    """Return the text of a Modelfile.
 
     Args:
-        model: path of the GGUF file from the folder of the Modelfile.
-        adapter: path of a GGUF LoRA from there; empty for none.
-        template: in Go.
-        system: message; empty for none.
-        parameters: all but the stops.
+        model: path of the GGUF file, relative to the folder of the Modelfile.
+        adapter: path of a GGUF LoRA, relative to the same folder; empty for none.
+        template: the chat template in Go.
+        system: the system message; empty for none.
+        parameters: all parameters but the stops.
         stops: texts that end an answer.
-        license: empty for none.
-        about_context: a comment; it is written as it is, so no word of it may come from a model.
+        license: text of the licence; empty for none.
+        about_context: a comment; it is not quoted, so no part of it may come from a model file.
 
     Raises:
         ConvertError: one of the texts cannot be written.
@@ -50,10 +50,14 @@ def format_modelfile(
 
 
 def quote_value(text: str, what: str) -> str:
-    """A text as the value of an instruction.
+    """Return a text as the value of an instruction.
 
-    Ollama ends a value only at the end of a line, so three quotes do harm only there. Characters that are neither
-    printable nor blanks or ends of lines it drops, wherever they stand.
+    Ollama ends a value only at the end of a line, so three quotes are harmful only there. It drops all characters that
+    are neither printable nor blanks or line ends.
+
+    Args:
+        text: the text.
+        what: what it is, for the error message.
 
     Raises:
         ConvertError: Ollama would read another text.

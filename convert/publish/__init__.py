@@ -2,9 +2,10 @@
 
 ``python -m convert publish DIR --repo USER/NAME [--space USER/NAME] [--public] [--yes]``
 
-Without ``--yes`` nothing is sent and no network is used: it prints what would be created and uploaded, what stays and
-why, and the card. Repositories are private unless ``--public``. The token comes from HF_TOKEN, from ``hf auth login``
-or from the keyring (``keyring set huggingface token``); there is no argument for it, because others see arguments.
+Without ``--yes`` nothing is sent and no network is used: the verb prints what would be created and uploaded, which
+files are left out and why, and the card. Repositories are private unless ``--public`` is given. The token comes from
+HF_TOKEN, from ``hf auth login`` or from the keyring (``keyring set huggingface token``); there is no argument for it,
+because other users of the machine can see arguments.
 """
 
 import argparse
@@ -24,11 +25,11 @@ from convert.verb_result import AlwaysPassed
 
 @dataclass(frozen=True)
 class Publication(AlwaysPassed):
-    """What was published, or would be.
+    """The result of a publication or of its dry run.
 
     Attributes:
-        repositories: the model's, and the Space's where one was asked for.
-        left_out: what stays in the folder, and why.
+        repositories: the model's repository, and the Space's where one was asked for.
+        left_out: files and folders that are not published, and why.
         card: the model card.
         commits: the address of each repository's commit; empty in a dry run.
     """
@@ -75,17 +76,17 @@ def _as_plain_values(repository: Repository) -> dict[str, Any]:
 def publish(
     folder: Path, repo: str, space: str | None = None, *, public: bool = False, yes: bool = False
 ) -> Publication:
-    """Publish the model files in ``folder``, or say what that would do.
+    """Publish the model files in a folder, or make a dry run.
 
     Args:
-        folder: with GGUF files or a checkpoint, and their receipts.
+        folder: folder with GGUF files or a checkpoint, and their receipts.
         repo: ``USER/NAME`` of the model repository.
         space: ``USER/NAME`` of a Space that runs the model; none by default.
-        public: for everybody to see.
-        yes: really do it.
+        public: whether new repositories are public.
+        yes: whether to publish; False makes a dry run.
 
     Raises:
-        ConvertError: something in the folder must not be published as it is, or the Hub does not take it.
+        ConvertError: something in the folder must not be published as it is, or the Hub refuses it.
     """
     for name in filter(None, (repo, space)):
         refuse_bad_name(name)
@@ -101,7 +102,7 @@ def publish(
 
 
 def _read_metadata(files: Sequence[Upload]) -> Mapping[str, Any]:
-    """Of the first GGUF file; all of a folder are made of one model."""
+    """Return the metadata of the first GGUF file; all files of a folder are made of one model."""
     for file in files:
         if isinstance(file.source, Path) and file.source.suffix == ".gguf":
             return read_gguf(file.source).metadata

@@ -1,8 +1,8 @@
-"""What of a folder may be published: an allow-list by name. Everything else stays, with the reason why.
+"""Select the files of a folder that may be published, by an allow-list of names; give a reason for each other file.
 
-A file that is on the list and yet would do harm is not left out but refused, for the folder is not what its owner
-believes it is: one with a secret in it or a place on this machine, also in the header of a model, and a damaged model.
-The numbers in a model are not looked at, nor those in the decoder.
+A file on the list that would be harmful is not left out but refused, because the folder is not what its owner believes:
+a file with a secret or a local path in it, also in the header of a model, and a damaged model. The numbers of a model
+and of the classifier (``decoder.npz``) are not checked.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from convert.publish.secret_scan import refuse_local_path, refuse_secret
 
 CARD = "README.md"
 DECODER = "decoder.npz"
-#: Files that are text, by their whole name: any other ``.json`` or ``.md`` could be somebody's record.
+#: Text files, by their whole names: any other ``.json`` or ``.md`` could be a person's record.
 TEXTS = frozenset(
     (
         *(CARD, "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "Modelfile", "template", "system", "params"),
@@ -31,15 +31,15 @@ TEXTS = frozenset(
         *("merges.txt", "chat_template.jinja"),
     )
 )
-#: Figures of the evaluation, drawn by this project's own program; no other picture is known to show nobody.
+#: Figures of the evaluation, drawn by this project's own program; any other picture could show a person.
 FIGURES = frozenset(f"evaluation/{name}.png" for name in ("scores", "confusion", "calibration", "baseline"))
 RECEIPT_ENDING = ".receipt.json"
 MODEL_ENDINGS = (".gguf", ".safetensors")
-#: Texts into which programs write where they found something.
+#: Texts into which programs write local paths.
 CHECKED_FOR_PATHS = (".json", ".md", "Modelfile")
-#: Except these: vocabularies and licences hold words like ``/home/page`` of their own.
+#: Exceptions: vocabularies and licences contain words like ``/home/page`` that are no local paths.
 NOT_CHECKED_FOR_PATHS = frozenset(("tokenizer.json", "vocab.json", "added_tokens.json", "LICENSE.md"))
-#: How recordings, tables of people and exported records end.
+#: Endings of the names of recordings, tables of people and exported records.
 PERSONAL = frozenset(
     (
         *(".edf", ".bdf", ".gdf", ".vhdr", ".vmrk", ".eeg", ".set", ".fdt", ".fif", ".cnt", ".mff", ".raw", ".egi"),
@@ -68,10 +68,10 @@ class Upload:
     """One file as it will be published.
 
     Attributes:
-        path: in the repository, with forward slashes.
-        source: the file, or for text the very bytes that were looked at.
-        size: in bytes.
-        sha256: of the content, in hexadecimal.
+        path: path in the repository, with forward slashes.
+        source: the file, or for a text the same bytes that were checked.
+        size: size in bytes.
+        sha256: SHA-256 of the content, in hexadecimal digits.
     """
 
     path: str
@@ -81,10 +81,10 @@ class Upload:
 
     @classmethod
     def of_bytes(cls, path: str, content: bytes) -> "Upload":
-        """A text.
+        """Check a text and make its upload.
 
         Raises:
-            ConvertError: it holds a secret, or names a place on a machine.
+            ConvertError: it contains a secret or a local path.
         """
         refuse_secret(path, content)
         if path.endswith(CHECKED_FOR_PATHS) and path.rpartition("/")[2] not in NOT_CHECKED_FOR_PATHS:
@@ -93,10 +93,14 @@ class Upload:
 
     @classmethod
     def of_file(cls, path: str, file: Path) -> "Upload":
-        """A text as the bytes it holds now; weights by where they are.
+        """Check a file and make its upload: of a text by its present bytes, of weights by their path.
+
+        Args:
+            path: path in the repository.
+            file: the file.
 
         Raises:
-            ConvertError: the file cannot be read, holds a secret or a place on a machine, or is a damaged model.
+            ConvertError: the file cannot be read, contains a secret or a local path, or is a damaged model.
         """
         try:
             if file.suffix in MODEL_ENDINGS:
@@ -111,24 +115,27 @@ class Upload:
 
     @property
     def text(self) -> str:
-        """The content of a text."""
+        """The content of a text; not for weights."""
         assert isinstance(self.source, bytes)
         return self.source.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that stays, and why."""
+    """A file or folder that is not published, and the reason."""
 
     path: str
     reason: str
 
 
 def select_uploads(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
-    """Divide what lies in a folder and below into what may be published and what stays.
+    """Select the files in a folder and its subfolders that may be published.
+
+    Returns:
+        The files to publish, and those that are left out.
 
     Raises:
-        ConvertError: no folder, no model in it, or a file that must not be published as it is.
+        ConvertError: the folder does not exist or contains no model, or a file must not be published as it is.
     """
     if not folder.is_dir():
         raise ConvertError(f"{folder} is not a folder.")
@@ -144,10 +151,10 @@ def select_uploads(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...
 
 
 def refuse_collisions(paths: Iterator[str]) -> None:
-    """Refuse two names that macOS and Windows take for one.
+    """Refuse two names that are the same on macOS and Windows, which ignore case.
 
     Raises:
-        ConvertError: there are two.
+        ConvertError: there are two such names.
     """
     seen: dict[str, str] = {}
     for path in paths:
@@ -157,7 +164,7 @@ def refuse_collisions(paths: Iterator[str]) -> None:
 
 
 def _list_entries(folder: Path) -> Iterator[Path]:
-    """Files, and those folders that are not entered: hidden and linked ones."""
+    """Yield all files below a folder, and the hidden and linked folders, whose contents are not listed."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -170,7 +177,7 @@ def _list_entries(folder: Path) -> Iterator[Path]:
 
 
 def _explain_exclusion(path: Path, root: Path) -> str:
-    """Why a file stays; empty where it may go."""
+    """Return the reason for leaving a file out; empty where it may be published."""
     if path.name.startswith("."):
         return "hidden"
     if path.is_symlink():
@@ -189,10 +196,10 @@ def _explain_exclusion(path: Path, root: Path) -> str:
 
 
 def _read_header_texts(model: Path) -> dict[str, str | list[Any]]:
-    """The texts in a model's header, but for its vocabulary.
+    """Read the texts in a model's header, without its vocabulary.
 
     Raises:
-        ConvertError: the file is damaged, or no such model.
+        ConvertError: the file is damaged, or no model.
     """
     if model.suffix == ".gguf":
         metadata = read_gguf(model).metadata
@@ -206,4 +213,5 @@ def _read_header_texts(model: Path) -> dict[str, str | list[Any]]:
 
 
 def _relative_path(path: Path, root: Path) -> str:
+    """Return the path in the repository."""
     return path.relative_to(root).as_posix()

@@ -1,7 +1,7 @@
-"""The measured figures that lie in a folder beside its models, each only if it is of the very file that lies there.
+"""Read the measured figures in a folder of models, check that they belong to these files, and format them as tables.
 
-Receipts say which file they are of by name and sha256 (``convert quantize``), an evaluation by ``model_sha256``. What
-is found is shown as tables; a figure that nothing measured has no place in them.
+A receipt names its file and the file's sha256 (``convert quantize``); an evaluation names ``model_sha256``. The tables
+contain only figures that were measured.
 """
 
 import json
@@ -14,10 +14,11 @@ from convert.files import ConvertError
 from convert.publish.allow_list import RECEIPT_ENDING, Upload
 
 EVALUATION = "evaluation.json"
-#: Besides those of single files.
+#: The receipt of ``convert all``.
 RELEASE = "receipt.json"
+#: Receipts of several files, besides those of single files.
 RECEIPTS = (RELEASE, "quantization.json")
-#: How receipts name what they measured, and what a reader is told; other names are told as they are.
+#: A receipt's name of a figure -> the name in the table; other names are used unchanged.
 NAMES = {
     "mean_kl": "KL divergence from the source, mean, nats",
     "p99_kl": "KL divergence, 99th percentile, nats",
@@ -33,14 +34,14 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured.
+    """The measured figures of the published files.
 
     Attributes:
         receipts: path of a published file -> its receipt.
-        proofs: path of a published file -> how ``convert all`` proved that it is what it was made of.
-        evaluation: the content of ``evaluation.json``; empty where there is none.
-        recommended: path of the file that ``quantization.json`` recommends; empty where it does not.
-        reason: why.
+        proofs: path of a published file -> how ``convert all`` verified that it equals its source.
+        evaluation: content of ``evaluation.json``; empty where there is none.
+        recommended: path of the file that ``quantization.json`` recommends; empty where there is none.
+        reason: the reason for that recommendation.
     """
 
     receipts: Mapping[str, Mapping[str, Any]]
@@ -51,7 +52,7 @@ class Figures:
 
 
 def read_figures(uploads: Sequence[Upload]) -> Figures:
-    """Take the figures out of the receipts among the files that are published.
+    """Read the figures from the receipts and the evaluation among the published files.
 
     Raises:
         ConvertError: a receipt is damaged or was written for another file.
@@ -79,10 +80,14 @@ def read_figures(uploads: Sequence[Upload]) -> Figures:
 
 
 def _read_proofs(path: str, receipt: Mapping[str, Any]) -> dict[str, str]:
-    """What the steps of ``convert all`` proved of the files whose SHA-256 the receipt gives, and how exactly.
+    """Return name -> verification by the steps of ``convert all``, for files whose SHA-256 the receipt contains.
+
+    Args:
+        path: the receipt's path, for the error message.
+        receipt: its content.
 
     Raises:
-        ConvertError: a receipt of another form.
+        ConvertError: the receipt has another form.
     """
     try:
         steps, listed = receipt.get("steps", {}), receipt.get("files", {})
@@ -93,6 +98,7 @@ def _read_proofs(path: str, receipt: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _list_merge_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield path and verification of each file that the step ``merge`` wrote."""
     for name in step.get("files", {}):
         yield (
             posixpath.join(step["out"], name),
@@ -103,6 +109,7 @@ def _list_merge_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _list_check_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield path and verification of the file that the step ``check`` compared, if it passed."""
     if step.get("passed"):
         figures = {finding["check"]: finding["figure"] for finding in step["findings"]}
         told = [f"{name}: {figures[name]}" for name in ("weights", "precision", "logits") if name in figures]
@@ -110,6 +117,7 @@ def _list_check_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _read_evaluation(files: Mapping[str, Upload]) -> dict[str, Any]:
+    """Read the evaluation, and check that it was measured on one of the published files."""
     if EVALUATION not in files:
         return {}
     evaluation = _read_object(files[EVALUATION])
@@ -122,6 +130,7 @@ def _read_evaluation(files: Mapping[str, Upload]) -> dict[str, Any]:
 
 
 def _read_object(upload: Upload) -> dict[str, Any]:
+    """Read a JSON object."""
     try:
         content = json.loads(upload.text)
     except ValueError as error:
@@ -132,7 +141,7 @@ def _read_object(upload: Upload) -> dict[str, Any]:
 
 
 def _find_claims(content: Any) -> Iterator[dict[str, Any]]:
-    """Everything in a JSON value that speaks of a file by name (under ``file``, or as its key) and sha256."""
+    """Yield every object in a JSON value that has a file's sha256, and its name under ``file`` or as the key."""
     if isinstance(content, list):
         content = dict(enumerate(content))
     if isinstance(content, dict):
@@ -143,10 +152,10 @@ def _find_claims(content: Any) -> Iterator[dict[str, Any]]:
 
 
 def format_conversion(figures: Figures) -> str:
-    """What the receipts say, a column for each file; below, on what it was measured, and what else was proved.
+    """Format the receipts as a table with a column per file, followed by the conditions and the verifications.
 
     Raises:
-        ConvertError: a receipt of another form.
+        ConvertError: a receipt has another form.
     """
     proofs = "\n".join(f"- `{path}`, {proof}." for path, proof in figures.proofs.items())
     if not figures.receipts:
@@ -183,7 +192,7 @@ def _list_figures(receipt: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _flatten_figures(measured: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Figures under their names, those within others after a comma."""
+    """Yield names and values of figures; the names of nested figures are joined by commas."""
     for key, value in measured.items():
         if isinstance(value, Mapping) and key != "measured_on":
             yield from _flatten_figures(value, f"{prefix}{key}, ")
@@ -192,7 +201,7 @@ def _flatten_figures(measured: Mapping[str, Any], prefix: str = "") -> Iterator[
 
 
 def format_scores(figures: Figures) -> str:
-    """The rows of the evaluation, and on what they were measured; empty where there are none."""
+    """Format the rows of the evaluation and its conditions; empty where there are no rows."""
     rows = figures.evaluation.get("rows")
     if not rows:
         return ""
@@ -205,7 +214,7 @@ def format_scores(figures: Figures) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A value as a reader is told it: whole numbers whole, others with four digits."""
+    """Format a JSON value for people: an integer in full, another number with four significant digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -220,5 +229,5 @@ def format_value(value: Any) -> str:
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))

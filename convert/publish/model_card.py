@@ -1,9 +1,9 @@
-"""The model card: front matter for the Hub's search, and what a reader has to know before using the files.
+"""Write the model card: front matter for the Hub's search, and what a reader must know before using the files.
 
-No figure is typed here. Those of the conversion come from the receipts, those of the task from ``evaluation.json``, and
-what neither says is not in the card. Name, licence, languages, base model and data come from the model file's own
-metadata. A ``README.md`` that is there already keeps its text: what this module adds stands between two marks, is
-written anew each time, and leaves out the sections that the text has itself. Its front matter is only completed.
+No figure is typed here. The figures of the conversion come from the receipts, those of the task from
+``evaluation.json``; the card contains no others. Name, licence, languages, base model and data come from the model
+file's own metadata. An existing ``README.md`` keeps its text: the text that this module adds is between two marks, is
+rewritten each time, and has no sections that the existing text has itself. Its front matter is only completed.
 """
 
 import re
@@ -31,16 +31,16 @@ and to agree. What it writes is a draft for a person to check."""
 
 
 def write_model_card(uploads: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str) -> str:
-    """Write the card.
+    """Return the text of the model card.
 
     Args:
-        uploads: the files, of which a ``README.md`` is the text to keep.
-        figures: what was measured on them.
-        metadata: of the model file, under the full names of its keys; empty for a checkpoint.
+        uploads: the files; the text of a ``README.md`` among them is kept.
+        figures: the figures that were measured on them.
+        metadata: full name of a key in the model file -> its value; empty for a checkpoint.
         repo: ``USER/NAME`` on the Hub.
 
     Raises:
-        ConvertError: the ``README.md`` has a damaged front matter, or speaks of a file with another sha256.
+        ConvertError: the ``README.md`` has a damaged front matter, or names a sha256 that no file has.
     """
     name = format_value(metadata.get("general.name")) or repo.partition("/")[2]
     blank = f"# {name}\n\n{format_value(metadata.get('general.description'))}"
@@ -86,7 +86,7 @@ def _make_front_matter(metadata: Mapping[str, Any], files: Sequence[Upload]) -> 
 
 
 def _find_hub_names(metadata: Mapping[str, Any], keys: str) -> list[str]:
-    """The addresses under some keys, as the Hub's own ``USER/NAME``; other addresses have no such name."""
+    """Return the ``USER/NAME`` of addresses on the Hub under matching keys; other addresses are left out."""
     urls = [str(value) for key, value in metadata.items() if re.fullmatch(keys, key)]
     return [url.removeprefix(HUB).removeprefix("datasets/") for url in urls if url.startswith(HUB)]
 
@@ -98,7 +98,7 @@ def _has_file(files: Sequence[Upload], suffix: str) -> bool:
 def _write_added_text(
     card: ModelCard, files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str
 ) -> str:
-    """What the text does not say itself."""
+    """Return the notice and the sections that the card's text does not have itself."""
     own = set(re.findall(r"^## (.+?)\s*$", card.text, flags=re.MULTILINE))
     sections = _list_sections(card, files, figures, metadata, repo)
     parts = [f"## {heading}\n\n{text}" for heading, text in sections if text and heading not in own]
@@ -108,7 +108,7 @@ def _write_added_text(
 def _list_sections(
     card: ModelCard, files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str
 ) -> Iterator[tuple[str, str]]:
-    """Headings and texts, in order; an empty text where there is nothing to say."""
+    """Yield the headings and texts of all sections in order; a text is empty where there are no facts."""
     rows = [[f"`{file.path}`", f"{file.size:,}", f"`{file.sha256}`"] for file in files]
     yield "Files", format_table(["file", "bytes", "sha256"], rows)
     yield "Where it comes from", _describe_origin(metadata, card)

@@ -1,17 +1,17 @@
-"""What must not leave inside a file that is published: secrets, and places on somebody's machine."""
+"""Refuse texts that contain secrets or local paths, before they are published."""
 
 import re
 
 from convert.files import ConvertError
 
-#: Tokens of the Hub, GitHub, GitLab, OpenAI, AWS and Slack, signed web tokens, private keys.
+#: Matches tokens of the Hub, GitHub, GitLab, OpenAI, AWS and Slack, signed web tokens, private keys.
 SECRET = re.compile(
     rb"(?<![A-Za-z0-9])(hf_[A-Za-z0-9]{30,}|hf_oauth_[\w.-]{30,}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22,}"
     rb"|glpat-[\w-]{20,}|sk-[\w-]{32,}|AKIA[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"
     rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
-#: Paths from the root on, in the order below: of two names or more, one name that is all of a text in JSON, within a
-#: home folder, as an address, on Windows. Not links on the Hub, and not folders that every machine has.
+#: Matches absolute paths, in the order below: of two names or more, one name that is a whole JSON string, in a home
+#: folder, as an address, on Windows. It does not match links on the Hub, or folders that every machine has.
 LOCAL_PATH = re.compile(
     rb"""
     (?<![\w./~<)\]}*])(?<!\]\()(?!/(?:path|usr|bin|etc|dev|proc)/)(?:/[^\s"'`/\\<>|()\[\]{},;:*?]+){2,}
@@ -22,15 +22,19 @@ LOCAL_PATH = re.compile(
     """,
     re.VERBOSE,
 )
-#: Chat templates within JSON: what folders they tell a model of are on no machine.
+#: Matches chat templates in JSON: the folders that they mention are not local paths.
 TEMPLATE = re.compile(rb'"[\w.]*template"\s*:\s*"(?:\\.|[^"\\])*"')
 
 
 def refuse_secret(name: str, content: bytes) -> None:
     """Refuse a text with a token or a private key.
 
+    Args:
+        name: the text's name, for the error message.
+        content: the text.
+
     Raises:
-        ConvertError: it holds what looks like one; the message does not repeat it.
+        ConvertError: it contains something that looks like one; the message does not repeat it.
     """
     if found := SECRET.search(content):
         raise ConvertError(
@@ -39,10 +43,14 @@ def refuse_secret(name: str, content: bytes) -> None:
 
 
 def refuse_local_path(name: str, content: bytes) -> None:
-    """Refuse a text in which some program, or its owner, wrote where on a machine something was.
+    """Refuse a text that contains a local path.
+
+    Args:
+        name: the text's name, for the error message.
+        content: the text.
 
     Raises:
-        ConvertError: it names such a place.
+        ConvertError: it contains a local path.
     """
     content = TEMPLATE.sub(b"", content)
     if found := LOCAL_PATH.search(content):

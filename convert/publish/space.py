@@ -1,7 +1,7 @@
-"""The app as a Gradio Space: what it needs to run there and nothing else, with the published model inside.
+"""Collect the files of the app as a Gradio Space, together with the published model.
 
-The app's own tree is the source: ``app.py``, its requirements and the package, without what only training needs. The
-model and its decoder take the names that the app looks for, so that a Space needs no settings.
+They come from the project's own folder: ``app.py``, its requirements and the package, without the part that only
+training needs. The model and its classifier get the names that the app expects, so that a Space needs no settings.
 """
 
 import re
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "copilot"
 SINGLE_FILES = ("app.py", "requirements.txt", "LICENSE")
 CODE = (".py", ".toml", ".css", ".gguf", ".npz")
-#: Needs torch and data that nobody uploads.
+#: It needs torch, and data that are not uploaded.
 EXCLUDED = PACKAGE / "training"
 MODEL = "models/eeg-emotion-copilot.gguf"
 TEXT = """\
@@ -35,15 +35,15 @@ Recordings of other people need their consent; do not upload any that names a pe
 
 
 def list_space_files(uploads: Sequence[Upload], figures: Figures, repo: str) -> tuple[Upload, ...]:
-    """Everything that goes into the Space.
+    """Return all files of the Space.
 
     Args:
         uploads: the files of the model's own repository.
-        figures: say which of several models is recommended.
+        figures: the figures, which name the recommended one of several models.
         repo: the model's repository, ``USER/NAME``.
 
     Raises:
-        ConvertError: the app's files are not here, or it is not clear which model the Space is to run.
+        ConvertError: the app's files are missing, or it is not clear which model the Space should run.
     """
     if not (ROOT / "app.py").is_file():
         raise ConvertError(f"The app is not in {ROOT}; publish a Space from the project's own folder.")
@@ -58,6 +58,7 @@ def list_space_files(uploads: Sequence[Upload], figures: Figures, repo: str) -> 
 
 
 def _choose_model(uploads: Sequence[Upload], figures: Figures) -> Upload:
+    """Return the recommended model, or the only one."""
     models = {upload.path: upload for upload in uploads if upload.path.endswith(".gguf")}
     if figures.recommended in models:
         return models[figures.recommended]
@@ -70,7 +71,7 @@ def _choose_model(uploads: Sequence[Upload], figures: Figures) -> Upload:
 
 
 def _write_card(model: Upload, repo: str) -> str:
-    """The project's own front matter, with the pinned version of Gradio, and a few words instead of its text."""
+    """Return a card with the project's own front matter, the pinned version of Gradio, and a short text."""
     card = SpaceCard((ROOT / CARD).read_text(encoding="utf-8"))
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pinned = re.search(r"^gradio==([\d.]+)", requirements, flags=re.MULTILINE)

@@ -11,8 +11,8 @@ from convert.files import write_atomically
 from convert.quantize.provenance import Receipt, Source
 from convert.verb_result import AlwaysPassed
 
-#: Limit on the mean divergence of a recommended file from its source, in nats per token. By Pinsker's inequality at most
-#: sqrt(0.01 / 2) = 7 % of the probability is then on other tokens.
+#: Limit on the mean divergence of a recommended file from its source, in nats per token. By Pinsker's inequality at
+#: most sqrt(0.01 / 2) = 7 % of the probability is then on other tokens.
 MAX_KL = 0.01
 #: Least share of conversations in which a recommended file must find the same emotion as its source.
 MIN_AGREEMENT = 0.97
