@@ -70,7 +70,7 @@ class Release:
         """Return the result as lines of text for people."""
         quantised = self.steps["quantize"].lines()
         files = [f"{file['bytes']:>15,}  {file['sha256']}  {name}" for name, file in self.receipt["files"].items()]
-        return [*quantised, "", f"{self.out}:", *files, "", f"Ollama is told to run {self.model}: {self.why}"]
+        return [*quantised, "", f"{self.out}:", *files, "", f"Ollama will run {self.model}: {self.why}"]
 
 
 def convert_all(

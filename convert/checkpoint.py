@@ -74,7 +74,7 @@ class Checkpoint:
         if missing := expected.keys() - self.stored.keys():
             raise ConvertError(f"{self.folder} is not complete: {min(missing)} is missing.")
         if unknown := self.stored.keys() - expected.keys() - {"lm_head.weight"}:
-            raise ConvertError(f"{self.folder} holds {min(unknown)}, which this model has no use for.")
+            raise ConvertError(f"{self.folder} contains {min(unknown)}, which does not belong to this model.")
         if "lm_head.weight" in self.stored and self.shape.tied:
             self._refuse_different_head()
 

@@ -30,12 +30,12 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         if not path.parent.is_dir():
-            raise ConvertError(f"{path.parent} is not a folder; name the one that holds {path.name}.") from error
+            raise ConvertError(f"{path.parent} is not a folder; name the one that contains {path.name}.") from error
         raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise ConvertError(f"{path} is damaged: it is not valid JSON.") from error
     if not isinstance(value, dict):
-        raise ConvertError(f"{path} is not what its name says: it holds no JSON object.")
+        raise ConvertError(f"{path} does not contain a JSON object.")
     return value
 
 

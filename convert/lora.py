@@ -184,7 +184,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
     import transformers
 
     if (checkpoint.folder / ADAPTER_CONFIG).exists():  # transformers would apply it
-        raise ConvertError(f"{checkpoint.folder} holds an adapter, too; give base and adapter folders of their own.")
+        raise ConvertError(f"{checkpoint.folder} contains an adapter, too; give base and adapter folders of their own.")
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
     kind = getattr(transformers, checkpoint.shape.architecture)

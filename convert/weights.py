@@ -32,10 +32,10 @@ def rewrite_weights(checkpoint: Checkpoint, folder: Path, change: Callable[[str,
     for name in checkpoint.shape.tensors():
         names.setdefault(checkpoint.stored[name].data_range.filename, []).append(name)
     sizes: dict[str, int] = {}
-    for source, held in track_progress(names.items(), "Writing weights", len(names)):
-        sizes[source.name] = _write_file(source, folder / source.name, held, change)
+    for source, names_in_file in track_progress(names.items(), "Writing weights", len(names)):
+        sizes[source.name] = _write_file(source, folder / source.name, names_in_file, change)
     if len(names) > 1:
-        weight_map = {name: source.name for source, held in names.items() for name in held}
+        weight_map = {name: source.name for source, names_in_file in names.items() for name in names_in_file}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     return {name: sha256(folder / name) for name in sizes}

@@ -37,7 +37,7 @@ def write_f32_copy(file: GgufFile, out: Path) -> None:
                 name, dimensions = tensor.name.encode(), len(tensor.shape)
                 copy.write(struct.pack("<Q", len(name)) + name)
                 copy.write(struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, F32, offset))
-                offset += _round_up(4 * tensor.numbers, alignment)
+                offset += -(-4 * tensor.numbers // alignment) * alignment
             copy.write(bytes(-copy.tell() % alignment))
             for tensor in track_progress(file.tensors, "Writing in float32", len(file.tensors)):
                 for piece in read_pieces(file, tensor):
@@ -45,7 +45,3 @@ def write_f32_copy(file: GgufFile, out: Path) -> None:
                 copy.write(bytes(-4 * tensor.numbers % alignment))
     except OSError as error:
         raise ConvertError(f"No room to compare in float32: {out.parent}: {error.strerror}.") from error
-
-
-def _round_up(size: int, alignment: int) -> int:
-    return -(-size // alignment) * alignment

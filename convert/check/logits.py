@@ -87,7 +87,7 @@ def compare_logits(file: GgufFile, checkpoint: Checkpoint, tokenizer: Any, scrat
         yield _make_logits_finding(distance, "the file", len(prompts))
         return
     yield _make_precision_finding(distance)
-    copy = scratch / "twin.gguf"
+    copy = scratch / "f32.gguf"
     write_f32_copy(file, copy)
     _load_file_weights(model, file, checkpoint)
     yield _make_logits_finding(

@@ -111,5 +111,5 @@ def _find_wrong_type(file: GgufFile) -> str:
     kind = FLOATS.get(name) or re.sub(r"^(MOSTLY|ALL)_|_[SML]$", "", name)
     if kind in matrices and (name not in FLOATS or set(matrices) == {kind}):
         return ""
-    held = ", ".join(f"{count} {kind}" for kind, count in matrices.most_common())
-    return f"the file calls itself {name}, but its matrices are {held}"
+    counts = ", ".join(f"{count} {kind}" for kind, count in matrices.most_common())
+    return f"the file calls itself {name}, but its matrices are {counts}"

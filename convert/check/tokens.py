@@ -166,5 +166,5 @@ def _read_expected_ids(inputs: Path) -> list[tuple[str, list[int]]]:
     except ValueError as error:
         raise ConvertError(f"{inputs} and {outputs.name} are not llama.cpp's texts and token ids.") from error
     if len(texts) != len(ids):
-        raise ConvertError(f"{inputs.name} holds {len(texts)} texts, {outputs.name} {len(ids)} lines of tokens.")
+        raise ConvertError(f"{inputs.name} contains {len(texts)} texts, {outputs.name} {len(ids)} lines of tokens.")
     return list(zip(texts, ids, strict=True))

@@ -37,9 +37,9 @@ def compare_vocabulary(file: GgufFile, tokenizer: Any, rows: int) -> Finding:
 
 
 def _find_wrong_size(tokens: list[str], kinds: list[int], rows: int) -> str:
-    for what, held in (("tokens", tokens), ("kinds of tokens", kinds)):
-        if len(held) != rows:
-            return f"the file has {len(held)} {what}, the embedding {rows} rows"
+    for what, entries in (("tokens", tokens), ("kinds of tokens", kinds)):
+        if len(entries) != rows:
+            return f"the file has {len(entries)} {what}, the embedding {rows} rows"
     return ""
 
 

@@ -27,46 +27,48 @@ class _Comparison:
     """The comparison of one tensor.
 
     Attributes:
-        held: the tensor in the file.
+        stored: the tensor in the file.
         error: root of the mean squared error, as a share of the tensor's root mean square; infinite for another shape.
         difference: the first difference that rounding does not explain; empty where there is none.
     """
 
-    held: TensorInfo
+    stored: TensorInfo
     error: float
     difference: str
 
 
 def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
     """Compare every number: floats must equal the checkpoint's after rounding, quantised tensors must be near them."""
-    wanted, held = _list_tensors(file, checkpoint)
-    if checkpoint.shape.tied and HEAD in held:  # it may be a copy of the embedding it is tied to
+    wanted, stored = _list_tensors(file, checkpoint)
+    if checkpoint.shape.tied and HEAD in stored:  # it may be a copy of the embedding it is tied to
         wanted[HEAD] = wanted[EMBEDDING]
-    faults = [_describe_missing(name) for name in sorted(wanted.keys() - held.keys())]
-    faults += [f"{name} is not in the checkpoint" for name in sorted(held.keys() - wanted.keys())]
-    common = [name for name in wanted if name in held]
-    compared = [_compare_tensor(file, held[name], wanted[name]) for name in track_progress(common, "Comparing weights")]
+    faults = [_describe_missing(name) for name in sorted(wanted.keys() - stored.keys())]
+    faults += [f"{name} is not in the checkpoint" for name in sorted(stored.keys() - wanted.keys())]
+    common = [name for name in wanted if name in stored]
+    compared = [
+        _compare_tensor(file, stored[name], wanted[name]) for name in track_progress(common, "Comparing weights")
+    ]
     faults += [comparison.difference for comparison in compared if comparison.difference]
     compared = [comparison for comparison in compared if comparison.error != np.inf]  # without those of other shapes
-    quantised = [comparison for comparison in compared if comparison.held.type not in FLOATS]
+    quantised = [comparison for comparison in compared if comparison.stored.type not in FLOATS]
     figure = f"{len(compared)} tensors, {len(compared) - len(quantised)} of them compared to the bit"
     worst = max(quantised, key=lambda comparison: comparison.error, default=None)
     if worst:
         figure += (
             f"; {len(quantised)} quantised, largest error {worst.error:.2%}, "
-            f"of {worst.held.name} ({worst.held.type.name}: at most {rounding_bound(worst.held.type):.1%})"
+            f"of {worst.stored.name} ({worst.stored.type.name}: at most {rounding_bound(worst.stored.type):.1%})"
         )
     return Finding("weights", len(common), figure, faults[0] if faults else "", rounded=bool(quantised))
 
 
 def find_shape_mismatch(file: GgufFile, checkpoint: Checkpoint) -> str:
     """Describe the first tensor that is missing in the file or has another shape; empty where there is none."""
-    wanted, held = _list_tensors(file, checkpoint)
+    wanted, stored = _list_tensors(file, checkpoint)
     for name, tensor in wanted.items():
-        if name not in held:
+        if name not in stored:
             return _describe_missing(name)
-        if held[name].shape != tensor.shape[::-1]:
-            return _describe_shapes(held[name], tensor)
+        if stored[name].shape != tensor.shape[::-1]:
+            return _describe_shapes(stored[name], tensor)
     return ""
 
 
@@ -113,32 +115,34 @@ def _describe_missing(name: str) -> str:
     return f"{name} is missing in the file"
 
 
-def _describe_shapes(held: TensorInfo, wanted: GgufTensor) -> str:
-    return f"{held.name} is {held.shape} in the file, {wanted.shape[::-1]} in the checkpoint"
+def _describe_shapes(stored: TensorInfo, wanted: GgufTensor) -> str:
+    return f"{stored.name} is {stored.shape} in the file, {wanted.shape[::-1]} in the checkpoint"
 
 
-def _compare_tensor(file: GgufFile, held: TensorInfo, wanted: GgufTensor) -> _Comparison:
+def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> _Comparison:
     """Compare a tensor of the file with the checkpoint's, some rows at a time."""
-    title = f"{held.name} ({held.type.name})"
-    if held.shape != wanted.shape[::-1]:
-        return _Comparison(held, np.inf, _describe_shapes(held, wanted))
+    title = f"{stored.name} ({stored.type.name})"
+    if stored.shape != wanted.shape[::-1]:
+        return _Comparison(stored, np.inf, _describe_shapes(stored, wanted))
     off = size = 0.0
     row, first = 0, ""
     for piece in wanted.pieces():
-        exact = piece.reshape(-1, held.shape[0])
-        found, rounded = _read_rows(file, held, row, len(exact)), _round(exact, held.type)
+        exact = piece.reshape(-1, stored.shape[0])
+        found, rounded = _read_rows(file, stored, row, len(exact)), _round(exact, stored.type)
         if not first and not np.array_equal(found, rounded):
             first = _find_first_difference(found, rounded, row)
         off += float(np.square(found - exact, dtype=np.float64).sum())
         size += float(np.square(exact, dtype=np.float64).sum())
         row += len(exact)
     error = math.sqrt(off / size) if size else float(off > 0)
-    if held.type in FLOATS:
-        return _Comparison(held, error, f"{title}, {first}" if first else "")
-    if error <= rounding_bound(held.type):
-        return _Comparison(held, error, "")
-    words = f"{title} is off by {error:.0%} of its size, where rounding may be {rounding_bound(held.type):.1%}; {first}"
-    return _Comparison(held, error, words)
+    if stored.type in FLOATS:
+        return _Comparison(stored, error, f"{title}, {first}" if first else "")
+    if error <= rounding_bound(stored.type):
+        return _Comparison(stored, error, "")
+    words = (
+        f"{title} is off by {error:.0%} of its size, where rounding may be {rounding_bound(stored.type):.1%}; {first}"
+    )
+    return _Comparison(stored, error, words)
 
 
 def _round(exact: Floats, kind: GGMLQuantizationType) -> Floats:

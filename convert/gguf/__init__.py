@@ -69,7 +69,7 @@ def to_gguf(
     matrices, file_type = find_types(type)
     texts = metadata or {}
     if not all(isinstance(value, str) for value in texts.values()):
-        raise ConvertError("The metadata may hold only text values; put the others in quotes.")
+        raise ConvertError("The metadata may contain only text values; put the others in quotes.")
     checkpoint = Checkpoint.open(model_dir)
     if out.exists() and out.suffix != ".gguf" and out.resolve().parent == model_dir.resolve():
         raise ConvertError(f"{out} belongs to the checkpoint; name a file that ends in .gguf.")
@@ -102,7 +102,9 @@ def _add_general_keys(
 ) -> None:
     folder, parameters = checkpoint.folder, checkpoint.shape.parameters
     card = gguf.Metadata.load(model_path=folder, total_params=parameters)
-    card.name = _read_name(folder) or name or card.name or folder.resolve().name
+    front: dict[str, Any] = gguf.Metadata.load_model_card(folder)
+    # Without these keys the gguf package makes a name up from the folder's.
+    card.name = front.get("name") or front.get("model_name") or name or card.name or folder.resolve().name
     card.size_label = card.size_label or gguf.size_label(parameters, parameters, 0, 0)
     if (folder / "generation_config.json").is_file() and card.sampling_penalty_repeat is None:
         # The gguf package looks only for llama.cpp's name of it.
@@ -111,12 +113,6 @@ def _add_general_keys(
     card.set_gguf_meta_model(writer)
     writer.add_file_type(file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-
-
-def _read_name(folder: Path) -> str | None:
-    """Read the name from the front matter; without it the gguf package makes one up from the folder's name."""
-    front: dict[str, Any] = gguf.Metadata.load_model_card(folder)
-    return front.get("name") or front.get("model_name")
 
 
 def add_shape_keys(writer: gguf.GGUFWriter, shape: Shape) -> None:

@@ -29,9 +29,9 @@ KNOWN_FIELDS = frozenset(
 #: Initialisations that do not change the base's weights; the others move a part of them into the adapter.
 PLAIN_INITS = (True, False, None, "gaussian", "orthogonal", "eva")
 NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-#: What peft saves beside an adapted head or embedding: the base's own weight.
+#: The base's own weight, which peft saves with an adapted head or embedding.
 BASE_LAYER = re.compile(r"base_model\.model\.(?P<module>.+)\.base_layer\.weight")
-MERGE_INSTEAD = "which a GGUF LoRA cannot hold; merge it into its base instead (python -m convert merge)."
+MERGE_INSTEAD = "which a GGUF LoRA cannot contain; merge it into its base instead (python -m convert merge)."
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, lis
     for name, tensor in stored.items():
         match = NAME.fullmatch(name)
         if not match or tensor.dtype not in STORED_TYPES or len(tensor.shape) != 2:
-            raise ConvertError(f"{folder} holds {name} ({tensor.dtype}, {tensor.shape}), {MERGE_INSTEAD}")
+            raise ConvertError(f"{folder} contains {name} ({tensor.dtype}, {tensor.shape}), {MERGE_INSTEAD}")
         sides.setdefault(match["module"], {})[match["side"]] = tensor
     if unpaired := [module for module, pair in sides.items() if len(pair) < 2]:
         raise ConvertError(f"{folder} is not complete: {min(unpaired)} has only one of its two matrices.")
@@ -138,8 +138,8 @@ def _refuse_wrong_shapes(pair: LoraPair, folder: Path, shape: Shape) -> None:
         )
     adapted, wanted = (pair.b.shape[0], pair.a.shape[1]), shape.tensors().get(weight)
     if wanted != adapted or pair.b.shape[1] != pair.a.shape[0] or not pair.a.shape[0]:
-        held = f"{pair.b.shape} times {pair.a.shape}"
-        raise ConvertError(f"{folder} does not belong to this base: {weight} is {wanted} there, {held} here.")
+        product = f"{pair.b.shape} times {pair.a.shape}"
+        raise ConvertError(f"{folder} does not belong to this base: {weight} is {wanted} there, {product} here.")
 
 
 def _refuse_other_base(module: str, layer: LocalTensor, folder: Path, base_dir: Path) -> None:

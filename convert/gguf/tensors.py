@@ -13,7 +13,6 @@ import numpy.typing as npt
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
 from convert.rope import interleave_pairs
-from convert.shape import Shape
 
 ARCHITECTURES = {"qwen2": gguf.MODEL_ARCH.QWEN2, "llama": gguf.MODEL_ARCH.LLAMA}
 #: Numbers of a tensor that are in memory at once, approximately.
@@ -60,7 +59,8 @@ def gguf_tensors(checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType)
     names = gguf.get_tensor_name_map(ARCHITECTURES[shape.gguf_architecture], shape.layers)
     tensors = []
     if shape.rope_scaling:
-        tensors.append(_make_rope_freqs(shape))
+        divisors = shape.rope_scaling.divisors(shape.rope_base, shape.head_dim)
+        tensors.append(GgufTensor(ROPE_FREQS, divisors.shape, gguf.GGMLQuantizationType.F32, lambda: iter([divisors])))
     for name, size in shape.tensors().items():
         kind = matrix_type if len(size) > 1 else gguf.GGMLQuantizationType.F32
         stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
@@ -72,13 +72,6 @@ def add_tensor_infos(writer: gguf.GGUFWriter, tensors: Sequence[GgufTensor]) -> 
     """Add the names, shapes and types of the tensors to the file's header."""
     for tensor in tensors:
         writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
-
-
-def _make_rope_freqs(shape: Shape) -> GgufTensor:
-    """Make the tensor by which llama.cpp scales the rotary embedding, shape (head_dim / 2,)."""
-    assert shape.rope_scaling
-    divisors = shape.rope_scaling.divisors(shape.rope_base, shape.head_dim)
-    return GgufTensor(ROPE_FREQS, divisors.shape, gguf.GGMLQuantizationType.F32, lambda: iter([divisors]))
 
 
 def _read_pieces(checkpoint: Checkpoint, name: str) -> Iterator[npt.NDArray[np.float32]]:
@@ -96,5 +89,5 @@ def _convert(name: str, piece: npt.NDArray[np.float32], kind: gguf.GGMLQuantizat
     with np.errstate(over="ignore"):
         cast: npt.NDArray[Any] = gguf.quantize(piece, kind)
     if not np.isfinite(cast if cast.dtype != np.uint8 else piece).all():
-        raise ConvertError(f"{name} holds numbers that are not finite or do not fit {kind.name}; try f32 or bf16.")
+        raise ConvertError(f"{name} contains numbers that are not finite or do not fit {kind.name}; try f32 or bf16.")
     return cast

@@ -129,5 +129,5 @@ def _write_keys(writer: gguf.GGUFWriter, add_keys: Callable[[gguf.GGUFWriter], N
     except ConvertError:
         raise
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        raise ConvertError(f"{sources} holds what it cannot hold.") from error
+        raise ConvertError(f"{sources} contains values that are not allowed there.") from error
     writer.kv_data[0].clear()

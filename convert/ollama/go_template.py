@@ -90,9 +90,8 @@ class TurnTemplate:
             "{{- end }}",
             *_write_choice("$last", last),
         ]
-        return (
-            (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"
-        )  # the last line end is not part of the text
+        # The last dash removes the line end after it, which is no part of the text.
+        return (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"
 
 
 def learn_template(

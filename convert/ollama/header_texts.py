@@ -62,10 +62,10 @@ def read_license(file: GgufFile) -> str:
     """
     name = str(file.metadata.get("general.license", ""))
     data = str(file.metadata.get(METADATA_PREFIX + "training_data", ""))
-    beside = file.path.with_name("LICENSE")
+    path = file.path.with_name("LICENSE")
     try:
-        text = beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     except OSError as error:
-        raise ConvertError(f"{beside} cannot be read: {error.strerror}.") from error
+        raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
     parts = "\n\n".join(part for part in (name, data and f"Trained on {data}.", text) if part)
     return "".join(c for c in parts if c.isprintable() or c in "\t\n")  # the GPL has page breaks

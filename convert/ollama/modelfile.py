@@ -64,7 +64,9 @@ def quote_value(text: str, what: str) -> str:
     """
     dropped = next((c for c in text if not c.isprintable() and c not in "\t\r\n"), None)
     if dropped is not None:
-        raise ConvertError(f"The {what} holds the character U+{ord(dropped):04X}, which Ollama drops from a Modelfile.")
+        raise ConvertError(
+            f"The {what} contains the character U+{ord(dropped):04X}, which Ollama drops from a Modelfile."
+        )
     if re.search(r'"""[ \t]*[\r\n]', text):
         raise ConvertError(f"The {what} has three quotes at the end of a line, where Ollama would take it to end.")
     return f'"{text}"' if re.fullmatch(r'[^\s"]+', text) else f'"""{text}"""'

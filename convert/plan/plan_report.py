@@ -194,11 +194,10 @@ def _format_row(row: PlanRow, first: Shape) -> list[str]:
         return [*cells, f"impossible: {row.impossible}"]
     runs = "no" if judgement.llama_cpp else shape.gguf_architecture
     cells += [f"{shape.parameters / 1e6:.1f} M", "no" if judgement.hugging_face else "yes", runs]
-    return cells + [_format_size(judgement.sizes[type]) for type in SHOWN]
-
-
-def _format_size(size: FileSize) -> str:
-    return f"{size.file_bytes / 1e6:.1f} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}"
+    sizes = [judgement.sizes[type] for type in SHOWN]
+    return cells + [
+        f"{size.file_bytes / 1e6:.1f} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}" for size in sizes
+    ]
 
 
 def _find_unchanged(shape: Shape, first: Shape) -> set[str]:

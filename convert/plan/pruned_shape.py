@@ -47,7 +47,7 @@ def find_obstacle(shape: Shape) -> str | None:
         return str(error)
     for width in (shape.hidden, shape.q_width):  # the rows of all matrices but one
         if width % SMALLEST_BLOCK:
-            return f"Rows of {width} numbers fit no quantisation: the smallest blocks hold {SMALLEST_BLOCK}."
+            return f"Rows of {width} numbers fit no quantisation: the smallest blocks have {SMALLEST_BLOCK}."
     return None
 
 

@@ -113,13 +113,12 @@ def _write_tokenizer(folder: Path) -> None:
 
 
 def _reload_shapes(shapes: Sequence[Shape], folder: Path) -> list[str | None]:
-    return [_reload_shape(shape, folder) for shape in track_progress(shapes, "Trying Hugging Face", len(shapes))]
-
-
-def _reload_shape(shape: Shape, folder: Path) -> str | None:
-    with scratch_folder(folder) as inner:
-        write_test_checkpoint(shape, inner)
-        return check_reload(inner)
+    reasons = []
+    for shape in track_progress(shapes, "Trying Hugging Face", len(shapes)):
+        with scratch_folder(folder) as inner:
+            write_test_checkpoint(shape, inner)
+            reasons.append(check_reload(inner))
+    return reasons
 
 
 def check_reload(checkpoint: Path) -> str | None:

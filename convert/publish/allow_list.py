@@ -144,7 +144,7 @@ def select_uploads(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...
     chosen = [path for path, reason in reasons.items() if not reason]
     if not any(path.name.endswith(MODEL_ENDINGS) for path in chosen):
         models = " and no ".join(MODEL_ENDINGS)
-        raise ConvertError(f"{folder} holds no model: no {models} file (links are not followed).")
+        raise ConvertError(f"{folder} contains no model: no {models} file (links are not followed).")
     uploads = tuple(Upload.of_file(_relative_path(path, root), path) for path in track_progress(chosen, "Checking"))
     refuse_collisions(upload.path for upload in uploads)
     return uploads, tuple(LeftOut(_relative_path(path, root), reason) for path, reason in reasons.items() if reason)
@@ -191,7 +191,7 @@ def _explain_exclusion(path: Path, root: Path) -> str:
     if path.name in TEXTS or path.name == DECODER or path.name.endswith((RECEIPT_ENDING, *MODEL_ENDINGS)):
         return ""
     if path.suffix.lower() in PERSONAL:
-        return "could be a recording or somebody's record"
+        return "could be a recording or a person's record"
     return "not a kind of file that is published"
 
 

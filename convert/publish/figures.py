@@ -74,8 +74,8 @@ def read_figures(uploads: Sequence[Upload]) -> Figures:
                     if claim["file"] == content.get("recommended"):
                         recommended, reason = about, format_value(content.get("reason"))
             if name == RELEASE:
-                told = {posixpath.join(folder, about): proof for about, proof in _read_proofs(path, content).items()}
-                proofs |= {about: proof for about, proof in told.items() if about in files}
+                proven = {posixpath.join(folder, about): proof for about, proof in _read_proofs(path, content).items()}
+                proofs |= {about: proof for about, proof in proven.items() if about in files}
     return Figures(receipts, proofs, _read_evaluation(files), recommended, reason)
 
 
@@ -91,10 +91,12 @@ def _read_proofs(path: str, receipt: Mapping[str, Any]) -> dict[str, str]:
     """
     try:
         steps, listed = receipt.get("steps", {}), receipt.get("files", {})
-        told = [*_list_merge_proofs(steps.get("merge", {})), *_list_check_proofs(steps.get("check", {}))]
-        return {name: proof for name, proof in told if isinstance(listed[name]["sha256"], str)}
+        proven = [*_list_merge_proofs(steps.get("merge", {})), *_list_check_proofs(steps.get("check", {}))]
+        return {name: proof for name, proof in proven if isinstance(listed[name]["sha256"], str)}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConvertError(f"{path} does not hold what `convert all` writes there; make the folder again.") from error
+        raise ConvertError(
+            f"{path} does not contain what `convert all` writes there; make the folder again."
+        ) from error
 
 
 def _list_merge_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -112,8 +114,8 @@ def _list_check_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield path and verification of the file that the step ``check`` compared, if it passed."""
     if step.get("passed"):
         figures = {finding["check"]: finding["figure"] for finding in step["findings"]}
-        told = [f"{name}: {figures[name]}" for name in ("weights", "precision", "logits") if name in figures]
-        yield step["file"], f"against `{step['against']}`. {'. '.join(told)}"
+        parts = [f"{name}: {figures[name]}" for name in ("weights", "precision", "logits") if name in figures]
+        yield step["file"], f"against `{step['against']}`. {'. '.join(parts)}"
 
 
 def _read_evaluation(files: Mapping[str, Upload]) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def _read_evaluation(files: Mapping[str, Upload]) -> dict[str, Any]:
         raise ConvertError(f"{EVALUATION} was measured on a model that is not among these files; evaluate again.")
     rows = evaluation.get("rows", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ConvertError(f"{EVALUATION} does not hold a list of results as `rows`; evaluate again.")
+        raise ConvertError(f"{EVALUATION} does not contain a list of results as `rows`; evaluate again.")
     return evaluation
 
 
@@ -136,7 +138,7 @@ def _read_object(upload: Upload) -> dict[str, Any]:
     except ValueError as error:
         raise ConvertError(f"{upload.path} is damaged: it is not valid JSON.") from error
     if not isinstance(content, dict):
-        raise ConvertError(f"{upload.path} is not what its name says: it holds no JSON object.")
+        raise ConvertError(f"{upload.path} does not contain a JSON object.")
     return content
 
 
@@ -164,15 +166,17 @@ def format_conversion(figures: Figures) -> str:
         columns = {path: dict(_list_figures(receipt)) for path, receipt in figures.receipts.items()}
         on = [receipt.get("measured", {}).get("measured_on") for receipt in figures.receipts.values()]
     except (AttributeError, KeyError, TypeError) as error:
-        raise ConvertError("A receipt does not hold what `convert quantize` writes there; quantise again.") from error
+        raise ConvertError(
+            "A receipt does not contain what `convert quantize` writes there; quantise again."
+        ) from error
     names = dict.fromkeys(name for column in columns.values() for name in column)
     rows = [[name, *(column.get(name, "") for column in columns.values())] for name in names]
     rows = [row for row in rows if any(row[1:])]
-    told = dict.fromkeys(f"\n\nMeasured on: {format_value(conditions)}." for conditions in on if conditions)
+    notes = dict.fromkeys(f"\n\nMeasured on: {format_value(conditions)}." for conditions in on if conditions)
     choice = f"\n\nRecommended: {figures.reason}" if figures.reason else ""
     return (
         format_table(["", *(f"`{path}`" for path in columns)], rows)
-        + "".join(told)
+        + "".join(notes)
         + choice
         + (proofs and f"\n\n{proofs}")
     )

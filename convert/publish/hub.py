@@ -117,7 +117,7 @@ def _read_token() -> str:
     if not token:
         raise ConvertError(NO_TOKEN)
     if not (token.isascii() and token.isprintable() and " " not in token):
-        raise ConvertError("The token holds characters that no token has; copy it again.")
+        raise ConvertError("The token contains characters that no token has; copy it again.")
     return token
 
 
@@ -177,7 +177,9 @@ def _verify_commit(api: Any, repository: Repository, revision: str) -> None:
     for file in repository.files:
         entry = entries.get(file.path)
         if not entry or (entry.lfs.sha256 != file.sha256 if entry.lfs else entry.blob_id != _compute_git_hash(file)):
-            raise ConvertError(f"{repository.name} does not hold the {file.path} that was sent; look at it on the Hub.")
+            raise ConvertError(
+                f"{repository.name} does not contain the {file.path} that was sent; look at it on the Hub."
+            )
 
 
 def _compute_git_hash(file: Upload) -> str:

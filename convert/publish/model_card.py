@@ -47,7 +47,10 @@ def write_model_card(uploads: Sequence[Upload], figures: Figures, metadata: Mapp
     kept = next((upload.text for upload in uploads if upload.path == CARD), blank)
     card = _parse_card(re.sub(f"\n*{BEGIN}.*?{END}\n*", "\n", kept, flags=re.DOTALL))
     files = [upload for upload in uploads if upload.path != CARD]
-    _refuse_unknown_hashes(card.text, files)
+    if unknown := set(re.findall(r"\b[0-9a-f]{64}\b", card.text)) - {file.sha256 for file in files}:
+        raise ConvertError(
+            f"{CARD} names the sha256 of a file that is not here: {min(unknown)[:12]}...; rewrite the card."
+        )
     for key, value in _make_front_matter(metadata, files).items():
         if value and not card.data.get(key):
             card.data[key] = value
@@ -64,12 +67,6 @@ def _parse_card(text: str) -> ModelCard:
         return ModelCard(text)
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise ConvertError(f"The front matter of {CARD} is not what the Hub understands; repair its YAML.") from error
-
-
-def _refuse_unknown_hashes(text: str, files: Sequence[Upload]) -> None:
-    known = {file.sha256 for file in files}
-    if unknown := set(re.findall(r"\b[0-9a-f]{64}\b", text)) - known:
-        raise ConvertError(f"{CARD} speaks of a file {min(unknown)[:12]}..., which is not here; write the card anew.")
 
 
 def _make_front_matter(metadata: Mapping[str, Any], files: Sequence[Upload]) -> dict[str, Any]:

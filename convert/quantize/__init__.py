@@ -138,7 +138,7 @@ def _read_source(source: Path) -> GgufFile:
     """Read the header of the source, and refuse a file that is split or quantised already."""
     file = read_gguf(source)
     if not file.tensors:
-        raise ConvertError(f"{source} holds no weights.")
+        raise ConvertError(f"{source} contains no weights.")
     if file.metadata.get("split.count", 1) != 1:
         raise ConvertError(f"{source} is one part of several; join them first (llama-gguf-split --merge).")
     if quantised := {tensor.type.name for tensor in file.tensors if tensor.type not in FULL}:

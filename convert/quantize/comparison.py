@@ -44,7 +44,11 @@ class Quantization(AlwaysPassed):
     @property
     def recommended(self) -> Receipt | None:
         """The receipt of the smallest file within the limits; None where there is none."""
-        fitting = [receipt for receipt in self.receipts if _within_limits(receipt)]
+        fitting = [
+            receipt
+            for receipt in self.receipts
+            if receipt.measured.mean_kl <= MAX_KL and receipt.measured.label_agreement >= MIN_AGREEMENT
+        ]
         return min(fitting, key=lambda receipt: receipt.file_bytes, default=None)
 
     @property
@@ -110,10 +114,6 @@ class Quantization(AlwaysPassed):
             f"{' '.join(on.processor)}.",
             *(f"{receipt.type}:{_describe_fallbacks(receipt)}" for receipt in self.receipts if receipt.fallbacks),
         ]
-
-
-def _within_limits(receipt: Receipt) -> bool:
-    return receipt.measured.mean_kl <= MAX_KL and receipt.measured.label_agreement >= MIN_AGREEMENT
 
 
 def _describe_fallbacks(receipt: Receipt) -> str:

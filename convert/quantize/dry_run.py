@@ -73,14 +73,23 @@ def dry_run(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor,
 
 
 def dry_run_in_process(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
-    """Do the same as ``dry_run`` in this process; for a child process that makes many dry runs."""
+    """Do the same as ``dry_run`` in this process; for a child process that makes many dry runs.
+
+    Args:
+        path: as for ``dry_run``.
+        type: as for ``dry_run``.
+        imatrix: as for ``dry_run``.
+
+    Raises:
+        ConvertError: as ``dry_run``.
+    """
     refuse_unknown_types([type])
     tensors = read_gguf(path).tensors
     lines = run_quantizer(path, None, type, {} if imatrix else None)
     decided = {found[1]: _parse_type(found[3] or found[2]) for line in lines if (found := _DECISION.match(line))}
     replaced = {found[1]: _parse_type(found[2]) for line in lines if (found := _FALLBACK.match(line))}
     if missing := {tensor.name for tensor in tensors} - decided.keys():
-        raise ConvertError(f"llama.cpp did not say what becomes of {min(missing)}.")
+        raise ConvertError(f"llama.cpp did not report the type of {min(missing)}.")
     output = "output.weight" if "output.weight" in decided else "token_embd.weight"  # a tied embedding is both
     return tuple(
         _make_dry_tensor(

@@ -116,6 +116,10 @@ def _compare_all(
 
 def _describe_data(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
     """Describe the conversations before and after shortening, and the machine."""
+    import llama_cpp
+
+    info = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
+    features = [part.split("=") for part in info.split("|") if "=" in part]
     return MeasuredOn(
         text=eval_prompts.FILE.name,
         text_sha256=sha256(eval_prompts.FILE),
@@ -123,17 +127,8 @@ def _describe_data(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -
         cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
         answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),
         speed=describe_conditions(),
-        processor=_list_processor_features(),
+        processor=tuple(name.strip() for name, value in features if value.strip() != "0"),
     )
-
-
-def _list_processor_features() -> tuple[str, ...]:
-    """Return the names of the features that llama.cpp reports as present."""
-    import llama_cpp
-
-    info = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
-    pairs = [part.split("=") for part in info.split("|") if "=" in part]
-    return tuple(name.strip() for name, value in pairs if value.strip() != "0")
 
 
 def _summarise(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:

@@ -113,7 +113,9 @@ class Receipt:
         """
         file = read_gguf(path)
         if {t.name: (t.shape, t.type) for t in file.tensors} != {t.name: (t.shape, t.type) for t in planned}:
-            raise ConvertError(f"llama.cpp wrote other tensors into {name} than it said; the file was not kept.")
+            raise ConvertError(
+                f"llama.cpp wrote other tensors into {name} than its dry run reported; the file was not kept."
+            )
         return cls(
             file=name,
             type=type,

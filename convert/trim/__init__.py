@@ -229,8 +229,8 @@ def _measure_speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | Non
         Speed before and after, and how it was measured, or why it was not.
     """
     try:
-        with scratch_folder(list(models)[-1]) as beside:
-            files = [(beside / f"{i}.gguf", tokens) for i, tokens in enumerate(models.values())]
+        with scratch_folder(list(models)[-1]) as scratch:
+            files = [(scratch / f"{i}.gguf", tokens) for i, tokens in enumerate(models.values())]
             for folder, (file, _) in zip(models, files, strict=True):
                 to_gguf(folder, file, type="f16")
             before, after = speed.measure_speeds(files)

@@ -1,4 +1,4 @@
-"""Read a corpus: of a ``.jsonl`` file every string in each line's object, of any other file the text as it is."""
+"""Read a corpus: every string in each line's object of a ``.jsonl`` file, the whole text of any other file."""
 
 import json
 from collections.abc import Iterator, Sequence
