@@ -11,17 +11,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from convert.command_line import BAD_INPUT, FAILED_CHECK, SUCCESS, Parser, explain, interruptible
+from convert.command_line import BAD_INPUT, FAILED_CHECK, SUCCESS, Parser, explain_error, interrupt_on_signals
 from convert.files import ConvertError
 
-#: Verb, which is also the name of its module, and what it does.
+#: Verb (also the name of its module) -> what it does, as the help shows it.
 VERBS = {
     "plan": "which pruned shapes reload, run and quantise well",
     "merge": "a LoRA adapter into the checkpoint it was trained on",
     "trim": "a vocabulary cut to what a corpus needs",
     "gguf": "a checkpoint to one GGUF file, or an adapter to a GGUF LoRA",
-    "quantize": "a GGUF file to smaller types, each with a receipt of what it then holds and computes",
-    "check": "whether a GGUF file computes, reads and talks as its checkpoint does",
+    "quantize": "a GGUF file to smaller types, each with a receipt of what it contains and computes",
+    "check": "whether a GGUF file gives the numbers, tokens and chats of its checkpoint",
     "ollama": "a Modelfile, and the files that Ollama reads on the Hub",
     "publish": "a folder of files to the Hugging Face Hub",
     "all": "base and adapter to a folder ready for all of these",
@@ -29,32 +29,35 @@ VERBS = {
 
 
 class _Parser(Parser):
-    """Errors in arguments are raised, because ``--json`` prints them too."""
+    """A parser that raises errors in the arguments, because ``--json`` prints them too."""
 
     def error(self, message: str) -> NoReturn:
         raise ConvertError(f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb.
+    """Run one verb and print its result.
+
+    Args:
+        arguments: the command line without the program's name; by default that of the process.
 
     Returns:
-        0, or 1 where the verb's question was answered with no, or 2, after one sentence, where the input cannot be
-        used or the work was interrupted.
+        The exit status: 0; 1 where the verb's question was answered with no; 2, after one sentence on standard error,
+        where the input cannot be used or the work was interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    with interruptible():
+    with interrupt_on_signals():
         try:
-            options = _parse(given)
+            options = _parse_arguments(given)
             report = options.run(options)
-            _say(json.dumps(report.as_dict(), indent=2) if options.json else "\n".join(report.lines()))
+            _print_text(json.dumps(report.as_dict(), indent=2) if options.json else "\n".join(report.lines()))
         except (Exception, KeyboardInterrupt) as error:
-            return _refuse(explain(error), given)
+            return _print_error(explain_error(error), given)
         return SUCCESS if report.passed else FAILED_CHECK
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
-    """Only the verb that is asked for is imported: some need torch, which takes seconds."""
+def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Parse the command line and import the verb it names, and no other: some need torch, which takes seconds."""
     parser = _Parser(prog="python -m convert", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name, help in VERBS.items():
@@ -67,19 +70,25 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _say(text: str) -> None:
+def _print_text(text: str) -> None:
+    """Print to standard output.
+
+    Raises:
+        ConvertError: it cannot be written, for example because the disk is full.
+    """
     try:
         print(text, flush=True)
-    except BrokenPipeError:  # as by ``| head``: who reads has enough; Python must not try again at its end
+    except BrokenPipeError:  # as by ``| head``; Python must not try to flush again when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise ConvertError(f"It is done, but the result could not be printed: {error.strerror}.") from error
 
 
-def _refuse(sentence: str, arguments: Sequence[str]) -> int:
+def _print_error(sentence: str, arguments: Sequence[str]) -> int:
+    """Print an error, also as JSON where that was asked for, and return the exit status."""
     print(sentence, file=sys.stderr)
     if "--json" in arguments:
-        _say(json.dumps({"error": sentence}))
+        _print_text(json.dumps({"error": sentence}))
     return BAD_INPUT
 
 

@@ -1,9 +1,10 @@
-"""Base and adapter to one folder that llama.cpp, Ollama, the Hub and a Space can all take.
+"""Convert a base and its adapter to one folder that llama.cpp, Ollama, the Hub and a Space can all use.
 
 ``python -m convert all --base DIR --adapter DIR --out DIR --types Q8_0,Q5_K_M,Q4_K_M``
 
-The other verbs, one after the other: merge, gguf, check, quantize, ollama. The folder appears when all of them are
-through, with ``receipt.json``: what each of them found, and the SHA-256 of every file. ``publish`` takes it as it is.
+It runs the other verbs in this order: merge, gguf, check, quantize, ollama. The folder appears when all of them have
+finished. Its ``receipt.json`` contains the result of each verb and the SHA-256 of every file. ``publish`` can publish
+the folder as it is.
 """
 
 import argparse
@@ -17,13 +18,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convert.check import Checked, check
+from convert.check import CheckResult, check
 from convert.files import ConvertError, new_folder, read_json, sha256
 from convert.gguf import to_gguf
 from convert.merge import merge
 from convert.ollama import ollama
-from convert.progress import bar
-from convert.quantize import quantize, refuse_types, type_names
+from convert.progress import progress_bar
+from convert.quantize import parse_type_names, quantize, refuse_unusable_types
 from convert.quantize.comparison import Quantization
 from convert.verb_result import VerbResult
 
@@ -32,22 +33,22 @@ RECEIPT = "receipt.json"
 TYPES = ("Q8_0", "Q5_K_M", "Q4_K_M")
 MADE_WITH = ("gguf", "llama-cpp-python", "peft", "safetensors", "tokenizers", "torch", "transformers")
 STEPS = 5
-#: What verbs call a place on this machine in their reports.
-PLACES = ("base", "adapter", "out", "file", "against", "folder")
-#: ``USER/NAME``, maybe with a revision behind it; everything else that an adapter names as its base is a place.
+#: Keys of the verbs' results whose values are paths on this machine.
+PATH_KEYS = ("base", "adapter", "out", "file", "against", "folder")
+#: ``USER/NAME``, maybe followed by a revision; anything else that an adapter names as its base is a local path.
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(,|$)")
 
 
 @dataclass(frozen=True)
 class Release:
-    """A folder, and how it came about.
+    """A folder of converted files, and how they were made.
 
     Attributes:
         out: the folder.
-        model: the quantised file that its Modelfile runs.
-        why: that file and no other.
-        steps: verb -> what it reported.
-        receipt: all of it as plain values, with the files' sizes and SHA-256; paths count from the folder.
+        model: name of the quantised file that its Modelfile runs.
+        why: the reason for choosing that file.
+        steps: verb -> its result.
+        receipt: all of it as plain values, with the files' sizes and SHA-256; paths are relative to the folder.
     """
 
     out: Path
@@ -58,18 +59,18 @@ class Release:
 
     @property
     def passed(self) -> bool:
-        """Whether every step answered its own question with yes."""
+        """Whether every step passed."""
         return all(step.passed for step in self.steps.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return self.receipt
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         quantised = self.steps["quantize"].lines()
         files = [f"{file['bytes']:>15,}  {file['sha256']}  {name}" for name, file in self.receipt["files"].items()]
-        return [*quantised, "", f"{self.out}:", *files, "", f"Ollama is told to run {self.model}: {self.why}"]
+        return [*quantised, "", f"{self.out}:", *files, "", f"Ollama will run {self.model}: {self.why}"]
 
 
 def convert_all(
@@ -81,56 +82,61 @@ def convert_all(
     imatrix: Path | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Release:
-    """Make the folder ``out``, which must not be there yet; it appears whole or not at all.
+    """Create the folder ``out``, whole or not at all.
 
     Args:
-        base: checkpoint that the adapter was trained on.
-        adapter: folder that peft saved it to.
-        out: its name becomes that of the files in it.
-        types: what to quantise to.
-        imatrix: text to measure on which weights matter.
-        metadata: written as ``eeg_copilot.<name>``.
+        base: folder of the checkpoint that the adapter was trained on.
+        adapter: folder that peft saved the adapter to.
+        out: the new folder, which must not exist; the files in it get its name.
+        types: types to quantise to.
+        imatrix: text to measure the importance of the weights on.
+        metadata: texts to write as ``eeg_copilot.<name>``.
 
     Raises:
-        ConvertError: what one of the verbs refuses, or a GGUF file that does not compute what the checkpoint computes.
+        ConvertError: one of the verbs refuses its input, or the GGUF file does not compute what the checkpoint does.
     """
     begun = time.monotonic()
-    refuse_types(types, imatrix)
-    with new_folder(out) as folder, bar("Steps", STEPS) as steps:
-        done: dict[str, VerbResult] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
+    refuse_unusable_types(types, imatrix)
+    with new_folder(out) as folder, progress_bar("Steps", STEPS) as steps:
+        results: dict[str, VerbResult] = {"merge": merge(base, adapter, folder / CHECKPOINT)}
         full = folder / f"{out.name}-f16.gguf"
         steps.update()
-        done["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
+        results["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
         steps.update()
-        done["check"] = _checked(full, folder / CHECKPOINT)
+        results["check"] = _check_gguf(full, folder / CHECKPOINT)
         steps.update()
-        done["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
+        results["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
         steps.update()
-        model, why = _chosen(quantized)
-        done["ollama"] = ollama(folder / model, folder)
+        model, why = _choose_model(quantized)
+        results["ollama"] = ollama(folder / model, folder)
         steps.update()
-        receipt = _receipt(done, {folder.name: out.name})
-        receipt |= {"model": model, "why": why, "files": _files(folder), "seconds": round(time.monotonic() - begun, 1)}
+        receipt = _build_receipt(results, {folder.name: out.name})
+        receipt |= {
+            "model": model,
+            "why": why,
+            "files": _list_files(folder),
+            "seconds": round(time.monotonic() - begun, 1),
+        }
         (folder / RECEIPT).write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
-    return Release(out, model, why, done, receipt)
+    return Release(out, model, why, results, receipt)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the verb takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument("--base", type=Path, required=True, metavar="DIR", help="checkpoint the adapter was trained on")
     parser.add_argument("--adapter", type=Path, required=True, metavar="DIR", help="folder that peft saved it to")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder to make; its name is the model's"
     )
     parser.add_argument(
-        "--types", type=type_names, default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s"
+        "--types", type=parse_type_names, default=",".join(TYPES), metavar="Q8_0,...", help="default: %(default)s"
     )
     parser.add_argument("--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter")
     parser.add_argument("--metadata", type=Path, metavar="JSON", help="texts to write as eeg_copilot.* keys")
 
 
 def run(options: argparse.Namespace) -> Release:
-    """The verb, from the command line."""
+    """Run the verb with the options of the command line."""
     return convert_all(
         options.base,
         options.adapter,
@@ -141,39 +147,43 @@ def run(options: argparse.Namespace) -> Release:
     )
 
 
-def _checked(file: Path, checkpoint: Path) -> Checked:
-    """Go on only with a file that is the checkpoint: what is made of it later is compared with it alone."""
+def _check_gguf(file: Path, checkpoint: Path) -> CheckResult:
+    """Check that the file is the checkpoint's, because the quantised files are later compared with this file alone.
+
+    Raises:
+        ConvertError: a comparison found a difference.
+    """
     checked = check(file, against=checkpoint)
     for finding in checked.findings:
         if not finding.passed:
-            said = finding.difference or finding.figure
-            raise ConvertError(f"{file.name} is not what the checkpoint is, in its {finding.check}: {said}")
+            reason = finding.difference or finding.figure
+            raise ConvertError(f"{file.name} is not what the checkpoint is, in its {finding.check}: {reason}")
     return checked
 
 
-def _chosen(quantized: Quantization) -> tuple[str, str]:
-    """The recommended file, or else the one closest to the source."""
+def _choose_model(quantized: Quantization) -> tuple[str, str]:
+    """Return the name of the recommended file, or else of the one closest to the source, and the reason."""
     closest = min(quantized.receipts, key=lambda receipt: receipt.measured.mean_kl)
     return (quantized.recommended or closest).file, quantized.reason
 
 
-def _receipt(steps: Mapping[str, VerbResult], final: Mapping[str, str]) -> dict[str, Any]:
-    """What the steps reported and what they were made with; ``final``: what is called otherwise in the end."""
+def _build_receipt(steps: Mapping[str, VerbResult], final: Mapping[str, str]) -> dict[str, Any]:
+    """Return the steps' results and the versions of the libraries; ``final``: temporary name -> final name."""
     programs = {name: version(name) for name in MADE_WITH} | {"python": platform.python_version()}
-    told = {verb: _without_places(step.as_dict(), final) for verb, step in steps.items()}
-    return {"steps": told, "made_with": programs}
+    reports = {verb: _strip_paths(step.as_dict(), final) for verb, step in steps.items()}
+    return {"steps": reports, "made_with": programs}
 
 
-def _without_places(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, Any]:
-    """A report with the names of files and folders alone: a receipt is published, and who works where is private."""
-    names = {key: Path(report[key]).resolve().name for key in PLACES if key in report}
+def _strip_paths(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, Any]:
+    """Reduce the paths in a result to names, because a receipt is published and local paths are private."""
+    names = {key: Path(report[key]).resolve().name for key in PATH_KEYS if key in report}
     names = {key: final.get(name, name) for key, name in names.items()}
     if "trained_on" in report:
         names["trained_on"] = report["trained_on"] if HUB_NAME.match(report["trained_on"]) else names["base"]
     return report | names
 
 
-def _files(folder: Path) -> dict[str, dict[str, Any]]:
+def _list_files(folder: Path) -> dict[str, dict[str, Any]]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths

@@ -1,4 +1,4 @@
-"""What all command lines of this toolkit share: a parser, and errors and interruptions as one sentence."""
+"""Share one parser and one handling of errors and interruptions among all command lines of this toolkit."""
 
 import argparse
 import contextlib
@@ -14,40 +14,40 @@ from convert.files import first_line
 from copilot.errors import CopilotError
 
 SUCCESS, FAILED_CHECK, BAD_INPUT = 0, 1, 2
-"""Exit statuses; ``FAILED_CHECK`` is a question that was answered with no."""
+"""Exit statuses; ``FAILED_CHECK`` means that a verb ran and its answer was no."""
 
 INTERRUPTED = "Interrupted; nothing unfinished was kept."
 
 
 class Main(Protocol):
-    """A command: arguments, by default those of the process, to an exit status."""
+    """A command: it takes arguments, by default those of the process, and returns an exit status."""
 
     def __call__(self, arguments: Sequence[str] | None = None) -> int: ...  # noqa: D102
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
+    """A parser that reports an error in one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong, without the usage, and exit."""
+        """Print the error without the usage and exit."""
         self.exit(BAD_INPUT, f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.\n")
 
 
 def command(interrupted: str = INTERRUPTED) -> Callable[[Callable[[Sequence[str] | None], None]], Main]:
-    """Decorate a ``main(arguments)``: it returns its exit status, and errors are one sentence on standard error.
+    """Decorate a ``main(arguments)`` so that it returns an exit status and prints errors as one sentence.
 
     Args:
-        interrupted: the sentence for Ctrl-C, SIGTERM and SIGHUP.
+        interrupted: the sentence to print after Ctrl-C, SIGTERM or SIGHUP.
     """
 
     def decorate(main: Callable[[Sequence[str] | None], None]) -> Main:
         @functools.wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
-            with interruptible():
+            with interrupt_on_signals():
                 try:
                     main(arguments)
                 except (Exception, KeyboardInterrupt) as error:
-                    print(explain(error, interrupted), file=sys.stderr)
+                    print(explain_error(error, interrupted), file=sys.stderr)
                     return BAD_INPUT
             return SUCCESS
 
@@ -56,8 +56,13 @@ def command(interrupted: str = INTERRUPTED) -> Callable[[Callable[[Sequence[str]
     return decorate
 
 
-def explain(error: BaseException, interrupted: str = INTERRUPTED) -> str:
-    """Return one sentence about an error that ends a command."""
+def explain_error(error: BaseException, interrupted: str = INTERRUPTED) -> str:
+    """Return one sentence for an error that ends a command.
+
+    Args:
+        error: the exception.
+        interrupted: the sentence for an interruption.
+    """
     match error:
         case CopilotError():
             return str(error)
@@ -70,9 +75,9 @@ def explain(error: BaseException, interrupted: str = INTERRUPTED) -> str:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interrupt_on_signals() -> Iterator[None]:
     """Treat SIGTERM and SIGHUP like Ctrl-C, so that what is unfinished is removed."""
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]  # nohup
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]  # as under nohup
     before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
         yield

@@ -1,8 +1,8 @@
-"""The conversations that models are measured on, as tokens of the model that is measured.
+"""Tokenise the conversations that models are measured on.
 
-``eval_prompts.jsonl`` holds the product's own prompts about people who do not exist, each with an answer; ``python -m
-copilot.training.make_eval_prompts`` writes it. A prompt is rendered as in use: by the file's own chat template,
-with what people typed kept from becoming control tokens.
+``eval_prompts.jsonl`` contains the product's own prompts about people who do not exist, each with an answer; ``python
+-m copilot.training.make_eval_prompts`` writes it. A prompt is rendered as in use: by the chat template of the model
+file, and typed text never becomes control tokens.
 """
 
 import json
@@ -24,23 +24,25 @@ FILE = Path(__file__).with_name("eval_prompts.jsonl")
 
 @dataclass(frozen=True)
 class EvalPrompt:
-    """One conversation as tokens.
+    """One conversation as token ids.
 
     Attributes:
-        prompt: the chat up to and with the prefix of the answer.
-        answer: what follows the prefix.
-        labels: each label behind the prefix, one or more tokens.
+        prompt: the chat up to the end of the answer's prefix.
+        answer: the rest of the answer.
+        labels: for each emotion label, its one or more tokens after the prefix.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     labels: tuple[tuple[int, ...], ...]
 
-    def cut_to(self, context: int) -> "EvalPrompt":
-        """Lose the beginning of the prompt, and of an answer that takes half of the context the end.
+    def shorten(self, context: int) -> "EvalPrompt":
+        """Return a conversation that fits a context of so many tokens.
+
+        The answer is cut to half of the context, at its end; the prompt to what is left, at its beginning.
 
         Raises:
-            ConvertError: there would be no prompt left before the answer or a label.
+            ConvertError: no prompt would be left before the answer or a label.
         """
         answer = self.answer[: context // 2]
         longest = max(len(answer), *map(len, self.labels))
@@ -52,28 +54,29 @@ class EvalPrompt:
         return replace(self, prompt=self.prompt[-(context - longest) :], answer=answer)
 
 
-def read_probes(model: "NativeModel", template: str) -> list[EvalPrompt]:
-    """All conversations of the file, in the tokens of a loaded model.
+def read_eval_prompts(model: "NativeModel", template: str) -> list[EvalPrompt]:
+    """Read all conversations of ``eval_prompts.jsonl`` as tokens of a model.
 
     Args:
-        model: gives the tokens.
+        model: the loaded model whose tokenizer is used.
         template: its chat template (Jinja); empty means ChatML.
 
     Raises:
         ConvertError: the template is broken.
     """
     try:
-        return [_tokens(model, template, json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
+        return [_tokenize(model, template, json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
     except EngineError as error:
         raise ConvertError(str(error)) from error
 
 
-def shared(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many tokens two sequences have in common at their beginning."""
+def count_shared_tokens(a: Sequence[int], b: Sequence[int]) -> int:
+    """Count the tokens that two sequences have in common at their beginning."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
-def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -> EvalPrompt:
+def _tokenize(model: "NativeModel", template: str, conversation: dict[str, Any]) -> EvalPrompt:
+    """Tokenise one line of the file."""
     prefix = conversation["prefix"]
     pieces = chat_template.render(template, conversation["messages"], model.boundary_texts)
     start = [] if model.first_token is None else [model.first_token]
@@ -82,9 +85,9 @@ def _tokens(model: "NativeModel", template: str, conversation: dict[str, Any]) -
         start = []
     beginning = model.tokenize(prefix, control=False)
 
-    def behind(text: str) -> tuple[int, ...]:
-        # together with the prefix, since some tokenizers put a space before a text
+    def tokenize_after_prefix(text: str) -> tuple[int, ...]:
+        # Tokenise it together with the prefix, because some tokenizers put a space before a text.
         return tuple(model.tokenize(prefix + text, control=False)[len(beginning) :])
 
-    labels = tuple(behind(label) for label in conversation["labels"])
-    return EvalPrompt((*start, *prompt, *beginning), behind(conversation["answer"]), labels)
+    labels = tuple(tokenize_after_prefix(label) for label in conversation["labels"])
+    return EvalPrompt((*start, *prompt, *beginning), tokenize_after_prefix(conversation["answer"]), labels)

@@ -1,4 +1,7 @@
-"""What a GGUF file holds, read without trusting it: a damaged or hostile one costs a sentence, not time or memory."""
+"""Read the header of a GGUF file without trusting it.
+
+A damaged or hostile file leads to an error message, and costs neither time nor memory.
+"""
 
 from dataclasses import dataclass
 from math import prod
@@ -16,7 +19,15 @@ DEFAULT_ALIGNMENT = 32
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor: its name, shape (ggml's order: row length first), type, size in bytes and place in the file."""
+    """One tensor of a GGUF file.
+
+    Attributes:
+        name: llama.cpp's name.
+        shape: in ggml's order, row length first.
+        type: the type of its numbers.
+        bytes: its size.
+        start: its offset from the beginning of the file, in bytes.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -26,13 +37,20 @@ class TensorInfo:
 
     @property
     def numbers(self) -> int:
-        """How many numbers it holds."""
+        """The count of its numbers."""
         return prod(self.shape)
 
 
 @dataclass(frozen=True)
 class GgufFile:
-    """A whole GGUF file: its metadata under their full names, its tensors, and where the list of these begins."""
+    """The header of a whole GGUF file.
+
+    Attributes:
+        path: the file.
+        metadata: full name of a key -> its value.
+        tensors: in the order of the file.
+        tensors_start: offset of the list of tensors in the header, in bytes.
+    """
 
     path: Path
     metadata: dict[str, Any]
@@ -41,21 +59,21 @@ class GgufFile:
 
     @property
     def parameters(self) -> int:
-        """Numbers in all tensors."""
+        """The count of the numbers in all tensors."""
         return sum(tensor.numbers for tensor in self.tensors)
 
     @property
     def trained_context(self) -> int | None:
-        """Tokens of context the model was trained for, where the file says so."""
+        """The context that the model was trained for, in tokens; None where the file does not state it."""
         stated = self.metadata.get(f"{self.metadata.get('general.architecture')}.context_length")
         return stated if isinstance(stated, int) and stated > 0 else None
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """Read the header, and check that the file is as long as the header says.
+    """Read the header, and check that the file is as long as the header requires.
 
     Raises:
-        ConvertError: no such file, no GGUF, or a damaged or truncated one, or one whose header would fill the memory.
+        ConvertError: the file is missing, is no GGUF, is damaged or truncated, or its header would fill the memory.
     """
     try:
         file = open_model_file(path)
@@ -68,7 +86,7 @@ def read_gguf(path: Path) -> GgufFile:
     if not isinstance(alignment, int) or not 0 < alignment <= 2**16:
         raise ConvertError(f"{path} is damaged: its alignment is {alignment!r}.")
     start = -(-file.data_start // alignment) * alignment
-    tensors = tuple(_info(path, tensor, start) for tensor in file.tensors)
+    tensors = tuple(_read_tensor_info(path, tensor, start) for tensor in file.tensors)
     needed = max((tensor.start + tensor.bytes for tensor in tensors), default=0)
     if path.stat().st_size < needed:
         raise ConvertError(f"{path} is cut short: {path.stat().st_size} of at least {needed} bytes.")
@@ -76,7 +94,8 @@ def read_gguf(path: Path) -> GgufFile:
     return GgufFile(path, dict(file.values), tensors, file.data_start - listed)
 
 
-def _info(path: Path, tensor: Tensor, data_start: int) -> TensorInfo:
+def _read_tensor_info(path: Path, tensor: Tensor, data_start: int) -> TensorInfo:
+    """Compute a tensor's size and offset; ``data_start`` is the offset of the first tensor, in bytes."""
     try:
         kind = GGMLQuantizationType(tensor.type)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""A LoRA adapter on its base, in float32 and by peft: what it adapts, what it computes, and the two as one.
+"""Merge a LoRA adapter into its base with peft, in float32, and verify the merged model.
 
-A merge is worth nothing without its proof: the merged model must compute what the adapted one computed. That catches
-what is lost elsewhere without a word, such as an adapter on one of two tied embeddings.
+The merged model must compute what the adapted model computed. This check finds losses that are silent elsewhere, such
+as an adapter on one of two tied embeddings.
 """
 
 import sys
@@ -20,7 +20,8 @@ from convert.files import ConvertError, first_line, read_json
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
-TOLERANCE = 1e-3  # of the logits' standard deviation; float32 rounding of W + BA stays well under it
+#: In standard deviations of the logits; float32 rounding of W + BA stays well below it.
+TOLERANCE = 1e-3
 PROMPTS, PROMPT_TOKENS, SEED = 4, 32, 0
 
 Logits = npt.NDArray[np.float32]
@@ -28,11 +29,11 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Difference:
-    """How far apart two models are on the probe, a few prompts of seeded random tokens.
+    """The difference of two models' logits on a few prompts of seeded random tokens.
 
     Attributes:
-        largest: difference of two logits, in standard deviations of the first model's logits.
-        same_top: share of positions where both rank the same token first.
+        largest: largest difference of two logits, in standard deviations of the first model's logits.
+        same_top: share of positions where both models rank the same token first, 0 to 1.
     """
 
     largest: float
@@ -40,13 +41,17 @@ class Difference:
 
     @classmethod
     def between(cls, one: Logits, other: Logits) -> "Difference":
-        """Compare logits of shape (prompts, positions, vocabulary).
+        """Compare the logits of two models.
+
+        Args:
+            one: logits of the first model, shape (prompts, positions, vocabulary).
+            other: logits of the second model, of the same shape.
 
         Raises:
-            ConvertError: there are infinite ones among them, or none differs from another.
+            ConvertError: some logits are not finite, or all are the same.
         """
         same = one.argmax(axis=-1) == other.argmax(axis=-1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # refused here
+        with np.errstate(invalid="ignore", divide="ignore"):  # refused below
             largest = float(np.abs(one - other).max() / one.std())
         if not isfinite(largest):
             raise ConvertError("Logits are not finite, or all the same, so that no two models can be compared by them.")
@@ -61,8 +66,8 @@ class Adapter:
     """A folder that peft saved a LoRA adapter to.
 
     Attributes:
-        folder: where it is.
-        trained_on: the base and revision it names itself.
+        folder: the folder.
+        trained_on: the base and revision that its configuration names.
     """
 
     folder: Path
@@ -70,10 +75,10 @@ class Adapter:
 
     @classmethod
     def open(cls, folder: Path) -> "Adapter":
-        """Look at the folder; no weights are read.
+        """Read the configuration; the weights are not read.
 
         Raises:
-            ConvertError: no adapter, another kind of adapter, or one that would have to be unpickled.
+            ConvertError: the folder contains no adapter, an adapter of another kind, or pickled weights only.
         """
         config = read_json(folder / ADAPTER_CONFIG)
         if config.get("peft_type") != "LORA":
@@ -90,17 +95,17 @@ class Adapter:
 
 
 @dataclass(frozen=True)
-class Merge:
-    """A merged model, proved, and not yet rounded to the type it is saved in.
+class MergedModel:
+    """A merged and verified model, not yet rounded to the type it is saved in.
 
     Attributes:
-        model: of transformers', float32.
-        modules: kind of module -> how many of them were adapted.
-        ranks: of the adapted modules.
-        scales: what the product BA was multiplied with, by rank and alpha.
-        wanted: the adapted model's logits on the probe.
-        effect: base against adapted model.
-        proof: adapted against merged model.
+        model: transformers' model in float32.
+        modules: kind of module -> count of adapted modules.
+        ranks: the different ranks of the adapted modules.
+        scales: the different factors of the product BA, which follow from rank and alpha.
+        wanted: the adapted model's logits, shape (prompts, positions, vocabulary).
+        effect: difference of the base and the adapted model.
+        proof: difference of the adapted and the merged model.
     """
 
     model: Any
@@ -111,8 +116,15 @@ class Merge:
     effect: Difference
     proof: Difference
 
-    def rounded(self, name: str, stored: Any) -> Any:
-        """The tensor ``name`` in the type of ``stored``; from then on the model computes with these numbers.
+    def round_tensor(self, name: str, stored: Any) -> Any:
+        """Round a tensor to the type that it is saved in; the model computes with the rounded numbers afterwards.
+
+        Args:
+            name: the tensor's name.
+            stored: the base's tensor (torch), whose type is used.
+
+        Returns:
+            The rounded tensor (torch), in the shape of ``stored``.
 
         Raises:
             ConvertError: a number is too large for that type.
@@ -125,30 +137,33 @@ class Merge:
         parameter.copy_(rounded)
         return rounded
 
-    def rounding(self) -> Difference:
-        """Adapted model against this one as it is now."""
-        return Difference.between(self.wanted, _logits(self.model))
+    def measure_rounding(self) -> Difference:
+        """Compare the adapted model with the merged model in its present state."""
+        return Difference.between(self.wanted, _compute_logits(self.model))
 
 
-def merge_proved(checkpoint: Checkpoint, adapter: Adapter) -> Merge:
-    """Add the adapter to the base's weights: W + s BA (Hu et al. 2021, arXiv 2106.09685, eq. 3), and variants of it.
+def merge_and_verify(checkpoint: Checkpoint, adapter: Adapter) -> MergedModel:
+    """Add the adapter to the base's weights and verify the result.
+
+    The sum is W + s BA (Hu et al. 2021, arXiv 2106.09685, eq. 3) or a variant of it.
 
     Raises:
-        ConvertError: the two do not fit, or the sum would compute something else or untie embedding and head.
+        ConvertError: the two do not fit, or the merged model would compute something else, or its embedding and head
+            would no longer be tied.
     """
     from peft.tuners.lora import LoraLayer
 
-    model = load(checkpoint)
-    before = _logits(model)
-    adapted = _adapted(model, adapter.folder, checkpoint)
+    model = load_model(checkpoint)
+    before = _compute_logits(model)
+    adapted = _load_adapter(model, adapter.folder, checkpoint)
     layers = {name: module for name, module in adapted.named_modules() if isinstance(module, LoraLayer)}
     modules = dict(Counter(name.rpartition(".")[2] for name in layers))
     ranks = tuple(sorted({rank for layer in layers.values() for rank in layer.r.values()}))
     scales = tuple(sorted({scale for layer in layers.values() for scale in layer.scaling.values()}))
-    wanted = _logits(adapted)
-    merged = _merged(adapted, adapter.folder)
-    proof = Difference.between(wanted, _logits(merged))
-    # One name only for a tied weight: whatever is untied, missing or more than before shows here.
+    wanted = _compute_logits(adapted)
+    merged = _merge_adapter(adapted, adapter.folder)
+    proof = Difference.between(wanted, _compute_logits(merged))
+    # A tied weight has one name only: this comparison finds what is untied, missing or additional.
     kept = {name: tuple(tensor.shape) for name, tensor in merged.named_parameters()} == checkpoint.shape.tensors()
     if not kept or proof.largest > TOLERANCE:
         raise ConvertError(
@@ -156,20 +171,20 @@ def merge_proved(checkpoint: Checkpoint, adapter: Adapter) -> Merge:
             f"(logits differ by {proof.largest:.2g} standard deviations); "
             "where the base ties embedding and output head, train neither."
         )
-    return Merge(merged, modules, ranks, scales, wanted, Difference.between(before, wanted), proof)
+    return MergedModel(merged, modules, ranks, scales, wanted, Difference.between(before, wanted), proof)
 
 
-def load(checkpoint: Checkpoint) -> Any:
-    """The checkpoint as transformers' model, in float32.
+def load_model(checkpoint: Checkpoint) -> Any:
+    """Load the checkpoint as a model of transformers, in float32.
 
     Raises:
-        ConvertError: transformers cannot load it, or would put an adapter that lies beside it on top.
+        ConvertError: transformers cannot load it, or its folder contains an adapter, which transformers would apply.
     """
     import torch
     import transformers
 
-    if (checkpoint.folder / ADAPTER_CONFIG).exists():  # transformers would add it
-        raise ConvertError(f"{checkpoint.folder} holds an adapter, too; give base and adapter folders of their own.")
+    if (checkpoint.folder / ADAPTER_CONFIG).exists():  # transformers would apply it
+        raise ConvertError(f"{checkpoint.folder} contains an adapter, too; give base and adapter folders of their own.")
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
     kind = getattr(transformers, checkpoint.shape.architecture)
@@ -180,7 +195,8 @@ def load(checkpoint: Checkpoint) -> Any:
     return model.eval()
 
 
-def _logits(model: Any) -> Logits:
+def _compute_logits(model: Any) -> Logits:
+    """Compute the logits on seeded random tokens, shape (prompts, positions, vocabulary)."""
     import torch
 
     size = (PROMPTS, min(PROMPT_TOKENS, model.config.max_position_embeddings))
@@ -190,46 +206,52 @@ def _logits(model: Any) -> Logits:
     return logits
 
 
-def _adapted(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
+def _load_adapter(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
+    """Load the adapter on top of the model.
+
+    Raises:
+        ConvertError: peft cannot load it, or not all of it.
+    """
     from peft import PeftModel
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is refused below
+            warnings.simplefilter("ignore")  # about what is refused below
             adapted = PeftModel.from_pretrained(model, adapter, torch_device="cpu").eval()
     except Exception as error:  # every layer below has its own kinds of errors
         raise ConvertError(f"{adapter} is no adapter for this base: {first_line(error)}") from error
-    _refuse_strays(adapted, adapter, checkpoint)
+    _refuse_unused_weights(adapted, adapter, checkpoint)
     return adapted
 
 
-def _refuse_strays(adapted: Any, adapter: Path, checkpoint: Checkpoint) -> None:
-    """Refuse an adapter of which peft loaded only a part, or which brings more than its own: peft tells of neither.
+def _refuse_unused_weights(adapted: Any, adapter: Path, checkpoint: Checkpoint) -> None:
+    """Refuse an adapter that peft loaded only in part, or that contains other weights; peft reports neither.
 
-    Where embeddings were adapted, peft saves a copy of the base's own beside the adapter. It has to be a true one.
+    Where embeddings were adapted, peft saves a copy of the base's own beside the adapter. It must be an exact copy.
     """
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    # Left to decide about embeddings by itself, peft would look the base up on the Hub.
-    strays = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    # By default peft would look the base up on the Hub to decide about the embeddings.
+    mismatched = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
-        strays ^= set(file.keys())
-        for name in strays & set(file.keys()):
+        mismatched ^= set(file.keys())
+        for name in mismatched & set(file.keys()):
             original = name.removeprefix("base_model.model.").replace(".base_layer.", ".")
             if checkpoint.shape.tied:
                 original = original.replace("lm_head.", "model.embed_tokens.")
             copy = file.get_tensor(name).float().numpy()
-            if original in checkpoint.stored and np.array_equal(copy, checkpoint.rows(original)):
-                strays.remove(name)
-    if strays:
-        raise ConvertError(f"{adapter} does not belong to this base: {min(strays)} is not what the base has there.")
+            if original in checkpoint.stored and np.array_equal(copy, checkpoint.read_rows(original)):
+                mismatched.remove(name)
+    if mismatched:
+        raise ConvertError(f"{adapter} does not belong to this base: {min(mismatched)} is not what the base has there.")
 
 
-def _merged(adapted: Any, adapter: Path) -> Any:
+def _merge_adapter(adapted: Any, adapter: Path) -> Any:
+    """Merge the adapter into the model's weights and tie them again."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tied weights: they are tied again here, and proved to be
+            warnings.simplefilter("ignore")  # about tied weights: they are tied again here, and the caller verifies it
             merged = adapted.merge_and_unload()
             merged.tie_weights()
     except Exception as error:  # every layer below has its own kinds of errors

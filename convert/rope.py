@@ -1,8 +1,8 @@
-"""Rotary embedding, as Hugging Face's checkpoints hold it and as llama.cpp's ``llama`` architecture wants it.
+"""Convert the rotary embedding of Hugging Face's checkpoints to that of llama.cpp's ``llama`` architecture.
 
-Rotary embedding (https://arxiv.org/abs/2104.09864) turns pairs of numbers. Hugging Face pairs number i of a head with
-number i + half; llama.cpp does so for ``qwen2``, but for ``llama`` it pairs neighbours. Putting the rows of the query
-and key weights in another order makes the two the same.
+Rotary embedding (https://arxiv.org/abs/2104.09864) rotates pairs of numbers. Hugging Face pairs number i of a head with
+number i + half. llama.cpp does the same for ``qwen2``, but for ``llama`` it pairs neighbours. The two are equal once
+the rows of the query and key weights are put in another order.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ import numpy.typing as npt
 from convert.files import ConvertError
 
 Number = TypeVar("Number", bound=np.generic)
-#: Of the numbers of ``Llama3Scaling``, in its order.
+#: The configuration's names of the fields of ``Llama3Scaling``, in the same order.
 CONFIG_NAMES = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
 @dataclass(frozen=True)
 class Llama3Scaling:
-    """How Llama 3.1 and later slow down the turning of the slow pairs, so that longer texts fit.
+    """The scaling by which Llama 3.1 and later slow down the rotation of the slow pairs, so that longer texts fit.
 
     Attributes:
-        factor: how many times slower the slowest pairs turn.
-        low: pairs that turn fewer times than this within ``context`` are slow.
-        high: pairs that turn more times than this are left alone.
-        context: tokens the model was trained on before.
+        factor: how many times slower the slowest pairs rotate.
+        low: pairs that rotate fewer times than this within ``context`` are slow.
+        high: pairs that rotate more times than this are not changed.
+        context: context before the scaling, in tokens.
     """
 
     factor: float
@@ -36,7 +36,7 @@ class Llama3Scaling:
 
     @classmethod
     def read(cls, rope: dict[str, Any]) -> "Llama3Scaling":
-        """Take it from the ``rope_parameters`` (or ``rope_scaling``) of a configuration.
+        """Read the scaling from the ``rope_parameters`` (or ``rope_scaling``) of a configuration.
 
         Raises:
             ConvertError: a number is missing, not positive, or the two limits are in the wrong order.
@@ -48,14 +48,21 @@ class Llama3Scaling:
         return cls(*numbers)
 
     def as_config(self) -> dict[str, Any]:
-        """What ``read`` takes it from."""
+        """Return the scaling as ``rope_parameters``, which ``read`` reads."""
         numbers = (self.factor, self.low, self.high, int(self.context))
         return {"rope_type": "llama3"} | dict(zip(CONFIG_NAMES, numbers, strict=True))
 
     def divisors(self, base: float, head_dim: int) -> npt.NDArray[np.float32]:
-        """By how much each pair turns slower than without scaling; shape (head_dim / 2,).
+        """Compute how many times slower each pair rotates than without scaling.
 
-        Computed in float32, as llama.cpp's own converter does, for the same bits.
+        It is computed in float32, as llama.cpp's own converter does, to get the same bits.
+
+        Args:
+            base: the rotary embedding's base (``rope_theta``).
+            head_dim: width of one head.
+
+        Returns:
+            Factors without a unit, 1 for an unchanged pair; shape (head_dim / 2,).
         """
         exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
         turns = np.float32(self.context) / (np.float32(2 * np.pi) * np.float32(base) ** exponents)
@@ -65,15 +72,15 @@ class Llama3Scaling:
         return np.where(slow, self.factor, np.where(fast, 1, between)).astype(np.float32)
 
 
-def interleaved(rows: npt.NDArray[Number], head_dim: int) -> npt.NDArray[Number]:
-    """Put the rows of whole heads in the order in which the two numbers of a pair are neighbours.
+def interleave_pairs(rows: npt.NDArray[Number], head_dim: int) -> npt.NDArray[Number]:
+    """Reorder the rows of whole heads so that the two numbers of a pair are neighbours.
 
     Args:
-        rows: of a query or key weight or bias (or of a LoRA's B), shape (heads * head_dim, ...).
-        head_dim: rows of one head.
+        rows: a query or key weight or bias, or the B of a LoRA; shape (heads * head_dim, ...).
+        head_dim: count of the rows of one head.
 
     Returns:
-        An array of the same shape.
+        The reordered rows, in the same shape.
     """
     halves = rows.reshape(-1, 2, head_dim // 2, *rows.shape[1:])
     return halves.swapaxes(1, 2).reshape(rows.shape)

@@ -1,4 +1,4 @@
-"""How fast llama.cpp reads and writes with some files, measured side by side: alternating, in one process."""
+"""Measure how fast llama.cpp runs some GGUF files, alternating between them in one process."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from convert import child_process
 from convert.files import ConvertError
-from convert.progress import each
+from convert.progress import track_progress
 
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel
@@ -23,35 +23,41 @@ TOKENS = PROMPT_TOKENS + DECODED_TOKENS
 
 @dataclass(frozen=True)
 class Speed:
-    """Tokens per second, medians over ``ROUNDS``.
+    """The speed of a model, medians over ``ROUNDS``.
 
     Attributes:
-        prompt: while a prompt is read.
-        decode: while an answer is written, token by token.
+        prompt: tokens per second while a prompt is read.
+        decode: tokens per second while an answer is written, token by token.
     """
 
     prompt: float
     decode: float
 
 
-def side_by_side(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
-    """Time GGUF files, each with its own tokens of the same text, which are repeated where they are too few.
+def measure_speeds(models: Sequence[tuple[Path, Sequence[int]]]) -> list[Speed]:
+    """Measure the speed of GGUF files.
+
+    Args:
+        models: each file with its own token ids of the same text; they are repeated where they are too few.
+
+    Returns:
+        The speed of each file, in the same order.
 
     Raises:
         ConvertError: llama.cpp cannot load a file.
     """
-    return child_process.run(_time, [(path, list(tokens)) for path, tokens in models])
+    return child_process.run(_time_models, [(path, list(tokens)) for path, tokens in models])
 
 
-def conditions() -> str:
-    """What a measurement was made on, in words."""
+def describe_conditions() -> str:
+    """Describe how and on what machine the speed was measured."""
     return (
         f"llama.cpp, {usable_threads()} threads, {processor()}; medians of {ROUNDS} alternating rounds after one that "
         f"was not counted, {PROMPT_TOKENS} prompt tokens and {DECODED_TOKENS} decoded"
     )
 
 
-def _time(models: list[tuple[Path, list[int]]]) -> list[Speed]:
+def _time_models(models: list[tuple[Path, list[int]]]) -> list[Speed]:
     from copilot.llm.llama_cpp import NativeModel
 
     try:
@@ -60,18 +66,18 @@ def _time(models: list[tuple[Path, list[int]]]) -> list[Speed]:
         raise ConvertError(f"{error}.") from error
     texts = [(tokens * (TOKENS // len(tokens) + 1))[:TOKENS] for _, tokens in models]
     rounds = [
-        [_once(model, text) for model, text in zip(loaded, texts, strict=True)]
-        for _ in each(range(1 + ROUNDS), "Measuring speed")
+        [_time_round(model, text) for model, text in zip(loaded, texts, strict=True)]
+        for _ in track_progress(range(1 + ROUNDS), "Measuring speed")
     ]
-    counted = rounds[1:]  # in the first, the weights come from the disk and the processor wakes up
+    counted = rounds[1:]  # the first is slower: the weights come from the disk, and the processor's clock rises
     return [
         Speed(PROMPT_TOKENS / median(p for p, _ in times), DECODED_TOKENS / median(d for _, d in times))
         for times in zip(*counted, strict=True)
     ]
 
 
-def _once(model: "NativeModel", text: list[int]) -> tuple[float, float]:
-    """Seconds for the prompt and for the rest, with the scores fetched where a token would be chosen."""
+def _time_round(model: "NativeModel", text: list[int]) -> tuple[float, float]:
+    """Return the seconds for the prompt and for the answer; the logits are fetched wherever a token would be chosen."""
     model.keep(0)
     begun = time.perf_counter()
     model.read(text[:PROMPT_TOKENS])
@@ -84,13 +90,13 @@ def _once(model: "NativeModel", text: list[int]) -> tuple[float, float]:
 
 
 def usable_threads() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def processor() -> str:
-    """What this machine computes with, as its maker calls it."""
+    """Return the manufacturer's name of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

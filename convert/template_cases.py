@@ -1,20 +1,20 @@
-"""Ten conversations on which two renderings of one chat template have to agree to the letter.
+"""Define ten conversations on which two renderings of one chat template must agree exactly.
 
-``check`` and ``ollama`` render them. Each holds something that renderers treat differently: a missing or empty system
-message, blanks at the ends, characters beyond ASCII, markup, and control tokens that somebody typed.
+``check`` and ``ollama`` render them. Each contains something that renderers treat differently: a missing or empty
+system message, blanks at the ends, characters beyond ASCII, markup, and typed control tokens.
 """
 
 from copilot.llm.base import Message
 
 
 def _conversation(*contents: str, system: str | None = None) -> tuple[Message, ...]:
-    """Contents of user and assistant in turn, after the system message if there is one."""
+    """Make a conversation of alternating user and assistant messages, after the system message if there is one."""
     turns: list[Message] = [] if system is None else [{"role": "system", "content": system}]
     turns += [{"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(contents)]
     return tuple(turns)
 
 
-#: All end in a user's turn, where the template asks the model to write.
+#: All end with a user's message, after which the template asks the model to write.
 CONVERSATIONS: tuple[tuple[Message, ...], ...] = (
     _conversation("Am I calm?"),
     _conversation("Am I calm?\nSay it plainly.", system="You read EEG."),

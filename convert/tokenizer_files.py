@@ -1,4 +1,4 @@
-"""What makes a checkpoint talk besides its weights: tokenizer, chat template and stop tokens, read from its folder."""
+"""Read the tokenizer, chat template and stop tokens of a checkpoint from its folder."""
 
 import json
 import reprlib
@@ -17,19 +17,19 @@ TEMPLATE = "chat_template.jinja"
 CONFIG = "config.json"
 GENERATION = "generation_config.json"
 SPECIAL_MAP = "special_tokens_map.json"
-#: Copied as they are, so that nothing about how the model talks changes on the way.
+#: These are copied unchanged, so that the merged model tokenises as before.
 TOKENIZER_FILES = (TOKENIZER, TOKENIZER_CONFIG, SPECIAL_MAP, "added_tokens.json", "vocab.json", "merges.txt")
 
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """A folder's tokenizer and what goes with it; None where the folder has no such thing.
+    """A folder's tokenizer and the settings that belong to it; each is None where the folder has none.
 
     Attributes:
-        folder: where they are from.
-        tokenizer: without truncation and padding, which training leaves behind in some files.
-        eos: the token that ends an answer.
-        template: of a chat, in Jinja.
+        folder: the folder.
+        tokenizer: the tokenizer, without the truncation and padding that training leaves in some files.
+        eos: text of the token that ends an answer.
+        template: the chat template, in Jinja.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class TokenizerFiles:
 
     @classmethod
     def read(cls, folder: Path) -> "TokenizerFiles":
-        """Read what is there.
+        """Read the files that the folder has.
 
         Raises:
             ConvertError: a file is damaged.
@@ -48,19 +48,21 @@ class TokenizerFiles:
         config = read_json(path) if path.exists() else {}
         return cls(
             folder=folder,
-            tokenizer=_tokenizer(folder / TOKENIZER),
-            eos=_eos(config, path),
-            template=_template(folder / TEMPLATE) if (folder / TEMPLATE).exists() else _named_template(config, path),
+            tokenizer=_read_tokenizer(folder / TOKENIZER),
+            eos=_read_eos(config, path),
+            template=_read_template(folder / TEMPLATE)
+            if (folder / TEMPLATE).exists()
+            else _read_config_template(config, path),
         )
 
     @property
     def eos_id(self) -> int | None:
-        """Of the token that ends an answer."""
+        """The id of the token that ends an answer; None where it is not known."""
         return self.tokenizer.token_to_id(self.eos) if self.tokenizer and self.eos else None
 
-    def difference(self, other: "TokenizerFiles") -> str | None:
-        """What the two disagree about, in a few words; what one of them lacks is no disagreement."""
-        if self.tokenizer and other.tokenizer and (words := _tokenizer_difference(self.tokenizer, other.tokenizer)):
+    def describe_difference(self, other: "TokenizerFiles") -> str | None:
+        """Describe the first difference in a few words; None where there is none. A missing part is no difference."""
+        if self.tokenizer and other.tokenizer and (words := _compare_tokenizers(self.tokenizer, other.tokenizer)):
             return words
         if self.tokenizer and other.tokenizer and self.eos != other.eos:
             return f"the end of an answer ({self.eos} here, {other.eos} there)"
@@ -69,7 +71,7 @@ class TokenizerFiles:
         return None
 
     def copy_to(self, folder: Path) -> None:
-        """Copy the tokenizer's files, and write the template as a file of its own."""
+        """Copy the tokenizer's files to a folder, and write the template there as a file of its own."""
         for name in TOKENIZER_FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
@@ -78,10 +80,13 @@ class TokenizerFiles:
 
 
 def stop_ids(*configs: dict[str, Any]) -> set[int]:
-    """Every token at which ``config.json`` and ``generation_config.json`` end an answer.
+    """Return the ids of all tokens at which the configurations end an answer.
+
+    Args:
+        configs: the contents of ``config.json`` and ``generation_config.json``.
 
     Raises:
-        ConvertError: one of them names something else than tokens' ids.
+        ConvertError: one of them gives something else than token ids.
     """
     stops: set[int] = set()
     for config in configs:
@@ -95,12 +100,12 @@ def stop_ids(*configs: dict[str, Any]) -> set[int]:
     return stops
 
 
-def _tokenizer(path: Path) -> Tokenizer | None:
+def _read_tokenizer(path: Path) -> Tokenizer | None:
     if not path.exists():
         return None
     model = read_json(path).get("model")
     if isinstance(model, dict) and (model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")):
-        # The tokenizers library ends the whole process over merges that lack such a prefix.
+        # The tokenizers library aborts the whole process if merges lack such a prefix.
         raise ConvertError(f"{path} is damaged, or its tokens are not those of byte-level BPE.")
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -111,7 +116,7 @@ def _tokenizer(path: Path) -> Tokenizer | None:
     return tokenizer
 
 
-def _eos(config: dict[str, Any], path: Path) -> str | None:
+def _read_eos(config: dict[str, Any], path: Path) -> str | None:
     named = config.get("eos_token")
     eos = named.get("content") if isinstance(named, dict) else named
     if not isinstance(eos, str | None):
@@ -119,15 +124,15 @@ def _eos(config: dict[str, Any], path: Path) -> str | None:
     return eos
 
 
-def _template(path: Path) -> str | None:
+def _read_template(path: Path) -> str | None:
     try:
         return path.read_bytes().decode() or None
     except (OSError, UnicodeDecodeError) as error:
         raise ConvertError(f"{path} cannot be read as text.") from error
 
 
-def _named_template(config: dict[str, Any], path: Path) -> str | None:
-    """The one of ``tokenizer_config.json``; of several, the default."""
+def _read_config_template(config: dict[str, Any], path: Path) -> str | None:
+    """Return the template in ``tokenizer_config.json``; of several, the default."""
     named = config.get("chat_template")
     entries = named if isinstance(named, list) else [{"name": "default", "template": named}]
     if not all(isinstance(entry, dict) and isinstance(entry.get("template"), str | None) for entry in entries):
@@ -135,16 +140,17 @@ def _named_template(config: dict[str, Any], path: Path) -> str | None:
     return next((entry.get("template") or None for entry in entries if entry.get("name") == "default"), None)
 
 
-def _tokenizer_difference(ours: Tokenizer, theirs: Tokenizer) -> str | None:
+def _compare_tokenizers(ours: Tokenizer, theirs: Tokenizer) -> str | None:
+    """Describe the first difference of two tokenizers' tokens and merges; None where there is none."""
     here, there = ours.get_vocab(), theirs.get_vocab()
     if len(here) != len(there):
         return f"the number of tokens ({len(here)} here, {len(there)} there)"
     if here != there:
         token = min(token for token, number in here.items() if there.get(token) != number)
         return f"the token {token!r} ({here[token]} here, {there.get(token, 'none')} there)"
-    same_merges = _merges(ours) == _merges(theirs)
+    same_merges = _list_merges(ours) == _list_merges(theirs)
     return None if same_merges else "the tokenizer's merges"
 
 
-def _merges(tokenizer: Tokenizer) -> Any:
+def _list_merges(tokenizer: Tokenizer) -> Any:
     return json.loads(tokenizer.to_str())["model"].get("merges")

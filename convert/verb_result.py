@@ -1,4 +1,4 @@
-"""What every verb gives back: the same facts as lines for people and as plain values for machines (``--json``)."""
+"""Define the result of a verb: the same facts as lines for people and as plain values for machines (``--json``)."""
 
 from typing import Any, Protocol
 
@@ -7,23 +7,23 @@ class VerbResult(Protocol):
     """The result of one verb."""
 
     def lines(self) -> list[str]:
-        """For people, printed one below the other."""
+        """Return the result as lines of text for people."""
         ...
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         ...
 
     @property
     def passed(self) -> bool:
-        """False where the verb's own question was answered with no (``check``): exit status 1."""
+        """Whether the verb's question was answered with yes (``check``); False leads to exit status 1."""
         ...
 
 
-class Done:
-    """The ending of verbs that ask nothing: what cannot be done is refused instead."""
+class AlwaysPassed:
+    """The base class of results of verbs that answer no question: they raise an error instead."""
 
     @property
     def passed(self) -> bool:
-        """Always."""
+        """Always True."""
         return True

@@ -1,4 +1,4 @@
-"""Write a checkpoint's weights anew, file by file, and read them back before anybody relies on them."""
+"""Rewrite a checkpoint's weights file by file, and read them back to check them."""
 
 import json
 from collections.abc import Callable
@@ -7,48 +7,48 @@ from typing import Any
 
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, sha256
-from convert.progress import each
+from convert.progress import track_progress
 
 INDEX = "model.safetensors.index.json"
 
 
-def rewrite(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], Any]) -> dict[str, str]:
-    """Write every tensor of ``checkpoint`` to files of the same names in ``folder``, each passed through ``change``.
+def rewrite_weights(checkpoint: Checkpoint, folder: Path, change: Callable[[str, Any], Any]) -> dict[str, str]:
+    """Change every tensor of a checkpoint and write it to a file of the same name in another folder.
 
-    A head that is only a copy of the embedding it is tied to is left out: nothing can then untie the two.
+    A head that is only a copy of the embedding it is tied to is left out, so that the two stay tied.
 
     Args:
-        checkpoint: where the tensors come from, one file's worth in memory at a time.
-        folder: there already.
-        change: takes a tensor's name and the stored tensor (torch), gives the one to write.
+        checkpoint: the source; the tensors of one file are in memory at a time.
+        folder: an existing folder.
+        change: takes a tensor's name and the stored tensor (torch), and returns the tensor to write.
 
     Returns:
-        The files' names and SHA-256.
+        Name of a file -> its SHA-256.
 
     Raises:
-        ConvertError: the disk refused, or gave back other bits than it was given.
+        ConvertError: a file cannot be written, or is read back with other bits.
     """
     names: dict[Path, list[str]] = {}
     for name in checkpoint.shape.tensors():
         names.setdefault(checkpoint.stored[name].data_range.filename, []).append(name)
     sizes: dict[str, int] = {}
-    for source, held in each(names.items(), "Writing weights", len(names)):
-        sizes[source.name] = _write(source, folder / source.name, held, change)
+    for source, names_in_file in track_progress(names.items(), "Writing weights", len(names)):
+        sizes[source.name] = _write_file(source, folder / source.name, names_in_file, change)
     if len(names) > 1:
-        weight_map = {name: source.name for source, held in names.items() for name in held}
+        weight_map = {name: source.name for source, names_in_file in names.items() for name in names_in_file}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     return {name: sha256(folder / name) for name in sizes}
 
 
-def _write(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:
+def _write_file(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import save_file
 
     with safe_open(source, framework="pt") as stored:
         tensors = {name: change(name, stored.get_tensor(name)).contiguous() for name in names}
     out.touch()
-    mode = out.stat().st_mode  # save_file would leave the file to its owner alone
+    mode = out.stat().st_mode  # save_file would make the file readable by its owner alone
     try:
         save_file(tensors, out, metadata={"format": "pt"})
     except SafetensorError as error:
@@ -56,14 +56,14 @@ def _write(source: Path, out: Path, names: list[str], change: Callable[[str, Any
     out.chmod(mode)
     with safe_open(out, framework="pt") as written:
         for name, tensor in tensors.items():
-            if not _same_bits(written.get_tensor(name), tensor):
+            if not _have_same_bits(written.get_tensor(name), tensor):
                 raise ConvertError(f"{name} came back from the disk with other bits than were written; check the disk.")
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
-def _same_bits(one: Any, other: Any) -> bool:
+def _have_same_bits(one: Any, other: Any) -> bool:
     import torch
 
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
-    return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))  # NaN, too, equals itself
+    return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))  # compared as bytes, NaN equals itself

@@ -20,7 +20,7 @@ pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 from convert.gguf import to_gguf
 from convert.gguf.writer import TYPES
 from convert.gguf_file import read_gguf
-from convert.rope import interleaved
+from convert.rope import interleave_pairs
 from tests.llama_cpp_converter import convert_all
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.tiny_checkpoint import make_checkpoint, make_llama_tokenizer, make_tokenizer
@@ -145,7 +145,7 @@ def test_of_narrow_heads_only_the_order_of_query_and_key_rows_differs(converted,
     for tensor in turned:
         shape, kind, data = theirs[tensor]
         rows = np.frombuffer(data, np.uint8).reshape(shape[-1], -1)
-        assert ours[tensor] == (shape, kind, interleaved(rows, NARROW["head_dim"]).tobytes())
+        assert ours[tensor] == (shape, kind, interleave_pairs(rows, NARROW["head_dim"]).tobytes())
 
 
 @pytest.mark.parametrize("type", TYPES)

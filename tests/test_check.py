@@ -25,7 +25,7 @@ from convert.check.logits import compare_scores
 from convert.check.metadata import compare_metadata
 from convert.check.tokens import TokenizerPair, compare_pairs, compare_tokens
 from convert.check.vocabulary import KINDS, compare_vocabulary
-from convert.check.weights import compare_weights, rounding
+from convert.check.weights import compare_weights, rounding_bound
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
 from convert.gguf import to_gguf
@@ -358,7 +358,7 @@ def test_rounding_passes_and_another_tensor_does_not(kind):
     error = np.sqrt(
         np.square(gguf.dequantize(gguf.quantize(weights, kind), kind) - weights).mean() / (weights**2).mean()
     )
-    assert error < rounding(kind) < 0.5
+    assert error < rounding_bound(kind) < 0.5
 
 
 def scores(*rows):

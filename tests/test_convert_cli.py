@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from convert.__main__ import VERBS, main
-from convert.files import ConvertError, new_folder, read_json, written_whole
+from convert.files import ConvertError, new_folder, read_json, write_atomically
 from tests.tiny_model import write_tiny_gguf
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def test_however_it_is_ended_nothing_unfinished_stays(tmp_path, number):
 
 
 def write_half(out):
-    with written_whole(out) as partial:
+    with write_atomically(out) as partial:
         partial.write_text("half")
         raise KeyboardInterrupt
 
@@ -108,7 +108,7 @@ def test_what_a_killed_run_left_is_removed_and_what_a_running_one_writes_is_not(
     (tmp_path / f".out.{process.pid}.partial").mkdir()
     (tmp_path / f".out.{os.getppid()}.partial").write_text("of another process")
     (tmp_path / f".other.{process.pid}.partial").write_text("of another file")
-    with written_whole(tmp_path / "out") as partial:
+    with write_atomically(tmp_path / "out") as partial:
         partial.write_text("whole")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"out", f".out.{os.getppid()}.partial", f".other.{process.pid}.partial"}
@@ -132,7 +132,7 @@ def test_a_folder_is_never_made_over_something(tmp_path):
 
 
 def copy_absent(out):
-    with written_whole(out) as partial:
+    with write_atomically(out) as partial:
         partial.write_text(Path("/absent/source").read_text())
 
 

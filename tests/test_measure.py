@@ -133,7 +133,7 @@ def test_every_token_sees_all_of_the_prompt_as_in_hugging_faces_model(tmp_path):
         to_gguf(tmp_path / name, paths[-1], type="f32")
     source = read_gguf(paths[0])
     model = NativeModel(paths[0], threads=1, context=64)
-    read = eval_prompts.read_probes(model, source.metadata["tokenizer.chat_template"])
+    read = eval_prompts.read_eval_prompts(model, source.metadata["tokenizer.chat_template"])
     model.close()
     kl, surprise, same, agree = [], [], [], []
     of_both = zip(*(checkpoint_log_probabilities(tmp_path / name, read) for name in ("source", "other")), strict=True)
@@ -173,8 +173,8 @@ def test_the_first_round_of_a_speed_measurement_is_not_counted(tmp_path, monkeyp
     clock = itertools.accumulate(itertools.chain.from_iterable((0, s, s) for s in (0.1, 1, 2, 3, 4, 5)))
     path = write_tiny_gguf(tmp_path / "tiny.gguf")
     monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(speed.child, "run", lambda function, *args: function(*args))
-    (found,) = speed.side_by_side([(path, range(256))])
+    monkeypatch.setattr(speed.child_process, "run", lambda function, *args: function(*args))
+    (found,) = speed.measure_speeds([(path, range(256))])
     assert found.prompt == pytest.approx(speed.PROMPT_TOKENS / 3)
     assert found.decode == pytest.approx(speed.DECODED_TOKENS / 3)
 
@@ -218,7 +218,7 @@ def test_prompts_are_those_of_the_files_chat_template(tmp_path):
 
     path = write_tiny_gguf(tmp_path / "tiny.gguf")
     model = NativeModel(path, threads=1, context=64)
-    read = eval_prompts.read_probes(model, CHATML)
+    read = eval_prompts.read_eval_prompts(model, CHATML)
     model.close()
     vocabulary = Llama(str(path), vocab_only=True, verbose=False)
     formatter = Jinja2ChatFormatter(CHATML, eos_token="<|im_end|>", bos_token="<|endoftext|>")

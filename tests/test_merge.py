@@ -225,7 +225,7 @@ UP = "model.layers.0.mlp.up_proj.weight"
     [
         (lambda weights: {k: v for k, v in weights.items() if k != UP}, "not complete.*up_proj"),
         (lambda weights: weights | {UP: weights[UP][:-1]}, "up_proj.*wants"),
-        (lambda weights: weights | {"model.layers.9.extra": weights[UP]}, "has no use for"),
+        (lambda weights: weights | {"model.layers.9.extra": weights[UP]}, "does not belong to this model"),
         (lambda weights: weights | {"lm_head.weight": weights["model.embed_tokens.weight"] + 1}, "tied.*differ"),
         (lambda weights: weights | {UP: weights[UP] * np.nan}, "not finite"),
     ],
@@ -302,7 +302,7 @@ def test_adapters_that_merging_would_change_are_refused(base, adapter_copy, tmp_
 def test_an_adapter_lying_in_the_base_folder_is_not_added_unasked(base_copy, adapter, tmp_path):
     for path in adapter.glob("adapter_*"):
         shutil.copy(path, base_copy)
-    assert_refused(base_copy, adapter, tmp_path / "merged", "holds an adapter, too")
+    assert_refused(base_copy, adapter, tmp_path / "merged", "contains an adapter, too")
 
 
 def bring_tokenizer(base, adapter):

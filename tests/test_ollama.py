@@ -19,8 +19,8 @@ from convert.__main__ import main
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.ollama import ANSWER, ollama
-from convert.ollama.go_template import learn
-from convert.ollama.modelfile import modelfile
+from convert.ollama.go_template import learn_template
+from convert.ollama.modelfile import format_modelfile
 from convert.template_cases import CONVERSATIONS
 from copilot import emotions, prompt
 from copilot.llm.llama_cpp import NativeModel
@@ -151,7 +151,7 @@ def read_modelfile(path):
 
 def whole_modelfile(text):
     texts = dict.fromkeys(("model", "adapter", "template", "system", "license"), text)
-    return modelfile(**texts, stops=[text], parameters={"num_ctx": 1}, about_context="Enough.")
+    return format_modelfile(**texts, stops=[text], parameters={"num_ctx": 1}, about_context="Enough.")
 
 
 def unquoted(value):
@@ -339,9 +339,9 @@ def test_the_context_of_the_model_in_the_box_holds_the_longest_form_and_an_answe
         evidence=np.full(len(emotions.EMOTIONS), 1 / len(emotions.EMOTIONS)),
         segment=(10, 10),
     )
-    turns, _ = learn(CHATML, "", "", CONVERSATIONS)
+    turns, _ = learn_template(CHATML, "", "", CONVERSATIONS)
     native = NativeModel(model, threads=1, context=256)
-    longest = len(native.tokenize(turns.text(messages), control=True))
+    longest = len(native.tokenize(turns.render(messages), control=True))
     native.close()
     assert report.passed
     assert report.learned.longest_prompt < longest

@@ -19,16 +19,16 @@ from convert import child_process
 from convert.__main__ import main
 from convert.gguf import to_gguf
 from convert.plan import QWEN2, plan, read_shape
-from convert.plan.file_size import TYPES, sizes, tokenizer_bytes
+from convert.plan.file_size import TYPES, compute_sizes, tokenizer_bytes
 from convert.plan.plan_report import Judgement, PlanRow, PruningPlan
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned, why_not
+from convert.plan.pruned_shape import RATIOS, ROUNDINGS, find_obstacle, prune_shape
 from convert.plan.try_shape import (
-    config_of,
-    why_not_computed,
-    why_not_in_hugging_face,
-    why_not_in_llama,
-    why_not_returned,
-    write_trial,
+    check_computation,
+    check_reload,
+    make_config,
+    try_hugging_face,
+    try_llama_cpp,
+    write_test_checkpoint,
 )
 from convert.quantize.quantizer import run_quantizer
 from convert.rope import Llama3Scaling
@@ -37,14 +37,14 @@ from tests.qwen2_tokenizer import make_qwen2_tokenizer
 from tests.tiny_checkpoint import make_checkpoint
 
 ROOT = Path(__file__).parents[1]
-TRUE_HALF = pruned(QWEN2, 0.5, 4)
+TRUE_HALF = prune_shape(QWEN2, 0.5, 4)
 
 
 @pytest.fixture(scope="module")
 def qwen2(tmp_path_factory):
     """The plan of Qwen2-0.5B, from nothing but its config.json."""
     folder = tmp_path_factory.mktemp("qwen2")
-    (folder / "config.json").write_text(json.dumps(config_of(QWEN2)))
+    (folder / "config.json").write_text(json.dumps(make_config(QWEN2)))
     return plan(folder)
 
 
@@ -58,7 +58,7 @@ def really_pruned(shape, ratio, round_to):
     import torch_pruning
     from transformers import AutoModelForCausalLM, Qwen2Config
 
-    config = Qwen2Config(**config_of(replace(shape, layers=2, vocabulary=100, context=64)) | {"dtype": "float32"})
+    config = Qwen2Config(**make_config(replace(shape, layers=2, vocabulary=100, context=64)) | {"dtype": "float32"})
     config.use_cache = False
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     heads = {}
@@ -109,7 +109,7 @@ QWEN2_WIDTHS = [(896, 14, 2, 4864, n / 7, to) for n, to in [(1, 256), (2, 64), (
 )
 def test_the_pruner_leaves_the_shape_that_the_plan_tells(hidden, heads, kv_heads, ffn, ratio, round_to):
     shape = read_shape(f"{hidden}/{heads}/{kv_heads}/{ffn}")
-    assert really_pruned(shape, ratio, round_to) == widths(pruned(shape, ratio, round_to))
+    assert really_pruned(shape, ratio, round_to) == widths(prune_shape(shape, ratio, round_to))
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_the_pruner_leaves_the_shape_that_the_plan_tells(hidden, heads, kv_heads
     [(0.5, 4, (448, 384, 128, 2432)), (3 / 7, 256, (512, 512, 128, 2560)), (3 / 7, 4, (512, 512, 128, 2776))],
 )
 def test_known_shapes_of_qwen2(ratio, round_to, expected):
-    assert widths(pruned(QWEN2, ratio, round_to)) == expected
+    assert widths(prune_shape(QWEN2, ratio, round_to)) == expected
 
 
 @pytest.mark.parametrize(("ratio", "round_to"), [(0, 4), (1, 4), (-0.5, 4), (0.5, 0)])
 def test_what_is_no_ratio_or_rounding_is_refused(ratio, round_to):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        pruned(QWEN2, ratio, round_to)
+        prune_shape(QWEN2, ratio, round_to)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_impossible_shapes_are_refused_with_the_reason(capsys, text, reason):
 
 
 def test_a_checkpoint_that_was_reloaded_with_invented_heads_is_refused(tmp_path, capsys):
-    config = config_of(TRUE_HALF)
+    config = make_config(TRUE_HALF)
     del config["head_dim"]  # 448 // 6 = 74
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert main(["plan", str(tmp_path)]) == 2
@@ -164,7 +164,7 @@ def test_the_first_row_is_the_shape_as_it_is_and_the_others_are_every_ratio_and_
     assert [(row.ratio, row.round_to) for row in qwen2.rows[1:]] == [(r, to) for r in RATIOS for to in ROUNDINGS]
     assert len(qwen2.rows) == 1 + 7 * 3
     for row in qwen2.rows[1:]:
-        assert row.shape == pruned(QWEN2, float(row.ratio), row.round_to)
+        assert row.shape == prune_shape(QWEN2, float(row.ratio), row.round_to)
 
 
 def test_it_takes_the_shape_next_to_half_whose_k_quants_are_all_genuine(qwen2):
@@ -212,13 +212,15 @@ def test_the_json_has_every_row_and_every_type(qwen2):
 
 
 def test_a_row_that_is_impossible_says_why_in_the_table():
-    narrow = pruned(read_shape("512/8/2/768"), 3 / 7, 4)
-    assert why_not(narrow).startswith("Rows of 292 numbers fit no quantisation")
-    (sized,) = sizes([QWEN2])
+    narrow = prune_shape(read_shape("512/8/2/768"), 3 / 7, 4)
+    assert find_obstacle(narrow).startswith("Rows of 292 numbers fit no quantisation")
+    (sized,) = compute_sizes([QWEN2])
     first = PlanRow(None, None, QWEN2, None, Judgement(None, "llama.cpp does not load it.", sized))
-    report = PruningPlan("x", (first, PlanRow(Fraction(3, 7), 4, narrow, why_not(narrow), None)), 10**8, None, 1.0)
+    report = PruningPlan(
+        "x", (first, PlanRow(Fraction(3, 7), 4, narrow, find_obstacle(narrow), None)), 10**8, None, 1.0
+    )
     lines = report.lines()
-    assert lines[2].endswith(f"impossible: {why_not(narrow)}")
+    assert lines[2].endswith(f"impossible: {find_obstacle(narrow)}")
     assert "896/14/2/4864: llama.cpp does not load it." in lines
     assert any(line.startswith("Recommended: None of these") for line in lines)
     assert not report.passed
@@ -236,7 +238,7 @@ def test_sizes_with_qwen2s_tokenizer_are_those_of_files_that_were_made(
     tokenizer_size, text, parameters, q4_k_m, bits, q8_0
 ):
     shape = read_shape(text)
-    (sized,) = sizes([shape], tokenizer_size)
+    (sized,) = compute_sizes([shape], tokenizer_size)
     assert round(shape.parameters / 1e6, 1) == parameters
     assert round(sized["Q4_K_M"].file_bytes / 1e6, 1) == q4_k_m
     assert round(sized["Q4_K_M"].bits_per_weight, 2) == bits
@@ -256,47 +258,47 @@ def test_the_file_that_is_made_in_the_end_has_the_size_that_was_told(tmp_path):
     to_gguf(folder, source)
     child_process.run(run_quantizer, source, out, "Q4_K_M")
     shape = Shape.read(json.loads((folder / "config.json").read_text()))
-    (sized,) = sizes([shape], tokenizer_bytes(folder, shape.vocabulary))
+    (sized,) = compute_sizes([shape], tokenizer_bytes(folder, shape.vocabulary))
     assert sized["Q4_K_M"].fallbacks == 2  # ffn_down of both layers
     assert abs(out.stat().st_size - sized["Q4_K_M"].file_bytes) < 500  # name, licence and description
 
 
 def test_hugging_face_reloads_the_true_half_only_where_the_configuration_gives_the_width_of_its_heads(tmp_path):
-    write_trial(TRUE_HALF, tmp_path)
-    assert why_not_returned(tmp_path) is None
+    write_test_checkpoint(TRUE_HALF, tmp_path)
+    assert check_reload(tmp_path) is None
     config = json.loads((tmp_path / "config.json").read_text())
     del config["head_dim"]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert "does not load" in why_not_returned(tmp_path)
+    assert "does not load" in check_reload(tmp_path)
 
 
 def test_a_scaled_rotary_embedding_is_tried_as_it_is():
     scaling = Llama3Scaling(factor=8.0, low=1.0, high=4.0, context=32)
     shape = replace(TRUE_HALF, heads=7, kv_heads=1, ffn=64, rope_scaling=scaling)
-    assert Shape.read(config_of(shape)) == shape
-    assert why_not_in_llama(shape) is None
-    assert why_not_in_hugging_face([shape]) == [None]
+    assert Shape.read(make_config(shape)) == shape
+    assert try_llama_cpp(shape) is None
+    assert try_hugging_face([shape]) == [None]
 
 
 def test_a_llama_whose_width_its_heads_do_not_divide_is_loaded_by_llama_cpp_only():
     shape = replace(TRUE_HALF, architecture="LlamaForCausalLM", biased=False, ffn=64)
-    (reason,) = why_not_in_hugging_face([shape])
+    (reason,) = try_hugging_face([shape])
     assert "does not load" in reason
     assert "not a multiple of the number of attention heads" in reason
-    assert why_not_in_llama(shape) is None
+    assert try_llama_cpp(shape) is None
 
 
 def test_llama_cpp_is_really_asked(tmp_path):
-    assert why_not_in_llama(replace(TRUE_HALF, ffn=64)) is None
+    assert try_llama_cpp(replace(TRUE_HALF, ffn=64)) is None
     path = tmp_path / "trial.gguf"
-    write_trial(replace(TRUE_HALF, ffn=64), tmp_path)
+    write_test_checkpoint(replace(TRUE_HALF, ffn=64), tmp_path)
     to_gguf(tmp_path, path)
-    assert child_process.run(why_not_computed, path) is None
+    assert child_process.run(check_computation, path) is None
     whole = path.read_bytes()
     path.write_bytes(whole[:-200_000] + b"\xff" * 200_000)  # not a number, in both F16 and F32
-    assert "not finite" in child_process.run(why_not_computed, path)
+    assert "not finite" in child_process.run(check_computation, path)
     path.write_bytes(whole[:-200_000])
-    assert "does not load" in child_process.run(why_not_computed, path)
+    assert "does not load" in child_process.run(check_computation, path)
 
 
 def start(tmp_path, *before, model="896/14/2/4864"):

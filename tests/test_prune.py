@@ -25,8 +25,8 @@ from convert import child_process
 from convert.files import ConvertError, sha256
 from convert.gguf import to_gguf
 from convert.plan import QWEN2, read_shape
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned
-from convert.plan.try_shape import config_of
+from convert.plan.pruned_shape import RATIOS, ROUNDINGS, prune_shape
+from convert.plan.try_shape import make_config
 from convert.shape import Shape
 from copilot.training import prune
 from copilot.training.prune import select
@@ -148,7 +148,7 @@ def test_a_fresh_process_computes_from_the_folder_what_the_pruned_model_computed
 
 def test_the_configuration_has_the_shape_that_the_plan_tells(pair):
     shape = shape_of(pair.out)
-    assert shape == pruned(shape_of(pair.base), float(pair.ratio), pair.round_to) == pair.report.after
+    assert shape == prune_shape(shape_of(pair.base), float(pair.ratio), pair.round_to) == pair.report.after
     before, after = (json.loads((folder / "config.json").read_text()) for folder in (pair.base, pair.out))
     widths = {"hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"}
     assert {name for name in after if after[name] != before.get(name)} <= widths
@@ -191,7 +191,7 @@ def test_llama_cpp_computes_the_same_from_the_gguf_of_a_true_half(half, tmp_path
 
 def random_model(shape, layers):
     torch.manual_seed(5)
-    config = config_of(replace(shape, layers=layers, vocabulary=100, context=64)) | {"dtype": "float32"}
+    config = make_config(replace(shape, layers=layers, vocabulary=100, context=64)) | {"dtype": "float32"}
     kind = config.pop("model_type")
     return AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **config), attn_implementation="eager").eval()
 
@@ -226,7 +226,7 @@ def all_widths():
 def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
     found = child_process.run_limited(16, 120, all_widths)  # where the pruner knows no end, the test still does
     for (name, ratio, round_to), widths in found.items():
-        told = pruned(read_shape(name), ratio, round_to)
+        told = prune_shape(read_shape(name), ratio, round_to)
         assert widths == (told.hidden, told.heads, told.kv_heads, told.ffn), (name, ratio, round_to)
     assert len(found) == sum(map(len, SHAPES.values()))
 

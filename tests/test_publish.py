@@ -503,14 +503,14 @@ def remove_folder(folder):
         (change_source, "tiny.receipt.json was written for another tiny-f16.gguf"),
         (change_listed, "receipt.json was written for another Modelfile"),
         (cut_model, "cut short"),
-        (misshape_receipt, "A receipt does not hold"),
-        (misshape_evaluation, "evaluation.json does not hold a list of results"),
+        (misshape_receipt, "A receipt does not contain"),
+        (misshape_evaluation, "evaluation.json does not contain a list of results"),
         (damage_receipt, "tiny.receipt.json is damaged"),
         (evaluate_another, "evaluation.json was measured on a model that is not among these files"),
         (write_twice, "Modelfile.gguf and modelfile.gguf are one name"),
-        (describe_another, "speaks of a file 000000000000"),
+        (describe_another, "names the sha256 of a file that is not here: 000000000000"),
         (damage_card, "front matter of README.md"),
-        (remove_model, "holds no model"),
+        (remove_model, "contains no model"),
         (remove_folder, "is not a folder"),
     ],
 )
@@ -622,7 +622,7 @@ def test_a_failed_check_and_a_damaged_release_receipt_prove_nothing(folder, capf
     del receipt["files"]
     (folder / "receipt.json").write_text(json.dumps(receipt))
     assert publish(folder) == 2
-    assert "does not hold what `convert all` writes" in refusal(capfd)
+    assert "does not contain what `convert all` writes" in refusal(capfd)
 
 
 def test_the_card_says_what_every_reader_has_to_know(folder, capfd):

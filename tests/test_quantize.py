@@ -19,7 +19,7 @@ from convert.__main__ import main
 from convert.files import ConvertError
 from convert.quantize import quantize
 from convert.quantize.comparison import Quantization
-from convert.quantize.dry_run import dry_run, dry_run_here
+from convert.quantize.dry_run import dry_run, dry_run_in_process
 from convert.quantize.quantizer import BASE, NEED_IMATRIX
 from convert.speed import usable_threads
 from tests.tiny_model import write_tiny_gguf
@@ -86,7 +86,7 @@ def hole(path, *, hidden, ffn, tied):
 
 
 def dry_runs(path, cases):
-    return [dry_run_here(path, type, imatrix=imatrix) for type, imatrix in cases]
+    return [dry_run_in_process(path, type, imatrix=imatrix) for type, imatrix in cases]
 
 
 @pytest.mark.parametrize("tied", [True, False])

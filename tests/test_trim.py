@@ -21,7 +21,7 @@ from convert import child_process
 from convert.__main__ import main
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
-from convert.trim import Trimmed, trim
+from convert.trim import TrimResult, trim
 from tests.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.tiny_adapter import load, logits
 from tests.tiny_checkpoint import TEMPLATE, make_checkpoint
@@ -40,7 +40,7 @@ class Pair:
 
     old: Path
     new: Path
-    report: Trimmed
+    report: TrimResult
 
     @cached_property
     def tokenizers(self):
@@ -243,8 +243,8 @@ def test_the_report_tells_sizes_and_speed(pair):
     report, (old, new) = pair.report, pair.tokenizers
     before, after = (Checkpoint.open(folder).shape for folder in (pair.old, pair.new))
     assert (report.before.tokens, report.after.tokens) == (old.get_vocab_size(), new.get_vocab_size())
-    assert (report.before.rows, report.after.rows) == (before.vocabulary, after.vocabulary)
-    assert report.after.rows % 64 == 0
+    assert (report.before.read_rows, report.after.read_rows) == (before.vocabulary, after.vocabulary)
+    assert report.after.read_rows % 64 == 0
     assert report.before.parameters - report.after.parameters == (before.vocabulary - after.vocabulary) * before.hidden
     assert report.after.bytes == 4 * report.after.parameters
     for speed in (report.speed_before, report.speed_after):
@@ -255,7 +255,7 @@ def test_the_report_tells_sizes_and_speed(pair):
 
 def test_a_full_vocabulary_shrinks_and_decodes_faster(qwen2_pair):
     report = qwen2_pair.report
-    assert report.after.rows < 0.01 * ROWS
+    assert report.after.read_rows < 0.01 * ROWS
     assert report.speed_after.decode > 1.5 * report.speed_before.decode
     table = "\n".join(report.lines())
     assert "151,936" in table
@@ -269,8 +269,8 @@ def test_an_untied_head_is_cut_with_the_embedding(tmp_path):
     kept = sorted(pair.ids)
     before, after = Checkpoint.open(old), Checkpoint.open(tmp_path / "new")
     for name in ("lm_head.weight", "model.embed_tokens.weight"):
-        assert (before.rows(name)[kept] == after.rows(name)).all()
-    assert not (after.rows("lm_head.weight") == after.rows("model.embed_tokens.weight")).all()
+        assert (before.read_rows(name)[kept] == after.read_rows(name)).all()
+    assert not (after.read_rows("lm_head.weight") == after.read_rows("model.embed_tokens.weight")).all()
 
 
 def test_of_json_lines_every_string_counts_and_no_name(tiny, tmp_path):

@@ -1,8 +1,9 @@
-"""Is this GGUF file what that checkpoint is? It computes, reads and talks the same, or the first difference is named.
+"""Compare a GGUF file with its checkpoint: numbers, tokens, chat template and logits; report the first difference.
 
 ``python -m convert check model.gguf --against MODEL_DIR --pairs ggml-vocab-qwen2.gguf.inp``
 
-Exit status 1 where something differs. The header is read here, without trust; llama.cpp runs in a child process.
+The exit status is 1 where something differs. This process reads the header without trusting it; llama.cpp runs in a
+child process.
 """
 
 import argparse
@@ -14,23 +15,23 @@ from typing import Any
 from convert import child_process
 from convert.check.finding import Finding
 from convert.check.metadata import compare_metadata
-from convert.check.weights import compare_weights, first_unlike
+from convert.check.weights import compare_weights, find_shape_mismatch
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, first_line, scratch_folder
 from convert.gguf_file import read_gguf
 
-#: For a text of the tokenizer; nothing is computed with it.
+#: Context in tokens of a model that is loaded for its tokenizer only.
 SHORT_CONTEXT = 32
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A file beside its checkpoint.
+class CheckResult:
+    """The comparison of a GGUF file with its checkpoint.
 
     Attributes:
         file: path of the GGUF file.
         against: folder of the checkpoint.
-        findings: of every comparison, in the order in which they were made.
+        findings: result of every comparison, in the order in which they were made.
     """
 
     file: str
@@ -39,18 +40,18 @@ class Checked:
 
     @property
     def passed(self) -> bool:
-        """Whether every comparison was made and found the same on both sides, as far as rounding allows."""
+        """Whether every comparison was made and found no difference, apart from rounding."""
         return all(finding.passed for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         findings = [asdict(finding) | {"passed": finding.passed} for finding in self.findings]
-        for finding in findings:  # JSON has no other numbers
+        for finding in findings:  # JSON has no infinite numbers
             finding["values"] = {k: v if math.isfinite(v) else None for k, v in finding["values"].items()}
         return {"file": self.file, "against": self.against, "passed": self.passed, "findings": findings}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         lines = [f"{self.file} against {self.against}", ""]
         for finding in self.findings:
             lines.append(f"{finding.check:<10}  {finding.verdict:<7}  {finding.figure}")
@@ -60,38 +61,39 @@ class Checked:
         return lines
 
 
-def check(file: Path, *, against: Path, pairs: Path | None = None) -> Checked:
+def check(file: Path, *, against: Path, pairs: Path | None = None) -> CheckResult:
     """Compare a GGUF file with the checkpoint it was made from.
 
     Args:
-        file: of any type llama.cpp knows.
+        file: GGUF file of any type that llama.cpp knows.
         against: folder of the checkpoint, with its tokenizer.
-        pairs: ``.inp`` file of llama.cpp's tests of this vocabulary, its ``.out`` beside it.
+        pairs: ``.inp`` file of llama.cpp's tests of this vocabulary, with its ``.out`` in the same folder; None for
+            none.
 
     Raises:
-        ConvertError: one of them cannot be read, llama.cpp cannot run a file that should be right, its chat template
-            does not come to an end, or there is no place for temporary files.
+        ConvertError: one of them cannot be read, or llama.cpp cannot run a file whose header and numbers are right, or
+            its chat template does not end, or there is no space for temporary files.
     """
     header, checkpoint = read_gguf(file), Checkpoint.open(against)
     findings = [compare_metadata(header, checkpoint), compare_weights(header, checkpoint)]
-    with scratch_folder() as scratch:  # made here, because here it is removed, whatever happens to the child
+    with scratch_folder() as scratch:  # created here, so that it is removed even if the child crashes
         try:
             findings += child_process.run(compare_running, file, against, pairs, scratch)
         except ConvertError as error:
             if all(finding.passed for finding in findings):
                 raise
             findings.append(Finding("running", 1, "llama.cpp and Hugging Face side by side", str(error)))
-    return Checked(str(file), str(against), tuple(findings))
+    return CheckResult(str(file), str(against), tuple(findings))
 
 
 def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path) -> list[Finding]:
-    """Run both sides, where they have the same shape, and compare what they do; to be called in a child process.
+    """Run both models, where they have the same shape, and compare their results; only for a child process.
 
     Args:
         file: GGUF file.
         against: folder of the checkpoint.
         pairs: as for ``check``.
-        scratch: an empty folder.
+        scratch: empty folder for temporary files.
 
     Raises:
         ConvertError: one of them cannot be run.
@@ -102,9 +104,9 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
     from convert.check.vocabulary import KINDS, compare_vocabulary
     from copilot.llm.llama_cpp import NativeModel
 
-    header, checkpoint, tokenizer = read_gguf(file), Checkpoint.open(against), _tokenizer(against)
+    header, checkpoint, tokenizer = read_gguf(file), Checkpoint.open(against), _load_tokenizer(against)
     vocabulary = compare_vocabulary(header, tokenizer, checkpoint.shape.vocabulary)
-    if unlike := first_unlike(header, checkpoint):
+    if unlike := find_shape_mismatch(header, checkpoint):
         return [vocabulary, Finding("running", 0, "models of different shapes cannot be run side by side", unlike)]
     try:
         native = NativeModel(file, threads=1, context=SHORT_CONTEXT)
@@ -121,7 +123,7 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the verb takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument("file", type=Path, metavar="FILE.gguf", help="file to check")
     parser.add_argument("--against", type=Path, required=True, metavar="MODEL_DIR", help="checkpoint it was made from")
     parser.add_argument(
@@ -129,12 +131,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> Checked:
-    """The verb, from the command line."""
+def run(options: argparse.Namespace) -> CheckResult:
+    """Run the verb with the options of the command line."""
     return check(options.file, against=options.against, pairs=options.pairs)
 
 
-def _tokenizer(folder: Path) -> Any:
+def _load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:

@@ -1,4 +1,4 @@
-"""Whether a GGUF file talks as its checkpoint does: the same template, and an end wherever the checkpoint ends."""
+"""Compare the chat template and the stop tokens of a GGUF file with those of its checkpoint."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,44 +16,60 @@ from copilot.llm.base import Message
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel
 
+#: Characters shown before and after the first difference.
 CONTEXT = 20
 ANSWER = "An answer."
-#: For the file's template, which is somebody else's program: it may never end, or take all memory.
+#: Limits for the file's template, which is untrusted code: it may never end, or take all memory.
 SECONDS, MEMORY_GB = 60.0, 4.0
 
 
 def compare_template(file: GgufFile, native: "NativeModel", pair: TokenizerPair, tokenizer: Any) -> Finding:
-    """Render ten conversations by both templates, and cut both renderings into tokens.
+    """Render ten conversations with both templates, and tokenise them with both tokenizers.
+
+    Args:
+        file: header of the GGUF file.
+        native: the file, loaded by llama.cpp.
+        pair: both tokenizers.
+        tokenizer: transformers' tokenizer of the checkpoint.
 
     Raises:
         ConvertError: the file's template takes too long or too much memory.
     """
     first, rendered, known = "", 0, list(pair.notes)
-    for i, (conversation, found) in enumerate(zip(CONVERSATIONS, _by_file(file, native), strict=True), 1):
-        wanted = _by_checkpoint(tokenizer, conversation)
+    for i, (conversation, found) in enumerate(zip(CONVERSATIONS, _render_by_file(file, native), strict=True), 1):
+        wanted = _render_by_checkpoint(tokenizer, conversation)
         rendered += wanted is not None
         if not first:
-            first = _difference(found, wanted) or (pair.difference(wanted, control=True) if wanted else "")
+            first = _describe_difference(found, wanted) or (
+                pair.find_difference(wanted, control=True) if wanted else ""
+            )
             first = f"conversation {i}: {first}" if first else ""
     figure = f"{rendered} of {len(CONVERSATIONS)} conversations rendered, and their tokens"
     return Finding("template", rendered, figure, first, notes=tuple(note for note in pair.notes if note not in known))
 
 
 def compare_stops(file: GgufFile, native: "NativeModel", checkpoint: Checkpoint, tokenizer: Any) -> Finding:
-    """Compare which tokens begin, pad and end a text, and whether llama.cpp stops at every end."""
+    """Compare the tokens that begin, pad and end a text, and check that llama.cpp stops at every end.
+
+    Args:
+        file: header of the GGUF file.
+        native: the file, loaded by llama.cpp.
+        checkpoint: the checkpoint, whose configuration names ends.
+        tokenizer: its tokenizer.
+    """
     path = checkpoint.folder / GENERATION
     ends = dict.fromkeys(
         sorted(stop_ids(checkpoint.config, read_json(path) if path.exists() else {})), "the configuration"
     )
     notes: tuple[str, ...] = ()
-    turn_end = _turn_end(tokenizer)
+    turn_end = _find_turn_end(tokenizer)
     if turn_end is None:
         notes = ("The template ends an answer with plain text; a program has to be told to stop at it.",)
     else:
         ends[turn_end] = "the template"
     if tokenizer.eos_token_id is not None:
         ends[tokenizer.eos_token_id] = "the tokenizer"
-    faults = [*_boundaries(file, native, tokenizer)]
+    faults = [*_compare_boundaries(file, native, tokenizer)]
     faults += [
         f"llama.cpp does not stop at token {end} ({tokenizer.decode([end])!r}), which ends answers by {by}"
         for end, by in ends.items()
@@ -64,22 +80,30 @@ def compare_stops(file: GgufFile, native: "NativeModel", checkpoint: Checkpoint,
 
 
 def render(template: str, boundaries: Mapping[str, str]) -> list[str | None]:
-    """The ten prompts by a template, None for those it refuses; only for a child process, which it could kill."""
-    return [_rendered(template, boundaries, conversation) for conversation in CONVERSATIONS]
+    """Render the ten conversations; only for a child process, because the template could crash it.
+
+    Args:
+        template: Jinja template.
+        boundaries: texts of the special tokens that it uses.
+
+    Returns:
+        The prompts, None for those that the template refuses.
+    """
+    return [_render_conversation(template, boundaries, conversation) for conversation in CONVERSATIONS]
 
 
-def _rendered(template: str, boundaries: Mapping[str, str], conversation: Sequence[Message]) -> str | None:
+def _render_conversation(template: str, boundaries: Mapping[str, str], conversation: Sequence[Message]) -> str | None:
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
     try:
         return str(Jinja2ChatFormatter(template, **boundaries)(messages=list(conversation)).prompt)
     except MemoryError:
         raise
-    except Exception:  # a template raises what it likes, and its mistakes whatever Python does
+    except Exception:  # a template can raise any exception
         return None
 
 
-def _by_file(file: GgufFile, native: "NativeModel") -> list[str | None]:
+def _render_by_file(file: GgufFile, native: "NativeModel") -> list[str | None]:
     template = file.metadata.get("tokenizer.chat_template")
     if not isinstance(template, str):
         return [None] * len(CONVERSATIONS)
@@ -92,14 +116,15 @@ def _by_file(file: GgufFile, native: "NativeModel") -> list[str | None]:
         ) from error
 
 
-def _by_checkpoint(tokenizer: Any, conversation: Sequence[Message], asked: bool = True) -> str | None:
+def _render_by_checkpoint(tokenizer: Any, conversation: Sequence[Message], asked: bool = True) -> str | None:
     try:
         return str(tokenizer.apply_chat_template(list(conversation), tokenize=False, add_generation_prompt=asked))
     except Exception:  # as above
         return None
 
 
-def _difference(found: str | None, wanted: str | None) -> str:
+def _describe_difference(found: str | None, wanted: str | None) -> str:
+    """Describe the first difference of two prompts; empty where they are the same."""
     if found == wanted:
         return ""
     if found is None or wanted is None:
@@ -111,31 +136,32 @@ def _difference(found: str | None, wanted: str | None) -> str:
     return f"character {place} differs: {found[around]!r} in the file, {wanted[around]!r} in the checkpoint"
 
 
-def _turn_end(tokenizer: Any) -> int | None:
-    """The first added token behind an answer, as the checkpoint's template renders a conversation that is over."""
+def _find_turn_end(tokenizer: Any) -> int | None:
+    """Return the first added token after an answer in a finished conversation; None where there is none."""
     question: Message = {"role": "user", "content": "A question?"}
-    text = _by_checkpoint(tokenizer, [question, {"role": "assistant", "content": ANSWER}], asked=False)
+    text = _render_by_checkpoint(tokenizer, [question, {"role": "assistant", "content": ANSWER}], asked=False)
     if text is None or ANSWER not in text:
         return None
     tail = tokenizer(text.rpartition(ANSWER)[2], add_special_tokens=False, split_special_tokens=False)["input_ids"]
     return next((token for token in tail if token in tokenizer.added_tokens_decoder), None)
 
 
-def _boundaries(file: GgufFile, native: "NativeModel", tokenizer: Any) -> Iterator[str]:
+def _compare_boundaries(file: GgufFile, native: "NativeModel", tokenizer: Any) -> Iterator[str]:
+    """Yield the differences of the tokens that begin, end and pad a text."""
     named = {"eos": tokenizer.eos_token_id, "bos": tokenizer.bos_token_id, "padding": tokenizer.pad_token_id}
     for name, wanted in named.items():
         found = file.metadata.get(f"tokenizer.ggml.{name}_token_id")
         if wanted is not None and found != wanted:
-            ours, theirs = (_told(token, tokenizer) for token in (found, wanted))
+            ours, theirs = (_format_token(token, tokenizer) for token in (found, wanted))
             yield f"the {name} token is {ours} in the file, {theirs} in the checkpoint"
     plain, usual = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
     before = usual[0] if usual != plain and usual[0] == tokenizer.bos_token_id else None
     if native.first_token != before:
-        ours, theirs = (_told(token, tokenizer) for token in (native.first_token, before))
+        ours, theirs = (_format_token(token, tokenizer) for token in (native.first_token, before))
         yield f"a text begins with {ours} in the file, with {theirs} in the checkpoint"
 
 
-def _told(token: int | None, tokenizer: Any) -> str:
+def _format_token(token: int | None, tokenizer: Any) -> str:
     if token is None:
         return "none"
     return f"{token} ({tokenizer.decode([token])!r})" if 0 <= token < len(tokenizer) else str(token)

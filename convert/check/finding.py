@@ -1,4 +1,4 @@
-"""The answer of one comparison between a GGUF file and the checkpoint it is said to be."""
+"""Define the result of one comparison between a GGUF file and its checkpoint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Finding:
-    """What was compared, and the first thing that is not the same.
+    """The result of one comparison.
 
     Attributes:
-        check: which comparison.
-        compared: how many things; a comparison of nothing proves nothing, and has not passed.
+        check: name of the comparison.
+        compared: count of the compared items; a comparison of no items has not passed.
         figure: the result in a few words, with its numbers.
-        difference: the first, precisely; empty where there is none.
-        notes: what is not as in the checkpoint and yet no fault of the file.
+        difference: the first difference; empty where there is none.
+        notes: differences from the checkpoint that are no faults of the file.
         values: the figure's numbers, for machines.
-        rounded: the file may be off by what rounding does to numbers of its types.
+        rounded: whether the file may differ by the rounding of its types.
     """
 
     check: str
@@ -28,12 +28,12 @@ class Finding:
 
     @property
     def passed(self) -> bool:
-        """Whether something was compared, and all of it was the same, or ``rounded`` and within its bound."""
+        """Whether something was compared, and all of it was the same, or within the bound where ``rounded``."""
         return self.compared > 0 and not self.difference
 
     @property
     def verdict(self) -> str:
-        """In one word."""
+        """The result in one word."""
         if not self.compared:
             return "SKIPPED"
         return "DIFFERS" if self.difference else "within" if self.rounded else "same"

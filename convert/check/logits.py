@@ -1,8 +1,8 @@
-"""Whether llama.cpp computes from a GGUF file what Hugging Face computes from the checkpoint, and what rounding costs.
+"""Compare the logits of llama.cpp and a GGUF file with those of Hugging Face and the checkpoint.
 
-Two questions. *logits*: does the file, without the rounding of its type, compute the same function? Its float32 twin
-and Hugging Face with the twin's numbers have to agree. *precision*: how far is the file as it is from the checkpoint as
-it is?
+There are two comparisons. *logits*: does the file, without the rounding of its type, compute the same function? Its
+copy in float32 and Hugging Face with the numbers of that copy must agree. *precision*: how far is the unchanged file
+from the unchanged checkpoint?
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,16 +15,16 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType
 from scipy.special import log_softmax
 
-from convert.check.f32_copy import is_its_own_twin, write_twin
+from convert.check.f32_copy import is_float32, write_f32_copy
 from convert.check.finding import Finding
-from convert.check.weights import pieces
+from convert.check.weights import read_pieces
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
 from convert.gguf.tensors import ROPE_FREQS, gguf_tensors
 from convert.gguf_file import GgufFile
-from convert.lora import load
-from convert.progress import each
-from convert.rope import interleaved
+from convert.lora import load_model
+from convert.progress import track_progress
+from convert.rope import interleave_pairs
 from convert.speed import usable_threads
 from convert.template_cases import CONVERSATIONS
 
@@ -32,27 +32,28 @@ Floats = npt.NDArray[np.float32]
 
 SEED = 0
 RANDOM_PROMPTS, LONGEST = 10, 100
-#: Of the standard deviation of a prompt's logits. Sums in another order come to less than a hundredth of it.
+#: Limit on the difference of two logits, in standard deviations of a prompt's logits. Sums in another order differ by
+#: less than a hundredth of it.
 BOUND = 0.01
-#: The same, for two tokens that are equally likely: which of them is first is then a matter of the last bit.
+#: The same for two tokens to count as equally likely: the last bit then decides which of them is first.
 TIE = 0.001
-#: Of the distance between the checkpoint's own answers at neighbouring positions, which have nothing to do with each
-#: other: a file as far as that from the checkpoint has lost what it knew.
+#: Limit on the divergence from the checkpoint, as a share of that between the checkpoint's own answers at neighbouring
+#: positions, which are unrelated: a file as far from the checkpoint as that has lost what the model learned.
 BROKEN = 1.0
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Two models over all prompts.
+    """The difference of two models' logits over all prompts.
 
     Attributes:
-        positions: how many.
-        largest: difference of two logits, in standard deviations of the first model's logits on that prompt.
-        same_top: positions where both rank the same token first.
-        ties: positions where they do not, and the first model has the two as good as equal.
-        kl: mean Kullback-Leibler divergence from the first to the second model, nats.
-        unrelated: the same from the first model to itself one position before.
-        difference: the first that is more than ``BOUND`` or no tie; empty where there is none.
+        positions: count of the positions.
+        largest: largest difference of two logits, in standard deviations of the first model's logits on that prompt.
+        same_top: count of the positions where both rank the same token first.
+        ties: count of the positions where they do not, and the two tokens are equally likely (``TIE``).
+        kl: mean Kullback-Leibler divergence from the first to the second model, in nats.
+        unrelated: mean divergence from the first model to itself one position before, in nats.
+        difference: the first difference that is larger than ``BOUND`` or no tie; empty where there is none.
     """
 
     positions: int
@@ -65,31 +66,37 @@ class Distance:
 
 
 def compare_logits(file: GgufFile, checkpoint: Checkpoint, tokenizer: Any, scratch: Path) -> Iterator[Finding]:
-    """Run both on 20 prompts: ten conversations and ten rows of random tokens.
+    """Compare the logits on 20 prompts: ten conversations and ten sequences of random tokens.
 
     Args:
-        file: its header.
-        checkpoint: what it is said to be.
-        tokenizer: of transformers.
-        scratch: folder for the float32 twin, four bytes for each number of the model.
+        file: header of the GGUF file.
+        checkpoint: the checkpoint to compare with.
+        tokenizer: its tokenizer (transformers).
+        scratch: folder for the copy in float32, which takes four bytes per number of the model.
+
+    Returns:
+        The findings, one after the other.
 
     Raises:
         ConvertError: one of them cannot be run.
     """
-    prompts = _prompts(tokenizer, checkpoint.shape.vocabulary, checkpoint.shape.context)
-    model = load(checkpoint)
-    distance = _distance(model, file.path, prompts, "Comparing logits")
-    if is_its_own_twin(file):
-        yield _exact(distance, "the file", len(prompts))
+    prompts = _make_prompts(tokenizer, checkpoint.shape.vocabulary, checkpoint.shape.context)
+    model = load_model(checkpoint)
+    distance = _measure_distance(model, file.path, prompts, "Comparing logits")
+    if is_float32(file):
+        yield _make_logits_finding(distance, "the file", len(prompts))
         return
-    yield _precision(distance)
-    twin = scratch / "twin.gguf"
-    write_twin(file, twin)
-    _take_weights(model, file, checkpoint)
-    yield _exact(_distance(model, twin, prompts, "Comparing in float32"), "its weights in float32", len(prompts))
+    yield _make_precision_finding(distance)
+    copy = scratch / "f32.gguf"
+    write_f32_copy(file, copy)
+    _load_file_weights(model, file, checkpoint)
+    yield _make_logits_finding(
+        _measure_distance(model, copy, prompts, "Comparing in float32"), "its weights in float32", len(prompts)
+    )
 
 
-def _exact(distance: Distance, what: str, prompts: int) -> Finding:
+def _make_logits_finding(distance: Distance, what: str, prompts: int) -> Finding:
+    """Make the finding of *logits*; ``what`` is what was compared."""
     figure = (
         f"{what}, {prompts} prompts: largest difference {distance.largest:.2g} standard deviations, "
         f"same top token at {distance.same_top} of {distance.positions} positions"
@@ -100,7 +107,8 @@ def _exact(distance: Distance, what: str, prompts: int) -> Finding:
     return Finding("logits", distance.positions, figure, distance.difference, values=values)
 
 
-def _precision(distance: Distance) -> Finding:
+def _make_precision_finding(distance: Distance) -> Finding:
+    """Make the finding of *precision*."""
     share = distance.same_top / distance.positions
     lost = distance.kl / distance.unrelated if distance.unrelated else np.inf
     figure = f"KL divergence {distance.kl:.2g} nats ({lost:.2g} of unrelated answers'), same top token at {share:.1%}"
@@ -110,7 +118,8 @@ def _precision(distance: Distance) -> Finding:
     return Finding("precision", distance.positions, figure, difference, values=values, rounded=True)
 
 
-def _prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[int]]:
+def _make_prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[int]]:
+    """Return the token ids of 20 prompts, each of at most ``LONGEST`` tokens."""
     rng = np.random.default_rng(SEED)
     texts = ["\n".join(message["content"] for message in messages) or "nothing" for messages in CONVERSATIONS]
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
@@ -119,7 +128,8 @@ def _prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[int]]:
     return [prompt[: min(LONGEST, context)] for prompt in prompts]
 
 
-def _distance(model: Any, path: Path, prompts: Sequence[list[int]], doing: str) -> Distance:
+def _measure_distance(model: Any, path: Path, prompts: Sequence[list[int]], task: str) -> Distance:
+    """Compare a model of transformers and a GGUF file on all prompts."""
     from copilot.llm.llama_cpp import NativeModel
 
     try:
@@ -127,9 +137,9 @@ def _distance(model: Any, path: Path, prompts: Sequence[list[int]], doing: str) 
     except ValueError as error:
         raise ConvertError(f"{error}.") from error
     parts = []
-    for i, prompt in each(enumerate(prompts, 1), doing, len(prompts)):
+    for i, prompt in track_progress(enumerate(prompts, 1), task, len(prompts)):
         ours = np.stack([row.copy() for row in native.all_logits(prompt)])
-        parts.append(compare_scores(_logits(model, prompt), ours, f"prompt {i}"))
+        parts.append(compare_scores(_compute_logits(model, prompt), ours, f"prompt {i}"))
     native.close()
     positions = sum(part.positions for part in parts)
     return Distance(
@@ -144,7 +154,13 @@ def _distance(model: Any, path: Path, prompts: Sequence[list[int]], doing: str) 
 
 
 def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
-    """Compare the logits of the checkpoint with the file's on one prompt; shape (positions, vocabulary)."""
+    """Compare the logits of the checkpoint and of the file on one prompt.
+
+    Args:
+        wanted: logits of the checkpoint, shape (positions, vocabulary).
+        found: logits of the file, of the same shape.
+        prompt: name of the prompt, for the description of a difference.
+    """
     spread = float(wanted.std())
     if wanted.shape != found.shape:
         words = f"the file scores {found.shape[1]} tokens, the checkpoint {wanted.shape[1]}"
@@ -157,9 +173,9 @@ def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
     if not (spread > 0 and np.isfinite(spread)):
         difference = f"{prompt}: the checkpoint's scores are all the same or no numbers; there is nothing to compare"
     elif wrong := np.flatnonzero(~(off.max(1) <= BOUND * spread) | turned).tolist():
-        difference = (
-            f"{prompt}, position {wrong[0]}: {_told(wanted[wrong[0]], found[wrong[0]], bool(turned[wrong[0]]))}"
-        )
+        first = wrong[0]
+        difference = _describe_difference(wanted[first], found[first], bool(turned[first]))
+        difference = f"{prompt}, position {first}: {difference}"
     p, q = (log_softmax(scores.astype(np.float64), axis=1) for scores in (wanted, found))
     return Distance(
         positions=len(wanted),
@@ -172,7 +188,8 @@ def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
     )
 
 
-def _told(wanted: Floats, found: Floats, turned: bool) -> str:
+def _describe_difference(wanted: Floats, found: Floats, turned: bool) -> str:
+    """Describe the difference at one position; both logits have shape (vocabulary,)."""
     if turned:
         return f"the file ranks token {found.argmax()} first, the checkpoint token {wanted.argmax()}"
     token = int(np.nan_to_num(np.abs(wanted - found), nan=np.inf).argmax())
@@ -180,10 +197,12 @@ def _told(wanted: Floats, found: Floats, turned: bool) -> str:
 
 
 def _kl(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:
+    """Return the mean divergence in nats of two log-probabilities, shape (positions, vocabulary)."""
     return float((np.exp(p) * (p - q)).sum(1).mean())
 
 
-def _logits(model: Any, prompt: list[int]) -> Floats:
+def _compute_logits(model: Any, prompt: list[int]) -> Floats:
+    """Compute the logits of a model of transformers, shape (positions, vocabulary)."""
     import torch
 
     with torch.no_grad():
@@ -191,16 +210,16 @@ def _logits(model: Any, prompt: list[int]) -> Floats:
     return logits
 
 
-def _take_weights(model: Any, file: GgufFile, checkpoint: Checkpoint) -> None:
-    """Give Hugging Face's model the numbers that the file holds, in Hugging Face's order of rows."""
+def _load_file_weights(model: Any, file: GgufFile, checkpoint: Checkpoint) -> None:
+    """Replace the weights of Hugging Face's model by those in the file, in Hugging Face's order of rows."""
     import torch
 
-    shape, held = checkpoint.shape, {tensor.name: tensor for tensor in file.tensors}
+    shape, in_file = checkpoint.shape, {tensor.name: tensor for tensor in file.tensors}
     names = [tensor.name for tensor in gguf_tensors(checkpoint, GGMLQuantizationType.F32) if tensor.name != ROPE_FREQS]
     for name, (source, size) in zip(names, shape.tensors().items(), strict=True):
-        numbers = np.concatenate(list(pieces(file, held[name]))).reshape(size)
+        numbers = np.concatenate(list(read_pieces(file, in_file[name]))).reshape(size)
         if shape.gguf_architecture == "llama" and (".q_proj." in source or ".k_proj." in source):
             turned, numbers = numbers, np.empty_like(numbers)
-            numbers[interleaved(np.arange(len(numbers)), shape.head_dim)] = turned
+            numbers[interleave_pairs(np.arange(len(numbers)), shape.head_dim)] = turned
         with torch.no_grad():
             model.get_parameter(source).copy_(torch.from_numpy(numbers))

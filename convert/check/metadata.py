@@ -1,4 +1,4 @@
-"""Whether the keys of a GGUF file describe the checkpoint: shape, positions, norms, file type, own keys."""
+"""Check that the keys of a GGUF file describe the checkpoint: shape, positions, norms, file type, own keys."""
 
 import json
 import re
@@ -19,25 +19,25 @@ FLOATS = {"ALL_F32": "F32", "MOSTLY_F16": "F16", "MOSTLY_BF16": "BF16"}
 
 
 def compare_metadata(file: GgufFile, checkpoint: Checkpoint) -> Finding:
-    """Compare every key that llama.cpp computes with, and read those that say what the file is."""
-    wanted = _wanted(checkpoint.shape)
-    faults = [*_unlike(file, wanted), *_badly_told(file)]
-    false_type = _false_type(file)
+    """Compare every key that llama.cpp computes with, and check the keys that describe the file."""
+    wanted = _list_expected_keys(checkpoint.shape)
+    faults = [*_find_wrong_keys(file, wanted), *_find_unreadable_keys(file)]
+    wrong_type = _find_wrong_type(file)
     floats_only = {tensor.type.name for tensor in file.tensors} <= set(FLOATS.values())
-    if false_type and floats_only:
-        faults.append(false_type)
+    if wrong_type and floats_only:
+        faults.append(wrong_type)
     own = sum(key.startswith(METADATA_PREFIX) for key in file.metadata)
     return Finding(
         check="metadata",
         compared=len(wanted),
         figure=f"{len(wanted)} keys of shape and computation, {own} own keys ({METADATA_PREFIX}*)",
         difference=faults[0] if faults else "",
-        notes=(false_type,) if false_type and not floats_only else (),
+        notes=(wrong_type,) if wrong_type and not floats_only else (),
     )
 
 
-def _wanted(shape: Shape) -> dict[str, tuple[Any, Any]]:
-    """Key -> the checkpoint's value, and what llama.cpp takes where the file has no such key (None: it refuses)."""
+def _list_expected_keys(shape: Shape) -> dict[str, tuple[Any, Any]]:
+    """Return key -> the checkpoint's value and llama.cpp's default (None where llama.cpp requires the key)."""
     arch = shape.gguf_architecture
     usual_head = shape.hidden // shape.heads
     keys = {
@@ -58,37 +58,39 @@ def _wanted(shape: Shape) -> dict[str, tuple[Any, Any]]:
     return {"general.architecture": (arch, None)} | {f"{arch}.{key}": values for key, values in keys.items()}
 
 
-def _unlike(file: GgufFile, wanted: dict[str, tuple[Any, Any]]) -> Iterator[str]:
+def _find_wrong_keys(file: GgufFile, wanted: dict[str, tuple[Any, Any]]) -> Iterator[str]:
+    """Yield the differences between the file's keys and the expected ones."""
     for key, (value, default) in wanted.items():
         found = file.metadata.get(key, default)
-        if not _same(found, value):
-            yield f"{key} is {_shown(found)} in the file, {_shown(value)} in the checkpoint"
+        if not _is_same(found, value):
+            yield f"{key} is {_format(found)} in the file, {_format(value)} in the checkpoint"
 
 
-def _same(found: Any, value: Any) -> bool:
-    """Equal, fractions as the 32 bits that the file keeps of them."""
+def _is_same(found: Any, value: Any) -> bool:
+    """Return whether two values are equal; floats as 32 bits, because the file stores no more."""
     if isinstance(value, float) and isinstance(found, float):
         return bool(np.float32(found) == np.float32(value))
     return type(found) is type(value) and bool(found == value)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:.7g}" if isinstance(value, float) else "missing" if value is None else str(value)[:80]
 
 
-def _badly_told(file: GgufFile) -> Iterator[str]:
-    """Keys for people and for the app that cannot be read as what they are."""
+def _find_unreadable_keys(file: GgufFile) -> Iterator[str]:
+    """Yield the faults of keys that people and the app read."""
     if file.metadata.get("general.type", "model") != "model":
-        yield f"general.type is {_shown(file.metadata['general.type'])}, not model"
+        yield f"general.type is {_format(file.metadata['general.type'])}, not model"
     name = file.metadata.get("general.name")
     if not isinstance(name, str) or not name.strip():
         yield "general.name is missing: the file does not say what it is called"
     for key, value in file.metadata.items():
-        if key.startswith(METADATA_PREFIX) and (reason := _unreadable(value)):
-            yield f"{key} {reason}: {_shown(value)}"
+        if key.startswith(METADATA_PREFIX) and (reason := _explain_unreadable(value)):
+            yield f"{key} {reason}: {_format(value)}"
 
 
-def _unreadable(value: Any) -> str:
+def _explain_unreadable(value: Any) -> str:
+    """Return why an own key cannot be read; empty where it can."""
     if not isinstance(value, str) or not value.strip():
         return "is no text"
     if value.lstrip()[0] in "[{":
@@ -99,15 +101,15 @@ def _unreadable(value: Any) -> str:
     return ""
 
 
-def _false_type(file: GgufFile) -> str:
-    """What the file calls itself, where its matrices are of another type; empty where they are as it says."""
+def _find_wrong_type(file: GgufFile) -> str:
+    """Describe the stated file type if the matrices are of another type; empty where they are of that type."""
     stated = file.metadata.get("general.file_type")
     if stated not in LlamaFileType._value2member_map_:
-        return f"general.file_type is {_shown(stated)}, which is no type"
+        return f"general.file_type is {_format(stated)}, which is no type"
     name = LlamaFileType(stated).name
     matrices = Counter(tensor.type.name for tensor in file.tensors if len(tensor.shape) > 1)
     kind = FLOATS.get(name) or re.sub(r"^(MOSTLY|ALL)_|_[SML]$", "", name)
     if kind in matrices and (name not in FLOATS or set(matrices) == {kind}):
         return ""
-    held = ", ".join(f"{count} {kind}" for kind, count in matrices.most_common())
-    return f"the file calls itself {name}, but its matrices are {held}"
+    counts = ", ".join(f"{count} {kind}" for kind, count in matrices.most_common())
+    return f"the file calls itself {name}, but its matrices are {counts}"

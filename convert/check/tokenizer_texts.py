@@ -1,4 +1,4 @@
-"""Texts on which two tokenizers have to agree: scripts, blanks, numbers, code, and every byte that a text can hold."""
+"""Define texts on which two tokenizers must agree: scripts, blanks, numbers, code, and every byte a text can have."""
 
 import sys
 
@@ -34,8 +34,8 @@ TEXTS = (
 )
 
 
-def every_byte() -> list[str]:
-    """Texts that together hold each of the 243 bytes of UTF-8, alone where the byte is a character of its own."""
+def list_byte_texts() -> list[str]:
+    """Return texts that together contain each of the 243 bytes of UTF-8; ASCII characters also as single texts."""
     ascii_alone = [chr(code) for code in range(0x80)]
     two_bytes = "".join(map(chr, range(0xA0, 0x800, 0x33)))
     leads = [*range(0x80, 0x800, 0x40), *range(0x800, 0xD800, 0x400), *range(0x10000, sys.maxunicode, 0x8001)]

@@ -1,4 +1,4 @@
-"""Whether the numbers in a GGUF file are the checkpoint's, tensor by tensor, as far as their type can hold them."""
+"""Compare the numbers in a GGUF file with the checkpoint's, tensor by tensor, within the precision of their types."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from convert.check.finding import Finding
 from convert.checkpoint import Checkpoint
 from convert.gguf.tensors import PIECE, GgufTensor, gguf_tensors
 from convert.gguf_file import GgufFile, TensorInfo
-from convert.progress import each
+from convert.progress import track_progress
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,66 +24,79 @@ EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 
 @dataclass(frozen=True)
 class _Comparison:
-    """One tensor: its relative error, and where it is not what its type can hold (empty: nowhere)."""
+    """The comparison of one tensor.
 
-    held: TensorInfo
+    Attributes:
+        stored: the tensor in the file.
+        error: root of the mean squared error, as a share of the tensor's root mean square; infinite for another shape.
+        difference: the first difference that rounding does not explain; empty where there is none.
+    """
+
+    stored: TensorInfo
     error: float
     difference: str
 
 
 def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
-    """Compare every number; floats have to be the checkpoint's rounded, quantised tensors near them."""
-    wanted, held = _by_name(file, checkpoint)
-    if checkpoint.shape.tied and HEAD in held:  # allowed as a copy of the embedding it is tied to
+    """Compare every number: floats must equal the checkpoint's after rounding, quantised tensors must be near them."""
+    wanted, stored = _list_tensors(file, checkpoint)
+    if checkpoint.shape.tied and HEAD in stored:  # it may be a copy of the embedding it is tied to
         wanted[HEAD] = wanted[EMBEDDING]
-    faults = [_missing(name) for name in sorted(wanted.keys() - held.keys())]
-    faults += [f"{name} is not in the checkpoint" for name in sorted(held.keys() - wanted.keys())]
-    common = [name for name in wanted if name in held]
-    compared = [_compare(file, held[name], wanted[name]) for name in each(common, "Comparing weights")]
+    faults = [_describe_missing(name) for name in sorted(wanted.keys() - stored.keys())]
+    faults += [f"{name} is not in the checkpoint" for name in sorted(stored.keys() - wanted.keys())]
+    common = [name for name in wanted if name in stored]
+    compared = [
+        _compare_tensor(file, stored[name], wanted[name]) for name in track_progress(common, "Comparing weights")
+    ]
     faults += [comparison.difference for comparison in compared if comparison.difference]
-    compared = [comparison for comparison in compared if comparison.error != np.inf]  # not those of other shapes
-    quantised = [comparison for comparison in compared if comparison.held.type not in FLOATS]
+    compared = [comparison for comparison in compared if comparison.error != np.inf]  # without those of other shapes
+    quantised = [comparison for comparison in compared if comparison.stored.type not in FLOATS]
     figure = f"{len(compared)} tensors, {len(compared) - len(quantised)} of them compared to the bit"
     worst = max(quantised, key=lambda comparison: comparison.error, default=None)
     if worst:
         figure += (
             f"; {len(quantised)} quantised, largest error {worst.error:.2%}, "
-            f"of {worst.held.name} ({worst.held.type.name}: at most {rounding(worst.held.type):.1%})"
+            f"of {worst.stored.name} ({worst.stored.type.name}: at most {rounding_bound(worst.stored.type):.1%})"
         )
     return Finding("weights", len(common), figure, faults[0] if faults else "", rounded=bool(quantised))
 
 
-def first_unlike(file: GgufFile, checkpoint: Checkpoint) -> str:
-    """The first tensor that the file has not, or in another shape; empty where both can be given the same tokens."""
-    wanted, held = _by_name(file, checkpoint)
+def find_shape_mismatch(file: GgufFile, checkpoint: Checkpoint) -> str:
+    """Describe the first tensor that is missing in the file or has another shape; empty where there is none."""
+    wanted, stored = _list_tensors(file, checkpoint)
     for name, tensor in wanted.items():
-        if name not in held:
-            return _missing(name)
-        if held[name].shape != tensor.shape[::-1]:
-            return _other_shape(held[name], tensor)
+        if name not in stored:
+            return _describe_missing(name)
+        if stored[name].shape != tensor.shape[::-1]:
+            return _describe_shapes(stored[name], tensor)
     return ""
 
 
-def pieces(file: GgufFile, tensor: TensorInfo) -> Iterator[Floats]:
-    """The numbers of a tensor of the file, some rows at a time; shape (rows, row length), a vector being one row."""
+def read_pieces(file: GgufFile, tensor: TensorInfo) -> Iterator[Floats]:
+    """Yield the numbers of a tensor in the file in float32, some rows at a time.
+
+    Each array has shape (rows, row length); a vector is one row.
+    """
     width = tensor.shape[0]
     rows, step = tensor.numbers // width, max(1, PIECE // width)
     for start in range(0, rows, step):
-        yield _rows(file, tensor, start, min(step, rows - start))
+        yield _read_rows(file, tensor, start, min(step, rows - start))
 
 
-def rounding(kind: GGMLQuantizationType) -> float:
-    """How far quantising may move a tensor, as a share of its root mean square.
+def rounding_bound(kind: GGMLQuantizationType) -> float:
+    """Return the limit on a tensor's error after quantising, as a share of its root mean square.
 
-    Each further bit of a number halves its error. Six times 2 to the minus bits is 2.4 to 4.1 times what llama.cpp's
-    types come to on normal weights, 1.9 times on Student's with three degrees; another tensor in the place is at 1.4.
+    Each further bit of a number halves its error. Six times 2 to the minus bits is 2.4 to 4.1 times the error of
+    llama.cpp's types on normal weights, and 1.9 times that on weights of Student's distribution with three degrees of
+    freedom. The error of an unrelated tensor is 1.4.
     """
     block, size = GGML_QUANT_SIZES[kind]
     bits = 8 * int(size) / int(block)
     return min(0.7, 6 * math.exp2(-bits))
 
 
-def _rows(file: GgufFile, tensor: TensorInfo, start: int, count: int) -> Floats:
+def _read_rows(file: GgufFile, tensor: TensorInfo, start: int, count: int) -> Floats:
+    """Read some rows of a tensor in the file, shape (count, row length)."""
     block, size = GGML_QUANT_SIZES[tensor.type]
     row_bytes = tensor.shape[0] // int(block) * int(size)
     with file.path.open("rb") as opened:
@@ -92,51 +105,55 @@ def _rows(file: GgufFile, tensor: TensorInfo, start: int, count: int) -> Floats:
     return np.asarray(gguf.dequantize(raw, tensor.type), np.float32).reshape(count, tensor.shape[0])
 
 
-def _by_name(file: GgufFile, checkpoint: Checkpoint) -> tuple[dict[str, GgufTensor], dict[str, TensorInfo]]:
-    """What the checkpoint asks for, and what the file holds."""
+def _list_tensors(file: GgufFile, checkpoint: Checkpoint) -> tuple[dict[str, GgufTensor], dict[str, TensorInfo]]:
+    """Return name -> tensor of the checkpoint, and name -> tensor of the file."""
     wanted = {tensor.name: tensor for tensor in gguf_tensors(checkpoint, F32)}
     return wanted, {tensor.name: tensor for tensor in file.tensors}
 
 
-def _missing(name: str) -> str:
+def _describe_missing(name: str) -> str:
     return f"{name} is missing in the file"
 
 
-def _other_shape(held: TensorInfo, wanted: GgufTensor) -> str:
-    return f"{held.name} is {held.shape} in the file, {wanted.shape[::-1]} in the checkpoint"
+def _describe_shapes(stored: TensorInfo, wanted: GgufTensor) -> str:
+    return f"{stored.name} is {stored.shape} in the file, {wanted.shape[::-1]} in the checkpoint"
 
 
-def _compare(file: GgufFile, held: TensorInfo, wanted: GgufTensor) -> _Comparison:
-    title = f"{held.name} ({held.type.name})"
-    if held.shape != wanted.shape[::-1]:
-        return _Comparison(held, np.inf, _other_shape(held, wanted))
+def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> _Comparison:
+    """Compare a tensor of the file with the checkpoint's, some rows at a time."""
+    title = f"{stored.name} ({stored.type.name})"
+    if stored.shape != wanted.shape[::-1]:
+        return _Comparison(stored, np.inf, _describe_shapes(stored, wanted))
     off = size = 0.0
     row, first = 0, ""
     for piece in wanted.pieces():
-        exact = piece.reshape(-1, held.shape[0])
-        found, rounded = _rows(file, held, row, len(exact)), _rounded(exact, held.type)
+        exact = piece.reshape(-1, stored.shape[0])
+        found, rounded = _read_rows(file, stored, row, len(exact)), _round(exact, stored.type)
         if not first and not np.array_equal(found, rounded):
-            first = _first_difference(found, rounded, row)
+            first = _find_first_difference(found, rounded, row)
         off += float(np.square(found - exact, dtype=np.float64).sum())
         size += float(np.square(exact, dtype=np.float64).sum())
         row += len(exact)
     error = math.sqrt(off / size) if size else float(off > 0)
-    if held.type in FLOATS:
-        return _Comparison(held, error, f"{title}, {first}" if first else "")
-    if error <= rounding(held.type):
-        return _Comparison(held, error, "")
-    words = f"{title} is off by {error:.0%} of its size, where rounding may be {rounding(held.type):.1%}; {first}"
-    return _Comparison(held, error, words)
+    if stored.type in FLOATS:
+        return _Comparison(stored, error, f"{title}, {first}" if first else "")
+    if error <= rounding_bound(stored.type):
+        return _Comparison(stored, error, "")
+    words = (
+        f"{title} is off by {error:.0%} of its size, where rounding may be {rounding_bound(stored.type):.1%}; {first}"
+    )
+    return _Comparison(stored, error, words)
 
 
-def _rounded(exact: Floats, kind: GGMLQuantizationType) -> Floats:
+def _round(exact: Floats, kind: GGMLQuantizationType) -> Floats:
+    """Round numbers to a float type; numbers for quantised types are returned unchanged."""
     if kind not in FLOATS:
         return exact
     with np.errstate(over="ignore"):
         return np.asarray(gguf.dequantize(gguf.quantize(exact, kind), kind), np.float32)
 
 
-def _first_difference(found: Floats, wanted: Floats, before: int) -> str:
+def _find_first_difference(found: Floats, wanted: Floats, before: int) -> str:
     row, column = np.argwhere(found != wanted)[0]
     values = f"{found[row, column]:.7g} in the file, {wanted[row, column]:.7g} in the checkpoint"
     return f"row {before + row}, column {column}: {values}"

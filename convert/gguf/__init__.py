@@ -3,8 +3,8 @@
 ``python -m convert gguf MODEL_DIR --out model.gguf --type f16 --metadata keys.json``, and for a LoRA adapter of that
 model ``python -m convert gguf MODEL_DIR --adapter ADAPTER_DIR --out adapter.gguf``.
 
-Name, licence, description and languages come from the front matter of the checkpoint's ``README.md``, where the Hugging
-Face Hub keeps them.
+Name, licence, description and languages are read from the front matter of the checkpoint's ``README.md``, as on the
+Hugging Face Hub.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from convert.files import ConvertError, read_json
 from convert.gguf.adapter import adapter_to_gguf
 from convert.gguf.tensors import gguf_tensors
 from convert.gguf.vocabulary import read_vocabulary
-from convert.gguf.writer import TYPES, Converted, types_of, write_gguf
+from convert.gguf.writer import TYPES, GgufResult, find_types, write_gguf
 from convert.shape import Shape
 from copilot.llm.base import METADATA_PREFIX
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument("model_dir", type=Path, metavar="MODEL_DIR", help="folder of the checkpoint")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="GGUF file to write")
     parser.add_argument("--type", choices=TYPES, default="f16", help="of the matrices (default: %(default)s)")
@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--adapter", type=Path, metavar="DIR", help="write this LoRA adapter of the model instead")
 
 
-def run(options: argparse.Namespace) -> Converted:
-    """Convert what the command line names."""
+def run(options: argparse.Namespace) -> GgufResult:
+    """Run the verb with the options of the command line."""
     if options.adapter:
         return adapter_to_gguf(options.adapter, options.model_dir, options.out, type=options.type)
     metadata = read_json(options.metadata) if options.metadata else {}
@@ -50,25 +50,26 @@ def to_gguf(
     type: str = "f16",
     metadata: Mapping[str, str] | None = None,
     name: str | None = None,
-) -> Converted:
-    """Convert the checkpoint in ``model_dir`` to the file ``out``.
+) -> GgufResult:
+    """Convert a checkpoint to a GGUF file.
 
-    Numbers go from file to file a piece at a time. Matrices get the ``type`` asked for, norms and biases stay F32.
+    A part of a tensor is in memory at a time. Matrices are stored in ``type``; norms and biases stay F32.
 
     Args:
-        model_dir: ``config.json``, safetensors, tokenizer and chat template, as ``save_pretrained`` writes them.
-        out: replaced if it is there.
+        model_dir: folder with ``config.json``, safetensors, tokenizer and chat template, as ``save_pretrained`` writes
+            them.
+        out: the file to write; an existing file is replaced.
         type: ``f32``, ``f16`` or ``bf16``.
-        metadata: written as ``eeg_copilot.<name>``; the names come without that prefix.
-        name: of the model, where the front matter of ``README.md`` gives none; else the folder's.
+        metadata: texts to write as ``eeg_copilot.<name>``, by their names without that prefix.
+        name: the model's name where the front matter of ``README.md`` has none; by default the folder's.
 
     Raises:
         ConvertError: the checkpoint is incomplete, damaged or of another architecture, or the file cannot be written.
     """
-    matrices, file_type = types_of(type)
+    matrices, file_type = find_types(type)
     texts = metadata or {}
     if not all(isinstance(value, str) for value in texts.values()):
-        raise ConvertError("The metadata may hold only text values; put the others in quotes.")
+        raise ConvertError("The metadata may contain only text values; put the others in quotes.")
     checkpoint = Checkpoint.open(model_dir)
     if out.exists() and out.suffix != ".gguf" and out.resolve().parent == model_dir.resolve():
         raise ConvertError(f"{out} belongs to the checkpoint; name a file that ends in .gguf.")
@@ -89,22 +90,24 @@ def _add_keys(
     name: str | None,
     writer: gguf.GGUFWriter,
 ) -> None:
-    _add_general(writer, checkpoint, file_type, name)
-    add_shape(writer, checkpoint.shape)
+    _add_general_keys(writer, checkpoint, file_type, name)
+    add_shape_keys(writer, checkpoint.shape)
     read_vocabulary(checkpoint.folder, checkpoint.shape.vocabulary).add_to(writer)
     for key, value in texts.items():
         writer.add_string(METADATA_PREFIX + key, value)
 
 
-def _add_general(
+def _add_general_keys(
     writer: gguf.GGUFWriter, checkpoint: Checkpoint, file_type: gguf.LlamaFileType, name: str | None
 ) -> None:
     folder, parameters = checkpoint.folder, checkpoint.shape.parameters
     card = gguf.Metadata.load(model_path=folder, total_params=parameters)
-    card.name = _name_in_front_matter(folder) or name or card.name or folder.resolve().name
+    front: dict[str, Any] = gguf.Metadata.load_model_card(folder)
+    # Without these keys the gguf package makes a name up from the folder's.
+    card.name = front.get("name") or front.get("model_name") or name or card.name or folder.resolve().name
     card.size_label = card.size_label or gguf.size_label(parameters, parameters, 0, 0)
     if (folder / "generation_config.json").is_file() and card.sampling_penalty_repeat is None:
-        # The package looks for llama.cpp's name of it only.
+        # The gguf package looks only for llama.cpp's name of it.
         card.sampling_penalty_repeat = read_json(folder / "generation_config.json").get("repetition_penalty")
     writer.add_type("model")
     card.set_gguf_meta_model(writer)
@@ -112,14 +115,8 @@ def _add_general(
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
-def _name_in_front_matter(folder: Path) -> str | None:
-    """Without it, the package makes a name up from the folder's."""
-    front: dict[str, Any] = gguf.Metadata.load_model_card(folder)
-    return front.get("name") or front.get("model_name")
-
-
-def add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
-    """Write the keys from which llama.cpp knows the model's shape."""
+def add_shape_keys(writer: gguf.GGUFWriter, shape: Shape) -> None:
+    """Write the keys that describe the model's shape to llama.cpp."""
     writer.add_vocab_size(shape.vocabulary)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.hidden)

@@ -1,9 +1,9 @@
-"""Write a LoRA adapter as a GGUF file, which llama.cpp puts on top of its base and Ollama's ``ADAPTER`` line takes.
+"""Write a LoRA adapter as a GGUF file, which llama.cpp applies to its base and Ollama's ``ADAPTER`` line names.
 
 ``python -m convert gguf MODEL_DIR --adapter ADAPTER_DIR --out adapter.gguf --type f16``
 
-llama.cpp multiplies BA with alpha / rank, alpha being one number for all: any other factor of peft's goes into B. What
-such a file cannot hold is refused, because llama.cpp would leave it out without a word.
+llama.cpp multiplies BA with alpha / rank, and alpha is the same for all modules: any other factor of peft's is
+multiplied into B. What such a file cannot contain is refused, because llama.cpp would leave it out silently.
 """
 
 import re
@@ -20,52 +20,56 @@ from convert.checkpoint import read_rows
 from convert.files import read_json
 from convert.gguf.lora_matrices import LoraPair, read_adapter
 from convert.gguf.tensors import ARCHITECTURES, GgufTensor
-from convert.gguf.writer import Converted, types_of, write_gguf
-from convert.rope import interleaved
+from convert.gguf.writer import GgufResult, find_types, write_gguf
+from convert.rope import interleave_pairs
 from convert.shape import Shape
 
 HUB_NAME = re.compile(r"(https?://\S+|[\w-][\w.-]*/[\w-][\w.-]*)")
 
 
-def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str = "f16") -> Converted:
-    """Convert the adapter in ``adapter_dir`` to the file ``out``.
+def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str = "f16") -> GgufResult:
+    """Convert an adapter to a GGUF file.
 
     Args:
-        adapter_dir: as peft saves it, with ``adapter_model.safetensors``.
-        base_dir: of the checkpoint it was trained on, whose GGUF the file goes with; ``config.json`` is enough.
-        out: replaced if it is there.
+        adapter_dir: folder that peft saved the adapter to, with ``adapter_model.safetensors``.
+        base_dir: folder of the checkpoint it was trained on; ``config.json`` is enough.
+        out: the file to write; an existing file is replaced.
         type: ``f32``, ``f16`` or ``bf16``.
 
     Raises:
-        ConvertError: not such an adapter, damaged, of another base, or the file cannot be written.
+        ConvertError: the adapter is of another kind, damaged or of another base, or the file cannot be written.
     """
-    kind, file_type = types_of(type)
+    kind, file_type = find_types(type)
     shape = Shape.read(read_json(base_dir / "config.json"))
     alpha, pairs = read_adapter(adapter_dir, base_dir, shape)
     return write_gguf(
         out,
         shape.gguf_architecture,
         type,
-        [tensor for pair in pairs for tensor in _tensors(pair, alpha, shape, kind)],
+        [tensor for pair in pairs for tensor in _make_tensors(pair, alpha, shape, kind)],
         partial(_add_keys, adapter_dir, base_dir, alpha, file_type),
         f"The front matter of README.md of {adapter_dir} or {base_dir}",
     )
 
 
-def _tensors(pair: LoraPair, alpha: float, shape: Shape, kind: gguf.GGMLQuantizationType) -> list[GgufTensor]:
+def _make_tensors(pair: LoraPair, alpha: float, shape: Shape, kind: gguf.GGMLQuantizationType) -> list[GgufTensor]:
+    """Make the tensors A and B of one module, in llama.cpp's names and order of rows."""
     names = gguf.get_tensor_name_map(ARCHITECTURES[shape.gguf_architecture], shape.layers)
     name = f"{names.get_name(pair.module)}.weight"
     turned = shape.gguf_architecture == "llama" and pair.module.endswith((".q_proj", ".k_proj"))
-    pieces_of_b = partial(_pieces, pair.b, pair.factor(alpha), shape.head_dim if turned else None)
+    pieces_of_b = partial(_read_pieces, pair.b, pair.factor(alpha), shape.head_dim if turned else None)
     return [
-        GgufTensor(f"{name}.lora_a", pair.a.shape, kind, partial(_pieces, pair.a)),
+        GgufTensor(f"{name}.lora_a", pair.a.shape, kind, partial(_read_pieces, pair.a)),
         GgufTensor(f"{name}.lora_b", pair.b.shape, kind, pieces_of_b),
     ]
 
 
-def _pieces(stored: LocalTensor, factor: float = 1.0, head_dim: int | None = None) -> Iterator[npt.NDArray[np.float32]]:
+def _read_pieces(
+    stored: LocalTensor, factor: float = 1.0, head_dim: int | None = None
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield a whole matrix times ``factor``, its rows reordered where ``head_dim`` is given."""
     rows = read_rows(stored) * np.float32(factor)
-    yield interleaved(rows, head_dim) if head_dim else rows
+    yield interleave_pairs(rows, head_dim) if head_dim else rows
 
 
 def _add_keys(
@@ -86,7 +90,7 @@ def _add_keys(
 
 
 def _names_published_base(adapter_dir: Path) -> bool:
-    """Whether the adapter's card names its base as the Hub does; peft writes a path of the training machine, too."""
+    """Return whether the adapter's card names its base as the Hub does; peft may write a local path instead."""
     named = gguf.Metadata.load_model_card(adapter_dir).get("base_model")
     names = named if isinstance(named, list) else [named]
     return all(isinstance(name, str) and HUB_NAME.fullmatch(name) for name in names)

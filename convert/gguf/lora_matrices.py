@@ -1,4 +1,4 @@
-"""The matrices of a LoRA adapter that peft saved, read without torch, and nothing that a GGUF LoRA cannot hold."""
+"""Read the matrices of a LoRA adapter that peft saved, without torch; refuse what a GGUF LoRA cannot contain."""
 
 import re
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from typing import Any
 import numpy as np
 from gguf.utility import LocalTensor
 
-from convert.checkpoint import STORED, read_rows, stored_tensors
+from convert.checkpoint import STORED_TYPES, locate_tensors, read_rows
 from convert.files import ConvertError, read_json
 from convert.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from convert.shape import Shape
 
-#: Fields of peft's configuration that do not change what the adapter computes, or that are followed here. Whatever else
-#: is set there, now or in a later peft, is refused.
-UNDERSTOOD = frozenset(
+#: Fields of peft's configuration that do not change what the adapter computes, or that this module supports. Any other
+#: field that is set, now or in a later version of peft, is refused.
+KNOWN_FIELDS = frozenset(
     (
         *("alpha_pattern", "auto_mapping", "base_model_name_or_path", "ensure_weight_tying", "eva_config"),
         *("exclude_modules", "fan_in_fan_out", "inference_mode", "init_lora_weights", "layers_pattern"),
         *("layers_to_transform", "lora_alpha", "lora_dropout", "megatron_config", "megatron_core", "peft_type"),
         *("peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config", "target_modules"),
         *("task_type", "use_rslora", "velora_config"),
-        *("corda_config", "lora_ga_config", "loftq_config"),  # of beginnings that are refused by their own name
+        *("corda_config", "lora_ga_config", "loftq_config"),  # settings of initialisations that are refused themselves
     )
 )
-#: Ways to begin that leave the base's weights alone; the others move a part of them into the adapter.
-PLAIN_BEGINNINGS = (True, False, None, "gaussian", "orthogonal", "eva")
+#: Initialisations that do not change the base's weights; the others move a part of them into the adapter.
+PLAIN_INITS = (True, False, None, "gaussian", "orthogonal", "eva")
 NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-#: What peft saves beside an adapted head or embedding: the base's own weight.
+#: The base's own weight, which peft saves with an adapted head or embedding.
 BASE_LAYER = re.compile(r"base_model\.model\.(?P<module>.+)\.base_layer\.weight")
-MERGE_INSTEAD = "which a GGUF LoRA cannot hold; merge it into its base instead (python -m convert merge)."
+MERGE_INSTEAD = "which a GGUF LoRA cannot contain; merge it into its base instead (python -m convert merge)."
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class LoraPair:
     """The two matrices of one module, whose weight becomes W + scale BA.
 
     Attributes:
-        module: as the checkpoint names it.
-        a: shape (rank, inputs).
-        b: shape (outputs, rank).
-        scale: what peft multiplies BA with.
+        module: the checkpoint's name of the module.
+        a: where A is stored; shape (rank, inputs).
+        b: where B is stored; shape (outputs, rank).
+        scale: the factor that peft multiplies BA with.
     """
 
     module: str
@@ -51,26 +51,26 @@ class LoraPair:
     scale: float
 
     def factor(self, alpha: float) -> float:
-        """The scale, over alpha / rank, which is what llama.cpp multiplies with."""
+        """Return the factor to multiply B with: the scale divided by llama.cpp's own factor, alpha / rank."""
         factor = self.scale * int(self.a.shape[0]) / alpha
         return 1.0 if isclose(factor, 1.0) else factor
 
 
 def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, list[LoraPair]]:
-    """Read what peft saved, but for the numbers.
+    """Read an adapter's configuration and find its matrices; their numbers are not read yet.
 
     Args:
-        folder: of the adapter.
-        base_dir: of the checkpoint it was trained on; its weights are only looked at where the adapter repeats some.
-        shape: of that checkpoint.
+        folder: folder of the adapter.
+        base_dir: folder of the checkpoint it was trained on; its weights are read only where the adapter repeats some.
+        shape: shape of that checkpoint.
 
     Returns:
         The adapter's alpha, and its pairs in the order of their names.
 
     Raises:
-        ConvertError: no weights, damaged ones, others than plain pairs, or pairs for another base.
+        ConvertError: there are no weights, or they are damaged, or other than plain pairs, or of another base.
     """
-    config, stored = _read_config(folder), stored_tensors(folder, ADAPTER_WEIGHTS)
+    config, stored = _read_config(folder), locate_tensors(folder, ADAPTER_WEIGHTS)
     if not stored:
         raise ConvertError(
             f"{folder} has no {ADAPTER_WEIGHTS} with anything in it; name the folder that peft saved it to."
@@ -79,36 +79,37 @@ def read_adapter(folder: Path, base_dir: Path, shape: Shape) -> tuple[float, lis
     sides: dict[str, dict[str, LocalTensor]] = {}
     for name, tensor in stored.items():
         match = NAME.fullmatch(name)
-        if not match or tensor.dtype not in STORED or len(tensor.shape) != 2:
-            raise ConvertError(f"{folder} holds {name} ({tensor.dtype}, {tensor.shape}), {MERGE_INSTEAD}")
+        if not match or tensor.dtype not in STORED_TYPES or len(tensor.shape) != 2:
+            raise ConvertError(f"{folder} contains {name} ({tensor.dtype}, {tensor.shape}), {MERGE_INSTEAD}")
         sides.setdefault(match["module"], {})[match["side"]] = tensor
-    if lonely := [module for module, pair in sides.items() if len(pair) < 2]:
-        raise ConvertError(f"{folder} is not complete: {min(lonely)} has only one of its two matrices.")
-    pairs = [_pair(module, pair["A"], pair["B"], config) for module, pair in sorted(sides.items())]
+    if unpaired := [module for module, pair in sides.items() if len(pair) < 2]:
+        raise ConvertError(f"{folder} is not complete: {min(unpaired)} has only one of its two matrices.")
+    pairs = [_make_pair(module, pair["A"], pair["B"], config) for module, pair in sorted(sides.items())]
     for pair in pairs:
-        _refuse_misfit(pair, folder, shape)
+        _refuse_wrong_shapes(pair, folder, shape)
     for module, layer in layers.items():
-        _refuse_other_weight(module, layer, folder, base_dir)
+        _refuse_other_base(module, layer, folder, base_dir)
     return float(config["lora_alpha"]), pairs
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
+    """Read the adapter's configuration and refuse settings that a GGUF LoRA cannot contain."""
     config = read_json(folder / ADAPTER_CONFIG)
     if config.get("peft_type") != "LORA":
         raise ConvertError(f"{folder} is an adapter of type {config.get('peft_type')}; llama.cpp knows only LORA.")
-    strange = {name: value for name, value in config.items() if value and name not in UNDERSTOOD}
-    if strange.get("bias") == "none":
-        del strange["bias"]
-    if config.get("init_lora_weights") not in PLAIN_BEGINNINGS:
-        strange["init_lora_weights"] = config["init_lora_weights"]
-    if strange:
-        name = min(strange)
-        raise ConvertError(f"{folder} was trained with {name} = {str(strange[name])[:60]}, {MERGE_INSTEAD}")
-    _refuse_alphas(config, folder / ADAPTER_CONFIG)
+    unknown = {name: value for name, value in config.items() if value and name not in KNOWN_FIELDS}
+    if unknown.get("bias") == "none":
+        del unknown["bias"]
+    if config.get("init_lora_weights") not in PLAIN_INITS:
+        unknown["init_lora_weights"] = config["init_lora_weights"]
+    if unknown:
+        name = min(unknown)
+        raise ConvertError(f"{folder} was trained with {name} = {str(unknown[name])[:60]}, {MERGE_INSTEAD}")
+    _refuse_bad_alphas(config, folder / ADAPTER_CONFIG)
     return config
 
 
-def _refuse_alphas(config: dict[str, Any], path: Path) -> None:
+def _refuse_bad_alphas(config: dict[str, Any], path: Path) -> None:
     try:
         patterns = dict(config.get("alpha_pattern") or {})
         sound = all(re.compile(pattern) for pattern in patterns)
@@ -119,15 +120,16 @@ def _refuse_alphas(config: dict[str, Any], path: Path) -> None:
         raise ConvertError(f"{path} has to give lora_alpha and alpha_pattern as numbers other than zero.")
 
 
-def _pair(module: str, a: LocalTensor, b: LocalTensor, config: dict[str, Any]) -> LoraPair:
-    """With the scale that peft takes from alpha, the module's own one before the general, and rank."""
+def _make_pair(module: str, a: LocalTensor, b: LocalTensor, config: dict[str, Any]) -> LoraPair:
+    """Make a pair with peft's scale, which follows from the rank and from the module's own alpha or the general one."""
     patterns = (config.get("alpha_pattern") or {}).items()
     own = (alpha for pattern, alpha in patterns if re.match(rf"(.*\.)?({pattern})$", module))
     alpha, rank = next(own, config["lora_alpha"]), max(1, int(a.shape[0]))
     return LoraPair(module, a, b, alpha / (sqrt(rank) if config.get("use_rslora") else rank))
 
 
-def _refuse_misfit(pair: LoraPair, folder: Path, shape: Shape) -> None:
+def _refuse_wrong_shapes(pair: LoraPair, folder: Path, shape: Shape) -> None:
+    """Refuse a pair that does not fit the base's weight, or adapts a head that is tied to the embedding."""
     weight = f"{pair.module}.weight"
     if shape.tied and weight == "lm_head.weight":
         raise ConvertError(
@@ -136,12 +138,15 @@ def _refuse_misfit(pair: LoraPair, folder: Path, shape: Shape) -> None:
         )
     adapted, wanted = (pair.b.shape[0], pair.a.shape[1]), shape.tensors().get(weight)
     if wanted != adapted or pair.b.shape[1] != pair.a.shape[0] or not pair.a.shape[0]:
-        held = f"{pair.b.shape} times {pair.a.shape}"
-        raise ConvertError(f"{folder} does not belong to this base: {weight} is {wanted} there, {held} here.")
+        product = f"{pair.b.shape} times {pair.a.shape}"
+        raise ConvertError(f"{folder} does not belong to this base: {weight} is {wanted} there, {product} here.")
 
 
-def _refuse_other_weight(module: str, layer: LocalTensor, folder: Path, base_dir: Path) -> None:
-    base = stored_tensors(base_dir).get(f"{module}.weight")
-    known = base is not None and base.dtype in STORED and layer.dtype in STORED and base.shape == layer.shape
+def _refuse_other_base(module: str, layer: LocalTensor, folder: Path, base_dir: Path) -> None:
+    """Refuse an adapter whose copy of a base's weight, ``layer``, differs from the base's."""
+    base = locate_tensors(base_dir).get(f"{module}.weight")
+    known = (
+        base is not None and base.dtype in STORED_TYPES and layer.dtype in STORED_TYPES and base.shape == layer.shape
+    )
     if not known or not np.array_equal(read_rows(base), read_rows(layer)):
         raise ConvertError(f"{folder} does not belong to this base: it was trained on another {module}.weight.")

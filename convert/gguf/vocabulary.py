@@ -1,10 +1,10 @@
-"""Read a checkpoint's byte-level BPE tokenizer and write it into a GGUF, so that llama.cpp makes the same tokens.
+"""Read a checkpoint's byte-level BPE tokenizer and write it into a GGUF file, so that llama.cpp makes the same tokens.
 
-Special ids and the chat template are found by the ``gguf`` package; this module adds the tokens and merges, and refuses
-where llama.cpp would go on with something else: an unknown pre-tokenizer, no chat template, no end of text. One
-difference stays: llama.cpp takes text as it comes, where Qwen2's tokenizer composes characters first (NFC).
+The ``gguf`` package finds the special ids and the chat template. This module adds the tokens and merges, and refuses
+what llama.cpp would silently replace: an unknown pre-tokenizer, a missing chat template, a missing end of text. One
+difference remains: Qwen2's tokenizer composes characters first (NFC), and llama.cpp does not.
 
-``tokenizer.json`` is read as a stream, because parsed as one it takes as much memory as a third of a small model.
+``tokenizer.json`` is read as a stream, because parsing it at once takes a third of the memory of a small model.
 """
 
 import json
@@ -20,8 +20,8 @@ from convert.files import ConvertError, scratch_folder
 WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 ENDINGS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#: How text is cut before merging (the steps of tokenizer.json, and whether a whole word that is a token is taken
-#: without merging), and llama.cpp's name for it.
+#: How text is divided before merging -> llama.cpp's name of it. The key is the steps of tokenizer.json, and whether a
+#: whole word that is a token is used without merging.
 PRE_TOKENIZERS = {
     ((rf"{ENDINGS}|{WORDS}|\p{{N}}|{REST}", "bytes"), False): "qwen2",
     ((rf"{ENDINGS}|{WORDS}|\p{{N}}{{1,3}}|{REST}", "bytes"), True): "llama-bpe",
@@ -30,8 +30,8 @@ PRE_TOKENIZERS = {
 }
 #: A space in the byte-level alphabet.
 SPACE = "Ġ"
-#: Characters of the path to a value of tokenizer.json, and bytes read between two looks at it. Every level makes the
-#: path longer, so that deep nesting would take for ever.
+#: Limit on the characters of the path to a value of tokenizer.json, and bytes that are read between two checks. Every
+#: level makes the path longer, so that deep nesting would take very long.
 LONGEST_PATH = 10_000
 READ_AT_ONCE = 4096
 ENDS_OF_TURN = ("<|im_end|>", "<|eot_id|>")
@@ -39,13 +39,13 @@ ENDS_OF_TURN = ("<|im_end|>", "<|eot_id|>")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens in the order of their ids, one for every row of the embedding, with what llama.cpp needs to know of them.
+    """The tokens in the order of their ids, one for every row of the embedding, and the keys that belong to them.
 
     Attributes:
-        tokens: in the byte-level alphabet.
-        types: what each is.
-        merges: pairs of tokens, the first to be merged first.
-        pre: llama.cpp's name of how text is cut before merging.
+        tokens: texts of the tokens, in the byte-level alphabet.
+        types: type of each token.
+        merges: pairs of tokens, in the order in which they are merged.
+        pre: llama.cpp's name of the pre-tokenizer, which divides text before merging.
         special: ids of special tokens, and the chat template.
     """
 
@@ -71,27 +71,35 @@ class Vocabulary:
 
 
 def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
-    """Read ``tokenizer.json`` and its companions; of the embedding's ``rows``, those without a token become unused.
+    """Read ``tokenizer.json`` and the files that belong to it.
+
+    Args:
+        model_dir: folder of the checkpoint.
+        rows: count of the embedding's rows; rows without a token become unused tokens.
 
     Raises:
-        ConvertError: no tokenizer, one that llama.cpp would read differently, a damaged one, or more tokens than rows.
+        ConvertError: the tokenizer is missing, damaged, of a kind that llama.cpp would read differently, or has more
+            tokens than ``rows``.
     """
     path = model_dir / "tokenizer.json"
     if not path.is_file():
         found = "a SentencePiece tokenizer" if (model_dir / "tokenizer.model").is_file() else "no tokenizer.json"
         raise ConvertError(f"{model_dir} has {found}; only byte-level BPE, saved as tokenizer.json, can be converted.")
     try:
-        small = _without_large_parts(path)
-        _refuse_other_kinds(small)
-        tokens, types, merges = _large_parts(path, small.get("added_tokens") or [], rows)
-        return Vocabulary(tokens, types, merges, _pre_tokenizer(small), _special(model_dir, small, rows))
+        small = _read_small_parts(path)
+        _refuse_other_tokenizers(small)
+        tokens, types, merges = _read_large_parts(path, small.get("added_tokens") or [], rows)
+        return Vocabulary(
+            tokens, types, merges, _find_pre_tokenizer(small), _read_special_tokens(model_dir, small, rows)
+        )
     except ConvertError:
         raise
     except (ijson.JSONError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ConvertError(f"The tokenizer of {model_dir} is damaged; save it beside the model again.") from error
 
 
-def _without_large_parts(path: Path) -> dict[str, Any]:
+def _read_small_parts(path: Path) -> dict[str, Any]:
+    """Read ``tokenizer.json`` without its vocabulary and merges."""
     small = ijson.ObjectBuilder()
     with path.open("rb") as file:
         for place, event, value in ijson.parse(file, buf_size=READ_AT_ONCE):
@@ -103,7 +111,7 @@ def _without_large_parts(path: Path) -> dict[str, Any]:
     return tokenizer
 
 
-def _refuse_other_kinds(tokenizer: dict[str, Any]) -> None:
+def _refuse_other_tokenizers(tokenizer: dict[str, Any]) -> None:
     model = tokenizer.get("model") or {}
     affixes = model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")
     if model.get("type") != "BPE" or model.get("byte_fallback") or affixes:
@@ -112,16 +120,19 @@ def _refuse_other_kinds(tokenizer: dict[str, Any]) -> None:
         raise ConvertError("The tokenizer changes text before it cuts it, which llama.cpp would not do.")
 
 
-def _large_parts(path: Path, added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType], list[str]]:
+def _read_large_parts(
+    path: Path, added: list[dict[str, Any]], rows: int
+) -> tuple[list[str], list[TokenType], list[str]]:
+    """Read the vocabulary and the merges, and return tokens, types and merges."""
     with path.open("rb") as file:
         vocab = dict(ijson.kvitems(file, "model.vocab"))
         file.seek(0)
-        merges = [_merge(merge, vocab) for merge in ijson.items(file, "model.merges.item")]
-    return *_tokens(vocab, added, rows), merges
+        merges = [_format_merge(merge, vocab) for merge in ijson.items(file, "model.merges.item")]
+    return *_order_tokens(vocab, added, rows), merges
 
 
-def _merge(merge: str | list[str], vocab: dict[str, int]) -> str:
-    """``left right``; transformers writes it so before 4.45, and as a pair, which may hold spaces, since."""
+def _format_merge(merge: str | list[str], vocab: dict[str, int]) -> str:
+    """Return a merge as ``left right``; since 4.45 transformers writes a pair, whose texts may contain spaces."""
     left, right = merge.split(" ") if isinstance(merge, str) else merge
     if not (left in vocab and right in vocab and left + right in vocab):
         raise ConvertError(
@@ -130,11 +141,12 @@ def _merge(merge: str | list[str], vocab: dict[str, int]) -> str:
     return " ".join(part.replace(" ", SPACE) for part in (left, right))
 
 
-def _tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType]]:
+def _order_tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType]]:
+    """Return the tokens and their types in the order of the ids; unused ids get a token of their own."""
     tokens = [f"[PAD{i}]" for i in range(rows)]
     types = [TokenType.UNUSED] * rows
     kinds = [(text, i, TokenType.NORMAL) for text, i in vocab.items()]
-    kinds += [(token["content"], token["id"], _kind(token)) for token in added]
+    kinds += [(token["content"], token["id"], _choose_type(token)) for token in added]
     for text, i, kind in kinds:
         if type(i) is not int or not 0 <= i < rows:
             raise ConvertError(f"Token {text[:40]!r} has id {i}, but the model's embedding has only {rows} rows.")
@@ -147,19 +159,20 @@ def _tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tu
 
 
 def looks_like_control(text: str) -> bool:
-    """Whether a token is made to be unreachable by typing, even where the tokenizer does not call it special."""
+    """Return whether a token is written like a control token, even if the tokenizer does not call it special."""
     return text.startswith("<|") and text.endswith("|>")
 
 
-def _kind(token: dict[str, Any]) -> TokenType:
-    """What looks like a control token is one, also where the tokenizer does not say so: typed in, it must not work."""
+def _choose_type(token: dict[str, Any]) -> TokenType:
+    """Choose the type of an added token; what looks like a control token becomes one, so that it cannot be typed."""
     control = token["special"] or looks_like_control(token["content"])
     return TokenType.CONTROL if control else TokenType.USER_DEFINED
 
 
-def _pre_tokenizer(tokenizer: dict[str, Any]) -> str:
+def _find_pre_tokenizer(tokenizer: dict[str, Any]) -> str:
+    """Return llama.cpp's name of the pre-tokenizer."""
     outer = tokenizer.get("pre_tokenizer") or {}
-    steps = tuple(_step(step) for step in outer.get("pretokenizers") or [outer])
+    steps = tuple(_name_step(step) for step in outer.get("pretokenizers") or [outer])
     whole_words = bool(tokenizer["model"].get("ignore_merges"))
     if (steps, whole_words) not in PRE_TOKENIZERS:
         known = ", ".join(PRE_TOKENIZERS.values())
@@ -167,7 +180,7 @@ def _pre_tokenizer(tokenizer: dict[str, Any]) -> str:
     return PRE_TOKENIZERS[steps, whole_words]
 
 
-def _step(step: dict[str, Any]) -> str:
+def _name_step(step: dict[str, Any]) -> str:
     match step:
         case {"type": "Split", "pattern": {"Regex": str(pattern)}, "behavior": "Isolated", "invert": False}:
             return pattern
@@ -178,14 +191,15 @@ def _step(step: dict[str, Any]) -> str:
     return "unknown"
 
 
-def _special(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
-    special = _found_by_gguf(model_dir, tokenizer, rows)
+def _read_special_tokens(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
+    """Read special ids and chat template, and set the ids that llama.cpp would otherwise guess."""
+    special = _read_with_gguf_package(model_dir, tokenizer, rows)
     if special.chat_template is None:
-        # llama-cpp-python would silently talk to the model in Llama 2's format.
+        # llama-cpp-python would silently use Llama 2's template.
         raise ConvertError(f"{model_dir} has no chat template; save the one of its training as chat_template.jinja.")
     if "eos" not in special.special_token_ids:
         raise ConvertError(f"{model_dir} names no end-of-text token; set eos_token in tokenizer_config.json.")
-    # Where a file names none, llama.cpp takes token 11 for the beginning of text, and puts it before Llama 3's texts.
+    # Without a named one, llama.cpp uses token 11 as the beginning of text, and adds it before Llama 3's texts.
     ids = special.special_token_ids
     ids.setdefault("bos", ids.get("pad", ids["eos"]))
     for boundary in ("bos", "eos"):
@@ -193,8 +207,8 @@ def _special(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVo
     return special
 
 
-def _found_by_gguf(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
-    """What the package finds in a folder where only the large parts of tokenizer.json are missing."""
+def _read_with_gguf_package(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
+    """Let the gguf package read the folder, with a ``tokenizer.json`` that lacks the large parts."""
     with scratch_folder() as folder:
         for path in model_dir.resolve().iterdir():
             if path.name != "tokenizer.json":

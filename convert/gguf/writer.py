@@ -1,4 +1,4 @@
-"""Write tensors and keys as one GGUF file, whole or not at all, and tell what was written.
+"""Write tensors and keys as one GGUF file, whole or not at all, and return what was written.
 
 The file's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
@@ -14,10 +14,10 @@ from typing import Any
 import gguf
 import yaml  # type: ignore[import-untyped]
 
-from convert.files import ConvertError, sha256, written_whole
-from convert.gguf.tensors import GgufTensor, announce
-from convert.progress import each
-from convert.verb_result import Done
+from convert.files import ConvertError, sha256, write_atomically
+from convert.gguf.tensors import GgufTensor, add_tensor_infos
+from convert.progress import track_progress
+from convert.verb_result import AlwaysPassed
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
@@ -27,18 +27,18 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class Converted(Done):
-    """A file that was written.
+class GgufResult(AlwaysPassed):
+    """The GGUF file that was written.
 
     Attributes:
         file: its path.
-        architecture: what llama.cpp computes it as.
-        type: of the matrices.
-        tensors: how many.
-        parameters: numbers in all of them.
-        bytes: of the whole file.
-        sha256: of the whole file.
-        seconds: writing took, on this machine.
+        architecture: llama.cpp's name of the architecture.
+        type: type of the matrices.
+        tensors: count of the tensors.
+        parameters: count of the numbers in all tensors.
+        bytes: size of the whole file.
+        sha256: SHA-256 of the whole file.
+        seconds: duration of the writing.
     """
 
     file: str
@@ -51,11 +51,11 @@ class Converted(Done):
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         return [
             f"{self.file}: {self.bytes / 1e6:.1f} MB in {self.seconds:.1f} s",
             f"{self.architecture}, {self.tensors} tensors, {self.parameters:,} parameters, matrices in {self.type}",
@@ -63,11 +63,11 @@ class Converted(Done):
         ]
 
 
-def types_of(name: str) -> tuple[gguf.GGMLQuantizationType, gguf.LlamaFileType]:
-    """What llama.cpp calls a type, of the matrices and of the file.
+def find_types(name: str) -> tuple[gguf.GGMLQuantizationType, gguf.LlamaFileType]:
+    """Return llama.cpp's type of the matrices and of the file.
 
     Raises:
-        ConvertError: it is none of ``TYPES``.
+        ConvertError: ``name`` is none of ``TYPES``.
     """
     if name not in TYPES:
         raise ConvertError(f"Type {name!r} is not known; it can be {', '.join(TYPES)}.")
@@ -81,32 +81,34 @@ def write_gguf(
     tensors: Sequence[GgufTensor],
     add_keys: Callable[[gguf.GGUFWriter], None],
     sources: str,
-) -> Converted:
-    """Write the file: header first, so that the vocabulary is out of memory before the tensors come.
+) -> GgufResult:
+    """Write a GGUF file.
+
+    The header is written first, so that the vocabulary is no longer in memory when the tensors are read.
 
     Args:
-        out: replaced if it is there.
-        architecture: llama.cpp's name.
-        type: of the matrices, a key of ``TYPES``.
-        tensors: in their order.
-        add_keys: adds all other keys.
-        sources: files of the user that keys are read from, for the sentence that says they are damaged.
+        out: the file to write; an existing file is replaced.
+        architecture: llama.cpp's name of the architecture.
+        type: type of the matrices, a key of ``TYPES``.
+        tensors: the tensors in the order of the file.
+        add_keys: a function that adds all other keys.
+        sources: the user's files that keys are read from, named in the message if they are damaged.
 
     Raises:
-        ConvertError: a key or a tensor cannot be written as it is, or the disk refuses.
+        ConvertError: a key or a tensor cannot be written, or the disk is full.
     """
     begun = time.monotonic()
-    with written_whole(out) as partial:
+    with write_atomically(out) as partial:
         writer = gguf.GGUFWriter(partial, architecture)
         try:
-            announce(writer, tensors)
+            add_tensor_infos(writer, tensors)
             _write_keys(writer, add_keys, sources)
             writer.write_ti_data_to_file()
-            for tensor in each(tensors, "Writing tensors", len(tensors)):
+            for tensor in track_progress(tensors, "Writing tensors", len(tensors)):
                 writer.write_tensor_data(tensor)
         finally:
             writer.close()
-        return Converted(
+        return GgufResult(
             file=str(out),
             architecture=architecture,
             type=type,
@@ -119,6 +121,7 @@ def write_gguf(
 
 
 def _write_keys(writer: gguf.GGUFWriter, add_keys: Callable[[gguf.GGUFWriter], None], sources: str) -> None:
+    """Write the keys and remove them from memory."""
     try:
         add_keys(writer)
         writer.write_header_to_file()
@@ -126,5 +129,5 @@ def _write_keys(writer: gguf.GGUFWriter, add_keys: Callable[[gguf.GGUFWriter], N
     except ConvertError:
         raise
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        raise ConvertError(f"{sources} holds what it cannot hold.") from error
+        raise ConvertError(f"{sources} contains values that are not allowed there.") from error
     writer.kv_data[0].clear()

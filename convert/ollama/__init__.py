@@ -1,10 +1,10 @@
-"""Write what Ollama needs beside a GGUF file, for a local model and for one on the Hugging Face Hub.
+"""Write the files that Ollama needs besides a GGUF file, for a local model and for one on the Hugging Face Hub.
 
 ``python -m convert ollama F.gguf --out DIR [--adapter LORA.gguf]``
 
-A ``Modelfile`` for ``ollama create NAME -f DIR/Modelfile``, and the files ``template``, ``system`` and ``params`` that
-``ollama run hf.co/USER/REPO`` reads in a repository (https://huggingface.co/docs/hub/ollama). All of it comes from the
-GGUF file itself.
+It writes a ``Modelfile`` for ``ollama create NAME -f DIR/Modelfile``, and the files ``template``, ``system`` and
+``params`` that ``ollama run hf.co/USER/REPO`` reads in a repository (https://huggingface.co/docs/hub/ollama). Their
+content comes from the GGUF file itself.
 """
 
 import argparse
@@ -16,36 +16,37 @@ from pathlib import Path
 from typing import Any
 
 from convert import child_process, eval_prompts
-from convert.files import ConvertError, written_whole
+from convert.files import ConvertError, write_atomically
 from convert.gguf_file import GgufFile, read_gguf
-from convert.ollama.go_template import learn
-from convert.ollama.header_texts import chat_template, license_text, special, stops
-from convert.ollama.modelfile import modelfile
+from convert.ollama.go_template import learn_template
+from convert.ollama.header_texts import read_chat_template, read_license, read_special_token, read_stops
+from convert.ollama.modelfile import format_modelfile
 from convert.template_cases import CONVERSATIONS
 from copilot.llm.base import METADATA_PREFIX
 
-#: What the app gives its own engine where nothing else is set; what does not fit, it refuses. Ollama's own default
-#: depends on the machine (https://docs.ollama.com/context-length), and what does not fit, it cuts without a word.
+#: The default context of the app's own engine, in tokens; the engine refuses prompts that do not fit. Ollama's own
+#: default depends on the machine (https://docs.ollama.com/context-length), and Ollama silently cuts what does not fit.
 CONTEXT = 4096
-#: Tokens of an answer, as in the app's engine.
+#: Limit on the tokens of an answer, as in the app's engine.
 ANSWER = 400
-#: The engine's own way: greedy, and where somebody raises the temperature, the 50 best and nothing else. Ollama's
-#: differs: its penalty on repetition changes even greedy answers.
+#: As in the app's engine: greedy, and at a higher temperature only the 50 best tokens. Ollama's defaults differ: its
+#: penalty on repetition changes even greedy answers.
 SAMPLING = {"temperature": 0.0, "top_k": 50, "top_p": 1.0, "repeat_penalty": 1.0}
-#: For templates that never end.
+#: Time limit, because a template may never end.
 SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What template and tokenizer turned out to be.
+class LearnedTemplate:
+    """A model's chat template in Go, and the length of its prompts.
 
     Attributes:
         template: the chat template in Go.
-        conversations: on how many of the ten it was proven; the others the model's own template refuses.
+        conversations: count of the test conversations on which it was verified; the model's own template refuses the
+            others.
         takes_system: whether a chat may begin with a system message.
-        prompts: how many were measured.
-        longest_prompt: tokens of the longest of them.
+        prompts: count of the prompts that were measured.
+        longest_prompt: count of the tokens of the longest of them.
     """
 
     template: str
@@ -57,53 +58,53 @@ class Learned:
 
 @dataclass(frozen=True)
 class OllamaFiles:
-    """What was written, and what it was measured on.
+    """The files that were written, and what they are based on.
 
     Attributes:
-        folder: where to.
+        folder: the folder they are in.
         files: their names.
-        model: path of the GGUF file from there.
-        adapter: path of the LoRA from there; empty for none.
+        model: path of the GGUF file, relative to the folder.
+        adapter: path of the LoRA, relative to the folder; empty for none.
         learned: template and longest prompt.
         stops: texts that end an answer.
-        trained_context: tokens the model was trained for.
-        for_eeg: whether it says that it was trained for the app's prompts.
+        trained_context: context that the model was trained for, in tokens.
+        for_eeg: whether the file states that the model was trained for the app's prompts.
     """
 
     folder: str
     files: tuple[str, ...]
     model: str
     adapter: str
-    learned: Learned
+    learned: LearnedTemplate
     stops: tuple[str, ...]
     trained_context: int
     for_eeg: bool
 
     @property
     def needed(self) -> int:
-        """Tokens of the longest prompt and an answer."""
+        """The count of the tokens of the longest prompt and an answer."""
         return self.learned.longest_prompt + ANSWER
 
     @property
     def num_ctx(self) -> int:
-        """Tokens of context that Ollama is told to make room for."""
+        """The context that the Modelfile sets, in tokens."""
         return min(self.trained_context, max(CONTEXT, self.needed))
 
     @property
     def passed(self) -> bool:
-        """False for a model that was trained for these prompts and has no room for the longest."""
+        """Whether the longest prompt fits the context; True also for a model not trained for these prompts."""
         return self.needed <= self.num_ctx or not self.for_eeg
 
     @property
     def about_context(self) -> str:
-        """What ``num_ctx`` rests on."""
+        """A sentence that explains ``num_ctx``."""
         return (
             f"The longest of {self.learned.prompts} prompts takes {self.learned.longest_prompt} tokens, an answer at "
             f"most {ANSWER}; the model was trained for {self.trained_context}."
         )
 
     def lines(self) -> list[str]:
-        """What is where."""
+        """Return the result as lines of text for people."""
         refused = len(CONVERSATIONS) - self.learned.conversations
         return [
             f"written    {', '.join(self.files)} in {self.folder}",
@@ -116,7 +117,7 @@ class OllamaFiles:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """All but the template's text, which has its file."""
+        """Return the result as plain values, without the template's text, which has its own file."""
         values = asdict(self)
         values |= values.pop("learned")
         del values["template"]
@@ -124,63 +125,70 @@ class OllamaFiles:
 
 
 def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFiles:
-    """Write ``Modelfile``, ``template``, ``system`` and ``params`` for a GGUF file to the folder ``out``.
+    """Write ``Modelfile``, ``template``, ``system`` and ``params`` for a GGUF file to a folder.
 
-    Files of these names are replaced; ``system`` is removed where the model carries no system message.
+    Files of these names are replaced; ``system`` is removed where the model has no system message.
 
     Args:
         model: the GGUF file.
-        out: a folder, new or not; the Modelfile names the GGUF file by its path from there.
-        adapter: a GGUF LoRA to apply to it, in the Modelfile only: the Hub's files have no place for one.
+        out: a new or existing folder; the Modelfile names the GGUF file by its path relative to it.
+        adapter: a GGUF LoRA to apply to the model, in the Modelfile only: the Hub's files cannot name one.
 
     Raises:
-        ConvertError: the file is damaged, its chat template cannot be said in Go, or one of its texts cannot be written
-            into a Modelfile.
+        ConvertError: the file is damaged, its chat template cannot be written in Go, or one of its texts cannot be
+            written into a Modelfile.
     """
     file = read_gguf(model)
     if adapter:
-        _refuse_foreign(adapter, file)
+        _refuse_other_architecture(adapter, file)
     system = str(file.metadata.get(METADATA_PREFIX + "system", ""))
-    boundaries = special(file, "bos"), special(file, "eos")
+    boundaries = read_special_token(file, "bos"), read_special_token(file, "eos")
     learned = child_process.run_limited(
-        child_process.MEMORY_GB, SECONDS, read_model, model, chat_template(file), *boundaries
+        child_process.MEMORY_GB, SECONDS, inspect_model, model, read_chat_template(file), *boundaries
     )
     if system and not learned.takes_system:
         raise ConvertError(f"{model} carries a system message, and its chat template takes none.")
     report = OllamaFiles(
         folder=str(out),
         files=("Modelfile", "template", *(["system"] if system else []), "params"),
-        model=_path_from(out, model),
-        adapter=_path_from(out, adapter) if adapter else "",
+        model=_relative_path(out, model),
+        adapter=_relative_path(out, adapter) if adapter else "",
         learned=learned,
-        stops=stops(file),
+        stops=read_stops(file),
         trained_context=file.trained_context or CONTEXT,
         for_eeg=METADATA_PREFIX + "codec" in file.metadata,
     )
-    _write(out, report, system, license_text(file))
+    _write_files(out, report, system, read_license(file))
     return report
 
 
-def read_model(model: Path, jinja: str, bos: str, eos: str) -> Learned:
-    """Learn the template and measure the longest prompt; only for a child process, which both could kill.
+def inspect_model(model: Path, jinja: str, bos: str, eos: str) -> LearnedTemplate:
+    """Learn the template and measure the longest prompt; only for a child process, because both could crash it.
+
+    Args:
+        model: the GGUF file.
+        jinja: its chat template.
+        bos: text of the token that begins a text; empty for none.
+        eos: text of the token that ends a text; empty for none.
 
     Raises:
-        ConvertError: the template cannot be said in Go, or llama.cpp cannot load the model.
+        ConvertError: the template cannot be written in Go, or llama.cpp cannot load the model.
     """
     from copilot.llm.llama_cpp import BATCH, NativeModel
 
-    turns, conversations = learn(jinja, bos, eos, CONVERSATIONS)
+    turns, conversations = learn_template(jinja, bos, eos, CONVERSATIONS)
     try:
         native = NativeModel(model, threads=1, context=BATCH)
     except (ValueError, MemoryError) as error:
         raise ConvertError(f"{error}.") from error
     prompts = [
-        turns.text(json.loads(line)["messages"]) for line in eval_prompts.FILE.read_text(encoding="utf-8").splitlines()
+        turns.render(json.loads(line)["messages"])
+        for line in eval_prompts.FILE.read_text(encoding="utf-8").splitlines()
     ]
     lengths = [len(native.tokenize(prompt, control=True)) for prompt in prompts if prompt is not None]
-    begun = native.first_token is not None  # Ollama's runner writes it, and the template must not do so again
-    return Learned(
-        template=(turns.without(bos) if begun else turns).go(),
+    begun = native.first_token is not None  # Ollama's runner adds it, so the template must not
+    return LearnedTemplate(
+        template=(turns.remove_beginning(bos) if begun else turns).to_go(),
         conversations=conversations,
         takes_system=("start", "system") in turns.pieces,
         prompts=len(lengths),
@@ -188,11 +196,11 @@ def read_model(model: Path, jinja: str, bos: str, eos: str) -> Learned:
     )
 
 
-def _write(out: Path, report: OllamaFiles, system: str, license: str) -> None:
-    """None has its final name before all are on the disk; they get their names one after the other."""
+def _write_files(out: Path, report: OllamaFiles, system: str, license: str) -> None:
+    """Write all files; only when all are on the disk do they get their names, one after the other."""
     parameters = {"num_ctx": report.num_ctx, "num_predict": ANSWER, **SAMPLING}
     texts = {
-        "Modelfile": modelfile(
+        "Modelfile": format_modelfile(
             model=report.model,
             adapter=report.adapter,
             template=report.learned.template,
@@ -208,12 +216,13 @@ def _write(out: Path, report: OllamaFiles, system: str, license: str) -> None:
     }
     with ExitStack() as stack:
         for name in report.files:
-            stack.enter_context(written_whole(out / name)).write_text(texts[name], encoding="utf-8", newline="")
+            stack.enter_context(write_atomically(out / name)).write_text(texts[name], encoding="utf-8", newline="")
     if not system:
         (out / "system").unlink(missing_ok=True)
 
 
-def _refuse_foreign(adapter: Path, model: GgufFile) -> None:
+def _refuse_other_architecture(adapter: Path, model: GgufFile) -> None:
+    """Refuse a file that is no GGUF LoRA, or one for another architecture than the model's."""
     metadata = read_gguf(adapter).metadata
     if metadata.get("general.type") != "adapter":
         raise ConvertError(f"{adapter} is no GGUF LoRA; make one with: python -m convert gguf --adapter.")
@@ -222,18 +231,19 @@ def _refuse_foreign(adapter: Path, model: GgufFile) -> None:
         raise ConvertError(f"{adapter} is for the architecture {theirs}, and {model.path} is {ours}.")
 
 
-def _path_from(out: Path, file: Path) -> str:
+def _relative_path(out: Path, file: Path) -> str:
+    """Return the path of a file relative to ``out``, as a Modelfile requires it."""
     path = Path(os.path.relpath(file, out)).as_posix()
     return path if path.startswith("../") else f"./{path}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line of ``ollama``."""
+    """Declare the arguments of the verb."""
     parser.add_argument("model", type=Path, metavar="F.gguf", help="the model")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     parser.add_argument("--adapter", type=Path, metavar="LORA.gguf", help="a LoRA for the Modelfile to apply")
 
 
 def run(options: argparse.Namespace) -> OllamaFiles:
-    """Do what the command line says."""
+    """Run the verb with the options of the command line."""
     return ollama(options.model, options.out, adapter=options.adapter)

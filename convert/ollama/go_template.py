@@ -1,12 +1,12 @@
-r"""A model's chat template as a Go template for Ollama: learned from what the Jinja writes, not translated from it.
+r"""Write a model's chat template as a Go template for Ollama, learned from the text that the Jinja template renders.
 
-Jinja says more than Go's text/template can. But most chat templates are *turn-wise*: what they write between two
-messages depends on the two roles alone. So each order of up to four roles is rendered with marked contents, and what
-stands between the marks is a table: ``start-user`` -> ``<|im_start|>user\n``, and so on. A beginning of text, a system
-message that the template adds by itself and another name for a role are in the pieces already. The table is believed
-only if it writes every one of those chats, and ten real conversations, to the letter as the Jinja does.
+Jinja can express more than Go's text/template. But most chat templates are *turn-wise*: the text between two messages
+depends only on the two roles. So each order of up to four roles is rendered with marked contents, and the texts between
+the marks are collected in a table: ``start-user`` -> ``<|im_start|>user\n``, and so on. A beginning of text, a system
+message that the template adds by itself and another name for a role are thus part of these texts. The table is used
+only if it renders every one of those chats, and ten real conversations, exactly as the Jinja template does.
 
-What Ollama gives a template (``.Messages`` with ``.Role`` and ``.Content``, neighbours of one role merged):
+The input of a template in Ollama (``.Messages`` with ``.Role`` and ``.Content``, neighbours of one role merged):
 https://docs.ollama.com/template and https://github.com/ollama/ollama/blob/main/template/template.go.
 The language: https://pkg.go.dev/text/template.
 """
@@ -25,11 +25,11 @@ START, END = "start", "end"
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 LONGEST = 4
-#: Blanks that no template writes itself; they are gone where the template trims a message.
+#: Blanks that no template writes itself; they are missing in the output where the template trims a message.
 BLANKS = "\t \t"
 MARK = re.compile(f"({BLANKS})?\ue000([0-9])\ue001({BLANKS})?")
 
-#: Ollama has no function that trims; this template calls itself until no blank is left at either end.
+#: Ollama has no function for trimming; this template calls itself until no blank is left at either end.
 TRIM = r"""{{- define "trim" }}
 {{- with . }}
 {{- $first := slice . 0 1 }}
@@ -41,7 +41,7 @@ TRIM = r"""{{- define "trim" }}
 {{- end }}
 {{- end }}
 """
-#: A template of this name is nowhere: Ollama stops there and shows the name, instead of leaving a message out.
+#: No template has this name: Ollama stops there and shows the name, instead of leaving a message out.
 REFUSE = '{{ template "this model knows no chat with its roles in this order" . }}'
 
 
@@ -50,82 +50,94 @@ class TurnTemplate:
     """A turn-wise chat template.
 
     Attributes:
-        pieces: what is written between the contents of two messages, by their roles; ``start`` comes before the first
-            role and ``end`` after the last, where the assistant's turn begins.
-        trimmed: the roles whose contents lose the blanks at their ends.
+        pieces: roles of two neighbouring messages -> the text between their contents. ``start`` precedes the first
+            role; ``end`` follows the last, where the assistant's turn begins.
+        trimmed: the roles whose contents are trimmed at both ends.
     """
 
     pieces: Mapping[tuple[str, str], str]
     trimmed: frozenset[str]
 
-    def text(self, messages: Sequence[Message]) -> str | None:
-        """The prompt, up to where the assistant writes; None where the template knows no such order of roles."""
+    def render(self, messages: Sequence[Message]) -> str | None:
+        """Return the prompt, up to the assistant's turn; None where the template has no text for an order of roles."""
         steps = [*pairwise([START, *(m["role"] for m in messages), END])]
         if not self.pieces.keys() >= set(steps):
             return None
         contents = [m["content"].strip() if m["role"] in self.trimmed else m["content"] for m in messages]
         return "".join(self.pieces[step] + content for step, content in zip(steps, [*contents, ""], strict=True))
 
-    def without(self, beginning: str) -> "TurnTemplate":
-        """The same, but for a ``beginning`` of text that whoever reads the prompt adds by himself."""
+    def remove_beginning(self, beginning: str) -> "TurnTemplate":
+        """Return the template without a ``beginning`` of text, for a program that adds it to the prompt itself."""
         first = {step: text.removeprefix(beginning) for step, text in self.pieces.items() if step[0] == START}
         return replace(self, pieces={**self.pieces, **first})
 
-    def go(self) -> str:
-        """The Go template; all of the model's own text is in string literals, so no character of it is syntax.
+    def to_go(self) -> str:
+        """Return the Go template; the model's own text is in string literals, so that no character of it is syntax.
 
-        Unlike Jinja's ``trim``, it takes away ASCII blanks only.
+        Unlike Jinja's ``trim``, it removes ASCII blanks only.
         """
         between = {f"{before}-{role}": text for (before, role), text in self.pieces.items() if role != END}
         last = {role: text for (role, end), text in self.pieces.items() if end == END}
-        trimmed = " ".join(literal(role) for role in ROLES if role in self.trimmed)
+        trimmed = " ".join(quote_go_string(role) for role in ROLES if role in self.trimmed)
         trim = f"if eq .Role {trimmed} " + '}}{{ template "trim" .Content }}{{ else }}{{ .Content }}{{ end'
         lines = [
             '{{- $last := "start" }}',
             "{{- range .Messages }}",
             '{{- $turn := printf "%s-%s" $last .Role }}',
-            *_choice("$turn", between),
+            *_write_choice("$turn", between),
             "{{- " + (trim if trimmed else ".Content") + " }}",
             "{{- $last = .Role }}",
             "{{- end }}",
-            *_choice("$last", last),
+            *_write_choice("$last", last),
         ]
-        return (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"  # a last line end is no text
+        # The last dash removes the line end after it, which is no part of the text.
+        return (TRIM if trimmed else "") + "\n".join(lines).removesuffix("}}") + "-}}\n"
 
 
-def learn(template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]) -> tuple[TurnTemplate, int]:
-    """Learn what a template writes.
+def learn_template(
+    template: str, bos: str, eos: str, conversations: Iterable[Sequence[Message]]
+) -> tuple[TurnTemplate, int]:
+    """Learn the texts that a chat template writes between messages.
 
     Args:
-        template: Jinja. It is run, in a sandbox that bounds neither its time nor its memory: only in a child process.
-        bos: what the template calls ``bos_token``.
-        eos: what it calls ``eos_token``.
-        conversations: on which the result has to agree with the template.
+        template: a Jinja template. It is run in a sandbox that limits neither its time nor its memory: call this
+            function in a child process only.
+        bos: value of the template's ``bos_token``.
+        eos: value of the template's ``eos_token``.
+        conversations: conversations on which the result must agree with the template.
 
     Returns:
-        The turns, and how many of the conversations the template accepts.
+        The learned template, and the number of the conversations that the Jinja template accepts.
 
     Raises:
-        ConvertError: it is broken, or not turn-wise.
+        ConvertError: the template is broken, or not turn-wise.
     """
-    speak = partial(rendered, template, {"bos_token": bos, "eos_token": eos})
-    marked = [(chat, text) for chat in _marked_chats() if (text := speak(chat)) is not None]
-    turns = _table(marked)
-    if any(turns.text(chat) not in (None, text) for chat, text in marked):
+    render = partial(render_template, template, {"bos_token": bos, "eos_token": eos})
+    marked = [(chat, text) for chat in _marked_chats() if (text := render(chat)) is not None]
+    turns = _learn_pieces(marked)
+    if any(turns.render(chat) not in (None, text) for chat, text in marked):
         raise _not_turn_wise("it moves or drops messages")
-    real = [(chat, text) for chat in conversations if (text := speak(chat)) is not None]
+    real = [(chat, text) for chat in conversations if (text := render(chat)) is not None]
     if not real:
         raise ConvertError("The chat template is broken: it refuses every conversation that was tried.")
     for chat, text in real:
-        if turns.text(chat) != text:
+        if turns.render(chat) != text:
             raise _not_turn_wise(f"what it writes depends on the contents, as in {chat[0]['content'][:40]!r}")
     return turns, len(real)
 
 
-def rendered(template: str, boundaries: Mapping[str, str], messages: Sequence[Message]) -> str | None:
-    """The prompt as ``transformers`` renders it; None where the template refuses it.
+def render_template(template: str, boundaries: Mapping[str, str], messages: Sequence[Message]) -> str | None:
+    """Render a prompt with ``transformers``.
 
-    A last message of the assistant's is left open to be continued, as Ollama does.
+    A last message of the assistant is left open to be continued, as Ollama does.
+
+    Args:
+        template: the Jinja template.
+        boundaries: its ``bos_token`` and ``eos_token``.
+        messages: the conversation.
+
+    Returns:
+        The prompt; None where the template refuses the conversation.
     """
     from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -138,20 +150,21 @@ def rendered(template: str, boundaries: Mapping[str, str], messages: Sequence[Me
             continue_final_message=continued,
             **boundaries,
         )
-        text.encode()  # Python's halves of a character have no place in a file
-    except Exception:  # a template raises what it likes, and its mistakes whatever Python does
+        text.encode()  # raises an error on half a surrogate pair, which no file can contain
+    except Exception:  # a template can raise any exception
         return None
     return str(text)
 
 
-def literal(text: str) -> str:
-    """``text`` as a Go string literal in printable ASCII, which no reader of a Modelfile drops a character of."""
+def quote_go_string(text: str) -> str:
+    """Return a text as a Go string literal in printable ASCII, because Ollama drops other characters of a Modelfile."""
     plain = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t"}
     letters = (plain.get(c) or (c if " " <= c <= "~" else f"\\U{ord(c):08x}") for c in text)
     return f'"{"".join(letters)}"'
 
 
 def _marked_chats() -> Iterator[tuple[Message, ...]]:
+    """Yield a chat with marked contents for each order of up to ``LONGEST`` roles."""
     for length in range(1, LONGEST + 1):
         for roles in product(ROLES, repeat=length):
             if all(role != following for role, following in pairwise(roles)):  # Ollama merges such neighbours
@@ -159,8 +172,12 @@ def _marked_chats() -> Iterator[tuple[Message, ...]]:
                 yield tuple(Message(role=role, content=mark) for role, mark in zip(roles, marks, strict=True))
 
 
-def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
-    """What stands between the marks; chats whose marks are not all there in their order teach nothing."""
+def _learn_pieces(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
+    """Collect the texts between the marks; chats that do not contain all marks in their order are ignored.
+
+    Raises:
+        ConvertError: the template is not turn-wise.
+    """
     pieces: dict[tuple[str, str], str] = {}
     kept: dict[str, tuple[bool, bool]] = {}
     for messages, text in chats:
@@ -178,12 +195,12 @@ def _table(chats: Iterable[tuple[Sequence[Message], str]]) -> TurnTemplate:
     return TurnTemplate(pieces, frozenset(role for role, (before, _) in kept.items() if not before))
 
 
-def _choice(variable: str, texts: Mapping[str, str]) -> list[str]:
-    """Lines that write the text that belongs to the variable's value; values with the same text share a line."""
+def _write_choice(variable: str, texts: Mapping[str, str]) -> list[str]:
+    """Return lines that write the text for a variable's value; values with the same text share a line."""
     values: dict[str, list[str]] = {}
     for value, text in texts.items():
-        values.setdefault(text, []).append(literal(value))
-    lines = [f"{{{{- else if eq {variable} {' '.join(v)} }}}}{{{{ {literal(t)} }}}}" for t, v in values.items()]
+        values.setdefault(text, []).append(quote_go_string(value))
+    lines = [f"{{{{- else if eq {variable} {' '.join(v)} }}}}{{{{ {quote_go_string(t)} }}}}" for t, v in values.items()]
     lines[0] = lines[0].replace("else ", "", 1)
     return [*lines, f"{{{{- else }}}}{REFUSE}", "{{- end }}"]
 

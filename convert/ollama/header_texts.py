@@ -1,4 +1,4 @@
-"""What a GGUF header says in words that whoever runs the model has to be told: template, ends of an answer, licence."""
+"""Read the texts in a GGUF header that running the model requires: chat template, ends of an answer, licence."""
 
 from gguf import TokenType
 
@@ -6,18 +6,18 @@ from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from copilot.llm.base import METADATA_PREFIX
 
-#: Control tokens that end an answer whether or not the file says so: where it names the end of a turn as the end of the
-#: text, the end of the text itself is among them, and the model may write it.
+#: Control tokens that end an answer even if the file does not say so: where it names the end of a turn as the end of
+#: the text, the model may still write the end of the text itself.
 ENDS = frozenset(
     ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<end_of_turn>", "<|end|>", "</s>")
 )
 
 
-def chat_template(file: GgufFile) -> str:
-    """The Jinja.
+def read_chat_template(file: GgufFile) -> str:
+    """Return the chat template, in Jinja.
 
     Raises:
-        ConvertError: there is none.
+        ConvertError: the file has none.
     """
     jinja = file.metadata.get("tokenizer.chat_template")
     if not isinstance(jinja, str) or not jinja:
@@ -25,23 +25,23 @@ def chat_template(file: GgufFile) -> str:
     return jinja
 
 
-def stops(file: GgufFile) -> tuple[str, ...]:
-    """Texts of the control tokens that end a text, a turn or a message.
+def read_stops(file: GgufFile) -> tuple[str, ...]:
+    """Return the texts of the control tokens that end a text, a turn or a message.
 
     Raises:
-        ConvertError: there is none.
+        ConvertError: the file has none.
     """
     tokens, kinds = (file.metadata.get(f"tokenizer.ggml.{name}", []) for name in ("tokens", "token_type"))
     ends = [text for text, kind in zip(tokens, kinds, strict=False) if kind == TokenType.CONTROL and text in ENDS]
-    named = [special(file, name) for name in ("eos", "eot", "eom")]
+    named = [read_special_token(file, name) for name in ("eos", "eot", "eom")]
     found = tuple(dict.fromkeys(text for text in [*named, *ends] if text))
     if not found:
         raise ConvertError(f"{file.path} names no token that ends an answer; convert its checkpoint again.")
     return found
 
 
-def special(file: GgufFile, name: str) -> str:
-    """The text of a special token, by its name in the header (``bos``, ``eos``); empty where the file has none.
+def read_special_token(file: GgufFile, name: str) -> str:
+    """Return the text of a special token by its name in the header (``bos``, ``eos``); empty where there is none.
 
     Raises:
         ConvertError: the file names a token that it does not have.
@@ -54,18 +54,18 @@ def special(file: GgufFile, name: str) -> str:
     return str(tokens[token])
 
 
-def license_text(file: GgufFile) -> str:
-    """The licence's name, what the model learned from, and the text that lies beside the file, if any.
+def read_license(file: GgufFile) -> str:
+    """Return the licence's name, the training data, and the text of a ``LICENSE`` in the same folder, if any.
 
     Raises:
-        ConvertError: that cannot be read.
+        ConvertError: ``LICENSE`` cannot be read.
     """
     name = str(file.metadata.get("general.license", ""))
     data = str(file.metadata.get(METADATA_PREFIX + "training_data", ""))
-    beside = file.path.with_name("LICENSE")
+    path = file.path.with_name("LICENSE")
     try:
-        text = beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     except OSError as error:
-        raise ConvertError(f"{beside} cannot be read: {error.strerror}.") from error
+        raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
     parts = "\n\n".join(part for part in (name, data and f"Trained on {data}.", text) if part)
     return "".join(c for c in parts if c.isprintable() or c in "\t\n")  # the GPL has page breaks

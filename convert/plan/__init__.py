@@ -1,10 +1,10 @@
-"""Which pruned shapes of a model reload, run and quantise well, before anybody spends a night on pruning.
+"""Find pruned shapes of a model that can be reloaded, run and quantised, before the long work of pruning.
 
 ``python -m convert plan MODEL_DIR`` or ``python -m convert plan 896/14/2/4864`` (hidden/heads/kv/ffn)
 
-Every shape that pruning can leave is really tried, by Hugging Face and by llama.cpp, with two layers of random weights
-(``convert.plan.try_shape``); what each quantisation of all layers would hold, llama.cpp is asked
-(``convert.plan.file_size``).
+Every shape that pruning can produce is tried in Hugging Face and in llama.cpp, with two layers of random weights
+(``convert.plan.try_shape``). A dry run of llama.cpp's quantiser gives the types and sizes of each quantised file of all
+layers (``convert.plan.file_size``).
 """
 
 import argparse
@@ -16,15 +16,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from convert.files import ConvertError, read_json
-from convert.plan.file_size import sizes, tokenizer_bytes
+from convert.plan.file_size import compute_sizes, tokenizer_bytes
 from convert.plan.plan_report import Judgement, PlanRow, PruningPlan
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, pruned, why_not
-from convert.plan.try_shape import why_not_in_hugging_face, why_not_in_llama
-from convert.progress import each
+from convert.plan.pruned_shape import RATIOS, ROUNDINGS, find_obstacle, prune_shape
+from convert.plan.try_shape import try_hugging_face, try_llama_cpp
+from convert.progress import track_progress
 from convert.shape import Shape
 
 HALF = 0.5
-#: What a shape in numbers leaves open is taken from here (https://huggingface.co/Qwen/Qwen2-0.5B).
+#: The shape of https://huggingface.co/Qwen/Qwen2-0.5B; a shape in numbers takes the values it does not give from here.
 QWEN2 = Shape(
     architecture="Qwen2ForCausalLM",
     layers=24,
@@ -45,39 +45,40 @@ FORM = "hidden/heads/kv/ffn, with /layers/vocabulary and then /head_dim if they 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument(
         "model", metavar="MODEL|SHAPE", help=f"folder of a checkpoint (its config.json is enough), or a shape: {FORM}"
     )
 
 
 def run(options: argparse.Namespace) -> PruningPlan:
-    """Plan what the command line names."""
+    """Run the verb with the options of the command line."""
     return plan(options.model)
 
 
 def plan(model: str | Path) -> PruningPlan:
-    """Judge the shape as it is, and what pruning makes of it at every ratio and rounding of ``planning.pruning``.
+    """Judge a shape, and the shapes after pruning at every ratio and rounding of ``convert.plan.pruned_shape``.
 
     Args:
-        model: folder of a checkpoint, of which only ``config.json`` and the tokenizer are read, or a shape in numbers.
+        model: folder of a checkpoint, of which only ``config.json`` and the tokenizer are read, or a shape in numbers
+            (``read_shape``).
 
     Raises:
-        ConvertError: no such folder, or a shape that is impossible; the message says why.
+        ConvertError: the folder does not exist, or the shape is impossible; the message gives the reason.
     """
     begun = time.monotonic()
-    shape, tokenizer = _read(str(model))
-    if reason := why_not(shape):
+    shape, tokenizer = _read_model(str(model))
+    if reason := find_obstacle(shape):
         raise ConvertError(reason)
     wanted: list[tuple[Fraction | None, int | None, Shape]] = [(None, None, shape)]
-    wanted += [(ratio, to, pruned(shape, float(ratio), to)) for ratio in RATIOS for to in ROUNDINGS]
-    possible = list(dict.fromkeys(found for *_, found in wanted if not why_not(found)))
-    judged = _judged(possible, tokenizer or 0)
-    rows = tuple(PlanRow(ratio, to, found, why_not(found), judged.get(found)) for ratio, to, found in wanted)
+    wanted += [(ratio, to, prune_shape(shape, float(ratio), to)) for ratio in RATIOS for to in ROUNDINGS]
+    possible = list(dict.fromkeys(found for *_, found in wanted if not find_obstacle(found)))
+    judged = _judge_shapes(possible, tokenizer or 0)
+    rows = tuple(PlanRow(ratio, to, found, find_obstacle(found), judged.get(found)) for ratio, to, found in wanted)
     return PruningPlan(
         model=str(model),
         rows=rows,
-        half=pruned(shape, HALF, min(ROUNDINGS)).parameters,
+        half=prune_shape(shape, HALF, min(ROUNDINGS)).parameters,
         tokenizer_bytes=tokenizer,
         seconds=round(time.monotonic() - begun, 1),
     )
@@ -87,7 +88,7 @@ def read_shape(text: str) -> Shape:
     """Read a Qwen2 shape written as ``hidden/heads/kv/ffn[/layers/vocabulary[/head_dim]]``.
 
     Raises:
-        ConvertError: the numbers are too few or too many, or do not make a shape.
+        ConvertError: there are too few or too many numbers, or they are no possible shape.
     """
     numbers = [int(number) if NUMBER.fullmatch(number) else 0 for number in text.split("/")]
     if len(numbers) not in (4, 6, 7) or not all(0 < number < 2**31 for number in numbers):
@@ -112,10 +113,10 @@ def read_shape(text: str) -> Shape:
     )
 
 
-def _read(model: str) -> tuple[Shape, int | None]:
-    """The shape, and what its tokenizer adds to a file; None where that is not known."""
+def _read_model(model: str) -> tuple[Shape, int | None]:
+    """Return the shape, and the bytes that its tokenizer adds to a file; None where the tokenizer is not known."""
     folder = Path(model)
-    is_folder = os.path.isdir(model)  # unlike pathlib's, no error where a name is too long
+    is_folder = os.path.isdir(model)  # unlike pathlib's, it raises no error where a name is too long
     if re.fullmatch(r"[0-9/]+", model) and not is_folder:
         return read_shape(model), None
     if not is_folder:
@@ -125,8 +126,9 @@ def _read(model: str) -> tuple[Shape, int | None]:
     return shape, tokenizer_bytes(folder, shape.vocabulary) if has_tokenizer else None
 
 
-def _judged(shapes: list[Shape], tokenizer: int) -> dict[Shape, Judgement]:
-    sized = sizes(shapes, tokenizer)  # first what takes a second
-    ran = [why_not_in_llama(shape) for shape in each(shapes, "Trying llama.cpp", len(shapes))]
-    judged = map(Judgement, why_not_in_hugging_face(shapes), ran, sized)
+def _judge_shapes(shapes: list[Shape], tokenizer: int) -> dict[Shape, Judgement]:
+    """Judge possible shapes; ``tokenizer`` is the number of bytes that the tokenizer adds to each file."""
+    sized = compute_sizes(shapes, tokenizer)  # first, because it takes only a second
+    ran = [try_llama_cpp(shape) for shape in track_progress(shapes, "Trying llama.cpp", len(shapes))]
+    judged = map(Judgement, try_hugging_face(shapes), ran, sized)
     return dict(zip(shapes, judged, strict=True))

@@ -1,7 +1,7 @@
-"""How large a model of a given shape would be in each quantised type, before there is any such model.
+"""Compute how large a model of a given shape would be in each quantised type, before the model exists.
 
-llama.cpp is asked (``dry_run``), on a file whose header is that of the real one and whose weights are a hole: it has
-the whole depth and vocabulary, takes no room on the disk, and nobody reads it.
+llama.cpp makes a dry run (``dry_run``) on a sparse file: its header is that of the real file, with the whole depth and
+vocabulary; its weights take no space on the disk and are never read.
 """
 
 import os
@@ -15,27 +15,27 @@ import numpy as np
 from convert import child_process
 from convert.checkpoint import Checkpoint
 from convert.files import scratch_folder
-from convert.gguf import add_shape
-from convert.gguf.tensors import announce, gguf_tensors
+from convert.gguf import add_shape_keys
+from convert.gguf.tensors import add_tensor_infos, gguf_tensors
 from convert.gguf.vocabulary import read_vocabulary
 from convert.gguf_file import DEFAULT_ALIGNMENT
-from convert.progress import each
-from convert.quantize.dry_run import DryTensor, dry_run_here
+from convert.progress import track_progress
+from convert.quantize.dry_run import DryTensor, dry_run_in_process
 from convert.quantize.quantizer import BASE, NEED_IMATRIX
 from convert.shape import Shape
 
-#: All that can be made without an importance matrix.
+#: The types that can be made without an importance matrix.
 TYPES = tuple(type for type in BASE if type not in NEED_IMATRIX)
 
 
 @dataclass(frozen=True)
 class FileSize:
-    """One shape in one type.
+    """The size of a shape in one type.
 
     Attributes:
-        file_bytes: of the whole file; without tokenizer where that is not known.
-        bits_per_weight: of the tensors, header left out.
-        fallbacks: tensors whose rows do not fit the type that llama.cpp wants for them.
+        file_bytes: size of the whole file; without the tokenizer where that is not known.
+        bits_per_weight: mean over the tensors, without the header.
+        fallbacks: count of the tensors whose rows do not fit the type that llama.cpp wants for them.
     """
 
     file_bytes: int
@@ -44,29 +44,36 @@ class FileSize:
 
     @property
     def genuine(self) -> bool:
-        """Whether every tensor has the type that the name of the file promises."""
+        """Whether every tensor has the type that the name of the file states."""
         return self.fallbacks == 0
 
 
-def sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, FileSize]]:
-    """For each shape, its size in each of ``TYPES``; asked in one child process.
+def compute_sizes(shapes: Sequence[Shape], added: int = 0) -> list[dict[str, FileSize]]:
+    """Compute the size of each shape in each of ``TYPES``, in one child process.
 
     Args:
-        shapes: possible ones (``convert.plan.pruned_shape.why_not``).
+        shapes: possible shapes (``convert.plan.pruned_shape.find_obstacle`` finds nothing).
         added: bytes that the tokenizer adds to each file (``tokenizer_bytes``).
 
+    Returns:
+        For each shape, type -> size.
+
     Raises:
-        ConvertError: llama.cpp refuses a shape, or there is no disk for a header.
+        ConvertError: llama.cpp refuses a shape, or a header cannot be written.
     """
     with scratch_folder() as folder:
-        return child_process.run(_sizes, list(shapes), added, folder)
+        return child_process.run(_compute_all_sizes, list(shapes), added, folder)
 
 
 def tokenizer_bytes(folder: Path, rows: int) -> int:
-    """What the tokenizer in ``folder`` adds to a GGUF file for an embedding of ``rows``.
+    """Return the bytes that a tokenizer adds to a GGUF file.
+
+    Args:
+        folder: folder with the tokenizer.
+        rows: count of the embedding's rows.
 
     Raises:
-        ConvertError: there is none, or one that cannot be converted.
+        ConvertError: there is no tokenizer, or it cannot be converted.
     """
     vocabulary = read_vocabulary(folder, rows)
     with scratch_folder() as scratch:
@@ -77,29 +84,29 @@ def tokenizer_bytes(folder: Path, rows: int) -> int:
         return path.stat().st_size
 
 
-def _sizes(shapes: Sequence[Shape], added: int, folder: Path) -> list[dict[str, FileSize]]:
+def _compute_all_sizes(shapes: Sequence[Shape], added: int, folder: Path) -> list[dict[str, FileSize]]:
     found = []
     with scratch_folder(folder) as inner:
         path = inner / "hole.gguf"
-        for shape in each(shapes, "Asking for sizes", len(shapes)):
-            header = write_hole(shape, path) + added
-            found.append({type: _size(header, dry_run_here(path, type)) for type in TYPES})
+        for shape in track_progress(shapes, "Asking for sizes", len(shapes)):
+            header = write_sparse_gguf(shape, path) + added
+            found.append({type: _compute_size(header, dry_run_in_process(path, type)) for type in TYPES})
     return found
 
 
-def write_hole(shape: Shape, path: Path) -> int:
-    """Write the GGUF file of a model of this shape, in F16, but for tokenizer and weights.
+def write_sparse_gguf(shape: Shape, path: Path) -> int:
+    """Write the GGUF file of a model of this shape in F16, without its tokenizer, and with a hole for its weights.
 
     Returns:
-        Bytes of the header.
+        Size of the header, in bytes.
     """
     writer = gguf.GGUFWriter(path, shape.gguf_architecture)
     tensors = gguf_tensors(Checkpoint(path.parent, {}, shape, {}), gguf.GGMLQuantizationType.F16)
-    announce(writer, tensors)
-    add_shape(writer, shape)
+    add_tensor_infos(writer, tensors)
+    add_shape_keys(writer, shape)
     _write_header(writer)
-    header = _aligned(path.stat().st_size)
-    os.truncate(path, header + sum(_aligned(tensor.nbytes) for tensor in tensors))
+    header = _align(path.stat().st_size)
+    os.truncate(path, header + sum(_align(tensor.nbytes) for tensor in tensors))
     return header
 
 
@@ -110,15 +117,17 @@ def _write_header(writer: gguf.GGUFWriter) -> None:
     writer.close()
 
 
-def _size(header: int, tensors: Sequence[DryTensor]) -> FileSize:
-    held = sum(tensor.bytes for tensor in tensors)
+def _compute_size(header: int, tensors: Sequence[DryTensor]) -> FileSize:
+    """Compute the size from that of the header, in bytes, and the dry run's tensors."""
+    used_bytes = sum(tensor.bytes for tensor in tensors)
     numbers = sum(int(np.prod(tensor.shape)) for tensor in tensors)
     return FileSize(
-        file_bytes=header + sum(_aligned(tensor.bytes) for tensor in tensors),
-        bits_per_weight=round(8 * held / numbers, 3),
+        file_bytes=header + sum(_align(tensor.bytes) for tensor in tensors),
+        bits_per_weight=round(8 * used_bytes / numbers, 3),
         fallbacks=sum(tensor.fell_back for tensor in tensors),
     )
 
 
-def _aligned(size: int) -> int:
+def _align(size: int) -> int:
+    """Round a size in bytes up to the alignment of tensors."""
     return -(-size // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT

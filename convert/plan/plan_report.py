@@ -1,4 +1,4 @@
-"""What ``plan`` found, as a table for people and as plain values, and the shape it would take."""
+"""Report the result of ``plan`` as a table for people and as plain values, and recommend a shape."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from typing import Any
 from convert.plan.file_size import FileSize
 from convert.shape import Shape
 
-#: Those of the sizes that the table shows; ``--json`` has all.
+#: The types whose sizes the table shows; ``--json`` contains all.
 SHOWN = ("Q8_0", "Q5_K_M", "Q4_K_M", "Q4_0")
 HEADINGS = ("ratio", "round", "hidden", "heads", "FFN", "params", "HF", "llama.cpp", *SHOWN)
 WIDTH = 116
@@ -18,12 +18,12 @@ WIDTH = 116
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of a shape that is possible.
+    """The findings about a possible shape.
 
     Attributes:
         hugging_face: why Hugging Face does not reload it; None where it does.
         llama_cpp: why llama.cpp does not run it; None where it does.
-        sizes: by quantised type.
+        sizes: quantised type -> size.
     """
 
     hugging_face: str | None
@@ -32,20 +32,20 @@ class Judgement:
 
     @property
     def all_k_quants_genuine(self) -> bool:
-        """Whether no row is the wrong length for any type of blocks of 256."""
+        """Whether the length of every row fits all types with blocks of 256."""
         return all(size.genuine for type, size in self.sizes.items() if "_K" in type)
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """One shape.
+    """One shape of the plan.
 
     Attributes:
-        ratio: it was pruned by; None for the shape as it is.
-        round_to: what its widths were rounded to; None for the shape as it is.
-        shape: what is left.
-        impossible: why nobody should make it, or None.
-        judgement: where it is possible.
+        ratio: ratio of pruning; None for the unpruned shape.
+        round_to: the number that its widths are multiples of; None for the unpruned shape.
+        shape: the shape after pruning.
+        impossible: why the shape must not be made; None where it is possible.
+        judgement: the findings; None where it is not possible.
     """
 
     ratio: Fraction | None
@@ -56,12 +56,12 @@ class PlanRow:
 
     @property
     def fits(self) -> bool:
-        """Whether it reloads, runs, and every K-quant of it is what it is called."""
+        """Whether it can be reloaded and run, and every K-quant of it has the types that its name states."""
         j = self.judgement
         return bool(j and not j.hugging_face and not j.llama_cpp and j.all_k_quants_genuine)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         names = ("hidden", "heads", "kv_heads", "head_dim", "ffn", "layers", "vocabulary", "q_width", "parameters")
         judged = asdict(self.judgement) if self.judgement else {"hugging_face": None, "llama_cpp": None, "sizes": {}}
         for type, size in judged["sizes"].items():
@@ -81,14 +81,14 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class PruningPlan:
-    """All shapes of one model, the one it has first.
+    """The plan of one model.
 
     Attributes:
-        model: what was asked about.
-        rows: the shape as it is, then by ratio and rounding.
-        half: parameters that pruning by a half leaves, which is what is aimed at.
-        tokenizer_bytes: counted into each file; None where the tokenizer is not known, and not counted.
-        seconds: it took on this machine.
+        model: the folder or shape that was given.
+        rows: the unpruned shape, then the pruned ones by ratio and rounding.
+        half: count of the parameters that pruning by a half leaves, which is the aim.
+        tokenizer_bytes: size of the tokenizer in each file; None where it is not known, and not included.
+        seconds: duration on this machine.
     """
 
     model: str
@@ -99,7 +99,7 @@ class PruningPlan:
 
     @property
     def recommended(self) -> PlanRow | None:
-        """Of the shapes that fit, the one whose parameters are nearest to those of pruning by a half."""
+        """The fitting shape whose parameters are nearest to those of pruning by a half; None where none fits."""
         fitting = [row for row in self.rows if row.fits]
         return min(fitting, key=lambda row: abs(row.shape.parameters - self.half), default=None)
 
@@ -110,7 +110,7 @@ class PruningPlan:
 
     @property
     def reason(self) -> str:
-        """Why that one, or why none."""
+        """The reason for the recommendation, or why there is none."""
         aim = f"the {self.half / 1e6:.1f} M parameters that pruning by a half aims at"
         best = self.recommended
         if best is None:
@@ -120,13 +120,14 @@ class PruningPlan:
         how = f"ratio {best.ratio} rounded to {best.round_to}" if best.ratio else "the shape as it is"
         q4 = judgement.sizes["Q4_K_M"]
         return (
-            f"{how}: {_name(shape)} with {shape.parameters / 1e6:.1f} M parameters. Of the {self._fitting} that "
-            f"Hugging Face reloads, llama.cpp runs and every K-quant fits, it is nearest to {aim}; as Q4_K_M "
+            f"{how}: {_format_shape(shape)} with {shape.parameters / 1e6:.1f} M parameters. Of the "
+            f"{self._fitting_count} that Hugging Face reloads, llama.cpp runs and every K-quant fits, it is nearest to "
+            f"{aim}; as Q4_K_M "
             f"{q4.file_bytes / 1e6:.1f} MB, {q4.bits_per_weight:.2f} bits per weight."
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return {
             "model": self.model,
             "rows": [row.as_dict() for row in self.rows],
@@ -138,22 +139,22 @@ class PruningPlan:
         }
 
     def lines(self) -> list[str]:
-        """The table, what its marks mean, and the recommendation."""
+        """Return the table, the explanation of its marks and the recommendation as lines of text."""
         first = self.rows[0].shape
-        cells = [list(HEADINGS), *(_cells(row, first) for row in self.rows)]
-        whole = [row for row in cells if len(row) == len(HEADINGS)]  # not those that end in a reason
+        cells = [list(HEADINGS), *(_format_row(row, first) for row in self.rows)]
+        whole = [row for row in cells if len(row) == len(HEADINGS)]  # without those that end in a reason
         widths = [max(len(row[i]) for row in whole) for i in range(len(HEADINGS))]
         table = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=False)).rstrip() for row in cells]
         notes = [*self._notes(), f"Recommended: {self.reason}"]
         return [*table, *(line for note in notes for line in ("", *wrap(note, WIDTH)))]
 
     @property
-    def _fitting(self) -> str:
+    def _fitting_count(self) -> str:
         count = len({row.shape for row in self.rows if row.fits})
         return f"{count} shape{'s' if count > 1 else ''}"
 
     def _notes(self) -> list[str]:
-        """What the marks mean, what was tried, and why whatever failed did."""
+        """Explain the marks, the tests that were made, and the reasons of failures."""
         tokenizer = "without a tokenizer, which is not known here"
         if self.tokenizer_bytes is not None:
             tokenizer = f"with the tokenizer's {self.tokenizer_bytes / 1e6:.1f} MB"
@@ -166,7 +167,7 @@ class PruningPlan:
             f"transformers {version('transformers')}, and run by llama-cpp-python {version('llama-cpp-python')} as the "
             f"architecture that is named; all in {self.seconds:.0f} s.",
         ]
-        if any(_left_alone(row.shape, shape) for row in self.rows[1:]):
+        if any(_find_unchanged(row.shape, shape) for row in self.rows[1:]):
             notes.append(
                 "=: left as it was; torch-pruning cuts no width to nothing, and no query heads down to one for each "
                 "key/value head."
@@ -176,33 +177,33 @@ class PruningPlan:
         reasons = {
             row.shape: (row.judgement.hugging_face, row.judgement.llama_cpp) for row in self.rows if row.judgement
         }
-        return notes + [f"{_name(s)}: {why}" for s, whys in reasons.items() for why in whys if why]
+        return notes + [f"{_format_shape(s)}: {why}" for s, whys in reasons.items() for why in whys if why]
 
 
-def _cells(row: PlanRow, first: Shape) -> list[str]:
+def _format_row(row: PlanRow, first: Shape) -> list[str]:
     shape, judgement = row.shape, row.judgement
-    alone = _left_alone(shape, first) if row.ratio else set()
+    unchanged = _find_unchanged(shape, first) if row.ratio else set()
     cells = [
         str(row.ratio or "as is"),
         str(row.round_to or ""),
-        f"{shape.hidden}{'=' * ('hidden' in alone)}",
-        f"{shape.heads}{'=' * ('heads' in alone)}/{shape.kv_heads} x {shape.head_dim}",
-        f"{shape.ffn}{'=' * ('ffn' in alone)}",
+        f"{shape.hidden}{'=' * ('hidden' in unchanged)}",
+        f"{shape.heads}{'=' * ('heads' in unchanged)}/{shape.kv_heads} x {shape.head_dim}",
+        f"{shape.ffn}{'=' * ('ffn' in unchanged)}",
     ]
     if judgement is None:
         return [*cells, f"impossible: {row.impossible}"]
     runs = "no" if judgement.llama_cpp else shape.gguf_architecture
     cells += [f"{shape.parameters / 1e6:.1f} M", "no" if judgement.hugging_face else "yes", runs]
-    return cells + [_size_cell(judgement.sizes[type]) for type in SHOWN]
+    sizes = [judgement.sizes[type] for type in SHOWN]
+    return cells + [
+        f"{size.file_bytes / 1e6:.1f} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}" for size in sizes
+    ]
 
 
-def _size_cell(size: FileSize) -> str:
-    return f"{size.file_bytes / 1e6:.1f} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}"
-
-
-def _left_alone(shape: Shape, first: Shape) -> set[str]:
+def _find_unchanged(shape: Shape, first: Shape) -> set[str]:
+    """Return the names of the widths that pruning did not change."""
     return {name for name in ("hidden", "heads", "ffn") if getattr(shape, name) == getattr(first, name)}
 
 
-def _name(shape: Shape) -> str:
+def _format_shape(shape: Shape) -> str:
     return f"{shape.hidden}/{shape.heads}/{shape.kv_heads}/{shape.ffn}"

@@ -1,7 +1,7 @@
-"""Really try a shape: a model of two layers with random weights, saved and loaded again by Hugging Face and llama.cpp.
+"""Try a shape: save a model of two layers with random weights, and load it in Hugging Face and llama.cpp.
 
-Two layers hold every kind of tensor there is, at its full width, so what holds for them holds for any depth. The
-vocabulary is tiny: no width depends on it.
+Two layers contain every kind of tensor at its full width, so that the result is valid for any depth. The vocabulary is
+tiny, because no width depends on it.
 """
 
 import json
@@ -18,50 +18,56 @@ from tokenizers.pre_tokenizers import ByteLevel
 from convert import child_process
 from convert.files import ConvertError, scratch_folder
 from convert.gguf import to_gguf
-from convert.progress import each
+from convert.progress import track_progress
 from convert.shape import Shape
 
 LAYERS = 2
-#: Rows of the embedding: 256 bytes, a merged pair of spaces, the end of a turn, and a few unused.
+#: Rows of the embedding: 256 bytes, a merged pair of spaces, the end of a turn, and a few unused rows.
 ROWS = 288
 CONTEXT = 64
 TOKENS = tuple(range(0, ROWS, 9))
 END_OF_TURN = "<|im_end|>"
-#: Characters of an error of Hugging Face's, which can run to pages.
+#: Limit on the characters of an error message of Hugging Face's, which can fill pages.
 REASON = 200
 #: ``architectures`` -> ``model_type``.
 MODEL_TYPES = {"Qwen2ForCausalLM": "qwen2", "LlamaForCausalLM": "llama"}
 
 
-def why_not_in_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
-    """For each shape, why Hugging Face does not give back the weights it was given; None where it does, bit for bit.
+def try_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
+    """Try to reload each shape in Hugging Face.
 
-    All of them in one child process, because torch takes seconds to import.
+    One child process tries all of them, because importing torch takes seconds.
 
-    Raises:
-        ConvertError: there is no disk or memory for it.
-    """
-    with scratch_folder() as folder:
-        return child_process.run(_reload_all, list(shapes), folder)
-
-
-def why_not_in_llama(shape: Shape) -> str | None:
-    """Why llama.cpp does not compute with this shape; None where it does.
+    Returns:
+        For each shape, why the weights do not come back bit for bit; None where they do.
 
     Raises:
-        ConvertError: there is no disk for it.
+        ConvertError: there is not enough disk space or memory.
     """
     with scratch_folder() as folder:
-        write_trial(shape, folder)
+        return child_process.run(_reload_shapes, list(shapes), folder)
+
+
+def try_llama_cpp(shape: Shape) -> str | None:
+    """Try to run a shape in llama.cpp.
+
+    Returns:
+        Why llama.cpp does not compute with this shape; None where it does.
+
+    Raises:
+        ConvertError: there is not enough disk space.
+    """
+    with scratch_folder() as folder:
+        write_test_checkpoint(shape, folder)
         to_gguf(folder, folder / "trial.gguf", type="f16")
         try:
-            return child_process.run(why_not_computed, folder / "trial.gguf")
-        except ConvertError as error:  # llama.cpp brought the process down
+            return child_process.run(check_computation, folder / "trial.gguf")
+        except ConvertError as error:  # llama.cpp ended the process
             return str(error)
 
 
-def write_trial(shape: Shape, folder: Path) -> None:
-    """Write a checkpoint of two layers and this shape, with a tokenizer of bytes, to ``folder``."""
+def write_test_checkpoint(shape: Shape, folder: Path) -> None:
+    """Write a checkpoint of two layers of this shape, with a tokenizer of bytes, to a folder."""
     tried = replace(shape, layers=LAYERS, vocabulary=ROWS, context=CONTEXT)
     random = np.random.default_rng(0)
     tensors = {
@@ -69,12 +75,12 @@ def write_trial(shape: Shape, folder: Path) -> None:
         for name, size in tried.tensors().items()
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(config_of(tried)), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(make_config(tried)), encoding="utf-8")
     _write_tokenizer(folder)
 
 
-def config_of(shape: Shape) -> dict[str, Any]:
-    """The ``config.json`` of a checkpoint of this shape, its head width always spelled out."""
+def make_config(shape: Shape) -> dict[str, Any]:
+    """Return the ``config.json`` of a checkpoint of this shape; it always states the width of a head."""
     scaling = shape.rope_scaling.as_config() if shape.rope_scaling else {}
     return {
         "architectures": [shape.architecture],
@@ -106,18 +112,21 @@ def _write_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def _reload_all(shapes: Sequence[Shape], folder: Path) -> list[str | None]:
-    return [_reload(shape, folder) for shape in each(shapes, "Trying Hugging Face", len(shapes))]
+def _reload_shapes(shapes: Sequence[Shape], folder: Path) -> list[str | None]:
+    reasons = []
+    for shape in track_progress(shapes, "Trying Hugging Face", len(shapes)):
+        with scratch_folder(folder) as inner:
+            write_test_checkpoint(shape, inner)
+            reasons.append(check_reload(inner))
+    return reasons
 
 
-def _reload(shape: Shape, folder: Path) -> str | None:
-    with scratch_folder(folder) as inner:
-        write_trial(shape, inner)
-        return why_not_returned(inner)
+def check_reload(checkpoint: Path) -> str | None:
+    """Load a checkpoint with Hugging Face, save it, and load it again.
 
-
-def why_not_returned(checkpoint: Path) -> str | None:
-    """Load a checkpoint with Hugging Face, save it beside, load that: why its weights do not come back, or None."""
+    Returns:
+        Why its weights do not come back bit for bit; None where they do.
+    """
     import torch
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
@@ -136,14 +145,18 @@ def why_not_returned(checkpoint: Path) -> str | None:
             if names := report[kind]:
                 return f"Hugging Face does not load {min(map(str, names))} as it was saved."
         model.save_pretrained(checkpoint / "saved")
-    held = model.state_dict()
+    reloaded = model.state_dict()
     written = load_file(checkpoint / "model.safetensors")
-    changed = [name for name, tensor in written.items() if not torch.equal(held[name], tensor)]
+    changed = [name for name, tensor in written.items() if not torch.equal(reloaded[name], tensor)]
     return f"Hugging Face changes {min(changed)}." if changed else None
 
 
-def why_not_computed(path: Path) -> str | None:
-    """Why llama.cpp cannot load a file or gives no finite logits; None where it can. For a process that may crash."""
+def check_computation(path: Path) -> str | None:
+    """Load a GGUF file with llama.cpp and compute logits; only for a child process, because llama.cpp may crash.
+
+    Returns:
+        Why it cannot be loaded or its logits are not finite; None where they are.
+    """
     from copilot.llm.llama_cpp import NativeModel
 
     try:

@@ -1,8 +1,8 @@
-"""What of a folder may be published: an allow-list by name. Everything else stays, with the reason why.
+"""Select the files of a folder that may be published, by an allow-list of names; give a reason for each other file.
 
-A file that is on the list and yet would do harm is not left out but refused, for the folder is not what its owner
-believes it is: one with a secret in it or a place on this machine, also in the header of a model, and a damaged model.
-The numbers in a model are not looked at, nor those in the decoder.
+A file on the list that would be harmful is not left out but refused, because the folder is not what its owner believes:
+a file with a secret or a local path in it, also in the header of a model, and a damaged model. The numbers of a model
+and of the classifier (``decoder.npz``) are not checked.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from safetensors import SafetensorError, safe_open
 
 from convert.files import ConvertError, first_line, sha256
 from convert.gguf_file import read_gguf
-from convert.progress import each
-from convert.publish.secret_scan import refuse_place, refuse_secret
+from convert.progress import track_progress
+from convert.publish.secret_scan import refuse_local_path, refuse_secret
 
 CARD = "README.md"
 DECODER = "decoder.npz"
-#: Files that are text, by their whole name: any other ``.json`` or ``.md`` could be somebody's record.
+#: Text files, by their whole names: any other ``.json`` or ``.md`` could be a person's record.
 TEXTS = frozenset(
     (
         *(CARD, "LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "Modelfile", "template", "system", "params"),
@@ -31,15 +31,15 @@ TEXTS = frozenset(
         *("merges.txt", "chat_template.jinja"),
     )
 )
-#: Figures of the evaluation, drawn by this project's own program; no other picture is known to show nobody.
+#: Figures of the evaluation, drawn by this project's own program; any other picture could show a person.
 FIGURES = frozenset(f"evaluation/{name}.png" for name in ("scores", "confusion", "calibration", "baseline"))
 RECEIPT_ENDING = ".receipt.json"
 MODEL_ENDINGS = (".gguf", ".safetensors")
-#: Texts into which programs write where they found something.
-TELLING = (".json", ".md", "Modelfile")
-#: Except these: vocabularies and licences hold words like ``/home/page`` of their own.
-OWN_WORDS = frozenset(("tokenizer.json", "vocab.json", "added_tokens.json", "LICENSE.md"))
-#: How recordings, tables of people and exported records end.
+#: Texts into which programs write local paths.
+CHECKED_FOR_PATHS = (".json", ".md", "Modelfile")
+#: Exceptions: vocabularies and licences contain words like ``/home/page`` that are no local paths.
+NOT_CHECKED_FOR_PATHS = frozenset(("tokenizer.json", "vocab.json", "added_tokens.json", "LICENSE.md"))
+#: Endings of the names of recordings, tables of people and exported records.
 PERSONAL = frozenset(
     (
         *(".edf", ".bdf", ".gdf", ".vhdr", ".vmrk", ".eeg", ".set", ".fdt", ".fif", ".cnt", ".mff", ".raw", ".egi"),
@@ -68,10 +68,10 @@ class Upload:
     """One file as it will be published.
 
     Attributes:
-        path: in the repository, with forward slashes.
-        source: the file, or for text the very bytes that were looked at.
-        size: in bytes.
-        sha256: of the content, in hexadecimal.
+        path: path in the repository, with forward slashes.
+        source: the file, or for a text the same bytes that were checked.
+        size: size in bytes.
+        sha256: SHA-256 of the content, in hexadecimal digits.
     """
 
     path: str
@@ -81,28 +81,32 @@ class Upload:
 
     @classmethod
     def of_bytes(cls, path: str, content: bytes) -> "Upload":
-        """A text.
+        """Check a text and make its upload.
 
         Raises:
-            ConvertError: it holds a secret, or names a place on a machine.
+            ConvertError: it contains a secret or a local path.
         """
         refuse_secret(path, content)
-        if path.endswith(TELLING) and path.rpartition("/")[2] not in OWN_WORDS:
-            refuse_place(path, content)
+        if path.endswith(CHECKED_FOR_PATHS) and path.rpartition("/")[2] not in NOT_CHECKED_FOR_PATHS:
+            refuse_local_path(path, content)
         return cls(path, content, len(content), hashlib.sha256(content).hexdigest())
 
     @classmethod
     def of_file(cls, path: str, file: Path) -> "Upload":
-        """A text as the bytes it holds now; weights by where they are.
+        """Check a file and make its upload: of a text by its present bytes, of weights by their path.
+
+        Args:
+            path: path in the repository.
+            file: the file.
 
         Raises:
-            ConvertError: the file cannot be read, holds a secret or a place on a machine, or is a damaged model.
+            ConvertError: the file cannot be read, contains a secret or a local path, or is a damaged model.
         """
         try:
             if file.suffix in MODEL_ENDINGS:
-                header = json.dumps(_header(file), ensure_ascii=False).encode("utf-8", "replace")
+                header = json.dumps(_read_header_texts(file), ensure_ascii=False).encode("utf-8", "replace")
                 refuse_secret(f"the header of {path}", header)
-                refuse_place(f"the header of {path}", header)
+                refuse_local_path(f"the header of {path}", header)
             elif file.name != DECODER and path not in FIGURES:
                 return cls.of_bytes(path, file.read_bytes())
             return cls(path, file.resolve(), file.stat().st_size, sha256(file))
@@ -111,43 +115,46 @@ class Upload:
 
     @property
     def text(self) -> str:
-        """The content of a text."""
+        """The content of a text; not for weights."""
         assert isinstance(self.source, bytes)
         return self.source.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that stays, and why."""
+    """A file or folder that is not published, and the reason."""
 
     path: str
     reason: str
 
 
-def sort_out(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
-    """Divide what lies in a folder and below into what may be published and what stays.
+def select_uploads(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...]]:
+    """Select the files in a folder and its subfolders that may be published.
+
+    Returns:
+        The files to publish, and those that are left out.
 
     Raises:
-        ConvertError: no folder, no model in it, or a file that must not be published as it is.
+        ConvertError: the folder does not exist or contains no model, or a file must not be published as it is.
     """
     if not folder.is_dir():
         raise ConvertError(f"{folder} is not a folder.")
     root = folder.resolve()
-    reasons = {path: _why_not(path, root) for path in _walk(root)}
+    reasons = {path: _explain_exclusion(path, root) for path in _list_entries(root)}
     chosen = [path for path, reason in reasons.items() if not reason]
     if not any(path.name.endswith(MODEL_ENDINGS) for path in chosen):
         models = " and no ".join(MODEL_ENDINGS)
-        raise ConvertError(f"{folder} holds no model: no {models} file (links are not followed).")
-    uploads = tuple(Upload.of_file(_name(path, root), path) for path in each(chosen, "Checking"))
+        raise ConvertError(f"{folder} contains no model: no {models} file (links are not followed).")
+    uploads = tuple(Upload.of_file(_relative_path(path, root), path) for path in track_progress(chosen, "Checking"))
     refuse_collisions(upload.path for upload in uploads)
-    return uploads, tuple(LeftOut(_name(path, root), reason) for path, reason in reasons.items() if reason)
+    return uploads, tuple(LeftOut(_relative_path(path, root), reason) for path, reason in reasons.items() if reason)
 
 
 def refuse_collisions(paths: Iterator[str]) -> None:
-    """Refuse two names that macOS and Windows take for one.
+    """Refuse two names that are the same on macOS and Windows, which ignore case.
 
     Raises:
-        ConvertError: there are two.
+        ConvertError: there are two such names.
     """
     seen: dict[str, str] = {}
     for path in paths:
@@ -156,21 +163,21 @@ def refuse_collisions(paths: Iterator[str]) -> None:
         seen[path.casefold()] = path
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files, and those folders that are not entered: hidden and linked ones."""
+def _list_entries(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder, and the hidden and linked folders, whose contents are not listed."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise ConvertError(f"{folder} cannot be read: {error.strerror}.") from error
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
-            yield from _walk(entry)
+            yield from _list_entries(entry)
         else:
             yield entry
 
 
-def _why_not(path: Path, root: Path) -> str:
-    """Why a file stays; empty where it may go."""
+def _explain_exclusion(path: Path, root: Path) -> str:
+    """Return the reason for leaving a file out; empty where it may be published."""
     if path.name.startswith("."):
         return "hidden"
     if path.is_symlink():
@@ -184,15 +191,15 @@ def _why_not(path: Path, root: Path) -> str:
     if path.name in TEXTS or path.name == DECODER or path.name.endswith((RECEIPT_ENDING, *MODEL_ENDINGS)):
         return ""
     if path.suffix.lower() in PERSONAL:
-        return "could be a recording or somebody's record"
+        return "could be a recording or a person's record"
     return "not a kind of file that is published"
 
 
-def _header(model: Path) -> dict[str, str | list[Any]]:
-    """The texts in a model's header, but for its vocabulary.
+def _read_header_texts(model: Path) -> dict[str, str | list[Any]]:
+    """Read the texts in a model's header, without its vocabulary.
 
     Raises:
-        ConvertError: the file is damaged, or no such model.
+        ConvertError: the file is damaged, or no model.
     """
     if model.suffix == ".gguf":
         metadata = read_gguf(model).metadata
@@ -205,5 +212,6 @@ def _header(model: Path) -> dict[str, str | list[Any]]:
         raise ConvertError(f"{model} is no safetensors file, or a damaged one: {first_line(error)}.") from error
 
 
-def _name(path: Path, root: Path) -> str:
+def _relative_path(path: Path, root: Path) -> str:
+    """Return the path in the repository."""
     return path.relative_to(root).as_posix()

@@ -1,7 +1,7 @@
-"""The measured figures that lie in a folder beside its models, each only if it is of the very file that lies there.
+"""Read the measured figures in a folder of models, check that they belong to these files, and format them as tables.
 
-Receipts say which file they are of by name and sha256 (``convert quantize``), an evaluation by ``model_sha256``. What
-is found is shown as tables; a figure that nothing measured has no place in them.
+A receipt names its file and the file's sha256 (``convert quantize``); an evaluation names ``model_sha256``. The tables
+contain only figures that were measured.
 """
 
 import json
@@ -14,10 +14,11 @@ from convert.files import ConvertError
 from convert.publish.allow_list import RECEIPT_ENDING, Upload
 
 EVALUATION = "evaluation.json"
-#: Besides those of single files.
+#: The receipt of ``convert all``.
 RELEASE = "receipt.json"
+#: Receipts of several files, besides those of single files.
 RECEIPTS = (RELEASE, "quantization.json")
-#: How receipts name what they measured, and what a reader is told; other names are told as they are.
+#: A receipt's name of a figure -> the name in the table; other names are used unchanged.
 NAMES = {
     "mean_kl": "KL divergence from the source, mean, nats",
     "p99_kl": "KL divergence, 99th percentile, nats",
@@ -33,14 +34,14 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured.
+    """The measured figures of the published files.
 
     Attributes:
         receipts: path of a published file -> its receipt.
-        proofs: path of a published file -> how ``convert all`` proved that it is what it was made of.
-        evaluation: the content of ``evaluation.json``; empty where there is none.
-        recommended: path of the file that ``quantization.json`` recommends; empty where it does not.
-        reason: why.
+        proofs: path of a published file -> how ``convert all`` verified that it equals its source.
+        evaluation: content of ``evaluation.json``; empty where there is none.
+        recommended: path of the file that ``quantization.json`` recommends; empty where there is none.
+        reason: the reason for that recommendation.
     """
 
     receipts: Mapping[str, Mapping[str, Any]]
@@ -51,7 +52,7 @@ class Figures:
 
 
 def read_figures(uploads: Sequence[Upload]) -> Figures:
-    """Take the figures out of the receipts among the files that are published.
+    """Read the figures from the receipts and the evaluation among the published files.
 
     Raises:
         ConvertError: a receipt is damaged or was written for another file.
@@ -63,142 +64,161 @@ def read_figures(uploads: Sequence[Upload]) -> Figures:
     for path in files:
         folder, name = posixpath.split(path)
         if name in RECEIPTS or name.endswith(RECEIPT_ENDING):
-            content = _read(files[path])
-            for claim in _claims([content]):
+            content = _read_object(files[path])
+            for claim in _find_claims([content]):
                 about = posixpath.join(folder, str(claim["file"]))
                 if about in files and files[about].sha256 != claim["sha256"]:
                     raise ConvertError(f"{path} was written for another {about} than the one here; make both again.")
                 if about in files and "actual" in claim:
                     receipts[about] = claim
                     if claim["file"] == content.get("recommended"):
-                        recommended, reason = about, words(content.get("reason"))
+                        recommended, reason = about, format_value(content.get("reason"))
             if name == RELEASE:
-                told = {posixpath.join(folder, about): proof for about, proof in _proofs(path, content).items()}
-                proofs |= {about: proof for about, proof in told.items() if about in files}
-    return Figures(receipts, proofs, _evaluation(files), recommended, reason)
+                proven = {posixpath.join(folder, about): proof for about, proof in _read_proofs(path, content).items()}
+                proofs |= {about: proof for about, proof in proven.items() if about in files}
+    return Figures(receipts, proofs, _read_evaluation(files), recommended, reason)
 
 
-def _proofs(path: str, receipt: Mapping[str, Any]) -> dict[str, str]:
-    """What the steps of ``convert all`` proved of the files whose SHA-256 the receipt gives, and how exactly.
+def _read_proofs(path: str, receipt: Mapping[str, Any]) -> dict[str, str]:
+    """Return name -> verification by the steps of ``convert all``, for files whose SHA-256 the receipt contains.
+
+    Args:
+        path: the receipt's path, for the error message.
+        receipt: its content.
 
     Raises:
-        ConvertError: a receipt of another form.
+        ConvertError: the receipt has another form.
     """
     try:
         steps, listed = receipt.get("steps", {}), receipt.get("files", {})
-        told = [*_merged(steps.get("merge", {})), *_checked(steps.get("check", {}))]
-        return {name: proof for name, proof in told if isinstance(listed[name]["sha256"], str)}
+        proven = [*_list_merge_proofs(steps.get("merge", {})), *_list_check_proofs(steps.get("check", {}))]
+        return {name: proof for name, proof in proven if isinstance(listed[name]["sha256"], str)}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConvertError(f"{path} does not hold what `convert all` writes there; make the folder again.") from error
+        raise ConvertError(
+            f"{path} does not contain what `convert all` writes there; make the folder again."
+        ) from error
 
 
-def _merged(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_merge_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield path and verification of each file that the step ``merge`` wrote."""
     for name in step.get("files", {}):
         yield (
             posixpath.join(step["out"], name),
-            f"as saved ({words(step['types'])}), against base and adapter in float32: logits off by at most "
+            f"as saved ({format_value(step['types'])}), against base and adapter in float32: logits off by at most "
             f"{step['rounding']['largest']:.2g} standard deviations, same top token at "
             f"{step['rounding']['same_top']:.1%} of the positions of a few prompts of random tokens",
         )
 
 
-def _checked(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_check_proofs(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield path and verification of the file that the step ``check`` compared, if it passed."""
     if step.get("passed"):
         figures = {finding["check"]: finding["figure"] for finding in step["findings"]}
-        told = [f"{name}: {figures[name]}" for name in ("weights", "precision", "logits") if name in figures]
-        yield step["file"], f"against `{step['against']}`. {'. '.join(told)}"
+        parts = [f"{name}: {figures[name]}" for name in ("weights", "precision", "logits") if name in figures]
+        yield step["file"], f"against `{step['against']}`. {'. '.join(parts)}"
 
 
-def _evaluation(files: Mapping[str, Upload]) -> dict[str, Any]:
+def _read_evaluation(files: Mapping[str, Upload]) -> dict[str, Any]:
+    """Read the evaluation, and check that it was measured on one of the published files."""
     if EVALUATION not in files:
         return {}
-    evaluation = _read(files[EVALUATION])
+    evaluation = _read_object(files[EVALUATION])
     if evaluation.get("model_sha256") not in {file.sha256 for file in files.values()}:
         raise ConvertError(f"{EVALUATION} was measured on a model that is not among these files; evaluate again.")
     rows = evaluation.get("rows", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ConvertError(f"{EVALUATION} does not hold a list of results as `rows`; evaluate again.")
+        raise ConvertError(f"{EVALUATION} does not contain a list of results as `rows`; evaluate again.")
     return evaluation
 
 
-def _read(upload: Upload) -> dict[str, Any]:
+def _read_object(upload: Upload) -> dict[str, Any]:
+    """Read a JSON object."""
     try:
         content = json.loads(upload.text)
     except ValueError as error:
         raise ConvertError(f"{upload.path} is damaged: it is not valid JSON.") from error
     if not isinstance(content, dict):
-        raise ConvertError(f"{upload.path} is not what its name says: it holds no JSON object.")
+        raise ConvertError(f"{upload.path} does not contain a JSON object.")
     return content
 
 
-def _claims(content: Any) -> Iterator[dict[str, Any]]:
-    """Everything in a JSON value that speaks of a file by name (under ``file``, or as its key) and sha256."""
+def _find_claims(content: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object in a JSON value that has a file's sha256, and its name under ``file`` or as the key."""
     if isinstance(content, list):
         content = dict(enumerate(content))
     if isinstance(content, dict):
         for key, value in content.items():
             if isinstance(value, dict) and isinstance(value.get("sha256"), str):
                 yield {"file": str(key)} | value
-            yield from _claims(value)
+            yield from _find_claims(value)
 
 
-def conversion(figures: Figures) -> str:
-    """What the receipts say, a column for each file; below, on what it was measured, and what else was proved.
+def format_conversion(figures: Figures) -> str:
+    """Format the receipts as a table with a column per file, followed by the conditions and the verifications.
 
     Raises:
-        ConvertError: a receipt of another form.
+        ConvertError: a receipt has another form.
     """
     proofs = "\n".join(f"- `{path}`, {proof}." for path, proof in figures.proofs.items())
     if not figures.receipts:
         return proofs
     try:
-        columns = {path: dict(_figures_of(receipt)) for path, receipt in figures.receipts.items()}
+        columns = {path: dict(_list_figures(receipt)) for path, receipt in figures.receipts.items()}
         on = [receipt.get("measured", {}).get("measured_on") for receipt in figures.receipts.values()]
     except (AttributeError, KeyError, TypeError) as error:
-        raise ConvertError("A receipt does not hold what `convert quantize` writes there; quantise again.") from error
+        raise ConvertError(
+            "A receipt does not contain what `convert quantize` writes there; quantise again."
+        ) from error
     names = dict.fromkeys(name for column in columns.values() for name in column)
     rows = [[name, *(column.get(name, "") for column in columns.values())] for name in names]
     rows = [row for row in rows if any(row[1:])]
-    told = dict.fromkeys(f"\n\nMeasured on: {words(conditions)}." for conditions in on if conditions)
+    notes = dict.fromkeys(f"\n\nMeasured on: {format_value(conditions)}." for conditions in on if conditions)
     choice = f"\n\nRecommended: {figures.reason}" if figures.reason else ""
-    return table(["", *(f"`{path}`" for path in columns)], rows) + "".join(told) + choice + (proofs and f"\n\n{proofs}")
+    return (
+        format_table(["", *(f"`{path}`" for path in columns)], rows)
+        + "".join(notes)
+        + choice
+        + (proofs and f"\n\n{proofs}")
+    )
 
 
-def _figures_of(receipt: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "type", words(receipt.get("type"))
-    yield "made from", words((receipt.get("source") or {}).get("file"))
-    yield "importance measured on", words((receipt.get("imatrix") or {}).get("file"))
+def _list_figures(receipt: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "type", format_value(receipt.get("type"))
+    yield "made from", format_value((receipt.get("source") or {}).get("file"))
+    yield "importance measured on", format_value((receipt.get("imatrix") or {}).get("file"))
     shares = receipt.get("actual", {}).items()
     yield "tensors inside", ", ".join(f"{share['tensors']} {kind}" for kind, share in shares)
-    yield "fell back to another type", words(len(receipt.get("fallbacks", ())))
-    yield "parameters", words(receipt.get("parameters"))
-    yield "bits per weight", words(receipt.get("bits_per_weight"))
-    for name, value in _flat(receipt.get("measured") or {}):
-        yield NAMES.get(name, name.replace("_", " ")), words(value)
+    yield "fell back to another type", format_value(len(receipt.get("fallbacks", ())))
+    yield "parameters", format_value(receipt.get("parameters"))
+    yield "bits per weight", format_value(receipt.get("bits_per_weight"))
+    for name, value in _flatten_figures(receipt.get("measured") or {}):
+        yield NAMES.get(name, name.replace("_", " ")), format_value(value)
 
 
-def _flat(measured: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Figures under their names, those within others after a comma."""
+def _flatten_figures(measured: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield names and values of figures; the names of nested figures are joined by commas."""
     for key, value in measured.items():
         if isinstance(value, Mapping) and key != "measured_on":
-            yield from _flat(value, f"{prefix}{key}, ")
+            yield from _flatten_figures(value, f"{prefix}{key}, ")
         elif key != "measured_on":
             yield prefix + key, value
 
 
-def scores(figures: Figures) -> str:
-    """The rows of the evaluation, and on what they were measured; empty where there are none."""
+def format_scores(figures: Figures) -> str:
+    """Format the rows of the evaluation and its conditions; empty where there are no rows."""
     rows = figures.evaluation.get("rows")
     if not rows:
         return ""
     conditions = {key: value for key, value in figures.evaluation.items() if not isinstance(value, dict | list)}
     names = list(dict.fromkeys(name for row in rows for name in row))
-    body = [[words(row.get(name)) for name in names] for row in rows]
-    return f"Measured on: {words(conditions)}.\n\n{table([name.replace('_', ' ') for name in names], body)}"
+    body = [[format_value(row.get(name)) for name in names] for row in rows]
+    return (
+        f"Measured on: {format_value(conditions)}.\n\n{format_table([name.replace('_', ' ') for name in names], body)}"
+    )
 
 
-def words(value: Any) -> str:
-    """A value as a reader is told it: whole numbers whole, others with four digits."""
+def format_value(value: Any) -> str:
+    """Format a JSON value for people: an integer in full, another number with four significant digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -206,12 +226,12 @@ def words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(words, value))
+        return ", ".join(map(format_value, value))
     if isinstance(value, Mapping):
-        return "; ".join(f"{key.replace('_', ' ')} {words(inner)}" for key, inner in value.items())
+        return "; ".join(f"{key.replace('_', ' ')} {format_value(inner)}" for key, inner in value.items())
     return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Format a Markdown table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))

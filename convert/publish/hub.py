@@ -1,8 +1,8 @@
-"""Repositories on the Hugging Face Hub: one commit each, so that a repository is whole or as it was before.
+"""Upload files to repositories on the Hugging Face Hub in one commit per repository, which is made whole or not at all.
 
-The Hub's client runs in a process of its own. It reads its settings only when it is imported, and the threads of a
-half-done upload would keep Ctrl-C waiting. Large files go by Git LFS, which every Hub takes and turns into its own
-storage by itself (https://huggingface.co/docs/hub/xet/legacy-git-lfs): its sha256 is the one of the receipts.
+The Hub's client runs in a child process, because it reads its settings only when it is imported, and because the
+threads of an unfinished upload would delay Ctrl-C. Large files are uploaded by Git LFS, which every Hub accepts and
+moves to its own storage (https://huggingface.co/docs/hub/xet/legacy-git-lfs): its sha256 is that of the receipts.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from convert.publish.allow_list import Upload
 
 SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
 DEFAULT_ENDPOINT = "https://huggingface.co"
-#: Where ``keyring set huggingface token`` puts a token.
+#: Service and user name under which ``keyring set huggingface token`` stores a token.
 KEYRING = ("huggingface", "token")
 NO_TOKEN = (
     "There is no token for the Hub; set HF_TOKEN, or log in with `hf auth login` or `keyring set huggingface token`."
@@ -29,13 +29,13 @@ UNFINISHED = "Nothing there is half-done: a repository is whole, as it was befor
 
 @dataclass(frozen=True)
 class Repository:
-    """What is to be published under one name.
+    """A repository to publish.
 
     Attributes:
         name: ``USER/NAME``.
         kind: ``model`` or ``space``.
-        public: visible to everybody; otherwise to its owner alone.
-        files: all that is uploaded; what is there already under other names stays.
+        public: whether it is visible to everybody, or to its owner alone.
+        files: all files to upload; existing files with other names stay.
     """
 
     name: str
@@ -45,20 +45,20 @@ class Repository:
 
     @property
     def visibility(self) -> str:
-        """In one word."""
+        """The visibility in one word."""
         return "public" if self.public else "private"
 
 
 def endpoint() -> str:
-    """Where the Hub is: ``HF_ENDPOINT``, else the real one."""
+    """Return the address of the Hub: ``HF_ENDPOINT``, or else the default."""
     return os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT
 
 
 def refuse_bad_name(name: str) -> None:
-    """Refuse what the Hub would not take as ``USER/NAME``.
+    """Refuse a name that the Hub would not accept as ``USER/NAME``.
 
     Raises:
-        ConvertError: it would not.
+        ConvertError: the Hub would not accept it.
     """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
@@ -72,22 +72,23 @@ def refuse_bad_name(name: str) -> None:
 
 
 def upload(repositories: Sequence[Repository]) -> tuple[str, ...]:
-    """Create the repositories that are not there, and commit to each once.
+    """Create the missing repositories, and make one commit in each, in a child process.
 
     Returns:
         The address of each commit.
 
     Raises:
-        ConvertError: no token, one without the right, another visibility there than asked for, or a failed upload.
+        ConvertError: there is no token, or it has no permission, or an existing repository has another visibility than
+            asked for, or the upload failed.
     """
     return child_process.run(commit_all, tuple(repositories))
 
 
 def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
-    """What ``upload`` does; only for a child process.
+    """Do the work of ``upload``; only for a child process.
 
     Raises:
-        ConvertError: as there.
+        ConvertError: as ``upload``.
     """
     os.environ.update(SETTINGS)
     if not sys.stderr.isatty():
@@ -97,38 +98,45 @@ def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
     token = ""
     done: list[str] = []
     try:
-        token = _token()
+        token = _read_token()
         api = HfApi(token=token)
         for repository in repositories:
-            _refuse_or_create(api, repository)
+            _open_or_create(api, repository)
         done.extend(_commit(api, repository) for repository in repositories)
     except Exception as error:  # every layer below has its own kinds of errors
-        sentences = [_sentence(error, token), *(f"{address} was finished before." for address in done)]
+        sentences = [_describe_error(error, token), *(f"{address} was finished before." for address in done)]
         raise ConvertError(" ".join(sentences)) from None
     return tuple(done)
 
 
-def _token() -> str:
+def _read_token() -> str:
+    """Read the token from the environment, the Hub's client or the keyring."""
     from huggingface_hub import get_token
 
-    token = get_token() or _from_keyring()
+    token = get_token() or _read_keyring()
     if not token:
         raise ConvertError(NO_TOKEN)
     if not (token.isascii() and token.isprintable() and " " not in token):
-        raise ConvertError("The token holds characters that no token has; copy it again.")
+        raise ConvertError("The token contains characters that no token has; copy it again.")
     return token
 
 
-def _from_keyring() -> str | None:
+def _read_keyring() -> str | None:
     try:
         password: str | None = importlib.import_module("keyring").get_password(*KEYRING)
         return password
-    except Exception:  # not installed, locked, or with its own kinds of errors: as good as empty
+    except Exception:  # not installed, locked, or with errors of its own: the same as an empty one
         return None
 
 
-def _refuse_or_create(api: Any, repository: Repository) -> None:
-    """Visibility is only ever chosen when a repository is made: changing it would show or hide what is there."""
+def _open_or_create(api: Any, repository: Repository) -> None:
+    """Create a repository if it does not exist; never change the visibility of an existing one.
+
+    Changing it would show or hide the files that are there already.
+
+    Raises:
+        ConvertError: the repository exists and has another visibility than asked for.
+    """
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
@@ -147,6 +155,7 @@ def _refuse_or_create(api: Any, repository: Repository) -> None:
 
 
 def _commit(api: Any, repository: Repository) -> str:
+    """Commit all files of a repository and return the commit's address."""
     from huggingface_hub import CommitOperationAdd
 
     operations = [CommitOperationAdd(file.path, file.source) for file in repository.files]
@@ -156,29 +165,31 @@ def _commit(api: Any, repository: Repository) -> str:
     commit = api.create_commit(
         repository.name, operations, commit_message="Publish model files", repo_type=repository.kind
     )
-    _refuse_difference(api, repository, commit.oid)
+    _verify_commit(api, repository, commit.oid)
     return str(commit.commit_url)
 
 
-def _refuse_difference(api: Any, repository: Repository, revision: str) -> None:
-    """Ask the Hub what it now holds: a ``.gitignore`` there leaves files out without a word."""
+def _verify_commit(api: Any, repository: Repository, revision: str) -> None:
+    """Compare the files on the Hub with those that were sent: a ``.gitignore`` there can silently leave some out."""
     paths = [file.path for file in repository.files]
     there = api.get_paths_info(repository.name, paths, revision=revision, repo_type=repository.kind)
-    held = {entry.path: entry for entry in there}
+    entries = {entry.path: entry for entry in there}
     for file in repository.files:
-        entry = held.get(file.path)
-        if not entry or (entry.lfs.sha256 != file.sha256 if entry.lfs else entry.blob_id != _git_hash(file)):
-            raise ConvertError(f"{repository.name} does not hold the {file.path} that was sent; look at it on the Hub.")
+        entry = entries.get(file.path)
+        if not entry or (entry.lfs.sha256 != file.sha256 if entry.lfs else entry.blob_id != _compute_git_hash(file)):
+            raise ConvertError(
+                f"{repository.name} does not contain the {file.path} that was sent; look at it on the Hub."
+            )
 
 
-def _git_hash(file: Upload) -> str:
-    """How git names a file that is not in LFS."""
+def _compute_git_hash(file: Upload) -> str:
+    """Return git's hash of a file that is not in LFS."""
     content = file.source if isinstance(file.source, bytes) else file.source.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _sentence(error: BaseException, token: str) -> str:
-    """What went wrong, in words for people; never with the token, whatever the Hub or a library says."""
+def _describe_error(error: BaseException, token: str) -> str:
+    """Describe an error for people; the token is removed from any message of the Hub or a library."""
     from huggingface_hub.errors import HfHubHTTPError
 
     if isinstance(error, ConvertError):
@@ -187,7 +198,7 @@ def _sentence(error: BaseException, token: str) -> str:
         error = error.__cause__
     words = first_line(error)
     if isinstance(error, HfHubHTTPError):
-        words = _of_status(error.response.status_code, (error.server_message or "").strip())
+        words = _describe_status(error.response.status_code, (error.server_message or "").strip())
     elif isinstance(error, ValueError):
         words = f"The Hub refuses the upload: {words}"
     else:
@@ -196,9 +207,9 @@ def _sentence(error: BaseException, token: str) -> str:
     return f"{words.rstrip('.')}. {UNFINISHED}"
 
 
-def _of_status(status: int, said: str) -> str:
-    """A sentence for an HTTP status, with what the Hub itself said."""
-    if "storage" in said or "quota" in said:
+def _describe_status(status: int, message: str) -> str:
+    """Return a sentence for an HTTP status, with the Hub's own message."""
+    if "storage" in message or "quota" in message:
         words = "There is no room left on the Hub for this account"
     elif status == 402:
         words = "The Hub does this only for accounts that pay"
@@ -212,4 +223,4 @@ def _of_status(status: int, said: str) -> str:
         words = f"The Hub has troubles of its own (status {status}); try again later"
     else:
         words = f"The Hub refuses (status {status})"
-    return f"{words}: {said.splitlines()[0]}" if said else words
+    return f"{words}: {message.splitlines()[0]}" if message else words

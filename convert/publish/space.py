@@ -1,7 +1,7 @@
-"""The app as a Gradio Space: what it needs to run there and nothing else, with the published model inside.
+"""Collect the files of the app as a Gradio Space, together with the published model.
 
-The app's own tree is the source: ``app.py``, its requirements and the package, without what only training needs. The
-model and its decoder take the names that the app looks for, so that a Space needs no settings.
+They come from the project's own folder: ``app.py``, its requirements and the package, without the part that only
+training needs. The model and its classifier get the names that the app expects, so that a Space needs no settings.
 """
 
 import re
@@ -18,10 +18,10 @@ from convert.publish.model_card import HUB, NOTICE
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "copilot"
-SINGLE = ("app.py", "requirements.txt", "LICENSE")
+SINGLE_FILES = ("app.py", "requirements.txt", "LICENSE")
 CODE = (".py", ".po", ".toml", ".css", ".gguf", ".npz")
-#: Needs torch and data that nobody uploads.
-STAYS = PACKAGE / "training"
+#: It needs torch, and data that are not uploaded.
+EXCLUDED = PACKAGE / "training"
 MODEL = "models/eeg-emotion-copilot.gguf"
 TEXT = """\
 # {title}
@@ -34,30 +34,31 @@ Recordings of other people need their consent; do not upload any that names a pe
 """
 
 
-def space_files(uploads: Sequence[Upload], figures: Figures, repo: str) -> tuple[Upload, ...]:
-    """Everything that goes into the Space.
+def list_space_files(uploads: Sequence[Upload], figures: Figures, repo: str) -> tuple[Upload, ...]:
+    """Return all files of the Space.
 
     Args:
         uploads: the files of the model's own repository.
-        figures: say which of several models is recommended.
+        figures: the figures, which name the recommended one of several models.
         repo: the model's repository, ``USER/NAME``.
 
     Raises:
-        ConvertError: the app's files are not here, or it is not clear which model the Space is to run.
+        ConvertError: the app's files are missing, or it is not clear which model the Space should run.
     """
     if not (ROOT / "app.py").is_file():
         raise ConvertError(f"The app is not in {ROOT}; publish a Space from the project's own folder.")
-    model = _chosen(uploads, figures)
-    code = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in CODE and STAYS not in path.parents]
-    paths = [*(ROOT / name for name in SINGLE), *code]
+    model = _choose_model(uploads, figures)
+    code = [path for path in sorted(PACKAGE.rglob("*")) if path.suffix in CODE and EXCLUDED not in path.parents]
+    paths = [*(ROOT / name for name in SINGLE_FILES), *code]
     files = [Upload.of_file(path.relative_to(ROOT).as_posix(), path) for path in paths]
     decoder = next((upload for upload in uploads if upload.path == DECODER), None)
     decoder = decoder or Upload.of_file(DECODER, ROOT / "models" / DECODER)
-    card = Upload.of_bytes(CARD, _card(model, repo).encode())
+    card = Upload.of_bytes(CARD, _write_card(model, repo).encode())
     return (card, *files, replace(model, path=MODEL), replace(decoder, path=f"models/{DECODER}"))
 
 
-def _chosen(uploads: Sequence[Upload], figures: Figures) -> Upload:
+def _choose_model(uploads: Sequence[Upload], figures: Figures) -> Upload:
+    """Return the recommended model, or the only one."""
     models = {upload.path: upload for upload in uploads if upload.path.endswith(".gguf")}
     if figures.recommended in models:
         return models[figures.recommended]
@@ -69,8 +70,8 @@ def _chosen(uploads: Sequence[Upload], figures: Figures) -> Upload:
     return next(iter(models.values()))
 
 
-def _card(model: Upload, repo: str) -> str:
-    """The project's own front matter, with the pinned version of Gradio, and a few words instead of its text."""
+def _write_card(model: Upload, repo: str) -> str:
+    """Return a card with the project's own front matter, the pinned version of Gradio, and a short text."""
     card = SpaceCard((ROOT / CARD).read_text(encoding="utf-8"))
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pinned = re.search(r"^gradio==([\d.]+)", requirements, flags=re.MULTILINE)

@@ -1,9 +1,9 @@
-"""Quantise a GGUF file to smaller types, each with a receipt of what it then holds and computes.
+"""Quantise a GGUF file to smaller types, each with a receipt of what it contains and computes.
 
 ``python -m convert quantize model-f16.gguf --types Q8_0,Q5_K_M,Q4_K_M --out DIR``
 
-Beside every file lies its receipt, and one table for all (``quantization.json`` and ``.md``) recommends a type. A file
-gets its name only when it has been read back and measured.
+Every file gets a receipt in the same folder, and one table of all (``quantization.json`` and ``.md``) recommends a
+type. A file gets its name only after it was read back and measured.
 """
 
 import argparse
@@ -14,16 +14,16 @@ from pathlib import Path
 from gguf import GGMLQuantizationType
 
 from convert import child_process
-from convert.files import ConvertError, sha256, written_whole
+from convert.files import ConvertError, sha256, write_atomically
 from convert.gguf_file import GgufFile, read_gguf
 from convert.quantize.comparison import Quantization
 from convert.quantize.dry_run import DryTensor, dry_run
 from convert.quantize.evaluate import measure
 from convert.quantize.imatrix import ImportanceMatrix, measure_importance
-from convert.quantize.provenance import Receipt, Source, fallbacks
-from convert.quantize.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown, run_quantizer
+from convert.quantize.provenance import Receipt, Source, list_fallbacks
+from convert.quantize.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown_types, run_quantizer
 
-#: What a model may be stored in to be quantised.
+#: Types of a source that can be quantised.
 FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
 
 
@@ -35,29 +35,29 @@ def quantize(
     imatrix: Path | None = None,
     no_fallback: bool = False,
 ) -> Quantization:
-    """Write ``source`` in each of ``types`` to the folder ``out``, with receipts.
+    """Quantise a GGUF file to some types and write a receipt for each.
 
     Args:
         source: GGUF file in F32, F16 or BF16.
         types: keys of ``convert.quantize.quantizer.BASE``.
-        out: a folder; by default the one that ``source`` is in.
-        imatrix: a text in UTF-8 to measure importance on, which the lowest types need.
+        out: folder for the files; by default that of ``source``.
+        imatrix: UTF-8 text to measure importance on, which the lowest types need.
         no_fallback: refuse, before anything is written, a type that does not fit the model's shape.
 
     Raises:
-        ConvertError: an unknown type or one that needs ``imatrix``, a source that is damaged or quantised already, or a
-            full disk. Types that were finished before stay.
+        ConvertError: a type is unknown or needs ``imatrix``, the source is damaged or quantised already, or the disk is
+            full. Types that were finished before are kept.
     """
-    refuse_types(types, imatrix)
-    file = _full_precision(source)
-    outs = _outs(source, out or source.parent, types)
+    refuse_unusable_types(types, imatrix)
+    file = _read_source(source)
+    outs = _name_outputs(source, out or source.parent, types)
     plan = {type: dry_run(source, type, imatrix=bool(imatrix) and type not in IGNORE_IMATRIX) for type in outs}
     if no_fallback:
         _refuse_fallbacks(plan)
     matrix = measure_importance(file, imatrix) if imatrix else None
     origin = Source(source.name, sha256(source), source.stat().st_size)
     receipts = [
-        _make(file, origin, path, type, plan[type], None if type in IGNORE_IMATRIX else matrix)
+        _quantize_to_type(file, origin, path, type, plan[type], None if type in IGNORE_IMATRIX else matrix)
         for type, path in outs.items()
     ]
     quantization = Quantization(origin, tuple(receipts))
@@ -65,31 +65,35 @@ def quantize(
     return quantization
 
 
-def refuse_types(types: Sequence[str], imatrix: Path | None) -> None:
-    """Refuse at once what could not be made later.
+def refuse_unusable_types(types: Sequence[str], imatrix: Path | None) -> None:
+    """Refuse types that cannot be made, before any work is done.
+
+    Args:
+        types: names of types.
+        imatrix: text to measure importance on; None for none.
 
     Raises:
-        ConvertError: an unknown type, one that needs a text to measure importance on, or no such text there.
+        ConvertError: a type is unknown or needs a text to measure importance on, or that text is missing.
     """
-    refuse_unknown(types)
+    refuse_unknown_types(types)
     if not imatrix and (needing := [type for type in types if type in NEED_IMATRIX]):
         raise ConvertError(f"{', '.join(needing)} cannot be made without an importance matrix; give --imatrix TEXT.")
     if imatrix and not imatrix.is_file():
         raise ConvertError(f"{imatrix} is not a file; --imatrix takes a text.")
 
 
-def type_names(text: str) -> list[str]:
-    """The types in a list like ``Q8_0, q4_k_m``."""
+def parse_type_names(text: str) -> list[str]:
+    """Return the names of the types in a list like ``Q8_0, q4_k_m``."""
     return [name.strip().upper() for name in text.split(",")]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's arguments."""
+    """Declare the arguments of the verb."""
     parser.add_argument("source", type=Path, metavar="F16.gguf", help="a GGUF file in F32, F16 or BF16")
     parser.add_argument(
         "--types",
         required=True,
-        type=type_names,
+        type=parse_type_names,
         metavar="Q8_0,Q5_K_M,...",
         help=", ".join(BASE),
     )
@@ -103,18 +107,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Quantization:
-    """Run the verb with its arguments."""
+    """Run the verb with the options of the command line."""
     return quantize(
         options.source, options.types, options.out, imatrix=options.imatrix, no_fallback=options.no_fallback
     )
 
 
-def _make(
+def _quantize_to_type(
     source: GgufFile, origin: Source, out: Path, type: str, plan: Sequence[DryTensor], matrix: ImportanceMatrix | None
 ) -> Receipt:
-    """Write one type, read it back and measure it; only then does it get its name, and last its receipt."""
+    """Quantise to one type, read the file back and measure it; then give it its name, and last write its receipt."""
     receipt_path = out.with_name(f"{out.stem}.receipt.json")
-    with written_whole(out) as partial:
+    with write_atomically(out) as partial:
         child_process.run(run_quantizer, source.path, partial, type, matrix.columns if matrix else None)
         receipt = Receipt.of(
             partial,
@@ -125,15 +129,16 @@ def _make(
             imatrix=matrix.text if matrix else None,
             measured=measure(source, partial, type),
         )
-        receipt_path.unlink(missing_ok=True)  # that of an earlier file, which is now replaced
+        receipt_path.unlink(missing_ok=True)  # it belongs to an earlier file, which is replaced now
     receipt.write(receipt_path)
     return receipt
 
 
-def _full_precision(source: Path) -> GgufFile:
+def _read_source(source: Path) -> GgufFile:
+    """Read the header of the source, and refuse a file that is split or quantised already."""
     file = read_gguf(source)
     if not file.tensors:
-        raise ConvertError(f"{source} holds no weights.")
+        raise ConvertError(f"{source} contains no weights.")
     if file.metadata.get("split.count", 1) != 1:
         raise ConvertError(f"{source} is one part of several; join them first (llama-gguf-split --merge).")
     if quantised := {tensor.type.name for tensor in file.tensors if tensor.type not in FULL}:
@@ -143,8 +148,8 @@ def _full_precision(source: Path) -> GgufFile:
     return file
 
 
-def _outs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
-    """Type -> its file, named like the source."""
+def _name_outputs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
+    """Return type -> path of its file, named like the source."""
     stem = re.sub(r"[-.](f32|f16|bf16)$", "", source.stem, flags=re.IGNORECASE)
     outs = {type: folder / f"{stem}-{type}.gguf" for type in types}
     for path in outs.values():
@@ -154,13 +159,13 @@ def _outs(source: Path, folder: Path, types: Sequence[str]) -> dict[str, Path]:
 
 
 def _refuse_fallbacks(plan: Mapping[str, Sequence[DryTensor]]) -> None:
-    """Name the tensors, or the first few of many.
+    """Refuse types that do not fit the rows of some tensors.
 
     Raises:
-        ConvertError: there are such tensors.
+        ConvertError: there are such tensors; the message names the first five.
     """
     for type, tensors in plan.items():
-        found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in fallbacks(tensors)]
+        found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in list_fallbacks(tensors)]
         if found:
             named = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
             raise ConvertError(f"{type} does not fit this model, nothing was written: {named}.")

@@ -1,4 +1,4 @@
-"""All types of one model beside each other, and which of them to take."""
+"""Compare the quantised files of one model in a table, and recommend one of them."""
 
 import json
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from convert.files import written_whole
+from convert.files import write_atomically
 from convert.quantize.provenance import Receipt, Source
-from convert.verb_result import Done
+from convert.verb_result import AlwaysPassed
 
-#: The most that a recommended file may differ from its source, mean divergence in nats a token. By Pinsker's inequality
-#: at most sqrt(0.01 / 2) = 7 % of the probability then lies on other tokens.
-MOST_KL = 0.01
-#: The least share of conversations in which it has to find the same emotion.
-LEAST_AGREEMENT = 0.97
+#: Limit on the mean divergence of a recommended file from its source, in nats per token. By Pinsker's inequality at
+#: most sqrt(0.01 / 2) = 7 % of the probability is then on other tokens.
+MAX_KL = 0.01
+#: Least share of conversations in which a recommended file must find the same emotion as its source.
+MIN_AGREEMENT = 0.97
 
 HEADINGS = (
     *(
@@ -35,22 +35,26 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Quantization(Done):
-    """The receipts of one source, in the order of the types asked for."""
+class Quantization(AlwaysPassed):
+    """The receipts of one source's quantised files, in the order in which the types were given."""
 
     source: Source
     receipts: tuple[Receipt, ...]
 
     @property
     def recommended(self) -> Receipt | None:
-        """The smallest file within the limits, or None where there is none."""
-        fitting = [receipt for receipt in self.receipts if _within_limits(receipt)]
+        """The receipt of the smallest file within the limits; None where there is none."""
+        fitting = [
+            receipt
+            for receipt in self.receipts
+            if receipt.measured.mean_kl <= MAX_KL and receipt.measured.label_agreement >= MIN_AGREEMENT
+        ]
         return min(fitting, key=lambda receipt: receipt.file_bytes, default=None)
 
     @property
     def reason(self) -> str:
-        """Why that one, or why none."""
-        limits = f"a mean divergence of at most {MOST_KL} nats and the same emotion in at least {LEAST_AGREEMENT:.0%}"
+        """The reason for the recommendation, or why there is none."""
+        limits = f"a mean divergence of at most {MAX_KL} nats and the same emotion in at least {MIN_AGREEMENT:.0%}"
         best = self.recommended
         if best is None:
             closest = min(self.receipts, key=lambda receipt: receipt.measured.mean_kl)
@@ -61,20 +65,20 @@ class Quantization(Done):
         measured = best.measured
         return (
             f"{best.type}: the smallest of {len(self.receipts)} with {limits} of the conversations "
-            f"({measured.mean_kl:.2g} nats, {measured.label_agreement:.0%})." + _misleading(best)
+            f"({measured.mean_kl:.2g} nats, {measured.label_agreement:.0%})." + _describe_fallbacks(best)
         )
 
     def lines(self) -> list[str]:
-        """The table, what it was measured on, and the recommendation."""
-        rows = [HEADINGS, *(_row(receipt) for receipt in self.receipts)]
+        """Return the table, the conditions of the measurement and the recommendation as lines of text."""
+        rows = [HEADINGS, *(_format_row(receipt) for receipt in self.receipts)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
         table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         notes = [line for note in (*self._notes(), f"Recommended: {self.reason}") for line in ("", *wrap(note, 110))]
         return [*table, *notes]
 
     def markdown(self) -> str:
-        """The same as a Markdown page."""
-        rows = [HEADINGS, ("---:",) * len(HEADINGS), *(_row(receipt) for receipt in self.receipts)]
+        """Return the same as a Markdown page."""
+        rows = [HEADINGS, ("---:",) * len(HEADINGS), *(_format_row(receipt) for receipt in self.receipts)]
         table = [f"| {' | '.join(row)} |" for row in rows]
         notes = [line for note in self._notes() for line in (note, "")]
         return "\n".join(
@@ -82,7 +86,7 @@ class Quantization(Done):
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return {
             "source": vars(self.source),
             "recommended": self.recommended.file if self.recommended else None,
@@ -91,14 +95,14 @@ class Quantization(Done):
         }
 
     def write(self, folder: Path) -> None:
-        """Write ``quantization.json`` and ``quantization.md``."""
+        """Write ``quantization.json`` and ``quantization.md`` to a folder."""
         texts = {"json": json.dumps(self.as_dict(), indent=2) + "\n", "md": self.markdown()}
         for ending, text in texts.items():
-            with written_whole(folder / f"quantization.{ending}") as partial:
+            with write_atomically(folder / f"quantization.{ending}") as partial:
                 partial.write_text(text, encoding="utf-8")
 
     def _notes(self) -> list[str]:
-        """What the columns mean and were measured on; which types are not what their name says."""
+        """Explain the columns, the conditions of the measurement, and the types with fallbacks."""
         first = self.receipts[0].measured
         on = first.measured_on
         cut = f" ({on.cut} of them shortened to the model's context)" if on.cut else ""
@@ -108,16 +112,12 @@ class Quantization(Done):
             f"{on.answer_tokens} tokens; divergence (KL) in nats a token.",
             f"Speeds in tokens a second, and as a multiple of the source's in the same run: {on.speed}; processor with "
             f"{' '.join(on.processor)}.",
-            *(f"{receipt.type}:{_misleading(receipt)}" for receipt in self.receipts if receipt.fallbacks),
+            *(f"{receipt.type}:{_describe_fallbacks(receipt)}" for receipt in self.receipts if receipt.fallbacks),
         ]
 
 
-def _within_limits(receipt: Receipt) -> bool:
-    return receipt.measured.mean_kl <= MOST_KL and receipt.measured.label_agreement >= LEAST_AGREEMENT
-
-
-def _misleading(receipt: Receipt) -> str:
-    """Where the file is not what its name says."""
+def _describe_fallbacks(receipt: Receipt) -> str:
+    """Describe the matrices that have another type than the file's name says; empty where there are none."""
     if not receipt.fallbacks:
         return ""
     rows = ", ".join(str(row) for row in sorted({fallback.row for fallback in receipt.fallbacks}))
@@ -129,7 +129,7 @@ def _misleading(receipt: Receipt) -> str:
     )
 
 
-def _row(receipt: Receipt) -> Sequence[str]:
+def _format_row(receipt: Receipt) -> Sequence[str]:
     measured = receipt.measured
     speeds = (
         f"{ours:.0f} ({ours / theirs:.2f}x)"

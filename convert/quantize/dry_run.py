@@ -1,8 +1,9 @@
-"""What llama.cpp's quantiser would make of every tensor, in its own words, before anything is written.
+"""Find the type that llama.cpp's quantiser would choose for every tensor, before anything is written.
 
-Where a tensor's rows do not fit the type that llama.cpp wants for it, another is put in its place, with a warning and
-exit status 0. Which one is wanted depends on the type of the file, the architecture, the layer, and whether there is an
-importance matrix; so llama.cpp is asked. No weights are read, and a file whose data are a hole will do.
+Where a tensor's rows do not fit the type that llama.cpp wants for it, llama.cpp uses another one, with a warning and
+exit status 0. Which type it wants depends on the type of the file, the architecture, the layer, and whether there is an
+importance matrix. Therefore this module makes a dry run of llama.cpp and parses its log. No weights are read: a sparse
+file without data suffices.
 """
 
 import re
@@ -15,12 +16,12 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import TensorInfo, read_gguf
-from convert.quantize.quantizer import BASE, NEED_IMATRIX, refuse_unknown, run_quantizer
+from convert.quantize.quantizer import BASE, NEED_IMATRIX, refuse_unknown_types, run_quantizer
 
-#: "[ 12/ 290] blk.3.attn_q.weight - [ 64, 64, 1, 1], type = f16, size = 0.01 MiB -> 0.01 MiB (q5_0)"; no arrow where
-#: the type stays.
+#: As "[ 12/ 290] blk.3.attn_q.weight - [ 64, 64, 1, 1], type = f16, size = 0.01 MiB -> 0.01 MiB (q5_0)"; without
+#: an arrow where the type stays.
 _DECISION = re.compile(r"\[ *\d+/ *\d+\] (\S+) +- \[.*\], type = +(\w+), size = [^(]*(?:\((\w+)\))?$")
-#: "warning: blk.3.attn_q.weight - ncols 64 not divisible by 256 (required for type q4_K) -> falling back to q5_0"
+#: As "warning: blk.3.attn_q.weight - ncols 64 not divisible by 256 (required for type q4_K) -> falling back to q5_0"
 _FALLBACK = re.compile(r"warning: (\S+) +- ncols .*\(required for type +(\w+)\)")
 
 
@@ -29,11 +30,11 @@ class DryTensor:
     """One tensor as it would be in the quantised file.
 
     Attributes:
-        name: llama.cpp's.
+        name: llama.cpp's name.
         shape: in ggml's order, row length first.
-        type: what it would be stored as.
+        type: the type that it would be stored in.
         bytes: its size in that type.
-        wanted: the type that llama.cpp would choose if the rows fitted.
+        wanted: the type that llama.cpp would choose if the rows fitted it.
     """
 
     name: str
@@ -44,62 +45,75 @@ class DryTensor:
 
     @property
     def fell_back(self) -> bool:
-        """Whether its rows do not fit the wanted type."""
+        """Whether the rows do not fit the wanted type."""
         return bool(self.type != self.wanted)
 
     @property
     def wanted_bytes(self) -> int:
-        """Its size if its rows fitted."""
+        """The size in bytes if the rows fitted the wanted type."""
         block, size = GGML_QUANT_SIZES[self.wanted]
         return int(prod(self.shape) * size // block)
 
 
 def dry_run(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
-    """Ask llama.cpp, in a child process, what each tensor would become.
+    """Find the type that each tensor would get, in a child process.
 
     Args:
         path: GGUF file in F32, F16 or BF16.
         type: a key of ``convert.quantize.quantizer.BASE``.
-        imatrix: as if there were an importance matrix, with which llama.cpp wants other types for some tensors.
+        imatrix: whether there will be an importance matrix, with which llama.cpp wants other types for some tensors.
 
     Returns:
         The tensors in the order of the file.
 
     Raises:
-        ConvertError: an unknown type, or a file that llama.cpp refuses.
+        ConvertError: the type is unknown, or llama.cpp refuses the file.
     """
-    return child_process.run(dry_run_here, path, type, imatrix=imatrix)
+    return child_process.run(dry_run_in_process, path, type, imatrix=imatrix)
 
 
-def dry_run_here(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
-    """The same in this process, for one that is a child itself and asks often; see ``dry_run``."""
-    refuse_unknown([type])
+def dry_run_in_process(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
+    """Do the same as ``dry_run`` in this process; for a child process that makes many dry runs.
+
+    Args:
+        path: as for ``dry_run``.
+        type: as for ``dry_run``.
+        imatrix: as for ``dry_run``.
+
+    Raises:
+        ConvertError: as ``dry_run``.
+    """
+    refuse_unknown_types([type])
     tensors = read_gguf(path).tensors
-    said = run_quantizer(path, None, type, {} if imatrix else None)
-    decided = {found[1]: _type(found[3] or found[2]) for line in said if (found := _DECISION.match(line))}
-    replaced = {found[1]: _type(found[2]) for line in said if (found := _FALLBACK.match(line))}
+    lines = run_quantizer(path, None, type, {} if imatrix else None)
+    decided = {found[1]: _parse_type(found[3] or found[2]) for line in lines if (found := _DECISION.match(line))}
+    replaced = {found[1]: _parse_type(found[2]) for line in lines if (found := _FALLBACK.match(line))}
     if missing := {tensor.name for tensor in tensors} - decided.keys():
-        raise ConvertError(f"llama.cpp did not say what becomes of {min(missing)}.")
+        raise ConvertError(f"llama.cpp did not report the type of {min(missing)}.")
     output = "output.weight" if "output.weight" in decided else "token_embd.weight"  # a tied embedding is both
     return tuple(
-        _dry_tensor(
+        _make_dry_tensor(
             tensor,
             decided[tensor.name],
-            (_silently_replaced(tensor, type) if tensor.name == output else None) or replaced.get(tensor.name),
+            (_find_silent_fallback(tensor, type) if tensor.name == output else None) or replaced.get(tensor.name),
         )
         for tensor in tensors
     )
 
 
-def _dry_tensor(tensor: TensorInfo, type: GGMLQuantizationType, replaced: GGMLQuantizationType | None) -> DryTensor:
+def _make_dry_tensor(
+    tensor: TensorInfo, type: GGMLQuantizationType, replaced: GGMLQuantizationType | None
+) -> DryTensor:
+    """Make the result of one tensor; ``replaced`` is the wanted type where the tensor did not get it."""
     block, size = GGML_QUANT_SIZES[type]
     return DryTensor(tensor.name, tensor.shape, type, tensor.numbers // block * size, replaced or type)
 
 
-def _silently_replaced(output: TensorInfo, type: str) -> GGMLQuantizationType | None:
-    """The type that the output matrix does not get, where its rows do not fit the type of the file.
+def _find_silent_fallback(output: TensorInfo, type: str) -> GGMLQuantizationType | None:
+    """Return the type that the output matrix would get if its rows fitted it; None where they do.
 
-    llama.cpp then gives it Q8_0 without a word. It normally gets a better type than the rest.
+    Where they do not fit, llama.cpp uses Q8_0 without a warning. Normally the output matrix gets a better type than the
+    other matrices.
     """
     block, _ = GGML_QUANT_SIZES[GGMLQuantizationType[BASE[type]]]
     if type == "Q8_0" or output.shape[0] % block == 0:
@@ -108,6 +122,6 @@ def _silently_replaced(output: TensorInfo, type: str) -> GGMLQuantizationType | 
     return GGMLQuantizationType.Q5_K if type in lowest else GGMLQuantizationType.Q6_K
 
 
-def _type(name: str) -> GGMLQuantizationType:
-    """The type that ggml writes in mixed case."""
+def _parse_type(name: str) -> GGMLQuantizationType:
+    """Return the type whose name ggml writes in mixed case."""
     return GGMLQuantizationType[name.upper()]

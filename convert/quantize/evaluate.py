@@ -1,8 +1,8 @@
-"""What a quantised model computes, beside the model it was made from, on the product's own conversations.
+"""Compare a quantised model with its source on the product's own conversations.
 
 Both models read a prompt and its answer (see ``convert.eval_prompts``). At every token of the answer their
-distributions over the vocabulary are compared, and at its first the scores of the emotion labels: token by token,
-because a table over a vocabulary of 150,000 would not fit into memory.
+distributions over the vocabulary are compared, and at the first token also the scores of the emotion labels. This is
+done token by token, because a table over a vocabulary of 150,000 would not fit into memory.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from convert import child_process, eval_prompts
 from convert.eval_prompts import EvalPrompt
 from convert.files import ConvertError, sha256
 from convert.gguf_file import GgufFile
-from convert.progress import each
-from convert.speed import Speed, conditions, side_by_side, usable_threads
+from convert.progress import track_progress
+from convert.speed import Speed, describe_conditions, measure_speeds, usable_threads
 
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel
 
-#: Tokens that a model reads at once, fewer where it was trained for fewer.
+#: Context in tokens, smaller where a model was trained for a smaller one.
 CONTEXT = 2048
 ANY_TOKENS = range(256)
 
@@ -34,16 +34,16 @@ Models = tuple["NativeModel", "NativeModel"]
 
 @dataclass(frozen=True)
 class MeasuredOn:
-    """What the figures hold for.
+    """The data and the machine that a measurement was made on.
 
     Attributes:
         text: name of the file of conversations.
-        text_sha256: of that file.
-        conversations: how many there are.
-        cut: how many of them were shortened, because the model was trained for too small a context.
-        answer_tokens: at how many tokens the models were compared.
+        text_sha256: SHA-256 of that file.
+        conversations: count of the conversations.
+        cut: count of those that were shortened, because the model was trained for a smaller context.
+        answer_tokens: count of the tokens at which the models were compared.
         speed: how the speeds were measured, and on what machine.
-        processor: instruction sets and libraries that llama.cpp was built for and finds there.
+        processor: instruction sets and libraries that llama.cpp was built for and finds on the machine.
     """
 
     text: str
@@ -57,18 +57,18 @@ class MeasuredOn:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A quantised model beside its source.
+    """The comparison of a quantised model with its source.
 
     Attributes:
         mean_kl: Kullback-Leibler divergence of its distribution from the source's, mean over the tokens, in nats.
-        p99_kl: the 99th percentile.
-        perplexity: of the answers.
+        p99_kl: 99th percentile of that divergence over the tokens, in nats.
+        perplexity: perplexity of the answers.
         source_perplexity: the same for the source.
-        same_top1: share of tokens where both find the same token most likely.
-        label_agreement: share of conversations where both score the same label highest.
-        speed: tokens a second.
-        source_speed: the same for the source, in turns with it.
-        measured_on: text and machine.
+        same_top1: share of tokens where both find the same token most likely, 0 to 1.
+        label_agreement: share of conversations where both score the same label highest, 0 to 1.
+        speed: speed of the quantised model.
+        source_speed: speed of the source, measured in alternation with it.
+        measured_on: data and machine.
     """
 
     mean_kl: float
@@ -83,51 +83,55 @@ class Measurement:
 
 
 def measure(source: GgufFile, quantised: Path, name: str) -> Measurement:
-    """Compare a quantised model, here called ``name``, with its source, in a child process.
+    """Compare a quantised model with its source, in a child process.
+
+    Args:
+        source: header of the source.
+        quantised: GGUF file of the quantised model.
+        name: name of the quantised model for the progress bar.
 
     Raises:
-        ConvertError: llama.cpp cannot run one of them, the source's chat template is broken, or scores are not numbers.
+        ConvertError: llama.cpp cannot run one of them, the source's chat template is broken, or some logits are not
+            finite.
     """
     template = str(source.metadata.get("tokenizer.chat_template", ""))
     context = min(CONTEXT, source.trained_context or CONTEXT)
-    # Any tokens do for the speed: a dense model takes the same time for all.
-    speeds = side_by_side([(path, ANY_TOKENS) for path in (source.path, quantised)])
+    # Any tokens are right for the speed: a dense model takes the same time for all.
+    speeds = measure_speeds([(path, ANY_TOKENS) for path in (source.path, quantised)])
     return child_process.run(_compare_all, source.path, quantised, template, context, f"Comparing {name}", speeds)
 
 
 def _compare_all(
-    source: Path, quantised: Path, template: str, context: int, doing: str, speeds: Sequence[Speed]
+    source: Path, quantised: Path, template: str, context: int, task: str, speeds: Sequence[Speed]
 ) -> Measurement:
-    models = _open(source, context), _open(quantised, context)
-    whole = eval_prompts.read_probes(models[0], template)
-    fitting = [probe.cut_to(context) for probe in whole]
-    compared = [_compare(models, probe) for probe in each(fitting, doing)]
+    """Compare both models on all conversations; only for a child process."""
+    models = _open_model(source, context), _open_model(quantised, context)
+    whole = eval_prompts.read_eval_prompts(models[0], template)
+    fitting = [eval_prompt.shorten(context) for eval_prompt in whole]
+    compared = [_compare_models(models, eval_prompt) for eval_prompt in track_progress(fitting, task)]
     if not all(np.isfinite(comparison.kl).all() for comparison in compared):
         raise ConvertError(f"{quantised.name} cannot be compared with its source: their scores are not all numbers.")
-    return _summary(compared, speeds, _measured_on(whole, fitting))
+    return _summarise(compared, speeds, _describe_data(whole, fitting))
 
 
-def _measured_on(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
+def _describe_data(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
+    """Describe the conversations before and after shortening, and the machine."""
+    import llama_cpp
+
+    info = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
+    features = [part.split("=") for part in info.split("|") if "=" in part]
     return MeasuredOn(
         text=eval_prompts.FILE.name,
         text_sha256=sha256(eval_prompts.FILE),
         conversations=len(whole),
-        cut=sum(probe != cut for probe, cut in zip(whole, fitting, strict=True)),
-        answer_tokens=sum(len(probe.answer) for probe in fitting),
-        speed=conditions(),
-        processor=_processor(),
+        cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
+        answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),
+        speed=describe_conditions(),
+        processor=tuple(name.strip() for name, value in features if value.strip() != "0"),
     )
 
 
-def _processor() -> tuple[str, ...]:
-    import llama_cpp
-
-    said = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
-    pairs = [part.split("=") for part in said.split("|") if "=" in part]
-    return tuple(name.strip() for name, value in pairs if value.strip() != "0")
-
-
-def _summary(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:
+def _summarise(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:
     kl, surprise, same = (np.concatenate([getattr(c, name) for c in compared]) for name in ("kl", "surprise", "same"))
     return Measurement(
         mean_kl=float(kl.mean()),
@@ -142,7 +146,7 @@ def _summary(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: Mea
     )
 
 
-def _open(path: Path, context: int) -> "NativeModel":
+def _open_model(path: Path, context: int) -> "NativeModel":
     from copilot.llm.llama_cpp import NativeModel
 
     try:
@@ -153,7 +157,14 @@ def _open(path: Path, context: int) -> "NativeModel":
 
 @dataclass(frozen=True)
 class _Comparison:
-    """One conversation; arrays over the tokens of its answer, ``surprise`` (nats) for the source and the quantised."""
+    """The comparison on one conversation.
+
+    Attributes:
+        kl: divergence at each token of the answer, in nats; shape (tokens,).
+        surprise: negative log-probability of each token, in nats, for source and quantised model; shape (tokens, 2).
+        same: whether both models find the same token most likely; shape (tokens,).
+        same_label: whether both score the same label highest.
+    """
 
     kl: Floats
     surprise: Floats
@@ -161,38 +172,45 @@ class _Comparison:
     same_label: bool
 
 
-def _compare(models: Models, probe: EvalPrompt) -> _Comparison:
+def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
+    """Compare the source and the quantised model on one conversation."""
     for model in models:
-        _read_prompt(model, probe.prompt)
-    following = [probe.prompt[-1], *probe.answer[:-1]]
-    rows = zip(*(model.all_logits(following, kept=len(probe.prompt) - 1) for model in models), strict=True)
+        _read_prompt(model, eval_prompt.prompt)
+    following = [eval_prompt.prompt[-1], *eval_prompt.answer[:-1]]
+    rows = zip(*(model.all_logits(following, kept=len(eval_prompt.prompt) - 1) for model in models), strict=True)
     kl, surprise, same = [], [], []
     first: list[Floats] = []
-    for token, pair in zip(probe.answer, rows, strict=True):
+    for token, pair in zip(eval_prompt.answer, rows, strict=True):
         p, q = (log_softmax(row.astype(np.float64)) for row in pair)
         kl.append(np.exp(p) @ (p - q))
         surprise.append((-p[token], -q[token]))
         same.append(p.argmax() == q.argmax())
         first = first or [p, q]
-    best = [int(np.argmax(_label_scores(model, probe, row))) for model, row in zip(models, first, strict=True)]
+    best = [int(np.argmax(_score_labels(model, eval_prompt, row))) for model, row in zip(models, first, strict=True)]
     return _Comparison(np.array(kl), np.array(surprise), np.array(same), best[0] == best[1])
 
 
 def _read_prompt(model: "NativeModel", prompt: Sequence[int]) -> None:
-    """Make the context hold the prompt but for its last token, which is read with the answer: its scores count."""
+    """Read the prompt without its last token, which is read with the answer because its logits are compared."""
     from copilot.llm.llama_cpp import BATCH
 
-    model.keep(min(eval_prompts.shared(model.held, prompt), len(prompt) - 1))
+    model.keep(min(eval_prompts.count_shared_tokens(model.held, prompt), len(prompt) - 1))
     for start in range(len(model.held), len(prompt) - 1, BATCH):
         model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
 
 
-def _label_scores(model: "NativeModel", probe: EvalPrompt, first: Floats) -> list[float]:
-    """Log-probability of each label behind the prompt; ``first`` are those of its first token."""
+def _score_labels(model: "NativeModel", eval_prompt: EvalPrompt, first: Floats) -> list[float]:
+    """Return the log-probability of each label after the prompt, in nats.
+
+    Args:
+        model: a model that has read the prompt.
+        eval_prompt: the conversation.
+        first: log-probability of every token right after the prompt, shape (vocabulary,).
+    """
     scores = []
-    for label in probe.labels:
+    for label in eval_prompt.labels:
         score = first[label[0]]
-        for token, row in zip(label[1:], model.all_logits(label[:-1], kept=len(probe.prompt)), strict=True):
+        for token, row in zip(label[1:], model.all_logits(label[:-1], kept=len(eval_prompt.prompt)), strict=True):
             score += log_softmax(row.astype(np.float64))[token]
         scores.append(float(score))
     return scores

@@ -1,9 +1,9 @@
-"""Which columns of every matrix matter on a text: the importance matrix that llama.cpp's lowest types need.
+"""Measure the importance of every matrix's columns on a text: the importance matrix that the lowest types need.
 
-A quantiser that knows how large a matrix's inputs are can put its errors where they are multiplied by little. The
-importance of a column is the mean of its input's squares over the text, taken at each matrix product of the blocks
-while llama.cpp reads it; the embedding and the output matrix are left out. llama.cpp's own ``llama-imatrix`` collects
-the same: https://github.com/ggml-org/llama.cpp/tree/master/tools/imatrix.
+A quantiser that knows how large a matrix's inputs are can place its errors where they are multiplied by small inputs.
+The importance of a column is the mean square of its input over the text. It is measured at each matrix product of the
+blocks while llama.cpp reads the text; the embedding and the output matrix are left out. llama.cpp's own
+``llama-imatrix`` measures the same: https://github.com/ggml-org/llama.cpp/tree/master/tools/imatrix.
 """
 
 import ctypes
@@ -17,14 +17,14 @@ import numpy.typing as npt
 from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import GgufFile
-from convert.progress import each
+from convert.progress import track_progress
 from convert.quantize.quantizer import Importance
 from convert.speed import usable_threads
 
-#: Tokens read in one context, fewer where the model was trained for fewer.
+#: Context in tokens, smaller where the model was trained for a smaller one.
 CHUNK = 512
 _F32 = 0
-_OBJECT_BYTES = 32  # sizeof(struct ggml_object), which ggml_tensor_overhead() counts besides the tensor
+_OBJECT_BYTES = 32  # sizeof(struct ggml_object), which ggml_tensor_overhead() includes
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class ImportanceText:
 
     Attributes:
         file: its name.
-        sha256: of its bytes.
-        tokens: how many the model read.
+        sha256: SHA-256 of its bytes.
+        tokens: count of the tokens that the model read.
     """
 
     file: str
@@ -51,11 +51,14 @@ class ImportanceMatrix:
 
 
 def measure_importance(model: GgufFile, text: Path) -> ImportanceMatrix:
-    """Let the model read a text, in a child process, and measure what goes into its matrices.
+    """Let a model read a text, in a child process, and measure the inputs of its matrices.
 
     Args:
-        model: in F32, F16 or BF16.
-        text: UTF-8, best of the kind that the model is used on; control tokens in it count as such.
+        model: header of a GGUF file in F32, F16 or BF16.
+        text: UTF-8 text, best of the kind that the model is used on; control tokens in it become control tokens.
+
+    Returns:
+        The importance of every matrix's columns, and the text.
 
     Raises:
         ConvertError: the text is missing or empty, or the model cannot be measured.
@@ -78,6 +81,7 @@ def measure_importance(model: GgufFile, text: Path) -> ImportanceMatrix:
 
 
 def _read_text(path: Path, text: str, context: int) -> tuple[Importance, int]:
+    """Return the importance of every matrix's columns and the count of tokens; only for a child process."""
     from copilot.llm.llama_cpp import NativeModel
 
     inputs = _Inputs()
@@ -88,14 +92,14 @@ def _read_text(path: Path, text: str, context: int) -> tuple[Importance, int]:
     start = [] if model.first_token is None else [model.first_token]
     tokens = model.tokenize(text, control=True)
     size = context - len(start)
-    for place in each(range(0, len(tokens), size), "Measuring importance"):
+    for place in track_progress(range(0, len(tokens), size), "Measuring importance"):
         for _ in model.all_logits([*start, *tokens[place : place + size]]):
             pass
     return inputs.importance(), len(tokens)
 
 
 class _Tensor(ctypes.Structure):
-    """``struct ggml_tensor`` as ggml.h declares it: the only way to a product's factors."""
+    """``struct ggml_tensor`` as ggml.h declares it; a product's factors can only be found through it."""
 
 
 _Tensor._fields_ = [
@@ -117,7 +121,7 @@ _Tensor._fields_ = [
 
 
 class _Inputs:
-    """Adds up the squares of what the matrices of the blocks are multiplied by."""
+    """Sum up the squares of the inputs that the matrices of the blocks are multiplied by."""
 
     def __init__(self) -> None:
         import llama_cpp
@@ -135,17 +139,17 @@ class _Inputs:
         self._ggml.ggml_backend_tensor_get.restype = None
         if self._ggml.ggml_tensor_overhead() - _OBJECT_BYTES != ctypes.sizeof(_Tensor):
             raise ConvertError("This version of llama.cpp keeps its tensors in another way; importance needs 0.3.36.")
-        self.callback = llama_cpp.llama_cpp.ggml_backend_sched_eval_callback(self._step)
+        self.callback = llama_cpp.llama_cpp.ggml_backend_sched_eval_callback(self._on_step)
 
     def importance(self) -> Importance:
-        """Means of the squares, for every matrix seen."""
+        """Return the mean squares of the inputs of every matrix: name -> shape (row length,)."""
         return {name: (total / self._counts[name]).astype(np.float32) for name, total in self._sums.items()}
 
-    def _step(self, address: int, before: bool, _user_data: object) -> bool:
-        """Before a step: whether we want to see it. After it: look, and let llama.cpp go on."""
+    def _on_step(self, address: int, before: bool, _user_data: object) -> bool:
+        """Before a step, return whether its result is needed; after it, add the inputs and return True to continue."""
         product = ctypes.cast(address, ctypes.POINTER(_Tensor))
         if not before:
-            self._add(product.contents.src[0].contents.name.decode(), product.contents.src[1])
+            self._add_squares(product.contents.src[0].contents.name.decode(), product.contents.src[1])
             return True
         if self._ggml.ggml_op_desc(product) != b"MUL_MAT":
             return False
@@ -153,7 +157,8 @@ class _Inputs:
         wanted = name.startswith(b"blk.") and name.endswith(b".weight")
         return wanted and product.contents.src[1].contents.type == _F32
 
-    def _add(self, name: str, inputs: "ctypes._Pointer[_Tensor]") -> None:
+    def _add_squares(self, name: str, inputs: "ctypes._Pointer[_Tensor]") -> None:
+        """Add the squares of a product's inputs, which llama.cpp may store with gaps between rows."""
         shape, strides = inputs.contents.ne[::-1], inputs.contents.nb[::-1]
         size = 4 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
         data = bytearray(size)

@@ -1,7 +1,7 @@
-"""llama.cpp's quantiser as one function, to be run in a child process; ``quantize`` and ``dry_run`` share it.
+"""Run llama.cpp's quantiser as one function, in a child process; ``quantize`` and ``dry_run`` share it.
 
-What it can make is listed here under llama.cpp's names for file types. Ternary, one-bit and mixture-of-experts types
-are left out: no model here is made for them.
+The types that it can make are listed here by llama.cpp's names of file types. Ternary, one-bit and mixture-of-experts
+types are left out, because no model here is made for them.
 https://github.com/ggml-org/llama.cpp/blob/master/tools/quantize/README.md
 """
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gguf import LlamaFileType
 
 from convert.files import ConvertError
-from convert.progress import bar
+from convert.progress import progress_bar
 
 #: A matrix's name -> the importance of each of its input columns, shape (row length,).
 Importance = Mapping[str, npt.NDArray[np.float32]]
@@ -30,21 +30,21 @@ BASE = {
     **{"Q3_K_L": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_S": "Q3_K"},
     **{"IQ3_M": "IQ3_S", "IQ3_XS": "IQ3_S", "IQ2_M": "IQ2_S", "IQ2_S": "IQ2_XS"},
 }
-#: Those whose blocks are too coarse to be chosen without knowing which columns matter: llama.cpp refuses.
+#: Types whose blocks are too coarse without an importance matrix: llama.cpp refuses to make them without one.
 NEED_IMATRIX = frozenset(
     ("Q2_K_S", "IQ3_XS", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"),
 )
-#: Those that round every number to the nearest, whatever its importance.
+#: Types that round every number to the nearest, whatever its importance.
 IGNORE_IMATRIX = frozenset(("Q8_0", "F16", "BF16"))
 
-_ERROR = 4  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 goes on with the line before
+_ERROR = 4  # ggml_log_level: 1 debug, 2 info, 3 warning, 4 error, 5 continues the line before
 
 
-def refuse_unknown(types: Sequence[str]) -> None:
+def refuse_unknown_types(types: Sequence[str]) -> None:
     """Refuse types that are not made here.
 
     Raises:
-        ConvertError: there is one, or no type at all; the message lists those that are.
+        ConvertError: there is such a type, or no type at all; the message lists the known types.
     """
     for type in types or [""]:
         if type not in BASE:
@@ -52,13 +52,19 @@ def refuse_unknown(types: Sequence[str]) -> None:
 
 
 def run_quantizer(source: Path, out: Path | None, type: str, importance: Importance | None = None) -> list[str]:
-    """Quantise ``source`` to ``out``, or with no ``out`` only say what would be done; no weights are then read.
+    """Quantise a GGUF file, or make a dry run, which reads no weights.
+
+    Args:
+        source: GGUF file in F32, F16 or BF16.
+        out: the file to write; None for a dry run.
+        type: a key of ``BASE``.
+        importance: the importance matrix; None for none.
 
     Returns:
-        What llama.cpp said, line by line.
+        The lines of llama.cpp's log.
 
     Raises:
-        ConvertError: llama.cpp refuses the source, or the disk the result.
+        ConvertError: llama.cpp refuses the source, or the result cannot be written.
     """
     import llama_cpp
 
@@ -67,17 +73,17 @@ def run_quantizer(source: Path, out: Path | None, type: str, importance: Importa
     params.ftype = LlamaFileType[f"MOSTLY_{type}"].value
     params.dry_run = out is None
     if importance is not None:
-        entries = _entries(importance)
+        entries = _make_entries(importance)
         params.imatrix = entries
-    with bar(f"Quantising to {type}") if out else nullcontext() as progress, _Log(progress) as log:
+    with progress_bar(f"Quantising to {type}") if out else nullcontext() as progress, _Log(progress) as log:
         status = llama_cpp.llama_model_quantize(str(source).encode(), str(out or "").encode(), ctypes.byref(params))
     if status != 0:
-        raise ConvertError(log.refusal(source, type))
+        raise ConvertError(log.describe_error(source, type))
     return log.text.splitlines()
 
 
 class _Log:
-    """Collects what llama.cpp says, which comes in pieces of lines, and moves the bar at each tensor it begins."""
+    """Collect llama.cpp's log, which arrives in parts of lines, and advance the bar at each tensor that it begins."""
 
     def __init__(self, progress: Any) -> None:
         import llama_cpp
@@ -96,7 +102,7 @@ class _Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the earlier receiver back: llama.cpp would go on calling ours, which is gone."""
+        """Restore the earlier callback, because llama.cpp would keep calling this one, which no longer exists."""
         import llama_cpp
 
         llama_cpp.llama_log_set(self._before, self._data)
@@ -110,21 +116,21 @@ class _Log:
             self._progress.total = int(tensor[2])
             self._progress.update()
 
-    def refusal(self, source: Path, type: str) -> str:
-        """Why llama.cpp gave up, in a sentence."""
-        if "iostream error" in self._errors:  # all that C++ streams say of a disk
+    def describe_error(self, source: Path, type: str) -> str:
+        """Return a sentence about why llama.cpp could not quantise."""
+        if "iostream error" in self._errors:  # C++ streams report nothing else about a disk
             return f"The {type} file could not be written: the disk is full, or there is a limit on the size of files."
         last = self._errors.strip().rpartition("\n")[2]
         reason = re.sub(r"^\w+: (failed to quantize: )?", "", last).strip(" .!") or "no reason given"
         return f"llama.cpp could not quantise {source} to {type}: {reason}."
 
 
-def _entries(importance: Importance) -> Any:
-    """The array that llama.cpp wants: a name, numbers and their count each, ended by an entry without a name."""
+def _make_entries(importance: Importance) -> Any:
+    """Make llama.cpp's array of names, numbers and their counts; an entry without a name ends it."""
     import llama_cpp
 
     entries = (llama_cpp.llama_model_imatrix_data * (len(importance) + 1))()
     for entry, (name, values) in zip(entries, importance.items(), strict=False):
         entry.name, entry.size = name.encode(), values.size
-        entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))  # the caller keeps the numbers
+        entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))  # the caller keeps the numbers in memory
     return entries

@@ -1,10 +1,11 @@
-"""Cut a checkpoint's vocabulary to what a corpus needs; the corpus keeps its tokens, any other text stays possible.
+"""Cut a checkpoint's vocabulary to the tokens a corpus needs; any other text can still be tokenised.
 
 ``python -m convert trim --model DIR --corpus FILE [FILE ...] --out DIR``
 
-A small model is mostly embedding, and all of it is read for every token that is written. Kept are the tokens of the
-corpus, all 256 bytes, every added token (control tokens are among them), the words of the chat template, letters and
-digits (EEG is written in them), what all of these are merged from, and those learned first up to a multiple of 64.
+A small model consists mostly of its embedding, and llama.cpp reads all of it for every token it writes. The verb keeps
+the tokens of the corpus, all 256 bytes, every added token (control tokens are among them), the words of the chat
+template, letters and digits (EEG is encoded in them), and the tokens that all of these are merged from. The tokens that
+the tokenizer learned first fill their number up to a multiple of 64.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from convert import speed
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, new_folder, read_json, scratch_folder
 from convert.gguf import to_gguf
-from convert.progress import each
+from convert.progress import track_progress
 from convert.tokenizer_files import (
     CONFIG,
     GENERATION,
@@ -34,12 +35,12 @@ from convert.tokenizer_files import (
 )
 from convert.trim.bpe import ByteLevelBpe
 from convert.trim.corpus import read_texts
-from convert.trim.needs import CorpusTokens, encode, spoken
-from convert.trim.token_ids import named_ids, renumbered
-from convert.verb_result import Done
-from convert.weights import rewrite
+from convert.trim.needs import CorpusTokens, encode_text, find_template_tokens
+from convert.trim.token_ids import find_named_ids, renumber_config
+from convert.verb_result import AlwaysPassed
+from convert.weights import rewrite_weights
 
-#: llama.cpp has faster kernels for matrices whose rows come in eights or sixteens; frameworks pad to 64.
+#: llama.cpp has faster kernels for matrices whose rows are a multiple of 8 or 16; frameworks pad to 64.
 ROWS_MULTIPLE = 64
 EMBEDDINGS = ("model.embed_tokens.weight", "lm_head.weight")
 CONFIGS = (CONFIG, GENERATION, TOKENIZER_CONFIG)
@@ -47,7 +48,14 @@ CONFIGS = (CONFIG, GENERATION, TOKENIZER_CONFIG)
 
 @dataclass(frozen=True)
 class Counts:
-    """Of a model: tokens, rows of the embedding, numbers in all weights, and their bytes as stored."""
+    """The size of a model.
+
+    Attributes:
+        tokens: count of the tokenizer's tokens.
+        rows: count of the embedding's rows.
+        parameters: count of the numbers in all weights.
+        bytes: size of all weights as stored.
+    """
 
     tokens: int
     rows: int
@@ -56,27 +64,27 @@ class Counts:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, tokenizer: Tokenizer) -> "Counts":
-        """Of a checkpoint and its tokenizer."""
+        """Count the tokens, rows, parameters and bytes of a checkpoint and its tokenizer."""
         shape, stored = checkpoint.shape, checkpoint.stored
         weights = sum(stored[name].data_range.size for name in shape.tensors())
         return cls(tokenizer.get_vocab_size(), shape.vocabulary, shape.parameters, weights)
 
 
 @dataclass(frozen=True)
-class Trimmed(Done):
-    """What was cut, and what it gained.
+class TrimResult(AlwaysPassed):
+    """The result of trimming a model.
 
     Attributes:
         out: folder that was written.
-        before: the model as it was.
-        after: the model as it is.
-        texts: of the corpus.
-        corpus_tokens: of all texts together; the same tokens before and after.
-        speed_before: as F16 in llama.cpp, where it could be measured.
-        speed_after: measured in the same run.
-        measured_on: or why nothing was measured.
-        files: names of the weights' files and their SHA-256.
-        seconds: for everything.
+        before: size of the model before trimming.
+        after: size of the model after trimming.
+        texts: count of the corpus's texts.
+        corpus_tokens: count of the tokens of all texts; the same before and after.
+        speed_before: speed as F16 in llama.cpp; None where it could not be measured.
+        speed_after: the same after trimming, measured in the same run.
+        measured_on: how the speed was measured, or why it was not.
+        files: name of a weights' file -> its SHA-256.
+        seconds: duration of the whole run.
     """
 
     out: str
@@ -91,11 +99,11 @@ class Trimmed(Done):
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the result as plain values, ready for JSON."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as lines of text for people."""
         rows = [("", "before", "after", "ratio")]
         pairs = [(name, getattr(self.before, name), value) for name, value in asdict(self.after).items()]
         pairs.append(("tokens of the corpus", self.corpus_tokens, self.corpus_tokens))
@@ -112,33 +120,35 @@ class Trimmed(Done):
         ]
 
 
-def trim(model: Path, corpus: Sequence[Path], out: Path) -> Trimmed:
-    """Write the checkpoint ``model`` with fewer tokens as a new folder ``out``.
+def trim(model: Path, corpus: Sequence[Path], out: Path) -> TrimResult:
+    """Write a checkpoint with fewer tokens to a new folder.
 
     Args:
-        model: Qwen2 or Llama with a byte-level BPE tokenizer.
-        corpus: UTF-8 texts; of ``.jsonl`` files every string in each line's object.
-        out: not there yet.
+        model: folder of a Qwen2 or Llama checkpoint with a byte-level BPE tokenizer.
+        corpus: files of UTF-8 text; of a ``.jsonl`` file every string in each line's object is used.
+        out: the new folder, which must not exist.
 
     Raises:
         ConvertError: the model or the corpus cannot be used, or ``out`` cannot be written.
     """
     begun = time.monotonic()
-    checkpoint, companions = Checkpoint.open(model), TokenizerFiles.read(model)
-    if companions.tokenizer is None:
+    checkpoint, tokenizer_files = Checkpoint.open(model), TokenizerFiles.read(model)
+    if tokenizer_files.tokenizer is None:
         raise ConvertError(f"{model} has no {TOKENIZER}; save the tokenizer beside the model.")
-    old, used = companions.tokenizer, CorpusTokens.of(companions.tokenizer, corpus)
+    old, used = tokenizer_files.tokenizer, CorpusTokens.of(tokenizer_files.tokenizer, corpus)
     configs = {name: read_json(model / name) for name in CONFIGS if (model / name).exists()}
-    wanted = used.once | spoken(old, companions.template).union(*map(named_ids, configs.values()))
-    _refuse_strangers(wanted, old, checkpoint)
-    ids, new = _cut(old, wanted)
-    _refuse_changed(old, new, ids, corpus)
+    wanted = used.distinct | find_template_tokens(old, tokenizer_files.template).union(
+        *map(find_named_ids, configs.values())
+    )
+    _refuse_unknown_tokens(wanted, old, checkpoint)
+    ids, new = _cut_tokenizer(old, wanted)
+    _refuse_changed_tokens(old, new, ids, corpus)
     with new_folder(out) as partial:
-        _write_companions(companions, configs, ids, partial)
+        _write_other_files(tokenizer_files, configs, ids, partial)
         new.save(str(partial / TOKENIZER))
-        files = rewrite(checkpoint, partial, lambda name, rows: rows[list(ids)] if name in EMBEDDINGS else rows)
-        before, after, measured_on = _speeds({model: used.first, partial: [ids[token] for token in used.first]})
-        return Trimmed(
+        files = rewrite_weights(checkpoint, partial, lambda name, rows: rows[list(ids)] if name in EMBEDDINGS else rows)
+        before, after, measured_on = _measure_speeds({model: used.first, partial: [ids[token] for token in used.first]})
+        return TrimResult(
             out=str(out),
             before=Counts.of(checkpoint, old),
             after=Counts.of(Checkpoint.open(partial), new),
@@ -153,7 +163,7 @@ def trim(model: Path, corpus: Sequence[Path], out: Path) -> Trimmed:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the verb takes."""
+    """Declare the arguments of the verb."""
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="checkpoint with its tokenizer")
     parser.add_argument(
         "--corpus", type=Path, required=True, nargs="+", metavar="FILE", help="text, or .jsonl: every string in it"
@@ -161,57 +171,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
 
 
-def run(options: argparse.Namespace) -> Trimmed:
-    """The verb, from the command line."""
+def run(options: argparse.Namespace) -> TrimResult:
+    """Run the verb with the options of the command line."""
     return trim(options.model, options.corpus, options.out)
 
 
-def _cut(tokenizer: Tokenizer, wanted: set[int]) -> tuple[dict[int, int], Tokenizer]:
-    """Old id -> new id of every token that is kept, in order, and the tokenizer of them."""
+def _cut_tokenizer(tokenizer: Tokenizer, wanted: set[int]) -> tuple[dict[int, int], Tokenizer]:
+    """Return old id -> new id of every kept token, in order, and the tokenizer of these tokens."""
     bpe = ByteLevelBpe.of(tokenizer)
-    kept = sorted(bpe.filled(bpe.closed(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
+    kept = sorted(bpe.fill_up(bpe.add_parts(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
     ids = {token: row for row, token in enumerate(kept)}
-    return ids, bpe.cut(ids)
+    return ids, bpe.cut_tokenizer(ids)
 
 
-def _refuse_strangers(wanted: set[int], tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
+def _refuse_unknown_tokens(wanted: set[int], tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
+    """Refuse a configuration with ids that are no tokens, and tokens without a row in the embedding."""
     known = set(tokenizer.get_vocab().values())
-    if strangers := wanted - known:
-        raise ConvertError(f"The configuration of {checkpoint.folder} names {min(strangers)}, which is no token's id.")
+    if unknown := wanted - known:
+        raise ConvertError(f"The configuration of {checkpoint.folder} names {min(unknown)}, which is no token's id.")
     if max(known) >= checkpoint.shape.vocabulary:
         raise ConvertError(f"Token {max(known)} has no row in the embedding of {checkpoint.shape.vocabulary} rows.")
 
 
-def _refuse_changed(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int], corpus: Sequence[Path]) -> None:
-    for text in each(read_texts(corpus), "Comparing tokens"):
-        if [ids.get(token) for token in encode(old, text)] != encode(new, text):
+def _refuse_changed_tokens(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int], corpus: Sequence[Path]) -> None:
+    """Check that both tokenizers tokenise the corpus alike; ``ids`` maps old ids to new ones."""
+    for text in track_progress(read_texts(corpus), "Comparing tokens"):
+        if [ids.get(token) for token in encode_text(old, text)] != encode_text(new, text):
             raise ConvertError(f"The trimmed tokenizer would cut {text[:40]!r} otherwise; this tokenizer is not known.")
 
 
-def _write_companions(
-    companions: TokenizerFiles, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
+def _write_other_files(
+    tokenizer_files: TokenizerFiles, configs: Mapping[str, dict[str, Any]], ids: Mapping[int, int], folder: Path
 ) -> None:
-    """Write all but tokenizer and weights, with new ids; the files of older tokenizers would repeat the old ones."""
+    """Write all files but tokenizer and weights, with new ids.
+
+    The files of older tokenizers are left out, because they would repeat the old ids.
+    """
     for name, config in configs.items():
-        written = renumbered(config, ids)
+        written = renumber_config(config, ids)
         if name == CONFIG:
             written["vocab_size"] = len(ids)
         (folder / name).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for name in (SPECIAL_MAP, "README.md"):
-        if (companions.folder / name).is_file():
-            shutil.copyfile(companions.folder / name, folder / name)
-    if companions.template:
-        (folder / TEMPLATE).write_text(companions.template, encoding="utf-8", newline="")
+        if (tokenizer_files.folder / name).is_file():
+            shutil.copyfile(tokenizer_files.folder / name, folder / name)
+    if tokenizer_files.template:
+        (folder / TEMPLATE).write_text(tokenizer_files.template, encoding="utf-8", newline="")
 
 
-def _speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | None, speed.Speed | None, str]:
-    """Both models as F16 files that are gone afterwards; one that llama.cpp cannot run is no reason not to trim."""
+def _measure_speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | None, speed.Speed | None, str]:
+    """Measure both models as temporary F16 files; a model that llama.cpp cannot run can still be trimmed.
+
+    Args:
+        models: folder of a checkpoint -> the token ids to measure it on; the temporary files go to the last folder.
+
+    Returns:
+        Speed before and after, and how it was measured, or why it was not.
+    """
     try:
-        with scratch_folder(list(models)[-1]) as beside:
-            files = [(beside / f"{i}.gguf", tokens) for i, tokens in enumerate(models.values())]
+        with scratch_folder(list(models)[-1]) as scratch:
+            files = [(scratch / f"{i}.gguf", tokens) for i, tokens in enumerate(models.values())]
             for folder, (file, _) in zip(models, files, strict=True):
                 to_gguf(folder, file, type="f16")
-            before, after = speed.side_by_side(files)
+            before, after = speed.measure_speeds(files)
     except ConvertError as error:
         return None, None, f"not measured: {str(error).rstrip('.')}"
-    return before, after, f"F16 files, the corpus's first tokens, {speed.conditions()}"
+    return before, after, f"F16 files, the corpus's first tokens, {speed.describe_conditions()}"

@@ -1,9 +1,9 @@
-"""Cut a byte-level BPE tokenizer to some of its tokens, so that it still cuts the same text into the same tokens.
+"""Cut a byte-level BPE tokenizer to some of its tokens, so that text made of these is still tokenised the same way.
 
-BPE (Sennrich, Haddow and Birch 2016, arXiv 1508.07909) joins pairs for as long as one of them has a merge, the pair
-whose merge comes first in the list before all others. Where only merges are taken away by which no kept token is made,
-a text of kept tokens goes through the very same steps: the merge that was first of all is still there, and still first.
-Any other text ends in smaller tokens, in the last resort single bytes.
+BPE (Sennrich, Haddow and Birch 2016, arXiv 1508.07909) joins pairs of tokens for as long as one of them has a merge; it
+begins with the pair whose merge is first in the list. If only those merges are removed that make no kept token, a text
+of kept tokens is joined in the same steps as before: the merge that was first is still there, and still first. Any
+other text ends in smaller tokens, in the worst case in single bytes.
 """
 
 import json
@@ -19,12 +19,12 @@ from convert.files import ConvertError
 
 @dataclass(frozen=True)
 class ByteLevelBpe:
-    """What ``tokenizer.json`` holds, with tokens as ids.
+    """The content of ``tokenizer.json``, with tokens as ids.
 
     Attributes:
         document: the file, as the tokenizers library writes it.
-        tokens: text -> id, added tokens left out.
-        added: ids of the control tokens and all others that were added to the vocabulary.
+        tokens: text -> id, without the added tokens.
+        added: ids of the control tokens and all other tokens that were added to the vocabulary.
         makers: id of a token -> the pairs whose merge makes it.
     """
 
@@ -35,10 +35,10 @@ class ByteLevelBpe:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "ByteLevelBpe":
-        """Take a tokenizer apart.
+        """Read the parts of a tokenizer.
 
         Raises:
-            ConvertError: it is of another kind, or cannot write every byte.
+            ConvertError: it is of another kind, or lacks the token of a byte.
         """
         document = json.loads(tokenizer.to_str())
         model, outer = document["model"], document["pre_tokenizer"] or {}
@@ -55,11 +55,11 @@ class ByteLevelBpe:
 
     @property
     def bytes(self) -> set[int]:
-        """The tokens of single bytes."""
+        """The ids of the tokens of single bytes."""
         return {self.tokens[character] for character in ByteLevel.alphabet()}
 
-    def closed(self, wanted: Iterable[int]) -> set[int]:
-        """The ``wanted`` tokens, and all that they are merged from."""
+    def add_parts(self, wanted: Iterable[int]) -> set[int]:
+        """Return the ids of the ``wanted`` tokens and of all tokens that they are merged from."""
         closed: set[int] = set()
         waiting = list(wanted)
         while waiting:
@@ -69,8 +69,8 @@ class ByteLevelBpe:
                 waiting.extend(part for pair in self.makers.get(token, ()) for part in pair)
         return closed
 
-    def filled(self, kept: set[int], multiple: int) -> set[int]:
-        """The ``kept`` tokens, and as many more, those learned first before others, as make up a ``multiple``."""
+    def fill_up(self, kept: set[int], multiple: int) -> set[int]:
+        """Return the ``kept`` ids and as many more, those learned first before others, as make up a ``multiple``."""
         filled = set(kept)
         for token in sorted(self.tokens.values()):
             if len(filled) % multiple == 0:
@@ -79,11 +79,12 @@ class ByteLevelBpe:
                 filled.add(token)
         return filled
 
-    def cut(self, ids: Mapping[int, int]) -> Tokenizer:
-        """The tokenizer of some of the tokens.
+    def cut_tokenizer(self, ids: Mapping[int, int]) -> Tokenizer:
+        """Make the tokenizer of some of the tokens.
 
         Args:
-            ids: old id -> new id of every token to keep, closed under merges, in the same order.
+            ids: old id -> new id of every token to keep, in the same order; for every kept token, the tokens that it
+                is merged from are kept, too.
 
         Raises:
             ConvertError: the tokenizer adds tokens around a text in a way that is not known here.
@@ -93,7 +94,7 @@ class ByteLevelBpe:
         merges = [pair for pair in document["model"]["merges"] if {*pair, "".join(pair)} <= kept.keys()]
         document["model"] = document["model"] | {"vocab": kept, "merges": merges}
         document["added_tokens"] = [token | {"id": ids[token["id"]]} for token in document["added_tokens"]]
-        document["post_processor"] = _renumbered(document["post_processor"], ids)
+        document["post_processor"] = _renumber_processor(document["post_processor"], ids)
         tokenizer = Tokenizer.from_str(json.dumps(document))
         wanted = kept | {token["content"]: token["id"] for token in document["added_tokens"]}
         if tokenizer.get_vocab() != wanted:
@@ -101,11 +102,11 @@ class ByteLevelBpe:
         return tokenizer
 
 
-def _renumbered(processor: Any, ids: Mapping[int, int]) -> Any:
-    """The ids among what is put around every text."""
+def _renumber_processor(processor: Any, ids: Mapping[int, int]) -> Any:
+    """Renumber the ids of the tokens that the post-processor adds around every text."""
     kind = (processor or {}).get("type")
     if kind == "Sequence":
-        return processor | {"processors": [_renumbered(part, ids) for part in processor["processors"]]}
+        return processor | {"processors": [_renumber_processor(part, ids) for part in processor["processors"]]}
     if kind == "TemplateProcessing":
         special = processor["special_tokens"]
         return processor | {

@@ -1,4 +1,4 @@
-"""The token ids that a checkpoint's configurations name: which they are, and the same with new ids."""
+"""Find and renumber the token ids in a checkpoint's configurations."""
 
 import re
 import reprlib
@@ -11,41 +11,42 @@ _KEYS = re.compile(r"(_token_ids?|suppress_tokens|words_ids)$")
 _ADDED = "added_tokens_decoder"
 
 
-def named_ids(config: Mapping[str, Any]) -> set[int]:
-    """Every id under a key that holds ids, and of every added token; negative ones mean none.
+def find_named_ids(config: Mapping[str, Any]) -> set[int]:
+    """Return all ids under keys whose values are ids, and those of all added tokens; negative ids mean none.
 
     Raises:
-        ConvertError: there is something else under such a key.
+        ConvertError: such a key has another value.
     """
-    named = {i for key, value in config.items() if _KEYS.search(key) for i in _flat(value) if i >= 0}
-    return named | _added(config).keys()
+    named = {i for key, value in config.items() if _KEYS.search(key) for i in _flatten_ids(value) if i >= 0}
+    return named | _read_added_tokens(config).keys()
 
 
-def renumbered(config: Mapping[str, Any], ids: Mapping[int, int]) -> dict[str, Any]:
-    """The configuration with new ids, ``ids`` giving the new one of each old one that is named."""
-    new = {key: _mapped(value, ids) if _KEYS.search(key) else value for key, value in config.items()}
-    if added := _added(config):
+def renumber_config(config: Mapping[str, Any], ids: Mapping[int, int]) -> dict[str, Any]:
+    """Return the configuration with new ids; ``ids`` maps each old id in it to the new one."""
+    new = {key: _map_ids(value, ids) if _KEYS.search(key) else value for key, value in config.items()}
+    if added := _read_added_tokens(config):
         new[_ADDED] = {str(ids[token]): value for token, value in added.items()}
     return new
 
 
-def _added(config: Mapping[str, Any]) -> dict[int, Any]:
-    """What older settings of tokenizers hold of every added token, by its id."""
+def _read_added_tokens(config: Mapping[str, Any]) -> dict[int, Any]:
+    """Read the entries of added tokens that older tokenizer configurations contain: id -> entry."""
     added = config.get(_ADDED) or {}
     if not isinstance(added, dict) or not all(re.fullmatch("[0-9]{1,10}", key) for key in added):
         raise ConvertError(f"The configuration has {_ADDED} that are not ordered by tokens' ids.")
     return {int(key): value for key, value in added.items()}
 
 
-def _flat(value: Any, levels: int = 2) -> list[int]:
+def _flatten_ids(value: Any, levels: int = 2) -> list[int]:
+    """Return the ids in a value that is None, an id or a list nested at most ``levels`` deep."""
     if isinstance(value, list) and levels:
-        return [i for part in value for i in _flat(part, levels - 1)]
+        return [i for part in value for i in _flatten_ids(part, levels - 1)]
     if value is not None and type(value) is not int:
         raise ConvertError(f"The configuration names {reprlib.repr(value)} where a token's id should be.")
     return [] if value is None else [value]
 
 
-def _mapped(value: Any, ids: Mapping[int, int]) -> Any:
+def _map_ids(value: Any, ids: Mapping[int, int]) -> Any:
     if isinstance(value, list):
-        return [_mapped(part, ids) for part in value]
+        return [_map_ids(part, ids) for part in value]
     return ids.get(value, value)  # None and negative ids stay

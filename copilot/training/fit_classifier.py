@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.command_line import Parser, command
-from convert.files import written_whole
+from convert.files import write_atomically
 from copilot.eeg.classifier import (
     LIMIT,
     STRETCHES,
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     faced = load(options.features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
-    with written_whole(options.out) as partial:
+    with write_atomically(options.out) as partial:
         fit(faced).save(partial)
     print(f"{options.out}: fitted on {len(faced.subjects)} people")
 

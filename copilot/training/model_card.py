@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.command_line import Parser, command
-from convert.files import ConvertError, read_json, written_whole
+from convert.files import ConvertError, read_json, write_atomically
 from copilot.training.evaluate.ablations import LATE
 from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.report import EXPLANATION, grid, measured, score, table_by_split
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.models / "README.md": card(report, receipt),
         }
         for path, text in texts.items():
-            with written_whole(path) as partial:
+            with write_atomically(path) as partial:
                 partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConvertError(str(error)) from error

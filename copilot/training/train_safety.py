@@ -26,7 +26,7 @@ from torch.nn import functional
 from transformers import AutoModel, BertTokenizerFast
 
 from convert.command_line import Parser, command
-from convert.files import written_whole
+from convert.files import write_atomically
 from convert.speed import usable_threads
 from copilot.safety import classifier as reader
 
@@ -226,12 +226,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name}: {len(ours)} sentences; {found:.3f} of danger above {high:.2f}, {FALSE_ALARMS} of the others")
         model = kind(ours)
         if isinstance(model, English):
-            with written_whole(given.out / reader.ENGLISH.name) as partial:
+            with write_atomically(given.out / reader.ENGLISH.name) as partial:
                 weights = model.write(partial)
         else:
             weights = model.weights
         written |= {name: weights[:-1], f"{name}_limits": np.array([low, high], np.float32) - weights[-1]}
-    with written_whole(given.out / reader.WEIGHTS.name) as partial, partial.open("wb") as file:
+    with write_atomically(given.out / reader.WEIGHTS.name) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **written)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from convert import child_process
 from convert.files import ConvertError, first_line
-from convert.progress import each
+from convert.progress import track_progress
 from convert.speed import usable_threads
 from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
@@ -96,7 +96,7 @@ def _embed(
     name: str,
 ) -> Embedded:
     vectors, cut = [], 0
-    for text in each(texts, f"Reading with {name}"):
+    for text in track_progress(texts, f"Reading with {name}"):
         tokens = tokenize(text)
         cut += len(tokens) > limit
         vectors.append(mean(shorten(tokens, limit)))

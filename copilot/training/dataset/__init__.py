@@ -17,7 +17,7 @@ from typing import Any
 
 from convert import files
 from convert.command_line import Parser, command
-from convert.files import written_whole
+from convert.files import write_atomically
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import Classifier
 from copilot.settings import Settings
@@ -34,7 +34,7 @@ def from_features(path: Path, info: Path | None, codec: str, decoder: Path) -> S
     known = faced_features.read_info(info) if info else {}
     origin = {"features": path.name, "sha256": files.sha256(path)} | ({"info": info.name} if info else {})
     fitted = faced_features.Fitted.on(faced_features.learned_from(loaded))
-    with written_whole(decoder) as partial:
+    with write_atomically(decoder) as partial:
         fitted.decoder.save(partial)
     origin |= {"decoder": decoder.name, "decoder_sha256": files.sha256(decoder)}
     bad = [subject for subject in faced.BAD_SUBJECTS if subject in loaded.subjects]

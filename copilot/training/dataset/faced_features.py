@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.progress import bar, each
+from convert.progress import progress_bar, track_progress
 from copilot import csv_tables
 from copilot.eeg.classifier import Classifier, Floats
 from copilot.eeg.features import Normal
@@ -68,7 +68,7 @@ class Fitted:
     def on(cls, train: Faced) -> "Fitted":
         """Fit them all, which takes about half a minute for 79 people."""
         rows = {int(subject): row for row, subject in enumerate(train.subjects)}
-        with bar("Decoder", total=2) as shown:
+        with progress_bar("Decoder", total=2) as shown:
             decoder = fit_classifier.fit(train)
             shown.update()
             return cls(decoder, rows, fit_classifier.cross_fitted(train))
@@ -112,7 +112,7 @@ def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, Subj
     check(codec)
     good = faced.of([int(s) for s in faced.subjects if s not in BAD_SUBJECTS])
     normals = good.normals()
-    for subject in each(normals, "People", len(normals)):
+    for subject in track_progress(normals, "People", len(normals)):
         for number, trial in enumerate(good.of([subject]).trials(SPANS)):
             for normal in (normals[subject], fitted.decoder.population):
                 yield _stretch(trial, number % len(SPANS), normal, fitted, codec, known.get(subject, SubjectInfo()))

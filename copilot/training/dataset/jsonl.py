@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from convert import files
-from convert.files import written_whole
+from convert.files import write_atomically
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.training.dataset.recordings import LeftOutRecording
@@ -59,7 +59,7 @@ def write(
     """
     made = chain.from_iterable(records(stretch, codec, seed, with_evidence) for stretch in source.stretches)
     counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
-    with written_whole(out) as corpus, written_whole(receipt_path(out)) as receipt:
+    with write_atomically(out) as corpus, write_atomically(receipt_path(out)) as receipt:
         with corpus.open("w", encoding="utf-8", newline="\n") as file:
             for record in made:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")

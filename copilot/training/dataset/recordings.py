@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from convert.progress import each
+from convert.progress import track_progress
 from copilot.eeg import sandbox
 from copilot.eeg.classifier import WINDOW, Classifier
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
@@ -82,7 +82,7 @@ def stretches(
     """
     in_order = sorted(labelled, key=lambda one: (one.subject, one.files, one.start))
     files = [list(parts) for _, parts in groupby(in_order, key=lambda one: (one.subject, one.files))]
-    trials = (trial for parts in each(files, "Recordings") for trial in _trials(parts, left_out))
+    trials = (trial for parts in track_progress(files, "Recordings") for trial in _trials(parts, left_out))
     for _, own in groupby(trials, key=lambda trial: trial.label.subject):
         yield from _of_person(list(own), codec, decoder)
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from convert.command_line import Parser, command
-from convert.files import ConvertError, written_whole
-from convert.progress import bar, each
+from convert.files import ConvertError, write_atomically
+from convert.progress import progress_bar, track_progress
 from convert.speed import processor
 from copilot import prompt
 from copilot.eeg.classifier import Classifier
@@ -59,9 +59,9 @@ def evaluate(
         candidate, name = ModelUnderTest(task.path.name, engine, decoder), task.path.name
         facts = candidate.facts(task.path)
         with closing(engine):
-            with bar(f"{name}: reading", count(faced, task.runs)) as progress:
+            with progress_bar(f"{name}: reading", count(faced, task.runs)) as progress:
                 readings = list(candidate.readings(faced, task.runs, progress.update))
-            told = list(each(answers.ask(candidate, faced, task.answers), f"{name}: answering", task.answers))
+            told = list(track_progress(answers.ask(candidate, faced, task.answers), f"{name}: answering", task.answers))
         summary = answers.summary(told) if told else None
         yield readings, facts | {"details": report.details(readings), "answers": summary}
 
@@ -115,12 +115,12 @@ def write(options: argparse.Namespace) -> Report:
     path: Path = options.report
     if path.suffix != ".json":
         raise ConvertError(f"The report is a JSON file, and {path.name} does not end in .json; name it like out.json.")
-    with written_whole(path) as partial:  # before the work: a place that refuses is told at once
+    with write_atomically(path) as partial:  # before the work: a place that refuses is told at once
         found = make_report(options)
         partial.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     beside = path.with_suffix("")
     draw(found, beside)
-    with written_whole(path.with_suffix(".md")) as partial:
+    with write_atomically(path.with_suffix(".md")) as partial:
         partial.write_text(report.markdown(found, beside.name), encoding="utf-8")
     return found
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convert.progress import bar
+from convert.progress import progress_bar
 from copilot.training import splits
 from copilot.training.evaluate import published_baselines
 from copilot.training.evaluate.model import split_name
@@ -58,7 +58,9 @@ def folds(everybody: Faced, scored: Faced, *, all_splits: bool) -> dict[str, lis
 def compare(everybody: Faced, wanted: dict[str, list[Fold]]) -> tuple[list[Predictions], list[str]]:
     """What the references read in each split, and why they could not where they could not."""
     found, notes = [], []
-    with bar("references: fitting", sum(published_baselines.fits(each) for each in wanted.values())) as progress:
+    with progress_bar(
+        "references: fitting", sum(published_baselines.fits(each) for each in wanted.values())
+    ) as progress:
         for name, each in wanted.items():
             try:
                 _check(each)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from convert.files import written_whole
+from convert.files import write_atomically
 from copilot import emotions
 from copilot.eeg.plots import DPI, LIGHT, WIDTH_IN
 from copilot.training.evaluate.ablations import BASELINES, LATE
@@ -47,7 +47,7 @@ def draw(report: Report, folder: Path) -> None:
         ConvertError: the disk refuses.
     """
     for name, drawn_by in zip(FIGURES, (scores, confusion, calibration, baseline), strict=True):
-        with written_whole(folder / name) as partial:
+        with write_atomically(folder / name) as partial:
             FigureCanvasAgg(drawn_by(report)).print_png(str(partial))
 
 

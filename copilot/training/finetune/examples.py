@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convert import files
-from convert.progress import each
+from convert.progress import track_progress
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.llm.base import Message
@@ -93,7 +93,7 @@ class Corpus:
         """
         made = []
         control = tokenizer.convert_tokens_to_ids(TURN_START)
-        for lesson in each(
+        for lesson in track_progress(
             self.lessons(), "Reading the corpus", self.receipt.get("counts", {}).get("split", {}).get("train")
         ):
             one = collate.encode(lesson.messages, np.eye(len(emotions.EMOTIONS))[lesson.emotion], tokenizer)
@@ -148,7 +148,7 @@ def text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]
     ids: list[int] = []
     try:
         with path.open(encoding="utf-8") as file:
-            for line in each(file, "Reading the text"):
+            for line in track_progress(file, "Reading the text"):
                 ids += collate.tokens_of(line, tokenizer)
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read as text: {files.first_line(error)}.") from error

@@ -24,11 +24,11 @@ from convert import child_process
 from convert.checkpoint import Checkpoint
 from convert.command_line import Parser, command
 from convert.files import ConvertError, first_line, new_folder
-from convert.plan.pruned_shape import ROUNDINGS, pruned, why_not
+from convert.plan.pruned_shape import ROUNDINGS, find_obstacle, prune_shape
 from convert.publish.hub import refuse_bad_name
 from convert.shape import Shape
 from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles
-from convert.verb_result import Done
+from convert.verb_result import AlwaysPassed
 from copilot.training.prune.pruned_weights import write_pruned
 
 RECEIPT = "pruning.json"
@@ -42,7 +42,7 @@ BF16_BYTES = 2
 
 
 @dataclass(frozen=True)
-class Pruned(Done):
+class Pruned(AlwaysPassed):
     """What was pruned, and what is left.
 
     Attributes:
@@ -147,10 +147,10 @@ def _folder(model: str) -> Path:
 
 
 def _pruned(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
-    after = pruned(shape, float(ratio), round_to)
+    after = prune_shape(shape, float(ratio), round_to)
     if after == shape:
         raise ConvertError(f"A ratio of {ratio} rounded to {round_to} takes nothing from this shape; take another.")
-    if reason := why_not(after):
+    if reason := find_obstacle(after):
         raise ConvertError(f"A ratio of {ratio} rounded to {round_to} is of no use here: {reason}")
     return after
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, first_line
-from convert.weights import rewrite
+from convert.weights import rewrite_weights
 from copilot.training.prune import select
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write_pruned(folder: Path, out: Path, ratio: float, round_to: int) -> Writte
     _refuse_strange(out)
     model, _ = _loaded(folder)
     left = select.prune(model, base.shape, ratio, round_to)
-    files = rewrite(base, out, left.cut)
+    files = rewrite_weights(base, out, left.cut)
     refuse_difference(model, out)
     unit = 1 if sys.platform == "darwin" else 1024
     return Written(left.heads, files, unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -12,7 +12,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from convert.progress import each
+from convert.progress import track_progress
 from convert.shape import Shape
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> 
     """
     pruner = _pruner(model, shape, ratio, round_to)
     gone: dict[Any, Container[int]] = {}
-    for group in each(pruner.step(interactive=True), "Pruning", 2 * shape.layers + 1):
+    for group in track_progress(pruner.step(interactive=True), "Pruning", 2 * shape.layers + 1):
         outputs = ((dep.target.module, idxs) for dep, idxs in group if pruner.DG.is_out_channel_pruning_fn(dep.handler))
         gone.update((module, frozenset(idxs)) for module, idxs in outputs)
         group.prune()
