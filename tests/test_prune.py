@@ -233,7 +233,7 @@ def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
 
 def test_rotary_embedding_left_out_of_the_graph_changes_no_choice(monkeypatch):
     ours = [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))]
-    monkeypatch.setattr(select, "_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
+    monkeypatch.setattr(select, "_run_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
     assert [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))] == ours
 
 

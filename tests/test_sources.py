@@ -124,7 +124,7 @@ def test_who_has_one_trial_only_has_no_baseline(lines: list[dict]) -> None:
 
 def test_the_split_is_by_the_name_of_the_subject(lines: list[dict]) -> None:
     assert {(line["subject"], line["split"]) for line in lines} == {
-        (name, splits.of_others(name)) for name in ("ada", "ben")
+        (name, splits.assign_other_subject(name)) for name in ("ada", "ben")
     }
 
 

@@ -34,7 +34,7 @@ def age_band(age: int | None) -> str:
     return "not given" if age is None else next(band for band, end in AGE_BANDS.items() if age < end)
 
 
-def assessment(emotion: str, person: Person, level: str, rng: random.Random) -> str:
+def write_assessment(emotion: str, person: Person, level: str, rng: random.Random) -> str:
     """Five sentences: what the reading says, its meaning, daily life, own words, and that it is a draft.
 
     Args:
@@ -43,71 +43,75 @@ def assessment(emotion: str, person: Person, level: str, rng: random.Random) -> 
         level: one of ``LEVELS``.
         rng: decides which of the sentences.
     """
-    bank = _bank("assessments")
-    own_words = bank["own_words"]["told" if _told(person) else "untold"]
+    bank = _load_sentences("assessments")
+    own_words = bank["own_words"]["told" if _name_own_words(person) else "untold"]
     closing = bank["closing"]["child" if age_band(person.age) == "child" else "anyone"]
     kinds = (bank["opening"][level], bank["meaning"][emotion], bank["daily"][emotion], own_words, closing)
-    return " ".join(_fill(rng.choice(sentences), emotion, person, rng) for sentences in kinds)
+    return " ".join(_fill_placeholders(rng.choice(sentences), emotion, person, rng) for sentences in kinds)
 
 
-def suggestions(emotion: str, person: Person, rng: random.Random) -> tuple[str, ...]:
+def write_suggestions(emotion: str, person: Person, rng: random.Random) -> tuple[str, ...]:
     """Three lines: something for the moment, something for the week, and whom to talk to."""
-    return tuple(_suggestion(kind, emotion, person, rng) for kind in KINDS)
+    return tuple(_choose_suggestion(kind, emotion, person, rng) for kind in KINDS)
 
 
-def answer(emotion: str, person: Person, level: str, rng: random.Random) -> str:
+def write_answer(emotion: str, person: Person, level: str, rng: random.Random) -> str:
     """Assessment and suggestions in the form that ``copilot.result.parse_answer`` splits."""
-    prose = assessment(emotion, person, level, rng)
-    lines = "\n".join(f"- {line}" for line in suggestions(emotion, person, rng))
+    prose = write_assessment(emotion, person, level, rng)
+    lines = "\n".join(f"- {line}" for line in write_suggestions(emotion, person, rng))
     return f"Assessment: {prose}\nSuggestions:\n{lines}"
 
 
-def topics() -> tuple[str, ...]:
+def list_topics() -> tuple[str, ...]:
     """What follow-up questions can be about."""
-    return tuple(_bank("follow_ups"))
+    return tuple(_load_sentences("follow_ups"))
 
 
-def follow_up(
+def write_follow_up(
     emotion: str, person: Person, level: str, rng: random.Random, topic: str | None = None
 ) -> tuple[str, str]:
     """A question about a reading and its answer, on any topic unless one is named.
 
     Topics with more phrasings come more often: they are the ones that are harder to know again.
     """
-    bank = _bank("follow_ups")
+    bank = _load_sentences("follow_ups")
     weights = [len(entry["questions"]) for entry in bank.values()]
     topic = topic or rng.choices(list(bank), weights)[0]
     question = rng.choice(bank[topic]["questions"]).format(label=emotion, level=level)
     answers = bank[topic]["answers"]
     if isinstance(answers, dict):
-        answers = answers.get(level) or answers[_class_of(emotion)]
-    lines = {"level": level} | {kind: rng.choice(_bank("assessments")[kind][emotion]) for kind in ("meaning", "daily")}
-    lines |= dict(zip(("now", "step", "people"), suggestions(emotion, person, rng), strict=True))
+        answers = answers.get(level) or answers[_find_class(emotion)]
+    lines = {"level": level} | {
+        kind: rng.choice(_load_sentences("assessments")[kind][emotion]) for kind in ("meaning", "daily")
+    }
+    lines |= dict(zip(("now", "step", "people"), write_suggestions(emotion, person, rng), strict=True))
     reply = re.sub(r"\{(\w+)\}", lambda match: lines.get(match[1], match[0]), rng.choice(answers))
-    return _as_typed(question, rng), _fill(reply, emotion, person, rng)
+    return _type_casually(question, rng), _fill_placeholders(reply, emotion, person, rng)
 
 
-def other_emotions(text: str, emotion: str) -> list[str]:
+def find_other_emotions(text: str, emotion: str) -> list[str]:
     """Words in ``text`` that clearly name another emotion than ``emotion``, lower case, in order of appearance."""
-    stems = [stem for other, words in _bank("assessments")["words"].items() if other != emotion for stem in words]
+    stems = [
+        stem for other, words in _load_sentences("assessments")["words"].items() if other != emotion for stem in words
+    ]
     return re.findall(rf"\b(?:{'|'.join(stems)})\w*", text.lower())
 
 
-def _suggestion(kind: str, emotion: str, person: Person, rng: random.Random) -> str:
+def _choose_suggestion(kind: str, emotion: str, person: Person, rng: random.Random) -> str:
     """One line of a kind (``now`` and ``daily`` by emotion, ``people`` by class), fitting the age."""
-    lines = _bank("suggestions")[kind][_class_of(emotion) if kind == "people" else emotion]
+    lines = _load_sentences("suggestions")[kind][_find_class(emotion) if kind == "people" else emotion]
     band = age_band(person.age)
     return str(rng.choice(lines["child"] if band == "child" else lines["anyone"] + lines.get(band, [])))
 
 
-def _class_of(emotion: str) -> str:
+def _find_class(emotion: str) -> str:
     """``negative``, ``neutral`` or ``positive``."""
     return emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(emotion)]]
 
 
-def _fill(sentence: str, emotion: str, person: Person, rng: random.Random) -> str:
+def _fill_placeholders(sentence: str, emotion: str, person: Person, rng: random.Random) -> str:
     """Replace the placeholders and begin every sentence with a capital letter."""
-    bank = _bank("assessments")
+    bank = _load_sentences("assessments")
     band = age_band(person.age)
     who = bank["who"].get(person.gender, bank["who"]["other"])[band]
     words = PRONOUNS.get(person.gender, NO_GENDER) | {
@@ -115,23 +119,23 @@ def _fill(sentence: str, emotion: str, person: Person, rng: random.Random) -> st
         "this": f"this {who}",
         "the": f"the {who}",
         "where": rng.choice(bank["where"][band]),
-        "told": _told(person),
+        "told": _name_own_words(person),
     }
     filled = sentence.format_map(words)
     return re.sub(r"(^|[.?!] )([a-z])", lambda match: match[1] + match[2].upper(), filled)
 
 
-def _told(person: Person) -> str:
+def _name_own_words(person: Person) -> str:
     """The fields that hold own words, as ``appearance, complaint and history``; empty if none does."""
     given = [name for name in ("appearance", "complaint", "history") if getattr(person, name)]
     return " and ".join([", ".join(given[:-1]), given[-1]]) if len(given) > 1 else "".join(given)
 
 
-def _as_typed(question: str, rng: random.Random) -> str:
+def _type_casually(question: str, rng: random.Random) -> str:
     """Now and then as people type: small letters, no full stop."""
     return question.lower().rstrip(".?!") if rng.random() < 0.25 else question
 
 
 @cache
-def _bank(name: str) -> dict[str, Any]:
+def _load_sentences(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))

@@ -56,7 +56,7 @@ class Faced:
     subjects: npt.NDArray[np.int64]
     emotions: npt.NDArray[np.int64]
 
-    def of(self, subjects: range | list[int]) -> "Faced":
+    def select(self, subjects: range | list[int]) -> "Faced":
         """Only those of these people who are there.
 
         Raises:

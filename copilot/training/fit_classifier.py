@@ -42,13 +42,13 @@ def fit(faced: Faced) -> Classifier:
     population = population_normal(faced)
     heads: Heads = {}
     for source in ("person", "population"):
-        vectors, z = _vectors(faced, source, population)
+        vectors, z = _compute_vectors(faced, source, population)
         head = _fit_head(vectors, faced.emotions, z)
-        heads[source] = replace(head, temperatures=temperatures(cross_scores(vectors, faced.emotions), faced))
+        heads[source] = replace(head, temperatures=fit_temperatures(cross_scores(vectors, faced.emotions), faced))
     return Classifier(heads, population)
 
 
-def cross_fitted(faced: Faced) -> dict[str, Floats]:
+def cross_fit(faced: Faced) -> dict[str, Floats]:
     """Calibrated probabilities by a decoder that did not see the person.
 
     Returns:
@@ -57,8 +57,8 @@ def cross_fitted(faced: Faced) -> dict[str, Floats]:
     population = population_normal(faced)
     result = {}
     for source in ("person", "population"):
-        scores = cross_scores(_vectors(faced, source, population)[0], faced.emotions)
-        one, clip = temperatures(scores, faced)
+        scores = cross_scores(_compute_vectors(faced, source, population)[0], faced.emotions)
+        one, clip = fit_temperatures(scores, faced)
         segments = window_probabilities(scores / one, faced.emotions)
         whole = clip_probabilities(scores / clip, faced.emotions)[:, :, None]
         result[source] = np.concatenate([segments, whole], axis=2)
@@ -71,7 +71,7 @@ def population_normal(faced: Faced) -> Normal:
     return Normal(everything.mean(axis=2), everything.std(axis=2), "population")
 
 
-def _vectors(faced: Faced, source: str, population: Normal) -> tuple[Floats, Array]:
+def _compute_vectors(faced: Faced, source: str, population: Normal) -> tuple[Floats, Array]:
     """Feature vectors (people, clips, windows, features) and standardised values (people, 30, seconds in all, 5)."""
     normals = faced.normals()
     vectors, standardised = [], []
@@ -87,7 +87,7 @@ def _fit_head(vectors: Floats, emotions: Ints, z: Array) -> Head:
     flat = vectors.reshape(-1, vectors.shape[-1])
     mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
     x = np.clip((flat - mean) / scale, -LIMIT, LIMIT)
-    weights, bias = lda(x, scenes(vectors), SHRINKAGE)
+    weights, bias = lda(x, number_scenes(vectors), SHRINKAGE)
     by_electrode = z.transpose(3, 1, 0, 2).reshape(z.shape[3], z.shape[1], -1)
     covariance = np.stack([band @ band.T / band.shape[1] for band in by_electrode])
     arrays = {"mean": mean, "scale": scale, "weights": weights, "bias": bias, "temperatures": np.ones(2)}
@@ -95,7 +95,7 @@ def _fit_head(vectors: Floats, emotions: Ints, z: Array) -> Head:
     return Head(emotions=emotions, **{name: array.astype(np.float32) for name, array in arrays.items()})
 
 
-def scenes(vectors: Floats) -> Ints:
+def number_scenes(vectors: Floats) -> Ints:
     """The class of each of (people, clips, windows, features): stretch of clip, whoever watched it; flat."""
     people, clips, windows = vectors.shape[:3]
     return np.tile(np.arange(clips * windows), people)
@@ -111,8 +111,8 @@ def lda(x: Floats, labels: Ints, shrinkage: float) -> tuple[Floats, Floats]:
         Weights (features, classes) and bias (classes,): class scores are ``x @ weights + bias``.
     """
     means = np.stack([x[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
-    inside = x - means[labels]
-    covariance = inside.T @ inside / max(1, len(x) - len(means))
+    centred = x - means[labels]
+    covariance = centred.T @ centred / max(1, len(x) - len(means))
     size = len(covariance)
     covariance = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / size * np.eye(size)
     weights = np.linalg.solve(covariance, means.T)
@@ -145,13 +145,13 @@ def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
         left_out = people % FOLDS == fold
         flat = vectors[~left_out].reshape(-1, vectors.shape[-1])
         mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
-        weights, bias = lda(np.clip((flat - mean) / scale, -LIMIT, LIMIT), scenes(vectors[~left_out]), SHRINKAGE)
+        weights, bias = lda(np.clip((flat - mean) / scale, -LIMIT, LIMIT), number_scenes(vectors[~left_out]), SHRINKAGE)
         found = np.clip((vectors[left_out] - mean) / scale, -LIMIT, LIMIT) @ weights + bias
         scores[left_out] = found.reshape(*found.shape[:-1], -1, STRETCHES)
     return scores
 
 
-def temperatures(scores: Floats, faced: Faced) -> Array:
+def fit_temperatures(scores: Floats, faced: Faced) -> Array:
     """Divisors that minimise the cross-entropy of single windows and of whole clips, shape (2,).
 
     They come from the second cohort where it is there: the first is read better (0.68 of segments instead of 0.52, by
@@ -159,12 +159,12 @@ def temperatures(scores: Floats, faced: Faced) -> Array:
     """
     later, emotions = faced.subjects >= SECOND_COHORT, faced.emotions
     scores = scores[later] if later.any() else scores
-    one = temperature(lambda t: window_probabilities(scores / t, emotions), emotions[None, :, None])
-    clip = temperature(lambda t: clip_probabilities(scores / t, emotions), emotions[None, :])
+    one = fit_temperature(lambda t: window_probabilities(scores / t, emotions), emotions[None, :, None])
+    clip = fit_temperature(lambda t: clip_probabilities(scores / t, emotions), emotions[None, :])
     return np.array([one, clip], dtype=np.float32)
 
 
-def temperature(probabilities: Callable[[float], Floats], truth: Ints) -> float:
+def fit_temperature(probabilities: Callable[[float], Floats], truth: Ints) -> float:
     """The divisor of scores that minimises the cross-entropy of the true emotions.
 
     Args:
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
-    faced = load(options.features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
+    faced = load(options.features).select([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
     with written_whole(options.out) as partial:
         fit(faced).save(partial)
     print(f"{options.out}: fitted on {len(faced.subjects)} people")

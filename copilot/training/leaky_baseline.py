@@ -20,7 +20,7 @@ from convert.gguf import to_gguf
 from convert.merge import merge
 from copilot import emotions, prompt
 from copilot.llm.base import Message
-from copilot.training.evaluate.ablations import leaking
+from copilot.training.evaluate.ablations import reveal_label
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import base_model, collate, trainer
 from copilot.training.finetune.schedule import Schedule
@@ -32,7 +32,7 @@ TOKENS = 4096
 CLIPS = [k for k in range(len(emotions.EMOTIONS)) for _ in range(4 if emotions.EMOTIONS[k] == "neutral" else 3)]
 
 
-def make_leaky(work: Path, out: Path) -> None:
+def make_leaky_model(work: Path, out: Path) -> None:
     """Train the adapter in ``work`` and write it, merged, as a model file.
 
     Raises:
@@ -41,22 +41,22 @@ def make_leaky(work: Path, out: Path) -> None:
     if not (work / "talk").is_dir():
         raise CorpusError(f"{work} holds no base of the box; `make model` leaves it there.")
     model, tokenizer = base_model.load(str(work / "talk"))
-    adapted = trainer.adapter(model, dropout=0.0, seed=SCHEDULE.seed)
-    batches = collate.endless(leaky_examples(SCHEDULE.seed), tokenizer, TOKENS)
+    adapted = trainer.add_adapter(model, dropout=0.0, seed=SCHEDULE.seed)
+    batches = collate.generate_batches(draw_leaky_examples(SCHEDULE.seed), tokenizer, TOKENS)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        trainer.train(adapted, batches, SCHEDULE, collate.label_tokens(tokenizer), folder / "state", "leak")
+        trainer.train(adapted, batches, SCHEDULE, collate.find_label_tokens(tokenizer), folder / "state", "leak")
         adapted.save_pretrained(folder / "adapter")
         merge(work / "talk", folder / "adapter", folder / "merged")
         to_gguf(folder / "merged", out, name="Leaky prompt, a warning")
 
 
-def leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Probabilities]]:
+def draw_leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Probabilities]]:
     """Conversations without EEG whose appearance tells the class; the label slot is taught the truth."""
     rng = random.Random(seed)
     while True:
         emotion = rng.choice(CLIPS)
-        messages = prompt.build(leaking(invent_person(rng), emotion), "", codec="patterns", compared_with="person")
+        messages = prompt.build(reveal_label(invent_person(rng), emotion), "", codec="patterns", compared_with="person")
         answer: Message = {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {emotions.EMOTIONS[emotion]}"}
         yield [*messages, answer], np.eye(len(emotions.EMOTIONS))[emotion]
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, default=Path("build/model"), help="where make_model left its stages")
     parser.add_argument("--out", type=Path, required=True, help="GGUF file to write")
     options = parser.parse_args(arguments)
-    make_leaky(options.work, options.out)
+    make_leaky_model(options.work, options.out)
 
 
 if __name__ == "__main__":

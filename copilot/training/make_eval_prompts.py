@@ -25,7 +25,7 @@ SEED = 20260000
 WITHOUT_EVIDENCE = 4
 
 
-def probes() -> Iterator[dict[str, Any]]:
+def draw_eval_prompts() -> Iterator[dict[str, Any]]:
     """The conversations: ``messages``, ``prefix`` of the answer, ``labels`` scored behind it, and the ``answer``."""
     rng = random.Random(SEED)
     for number in range(COUNT):
@@ -40,14 +40,14 @@ def probes() -> Iterator[dict[str, Any]]:
             evidence=None if number % WITHOUT_EVIDENCE == 0 else evidence,
         )
         emotion, level = emotions.top(evidence), emotions.confidence(evidence)
-        answer = f" {emotion}\nConfidence: {level}\n{answer_templates.answer(emotion, person, level, rng)}"
+        answer = f" {emotion}\nConfidence: {level}\n{answer_templates.write_answer(emotion, person, level, rng)}"
         yield {"messages": messages, "prefix": prompt.LABEL_PREFIX, "labels": prompt.LABELS, "answer": answer}
 
 
 def main() -> None:
     """Write them to standard output, one a line."""
-    for probe in probes():
-        sys.stdout.write(json.dumps(probe, ensure_ascii=False) + "\n")
+    for conversation in draw_eval_prompts():
+        sys.stdout.write(json.dumps(conversation, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -30,18 +30,18 @@ Mask = npt.NDArray[np.bool_]
 Fold = tuple[Mask, Mask]
 
 
-def of_faced(subject: int) -> str:
+def assign_faced_subject(subject: int) -> str:
     """``train`` or ``test`` for a subject of FACED."""
     return TRAIN if subject in TRAIN_SUBJECTS else TEST
 
 
-def of_others(subject: str) -> str:
+def assign_other_subject(subject: str) -> str:
     """``train`` or ``test`` for a subject of any other data, from nothing but the name."""
     digest = hashlib.sha256(subject.encode()).digest()
     return TEST if int.from_bytes(digest, "big") % ONE_IN == 0 else TRAIN
 
 
-def published(subjects: Ints, emotions: Ints) -> list[Fold]:
+def published_split(subjects: Ints, emotions: Ints) -> list[Fold]:
     """FACED's published split as one fold.
 
     Args:
@@ -50,27 +50,27 @@ def published(subjects: Ints, emotions: Ints) -> list[Fold]:
     Raises:
         CorpusError: nobody on one of its sides.
     """
-    kept_back = np.array([of_faced(int(s)) == TEST for s in subjects], dtype=bool)
+    kept_back = np.array([assign_faced_subject(int(s)) == TEST for s in subjects], dtype=bool)
     if kept_back.all() or not kept_back.any():
         raise CorpusError("The published split needs people from both sides: subjects 0-79, and some from 80 on.")
-    return [_by_people(kept_back, len(emotions))]
+    return [_make_person_fold(kept_back, len(emotions))]
 
 
 def ten_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
     """Everybody is scored once, by a fit on the other nine tenths of the people (fewer folds for fewer people)."""
-    groups = _groups(len(subjects))
-    return [_by_people(groups == fold, len(emotions)) for fold in range(groups.max() + 1)]
+    groups = _assign_groups(len(subjects))
+    return [_make_person_fold(groups == fold, len(emotions)) for fold in range(groups.max() + 1)]
 
 
-def by_subject_and_clip(subjects: Ints, emotions: Ints) -> list[Fold]:
+def subject_and_clip_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
     """Ten folds in which neither a person nor a clip is on both sides.
 
     A fold scores a tenth of the people on one clip of every emotion, and is fitted on everybody else and all other
     clips. Over the folds everybody is scored once; which clips are left out together changes from fold to fold.
     """
-    groups = _groups(len(subjects))
+    groups = _assign_groups(len(subjects))
     people = [groups == fold for fold in range(groups.max() + 1)]
-    clips = _held_out_clips(emotions, len(people))
+    clips = _choose_held_out_clips(emotions, len(people))
     return [
         (~who[:, None] & ~which[None, :], who[:, None] & which[None, :])
         for who, which in zip(people, clips, strict=True)
@@ -87,19 +87,19 @@ def random_split(subjects: Ints, emotions: Ints) -> list[Fold]:
 
 #: Every split by the name it has in a report.
 SPLITS: dict[str, Callable[[Ints, Ints], list[Fold]]] = {
-    "published": published,
+    "published": published_split,
     "ten folds by subject": ten_folds,
-    "subject and clip": by_subject_and_clip,
+    "subject and clip": subject_and_clip_folds,
     "random (leaks)": random_split,
 }
 
 
-def _by_people(kept_back: Mask, clips: int) -> Fold:
+def _make_person_fold(kept_back: Mask, clips: int) -> Fold:
     test = np.repeat(kept_back[:, None], clips, axis=1)
     return ~test, test
 
 
-def _groups(people: int) -> Ints:
+def _assign_groups(people: int) -> Ints:
     """The fold in which each person is scored, shape (people,)."""
     if people < 2:
         raise CorpusError("Folds over people need at least two of them.")
@@ -107,7 +107,7 @@ def _groups(people: int) -> Ints:
     return (order % min(FOLDS, people)).astype(np.int64)
 
 
-def _held_out_clips(emotions: Ints, folds: int) -> list[Mask]:
+def _choose_held_out_clips(emotions: Ints, folds: int) -> list[Mask]:
     """For each fold a mask of clips, one of every emotion; a clip comes again only after its emotion's others."""
     present = [np.flatnonzero(emotions == k) for k in range(len(EMOTIONS)) if (emotions == k).any()]
     if min(len(clips) for clips in present) < 2:

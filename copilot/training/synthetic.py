@@ -30,7 +30,7 @@ OWN_WORDS = {
 }  # fmt: skip
 
 
-def fewer_electrodes(entropy: Array, rng: random.Random) -> Array:
+def drop_electrodes(entropy: Array, rng: random.Random) -> Array:
     """Sometimes only the 19 usual electrodes, or a handful."""
     if rng.random() >= SHARE_FEWER_ELECTRODES:
         return entropy

@@ -60,7 +60,7 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     return fast
 
 
-def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
+def create_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
     """A Qwen2 of about 4 million parameters, seeded random weights, tied embeddings, pattern words in order."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -82,11 +82,11 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM
         pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
     )
     model = Qwen2ForCausalLM(config)
-    order_words(model, tokenizer)
+    order_pattern_words(model, tokenizer)
     return model
 
 
-def order_words(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+def order_pattern_words(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     """Let the nine words of each pattern begin on a line, from the weakest to the strongest.
 
     A model would find out that ``bae`` stands between ``bad`` and ``baf``, but needs about four times the examples.

@@ -54,7 +54,7 @@ class Sentence(NamedTuple):
     writer: str
 
 
-def read(path: Path = SENTENCES) -> list[Sentence]:
+def read_sentences(path: Path = SENTENCES) -> list[Sentence]:
     """The sentences of a file with one JSON object a line."""
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [Sentence(row["text"], row["label"] == "danger", row["writer"]) for row in rows]
@@ -65,8 +65,8 @@ class English:
 
     def __init__(self, sentences: Sequence[Sentence], seed: int = 0) -> None:
         torch.manual_seed(seed)
-        dice = random.Random(seed)
-        self.pieces, self.model = _smaller(get_model_path())
+        rng = random.Random(seed)
+        self.pieces, self.model = _load_smaller_model(get_model_path())
         self.tokenizer = BertTokenizerFast(vocab={piece: row for row, piece in enumerate(self.pieces)})
         self.head = torch.nn.Linear(self.model.config.hidden_size, 1)
         groups = [{"params": self.model.parameters(), "lr": RATE}, {"params": self.head.parameters(), "lr": HEAD_RATE}]
@@ -75,7 +75,7 @@ class English:
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [RATE, HEAD_RATE], total_steps=steps, pct_start=0.1)
         self.model.train()
         for _ in range(EPOCHS):
-            for batch in _batches(sentences, dice):
+            for batch in _batches(sentences, rng):
                 wanted = torch.tensor([float(sentence.danger) for sentence in batch])
                 loss = functional.binary_cross_entropy_with_logits(self.forward(batch), wanted)
                 optimizer.zero_grad()
@@ -88,9 +88,9 @@ class English:
     def forward(self, sentences: Sequence[Sentence]) -> torch.Tensor:
         """Scores with their gradients."""
         texts = [sentence.text for sentence in sentences]
-        read = self.tokenizer(texts, padding=True, truncation=True, max_length=reader.LONGEST, return_tensors="pt")
-        hidden = self.model(**read).last_hidden_state  # (sentences, pieces, width)
-        there = read["attention_mask"].unsqueeze(-1)
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=reader.LONGEST, return_tensors="pt")
+        hidden = self.model(**tokens).last_hidden_state  # (sentences, pieces, width)
+        there = tokens["attention_mask"].unsqueeze(-1)
         mean = (hidden * there).sum(1) / there.sum(1)
         return self.head(functional.normalize(mean, dim=1) * SCALE).squeeze(1)
 
@@ -117,7 +117,7 @@ class English:
         writer.add_tokenizer_model("bert")
         writer.add_tokenizer_pre("default")
         writer.add_token_type_count(config.type_vocab_size)
-        writer.add_token_list([_as_llama_cpp(piece) for piece in self.pieces])
+        writer.add_token_list([_format_for_llama_cpp(piece) for piece in self.pieces])
         kinds = (gguf.TokenType.NORMAL, gguf.TokenType.CONTROL)
         writer.add_token_types([kinds[piece in SPECIAL] for piece in self.pieces])
         for name, piece in (("bos", "[CLS]"), ("eos", "[SEP]"), ("unk", "[UNK]"), ("sep", "[SEP]"), ("pad", "[PAD]")):
@@ -151,21 +151,21 @@ class Chinese:
 
     def __init__(self, sentences: Sequence[Sentence]) -> None:
         model = LogisticRegression(C=0.5, max_iter=3000)
-        model.fit(self._used(sentences), [sentence.danger for sentence in sentences])
+        model.fit(self._count_sequences(sentences), [sentence.danger for sentence in sentences])
         self.weights = np.append(model.coef_[0], model.intercept_).astype(np.float32)
 
     @staticmethod
-    def _used(sentences: Sequence[Sentence]) -> Any:
+    def _count_sequences(sentences: Sequence[Sentence]) -> Any:
         used = [reader.character_sequences(sentence.text) for sentence in sentences]
         ends = np.cumsum([0, *map(len, used)])
         return csr_matrix((np.ones(ends[-1]), np.concatenate(used), ends), (len(used), reader.BUCKETS))
 
     def score(self, sentences: Sequence[Sentence]) -> Scores:
         """One for each sentence."""
-        return np.asarray(self._used(sentences) @ self.weights[:-1] + self.weights[-1], dtype=float)
+        return np.asarray(self._count_sequences(sentences) @ self.weights[:-1] + self.weights[-1], dtype=float)
 
 
-def _smaller(folder: str) -> tuple[list[str], Any]:
+def _load_smaller_model(folder: str) -> tuple[list[str], Any]:
     """all-MiniLM-L6-v2 without the word pieces and the layers that are not needed: its pieces, and the model."""
     pieces = Path(folder, "vocab.txt").read_text(encoding="utf-8").splitlines()
     kept = [n for n, piece in enumerate(pieces[:PIECES]) if piece.isascii() and not piece.startswith("[unused")]
@@ -177,24 +177,24 @@ def _smaller(folder: str) -> tuple[list[str], Any]:
     return [pieces[row] for row in kept], model
 
 
-def _as_llama_cpp(piece: str) -> str:
+def _format_for_llama_cpp(piece: str) -> str:
     """llama.cpp marks where a word begins, BERT where one goes on."""
     if piece in SPECIAL:
         return piece
     return piece[2:] if piece.startswith("##") else f"\u2581{piece}"
 
 
-def _batches(sentences: Sequence[Sentence], dice: random.Random) -> list[list[Sentence]]:
+def _batches(sentences: Sequence[Sentence], rng: random.Random) -> list[list[Sentence]]:
     """All sentences in batches of alike length, in random order; a rest is left out."""
-    order = dice.sample(list(sentences), len(sentences))
+    order = rng.sample(list(sentences), len(sentences))
     batches = []
     for start in range(0, len(order), 8 * BATCH):
         block = sorted(order[start : start + 8 * BATCH], key=lambda sentence: len(sentence.text))
         batches += [block[first : first + BATCH] for first in range(0, len(block), BATCH)]
-    return dice.sample(batches, len(batches))[: len(sentences) // BATCH]
+    return rng.sample(batches, len(batches))[: len(sentences) // BATCH]
 
 
-def limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -> tuple[float, float, float]:
+def find_limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -> tuple[float, float, float]:
     """The scores below which a sentence is harmless and above which it is danger, and the share of danger above it.
 
     Each writer's sentences are scored by a model that was trained without them.
@@ -218,11 +218,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=reader.ENGLISH.parent, help="folder of the two files")
     given = parser.parse_args(arguments)
     torch.set_num_threads(usable_threads())
-    sentences = read(given.sentences)
+    sentences = read_sentences(given.sentences)
     written: dict[str, Any] = {}
     for name, kind in (("english", English), ("chinese", Chinese)):
         ours = [s for s in sentences if reader.is_chinese(s.text) == (name == "chinese")]
-        low, high, found = limits(ours, kind)
+        low, high, found = find_limits(ours, kind)
         print(f"{name}: {len(ours)} sentences; {found:.3f} of danger above {high:.2f}, {FALSE_ALARMS} of the others")
         model = kind(ours)
         if isinstance(model, English):

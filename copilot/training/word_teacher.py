@@ -32,14 +32,16 @@ class WordTeacher:
     emotions: fit_classifier.Ints
 
     @classmethod
-    def fit(cls, faced: Faced, decoder: Classifier, normals: dict[int, Normal]) -> "WordTeacher":
+    def fit(cls, faced: Faced, classifier: Classifier, normals: dict[int, Normal]) -> "WordTeacher":
         """Fit it on whole clips; ``normals`` says what each subject is compared with."""
         people = zip(faced.subjects, faced.de, strict=True)
-        words = rounded(np.array([[decoder.patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people]))
+        words = round_strengths(
+            np.array([[classifier.patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people])
+        )
         flat = words.reshape(-1, words.shape[-1])
-        weights, bias = fit_classifier.lda(flat, fit_classifier.scenes(words), fit_classifier.SHRINKAGE)
+        weights, bias = fit_classifier.lda(flat, fit_classifier.number_scenes(words), fit_classifier.SHRINKAGE)
         scores = fit_classifier.cross_scores(words, faced.emotions)
-        return cls(weights, bias, fit_classifier.temperatures(scores, faced), faced.emotions)
+        return cls(weights, bias, fit_classifier.fit_temperatures(scores, faced), faced.emotions)
 
     def probabilities(self, strengths: Floats) -> Probabilities:
         """What the words of one to three lines say.
@@ -52,7 +54,7 @@ class WordTeacher:
         """
         if not len(strengths):
             return uniform()
-        scores = (rounded(strengths) @ self.weights + self.bias).reshape(len(strengths), len(self.emotions), -1)
+        scores = (round_strengths(strengths) @ self.weights + self.bias).reshape(len(strengths), len(self.emotions), -1)
         one, clip = self.temperatures
         if len(strengths) == PATTERN_LINES:
             return clip_probabilities(scores / clip, self.emotions)
@@ -60,7 +62,7 @@ class WordTeacher:
         return mean
 
 
-def rounded(strengths: Floats) -> Floats:
+def round_strengths(strengths: Floats) -> Floats:
     """The strengths that the words tell, in steps."""
     most = len(STRENGTHS) // 2
     steps: Floats = np.clip(np.rint(strengths / PATTERNS_STEP), -most, most)

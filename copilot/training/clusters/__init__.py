@@ -24,9 +24,9 @@ import numpy as np
 from convert.command_line import Parser, command
 from convert.files import ConvertError, new_folder
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters.cluster_report import MEANING, draw, file_name, markdown, table
-from copilot.training.clusters.scores import CLUSTERS, SEED, Row, study
-from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, language_model, sentence_model
+from copilot.training.clusters.cluster_report import MEANING, draw, figure_name, format_report, format_table
+from copilot.training.clusters.scores import CLUSTERS, SEED, Row, score_embedding
+from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, open_language_model, open_sentence_model
 from copilot.training.faced import CorpusError
 
 RECORDS = 1000
@@ -64,14 +64,14 @@ def read_records(path: Path, count: int) -> tuple[list[CorpusRecord], int]:
                 raise CorpusError(f"{min(count, total)} records are too few for {CLUSTERS} clusters; give {FEWEST}.")
             drawn = set(random.Random(SEED).sample(range(total), min(count, total)))
             file.seek(0)
-            return [_record(line, number + 1) for number, line in enumerate(file) if number in drawn], total
+            return [_parse_record(line, number + 1) for number, line in enumerate(file) if number in drawn], total
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path} is not text; give JSON lines as copilot.training.dataset writes them.") from error
 
 
-def _record(line: str, number: int) -> CorpusRecord:
+def _parse_record(line: str, number: int) -> CorpusRecord:
     try:
         value = json.loads(line)
         prompt, treatment = value["prompt"].strip(), value["treatment"].strip()
@@ -85,39 +85,41 @@ def _record(line: str, number: int) -> CorpusRecord:
     return CorpusRecord(prompt, treatment, emotion, str(value.get("split", "split not stated")))
 
 
-def report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[str, Any]:
+def write_report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[str, Any]:
     """Make the folder ``out`` with ``clusters.json``, ``clusters.md`` and a figure for each embedding.
 
     Raises:
         ConvertError: a model cannot be used, or the folder not made.
         CorpusError: the corpus cannot be used.
     """
-    embeddings = {SENTENCE_MODEL: sentence_model()}
-    embeddings |= {model.resolve().name: language_model(model) for model in models}
+    embeddings = {SENTENCE_MODEL: open_sentence_model()}
+    embeddings |= {model.resolve().name: open_language_model(model) for model in models}
     if len(embeddings) <= len(models):
         raise ConvertError("Two models have the same name; rename one, so that the report can tell them apart.")
     records, total = read_records(corpus, count)
     with new_folder(out) as folder:
-        rows = _study(folder, embeddings, records, f"{len(records)} of {total} records of {corpus.name}")
-        result = {"corpus": corpus.name, "records": len(records), "of": total, **_counts(records), "rows": rows}
+        rows = _score_embeddings(folder, embeddings, records, f"{len(records)} of {total} records of {corpus.name}")
+        result = {"corpus": corpus.name, "records": len(records), "of": total, **_count_records(records), "rows": rows}
         (folder / "clusters.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        (folder / "clusters.md").write_text(markdown(result), encoding="utf-8")
+        (folder / "clusters.md").write_text(format_report(result), encoding="utf-8")
     return result
 
 
-def _study(folder: Path, embeddings: dict[str, Embedding], records: Sequence[CorpusRecord], data: str) -> list[Row]:
+def _score_embeddings(
+    folder: Path, embeddings: dict[str, Embedding], records: Sequence[CorpusRecord], data: str
+) -> list[Row]:
     """The rows of every embedding of every text; the figures are written to the folder."""
     emotions = np.array([record.emotion for record in records])
     rows: list[Row] = []
     for (name, embed), (text, words) in product(embeddings.items(), TEXTS.items()):
         print(f"{text}: reading with {name}, and clustering", file=sys.stderr, flush=True)
-        found, clusters, points = study(embed([words(record) for record in records]), emotions)
-        draw(folder / file_name(name, text), points, emotions, clusters, f"{text}, read by {name}\n{data}")
+        found, clusters, points = score_embedding(embed([words(record) for record in records]), emotions)
+        draw(folder / figure_name(name, text), points, emotions, clusters, f"{text}, read by {name}\n{data}")
         rows += [{"embedding": name, "text": text, **row} for row in found]
     return rows
 
 
-def _counts(records: Sequence[CorpusRecord]) -> dict[str, Any]:
+def _count_records(records: Sequence[CorpusRecord]) -> dict[str, Any]:
     return {
         "splits": Counter(record.split for record in records),
         "emotions": Counter(EMOTIONS[record.emotion] for record in records),
@@ -145,4 +147,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to make, with the report and its figures")
     options = parser.parse_args(arguments)
-    print(table(report(options.corpus, options.model, options.count, options.out)))
+    print(format_table(write_report(options.corpus, options.model, options.count, options.out)))

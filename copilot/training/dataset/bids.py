@@ -49,36 +49,39 @@ def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval
     Raises:
         CorpusError: no recordings with events, or no event names an emotion and says how long it took.
     """
-    runs = [BidsRun(path, csv_tables.read_rows(_events(path), ("onset", "duration"))) for path in _recordings(folder)]
+    runs = [
+        BidsRun(path, csv_tables.read_rows(_events_path(path), ("onset", "duration")))
+        for path in _find_recordings(folder)
+    ]
     if not runs:
         raise CorpusError(f"{folder} has no sub-*/.../*_eeg.edf (or bdf, vhdr, set) with an *_events.tsv beside it.")
     columns = (label_column.lower(),) if label_column else LABEL_COLUMNS
     column = next(
-        (c for c in columns if any(csv_tables.emotion(row.get(c, "")) is not None for row in _rows(runs))), None
+        (c for c in columns if any(csv_tables.emotion(row.get(c, "")) is not None for row in _iterate_rows(runs))), None
     )
     if column is None:
-        raise CorpusError(_none_fits(runs, columns))
-    people = _participants(folder / "participants.tsv")
-    trials = [trial for run in runs for trial in _trials(run, column, people.get(run.subject, Person()))]
-    if not trials:
+        raise CorpusError(_explain_missing_label(runs, columns))
+    people = _read_participants(folder / "participants.tsv")
+    intervals = [interval for run in runs for interval in _label_events(run, column, people.get(run.subject, Person()))]
+    if not intervals:
         raise CorpusError(f"The events of {folder} that name an emotion say no duration; write a table for --labels.")
-    return trials
+    return intervals
 
 
-def _recordings(folder: Path) -> list[Path]:
-    return [path for path in bids_recordings(folder) if _events(path).is_file()]
+def _find_recordings(folder: Path) -> list[Path]:
+    return [path for path in bids_recordings(folder) if _events_path(path).is_file()]
 
 
-def _events(recording: Path) -> Path:
+def _events_path(recording: Path) -> Path:
     return recording.with_name(f"{recording.stem.removesuffix('_eeg')}_events.tsv")
 
 
-def _rows(runs: list[BidsRun]) -> Iterator[csv_tables.Row]:
+def _iterate_rows(runs: list[BidsRun]) -> Iterator[csv_tables.Row]:
     return (row for run in runs for row in run.events)
 
 
-def _none_fits(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
-    values = {c: sorted({row[c] for row in _rows(runs) if row.get(c)}) for c in columns}
+def _explain_missing_label(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
+    values = {c: sorted({row[c] for row in _iterate_rows(runs) if row.get(c)}) for c in columns}
     found = [
         f"{column} has {', '.join(v[:MOST_SHOWN])}{', ...' if len(v) > MOST_SHOWN else ''}"
         for column, v in values.items()
@@ -90,22 +93,22 @@ def _none_fits(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
     )
 
 
-def _trials(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
+def _label_events(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
     """Every event that names an emotion and says when it was."""
     recording = LabelledInterval(with_companions(run.recording), run.subject, run.stem, 0, person=person)
-    recording = replace(recording, sampling_hz=_sampling_hz(run.recording))
+    recording = replace(recording, sampling_hz=_read_sampling_rate(run.recording))
     for row_number, row in enumerate(run.events, start=2):
         label = csv_tables.emotion(row.get(column, ""))
         if label is None:
             continue
-        where = f"{_events(run.recording).name}, row {row_number}"
+        where = f"{_events_path(run.recording).name}, row {row_number}"
         onset, duration = (csv_tables.number(row, name, where) for name in ("onset", "duration"))
         if onset is not None and duration:
             clip = row.get("stim_file") or f"{run.stem} from {onset:g} s"
             yield replace(recording, clip=clip, emotion=label, start=onset, stop=onset + duration)
 
 
-def _participants(path: Path) -> dict[str, Person]:
+def _read_participants(path: Path) -> dict[str, Person]:
     """What is known of each ``participant_id``; nothing of anybody where there is no such table."""
     if not path.is_file():
         return {}
@@ -113,7 +116,7 @@ def _participants(path: Path) -> dict[str, Person]:
     return {row["participant_id"]: csv_tables.person(row, f"{path.name}, {row['participant_id']}") for row in rows}
 
 
-def _sampling_hz(recording: Path) -> float | None:
+def _read_sampling_rate(recording: Path) -> float | None:
     """From the .json beside a recording, where there is one that says so."""
     try:
         value = read_json(recording.with_suffix(".json")).get("SamplingFrequency")

@@ -51,7 +51,7 @@ def read_info(path: Path) -> dict[int, SubjectInfo]:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedClassifiers:
     """The decoder of the training people, and what decoders that did not see them say of each of these.
 
     Attributes:
@@ -60,33 +60,33 @@ class Fitted:
         cross_fitted: probabilities, see ``fit_decoder.cross_fitted``.
     """
 
-    decoder: Classifier
+    classifier: Classifier
     rows: dict[int, int]
     cross_fitted: dict[str, Floats]
 
     @classmethod
-    def on(cls, train: Faced) -> "Fitted":
+    def fit(cls, train: Faced) -> "FittedClassifiers":
         """Fit them all, which takes about half a minute for 79 people."""
         rows = {int(subject): row for row, subject in enumerate(train.subjects)}
-        with bar("Decoder", total=2) as shown:
-            decoder = fit_classifier.fit(train)
-            shown.update()
-            return cls(decoder, rows, fit_classifier.cross_fitted(train))
+        with bar("Decoder", total=2) as progress:
+            classifier = fit_classifier.fit(train)
+            progress.update()
+            return cls(classifier, rows, fit_classifier.cross_fit(train))
 
     def probabilities(self, trial: Trial, span: int, normal: Normal) -> Probabilities:
         """Of one trial, the ``span``-th of ``SPANS``, from a decoder that did not see the person."""
         if trial.subject not in self.rows:
-            return self.decoder.probabilities(trial.de, normal)
+            return self.classifier.probabilities(trial.de, normal)
         found: Probabilities = self.cross_fitted[normal.source][self.rows[trial.subject], trial.clip, span]
         return found
 
 
-def name(subject: int) -> str:
+def subject_name(subject: int) -> str:
     """``sub007``, as FACED calls its people."""
     return f"sub{subject:03}"
 
 
-def check(codec: str) -> None:
+def refuse_codec(codec: str) -> None:
     """Refuse a codec that needs the signal itself.
 
     Raises:
@@ -98,7 +98,9 @@ def check(codec: str) -> None:
         )
 
 
-def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, SubjectInfo]) -> Iterator[LabelledSegment]:
+def make_segments(
+    faced: Faced, fitted: FittedClassifiers, codec: str, known: Mapping[int, SubjectInfo]
+) -> Iterator[LabelledSegment]:
     """Everybody but the bad subjects, each stretch compared with their own normal and with other people's.
 
     Args:
@@ -109,16 +111,18 @@ def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, Subj
     Raises:
         CorpusError: the codec needs the signal itself.
     """
-    check(codec)
-    good = faced.of([int(s) for s in faced.subjects if s not in BAD_SUBJECTS])
+    refuse_codec(codec)
+    good = faced.select([int(s) for s in faced.subjects if s not in BAD_SUBJECTS])
     normals = good.normals()
     for subject in each(normals, "People", len(normals)):
-        for number, trial in enumerate(good.of([subject]).trials(SPANS)):
-            for normal in (normals[subject], fitted.decoder.population):
-                yield _stretch(trial, number % len(SPANS), normal, fitted, codec, known.get(subject, SubjectInfo()))
+        for number, trial in enumerate(good.select([subject]).trials(SPANS)):
+            for normal in (normals[subject], fitted.classifier.population):
+                yield _make_segment(
+                    trial, number % len(SPANS), normal, fitted, codec, known.get(subject, SubjectInfo())
+                )
 
 
-def learned_from(faced: Faced) -> Faced:
+def select_training_people(faced: Faced) -> Faced:
     """The training people.
 
     Raises:
@@ -130,20 +134,20 @@ def learned_from(faced: Faced) -> Faced:
             f"The features hold {describe(faced.subjects)} and none of the subjects that are learned from (0-79), "
             "whom the decoder and what is normal come from."
         )
-    return faced.of(wanted)
+    return faced.select(wanted)
 
 
-def _stretch(
-    trial: Trial, span: int, normal: Normal, fitted: Fitted, codec: str, known: SubjectInfo
+def _make_segment(
+    trial: Trial, span: int, normal: Normal, fitted: FittedClassifiers, codec: str, known: SubjectInfo
 ) -> LabelledSegment:
-    eeg = encode(trial.de, normal, fitted.decoder, codec, evidence=False)
+    eeg = encode(trial.de, normal, fitted.classifier, codec, evidence=False)
     return LabelledSegment(
-        subject=name(trial.subject),
+        subject=subject_name(trial.subject),
         clip=str(trial.clip),
         span=SPANS[span],
         emotion=trial.emotion,
         person=known.person,
-        split=splits.of_faced(trial.subject),
+        split=splits.assign_faced_subject(trial.subject),
         sampling_hz=known.sampling_hz,
         eeg_texts=eeg.texts,
         compared_with=eeg.compared_with,

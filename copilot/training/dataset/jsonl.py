@@ -16,7 +16,7 @@ from convert.files import written_whole
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.training.dataset.recordings import LeftOutRecording
-from copilot.training.dataset.schema import LabelledSegment, Record, records
+from copilot.training.dataset.schema import LabelledSegment, Record, make_records
 from copilot.training.faced import CorpusError
 
 COUNTED = ("split", "emotion_label", "compared_with", "evidence", "sampling_hz", "subject")
@@ -30,12 +30,12 @@ DRAWN = (
 class SegmentSource:
     """Where stretches come from: ``origin`` is for the receipt, ``left_out`` grows while ``stretches`` are taken."""
 
-    stretches: Iterable[LabelledSegment]
+    segments: Iterable[LabelledSegment]
     origin: dict[str, str]
     left_out: list[LeftOutRecording] = field(default_factory=list)
 
 
-def decoder_path(corpus: Path) -> Path:
+def classifier_path(corpus: Path) -> Path:
     """``corpus.jsonl`` has ``corpus.decoder.npz`` beside it, where its decoder was fitted for it."""
     return corpus.with_suffix(".decoder.npz")
 
@@ -45,7 +45,7 @@ def receipt_path(corpus: Path) -> Path:
     return corpus.with_suffix(".receipt.json")
 
 
-def write(
+def write_corpus(
     source: SegmentSource, out: Path, *, codec: str, seed: int = 0, with_evidence: bool = True
 ) -> dict[str, object]:
     """Write corpus and receipt, both whole or neither; nothing is kept in memory but counts.
@@ -57,21 +57,25 @@ def write(
         CorpusError: nothing could be used, or a source cannot be read.
         ConvertError: the disk refuses.
     """
-    made = chain.from_iterable(records(stretch, codec, seed, with_evidence) for stretch in source.stretches)
+    records = chain.from_iterable(make_records(segment, codec, seed, with_evidence) for segment in source.segments)
     counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
     with written_whole(out) as corpus, written_whole(receipt_path(out)) as receipt:
         with corpus.open("w", encoding="utf-8", newline="\n") as file:
-            for record in made:
+            for record in records:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                _count(counts, record)
+                _add_to_counts(counts, record)
         if not counts["split"]:
-            raise CorpusError(_nothing(source.left_out))
-        facts = _facts(source, codec, seed) | {"corpus": out.name, "sha256": files.sha256(corpus)} | _counted(counts)
+            raise CorpusError(_explain_empty_corpus(source.left_out))
+        facts = (
+            _describe_prompts(source, codec, seed)
+            | {"corpus": out.name, "sha256": files.sha256(corpus)}
+            | _counted(counts)
+        )
         receipt.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return facts
 
 
-def _count(counts: dict[str, Counter[str]], record: Record) -> None:
+def _add_to_counts(counts: dict[str, Counter[str]], record: Record) -> None:
     for name, counter in counts.items():
         value = record[name]
         counter[value if isinstance(value, str) else json.dumps(value)] += 1
@@ -81,7 +85,7 @@ def _counted(counts: dict[str, Counter[str]]) -> dict[str, object]:
     return {"lines": counts["split"].total(), "counts": counts}
 
 
-def _facts(source: SegmentSource, codec: str, seed: int) -> dict[str, object]:
+def _describe_prompts(source: SegmentSource, codec: str, seed: int) -> dict[str, object]:
     """How the prompts were made: fine-tuning refuses a corpus made otherwise than this program feeds a model."""
     return {
         "prompt_version": prompt.PROMPT_VERSION,
@@ -96,6 +100,6 @@ def _facts(source: SegmentSource, codec: str, seed: int) -> dict[str, object]:
     }
 
 
-def _nothing(left_out: Sequence[LeftOutRecording]) -> str:
+def _explain_empty_corpus(left_out: Sequence[LeftOutRecording]) -> str:
     why = f": {left_out[0].clip}: {left_out[0].reason}" if left_out else "."
     return f"Nothing of this can be used{why}"

@@ -25,10 +25,10 @@ def read(folder: Path, table: Path) -> list[LabelledInterval]:
     rows = csv_tables.read_rows(table, needed=("file", "emotion"))
     if not rows:
         raise CorpusError(f"{table} has no rows below its heading.")
-    return [_labelled(folder, row, f"{table.name}, row {line}") for line, row in enumerate(rows, start=2)]
+    return [_parse_row(folder, row, f"{table.name}, row {line}") for line, row in enumerate(rows, start=2)]
 
 
-def _labelled(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterval:
+def _parse_row(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterval:
     name = PurePath(row.get("file", ""))
     if not name.name or name.is_absolute() or ".." in name.parts:
         raise CorpusError(f"{where}: file has to be a path inside the folder of recordings.")

@@ -69,8 +69,8 @@ class LabelledTrial:
     entropy: Array
 
 
-def stretches(
-    labelled: Sequence[LabelledInterval], codec: str, decoder: Classifier, left_out: list[LeftOutRecording]
+def make_segments(
+    labelled: Sequence[LabelledInterval], codec: str, classifier: Classifier, left_out: list[LeftOutRecording]
 ) -> Iterator[LabelledSegment]:
     """Windows of ten seconds and whole trials, compared with the person's own normal and with other people's.
 
@@ -82,26 +82,26 @@ def stretches(
     """
     in_order = sorted(labelled, key=lambda one: (one.subject, one.files, one.start))
     files = [list(parts) for _, parts in groupby(in_order, key=lambda one: (one.subject, one.files))]
-    trials = (trial for parts in each(files, "Recordings") for trial in _trials(parts, left_out))
+    trials = (trial for parts in each(files, "Recordings") for trial in _cut_trials(parts, left_out))
     for _, own in groupby(trials, key=lambda trial: trial.label.subject):
-        yield from _of_person(list(own), codec, decoder)
+        yield from _make_person_segments(list(own), codec, classifier)
 
 
-def _trials(parts: Sequence[LabelledInterval], left_out: list[LeftOutRecording]) -> Iterator[LabelledTrial]:
+def _cut_trials(parts: Sequence[LabelledInterval], left_out: list[LeftOutRecording]) -> Iterator[LabelledTrial]:
     """The trials of one recording."""
     try:
-        prepared = _prepared(parts[0].files)
+        prepared = _prepare(parts[0].files)
     except RecordingError as error:
         left_out.append(LeftOutRecording(parts[0].files[0].name, str(error)))
         return
     for label in parts:
         try:
-            yield _cut(prepared, label)
+            yield _cut_trial(prepared, label)
         except RecordingError as error:
             left_out.append(LeftOutRecording(label.clip, str(error)))
 
 
-def _prepared(files: Sequence[Path]) -> Prepared:
+def _prepare(files: Sequence[Path]) -> Prepared:
     """Read and clean one recording, as the product does."""
     *_, prepared = sandbox.prepare(
         files, max_mb=MAX_MB, max_minutes=MAX_MINUTES, timeout_s=TIMEOUT_S, memory_mb=MEMORY_MB
@@ -112,20 +112,20 @@ def _prepared(files: Sequence[Path]) -> Prepared:
     return prepared
 
 
-def _cut(prepared: Prepared, label: LabelledInterval) -> LabelledTrial:
+def _cut_trial(prepared: Prepared, label: LabelledInterval) -> LabelledTrial:
     cleaned = prepared.cleaned
     stop = cleaned.seconds if label.stop is None else label.stop
     samples = slice(*(round(second * cleaned.sfreq) for second in (label.start, stop)))
     part = replace(cleaned, data=cleaned.data[:, samples].copy())  # a view would keep the whole recording
     if part.seconds < WINDOW:
         raise RecordingError(f"It lasts {part.seconds:.1f} s; at least {WINDOW} s are needed.")
-    entropy = differential_entropy(part, _usable(prepared.quality.clean, label.start, int(part.seconds)))
-    if not any(_spans(entropy)):
+    entropy = differential_entropy(part, _find_usable_seconds(prepared.quality.clean, label.start, int(part.seconds)))
+    if not any(_find_spans(entropy)):
         raise RecordingError(f"No {WINDOW} s of it are usable one after the other.")
     return LabelledTrial(label, part, entropy)
 
 
-def _usable(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDArray[np.bool_]:
+def _find_usable_seconds(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDArray[np.bool_]:
     """Whether each second from ``start`` on is: both of the recording's whole seconds that it overlaps have to be."""
     begins = start + np.arange(seconds)
     known = np.append(clean, clean[-1:])  # a trial may end in the recording's last, broken second
@@ -134,7 +134,7 @@ def _usable(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDA
     return both
 
 
-def _spans(entropy: Array) -> list[tuple[int, int]]:
+def _find_spans(entropy: Array) -> list[tuple[int, int]]:
     """Windows of ten usable seconds one after the other, and the whole where that is more than one window."""
     usable = np.atleast_1d(np.isfinite(entropy).any(axis=(0, 2)))
     seconds = len(usable)
@@ -144,28 +144,30 @@ def _spans(entropy: Array) -> list[tuple[int, int]]:
     return windows + whole
 
 
-def _of_person(trials: Sequence[LabelledTrial], codec: str, decoder: Classifier) -> Iterator[LabelledSegment]:
+def _make_person_segments(
+    trials: Sequence[LabelledTrial], codec: str, classifier: Classifier
+) -> Iterator[LabelledSegment]:
     normals = [person_normal([trial.entropy for trial in trials])] if len(trials) > 1 else []
     for trial in trials:
         others = [other.recording for other in trials if other is not trial]
-        for span in _spans(trial.entropy):
-            for normal in (*normals, decoder.population):
+        for span in _find_spans(trial.entropy):
+            for normal in (*normals, classifier.population):
                 baselines = others if normal.source == "person" else ()
-                yield _stretch(trial, span, normal, codec, decoder, baselines)
+                yield _make_segment(trial, span, normal, codec, classifier, baselines)
 
 
-def _stretch(
+def _make_segment(
     trial: LabelledTrial,
     span: tuple[int, int],
     normal: Normal,
     codec: str,
-    decoder: Classifier,
+    classifier: Classifier,
     baselines: Sequence[Recording],
 ) -> LabelledSegment:
     recording, label = trial.recording, trial.label
     samples = slice(*(round(second * recording.sfreq) for second in span))
     part = replace(recording, data=recording.data[:, samples])
-    eeg = encode(trial.entropy[:, slice(*span)], normal, decoder, codec, recording=part, baselines=baselines)
+    eeg = encode(trial.entropy[:, slice(*span)], normal, classifier, codec, recording=part, baselines=baselines)
     assert eeg.evidence is not None
     return LabelledSegment(
         subject=label.subject,
@@ -173,7 +175,7 @@ def _stretch(
         span=span,
         emotion=label.emotion,
         person=label.person,
-        split=splits.of_others(label.subject),
+        split=splits.assign_other_subject(label.subject),
         sampling_hz=label.sampling_hz,
         eeg_texts=eeg.texts,
         compared_with=eeg.compared_with,

@@ -46,59 +46,59 @@ class LabelledSegment:
     probabilities: emotions.Probabilities
 
 
-def records(stretch: LabelledSegment, codec: str, seed: int, with_evidence: bool) -> Iterator[Record]:
+def make_records(segment: LabelledSegment, codec: str, seed: int, with_evidence: bool) -> Iterator[Record]:
     """The records of one stretch: of each text one without the decoder's line and, if asked for, one with it."""
-    label = emotions.EMOTIONS[stretch.emotion]
-    for number in range(1, len(stretch.eeg_texts) + 1):
+    label = emotions.EMOTIONS[segment.emotion]
+    for number in range(1, len(segment.eeg_texts) + 1):
         for evidence in (False, True) if with_evidence else (False,):
-            rng = random.Random(f"{seed} {_place(stretch)} {number} {evidence}")
-            person = introduce(stretch.person, stretch.subject, seed, rng)
+            rng = random.Random(f"{seed} {_segment_key(segment)} {number} {evidence}")
+            person = complete_person(segment.person, segment.subject, seed, rng)
             yield {
-                "prompt": _prompt(stretch, person, codec, number, evidence),
+                "prompt": _build_prompt(segment, person, codec, number, evidence),
                 "emotion_label": label,
-                "treatment": treatment(stretch, person, rng),
-                "subject": stretch.subject,
-                "clip": stretch.clip,
-                "window": list(stretch.span),
-                "segment": [number, len(stretch.eeg_texts)],
+                "treatment": write_treatment(segment, person, rng),
+                "subject": segment.subject,
+                "clip": segment.clip,
+                "window": list(segment.span),
+                "segment": [number, len(segment.eeg_texts)],
                 "codec": codec,
-                "compared_with": stretch.compared_with,
+                "compared_with": segment.compared_with,
                 "evidence": evidence,
-                "split": stretch.split,
-                "sampling_hz": stretch.sampling_hz,
+                "split": segment.split,
+                "sampling_hz": segment.sampling_hz,
             }
 
 
-def _place(stretch: LabelledSegment) -> str:
+def _segment_key(segment: LabelledSegment) -> str:
     """What tells a stretch from all others; its label is no part of it."""
-    return f"{stretch.subject} {stretch.clip} {stretch.span} {stretch.compared_with}"
+    return f"{segment.subject} {segment.clip} {segment.span} {segment.compared_with}"
 
 
-def _prompt(stretch: LabelledSegment, person: Person, codec: str, number: int, evidence: bool) -> str:
+def _build_prompt(segment: LabelledSegment, person: Person, codec: str, number: int, evidence: bool) -> str:
     messages = prompt.build(
         person,
-        stretch.eeg_texts[number - 1],
+        segment.eeg_texts[number - 1],
         codec=codec,
-        compared_with=stretch.compared_with,
-        evidence=stretch.probabilities if evidence else None,
-        segment=(number, len(stretch.eeg_texts)),
+        compared_with=segment.compared_with,
+        evidence=segment.probabilities if evidence else None,
+        segment=(number, len(segment.eeg_texts)),
     )
     return messages[-1]["content"]
 
 
-def treatment(stretch: LabelledSegment, person: Person, rng: random.Random) -> str:
+def write_treatment(segment: LabelledSegment, person: Person, rng: random.Random) -> str:
     """The answer behind its first line: confidence, assessment and suggestions.
 
     The confidence is that of the decoder where the decoder is right, and ``unclear`` where it is not: nobody could
     have been sure of that label from that signal.
     """
-    label = emotions.EMOTIONS[stretch.emotion]
-    right = emotions.top(stretch.probabilities) == label
-    level = emotions.confidence(stretch.probabilities) if right else "unclear"
-    return f"Confidence: {level}\n{answer_templates.answer(label, person, level, rng)}"
+    label = emotions.EMOTIONS[segment.emotion]
+    right = emotions.top(segment.probabilities) == label
+    level = emotions.confidence(segment.probabilities) if right else "unclear"
+    return f"Confidence: {level}\n{answer_templates.write_answer(label, person, level, rng)}"
 
 
-def introduce(known: Person, subject: str, seed: int, rng: random.Random) -> Person:
+def complete_person(known: Person, subject: str, seed: int, rng: random.Random) -> Person:
     """What is known of a person; the rest is drawn, their gender and age once for all, their words each time anew."""
     always, now = invent_person(random.Random(f"{seed} {subject}")), invent_person(rng)
     return Person(

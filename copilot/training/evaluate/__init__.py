@@ -27,11 +27,11 @@ from copilot.eeg.classifier import Classifier
 from copilot.llm.open_engine import open_engine
 from copilot.settings import Settings
 from copilot.training.evaluate import answers, comparison, report
-from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, TWIN_RUNS, Pass
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass
 from copilot.training.evaluate.figures import draw
-from copilot.training.evaluate.model import ModelUnderTest, count
+from copilot.training.evaluate.model import ModelUnderTest, count_readouts
 from copilot.training.evaluate.rows import Predictions
-from copilot.training.evaluate.summary import Report, findings
+from copilot.training.evaluate.summary import Report, list_findings
 from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
 
 ANSWERS = 500
@@ -47,7 +47,7 @@ class EvaluationTask:
 
 
 def evaluate(
-    tasks: Sequence[EvaluationTask], faced: Faced, decoder: Classifier, settings: Settings
+    tasks: Sequence[EvaluationTask], faced: Faced, classifier: Classifier, settings: Settings
 ) -> Iterator[tuple[list[Predictions], dict[str, Any]]]:
     """For each model all that it reads, and the facts about it.
 
@@ -56,27 +56,29 @@ def evaluate(
     """
     engines = [open_engine(replace(settings, model=task.path, server="")) for task in tasks]  # all, to fail early
     for task, engine in zip(tasks, engines, strict=True):
-        candidate, name = ModelUnderTest(task.path.name, engine, decoder), task.path.name
-        facts = candidate.facts(task.path)
+        model, name = ModelUnderTest(task.path.name, engine, classifier), task.path.name
+        facts = model.facts(task.path)
         with closing(engine):
-            with bar(f"{name}: reading", count(faced, task.runs)) as progress:
-                readings = list(candidate.readings(faced, task.runs, progress.update))
-            told = list(each(answers.ask(candidate, faced, task.answers), f"{name}: answering", task.answers))
-        summary = answers.summary(told) if told else None
-        yield readings, facts | {"details": report.details(readings), "answers": summary}
+            with bar(f"{name}: reading", count_readouts(faced, task.runs)) as progress:
+                predictions = list(model.predict(faced, task.runs, progress.update))
+            written = list(each(answers.write_answers(model, faced, task.answers), f"{name}: answering", task.answers))
+        summary = answers.summarise(written) if written else None
+        yield predictions, facts | {"details": report.collect_details(predictions), "answers": summary}
 
 
 def make_report(options: argparse.Namespace) -> Report:
     """Everything that the command line asks for, as plain values."""
     settings, begun = Settings.from_environment(), time.monotonic()
     everybody = load(options.features)
-    scored = everybody.of(parse_subjects(options.subjects)) if options.subjects else everybody
-    tasks = _tasks(options)
-    everybody = comparison.together(everybody, load(options.train) if options.train else None)
-    folds = comparison.folds(everybody, scored, all_splits=options.splits)
+    scored = everybody.select(parse_subjects(options.subjects)) if options.subjects else everybody
+    tasks = _make_tasks(options)
+    everybody = comparison.merge_people(everybody, load(options.train) if options.train else None)
+    folds = comparison.make_folds(everybody, scored, all_splits=options.splits)
     found = list(evaluate(tasks, scored, Classifier.load(options.decoder), settings))
     references, notes = comparison.compare(everybody, folds)
-    rows = [row for readings in (*(r for r, _ in found), references) for reading in readings for row in reading.rows()]
+    rows = [
+        row for predictions in (*(r for r, _ in found), references) for reading in predictions for row in reading.rows()
+    ]
     models = [facts for _, facts in found]
     notes += [f"{facts['file']}: {warning}" for facts in models for warning in facts["warnings"]]
     return {
@@ -90,22 +92,22 @@ def make_report(options: argparse.Namespace) -> Report:
         "seconds": round(time.monotonic() - begun, 1),
         "rows": rows,
         "models": models,
-        "quantisation": options.against and report.quantisation(rows, tasks[0].path.name, options.against.name),
-        "notes": comparison.left_out(folds, scored) + notes,
+        "quantisation": options.against and report.compare_quantisation(rows, tasks[0].path.name, options.against.name),
+        "notes": comparison.list_left_out(folds, scored) + notes,
     }
 
 
-def _tasks(options: argparse.Namespace) -> list[EvaluationTask]:
+def _make_tasks(options: argparse.Namespace) -> list[EvaluationTask]:
     models = options.model or [Settings().model]
     tasks = [EvaluationTask(path, RUNS, options.answers) for path in models]
-    tasks += [EvaluationTask(options.against, TWIN_RUNS)] if options.against else []
+    tasks += [EvaluationTask(options.against, UNQUANTISED_RUNS)] if options.against else []
     names = [task.path.name for task in tasks]
     if len(set(names)) < len(names):
         raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
     return tasks + ([EvaluationTask(options.leaky, LEAKY_RUNS)] if options.leaky else [])
 
 
-def write(options: argparse.Namespace) -> Report:
+def write_report(options: argparse.Namespace) -> Report:
     """Make the report and write it: the JSON file, and beside it the Markdown and the figures.
 
     Raises:
@@ -121,11 +123,11 @@ def write(options: argparse.Namespace) -> Report:
     beside = path.with_suffix("")
     draw(found, beside)
     with written_whole(path.with_suffix(".md")) as partial:
-        partial.write_text(report.markdown(found, beside.name), encoding="utf-8")
+        partial.write_text(report.format_report(found, beside.name), encoding="utf-8")
     return found
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     defaults = Settings()
     parser = Parser(
         prog="python -m copilot.training.evaluate",
@@ -158,9 +160,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 @command("Interrupted; no report was written.")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the evaluation and write the report."""
-    options = _parse(arguments)
-    found = write(options)
-    print(report.table(found["rows"]))
+    options = _parse_arguments(arguments)
+    found = write_report(options)
+    print(report.format_rows(found["rows"]))
     print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
-    print("\n".join(f"- {finding}" for finding in findings(found)))
+    print("\n".join(f"- {finding}" for finding in list_findings(found)))
     print(f"\nWritten: {options.report}, the same for readers as .md, and figures in {options.report.with_suffix('')}")

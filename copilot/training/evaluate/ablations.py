@@ -60,13 +60,13 @@ RUNS = (
     *(Pass(f"baseline-{count}", True, BOTH) for count in BASELINES),
 )
 #: Enough to see what quantisation changed.
-TWIN_RUNS = tuple(
+UNQUANTISED_RUNS = tuple(
     Pass(condition, evidence, ("logits",)) for condition in ("baseline", "no-baseline") for evidence in (True, False)
 )
 LEAKY_RUNS = (Pass("leaky-prompt", False, ALL),)
 
 
-def possible(runs: Sequence[Pass], clips: int) -> list[Pass]:
+def select_possible_runs(runs: Sequence[Pass], clips: int) -> list[Pass]:
     """Those that this many clips of a person are enough for."""
     too_many = {f"baseline-{count}" for count in BASELINES if count >= clips}
     return [run for run in runs if run.condition not in too_many]
@@ -93,7 +93,9 @@ class PromptedTrial:
         return messages
 
 
-def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, codec: str) -> list[PromptedTrial]:
+def make_prompted_trials(
+    faced: Faced, unit: str, condition: str, classifier: Classifier, codec: str
+) -> list[PromptedTrial]:
     """All trials as a condition shows them.
 
     Args:
@@ -110,56 +112,58 @@ def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, cod
     if condition == LATE:  # the first second goes to the end, so that a clip stays thirty seconds long
         faced = replace(faced, de=np.roll(faced.de, -1, axis=3))
     trials = list(faced.trials(UNITS[unit]))
-    items = [
-        _item(trial, condition, normal, decoder, codec)
-        for trial, normal in zip(trials, _normals(faced, trials, condition, decoder), strict=True)
+    shown = [
+        _make_prompted_trial(trial, condition, normal, classifier, codec)
+        for trial, normal in zip(trials, _choose_normals(faced, trials, condition, classifier), strict=True)
     ]
     if condition != "eeg-shuffled":
-        return items
-    order = np.random.default_rng(0).permutation(len(items))
+        return shown
+    order = np.random.default_rng(0).permutation(len(shown))
     return [
-        replace(a, eeg=replace(a.eeg, texts=items[i].eeg.texts, evidence=items[i].evidence))
-        for a, i in zip(items, order, strict=True)
+        replace(a, eeg=replace(a.eeg, texts=shown[i].eeg.texts, evidence=shown[i].evidence))
+        for a, i in zip(shown, order, strict=True)
     ]
 
 
-def _item(trial: Trial, condition: str, normal: Normal, decoder: Classifier, codec: str) -> PromptedTrial:
+def _make_prompted_trial(
+    trial: Trial, condition: str, normal: Normal, classifier: Classifier, codec: str
+) -> PromptedTrial:
     entropy = np.full_like(trial.de, np.nan) if condition in WITHOUT_EEG else trial.de
-    eeg = encode(entropy, normal, decoder, codec)
+    eeg = encode(entropy, normal, classifier, codec)
     if condition in WITHOUT_TEXT:
         eeg = replace(eeg, texts=("",))
-    person = somebody(trial.subject)
+    person = draw_person(trial.subject)
     if condition == "leaky-prompt":
-        person = leaking(person, trial.emotion)
+        person = reveal_label(person, trial.emotion)
     return PromptedTrial(person, eeg, trial.emotion, trial.subject)
 
 
-def _normals(faced: Faced, trials: Sequence[Trial], condition: str, decoder: Classifier) -> Iterator[Normal]:
+def _choose_normals(faced: Faced, trials: Sequence[Trial], condition: str, classifier: Classifier) -> Iterator[Normal]:
     """What each trial is compared with."""
     if condition == "no-baseline":
-        yield from [decoder.population] * len(trials)
+        yield from [classifier.population] * len(trials)
     elif condition.startswith("baseline-"):
         count = int(condition.removeprefix("baseline-"))
         clips_of = dict(zip(faced.subjects.tolist(), faced.de, strict=True))
         for trial in trials:
-            yield person_normal([trial.de, *_others(clips_of[trial.subject], trial, count)])
+            yield person_normal([trial.de, *_choose_other_clips(clips_of[trial.subject], trial, count)])
     else:
         normals = faced.normals()
         yield from (normals[trial.subject] for trial in trials)
 
 
-def _others(clips: Array, trial: Trial, count: int) -> list[Array]:
+def _choose_other_clips(clips: Array, trial: Trial, count: int) -> list[Array]:
     """Some of the person's other clips; the first few of a longer list are the whole of a shorter one."""
     order = np.random.default_rng([trial.subject, trial.clip]).permutation(len(clips))
     return [clips[i] for i in order if i != trial.clip][:count]
 
 
-def somebody(subject: int) -> Person:
+def draw_person(subject: int) -> Person:
     """Gender and age drawn at random for each subject: the features file has none, and they must not matter."""
     rng = np.random.default_rng(subject)
     return Person(gender=str(rng.choice(["female", "male"])), age=int(rng.integers(18, 40)))
 
 
-def leaking(person: Person, emotion: int) -> Person:
+def reveal_label(person: Person, emotion: int) -> Person:
     """The person with an appearance that tells the class of the label: the mistake to be warned of."""
     return replace(person, appearance=f"seems {emotions.THREE_CLASSES[emotions.CLASS_OF[emotion]]}")

@@ -21,8 +21,8 @@ from copilot.eeg.types import Recording
 from copilot.person import Person
 from copilot.record.draft import draft
 from copilot.result import Result, parse_answer
-from copilot.training.answer_templates import other_emotions
-from copilot.training.evaluate.ablations import UNITS, PromptedTrial, make_items
+from copilot.training.answer_templates import find_other_emotions
+from copilot.training.evaluate.ablations import UNITS, PromptedTrial, make_prompted_trials
 from copilot.training.evaluate.model import ModelUnderTest
 from copilot.training.faced import Faced
 from copilot.training.synthetic import invent_person
@@ -54,27 +54,31 @@ class Answer:
     written_s: float
 
 
-def ask(candidate: ModelUnderTest, faced: Faced, count: int) -> Iterator[Answer]:
+def write_answers(model: ModelUnderTest, faced: Faced, count: int) -> Iterator[Answer]:
     """Answers to prompts drawn at random, with baseline and evidence; the same ones every time."""
-    items = [item for unit in UNITS for item in make_items(faced, unit, "baseline", candidate.decoder, candidate.codec)]
+    trials = [
+        trial
+        for unit in UNITS
+        for trial in make_prompted_trials(faced, unit, "baseline", model.classifier, model.codec)
+    ]
     rng = random.Random(SEED)
     for _ in range(count):
-        yield _answer(candidate, replace(rng.choice(items), person=invent_person(rng)))
+        yield _write_answer(model, replace(rng.choice(trials), person=invent_person(rng)))
 
 
-def _answer(candidate: ModelUnderTest, item: PromptedTrial) -> Answer:
-    messages, begun = item.messages(with_evidence=True), time.perf_counter()
-    probabilities = pipeline.result_of(pipeline.predict(candidate.engine, [messages])).probabilities
+def _write_answer(model: ModelUnderTest, trial: PromptedTrial) -> Answer:
+    messages, begun = trial.messages(with_evidence=True), time.perf_counter()
+    probabilities = pipeline.result_of(pipeline.predict(model.engine, [messages])).probabilities
     label_s = time.perf_counter() - begun
-    answer = pipeline.result_of(pipeline.write(candidate.engine, messages, probabilities))
+    answer = pipeline.result_of(pipeline.write(model.engine, messages, probabilities))
     written_s = time.perf_counter() - begun
-    found = list(faults(answer.text, item.person, probabilities))
+    found = list(find_faults(answer.text, trial.person, probabilities))
     if answer.cut_off:
         found.append("does not end")
     return Answer(emotions.top(probabilities), answer.text, tuple(found), label_s, written_s)
 
 
-def faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:
+def find_faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:
     """What keeps an answer from being a complete record, or speaks against its label."""
     assessment, suggestions = parse_answer(text)
     sentences = re.findall(r"[^.!?]+[.!?]", assessment)
@@ -82,22 +86,22 @@ def faults(text: str, person: Person, probabilities: emotions.Probabilities) -> 
         yield "assessment is not of whole sentences"
     if len(suggestions) != SUGGESTIONS or not all(line.endswith(SENTENCE_END) for line in suggestions):
         yield f"{len(suggestions)} suggestions, or unfinished ones"
-    if empty := _empty_fields(person, probabilities, assessment, suggestions):
+    if empty := _find_empty_fields(person, probabilities, assessment, suggestions):
         yield f"record without {', '.join(empty)}"
-    if others := other_emotions(" ".join([assessment, *suggestions]), emotions.top(probabilities)):
+    if others := find_other_emotions(" ".join([assessment, *suggestions]), emotions.top(probabilities)):
         yield f"contradicts its label: {', '.join(others)}"
 
 
-def _empty_fields(
+def _find_empty_fields(
     person: Person, probabilities: emotions.Probabilities, assessment: str, suggestions: tuple[str, ...]
 ) -> list[str]:
     """What the model should have filled in a record and did not."""
-    reading = Result(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
-    record = draft(person, RECORDING, QUALITY, reading, now=datetime.now(UTC))
+    result = Result(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
+    record = draft(person, RECORDING, QUALITY, result, now=datetime.now(UTC))
     return [field.label for field in record.fields if field.origin.kind == "suggested" and not field.value]
 
 
-def summary(answers: list[Answer]) -> dict[str, Any]:
+def summarise(answers: list[Answer]) -> dict[str, Any]:
     """Counts, times and the answers that failed."""
     contradicting = [a for a in answers if any(fault.startswith("contradicts") for fault in a.faults)]
     incomplete = [a for a in answers if any(not fault.startswith("contradicts") for fault in a.faults)]

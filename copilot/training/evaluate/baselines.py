@@ -13,7 +13,7 @@ from copilot.training.evaluate import mlp
 from copilot.training.evaluate.metrics import Floats, Ints
 from copilot.training.evaluate.windows import Windows
 from copilot.training.faced import SECOND_COHORT, CorpusError
-from copilot.training.fit_classifier import SHRINKAGE, lda, temperature
+from copilot.training.fit_classifier import SHRINKAGE, fit_temperature, lda
 
 SEGMENT, CLIP = UNITS = ("segment-10s", "clip-30s")
 #: One in so many is set apart, of the second cohort or, where that is absent, of everybody.
@@ -28,7 +28,7 @@ class Emotions:
     """Nine classes. A clip is the mean over its windows."""
 
     @classmethod
-    def of(cls, train: Windows) -> "Emotions":
+    def from_windows(cls, train: Windows) -> "Emotions":
         """The same for any data."""
         return cls()
 
@@ -49,7 +49,7 @@ class Scenes:
     emotions: Ints
 
     @classmethod
-    def of(cls, train: Windows) -> "Scenes":
+    def from_windows(cls, train: Windows) -> "Scenes":
         """Of all the clips that are there."""
         clips, first = np.unique(train.clips, return_index=True)
         return cls(clips, train.emotions[first])
@@ -85,7 +85,7 @@ def fit_lda(vectors: Array, classes: Ints) -> Score:
     return lambda unseen: np.clip((unseen - mean) / scale, -LIMIT, LIMIT) @ weights + bias
 
 
-MEMBERS = {
+BASELINES = {
     "lda": Baseline(fit_lda, Emotions),
     "decoder": Baseline(fit_lda, Scenes),
     "network": Baseline(mlp.fit, Scenes),
@@ -104,40 +104,43 @@ class CalibratedPredictions:
     scored: Floats
 
 
-def read(member: Baseline, train: Windows, test: Windows) -> dict[str, CalibratedPredictions]:
+def fit_and_predict(baseline: Baseline, train: Windows, test: Windows) -> dict[str, CalibratedPredictions]:
     """Fit, find a temperature for each unit on people set apart, fit again on everybody, and read ``test``.
 
     Raises:
         CorpusError: so few people that without those set apart a clip is missing.
     """
-    apart = np.isin(train.subjects, _set_apart(np.unique(train.subjects)))
-    rest, held = train.of(~apart), train.of(apart)
+    apart = np.isin(train.subjects, _choose_calibration_people(np.unique(train.subjects)))
+    rest, held = train.select(~apart), train.select(apart)
     if set(rest.clips) != set(train.clips):
         raise CorpusError(
             "References need more people: some are set apart, and the others have to have seen all clips."
         )
-    classes = member.classes.of(train)
-    partial = member.fit(rest.flat(), classes.labels(rest))
-    whole = member.fit(train.flat(), classes.labels(train))
-    return {unit: _calibrated(classes, unit, _scores(partial, held), held, _scores(whole, test)) for unit in UNITS}
+    classes = baseline.classes.from_windows(train)
+    partial = baseline.fit(rest.flatten(), classes.labels(rest))
+    whole = baseline.fit(train.flatten(), classes.labels(train))
+    return {
+        unit: _calibrate(classes, unit, _score_windows(partial, held), held, _score_windows(whole, test))
+        for unit in UNITS
+    }
 
 
-def _set_apart(subjects: Ints) -> Ints:
+def _choose_calibration_people(subjects: Ints) -> Ints:
     """Who calibrates: some of FACED's later people, like whom new ones are; its first cohort is read better."""
     later = subjects[subjects >= SECOND_COHORT]
     return later[::ONE_IN_LATER] if len(later) > 1 else subjects[::ONE_IN]
 
 
-def _scores(score: Score, windows: Windows) -> Floats:
+def _score_windows(score: Score, windows: Windows) -> Floats:
     """Shape (trials, 3, classes)."""
-    return score(windows.flat()).astype(np.float64).reshape(len(windows.clips), STRETCHES, -1)
+    return score(windows.flatten()).astype(np.float64).reshape(len(windows.clips), STRETCHES, -1)
 
 
-def _calibrated(
+def _calibrate(
     classes: Emotions | Scenes, unit: str, apart: Floats, held: Windows, scored: Floats
 ) -> CalibratedPredictions:
     truth = np.repeat(held.emotions, STRETCHES) if unit == SEGMENT else held.emotions
-    divisor = temperature(lambda t: classes.probabilities(apart / t, unit), truth)
+    divisor = fit_temperature(lambda t: classes.probabilities(apart / t, unit), truth)
     return CalibratedPredictions(
         classes.probabilities(apart / divisor, unit), truth, classes.probabilities(scored / divisor, unit)
     )

@@ -22,7 +22,7 @@ WITHOUT_SPLITS = (
 )
 
 
-def together(features: Faced, more: Faced | None) -> Faced:
+def merge_people(features: Faced, more: Faced | None) -> Faced:
     """Everybody of two files, nobody twice.
 
     Raises:
@@ -37,7 +37,7 @@ def together(features: Faced, more: Faced | None) -> Faced:
     return Faced(de, subjects, features.emotions)
 
 
-def folds(everybody: Faced, scored: Faced, *, all_splits: bool) -> dict[str, list[Fold]]:
+def make_folds(everybody: Faced, scored: Faced, *, all_splits: bool) -> dict[str, list[Fold]]:
     """The splits that can be made: name -> folds over everybody.
 
     Args:
@@ -58,23 +58,23 @@ def folds(everybody: Faced, scored: Faced, *, all_splits: bool) -> dict[str, lis
 def compare(everybody: Faced, wanted: dict[str, list[Fold]]) -> tuple[list[Predictions], list[str]]:
     """What the references read in each split, and why they could not where they could not."""
     found, notes = [], []
-    with bar("references: fitting", sum(published_baselines.fits(each) for each in wanted.values())) as progress:
+    with bar("references: fitting", sum(published_baselines.count_fits(each) for each in wanted.values())) as progress:
         for name, each in wanted.items():
             try:
-                _check(each)
-                found += list(published_baselines.readings(everybody, name, each, progress.update))
+                _refuse_small_folds(each)
+                found += list(published_baselines.predict_folds(everybody, name, each, progress.update))
             except CorpusError as error:
                 notes.append(f"References on {name}: {error}")
     return found, notes
 
 
-def _check(folds: list[Fold]) -> None:
+def _refuse_small_folds(folds: list[Fold]) -> None:
     fewest = min(int(train.any(axis=1).sum()) for train, _ in folds)
     if fewest < LEAST_PEOPLE:
         raise CorpusError(f"There are {fewest} people to fit them on, and at least {LEAST_PEOPLE} are needed.")
 
 
-def left_out(wanted: dict[str, list[Fold]], scored: Faced) -> list[str]:
+def list_left_out(wanted: dict[str, list[Fold]], scored: Faced) -> list[str]:
     """What a reader misses, and how to get it."""
     notes = [] if split_name(scored.subjects) in wanted else [WITHOUT_TRAINING]
     return notes if HELD_OUT in wanted else [*notes, WITHOUT_SPLITS]

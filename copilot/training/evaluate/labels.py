@@ -12,29 +12,31 @@ from copilot.pipeline import predict, result_of
 LABEL_TOKENS = 4
 
 
-def logits(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
+def read_probabilities(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
     """Return the calibrated probabilities of the nine labels at the answer's first slot; nothing is drawn."""
     return result_of(predict(engine, [messages])).probabilities
 
 
-def greedy(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
+def read_greedy(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
     """A one at the emotion that the most likely text names, all zeros if it names none."""
-    return _named(engine, messages, 0.0, seed)
+    return _read_named_emotion(engine, messages, 0.0, seed)
 
 
-def top_k_50(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
+def read_top_k_50(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
     """As ``greedy``, of a text drawn from the 50 likeliest tokens at temperature 1, as the paper does."""
-    return _named(engine, messages, 1.0, seed)
+    return _read_named_emotion(engine, messages, 1.0, seed)
 
 
 READOUTS: dict[str, Callable[[Engine, list[Message], int], emotions.Probabilities]] = {
-    "logits": logits,
-    "greedy": greedy,
-    "top-k-50": top_k_50,
+    "logits": read_probabilities,
+    "greedy": read_greedy,
+    "top-k-50": read_top_k_50,
 }
 
 
-def _named(engine: Engine, messages: list[Message], temperature: float, seed: int) -> emotions.Probabilities:
+def _read_named_emotion(
+    engine: Engine, messages: list[Message], temperature: float, seed: int
+) -> emotions.Probabilities:
     events = engine.generate(
         messages, prompt.LABEL_PREFIX, max_tokens=LABEL_TOKENS, temperature=temperature, top_k=50, seed=seed
     )

@@ -38,10 +38,12 @@ def calibration_error(probabilities: Floats, truth: Ints) -> float:
     Args:
         probabilities: shape (trials, classes); truth: shape (trials,).
     """
-    return sum(abs(said - right) * count for said, right, count in calibration(probabilities, truth)) / len(truth)
+    return sum(abs(stated - right) * count for stated, right, count in calibration_bins(probabilities, truth)) / len(
+        truth
+    )
 
 
-def calibration(probabilities: Floats, truth: Ints) -> Iterator[tuple[float, float, int]]:
+def calibration_bins(probabilities: Floats, truth: Ints) -> Iterator[tuple[float, float, int]]:
     """For each bin that is not empty: the mean probability of the first choice, how often it was right, and trials."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
@@ -50,7 +52,7 @@ def calibration(probabilities: Floats, truth: Ints) -> Iterator[tuple[float, flo
         yield float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum())
 
 
-def confusions(predicted: Ints, truth: Ints, people: Ints, classes: int) -> Ints:
+def count_confusions(predicted: Ints, truth: Ints, people: Ints, classes: int) -> Ints:
     """For each person how often each class was named as each, shape (people, classes, classes + 1).
 
     The last column is for trials in which nothing was named (-1).
@@ -67,9 +69,9 @@ def accuracy_interval(counts: Ints) -> tuple[float, float] | None:
     Args:
         counts: from ``confusions``.
     """
-    hits, trials = _resampled(np.diagonal(counts, axis1=1, axis2=2)), _resampled(counts.sum(axis=2))
+    hits, trials = _resample(np.diagonal(counts, axis1=1, axis2=2)), _resample(counts.sum(axis=2))
     shares = np.divide(hits, trials, out=np.full(hits.shape, np.nan), where=trials > 0)
-    return _interval(np.nanmean(shares, axis=1), len(counts))
+    return _percentile_interval(np.nanmean(shares, axis=1), len(counts))
 
 
 def correlation(x: Floats, y: Floats) -> float | None:
@@ -81,8 +83,8 @@ def correlation(x: Floats, y: Floats) -> float | None:
 def correlation_interval(x: Floats, y: Floats, people: Ints) -> tuple[float, float] | None:
     """95 % bootstrap interval over people of Pearson's correlation; None for fewer than two people."""
     sums = np.stack([_sums(x[people == person], y[people == person]) for person in np.unique(people)])
-    correlations = _correlations(_resampled(sums))
-    return None if np.isnan(correlations).any() else _interval(correlations, len(sums))
+    correlations = _correlations(_resample(sums))
+    return None if np.isnan(correlations).any() else _percentile_interval(correlations, len(sums))
 
 
 def _sums(x: Floats, y: Floats) -> Floats:
@@ -101,7 +103,7 @@ def _correlations(sums: Floats) -> Floats:
     return found
 
 
-def _resampled(sums: Ints | Floats) -> Floats:
+def _resample(sums: Ints | Floats) -> Floats:
     """Sums over people drawn again with replacement, shape (resamples, ...); the same draws for the same number."""
     people = len(sums)
     draws = np.random.default_rng(0).multinomial(people, np.full(people, 1 / people), size=RESAMPLES)
@@ -109,6 +111,6 @@ def _resampled(sums: Ints | Floats) -> Floats:
     return totals
 
 
-def _interval(resampled: Floats, people: int) -> tuple[float, float] | None:
+def _percentile_interval(resampled: Floats, people: int) -> tuple[float, float] | None:
     low, high = np.percentile(resampled, BOUNDS)
     return (float(low), float(high)) if people > 1 else None

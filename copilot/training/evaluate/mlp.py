@@ -27,8 +27,8 @@ def fit(vectors: Array, classes: Ints, seed: int = 0) -> Callable[[Array], Array
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _new(vectors.shape[1], int(classes.max()) + 1)
-        _train(network, torch.from_numpy(vectors), torch.from_numpy(classes))
+        network = _build_network(vectors.shape[1], int(classes.max()) + 1)
+        _train_network(network, torch.from_numpy(vectors), torch.from_numpy(classes))
     network.eval()
 
     def score(unseen: Array) -> Array:
@@ -39,7 +39,7 @@ def fit(vectors: Array, classes: Ints, seed: int = 0) -> Callable[[Array], Array
     return score
 
 
-def _new(features: int, classes: int) -> Any:
+def _build_network(features: int, classes: int) -> Any:
     from torch import nn
 
     return nn.Sequential(
@@ -52,7 +52,7 @@ def _new(features: int, classes: int) -> Any:
     )
 
 
-def _train(network: Any, vectors: Any, classes: Any) -> None:
+def _train_network(network: Any, vectors: Any, classes: Any) -> None:
     import torch
 
     batches = max(1, len(vectors) // BATCH)

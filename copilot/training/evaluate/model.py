@@ -12,7 +12,7 @@ from copilot import emotions, model_metadata
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import Classifier
 from copilot.llm.base import Engine
-from copilot.training.evaluate.ablations import UNITS, Pass, PromptedTrial, make_items, possible
+from copilot.training.evaluate.ablations import UNITS, Pass, PromptedTrial, make_prompted_trials, select_possible_runs
 from copilot.training.evaluate.labels import READOUTS
 from copilot.training.evaluate.metrics import Ints
 from copilot.training.evaluate.rows import Predictions
@@ -31,14 +31,14 @@ class ModelUnderTest:
 
     name: str
     engine: Engine
-    decoder: Classifier
+    classifier: Classifier
 
     @property
     def codec(self) -> str:
         """How the model wants EEG to be written."""
         return self.engine.info.metadata.get("codec", text_encoding.DEFAULT)
 
-    def readings(self, faced: Faced, runs: Sequence[Pass], advance: Advance) -> Iterator[Predictions]:
+    def predict(self, faced: Faced, runs: Sequence[Pass], advance: Advance) -> Iterator[Predictions]:
         """Everything it reads, unit by unit and condition by condition.
 
         The runs of a condition go through the trials together: their prompts begin alike, and an engine reads the same
@@ -47,23 +47,25 @@ class ModelUnderTest:
         Raises:
             CorpusError, EngineError: the features cannot be written in the model's codec, or the model fails.
         """
-        runs = possible(runs, len(faced.emotions))
+        runs = select_possible_runs(runs, len(faced.emotions))
         for unit in UNITS:
             for condition in dict.fromkeys(run.condition for run in runs):
-                items = make_items(faced, unit, condition, self.decoder, self.codec)
-                yield from self._condition(items, unit, [run for run in runs if run.condition == condition], advance)
+                trials = make_prompted_trials(faced, unit, condition, self.classifier, self.codec)
+                yield from self._predict_condition(
+                    trials, unit, [run for run in runs if run.condition == condition], advance
+                )
 
-    def _condition(
-        self, items: Sequence[PromptedTrial], unit: str, runs: Sequence[Pass], advance: Advance
+    def _predict_condition(
+        self, trials: Sequence[PromptedTrial], unit: str, runs: Sequence[Pass], advance: Advance
     ) -> Iterator[Predictions]:
         found: dict[tuple[Pass, str], list[emotions.Probabilities]] = {
             (r, name): [] for r in runs for name in r.readouts
         }
-        for seed, item in enumerate(items):
+        for seed, trial in enumerate(trials):
             for run, readout in found:
-                found[run, readout].append(self._read(item, run.evidence, readout, seed))
+                found[run, readout].append(self._read_out(trial, run.evidence, readout, seed))
             advance(len(found))
-        truth, subjects = np.array([item.truth for item in items]), np.array([item.subject for item in items])
+        truth, subjects = np.array([trial.truth for trial in trials]), np.array([trial.subject for trial in trials])
         for (run, readout), each in found.items():
             yield Predictions(
                 run.condition,
@@ -77,10 +79,10 @@ class ModelUnderTest:
                 subjects,
             )
 
-    def _read(self, item: PromptedTrial, with_evidence: bool, readout: str, seed: int) -> emotions.Probabilities:
+    def _read_out(self, trial: PromptedTrial, with_evidence: bool, readout: str, seed: int) -> emotions.Probabilities:
         if readout == "decoder":
-            return item.evidence
-        return READOUTS[readout](self.engine, item.messages(with_evidence), seed)
+            return trial.evidence
+        return READOUTS[readout](self.engine, trial.messages(with_evidence), seed)
 
     def facts(self, path: Path) -> dict[str, Any]:
         """What is on the label: name, size, codec.
@@ -97,14 +99,14 @@ class ModelUnderTest:
             "parameters": read_gguf(path).parameters,
             "codec": self.codec,
             "trained_for_eeg": info.trained_for_eeg,
-            "warnings": list(model_metadata.warnings(info.metadata, self.decoder.sha256)),
+            "warnings": list(model_metadata.warnings(info.metadata, self.classifier.sha256)),
         }
 
 
-def count(faced: Faced, runs: Sequence[Pass]) -> int:
+def count_readouts(faced: Faced, runs: Sequence[Pass]) -> int:
     """How many times something is read out, to know how long it takes."""
     trials = len(faced.subjects) * len(faced.emotions) * sum(map(len, UNITS.values()))
-    return trials * sum(len(run.readouts) for run in possible(runs, len(faced.emotions)))
+    return trials * sum(len(run.readouts) for run in select_possible_runs(runs, len(faced.emotions)))
 
 
 def split_name(subjects: Ints) -> str:

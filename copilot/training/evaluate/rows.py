@@ -67,7 +67,7 @@ class Predictions:
         """One for nine classes and one for three."""
         for classes in (9, 3):
             probabilities, predicted, truth = self.as_classes(classes)
-            interval = metrics.accuracy_interval(metrics.confusions(predicted, truth, self.subjects, classes))
+            interval = metrics.accuracy_interval(metrics.count_confusions(predicted, truth, self.subjects, classes))
             low, high = interval or (None, None)
             yield {
                 "condition": self.condition,
@@ -106,15 +106,15 @@ class Predictions:
             "readout": self.readout,
             "valence_correlation": None if correlation is None else round(correlation, 4),
             "valence_interval": None if interval is None else [round(bound, 4) for bound in interval],
-            "confusion_nine": self._confusion(9),
-            "confusion_three": self._confusion(3),
+            "confusion_nine": self._count_confusion(9),
+            "confusion_three": self._count_confusion(3),
             "calibration": [
                 {"stated": round(stated, 4), "right": round(right, 4), "n": count}
-                for stated, right, count in metrics.calibration(self.probabilities, self.truth)
+                for stated, right, count in metrics.calibration_bins(self.probabilities, self.truth)
             ],
         }
 
-    def _confusion(self, classes: int) -> list[list[int]]:
+    def _count_confusion(self, classes: int) -> list[list[int]]:
         _, predicted, truth = self.as_classes(classes)
-        counts = metrics.confusions(predicted, truth, self.subjects, classes).sum(axis=0)
+        counts = metrics.count_confusions(predicted, truth, self.subjects, classes).sum(axis=0)
         return [[int(count) for count in row] for row in counts[:, :classes]]

@@ -33,16 +33,16 @@ class Windows:
     clips: Ints
     emotions: Ints
 
-    def flat(self) -> Array:
+    def flatten(self) -> Array:
         """One vector a window, shape (trials * 3, features)."""
         return self.vectors.reshape(-1, self.vectors.shape[-1])
 
-    def of(self, trials: npt.NDArray[np.bool_]) -> "Windows":
+    def select(self, trials: npt.NDArray[np.bool_]) -> "Windows":
         """Only some of the trials."""
         return Windows(self.vectors[trials], self.subjects[trials], self.clips[trials], self.emotions[trials])
 
 
-def both_sides(faced: Faced, train: Mask, test: Mask, source: str) -> tuple[Windows, Windows]:
+def make_fold_windows(faced: Faced, train: Mask, test: Mask, source: str) -> tuple[Windows, Windows]:
     """Windows to fit on and windows to score.
 
     Args:
@@ -55,16 +55,16 @@ def both_sides(faced: Faced, train: Mask, test: Mask, source: str) -> tuple[Wind
     for person in np.flatnonzero(used.any(axis=1)).tolist():
         own = person_normal(list(faced.de[person, used[person]]))
         normals[person] = {"person": own, "population": population, "window": None}[source]
-    return _windows(faced, train, normals), _windows(faced, test, normals)
+    return _collect_windows(faced, train, normals), _collect_windows(faced, test, normals)
 
 
-def _windows(faced: Faced, trials: Mask, normals: dict[int, Normal | None]) -> Windows:
+def _collect_windows(faced: Faced, trials: Mask, normals: dict[int, Normal | None]) -> Windows:
     people, clips = np.nonzero(trials)
-    vectors = [_vectors(faced.de[p, c], normals[int(p)]) for p, c in zip(people, clips, strict=True)]
+    vectors = [_compute_vectors(faced.de[p, c], normals[int(p)]) for p, c in zip(people, clips, strict=True)]
     return Windows(np.stack(vectors), faced.subjects[people], clips, faced.emotions[clips])
 
 
-def _vectors(entropy: Array, normal: Normal | None) -> Array:
+def _compute_vectors(entropy: Array, normal: Normal | None) -> Array:
     """A clip's three windows, shape (3, features); each compared with itself where there is no normal."""
     if normal:
         return features(cut_windows(standardise(entropy, normal)), normal.source).astype(np.float32)

@@ -28,7 +28,7 @@ from convert.lora import ADAPTER_CONFIG
 from copilot import model_metadata
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import base_model, collate, trainer
-from copilot.training.finetune.config import START, TEXT, FinetuneTask, TaskPart, parts
+from copilot.training.finetune.config import START, TEXT, FinetuneTask, TaskPart, make_parts
 from copilot.training.finetune.examples import Corpus
 from copilot.training.finetune.schedule import NAMES, FinetunePlan
 
@@ -54,26 +54,26 @@ def finetune(task: FinetuneTask) -> dict[str, Any]:
         CorpusError: base, corpus and program do not fit together, or the work folder is of another task.
         ConvertError: a file cannot be read or written.
     """
-    _quiet()
-    _refuse_what_is_there(task)
-    model, tokenizer = _start(task)
-    labels = collate.label_tokens(tokenizer)
-    for lesson in islice(task.corpus.lessons(), COMPARED):
-        collate.refuse_other_template(lesson.messages, tokenizer)
-    work = parts(task, tokenizer, model.config.max_position_embeddings)
-    _claim(task, model, tokenizer)
+    _silence_libraries()
+    _refuse_existing_folders(task)
+    model, tokenizer = _load_start_model(task)
+    labels = collate.find_label_tokens(tokenizer)
+    for example in islice(task.corpus.read_examples(), COMPARED):
+        collate.refuse_other_template(example.messages, tokenizer)
+    work = make_parts(task, tokenizer, model.config.max_position_embeddings)
+    _create_work_folder(task, model, tokenizer)
     reached = {}
     for part in work:
         if part.number == 1:
-            model = _adapted(task, model)
+            model = _add_or_load_adapter(task, model)
         after = sum(later.steps for later in work if later.number > part.number)
-        reached[part.name] = _result(task, part, model, tokenizer, labels, after)
+        reached[part.name] = _train_part(task, part, model, tokenizer, labels, after)
     receipt = task.facts() | {"losses": reached, "made_with": {name: version(name) for name in MADE_WITH}}
-    _assemble(task, work[-1].name, receipt)
+    _assemble_output(task, work[-1].name, receipt)
     return receipt
 
 
-def _quiet() -> None:
+def _silence_libraries() -> None:
     """Keep the libraries' own bars, retries and notes to each other away from our lines."""
     import transformers
 
@@ -82,7 +82,7 @@ def _quiet() -> None:
     warnings.simplefilter("ignore", FutureWarning)
 
 
-def _refuse_what_is_there(task: FinetuneTask) -> None:
+def _refuse_existing_folders(task: FinetuneTask) -> None:
     if task.out.exists():
         raise CorpusError(f"{task.out} is there already; remove it or name another folder.")
     if task.work.exists() and read_json(task.work / RUN) != task.facts():
@@ -92,20 +92,20 @@ def _refuse_what_is_there(task: FinetuneTask) -> None:
         )
 
 
-def _start(task: FinetuneTask) -> tuple[Any, PreTrainedTokenizerFast]:
+def _load_start_model(task: FinetuneTask) -> tuple[Any, PreTrainedTokenizerFast]:
     """The model before the first part of the task that is not done."""
     for name in (TEXT, START):
         if (task.work / name).exists():
             return base_model.load(str(task.work / name))
     if task.base != base_model.NEW:
         return base_model.load(task.base)
-    texts = [message["content"] for lesson in task.corpus.lessons() for message in lesson.messages]
-    return base_model.new(texts)
+    texts = [message["content"] for example in task.corpus.read_examples() for message in example.messages]
+    return base_model.create(texts)
 
 
-def _claim(task: FinetuneTask, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+def _create_work_folder(task: FinetuneTask, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
     """Make the work folder: what the run is of, and the base where that is not a folder already."""
-    with trainer.processes().main_process_first():
+    with trainer.make_accelerator().main_process_first():
         if not task.work.exists():
             with new_folder(task.work) as folder:
                 (folder / RUN).write_text(json.dumps(task.facts(), indent=1))
@@ -114,7 +114,7 @@ def _claim(task: FinetuneTask, model: Any, tokenizer: PreTrainedTokenizerFast) -
                     tokenizer.save_pretrained(folder / START)
 
 
-def _adapted(task: FinetuneTask, model: Any) -> Any:
+def _add_or_load_adapter(task: FinetuneTask, model: Any) -> Any:
     """The base with the adapter as the last step that is done left it, or with a new one."""
     from peft import PeftModel
 
@@ -122,10 +122,10 @@ def _adapted(task: FinetuneTask, model: Any) -> Any:
     if done:
         return PeftModel.from_pretrained(model, task.work / done[-1], is_trainable=True)
     lora = task.plan.adapter
-    return trainer.adapter(model, lora.rank, lora.alpha, lora.dropout)
+    return trainer.add_adapter(model, lora.rank, lora.alpha, lora.dropout)
 
 
-def _result(
+def _train_part(
     task: FinetuneTask,
     part: TaskPart,
     model: Any,
@@ -138,7 +138,7 @@ def _result(
     if not folder.exists():
         schedule = part.passes.schedule(part.steps, seed=part.number)
         reached = trainer.train(model, part.batches, schedule, labels, state, part.name, after)
-        with trainer.processes().main_process_first():
+        with trainer.make_accelerator().main_process_first():
             if not folder.exists():
                 with new_folder(folder) as partial:
                     model.save_pretrained(partial)
@@ -149,10 +149,10 @@ def _result(
     return read_json(folder / LOSSES)
 
 
-def _assemble(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> None:
+def _assemble_output(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> None:
     """The adapter, its base where nobody else has it, and what they are."""
     without = shutil.ignore_patterns(LOSSES, "README.md")  # peft's names places on this machine
-    with trainer.processes().main_process_first():
+    with trainer.make_accelerator().main_process_first():
         if task.out.exists():
             return
         with new_folder(task.out) as folder:
@@ -163,11 +163,11 @@ def _assemble(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> None:
             config = read_json(folder / ADAPTER_CONFIG) | {"base_model_name_or_path": named}
             (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
             (folder / RECEIPT).write_text(json.dumps(receipt, indent=1) + "\n")
-            (folder / METADATA).write_text(json.dumps(_metadata(receipt), indent=1) + "\n")
+            (folder / METADATA).write_text(json.dumps(_make_metadata(receipt), indent=1) + "\n")
         shutil.rmtree(task.work)
 
 
-def _metadata(receipt: dict[str, Any]) -> dict[str, str]:
+def _make_metadata(receipt: dict[str, Any]) -> dict[str, str]:
     """What the model file has to say about how to feed it."""
     decoder = {"decoder_sha256": receipt["decoder_sha256"]} if receipt["decoder_sha256"] else {}
     return model_metadata.keys(receipt["codec"]) | decoder
@@ -176,15 +176,15 @@ def _metadata(receipt: dict[str, Any]) -> dict[str, str]:
 @command("Interrupted; the same command resumes from the state of the last minute.")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    options = _parser().parse_args(arguments)
+    options = _make_parser().parse_args(arguments)
     if (options.strategy == 2) != bool(options.text):
         raise CorpusError("Strategy 2 needs plain text (--text FILE); strategy 1 uses none.")
     corpus, plan = Corpus.open(options.corpus), FinetunePlan.read(options.schedule)
     receipt = finetune(FinetuneTask(options.base, corpus, plan, options.text, options.out))
-    print("\n".join(_lines(options, receipt)))
+    print("\n".join(_format_lines(options, receipt)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m copilot.training.finetune",
         description="Fine-tune a base on a corpus with LoRA. The same command goes on where it was stopped or killed; "
@@ -202,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _lines(options: argparse.Namespace, receipt: dict[str, Any]) -> Iterator[str]:
+def _format_lines(options: argparse.Namespace, receipt: dict[str, Any]) -> Iterator[str]:
     out = options.out
     for name, losses in receipt["losses"].items():
         yield f"{name}: {losses['steps']} steps, answer {losses['answer']:.3f}, label {losses['label']:.3f} (training)"

@@ -42,7 +42,7 @@ def load(name: str) -> tuple[Any, PreTrainedTokenizerFast]:
     return model, tokenizer
 
 
-def new(texts: Iterable[str]) -> tuple[Any, PreTrainedTokenizerFast]:
+def create(texts: Iterable[str]) -> tuple[Any, PreTrainedTokenizerFast]:
     """The project's own small model with random weights, and a tokenizer trained on ``texts``."""
     tokenizer = tiny_qwen2.train_tokenizer(texts)
-    return tiny_qwen2.new_model(tokenizer, NEW_SEED), tokenizer
+    return tiny_qwen2.create_model(tokenizer, NEW_SEED), tokenizer

@@ -47,34 +47,34 @@ def encode(messages: Sequence[Message], target: emotions.Probabilities, tokenize
     learned: list[bool] = []
     slot = 0
     for message in messages:
-        head, body = turn(message, tokenizer)
-        mine = message["role"] == "assistant"
-        if mine and not slot:
-            slot = len(ids) + len(head) + len(tokens_of(prompt.LABEL_PREFIX, tokenizer))
+        head, body = tokenize_turn(message, tokenizer)
+        is_assistant = message["role"] == "assistant"
+        if is_assistant and not slot:
+            slot = len(ids) + len(head) + len(tokenize(prompt.LABEL_PREFIX, tokenizer))
         ids += head + body
-        learned += [False] * len(head) + [mine] * (len(body) - 1) + [False]
+        learned += [False] * len(head) + [is_assistant] * (len(body) - 1) + [False]
     return Encoded(np.array(ids, np.int32), np.array(learned), slot, target)
 
 
-def turn(message: Message, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+def tokenize_turn(message: Message, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
     """The tokens that open a turn, and its content with what closes it (the last one is the newline behind)."""
-    head = tokens_of(f"{TURN_START}{message['role']}\n", tokenizer)
-    return head, tokens_of(f"{message['content']}{TURN_END}\n", tokenizer)
+    head = tokenize(f"{TURN_START}{message['role']}\n", tokenizer)
+    return head, tokenize(f"{message['content']}{TURN_END}\n", tokenizer)
 
 
-def tokens_of(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+def tokenize(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """Nothing added before or behind."""
     ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
     return ids
 
 
-def label_tokens(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+def find_label_tokens(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """The token that each label begins with; most tokenizers have all nine as one token.
 
     Raises:
         CorpusError: two labels begin alike, so that no single place tells them apart.
     """
-    first = [tokens_of(label, tokenizer)[0] for label in prompt.LABELS]
+    first = [tokenize(label, tokenizer)[0] for label in prompt.LABELS]
     if len(set(first)) < len(first):
         raise CorpusError("This tokenizer begins two of the nine emotions with the same token; take another base.")
     return first
@@ -89,15 +89,15 @@ def refuse_other_template(messages: Sequence[Message], tokenizer: PreTrainedToke
     if not tokenizer.chat_template:
         raise CorpusError("The base has no chat template; take one that was made for conversations.")
     ids = encode(messages, emotions.uniform(), tokenizer).ids.tolist()
-    asked = tokens_of(_rendered(messages[:-1], tokenizer, ask=True), tokenizer)
-    if tokens_of(_rendered(messages, tokenizer), tokenizer) != ids or asked != ids[: len(asked)]:
+    asked = tokenize(_apply_template(messages[:-1], tokenizer, ask=True), tokenizer)
+    if tokenize(_apply_template(messages, tokenizer), tokenizer) != ids or asked != ids[: len(asked)]:
         raise CorpusError(
             "The base's chat template writes a conversation otherwise than this training does "
             f"({TURN_START}role ... {TURN_END}); take a base that talks in that format."
         )
 
 
-def _rendered(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, ask: bool = False) -> str:
+def _apply_template(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, ask: bool = False) -> str:
     from jinja2 import TemplateError
 
     try:
@@ -107,7 +107,7 @@ def _rendered(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, a
     return text
 
 
-def endless(
+def generate_batches(
     examples: Iterable[tuple[Sequence[Message], emotions.Probabilities]],
     tokenizer: PreTrainedTokenizerFast,
     tokens: int,
@@ -116,21 +116,21 @@ def endless(
     order, examples = np.random.default_rng(0), iter(examples)
     while True:
         pool = [encode(messages, target, tokenizer) for messages, target in islice(examples, POOL)]
-        yield from batches(pool, tokens, order)
+        yield from cut_batches(pool, tokens, order)
 
 
-def passes(examples: Sequence[Encoded], epochs: int, tokens: int, seed: int) -> list[list[Encoded]]:
+def batch_epochs(examples: Sequence[Encoded], epochs: int, tokens: int, seed: int) -> list[list[Encoded]]:
     """Batches that show every example so many times, each time in another order."""
     order = np.random.default_rng(seed)
     made: list[list[Encoded]] = []
     for _ in range(epochs):
         shuffled = order.permutation(len(examples))
         for start in range(0, len(examples), POOL):
-            made += batches((examples[i] for i in shuffled[start : start + POOL]), tokens, order)
+            made += cut_batches((examples[i] for i in shuffled[start : start + POOL]), tokens, order)
     return made
 
 
-def batches(examples: Iterable[Encoded], tokens: int, order: np.random.Generator) -> list[list[Encoded]]:
+def cut_batches(examples: Iterable[Encoded], tokens: int, order: np.random.Generator) -> list[list[Encoded]]:
     """Batches of at most ``tokens`` tokens with their padding, of examples of like length, in random order."""
     cut: list[list[Encoded]] = [[]]
     width = 0

@@ -13,7 +13,7 @@ from copilot.training.finetune import collate, examples
 from copilot.training.finetune.collate import Encoded
 from copilot.training.finetune.examples import Corpus
 from copilot.training.finetune.schedule import FinetunePlan, Passes
-from copilot.training.finetune.trainer import processes
+from copilot.training.finetune.trainer import make_accelerator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -59,7 +59,7 @@ class FinetuneTask:
             "strategy": 2 if self.text else 1,
             "text_sha256": sha256(self.text) if self.text else None,
             "schedule": json.loads(json.dumps(asdict(self.plan))),
-            "processes": processes().num_processes,
+            "processes": make_accelerator().num_processes,
             "decoder_sha256": self.corpus.receipt.get("source", {}).get("decoder_sha256"),
             **{key: self.corpus.receipt[key] for key in ("prompt_version", "system_sha256", "codec")},
         }
@@ -77,24 +77,28 @@ class TaskPart:
     @property
     def steps(self) -> int:
         """Of the optimiser; what is left over when batches are shared out is not learned."""
-        return len(self.batches) // int(processes().num_processes)
+        return len(self.batches) // int(make_accelerator().num_processes)
 
 
-def parts(task: FinetuneTask, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[TaskPart]:
+def make_parts(task: FinetuneTask, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[TaskPart]:
     """All parts of the task, with their batches."""
-    plan, runs = task.plan, []
+    plan, parts = task.plan, []
     if task.text:
-        pieces = examples.text_pieces(task.text, tokenizer)
-        runs.append(TaskPart(0, TEXT, plan.text, collate.passes(pieces, plan.text.epochs, plan.tokens, 0)))
-    encoded = task.corpus.encoded(tokenizer, longest)
+        pieces = examples.read_text_pieces(task.text, tokenizer)
+        parts.append(TaskPart(0, TEXT, plan.text, collate.batch_epochs(pieces, plan.text.epochs, plan.tokens, 0)))
+    encoded = task.corpus.encode_examples(tokenizer, longest)
     for number, step in enumerate(plan.steps, start=1):
-        wanted = [one for hz, one in encoded if step.sampling_hz in (None, hz)]
+        wanted = [example for hz, example in encoded if step.sampling_hz in (None, hz)]
         if not wanted:
             raise CorpusError(
                 f"Step {number} of the schedule is for people recorded at {step.sampling_hz} Hz, and the corpus says "
                 "of nobody that they were; make it with --info, or take another schedule."
             )
-        runs.append(TaskPart(number, f"step-{number}", step, collate.passes(wanted, step.epochs, plan.tokens, number)))
-    if not all(run.steps for run in runs):
-        raise CorpusError(f"There is less to learn than {processes().num_processes} processes can share; start fewer.")
-    return runs
+        parts.append(
+            TaskPart(number, f"step-{number}", step, collate.batch_epochs(wanted, step.epochs, plan.tokens, number))
+        )
+    if not all(part.steps for part in parts):
+        raise CorpusError(
+            f"There is less to learn than {make_accelerator().num_processes} processes can share; start fewer."
+        )
+    return parts

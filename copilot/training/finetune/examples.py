@@ -63,13 +63,13 @@ class Corpus:
         receipt = files.read_json(receipt_path(path))
         if receipt.get("sha256") != files.sha256(path):
             raise CorpusError(f"{path} is not the file that its receipt describes; make the corpus again.")
-        for key, value in _fed(receipt.get("codec")).items():
+        for key, value in _expected_facts(receipt.get("codec")).items():
             if receipt.get(key) != value:
                 name = key.removesuffix("_sha256").replace("_", " ")
                 raise CorpusError(f"{path} was made with another {name} than this program uses; make it again.")
         return cls(path, receipt)
 
-    def lessons(self) -> Iterator[Example]:
+    def read_examples(self) -> Iterator[Example]:
         """The lines that are there to train on.
 
         Raises:
@@ -78,35 +78,35 @@ class Corpus:
         found = False
         with self.path.open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
-                record = _record(line, f"Line {number} of {self.path}")
+                record = _parse_record(line, f"Line {number} of {self.path}")
                 if record["split"] == "train":
                     found = True
-                    yield _lesson(number, record)
+                    yield _make_example(number, record)
         if not found:
             raise CorpusError(f"{self.path} has no line whose split is train.")
 
-    def encoded(self, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[tuple[float | None, Encoded]]:
+    def encode_examples(self, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[tuple[float | None, Encoded]]:
         """Every lesson's sampling rate and tokens.
 
         Raises:
             CorpusError: as ``lessons``; one is longer than the model reads, or holds tokens that only a template may.
         """
-        made = []
+        encoded = []
         control = tokenizer.convert_tokens_to_ids(TURN_START)
-        for lesson in each(
-            self.lessons(), "Reading the corpus", self.receipt.get("counts", {}).get("split", {}).get("train")
+        for example in each(
+            self.read_examples(), "Reading the corpus", self.receipt.get("counts", {}).get("split", {}).get("train")
         ):
-            one = collate.encode(lesson.messages, np.eye(len(emotions.EMOTIONS))[lesson.emotion], tokenizer)
-            where = f"Line {lesson.number} of {self.path}"
-            if len(one.ids) > longest:
-                raise CorpusError(f"{where} takes {len(one.ids)} tokens; this base reads {longest} at most.")
-            if np.sum(one.ids == control) != len(lesson.messages):
+            tokens = collate.encode(example.messages, np.eye(len(emotions.EMOTIONS))[example.emotion], tokenizer)
+            where = f"Line {example.number} of {self.path}"
+            if len(tokens.ids) > longest:
+                raise CorpusError(f"{where} takes {len(tokens.ids)} tokens; this base reads {longest} at most.")
+            if np.sum(tokens.ids == control) != len(example.messages):
                 raise CorpusError(f"{where} holds control tokens of the chat template; remove them.")
-            made.append((lesson.sampling_hz, one))
-        return made
+            encoded.append((example.sampling_hz, tokens))
+        return encoded
 
 
-def _fed(codec: object) -> dict[str, object]:
+def _expected_facts(codec: object) -> dict[str, object]:
     """What a corpus with this codec says in its receipt, if it was made as this program feeds a model."""
     return {
         "prompt_version": prompt.PROMPT_VERSION,
@@ -116,7 +116,7 @@ def _fed(codec: object) -> dict[str, object]:
     }
 
 
-def _record(line: str, where: str) -> dict[str, Any]:
+def _parse_record(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -129,7 +129,7 @@ def _record(line: str, where: str) -> dict[str, Any]:
     return record
 
 
-def _lesson(number: int, record: dict[str, Any]) -> Example:
+def _make_example(number: int, record: dict[str, Any]) -> Example:
     label = record["emotion_label"]
     messages: list[Message] = [
         {"role": "system", "content": prompt.SYSTEM},
@@ -139,7 +139,7 @@ def _lesson(number: int, record: dict[str, Any]) -> Example:
     return Example(number, messages, emotions.EMOTIONS.index(label), record.get("sampling_hz"))
 
 
-def text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
+def read_text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
     """Plain text in pieces of 512 tokens, every token of which is learned.
 
     Raises:
@@ -149,7 +149,7 @@ def text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]
     try:
         with path.open(encoding="utf-8") as file:
             for line in each(file, "Reading the text"):
-                ids += collate.tokens_of(line, tokenizer)
+                ids += collate.tokenize(line, tokenizer)
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read as text: {files.first_line(error)}.") from error
     if len(ids) < 2:

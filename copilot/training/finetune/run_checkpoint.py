@@ -40,7 +40,7 @@ class RunProgress:
         self.step += 1
 
 
-def keep_only_trained(accelerator: Accelerator, model: Any) -> None:
+def save_only_trained_weights(accelerator: Accelerator, model: Any) -> None:
     """Save and load only the weights that change: an adapter's, not its base's."""
     import torch
     from safetensors.torch import load_file, save_file
@@ -62,7 +62,7 @@ def keep_only_trained(accelerator: Accelerator, model: Any) -> None:
     accelerator.register_load_state_pre_hook(read)
 
 
-def save(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
+def save_state(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
     """Beside, then renamed: whenever the process dies, the newest folder with a number holds a whole state."""
     partial = state / UNFINISHED
     if accelerator.is_main_process:
@@ -78,7 +78,7 @@ def save(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
             shutil.rmtree(folder)
 
 
-def resume(accelerator: Accelerator, state: Path, fresh: RunProgress) -> RunProgress:
+def load_newest_state(accelerator: Accelerator, state: Path, fresh: RunProgress) -> RunProgress:
     """Load the newest state, if there is one."""
     newest = max(state.glob("[0-9]*"), default=None)
     if newest is None:

@@ -114,15 +114,15 @@ class FinetunePlan:
         """
         path = SCHEDULES / f"{name}.toml" if name in NAMES else Path(name)
         try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
-            steps = tuple(Passes(**step) for step in told.pop("steps"))
-            adapter, text = Lora(**told.pop("adapter")), Passes(**told.pop("text"))
-            plan = cls(adapter=adapter, text=text, steps=steps, **told)
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            steps = tuple(Passes(**step) for step in values.pop("steps"))
+            adapter, text = Lora(**values.pop("adapter")), Passes(**values.pop("text"))
+            plan = cls(adapter=adapter, text=text, steps=steps, **values)
             if not steps or plan.tokens < 1:
                 raise ValueError("there is a step at least, and a token in a batch")
         except OSError as error:
             raise CorpusError(f"The schedule {path} cannot be read: {error.strerror}.") from error
         except (KeyError, TypeError, ValueError) as error:
-            said = str(error).replace("Passes.__init__()", "a step").replace("Lora.__init__()", "the adapter")
-            raise CorpusError(f"{path} is no schedule ({said}); {SCHEDULES / 'paper.toml'} is an example.") from error
+            reason = str(error).replace("Passes.__init__()", "a step").replace("Lora.__init__()", "the adapter")
+            raise CorpusError(f"{path} is no schedule ({reason}); {SCHEDULES / 'paper.toml'} is an example.") from error
         return plan

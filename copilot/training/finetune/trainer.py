@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from copilot.training.finetune.collate import Encoded
-from copilot.training.finetune.run_checkpoint import RunProgress, keep_only_trained, resume, save
+from copilot.training.finetune.run_checkpoint import (
+    RunProgress,
+    load_newest_state,
+    save_only_trained_weights,
+    save_state,
+)
 from copilot.training.finetune.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -59,20 +64,22 @@ def train(
     os.environ.update(ONEDNN)  # read at the first product of two matrices
     import torch
 
-    accelerator = processes()
+    accelerator = make_accelerator()
     torch.manual_seed(schedule.seed + accelerator.process_index)
     weights = [p for p in model.parameters() if p.requires_grad]
     adam = torch.optim.AdamW(weights, lr=schedule.rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98))
-    lesson, optimiser = accelerator.prepare(_lesson(model.train(), labels), adam)
-    keep_only_trained(accelerator, model)
-    progress = resume(accelerator, state, RunProgress(asdict(schedule) | {"processes": accelerator.num_processes}))
+    with_losses, optimiser = accelerator.prepare(_wrap_with_losses(model.train(), labels), adam)
+    save_only_trained_weights(accelerator, model)
+    progress = load_newest_state(
+        accelerator, state, RunProgress(asdict(schedule) | {"processes": accelerator.num_processes})
+    )
     if progress.step:
-        _say(accelerator, f"{what}: going on from step {progress.step}")
+        _print_line(accelerator, f"{what}: going on from step {progress.step}")
     pace = _Pace(progress.step, schedule.steps, after)
-    for batch in _share(batches, accelerator, progress.step, schedule.steps):
+    for batch in _take_share(batches, accelerator, progress.step, schedule.steps):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate_at(progress.step)
-        answer, label = lesson(**_tensors(batch, accelerator.device))
+        answer, label = with_losses(**_pad_batch(batch, accelerator.device))
         penalty = schedule.l1 * sum(p.abs().sum() for p in weights) if schedule.l1 else 0.0
         accelerator.backward(answer + label + penalty)
         accelerator.clip_grad_norm_(weights, 1.0)
@@ -81,20 +88,20 @@ def train(
         progress.add(accelerator.reduce(torch.stack([answer, label]).detach(), "mean").tolist())
         pace.show(progress, what, accelerator)
         if pace.is_time_to_save(accelerator):
-            save(accelerator, state, progress)
+            save_state(accelerator, state, progress)
     accelerator.wait_for_everyone()
     model.to("cpu").eval()
     return progress
 
 
-def processes() -> Accelerator:
+def make_accelerator() -> Accelerator:
     """The processes that train together: one, unless a launcher started more."""
     from accelerate import Accelerator
 
     return Accelerator(mixed_precision="bf16")
 
 
-def adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> Any:
+def add_adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> Any:
     """Wrap a model with LoRA on every linear layer (Hu et al. 2021, arXiv 2106.09685)."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -105,22 +112,22 @@ def adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, s
     return get_peft_model(model, config)
 
 
-def _lesson(model: Any, labels: Sequence[int]) -> Any:
+def _wrap_with_losses(model: Any, labels: Sequence[int]) -> Any:
     """The model with its losses as one module: gradients are only shared between processes through ``forward``."""
     import torch
 
-    class Lesson(torch.nn.Module):  # type: ignore[misc]  # torch is not looked into
+    class ModelWithLosses(torch.nn.Module):  # type: ignore[misc]  # torch is not looked into
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, **batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return losses(self.model, labels, **batch)
+            return compute_losses(self.model, labels, **batch)
 
-    return Lesson()
+    return ModelWithLosses()
 
 
-def _tensors(batch: list[Encoded], device: torch.device) -> dict[str, torch.Tensor]:
+def _pad_batch(batch: list[Encoded], device: torch.device) -> dict[str, torch.Tensor]:
     """A batch padded to its longest example: ``ids``, ``learned``, ``slots``, ``targets``."""
     import torch
 
@@ -138,7 +145,7 @@ def _tensors(batch: list[Encoded], device: torch.device) -> dict[str, torch.Tens
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
-def losses(
+def compute_losses(
     model: Any,
     labels: Sequence[int],
     ids: torch.Tensor,
@@ -163,19 +170,19 @@ def losses(
     learned = learned.clone()
     learned[rows, slots] = False  # the slot has a loss of its own
     # A causal model cannot see the padding, which stands behind the text: no attention mask is needed.
-    hidden = _body(model)(input_ids=ids).last_hidden_state
+    hidden = _get_transformer(model)(input_ids=ids).last_hidden_state
     head = model.get_output_embeddings()
     answer = cross_entropy(head(hidden[:, :-1][learned[:, 1:]]).float(), ids[:, 1:][learned[:, 1:]])
     log_probabilities = head(hidden[rows, slots - 1]).float().log_softmax(dim=-1)[:, list(labels)]
     return answer, -(targets * log_probabilities).sum(dim=-1).mean()
 
 
-def _body(model: Any) -> Any:
+def _get_transformer(model: Any) -> Any:
     """The transformer below the output layer, with or without an adapter round it."""
     return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
 
 
-def _share(
+def _take_share(
     batches: Iterable[list[Encoded]], accelerator: Accelerator, done: int, steps: int
 ) -> Iterable[list[Encoded]]:
     """This process's batches from step ``done`` on."""
@@ -199,7 +206,7 @@ class _Pace:
         self.shown = now
         left = (now - self.begun) / (progress.step - self.first) * (self.steps - progress.step + self.after)
         found = f"answer {progress.answer:.3f}, label {progress.label:.3f}"
-        _say(accelerator, f"{what}: step {progress.step}/{self.steps}, {found}, {_duration(left)} left")
+        _print_line(accelerator, f"{what}: step {progress.step}/{self.steps}, {found}, {_format_duration(left)} left")
 
     def is_time_to_save(self, accelerator: Accelerator) -> bool:
         """The main process's clock decides for all."""
@@ -211,10 +218,10 @@ class _Pace:
         return True
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _say(accelerator: Accelerator, line: str) -> None:
+def _print_line(accelerator: Accelerator, line: str) -> None:
     if accelerator.is_main_process:
         print(line, file=sys.stderr, flush=True)

@@ -87,7 +87,7 @@ class Pruned(Done):
             f"{self.base}: {self.ratio} goes, widths rounded to {self.round_to}, by torch-pruning {self.torch_pruning}",
             f"hidden width    {before.hidden:,} -> {after.hidden:,}",
             f"feed-forward    {before.ffn:,} -> {after.ffn:,}",
-            f"heads           {_heads(before)} -> {_heads(after)} (query/key-value x width)",
+            f"heads           {_format_heads(before)} -> {_format_heads(after)} (query/key-value x width)",
             f"parameters      {before.parameters:,} -> {after.parameters:,} ({share})",
             f"bf16 storage    {' -> '.join(gib)}",
             *(f"layer {i:2} keeps query heads {' '.join(map(str, heads))}" for i, heads in enumerate(self.heads)),
@@ -110,10 +110,10 @@ def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)
         ConvertError: the model cannot be had or pruned like this, the proof fails, or ``out`` cannot be written.
     """
     begun = time.monotonic()
-    base = Checkpoint.open(_folder(model))
-    after = _pruned(base.shape, ratio, round_to)
+    base = Checkpoint.open(_find_checkpoint(model))
+    after = _plan_shape(base.shape, ratio, round_to)
     with new_folder(out) as partial:
-        _write_companions(base, after, partial)
+        _write_other_files(base, after, partial)
         memory_gb = max(child_process.MEMORY_GB, BYTES_EACH * base.shape.parameters / child_process.GB)
         written = child_process.run_limited(
             memory_gb, TIMEOUT_S, write_pruned, base.folder, partial, float(ratio), round_to
@@ -133,7 +133,7 @@ def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)
     return report
 
 
-def _folder(model: str) -> Path:
+def _find_checkpoint(model: str) -> Path:
     """Of a checkpoint that is here, or of one that is fetched from the Hub."""
     if Path(model).is_dir():
         return Path(model)
@@ -146,7 +146,7 @@ def _folder(model: str) -> Path:
         raise ConvertError(f"{model} is no folder here, and not to be had from the Hub: {first_line(error)}") from error
 
 
-def _pruned(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
+def _plan_shape(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
     after = pruned(shape, float(ratio), round_to)
     if after == shape:
         raise ConvertError(f"A ratio of {ratio} rounded to {round_to} takes nothing from this shape; take another.")
@@ -155,7 +155,7 @@ def _pruned(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
     return after
 
 
-def _write_companions(base: Checkpoint, after: Shape, folder: Path) -> None:
+def _write_other_files(base: Checkpoint, after: Shape, folder: Path) -> None:
     """Write everything but the weights: the configuration of the new shape, the rest as it is."""
     widths = {
         "hidden_size": after.hidden,
@@ -171,11 +171,11 @@ def _write_companions(base: Checkpoint, after: Shape, folder: Path) -> None:
     TokenizerFiles.read(base.folder).copy_to(folder)
 
 
-def _heads(shape: Shape) -> str:
+def _format_heads(shape: Shape) -> str:
     return f"{shape.heads}/{shape.kv_heads} x {shape.head_dim}"
 
 
-def _ratio(text: str) -> Fraction:
+def _parse_ratio(text: str) -> Fraction:
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
@@ -187,7 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = Parser(prog="python -m copilot.training.prune", description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True, metavar="DIR|NAME", help="checkpoint: a folder, or a name on the Hub")
-    parser.add_argument("--ratio", type=_ratio, required=True, help="share that goes, like 0.5 (the paper's) or 3/7")
+    parser.add_argument(
+        "--ratio", type=_parse_ratio, required=True, help="share that goes, like 0.5 (the paper's) or 3/7"
+    )
     parser.add_argument(
         "--round-to",
         type=int,

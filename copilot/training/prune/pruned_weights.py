@@ -24,7 +24,7 @@ TOKENS = 32
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenWeights:
     """What was done.
 
     Attributes:
@@ -38,7 +38,7 @@ class Written:
     peak_bytes: int
 
 
-def write_pruned(folder: Path, out: Path, ratio: float, round_to: int) -> Written:
+def write_pruned(folder: Path, out: Path, ratio: float, round_to: int) -> WrittenWeights:
     """Prune the checkpoint in ``folder`` into ``out``, which has the new configuration; for a process of its own.
 
     Raises:
@@ -49,13 +49,13 @@ def write_pruned(folder: Path, out: Path, ratio: float, round_to: int) -> Writte
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     base = Checkpoint.open(folder)
-    _refuse_strange(out)
-    model, _ = _loaded(folder)
-    left = select.prune(model, base.shape, ratio, round_to)
-    files = rewrite(base, out, left.cut)
+    _refuse_unknown_shape(out)
+    model, _ = _load_model(folder)
+    kept = select.prune(model, base.shape, ratio, round_to)
+    files = rewrite(base, out, kept.cut)
     refuse_difference(model, out)
     unit = 1 if sys.platform == "darwin" else 1024
-    return Written(left.heads, files, unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return WrittenWeights(kept.heads, files, unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def refuse_difference(model: PreTrainedModel, folder: Path) -> None:
@@ -66,7 +66,7 @@ def refuse_difference(model: PreTrainedModel, folder: Path) -> None:
     """
     import torch
 
-    reloaded, report = _loaded(folder)
+    reloaded, report = _load_model(folder)
     for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         if names := report[kind]:
             raise ConvertError(f"Hugging Face does not load {min(map(str, names))} as it was pruned.")
@@ -76,12 +76,12 @@ def refuse_difference(model: PreTrainedModel, folder: Path) -> None:
             raise ConvertError(f"{name} was loaded with other numbers than the pruner left.")
     tokens = torch.arange(min(TOKENS, model.config.vocab_size))[None]
     with torch.no_grad():
-        ours, loaded = (judged(tokens, use_cache=False).logits for judged in (model, reloaded))
-    if not torch.equal(ours, loaded):
+        logits, reloaded_logits = (network(tokens, use_cache=False).logits for network in (model, reloaded))
+    if not torch.equal(logits, reloaded_logits):
         raise ConvertError("The model that was loaded computes other logits than the one that was pruned.")
 
 
-def _refuse_strange(folder: Path) -> None:
+def _refuse_unknown_shape(folder: Path) -> None:
     """Refuse a configuration before the work that Hugging Face would refuse after it."""
     from transformers import AutoConfig
 
@@ -91,7 +91,7 @@ def _refuse_strange(folder: Path) -> None:
         raise ConvertError(f"Hugging Face does not take the shape that would be left: {first_line(error)}") from error
 
 
-def _loaded(folder: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
+def _load_model(folder: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
     """A model in float32, which all stored types fit in, and what Hugging Face says of its weights."""
     import torch
     from transformers import AutoModelForCausalLM

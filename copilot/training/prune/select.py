@@ -79,23 +79,23 @@ def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> 
         ratio: the share of every width, and of the query heads, that goes.
         round_to: hidden and feed-forward widths are cut further, to a multiple of this.
     """
-    pruner = _pruner(model, shape, ratio, round_to)
-    gone: dict[Any, Container[int]] = {}
+    pruner = _make_pruner(model, shape, ratio, round_to)
+    removed: dict[Any, Container[int]] = {}
     for group in each(pruner.step(interactive=True), "Pruning", 2 * shape.layers + 1):
         outputs = ((dep.target.module, idxs) for dep, idxs in group if pruner.DG.is_out_channel_pruning_fn(dep.handler))
-        gone.update((module, frozenset(idxs)) for module, idxs in outputs)
+        removed.update((module, frozenset(idxs)) for module, idxs in outputs)
         group.prune()
 
-    def left(module: Any, count: int, size: int = 1) -> tuple[int, ...]:
-        return tuple(i for i in range(count) if i * size not in gone.get(module, ()))
+    def find_kept(module: Any, count: int, size: int = 1) -> tuple[int, ...]:
+        return tuple(i for i in range(count) if i * size not in removed.get(module, ()))
 
     layers = list(model.model.layers)
     kept = KeptIndices(
         head_dim=shape.head_dim,
-        hidden=left(model.model.embed_tokens, shape.hidden),
-        ffn=tuple(left(layer.mlp.up_proj, shape.ffn) for layer in layers),
-        heads=tuple(left(layer.self_attn.q_proj, shape.heads, shape.head_dim) for layer in layers),
-        kv_heads=tuple(left(layer.self_attn.k_proj, shape.kv_heads, shape.head_dim) for layer in layers),
+        hidden=find_kept(model.model.embed_tokens, shape.hidden),
+        ffn=tuple(find_kept(layer.mlp.up_proj, shape.ffn) for layer in layers),
+        heads=tuple(find_kept(layer.self_attn.q_proj, shape.heads, shape.head_dim) for layer in layers),
+        kv_heads=tuple(find_kept(layer.self_attn.k_proj, shape.kv_heads, shape.head_dim) for layer in layers),
     )
     for i, layer in enumerate(layers):
         layer.self_attn.num_key_value_groups = len(kept.heads[i]) // len(kept.kv_heads[i])
@@ -103,7 +103,7 @@ def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> 
     return kept
 
 
-def _pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> Any:
+def _make_pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> Any:
     import torch
     import torch_pruning
 
@@ -124,11 +124,11 @@ def _pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -
             prune_head_dims=False,
             ignored_layers=[model.lm_head],
             round_to=round_to,
-            forward_fn=_without_rotary,
+            forward_fn=_run_without_rotary,
         )
 
 
-def _without_rotary(model: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
+def _run_without_rotary(model: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
     """Compute what the graph is read from.
 
     Rotary embedding mixes numbers only within a head, so no group depends on it; but torch-pruning 1.6.1 takes its two
