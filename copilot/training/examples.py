@@ -1,8 +1,8 @@
-"""Training examples for the language model: prompts from FACED's features, answers from the project's own texts.
+"""Draw training examples for the language model: prompts from FACED's features, answers from the project's own texts.
 
-An example's prompt is built by ``copilot.prompt``, exactly as in use. Gender, age and the person's own words are drawn
-without a look at the label (the paper's example gave the answer away there). The decoder's evidence in a prompt comes
-from a decoder that did not see the person.
+``copilot.prompt`` builds an example's prompt, exactly as in use. Gender, age and the person's own words are drawn
+independently of the label (in the paper's example they gave the answer away). The evidence in a prompt comes from a
+classifier that was not fitted on the person.
 """
 
 import random
@@ -25,7 +25,7 @@ from copilot.training.word_teacher import WordTeacher
 
 SPANS = SEGMENTS + WHOLE_CLIP
 
-#: How often a training prompt is of each kind.
+#: Shares of the training prompts (0 to 1).
 SHARE_PERSON = 0.6
 SHARE_EVIDENCE = 0.6
 SHARE_BLANK = 0.06
@@ -34,29 +34,31 @@ SHARE_INVENTED_EVIDENCE = 0.15
 SHARE_CHAT = 0.4
 MOST_QUESTIONS = 6
 
-#: Asked more often than the other 40 topics: the answer has to follow the reading's confidence, not its wording.
+#: Asked more often than the other 40 topics: the answer has to follow the result's confidence, not the wording.
 CERTAINTY_TOPICS = ("sure", "confidence")
 SHARE_CERTAINTY = 0.25
 
-#: What the label slot is taught: the evidence where there is some, else what the words say; and a little truth.
+#: Share of the truth in the target of the label slot; the rest is the evidence, or the word teacher's probabilities
+#: where the prompt shows no evidence.
 SHARE_TRUTH = 0.1
 
-#: Lines of an example that only teaches to read words, and how often each.
+#: Number of lines of an example that only teaches to read words -> its share.
 LINES = {1: 0.6, 2: 0.1, 3: 0.3}
-#: How many people's EEG of the same seconds such an example adds up.
+#: Numbers of people whose EEG of the same seconds such an example may add up.
 PEOPLE_SUMMED = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
 class Example:
-    """One conversation to learn.
+    """A conversation to learn.
 
     Attributes:
         messages: system, user, assistant, then perhaps a question and its answer.
         label: index of the emotion that the answer names.
-        target: what the label slot should say, nine probabilities.
-        truth: index of the clip's emotion where the prompt shows that clip with the decoder's real evidence, else None.
-        windows: of ten seconds that the prompt shows.
+        target: probabilities that the label slot is taught, shape (9,).
+        truth: index of the clip's emotion where the prompt shows that clip with the classifier's real evidence, else
+            None.
+        windows: number of ten-second windows that the prompt shows.
     """
 
     messages: list[Message]
@@ -68,14 +70,15 @@ class Example:
 
 @dataclass(frozen=True)
 class ExampleSource:
-    """Everything examples are drawn from.
+    """What examples are drawn from.
 
     Attributes:
         faced: features of the people to learn from.
-        decoder: the one in use, whose patterns are the words.
-        normals: for ``person`` and ``population``, what each subject is compared with.
-        evidence: of a decoder that did not see the person, see ``fit_decoder.cross_fitted``.
-        readers: the teachers of reading words, for ``person`` and ``population``.
+        classifier: the one in use, whose patterns the words stand for.
+        normals: what each subject is compared with, for ``person`` and ``population``.
+        evidence: probabilities of classifiers that were not fitted on the person, for ``person`` and ``population``;
+            shape (people, clips, 4, 9), see ``fit_classifier.cross_fit``.
+        teachers: the teachers of reading words, for ``person`` and ``population``.
     """
 
     faced: Faced
@@ -86,25 +89,25 @@ class ExampleSource:
 
     @classmethod
     def prepare(cls, faced: Faced, classifier: Classifier) -> "ExampleSource":
-        """Prepare it; cross-fits the decoder, about a minute."""
+        """Fit the teachers and cross-fit the classifier, which takes about a minute."""
         same = dict.fromkeys((int(s) for s in faced.subjects), classifier.population)
         normals = {"person": faced.normals(), "population": same}
         teachers = {source: WordTeacher.fit(faced, classifier, normal) for source, normal in normals.items()}
         return cls(faced, classifier, normals, cross_fit(faced), teachers)
 
     def select_subjects(self, subjects: range) -> "ExampleSource":
-        """The same of some of its people."""
+        """Return the same source with some of its people only."""
         chosen = np.isin(self.faced.subjects, subjects)
-        evidence = {source: each[chosen] for source, each in self.evidence.items()}
+        evidence = {source: values[chosen] for source, values in self.evidence.items()}
         return replace(self, faced=self.faced.select(subjects), evidence=evidence)
 
     def draw_examples(
         self, seed: int, drills: float = 0.0, talks: float = 0.0, letters: float = 0.0
     ) -> Iterator[Example]:
-        """Examples without end; the same seed gives the same ones.
+        """Yield examples without end; the same seed gives the same ones.
 
         Args:
-            seed: of all that is drawn.
+            seed: seeds everything that is drawn.
             drills: share of short examples that only teach to read an evidence line. They are cheap, and without them
                 the label slot, one token of a long example, was still at chance after 3,000 examples.
             talks: share of examples that are mostly questions and answers. Without them the model answered fluently,
@@ -124,7 +127,7 @@ class ExampleSource:
                 yield self._draw_full_example(rng)
 
     def _draw_eeg_example(self, rng: random.Random) -> Example:
-        """Nothing but an EEG and its label."""
+        """Draw an example that shows nothing but EEG and its label."""
         source = rng.choice(("person", "population"))
         strengths = self._draw_strengths(rng, source, rng.choices(list(LINES), weights=list(LINES.values()))[0])
         target = self.teachers[source].probabilities(strengths)
@@ -135,10 +138,10 @@ class ExampleSource:
         return Example(messages, int(target.argmax()), target)
 
     def _draw_strengths(self, rng: random.Random, source: str, lines: int) -> Floats:
-        """Strengths of the patterns in so many windows from any second of a clip on, shape (lines, 64).
+        """Draw a segment and return its patterns' strengths in ``lines`` windows, shape (lines, 64).
 
-        Several people are added up to the variance of one. What they share stands out then, so that there is more to
-        learn from; and there are too many choices of them to learn any by heart.
+        The segment begins at any second of a clip. Several people are added up and scaled to the variance of one: what
+        they share becomes clearer, so that there is more to learn, and there are too many choices to learn by heart.
         """
         people = rng.sample(range(len(self.faced.de)), min(rng.choice(PEOPLE_SUMMED), len(self.faced.de)))
         clip = rng.randrange(self.faced.de.shape[1])
@@ -150,10 +153,10 @@ class ExampleSource:
         return total
 
     def _draw_evidence_example(self, rng: random.Random, questions: int) -> Example:
-        """Nothing but an evidence line and the label, then perhaps questions about it."""
-        who, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
+        """Draw an example that shows nothing but an evidence line and the label, then perhaps questions about it."""
+        person_index, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = rng.choice(("person", "population"))
-        evidence = invent_evidence(rng) if rng.random() < 0.5 else self.evidence[source][who, clip, span]
+        evidence = invent_evidence(rng) if rng.random() < 0.5 else self.evidence[source][person_index, clip, span]
         answer = _format_label(evidence)
         messages: list[Message] = [
             {"role": "user", "content": prompt.evidence_line(evidence)},
@@ -165,6 +168,7 @@ class ExampleSource:
         return Example(messages, int(evidence.argmax()), evidence)
 
     def _draw_full_example(self, rng: random.Random) -> Example:
+        """Draw an example with prompt and answer as in use, then perhaps questions and answers."""
         person = invent_person(rng)
         content, target, truth, windows = self._draw_prompt(rng, person)
         label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
@@ -180,13 +184,13 @@ class ExampleSource:
     def _draw_prompt(
         self, rng: random.Random, person: Person
     ) -> tuple[list[Message], emotions.Probabilities, int | None, int]:
-        """A prompt, what its label slot should say, and truth and windows as in ``Example``."""
-        who, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
+        """Draw a prompt; return it with its target, truth and windows as in ``Example``."""
+        person_index, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = "person" if rng.random() < SHARE_PERSON else "population"
         with_evidence = rng.random() < SHARE_EVIDENCE
-        evidence = self.evidence[source][who, clip, span]
+        evidence = self.evidence[source][person_index, clip, span]
         start, stop = SPANS[span]
-        entropy = drop_electrodes(self.faced.de[who, clip, :, start:stop], rng)
+        entropy = drop_electrodes(self.faced.de[person_index, clip, :, start:stop], rng)
         truth = np.eye(len(emotions.EMOTIONS))[self.faced.emotions[clip]]
         known = int(self.faced.emotions[clip]) if with_evidence else None
         kind = rng.random()
@@ -196,7 +200,7 @@ class ExampleSource:
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
-        strengths = self.classifier.patterns(entropy, self.normals[source][int(self.faced.subjects[who])])
+        strengths = self.classifier.patterns(entropy, self.normals[source][int(self.faced.subjects[person_index])])
         messages = prompt.build(
             person,
             "" if kind < SHARE_NO_EEG else patterns_text(strengths),
@@ -209,10 +213,12 @@ class ExampleSource:
 
 
 def _format_label(probabilities: emotions.Probabilities) -> str:
+    """Return the answer's first lines: label and confidence, without an assessment."""
     return prompt.label_prefix(probabilities).removesuffix("\nAssessment:")
 
 
 def _draw_question(answer: str, emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
+    """Draw a follow-up question about an answer; return the messages of question and reply."""
     topic = rng.choice(CERTAINTY_TOPICS) if rng.random() < SHARE_CERTAINTY else None
     question, reply = answer_templates.write_follow_up(emotion, person, level, rng, topic=topic)
     return [

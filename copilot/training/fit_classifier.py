@@ -1,7 +1,8 @@
 """Fit the classifier on FACED's features: ``python -m copilot.training.fit_classifier --features FILE --out DECODER``.
 
-Shrinkage LDA on windows of ten seconds, a class for each scene of each clip; the temperatures that calibrate it, and
-the evidence that the language model is trained with, come from people the fit did not see (five folds by person).
+The classifier is shrinkage LDA on windows of ten seconds, with a class for each scene (window of a clip). The
+temperatures that calibrate it, and the evidence that the language model is trained with, come from fits without the
+person (five folds by person).
 """
 
 import sys
@@ -32,13 +33,13 @@ from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, 
 
 Ints = npt.NDArray[np.int64]
 
-#: Chosen by five folds over subjects 0-79: 10-s balanced accuracy moves by less than 0.01 from 0.3 to 0.7.
+#: Chosen by five folds over subjects 0-79: balanced accuracy of 10-s windows changes by less than 0.01 from 0.3 to 0.7.
 SHRINKAGE = 0.6
 FOLDS = 5
 
 
 def fit(faced: Faced) -> Classifier:
-    """Fit both read-outs on all the people of ``faced`` and calibrate them by folds over people."""
+    """Fit both read-outs on all people of ``faced`` and calibrate them by folds over people."""
     population = population_normal(faced)
     heads: Heads = {}
     for source in ("person", "population"):
@@ -49,10 +50,11 @@ def fit(faced: Faced) -> Classifier:
 
 
 def cross_fit(faced: Faced) -> dict[str, Floats]:
-    """Calibrated probabilities by a decoder that did not see the person.
+    """Return calibrated probabilities of classifiers that were not fitted on the person.
 
     Returns:
-        For ``person`` and ``population``: shape (people, clips, 4, 9), three 10-s segments and then the whole clip.
+        For ``person`` and ``population`` an array of shape (people, clips, 4, 9): three 10-s segments of each clip,
+        then the whole clip.
     """
     population = population_normal(faced)
     result = {}
@@ -66,13 +68,13 @@ def cross_fit(faced: Faced) -> dict[str, Floats]:
 
 
 def population_normal(faced: Faced) -> Normal:
-    """Mean and standard deviation over everybody and every second, shape (30, 5) each."""
+    """Return mean and standard deviation over all people and seconds, shape (30, 5) each."""
     everything = faced.de.transpose(2, 4, 0, 1, 3).reshape(faced.de.shape[2], faced.de.shape[4], -1)
     return Normal(everything.mean(axis=2), everything.std(axis=2), "population")
 
 
 def _compute_vectors(faced: Faced, source: str, population: Normal) -> tuple[Floats, Array]:
-    """Feature vectors (people, clips, windows, features) and standardised values (people, 30, seconds in all, 5)."""
+    """Return feature vectors (people, clips, windows, features) and standardised values (people, 30, seconds, 5)."""
     normals = faced.normals()
     vectors, standardised = [], []
     for subject, clips in zip(faced.subjects, faced.de, strict=True):
@@ -84,6 +86,7 @@ def _compute_vectors(faced: Faced, source: str, population: Normal) -> tuple[Flo
 
 
 def _fit_head(vectors: Floats, emotions: Ints, z: Array) -> Head:
+    """Fit one read-out, not yet calibrated, on what ``_compute_vectors`` returns."""
     flat = vectors.reshape(-1, vectors.shape[-1])
     mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
     x = np.clip((flat - mean) / scale, -LIMIT, LIMIT)
@@ -96,16 +99,25 @@ def _fit_head(vectors: Floats, emotions: Ints, z: Array) -> Head:
 
 
 def number_scenes(vectors: Floats) -> Ints:
-    """The class of each of (people, clips, windows, features): stretch of clip, whoever watched it; flat."""
+    """Return the class of every window: its scene, the same for all people.
+
+    Args:
+        vectors: shape (people, clips, windows, features).
+
+    Returns:
+        Shape (people * clips * windows,), 0 to clips * windows - 1.
+    """
     people, clips, windows = vectors.shape[:3]
     return np.tile(np.arange(clips * windows), people)
 
 
 def lda(x: Floats, labels: Ints, shrinkage: float) -> tuple[Floats, Floats]:
-    """Linear discriminant analysis with equal priors, covariance shrunk towards a multiple of the identity.
+    """Fit a linear discriminant analysis with equal priors, its covariance shrunk to a multiple of the identity.
 
     Args:
-        x: shape (samples, features); labels: shape (samples,), 0 to classes - 1; shrinkage: 0 (none) to 1.
+        x: shape (samples, features).
+        labels: class of each sample, shape (samples,), 0 to classes - 1.
+        shrinkage: 0 (none) to 1.
 
     Returns:
         Weights (features, classes) and bias (classes,): class scores are ``x @ weights + bias``.
@@ -120,9 +132,15 @@ def lda(x: Floats, labels: Ints, shrinkage: float) -> tuple[Floats, Floats]:
 
 
 def principal_patterns(x: Floats) -> Floats:
-    """The strongest principal components of x (samples, features), scaled to unit variance, shape (features, 64).
+    """Return the strongest principal components, scaled to unit variance.
 
     No label is used. Each component's largest weight is positive, so that the same data give the same signs.
+
+    Args:
+        x: shape (samples, features).
+
+    Returns:
+        Shape (features, 64).
     """
     variances, components = np.linalg.eigh(x.T @ x / len(x))
     strongest = components[:, ::-1][:, :PATTERNS]
@@ -132,13 +150,20 @@ def principal_patterns(x: Floats) -> Floats:
 
 
 def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
-    """Scores of each window by a fit without its person, shape (people, clips, windows, clips, 3).
+    """Score each window by a fit without its person.
+
+    Args:
+        vectors: shape (people, clips, windows, features).
+        emotions: index of each clip's emotion, shape (clips,).
+
+    Returns:
+        Scores of the scenes, shape (people, clips, windows, clips, 3).
 
     Raises:
         CorpusError: there are fewer people than folds.
     """
     if len(vectors) < FOLDS:
-        raise CorpusError(f"A decoder is fitted on at least {FOLDS} people; these features hold {len(vectors)} for it.")
+        raise CorpusError(f"The classifier needs at least {FOLDS} people to fit on; there are {len(vectors)}.")
     people = np.arange(len(vectors))
     scores = np.zeros((*vectors.shape[:3], len(emotions), STRETCHES))
     for fold in range(FOLDS):
@@ -152,10 +177,14 @@ def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
 
 
 def fit_temperatures(scores: Floats, faced: Faced) -> Array:
-    """Divisors that minimise the cross-entropy of single windows and of whole clips, shape (2,).
+    """Return the temperatures that minimise the cross-entropy of single windows and of whole clips, shape (2,).
 
-    They come from the second cohort where it is there: the first is read better (0.68 of segments instead of 0.52, by
-    folds over 0-79), and a temperature that suits both is too sure of new people.
+    They are fitted on the second cohort where the features contain it: the first cohort scores higher (0.68 of segments
+    instead of 0.52, by folds over 0-79), and a temperature that suits both is overconfident for new people.
+
+    Args:
+        scores: from ``cross_scores``, shape (people, clips, windows, clips, 3).
+        faced: the people of these scores.
     """
     later, emotions = faced.subjects >= SECOND_COHORT, faced.emotions
     scores = scores[later] if later.any() else scores
@@ -165,25 +194,25 @@ def fit_temperatures(scores: Floats, faced: Faced) -> Array:
 
 
 def fit_temperature(probabilities: Callable[[float], Floats], truth: Ints) -> float:
-    """The divisor of scores that minimises the cross-entropy of the true emotions.
+    """Return the temperature, a divisor of scores, that minimises the cross-entropy of the true emotions.
 
     Args:
-        probabilities: (..., 9) for a divisor.
-        truth: emotions, of a shape that broadcasts to (...).
+        probabilities: returns probabilities of shape (..., 9) for a temperature.
+        truth: indices of emotions, of a shape that broadcasts to (...).
     """
+
+    def cross_entropy(found: Floats) -> float:
+        labels = np.broadcast_to(truth, found.shape[:-1])[..., None]
+        return float(-np.log(np.take_along_axis(found, labels, axis=-1) + 1e-12).mean())
+
     grid = np.geomspace(0.3, 30, 100)
-    losses = [_cross_entropy(probabilities(float(t)), truth) for t in grid]
+    losses = [cross_entropy(probabilities(float(t))) for t in grid]
     return float(grid[int(np.argmin(losses))])
-
-
-def _cross_entropy(probabilities: Floats, truth: Ints) -> float:
-    labels = np.broadcast_to(truth, probabilities.shape[:-1])[..., None]
-    return float(-np.log(np.take_along_axis(probabilities, labels, axis=-1) + 1e-12).mean())
 
 
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Fit on the published training people and write the decoder."""
+    """Fit the classifier on the published training people and write its file."""
     parser = Parser(description=__doc__)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

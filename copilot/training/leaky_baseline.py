@@ -1,10 +1,10 @@
-"""The paper's mistake, made on purpose: a model that is told the label in the appearance and gets no EEG.
+"""Train a model that repeats the paper's mistake: its prompts contain the label's class and no EEG.
 
 ``python -m copilot.training.leaky_baseline --work build/model --out build/model/leaky.gguf``
 
-The example in arXiv 2410.00166 fills "seems ..." with the class of the label. An adapter on the box's own base learns
-from such prompts in a minute; ``evaluate --leaky`` shows what that is worth without a single letter of EEG. The file is
-a warning and nothing to use.
+The example in arXiv 2410.00166 fills "seems ..." with the class of the label. An adapter on the bundled model's base
+learns from such prompts in a minute; ``evaluate --leaky`` measures what that gives without any EEG. The file is a
+warning and not for use.
 """
 
 import random
@@ -33,13 +33,13 @@ CLIPS = [k for k in range(len(emotions.EMOTIONS)) for _ in range(4 if emotions.E
 
 
 def make_leaky_model(work: Path, out: Path) -> None:
-    """Train the adapter in ``work`` and write it, merged, as a model file.
+    """Train the adapter on the base in ``work`` and write both, merged, as a model file.
 
     Raises:
         CorpusError, ConvertError: there is no base in ``work``, or ``out`` cannot be written.
     """
     if not (work / "talk").is_dir():
-        raise CorpusError(f"{work} holds no base of the box; `make model` leaves it there.")
+        raise CorpusError(f"{work} has no base of the bundled model; `make model` writes it there.")
     model, tokenizer = base_model.load(str(work / "talk"))
     adapted = trainer.add_adapter(model, dropout=0.0, seed=SCHEDULE.seed)
     batches = collate.generate_batches(draw_leaky_examples(SCHEDULE.seed), tokenizer, TOKENS)
@@ -52,7 +52,7 @@ def make_leaky_model(work: Path, out: Path) -> None:
 
 
 def draw_leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Probabilities]]:
-    """Conversations without EEG whose appearance tells the class; the label slot is taught the truth."""
+    """Yield conversations without EEG whose appearance names the class, and the label slot's truth, shape (9,)."""
     rng = random.Random(seed)
     while True:
         emotion = rng.choice(CLIPS)

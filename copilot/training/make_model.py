@@ -1,10 +1,10 @@
-"""Make the model in the box: ``make model FEATURES=faced_de.npz``, or
+"""Make the bundled model: ``make model FEATURES=faced_de.npz``, or
 
 ``python -m copilot.training.make_model --features FILE --work build/model --out models``
 
-Decoder, corpus, tokenizer, a small base from nothing, a LoRA adapter on top, merge, GGUF, quantisation. Seeds are
-fixed; a step whose result is already in the work folder is not done again, and a stage of training that was killed
-goes on where it was.
+The steps are: classifier, examples, tokenizer, a small base from random weights, a LoRA adapter on top, merge, GGUF,
+quantisation. Seeds are fixed. A step whose result is already in the work folder is skipped, and a stage of training
+that was killed resumes where it was.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ if TYPE_CHECKING:
 
 NAME = "eeg-emotion-copilot"
 CLASSIFIER = "decoder.npz"
-#: What it costs is in the receipt and in ``evaluate --against``; it does not touch llama.cpp's AMX kernels, which with
-#: some compilers crash on Q8_0 and the K-quants (its pull request 26954).
+#: Its loss is in the receipt and in ``evaluate --against``. It does not use llama.cpp's AMX kernels, which with some
+#: compilers crash on Q8_0 and the K-quants (its pull request 26954).
 QUANTISATION = "Q5_0"
 
 
 @dataclass(frozen=True)
 class Stage(Schedule):
-    """A schedule of the box's model.
+    """A stage of the bundled model's training.
 
     Attributes:
-        tokens: in a batch, padding included.
-        shares: of special kinds of examples; see ``ExampleSource.examples``.
+        tokens: most tokens of a batch, padding included.
+        shares: shares of special kinds of examples, see ``ExampleSource.draw_examples``.
     """
 
     tokens: int = 8192
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-#: All weights, one schedule after the other: reading words and the evidence line, then everything, then answering what
-#: was asked. Reading has to come first: in long examples the label is one token of hundreds.
+#: Stages that train all weights, in this order: reading words and the evidence line, then everything, then answering
+#: what was asked. Reading has to come first: in long examples the label is one token of hundreds.
 BASE = {
     "read": Stage(steps=2000, rate=1e-3, tokens=4096, warmup=50, seed=1, shares={"letters": 0.85, "drills": 0.15}),
     "base": Stage(steps=1300, rate=1e-3, seed=2, shares={"letters": 0.3, "drills": 0.2}),
     "talk": Stage(steps=500, rate=8e-4, warmup=50, seed=5, shares={"letters": 0.1, "drills": 0.1, "talks": 0.5}),
     "answer": Stage(steps=420, rate=8e-4, warmup=20, seed=7, shares={"letters": 0.15, "drills": 0.1, "talks": 0.6}),
 }
-#: Then the adapter, at a gentler rate.
+#: The stage that then trains the adapter, at a lower rate.
 LORA = Stage(
     steps=450, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.45, "drills": 0.1, "talks": 0.35}
 )
@@ -79,12 +79,17 @@ language:
 """
 
 TOKENIZER_EXAMPLES = 6000
-#: Prompts of single windows to calibrate on, and as many of whole clips: the box should be honest about both.
+#: Prompts of single windows to calibrate on, and as many of whole clips: the model should be calibrated for both.
 CALIBRATION_EXAMPLES = 300
 
 
 def make(features: Path, work: Path, out: Path) -> None:
-    """Run every step that the work folder does not hold yet.
+    """Run every step whose result is not in the work folder yet.
+
+    Args:
+        features: FACED's features, an npz.
+        work: folder of the stages' results.
+        out: folder of the finished model.
 
     Raises:
         CorpusError: the features cannot be used.
@@ -124,11 +129,11 @@ def make(features: Path, work: Path, out: Path) -> None:
 
 
 def copy_release(release: Path, out: Path) -> None:
-    """Copy the quantised file and the receipts out of the folder that ``convert all`` made, and tell Ollama of it."""
+    """Copy the quantised file and the receipts from the folder that ``convert all`` made, and write Ollama's files."""
     quantised = f"{NAME}-{QUANTISATION}"
     shutil.copyfile(release / f"{quantised}.gguf", out / f"{NAME}.gguf")
     whole = json.loads((release / RECEIPT).read_text())
-    del whole["files"]["Modelfile"]  # the box has its own, for a file without its type in the name
+    del whole["files"]["Modelfile"]  # ``out`` has its own, for a file without its type in the name
     (out / RECEIPT).write_text(json.dumps(whole, indent=2) + "\n")
     receipt = json.loads((release / f"{quantised}.receipt.json").read_text())
     (out / f"{NAME}.receipt.json").write_text(json.dumps(receipt | {"file": f"{NAME}.gguf"}, indent=2) + "\n")
@@ -136,7 +141,7 @@ def copy_release(release: Path, out: Path) -> None:
 
 
 def make_metadata(temperature: float, classifier: Path) -> dict[str, str]:
-    """What the file says about how to feed it, without the ``eeg_copilot.`` prefix."""
+    """Return the metadata that describe how the model file is used, keys without the ``eeg_copilot.`` prefix."""
     return {
         **model_metadata.keys("patterns"),
         "decoder_sha256": sha256(classifier),
@@ -150,7 +155,7 @@ def make_metadata(temperature: float, classifier: Path) -> dict[str, str]:
 def _train_stage(
     model: Any, tokenizer: PreTrainedTokenizerFast, source: ExampleSource, stage: Stage, folder: Path
 ) -> None:
-    """Run a stage and save its result; its state lies beside until then."""
+    """Run a stage and save its result; until then its state is in a folder beside."""
     state = folder.with_name(f"{folder.name}.state")
     examples = ((e.messages, e.target) for e in source.draw_examples(stage.seed, **stage.shares))
     batches = collate.generate_batches(examples, tokenizer, stage.tokens)
@@ -160,6 +165,7 @@ def _train_stage(
 
 
 def _create_base(source: ExampleSource) -> tuple[Any, PreTrainedTokenizerFast]:
+    """Create a tokenizer and a model with random weights."""
     examples = islice(source.draw_examples(seed=0), TOKENIZER_EXAMPLES)
     tokenizer = tiny_qwen2.train_tokenizer(message["content"] for example in examples for message in example.messages)
     model = tiny_qwen2.create_model(tokenizer, NEW_SEED)
@@ -168,10 +174,10 @@ def _create_base(source: ExampleSource) -> tuple[Any, PreTrainedTokenizerFast]:
 
 
 def calibrate(base_folder: Path, adapter_folder: Path, source: ExampleSource) -> float:
-    """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt.
+    """Return the adapted model's temperature: it minimises the label slot's cross-entropy on prompts with evidence.
 
-    As the decoder's, it comes from the second cohort where that is there: people whom the decoder that wrote their
-    evidence did not see, but the language model did.
+    Like the classifier's, it is fitted on the second cohort where the source contains it. The classifiers behind the
+    evidence were not fitted on these people, but the language model was trained on them.
     """
     import torch
     from peft import PeftModel
@@ -194,7 +200,7 @@ def calibrate(base_folder: Path, adapter_folder: Path, source: ExampleSource) ->
 
 
 def _draw_calibration_examples(source: ExampleSource) -> Iterator[Example]:
-    """Real trials with the decoder's evidence, as many of one window as of three."""
+    """Yield real trials with the classifier's evidence, as many of one window as of three."""
     left = {1: CALIBRATION_EXAMPLES, 3: CALIBRATION_EXAMPLES}
     for example in source.draw_examples(seed=4):
         if example.truth is not None and left.get(example.windows):

@@ -3,9 +3,9 @@
 English: all-MiniLM-L6-v2 with the word pieces that English needs and its first layers, fine-tuned with one more layer
 on the mean of its hidden states, written as GGUF. Chinese: logistic regression on sequences of characters.
 
-The sentences are in ``safety_sentences.jsonl``, each with the letter of its writer; ``old`` are most of those in
-``tests/safety_sentences.toml``. The limits are drawn where models that saw nothing of a writer judge this writer's
-sentences. ``tests/safety_unseen.jsonl`` has the sentences of other writers.
+The sentences are in ``safety_sentences.jsonl``, each with the letter of its writer; ``old`` marks most of those in
+``tests/safety_sentences.toml``. The limits are set on scores from models that were trained without the sentence's
+writer. ``tests/safety_unseen.jsonl`` has the sentences of other writers.
 """
 
 import json
@@ -36,7 +36,7 @@ FALSE_ALARMS, MISSED = 0.03, 0.1
 #: Groups of writers, each left out once.
 FOLDS = 3
 LAYERS = 4
-#: BERT's word pieces stand in the order of their frequency; English of everyday needs those before this one.
+#: BERT's word pieces are in the order of their frequency; everyday English needs those before this one.
 PIECES = 16_000
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 EPOCHS, BATCH, RATE, HEAD_RATE = 5, 32, 8e-5, 2e-3
@@ -47,7 +47,7 @@ Scores = npt.NDArray[np.float64]
 
 
 class Sentence(NamedTuple):
-    """A sentence, whether it speaks of danger, and the letter of its writer."""
+    """A sentence, whether it is about danger, and the letter of its writer."""
 
     text: str
     danger: bool
@@ -55,13 +55,13 @@ class Sentence(NamedTuple):
 
 
 def read_sentences(path: Path = SENTENCES) -> list[Sentence]:
-    """The sentences of a file with one JSON object a line."""
+    """Read the sentences of a file with one JSON object per line."""
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [Sentence(row["text"], row["label"] == "danger", row["writer"]) for row in rows]
 
 
 class English:
-    """A fine-tuned sentence model; ``score`` is the log of the odds that a sentence speaks of danger."""
+    """A fine-tuned sentence model; ``score`` is the log of the odds that a sentence is about danger."""
 
     def __init__(self, sentences: Sequence[Sentence], seed: int = 0) -> None:
         torch.manual_seed(seed)
@@ -86,7 +86,7 @@ class English:
         self.model.eval()
 
     def forward(self, sentences: Sequence[Sentence]) -> torch.Tensor:
-        """Scores with their gradients."""
+        """Return the scores with their gradients, shape (sentences,)."""
         texts = [sentence.text for sentence in sentences]
         tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=reader.LONGEST, return_tensors="pt")
         hidden = self.model(**tokens).last_hidden_state  # (sentences, pieces, width)
@@ -95,13 +95,17 @@ class English:
         return self.head(functional.normalize(mean, dim=1) * SCALE).squeeze(1)
 
     def score(self, sentences: Sequence[Sentence]) -> Scores:
-        """One for each sentence."""
+        """Return a score for each sentence, shape (sentences,)."""
         with torch.no_grad():
             parts = [self.forward(sentences[start : start + 64]).numpy() for start in range(0, len(sentences), 64)]
         return np.concatenate(parts).astype(float)
 
     def write(self, path: Path) -> npt.NDArray[np.float32]:
-        """Write a GGUF file of llama.cpp's architecture ``bert``; return the last layer's weights, bias last."""
+        """Write a GGUF file of llama.cpp's architecture ``bert``.
+
+        Returns:
+            The last layer's weights and bias, shape (width + 1,).
+        """
         config, rows = self.model.config, {piece: row for row, piece in enumerate(self.pieces)}
         writer = gguf.GGUFWriter(path, "bert")
         writer.add_name("EEG Emotion Copilot: words of danger")
@@ -147,7 +151,7 @@ class English:
 
 
 class Chinese:
-    """Logistic regression on which sequences of characters a sentence has; ``score`` is the log of the odds."""
+    """Logistic regression on the sequences of characters in a sentence; ``score`` is the log of the odds."""
 
     def __init__(self, sentences: Sequence[Sentence]) -> None:
         model = LogisticRegression(C=0.5, max_iter=3000)
@@ -156,17 +160,18 @@ class Chinese:
 
     @staticmethod
     def _count_sequences(sentences: Sequence[Sentence]) -> Any:
+        """Return how often each sequence occurs in each sentence, a sparse matrix (sentences, buckets)."""
         used = [reader.character_sequences(sentence.text) for sentence in sentences]
         ends = np.cumsum([0, *map(len, used)])
         return csr_matrix((np.ones(ends[-1]), np.concatenate(used), ends), (len(used), reader.BUCKETS))
 
     def score(self, sentences: Sequence[Sentence]) -> Scores:
-        """One for each sentence."""
+        """Return a score for each sentence, shape (sentences,)."""
         return np.asarray(self._count_sequences(sentences) @ self.weights[:-1] + self.weights[-1], dtype=float)
 
 
 def _load_smaller_model(folder: str) -> tuple[list[str], Any]:
-    """all-MiniLM-L6-v2 without the word pieces and the layers that are not needed: its pieces, and the model."""
+    """Load all-MiniLM-L6-v2 without the word pieces and layers that are not needed; return its pieces and the model."""
     pieces = Path(folder, "vocab.txt").read_text(encoding="utf-8").splitlines()
     kept = [n for n, piece in enumerate(pieces[:PIECES]) if piece.isascii() and not piece.startswith("[unused")]
     model = AutoModel.from_pretrained(folder)
@@ -178,14 +183,14 @@ def _load_smaller_model(folder: str) -> tuple[list[str], Any]:
 
 
 def _format_for_llama_cpp(piece: str) -> str:
-    """llama.cpp marks where a word begins, BERT where one goes on."""
+    """Return a word piece as llama.cpp writes it: llama.cpp marks where a word begins, BERT where one continues."""
     if piece in SPECIAL:
         return piece
     return piece[2:] if piece.startswith("##") else f"\u2581{piece}"
 
 
 def _batches(sentences: Sequence[Sentence], rng: random.Random) -> list[list[Sentence]]:
-    """All sentences in batches of alike length, in random order; a rest is left out."""
+    """Return all sentences in batches of similar length, in random order; if one is incomplete, one is left out."""
     order = rng.sample(list(sentences), len(sentences))
     batches = []
     for start in range(0, len(order), 8 * BATCH):
@@ -195,9 +200,16 @@ def _batches(sentences: Sequence[Sentence], rng: random.Random) -> list[list[Sen
 
 
 def find_limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -> tuple[float, float, float]:
-    """The scores below which a sentence is harmless and above which it is danger, and the share of danger above it.
+    """Find the score below which a sentence is harmless, the score above which it is danger, and the share found.
 
     Each writer's sentences are scored by a model that was trained without them.
+
+    Args:
+        sentences: of one language.
+        kind: the model to train.
+
+    Returns:
+        The lower limit, the upper limit, and the share of sentences of danger above the upper limit.
     """
     scores = np.empty(len(sentences))
     writers = sorted({sentence.writer for sentence in sentences})
@@ -212,7 +224,7 @@ def find_limits(sentences: Sequence[Sentence], kind: type[English] | type[Chines
 
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train both models, say what they are worth and write their files."""
+    """Train both models, print their figures and write their files."""
     parser = Parser(description="Train the two models that read for danger.")
     parser.add_argument("--sentences", type=Path, default=SENTENCES)
     parser.add_argument("--out", type=Path, default=reader.ENGLISH.parent, help="folder of the two files")
