@@ -1,4 +1,4 @@
-"""The figures of an evaluation's report: light background, colours that colour-blind people tell apart, 390 pixels."""
+"""Draw the figures of an evaluation's report: light background, colour-blind safe colours, 390 pixels wide."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,9 @@ from copilot.training.evaluate.ablations import BASELINES, LATE
 from copilot.training.evaluate.rows import ReportRow
 from copilot.training.evaluate.summary import CHANCE, CLIP, HELD_OUT, SEGMENT, Report, find_references, find_row
 
-#: Colour, marker and words of each unit.
+#: Unit -> its colour, marker and words.
 UNIT_STYLES = {SEGMENT: (LIGHT.cleaned, "o", "ten seconds"), CLIP: (LIGHT.estimated, "s", "whole clip")}
-#: Lines of the first figure that are the product's and its controls': words, condition, evidence, read-out.
+#: Lines of the first figure for the product and its controls: words, condition, evidence, read-out.
 LINES = (
     ("as it ships", "baseline", True, "logits"),
     ("person unknown", "no-baseline", True, "logits"),
@@ -37,14 +37,14 @@ FIGURES = {
     "calibration.png": "How often it is right when it says so many percent",
     "baseline.png": "How much other recordings of the person help",
 }
-"""File -> what it shows."""
+"""File name -> what the figure shows."""
 
 
 def draw(report: Report, folder: Path) -> None:
-    """Draw every figure into a folder, which is made.
+    """Draw every figure into a folder, which is made if needed.
 
     Raises:
-        ConvertError: the disk refuses.
+        ConvertError: a file cannot be written.
     """
     for name, drawn_by in zip(FIGURES, (plot_scores, plot_confusion, plot_calibration, plot_baseline), strict=True):
         with written_whole(folder / name) as partial:
@@ -52,7 +52,7 @@ def draw(report: Report, folder: Path) -> None:
 
 
 def plot_scores(report: Report) -> Figure:
-    """The product, its controls and the references, one line each, with intervals."""
+    """Plot the scores of the product, its controls and the references, one line each, with intervals."""
     lines = list(_collect_lines(report))
     figure, axes = _make_figure(0.42 * len(lines) + 1.2)
     for place, (_, rows) in enumerate(lines):
@@ -73,7 +73,7 @@ def plot_scores(report: Report) -> Figure:
 
 
 def _collect_lines(report: Report) -> Iterator[tuple[str, dict[str, ReportRow]]]:
-    """Words and rows by unit."""
+    """Yield the words of each line of the first figure, and its rows by unit."""
     product = find_row(report, "baseline", SEGMENT)
     for words, condition, evidence, readout in LINES:
         rows = {unit: find_row(report, condition, unit, evidence=evidence, readout=readout) for unit in UNIT_STYLES}
@@ -85,7 +85,7 @@ def _collect_lines(report: Report) -> Iterator[tuple[str, dict[str, ReportRow]]]
 
 
 def plot_confusion(report: Report) -> Figure:
-    """Shown against named, in percent of what was shown; whole clips with baseline and evidence."""
+    """Plot the confusion matrix in percent of each emotion's clips; whole clips with baseline and evidence."""
     counts = np.array(_find_detail(report, CLIP)["confusion_nine"])
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _make_figure(WIDTH_IN)
@@ -101,7 +101,7 @@ def plot_confusion(report: Report) -> Figure:
 
 
 def plot_calibration(report: Report) -> Figure:
-    """Stated probability against how often it was right; the dots are as large as they hold trials."""
+    """Plot the share that is right over the stated probability; a dot's area grows with its number of trials."""
     figure, axes = _make_figure(3.6)
     axes.plot([0, 1], [0, 1], color=LIGHT.ink, ls=":", lw=1)
     for unit, (colour, marker, _) in UNIT_STYLES.items():
@@ -115,7 +115,7 @@ def plot_calibration(report: Report) -> Figure:
 
 
 def plot_baseline(report: Report) -> Figure:
-    """The score against how many other recordings of the person are known."""
+    """Plot the score over the number of the person's other recordings."""
     figure, axes = _make_figure(3.2)
     counts = {0: "no-baseline"} | {count: f"baseline-{count}" for count in BASELINES}
     for unit, (colour, marker, _) in UNIT_STYLES.items():
@@ -134,18 +134,19 @@ def plot_baseline(report: Report) -> Figure:
 
 
 def _find_detail(report: Report, unit: str) -> dict[str, Any]:
-    """Of the first model with baseline and evidence."""
+    """Return the first model's details of a unit, with baseline and evidence."""
     details: list[dict[str, Any]] = report["models"][0]["details"]
     return next(d for d in details if d["unit"] == unit and d["evidence"])
 
 
 def _error_lengths(row: ReportRow) -> list[list[float]]:
-    """Lengths of an error bar to both sides."""
+    """Return the lengths of an error bar to both sides, shape (2, 1)."""
     middle, low, high = row["balanced_accuracy"], row["low"], row["high"]
     return [[0.0 if low is None else max(0.0, middle - low)], [0.0 if high is None else max(0.0, high - middle)]]
 
 
 def _make_figure(height: float) -> tuple[Figure, Axes]:
+    """Return a figure of the given height in inches, and its axes."""
     figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI, layout="constrained", facecolor=LIGHT.paper)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -153,7 +154,7 @@ def _make_figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _add_legend(axes: Axes) -> None:
-    """Both units by colour and marker, above the axes so that nothing is hidden."""
+    """Add a legend of both units above the axes, so that it hides nothing."""
     for colour, marker, words in UNIT_STYLES.values():
         axes.plot([], [], color=colour, marker=marker, ls="", label=words)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)

@@ -1,4 +1,4 @@
-"""A small network as a reference: one hidden layer over a window's values, a class for each scene, heavy dropout."""
+"""Train a small network as a reference: one hidden layer over a window, a class for each scene, dropout of 0.5."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +18,12 @@ def fit(vectors: Array, classes: Ints, seed: int = 0) -> Callable[[Array], Array
     """Train for a fixed number of epochs with AdamW; the same seed gives the same network.
 
     Args:
-        vectors: shape (samples, features); classes: shape (samples,), 0 to classes - 1; seed: of weights and batches.
+        vectors: shape (samples, features).
+        classes: class of each sample, shape (samples,), 0 to classes - 1.
+        seed: seeds weights and batches.
 
     Returns:
-        Log probabilities of the classes, shape (n, classes), for vectors of shape (n, features).
+        A function that returns log probabilities of the classes, shape (n, classes), for vectors (n, features).
     """
     import torch
 
@@ -40,6 +42,7 @@ def fit(vectors: Array, classes: Ints, seed: int = 0) -> Callable[[Array], Array
 
 
 def _build_network(features: int, classes: int) -> Any:
+    """Return an untrained network."""
     from torch import nn
 
     return nn.Sequential(
@@ -53,6 +56,7 @@ def _build_network(features: int, classes: int) -> Any:
 
 
 def _train_network(network: Any, vectors: Any, classes: Any) -> None:
+    """Train a network in place on tensors of vectors (samples, features) and classes (samples,)."""
     import torch
 
     batches = max(1, len(vectors) // BATCH)

@@ -1,4 +1,4 @@
-"""A model file under test: what it is, and what it reads in every trial of every condition."""
+"""Run a model file on every trial of every condition, and collect the facts about the file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,21 @@ from copilot.training.evaluate.rows import Predictions
 from copilot.training.faced import TRAIN_SUBJECTS, Faced, describe
 
 Advance = Callable[[int], object]
-"""Told how many more read-outs are done."""
+"""Called with the number of read-outs that were done since the last call."""
 
-#: How a split's name ends where people who are scored were learned from.
+#: End of a split's name where the model was trained on people who are scored.
 LEAKS = "(leaks)"
 
 
 @dataclass(frozen=True)
 class ModelUnderTest:
-    """A language model and the decoder whose evidence stands in its prompts; ``name`` is the file's."""
+    """A language model and the classifier whose evidence is in its prompts.
+
+    Attributes:
+        name: name of the model file.
+        engine: runs the language model.
+        classifier: gives the evidence.
+    """
 
     name: str
     engine: Engine
@@ -35,17 +41,22 @@ class ModelUnderTest:
 
     @property
     def codec(self) -> str:
-        """How the model wants EEG to be written."""
+        """Name of the text encoding that the model was trained on."""
         return self.engine.info.metadata.get("codec", text_encoding.DEFAULT)
 
     def predict(self, faced: Faced, runs: Sequence[Pass], advance: Advance) -> Iterator[Predictions]:
-        """Everything it reads, unit by unit and condition by condition.
+        """Yield the predictions of all runs, unit by unit and condition by condition.
 
-        The runs of a condition go through the trials together: their prompts begin alike, and an engine reads the same
+        The runs of a condition process each trial together: their prompts begin alike, and an engine reads the same
         beginning only once.
 
+        Args:
+            faced: features of the people to score.
+            runs: what to run; runs that need more clips than the features have are skipped.
+            advance: called with the number of read-outs that were done.
+
         Raises:
-            CorpusError, EngineError: the features cannot be written in the model's codec, or the model fails.
+            CorpusError, EngineError: the features cannot be written in the model's text encoding, or the model fails.
         """
         runs = select_possible_runs(runs, len(faced.emotions))
         for unit in UNITS:
@@ -58,6 +69,7 @@ class ModelUnderTest:
     def _predict_condition(
         self, trials: Sequence[PromptedTrial], unit: str, runs: Sequence[Pass], advance: Advance
     ) -> Iterator[Predictions]:
+        """Yield the predictions of all runs of one condition, trial by trial."""
         found: dict[tuple[Pass, str], list[emotions.Probabilities]] = {
             (r, name): [] for r in runs for name in r.readouts
         }
@@ -85,7 +97,7 @@ class ModelUnderTest:
         return READOUTS[readout](self.engine, trial.messages(with_evidence), seed)
 
     def facts(self, path: Path) -> dict[str, Any]:
-        """What is on the label: name, size, codec.
+        """Return the facts about the model file: names, checksum, size, text encoding, warnings.
 
         Raises:
             ConvertError: the file cannot be read.
@@ -104,12 +116,12 @@ class ModelUnderTest:
 
 
 def count_readouts(faced: Faced, runs: Sequence[Pass]) -> int:
-    """How many times something is read out, to know how long it takes."""
+    """Return how many read-outs the runs make, to estimate the time that they take."""
     trials = len(faced.subjects) * len(faced.emotions) * sum(map(len, UNITS.values()))
     return trials * sum(len(run.readouts) for run in select_possible_runs(runs, len(faced.emotions)))
 
 
 def split_name(subjects: Ints) -> str:
-    """Whom the product was fitted on and who is read, as ``subjects 0-79 / 80-99``."""
+    """Return the name of the product's split, training people / scored people, as ``subjects 0-79 / 80-99``."""
     seen = f" {LEAKS}" if np.isin(subjects, TRAIN_SUBJECTS).any() else ""
     return f"subjects {describe(np.array(TRAIN_SUBJECTS))} / {describe(np.unique(subjects))}{seen}"

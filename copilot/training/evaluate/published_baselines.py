@@ -1,13 +1,13 @@
-"""What others reach on the same features, people and clips: references that are fitted again for every fold.
+"""Fit references on the same features, people and clips, again for every fold, and predict with them.
 
 ``majority`` names the emotion with the most clips. ``lda`` is shrinkage LDA with a class for each emotion, ``decoder``
-what ``fit_decoder`` fits (a class for each scene), ``network`` a small network with a class for each scene.
-``ensemble`` is the weighted mean of the log probabilities of these and of ``course``, a second scene decoder that
+what ``fit_classifier`` fits (a class for each scene), ``network`` a small network with a class for each scene.
+``ensemble`` is the weighted mean of the log probabilities of these and of ``course``, a second scene classifier that
 compares each ten seconds with nothing but themselves.
 
-Some of the people who are learned from are set apart to calibrate: a temperature for each reference, the weights of the
-ensemble. Then everything is fitted again on everybody. No label of a trial that is scored is used; where a split leaks,
-everything here leaks with it.
+Some of the training people are set apart to calibrate: a temperature for each reference, the weights of the ensemble.
+Then everything is fitted again on all training people. No label of a trial that is scored is used; where a split leaks,
+the references leak too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,11 +35,13 @@ ProbabilitiesByModel = dict[tuple[str, str, str], Floats]
 def predict_folds(
     faced: Faced, split: str, folds: Sequence[Fold], advance: Callable[[int], object]
 ) -> Iterator[Predictions]:
-    """What every reference reads in all the folds of a split.
+    """Yield the predictions of every reference over all folds of a split.
 
     Args:
-        faced: everybody in the folds; split: its name in the report; folds: from ``copilot.training.splits``.
-        advance: told how many more fits are done, ``fits(folds)`` in all.
+        faced: features of all people in the folds.
+        split: name of the split in the report.
+        folds: from ``copilot.training.splits``.
+        advance: called with the number of fits that were done, ``count_fits(folds)`` in all.
 
     Raises:
         CorpusError: there are too few people or emotions to fit on.
@@ -54,19 +56,21 @@ def predict_folds(
 
 
 def count_fits(folds: Sequence[Fold]) -> int:
-    """How many references ``readings`` fits, to know how long it takes."""
+    """Return how many references ``predict_folds`` fits, to estimate the time that this takes."""
     return len(folds) * (len(CONDITIONS) * len(BASELINES) + 1)
 
 
 def predict_fold(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], object]) -> ProbabilitiesByModel:
-    """Fit all references on some trials and read others.
+    """Fit all references on some trials and predict others.
 
     Args:
-        faced: everybody; train, test: shape (people, clips) each, any selection of trials.
-        advance: told how many more fits are done.
+        faced: features of all people.
+        train: trials to fit on, shape (people, clips).
+        test: trials to predict, shape (people, clips).
+        advance: called with the number of fits that were done.
 
     Returns:
-        In the order of ``np.nonzero(test)``; of each trial its three windows one after the other.
+        Probabilities in the order of ``np.nonzero(test)``; the three windows of a trial follow each other.
 
     Raises:
         CorpusError: there are too few people or emotions to fit on.
@@ -92,7 +96,7 @@ def predict_fold(faced: Faced, train: Mask, test: Mask, advance: Callable[[int],
 
 
 def _collect_probabilities(calibrated: dict[str, CalibratedPredictions], emotions: Ints) -> dict[str, Floats]:
-    """Probabilities by model: of each by itself, of the majority and of all together."""
+    """Return the probabilities by model: of each by itself, of the majority and of the ensemble."""
     scored = {name: predictions.scored for name, predictions in calibrated.items()}
     shares = np.bincount(emotions, minlength=len(EMOTIONS)) / len(emotions)
     return scored | {
@@ -102,10 +106,15 @@ def _collect_probabilities(calibrated: dict[str, CalibratedPredictions], emotion
 
 
 def ensemble(baselines: Sequence[CalibratedPredictions]) -> Floats:
-    """A logarithmic opinion pool (Genest & Zidek 1986), its weights from what was set apart; never below nought.
+    """Combine predictions in a logarithmic opinion pool (Genest & Zidek 1986).
+
+    The weights are fitted on what was set apart and are never below 0.
 
     Args:
-        members: calibrated readings of the same trials.
+        baselines: calibrated predictions of the same windows or trials.
+
+    Returns:
+        Probabilities of the windows or trials to score, shape (m, 9).
     """
     from scipy.optimize import minimize
 

@@ -1,4 +1,4 @@
-"""The report of an evaluation: plain values for machines, Markdown for people. Both come from the same rows."""
+"""Format the report of an evaluation: plain values for programs, Markdown for people, both from the same rows."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,13 +25,19 @@ shows what that is worth."""
 
 
 def collect_details(predictions: Sequence[Predictions]) -> list[dict[str, Any]]:
-    """What rows have no room for, of a model's readings with the person's baseline."""
+    """Return the details of a model's predictions with the person's baseline, which rows do not contain."""
     return [r.details() for r in predictions if (r.condition, r.readout) == ("baseline", "logits")]
 
 
-def compare_quantisation(rows: Sequence[ReportRow], model: str, twin: str) -> dict[str, Any]:
-    """How much a model loses against its unquantised twin, score by score."""
-    whole = {(*_row_key(row), row["classes"]): row["balanced_accuracy"] for row in rows if row["model"] == twin}
+def compare_quantisation(rows: Sequence[ReportRow], model: str, unquantised: str) -> dict[str, Any]:
+    """Compare a model's scores with those of the same model before quantisation.
+
+    Args:
+        rows: rows of both models.
+        model: file name of the quantised model.
+        unquantised: file name of the model before quantisation.
+    """
+    whole = {(*_row_key(row), row["classes"]): row["balanced_accuracy"] for row in rows if row["model"] == unquantised}
     compared: list[dict[str, Any]] = []
     for row in rows:
         before = whole.get((*_row_key(row), row["classes"]))
@@ -39,16 +45,16 @@ def compare_quantisation(rows: Sequence[ReportRow], model: str, twin: str) -> di
             loss = round(before - row["balanced_accuracy"], 4)
             keys = {key: value for key, value in row.items() if key in ("condition", "evidence", "unit", "classes")}
             compared.append(keys | {"before": before, "after": row["balanced_accuracy"], "loss": loss})
-    return {"against": twin, "largest_loss": max(row["loss"] for row in compared), "rows": compared}
+    return {"against": unquantised, "largest_loss": max(row["loss"] for row in compared), "rows": compared}
 
 
 def _row_key(row: ReportRow) -> tuple[object, ...]:
-    """What makes a row of nine classes and one of three, or of a model and its twin, one line of a table."""
+    """Return what rows of nine and three classes, or of a model before and after quantisation, have in common."""
     return row["split"], row["condition"], row["evidence"], row["unit"], row["readout"]
 
 
 def format_report(report: Report, folder: str) -> str:
-    """The whole report; the figures lie in ``folder`` beside it."""
+    """Return the whole report as Markdown; the figures are in ``folder`` beside it."""
     title = f"# What {report['model']} can tell, and what it cannot\n"
     parts = [title, describe_measurement(report), *(f"- {finding}" for finding in list_findings(report)), ""]
     parts += [f"![{words}]({folder}/{name})\n" for name, words in FIGURES.items()]
@@ -62,7 +68,7 @@ def format_report(report: Report, folder: str) -> str:
 
 
 def describe_measurement(report: Report) -> str:
-    """On whom, and how."""
+    """Return a sentence on whom and how the model was measured."""
     leaks = report["rows"][0]["split"].endswith(LEAKS)
     whom = "some of whom it was fitted on, so that these figures are too good" if leaks else "it never saw"
     return (
@@ -72,23 +78,24 @@ def describe_measurement(report: Report) -> str:
 
 
 def format_tables(report: Report) -> Iterator[str]:
-    """All rows, a table for each split under its name."""
+    """Yield a table for each split, below its name."""
     for split in dict.fromkeys(row["split"] for row in report["rows"]):
         yield f"### {split}\n\n{format_rows([row for row in report['rows'] if row['split'] == split])}"
 
 
 def format_rows(rows: Sequence[ReportRow]) -> str:
-    """Rows as a Markdown table, nine classes and three on one line."""
+    """Return rows as a Markdown table, nine classes and three on one line."""
     return format_table(HEADINGS, [_format_cells(nine, three) for nine, three in pair_rows(rows)])
 
 
 def pair_rows(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, ReportRow]]:
-    """Rows of nine classes, each with that of three."""
+    """Yield each row of nine classes together with its row of three."""
     three = {(row["model"], *_row_key(row)): row for row in rows if row["classes"] == 3}
     yield from ((row, three[row["model"], *_row_key(row)]) for row in rows if row["classes"] == 9)
 
 
 def _format_cells(nine: ReportRow, three: ReportRow) -> list[str]:
+    """Return the cells of one line of the table, in the order of ``HEADINGS``."""
     ece = "" if nine["ece"] is None else f"{nine['ece']:.3f}"
     seen = [nine["model"], nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"]]
     return [
@@ -103,13 +110,13 @@ def _format_cells(nine: ReportRow, three: ReportRow) -> list[str]:
 
 
 def format_score(row: ReportRow) -> str:
-    """A balanced accuracy with its interval."""
+    """Return a balanced accuracy with its interval, such as ``0.760 (0.720-0.800)``."""
     bounds = "" if row["low"] is None or row["high"] is None else f" ({row['low']:.3f}-{row['high']:.3f})"
     return f"{row['balanced_accuracy']:.3f}{bounds}"
 
 
 def format_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns are aligned as text, too."""
+    """Return a Markdown table whose columns are aligned as plain text, too."""
     widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
     body = [headings, ["-" * width for width in widths], *lines]
     rows = [[cell.ljust(width) for cell, width in zip(cells, widths, strict=True)] for cells in body]
@@ -131,7 +138,7 @@ def _format_model_cells(model: dict[str, Any]) -> Iterator[str]:
 
 
 def _format_confusion(report: Report) -> list[str]:
-    """Of the first model: what each emotion's clips were taken for."""
+    """Return the first model's confusion matrix of whole clips as Markdown, below a heading."""
     (detail,) = [d for d in report["models"][0]["details"] if d["unit"] == CLIP and d["evidence"]]
     lines = [[name, *map(str, row)] for name, row in zip(emotions.EMOTIONS, detail["confusion_nine"], strict=True)]
     heading = f"## What clips were taken for: {report['models'][0]['file']}, with baseline and evidence\n"
@@ -142,5 +149,5 @@ def _format_failures(report: Report) -> list[str]:
     failed = [failure for model in report["models"] for failure in (model.get("answers") or {}).get("failures", [])]
     if not failed:
         return []
-    told = [f"- {', '.join(f['faults'])} ({f['emotion']}): {' '.join(f['text'].split())}" for f in failed]
-    return ["## Answers that failed\n", *told, ""]
+    lines = [f"- {', '.join(f['faults'])} ({f['emotion']}): {' '.join(f['text'].split())}" for f in failed]
+    return ["## Answers that failed\n", *lines, ""]

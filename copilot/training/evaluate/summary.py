@@ -1,7 +1,7 @@
-"""What a report says, in sentences for people who read no tables: what it can tell and what it cannot.
+"""Describe a report's findings in sentences: what the model can predict and what it cannot.
 
-Every figure is taken from the report's rows; where a row is missing, so is its sentence. "76 of 100" is a balanced
-accuracy of 0.76: every emotion weighs the same, however often it occurs.
+Every figure is taken from the report's rows; where a row is missing, its sentence is missing too. "76 of 100" is a
+balanced accuracy of 0.76: every emotion has the same weight, however often it occurs.
 """
 
 from collections.abc import Iterator
@@ -17,21 +17,36 @@ SEGMENT, CLIP = "segment-10s", "clip-30s"
 REFERENCES = ("majority", "lda", "network", "ensemble", "decoder")
 HELD_OUT = "subject and clip"
 CHANCE = {9: 1 / 9, 3: 1 / 3}
-#: Up to this far above chance a control counts as knowing nothing; the project's own limit.
+#: Up to this balanced accuracy of nine classes a control counts as guessing; the project's own limit.
 NOTHING = 0.13
-#: Below so many times chance a score is hardly more than guessing.
+#: Below so many times chance a score is called hardly more than guessing.
 HARDLY = 1.5
 
 
 def find_row(report: Report, condition: str, unit: str, *, evidence: bool = True, **wanted: Any) -> ReportRow | None:
-    """A row of the first model: nine classes, read out by logits, unless another is wanted."""
+    """Return a row of the first model, or None.
+
+    Args:
+        report: as ``evaluate`` writes it.
+        condition: see ``copilot.training.evaluate.ablations``.
+        unit: ``SEGMENT`` or ``CLIP``.
+        evidence: whether the classifier's line was in the prompt.
+        wanted: other columns; by default nine classes, read out by logits.
+    """
     wanted = {"readout": "logits", "classes": 9, "model": report["models"][0]["file"]} | wanted
     wanted |= {"condition": condition, "unit": unit, "evidence": evidence}
     return next((row for row in report["rows"] if all(row[key] == value for key, value in wanted.items())), None)
 
 
 def find_references(report: Report, unit: str, split: str, classes: int = 9) -> list[ReportRow]:
-    """The rows of the references on one split, with the person's baseline, the best last."""
+    """Return the rows of the references with the person's baseline, the best last.
+
+    Args:
+        report: as ``evaluate`` writes it.
+        unit: ``SEGMENT`` or ``CLIP``.
+        split: name of the split.
+        classes: 9 or 3.
+    """
     found = [
         row
         for row in report["rows"]
@@ -42,7 +57,7 @@ def find_references(report: Report, unit: str, split: str, classes: int = 9) -> 
 
 
 def list_findings(report: Report) -> Iterator[str]:
-    """One or two sentences each, the most important first."""
+    """Yield all findings of one or two sentences each, the most important first."""
     yield from list_headlines(report)
     for describe in (
         _describe_calibration,
@@ -57,7 +72,7 @@ def list_findings(report: Report) -> Iterator[str]:
 
 
 def list_headlines(report: Report) -> Iterator[str]:
-    """The few of them that nobody should miss."""
+    """Yield the most important findings."""
     for describe in (
         _describe_scores,
         _describe_held_out_films,
@@ -69,19 +84,19 @@ def list_headlines(report: Report) -> Iterator[str]:
 
 
 def of_100(row: ReportRow) -> str:
-    """A score with its interval, as ``76 of 100 (72 to 80)``."""
+    """Return a score with its interval, as ``76 of 100 (72 to 80)``."""
     return f"{hundredths(row['balanced_accuracy'])} of 100{interval(row)}"
 
 
 def interval(row: ReportRow) -> str:
-    """`` (72 to 80)``, or nothing for a single person."""
+    """Return the interval as `` (72 to 80)``, or an empty text for a single person."""
     if row["low"] is None or row["high"] is None:
         return ""
     return f" ({hundredths(row['low'])} to {hundredths(row['high'])})"
 
 
 def hundredths(share: float) -> str:
-    """A share of 1 in whole hundredths."""
+    """Return a share of 1 in whole hundredths."""
     return f"{100 * share:.0f}"
 
 
