@@ -93,7 +93,7 @@ class Predictions:
             classes: 9 or 3.
 
         Returns:
-            Probabilities (trials, classes), the class that was named (trials,), -1 if none was, and the truth (trials,).
+            Probabilities (trials, classes), the class that was named (trials,), -1 for none, and the truth (trials,).
         """
         named = np.where(self.probabilities.any(axis=1), self.probabilities.argmax(axis=1), -1)
         if classes == 9:

@@ -4,9 +4,10 @@
 
 Strategy 1 trains the adapter right away; strategy 2 first trains all weights of the base on plain text (both as in
 arXiv 2410.00166). ``--base`` is a folder, a name on the Hugging Face Hub, or ``new``: this project's own small model,
-untrained, with a tokenizer made for the corpus. Stopped or killed, the same command goes on to the same result; under
-``accelerate launch -m`` it runs on many GPUs. ``OUT`` holds the adapter, ``base`` where that was not a folder already,
-``finetuning.json`` (what was learned from what, with which losses) and ``metadata.json`` for ``convert all``.
+untrained, with a tokenizer made for the corpus. If the command was stopped or killed, the same command resumes and
+reaches the same result; under ``accelerate launch -m`` it runs on many GPUs. ``OUT`` contains the adapter, ``base``
+where that was not a folder already, ``finetuning.json`` (base, corpus, schedule and losses) and ``metadata.json`` for
+``convert all``.
 """
 
 from __future__ import annotations
@@ -36,22 +37,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 RECEIPT, METADATA = "finetuning.json", "metadata.json"
-#: In the work folder: what the run is of, and what each part of it reached.
+#: Files in the work folder: the facts that the result depends on, and the losses of each part.
 RUN, LOSSES = "run.json", "losses.json"
 BASE = "base"
 MADE_WITH = ("accelerate", "peft", "tokenizers", "torch", "transformers")
-#: Lessons whose rendering by the base's own template is compared with ours.
+#: Number of examples whose text from the base's own template is compared with ours.
 COMPARED = 20
 
 
 def finetune(task: FinetuneTask) -> dict[str, Any]:
-    """Do all that the work folder does not hold yet, and make the folder ``out`` of it.
+    """Run every part of the task that the work folder does not contain yet, and make the folder ``out`` from it.
 
     Returns:
-        What ``finetuning.json`` holds.
+        The contents of ``finetuning.json``.
 
     Raises:
-        CorpusError: base, corpus and program do not fit together, or the work folder is of another task.
+        CorpusError: base, corpus and program do not fit together, or the work folder belongs to another task.
         ConvertError: a file cannot be read or written.
     """
     _silence_libraries()
@@ -74,7 +75,7 @@ def finetune(task: FinetuneTask) -> dict[str, Any]:
 
 
 def _silence_libraries() -> None:
-    """Keep the libraries' own bars, retries and notes to each other away from our lines."""
+    """Turn off the libraries' own progress bars, retry messages and warnings."""
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
@@ -83,17 +84,18 @@ def _silence_libraries() -> None:
 
 
 def _refuse_existing_folders(task: FinetuneTask) -> None:
+    """Refuse an output folder that exists, and a work folder that belongs to another task."""
     if task.out.exists():
         raise CorpusError(f"{task.out} is there already; remove it or name another folder.")
     if task.work.exists() and read_json(task.work / RUN) != task.facts():
         raise CorpusError(
-            f"{task.work} holds the beginning of another fine-tuning (base, corpus, schedule or number of processes "
+            f"{task.work} contains the beginning of another fine-tuning (base, corpus, schedule or number of processes "
             "differ); remove it to begin anew."
         )
 
 
 def _load_start_model(task: FinetuneTask) -> tuple[Any, PreTrainedTokenizerFast]:
-    """The model before the first part of the task that is not done."""
+    """Load or create the model from which the first unfinished part starts, without its adapter."""
     for name in (TEXT, START):
         if (task.work / name).exists():
             return base_model.load(str(task.work / name))
@@ -104,7 +106,7 @@ def _load_start_model(task: FinetuneTask) -> tuple[Any, PreTrainedTokenizerFast]
 
 
 def _create_work_folder(task: FinetuneTask, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Make the work folder: what the run is of, and the base where that is not a folder already."""
+    """Make the work folder: the task's facts, and the base where that is not a folder already."""
     with trainer.make_accelerator().main_process_first():
         if not task.work.exists():
             with new_folder(task.work) as folder:
@@ -115,7 +117,7 @@ def _create_work_folder(task: FinetuneTask, model: Any, tokenizer: PreTrainedTok
 
 
 def _add_or_load_adapter(task: FinetuneTask, model: Any) -> Any:
-    """The base with the adapter as the last step that is done left it, or with a new one."""
+    """Return the base with the adapter of the last finished step, or with a new adapter."""
     from peft import PeftModel
 
     done = [name for n in range(1, len(task.plan.steps) + 1) if (task.work / (name := f"step-{n}")).exists()]
@@ -133,7 +135,19 @@ def _train_part(
     labels: Sequence[int],
     after: int,
 ) -> dict[str, Any]:
-    """Train, unless that is done; the losses at its end."""
+    """Train one part of the task, unless it is done.
+
+    Args:
+        task: the whole task.
+        part: the part to train.
+        model: is trained in place.
+        tokenizer: is saved with the model.
+        labels: tokens of the nine labels.
+        after: steps of later parts, which count for the time left.
+
+    Returns:
+        The losses at the end of the part.
+    """
     folder, state = task.work / part.name, task.work / f"{part.name}.state"
     if not folder.exists():
         schedule = part.passes.schedule(part.steps, seed=part.number)
@@ -150,8 +164,8 @@ def _train_part(
 
 
 def _assemble_output(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> None:
-    """The adapter, its base where nobody else has it, and what they are."""
-    without = shutil.ignore_patterns(LOSSES, "README.md")  # peft's names places on this machine
+    """Write the adapter, its base where it exists nowhere else, receipt and metadata; remove the work folder."""
+    without = shutil.ignore_patterns(LOSSES, "README.md")  # peft's README.md names paths of this machine
     with trainer.make_accelerator().main_process_first():
         if task.out.exists():
             return
@@ -168,7 +182,7 @@ def _assemble_output(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> 
 
 
 def _make_metadata(receipt: dict[str, Any]) -> dict[str, str]:
-    """What the model file has to say about how to feed it."""
+    """Return the metadata that describe how the model file is used."""
     decoder = {"decoder_sha256": receipt["decoder_sha256"]} if receipt["decoder_sha256"] else {}
     return model_metadata.keys(receipt["codec"]) | decoder
 
@@ -187,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m copilot.training.finetune",
-        description="Fine-tune a base on a corpus with LoRA. The same command goes on where it was stopped or killed; "
+        description="Fine-tune a base on a corpus with LoRA. The same command resumes where it was stopped or killed; "
         "under 'accelerate launch -m' it runs on many GPUs.",
     )
     add = parser.add_argument
@@ -198,11 +212,12 @@ def _make_parser() -> argparse.ArgumentParser:
     add("--strategy", type=int, choices=(1, 2), default=1, help="1: the adapter right away; 2: all weights on plain "
         "text first, then the adapter (default: %(default)s)")  # fmt: skip
     add("--text", type=Path, metavar="FILE", help="plain text in UTF-8, for strategy 2")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; DIR.work holds what is done until then")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to make; until then results are in DIR.work")
     return parser
 
 
 def _format_lines(options: argparse.Namespace, receipt: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that the command prints: losses, and the next command."""
     out = options.out
     for name, losses in receipt["losses"].items():
         yield f"{name}: {losses['steps']} steps, answer {losses['answer']:.3f}, label {losses['label']:.3f} (training)"

@@ -1,7 +1,7 @@
-"""What fine-tuning learns from: a corpus of ``copilot.training.dataset``, and plain text.
+"""Read what fine-tuning learns from: a corpus of ``copilot.training.dataset``, and plain text.
 
-Both are read as somebody else's files: each line is checked, and a corpus whose prompts were made otherwise than this
-program feeds a model is refused.
+Both are treated as untrusted files: each line is checked, and a corpus whose prompts differ from those of this program
+is refused.
 """
 
 from __future__ import annotations
@@ -29,13 +29,20 @@ from copilot.training.tiny_qwen2 import TURN_START
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-#: Length of the pieces that plain text is learned in.
+#: Length in tokens of the pieces that plain text is learned in.
 TEXT_TOKENS = 512
 
 
 @dataclass(frozen=True)
 class Example:
-    """One line of the corpus: a conversation, its emotion's index, and the rate it was recorded at, if known."""
+    """One line of the corpus.
+
+    Attributes:
+        number: number of the line, from 1.
+        messages: the conversation.
+        emotion: index of its emotion.
+        sampling_hz: the recording's sampling rate in Hz, or None where it is unknown.
+    """
 
     number: int
     messages: list[Message]
@@ -45,14 +52,14 @@ class Example:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus that may be learned from: its file and what its receipt says."""
+    """A corpus that was checked: its file and its receipt's contents."""
 
     path: Path
     receipt: dict[str, Any]
 
     @classmethod
     def open(cls, path: Path) -> Corpus:
-        """Compare corpus, receipt and program.
+        """Open a corpus after comparing corpus, receipt and program.
 
         Raises:
             CorpusError: the receipt is of another file, or of prompts that this program does not write.
@@ -70,7 +77,7 @@ class Corpus:
         return cls(path, receipt)
 
     def read_examples(self) -> Iterator[Example]:
-        """The lines that are there to train on.
+        """Yield the examples of the training people.
 
         Raises:
             CorpusError: a line is damaged, or none is of the training people.
@@ -86,10 +93,14 @@ class Corpus:
             raise CorpusError(f"{self.path} has no line whose split is train.")
 
     def encode_examples(self, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[tuple[float | None, Encoded]]:
-        """Every lesson's sampling rate and tokens.
+        """Return every example's sampling rate in Hz and its tokens.
+
+        Args:
+            tokenizer: the base's.
+            longest: most tokens that the base reads.
 
         Raises:
-            CorpusError: as ``lessons``; one is longer than the model reads, or holds tokens that only a template may.
+            CorpusError: as ``read_examples``; or an example is too long, or contains tokens that only a template may.
         """
         encoded = []
         control = tokenizer.convert_tokens_to_ids(TURN_START)
@@ -101,13 +112,13 @@ class Corpus:
             if len(tokens.ids) > longest:
                 raise CorpusError(f"{where} takes {len(tokens.ids)} tokens; this base reads {longest} at most.")
             if np.sum(tokens.ids == control) != len(example.messages):
-                raise CorpusError(f"{where} holds control tokens of the chat template; remove them.")
+                raise CorpusError(f"{where} contains control tokens of the chat template; remove them.")
             encoded.append((example.sampling_hz, tokens))
         return encoded
 
 
 def _expected_facts(codec: object) -> dict[str, object]:
-    """What a corpus with this codec says in its receipt, if it was made as this program feeds a model."""
+    """Return the facts in the receipt of a corpus with this text encoding, if its prompts are those of this program."""
     return {
         "prompt_version": prompt.PROMPT_VERSION,
         "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
@@ -117,6 +128,7 @@ def _expected_facts(codec: object) -> dict[str, object]:
 
 
 def _parse_record(line: str, where: str) -> dict[str, Any]:
+    """Parse and check one line of the corpus; ``where`` names it in errors."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -130,6 +142,7 @@ def _parse_record(line: str, where: str) -> dict[str, Any]:
 
 
 def _make_example(number: int, record: dict[str, Any]) -> Example:
+    """Return a line's record as a conversation."""
     label = record["emotion_label"]
     messages: list[Message] = [
         {"role": "system", "content": prompt.SYSTEM},
@@ -140,7 +153,7 @@ def _make_example(number: int, record: dict[str, Any]) -> Example:
 
 
 def read_text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
-    """Plain text in pieces of 512 tokens, every token of which is learned.
+    """Read plain text in pieces of 512 tokens; every token is learned.
 
     Raises:
         CorpusError: the file cannot be read as UTF-8, or is empty.
@@ -153,6 +166,6 @@ def read_text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Enc
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read as text: {files.first_line(error)}.") from error
     if len(ids) < 2:
-        raise CorpusError(f"{path} holds no text.")
+        raise CorpusError(f"{path} contains no text.")
     pieces = [ids[start : start + TEXT_TOKENS] for start in range(0, len(ids) - 1, TEXT_TOKENS)]
     return [Encoded(np.array(p, np.int32), np.ones(len(p), bool), 0, np.zeros(len(emotions.EMOTIONS))) for p in pieces]
