@@ -190,7 +190,7 @@ def test_patterns_are_one_line_for_ten_seconds_and_three_for_a_clip(folder: Path
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--features", "faced.npz", "--codec", "wavelet"], "hold no raw signal, which wavelet needs"),
+        (["--features", "faced.npz", "--codec", "wavelet"], "contain no raw signal, which wavelet needs"),
         (["--features", "nothing.npz"], "nothing.npz does not exist"),
         (["--features", "kept-back.npz"], "80-81"),
         (["--features", "faced.npz", "--info", "faced.npz"], "is no table"),

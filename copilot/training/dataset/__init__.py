@@ -1,11 +1,11 @@
-"""Write the paper's corpus (arXiv 2410.00166) as JSON lines, one record a line:
+"""Write the paper's corpus (arXiv 2410.00166) as JSON lines, one record per line:
 
 ``python -m copilot.training.dataset --features faced_de.npz --info Recording_info.csv --out corpus.jsonl``
 ``python -m copilot.training.dataset --bids DIR --out corpus.jsonl``
 ``python -m copilot.training.dataset --recordings DIR --labels table.csv --out corpus.jsonl``
 
-Each stretch of EEG gives a prompt compared with the person's own normal, where they have one, and one compared with
-other people's; each of these without the decoder's line and with it. Beside the corpus stands its receipt,
+Each segment of EEG gives a prompt compared with the person's own normal, where they have one, and one compared with
+other people's; each of these without the classifier's line and with it. Beside the corpus is its receipt,
 ``corpus.receipt.json``: how prompts were made, what was counted and left out. The same input gives the same bytes.
 """
 
@@ -28,7 +28,18 @@ from copilot.training.faced import CorpusError
 
 
 def from_features(path: Path, info: Path | None, codec: str, classifier: Path) -> SegmentSource:
-    """FACED's features; ``info`` is its ``Recording_info.csv``, ``decoder`` where the one fitted on them goes."""
+    """Return the segments of FACED's features; fit the classifier on them and save it.
+
+    Args:
+        path: FACED's features, an npz.
+        info: FACED's ``Recording_info.csv``, or None.
+        codec: name of the text encoding.
+        classifier: file to write the fitted classifier to.
+
+    Raises:
+        CorpusError: the features or the table cannot be used, or the text encoding needs the signal itself.
+        ConvertError: the classifier cannot be written.
+    """
     faced_features.refuse_codec(codec)
     loaded = faced.load(path)
     known = faced_features.read_info(info) if info else {}
@@ -48,7 +59,14 @@ def from_features(path: Path, info: Path | None, codec: str, classifier: Path) -
 def from_recordings(
     labelled: Sequence[recordings.LabelledInterval], classifier: Path, codec: str, name: str
 ) -> SegmentSource:
-    """Labelled recordings, from a BIDS folder or a table of that name."""
+    """Return the segments of labelled recordings.
+
+    Args:
+        labelled: the labelled intervals.
+        classifier: file of a classifier that was not fitted on these people.
+        codec: name of the text encoding.
+        name: name of the BIDS folder or table, for the receipt.
+    """
     loaded = Classifier.load(classifier)
     left_out: list[recordings.LeftOutRecording] = []
     origin = {"recordings": name, "decoder": classifier.name, "decoder_sha256": loaded.sha256}
@@ -57,7 +75,7 @@ def from_recordings(
 
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the corpus and say what is in it."""
+    """Write the corpus and print what it contains."""
     parser = _make_parser()
     options = parser.parse_args(arguments)
     _refuse_useless_options(options)
@@ -99,10 +117,10 @@ def _make_parser() -> argparse.ArgumentParser:
         "--decoder",
         type=Path,
         metavar="FILE",
-        help="with recordings: a small decoder that was not fitted on these people (default: the program's own)",
+        help="with recordings: a classifier that was not fitted on these people (default: the program's own)",
     )
-    add("--no-evidence", dest="evidence", action="store_false", help="no prompts with the decoder's line")
-    add("--seed", type=int, default=0, help="of what is drawn at random (default: %(default)s)")
+    add("--no-evidence", dest="evidence", action="store_false", help="no prompts with the classifier's line")
+    add("--seed", type=int, default=0, help="seed of what is drawn at random (default: %(default)s)")
     return parser
 
 
@@ -118,6 +136,7 @@ def _refuse_useless_options(options: argparse.Namespace) -> None:
 
 
 def _open_source(options: argparse.Namespace) -> SegmentSource:
+    """Return the segments of the source that the command line names."""
     if options.features:
         return from_features(options.features, options.info, options.codec, classifier_path(options.out))
     classifier = options.decoder or Settings.from_environment().decoder
@@ -129,6 +148,7 @@ def _open_source(options: argparse.Namespace) -> SegmentSource:
 
 
 def _format_lines(out: Path, facts: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that the command prints: counts of the corpus."""
     counts = facts["counts"]
     yield f"{out}: {facts['lines']} records of {len(counts['subject'])} people, {out.stat().st_size / 1e6:.1f} MB"
     for name in COUNTED[:-1]:

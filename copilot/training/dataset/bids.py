@@ -1,7 +1,7 @@
-"""A BIDS folder (Pernet et al. 2019, Sci Data 6:103): recordings whose events name emotions.
+"""Read labelled intervals from a BIDS folder (Pernet et al. 2019, Sci Data 6:103) whose events name emotions.
 
-Read are ``sub-*/**/*_eeg.{edf,bdf,vhdr,set}``, the ``*_events.tsv`` of the same name (``onset``, ``duration`` and a
-label), and ``participants.tsv`` (``age``, ``sex``). An event that names none of the nine emotions is no trial.
+The files are ``sub-*/**/*_eeg.{edf,bdf,vhdr,set}``, the ``*_events.tsv`` of the same name (``onset``, ``duration`` and
+a label), and ``participants.tsv`` (``age``, ``sex``). An event that names none of the nine emotions is skipped.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from copilot.person import Person
 from copilot.training.dataset.recordings import LabelledInterval
 from copilot.training.faced import CorpusError
 
-#: Where datasets put the label of an event; the first that names an emotion is believed.
+#: Columns in which datasets have the label of an event; the first that names an emotion is used.
 LABEL_COLUMNS = ("trial_type", "emotion", "value")
 MOST_SHOWN = 12
 
@@ -30,24 +30,24 @@ class BidsRun:
 
     @property
     def stem(self) -> str:
-        """Its name without ``_eeg`` and suffix."""
+        """File name of the recording without ``_eeg`` and suffix."""
         return self.recording.stem.removesuffix("_eeg")
 
     @property
     def subject(self) -> str:
-        """``sub-01``."""
+        """Name of the person, such as ``sub-01``."""
         return self.stem.split("_")[0]
 
 
 def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval]:
-    """The trials of a BIDS folder, subject by subject.
+    """Return the labelled intervals of a BIDS folder, subject by subject.
 
     Args:
-        folder: the one with ``participants.tsv``.
-        label_column: of the events; by default the first of ``LABEL_COLUMNS`` that names an emotion.
+        folder: the folder with ``participants.tsv``.
+        label_column: column of the events; by default the first of ``LABEL_COLUMNS`` that names an emotion.
 
     Raises:
-        CorpusError: no recordings with events, or no event names an emotion and says how long it took.
+        CorpusError: there are no recordings with events, or no event has both an emotion and a duration.
     """
     runs = [
         BidsRun(path, csv_tables.read_rows(_events_path(path), ("onset", "duration")))
@@ -64,7 +64,7 @@ def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval
     people = _read_participants(folder / "participants.tsv")
     intervals = [interval for run in runs for interval in _label_events(run, column, people.get(run.subject, Person()))]
     if not intervals:
-        raise CorpusError(f"The events of {folder} that name an emotion say no duration; write a table for --labels.")
+        raise CorpusError(f"The events of {folder} that name an emotion have no duration; write a table for --labels.")
     return intervals
 
 
@@ -81,6 +81,7 @@ def _iterate_rows(runs: list[BidsRun]) -> Iterator[csv_tables.Row]:
 
 
 def _explain_missing_label(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
+    """Return the message that no column names an emotion, with the values that the columns have instead."""
     values = {c: sorted({row[c] for row in _iterate_rows(runs) if row.get(c)}) for c in columns}
     found = [
         f"{column} has {', '.join(v[:MOST_SHOWN])}{', ...' if len(v) > MOST_SHOWN else ''}"
@@ -94,7 +95,7 @@ def _explain_missing_label(runs: list[BidsRun], columns: tuple[str, ...]) -> str
 
 
 def _label_events(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
-    """Every event that names an emotion and says when it was."""
+    """Yield an interval for every event that has an emotion, an onset and a duration."""
     recording = LabelledInterval(with_companions(run.recording), run.subject, run.stem, 0, person=person)
     recording = replace(recording, sampling_hz=_read_sampling_rate(run.recording))
     for row_number, row in enumerate(run.events, start=2):
@@ -109,7 +110,7 @@ def _label_events(run: BidsRun, column: str, person: Person) -> Iterator[Labelle
 
 
 def _read_participants(path: Path) -> dict[str, Person]:
-    """What is known of each ``participant_id``; nothing of anybody where there is no such table."""
+    """Return what is known of each ``participant_id``; an empty dict where there is no such table."""
     if not path.is_file():
         return {}
     rows = csv_tables.read_rows(path, ("participant_id",))
@@ -117,7 +118,7 @@ def _read_participants(path: Path) -> dict[str, Person]:
 
 
 def _read_sampling_rate(recording: Path) -> float | None:
-    """From the .json beside a recording, where there is one that says so."""
+    """Return the sampling rate in Hz from the .json beside a recording, or None."""
     try:
         value = read_json(recording.with_suffix(".json")).get("SamplingFrequency")
     except ConvertError:

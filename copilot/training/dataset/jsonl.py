@@ -1,11 +1,11 @@
-"""The corpus on disk: JSON lines, and a receipt beside them that says how they were made.
+"""Write the corpus as JSON lines, and beside it a receipt that states how it was made.
 
-Fine-tuning refuses a corpus whose prompts were made otherwise than this program feeds a model.
+Fine-tuning refuses a corpus whose prompts differ from those of this program.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import chain
@@ -16,7 +16,7 @@ from convert.files import written_whole
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.training.dataset.recordings import LeftOutRecording
-from copilot.training.dataset.schema import LabelledSegment, Record, make_records
+from copilot.training.dataset.schema import LabelledSegment, make_records
 from copilot.training.faced import CorpusError
 
 COUNTED = ("split", "emotion_label", "compared_with", "evidence", "sampling_hz", "subject")
@@ -28,7 +28,13 @@ DRAWN = (
 
 @dataclass(frozen=True)
 class SegmentSource:
-    """Where stretches come from: ``origin`` is for the receipt, ``left_out`` grows while ``stretches`` are taken."""
+    """A source of segments.
+
+    Attributes:
+        segments: the labelled segments.
+        origin: where they come from, for the receipt.
+        left_out: recordings that cannot be used; the list grows while ``segments`` are taken.
+    """
 
     segments: Iterable[LabelledSegment]
     origin: dict[str, str]
@@ -36,26 +42,33 @@ class SegmentSource:
 
 
 def classifier_path(corpus: Path) -> Path:
-    """``corpus.jsonl`` has ``corpus.decoder.npz`` beside it, where its decoder was fitted for it."""
+    """Return the path of the classifier that was fitted for a corpus: ``corpus.decoder.npz`` for ``corpus.jsonl``."""
     return corpus.with_suffix(".decoder.npz")
 
 
 def receipt_path(corpus: Path) -> Path:
-    """``corpus.jsonl`` has ``corpus.receipt.json`` beside it."""
+    """Return the path of a corpus's receipt: ``corpus.receipt.json`` for ``corpus.jsonl``."""
     return corpus.with_suffix(".receipt.json")
 
 
 def write_corpus(
     source: SegmentSource, out: Path, *, codec: str, seed: int = 0, with_evidence: bool = True
 ) -> dict[str, object]:
-    """Write corpus and receipt, both whole or neither; nothing is kept in memory but counts.
+    """Write corpus and receipt, both whole or neither; only counts are kept in memory.
+
+    Args:
+        source: the segments.
+        out: the corpus's file.
+        codec: name of the text encoding.
+        seed: seeds what is drawn at random.
+        with_evidence: add prompts with the classifier's line.
 
     Returns:
         The receipt.
 
     Raises:
         CorpusError: nothing could be used, or a source cannot be read.
-        ConvertError: the disk refuses.
+        ConvertError: a file cannot be written.
     """
     records = chain.from_iterable(make_records(segment, codec, seed, with_evidence) for segment in source.segments)
     counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
@@ -63,30 +76,24 @@ def write_corpus(
         with corpus.open("w", encoding="utf-8", newline="\n") as file:
             for record in records:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                _add_to_counts(counts, record)
+                for name, counter in counts.items():
+                    value = record[name]
+                    counter[value if isinstance(value, str) else json.dumps(value)] += 1
         if not counts["split"]:
-            raise CorpusError(_explain_empty_corpus(source.left_out))
-        facts = (
-            _describe_prompts(source, codec, seed)
-            | {"corpus": out.name, "sha256": files.sha256(corpus)}
-            | _counted(counts)
-        )
+            reason = f": {source.left_out[0].clip}: {source.left_out[0].reason}" if source.left_out else "."
+            raise CorpusError(f"Nothing of this can be used{reason}")
+        facts = _describe_prompts(source, codec, seed) | {
+            "corpus": out.name,
+            "sha256": files.sha256(corpus),
+            "lines": counts["split"].total(),
+            "counts": counts,
+        }
         receipt.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return facts
 
 
-def _add_to_counts(counts: dict[str, Counter[str]], record: Record) -> None:
-    for name, counter in counts.items():
-        value = record[name]
-        counter[value if isinstance(value, str) else json.dumps(value)] += 1
-
-
-def _counted(counts: dict[str, Counter[str]]) -> dict[str, object]:
-    return {"lines": counts["split"].total(), "counts": counts}
-
-
 def _describe_prompts(source: SegmentSource, codec: str, seed: int) -> dict[str, object]:
-    """How the prompts were made: fine-tuning refuses a corpus made otherwise than this program feeds a model."""
+    """Return how the prompts were made, which fine-tuning compares with this program."""
     return {
         "prompt_version": prompt.PROMPT_VERSION,
         "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
@@ -98,8 +105,3 @@ def _describe_prompts(source: SegmentSource, codec: str, seed: int) -> dict[str,
         "people": DRAWN,
         "left_out": [asdict(one) for one in source.left_out],
     }
-
-
-def _explain_empty_corpus(left_out: Sequence[LeftOutRecording]) -> str:
-    why = f": {left_out[0].clip}: {left_out[0].reason}" if left_out else "."
-    return f"Nothing of this can be used{why}"
