@@ -1,10 +1,10 @@
-"""Whether a corpus, and what models make of it, falls into groups that are the nine emotions, as the paper asks.
+"""Test whether a corpus, and models' states over it, fall into clusters that are the nine emotions, as the paper does.
 
 ``python -m copilot.training.clusters --corpus corpus.jsonl --model models/X.gguf --out clusters``
 
 Prompt and treatment of each record become a vector: by all-MiniLM-L6-v2, and by each model. K-Means and spectral
-clustering divide the vectors into nine. Beside them stand the prompt alone, because a treatment is written for its
-emotion, and shuffled emotions, which show how high chance reaches.
+clustering divide the vectors into nine clusters. Two controls are scored too: the prompt alone, because a treatment is
+written for its emotion, and shuffled emotions, which show the scores that chance reaches.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, open_la
 from copilot.training.faced import CorpusError
 
 RECORDS = 1000
-#: Ten for each cluster; t-SNE wants more points than its perplexity of 30 as well.
+#: Ten for each cluster; t-SNE also needs more points than its perplexity of 30.
 FEWEST = 10 * CLUSTERS
 
 
 @dataclass(frozen=True)
 class CorpusRecord:
-    """One line of the corpus; ``emotion`` is an index into ``EMOTIONS``, ``split`` as the corpus calls it."""
+    """One line of the corpus; ``emotion`` is an index into ``EMOTIONS``, ``split`` is the name in the corpus."""
 
     prompt: str
     treatment: str
@@ -44,7 +44,7 @@ class CorpusRecord:
     split: str
 
 
-#: What of a record is embedded.
+#: Name of a text -> how it is taken from a record.
 TEXTS: dict[str, Callable[[CorpusRecord], str]] = {
     "prompt + treatment": lambda record: f"{record.prompt}\n{record.treatment}",
     "prompt alone": lambda record: record.prompt,
@@ -52,7 +52,14 @@ TEXTS: dict[str, Callable[[CorpusRecord], str]] = {
 
 
 def read_records(path: Path, count: int) -> tuple[list[CorpusRecord], int]:
-    """At most ``count`` records, drawn at random by a fixed seed and in the order of the file; and how many there are.
+    """Read records drawn at random by a fixed seed, in the order of the file.
+
+    Args:
+        path: the corpus.
+        count: most records to draw.
+
+    Returns:
+        The records, and the number of lines in the file.
 
     Raises:
         CorpusError: the file cannot be read, a drawn line is no record, or there are fewer than ``FEWEST``.
@@ -72,6 +79,7 @@ def read_records(path: Path, count: int) -> tuple[list[CorpusRecord], int]:
 
 
 def _parse_record(line: str, number: int) -> CorpusRecord:
+    """Parse and check the ``number``-th line of the corpus."""
     try:
         value = json.loads(line)
         prompt, treatment = value["prompt"].strip(), value["treatment"].strip()
@@ -86,10 +94,19 @@ def _parse_record(line: str, number: int) -> CorpusRecord:
 
 
 def write_report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[str, Any]:
-    """Make the folder ``out`` with ``clusters.json``, ``clusters.md`` and a figure for each embedding.
+    """Write the folder ``out`` with ``clusters.json``, ``clusters.md`` and a figure for each embedding.
+
+    Args:
+        corpus: JSON lines.
+        models: GGUF files or checkpoint folders.
+        count: most records to draw from the corpus.
+        out: folder to make.
+
+    Returns:
+        The contents of ``clusters.json``.
 
     Raises:
-        ConvertError: a model cannot be used, or the folder not made.
+        ConvertError: a model cannot be used, or the folder cannot be made.
         CorpusError: the corpus cannot be used.
     """
     embeddings = {SENTENCE_MODEL: open_sentence_model()}
@@ -108,7 +125,14 @@ def write_report(corpus: Path, models: Sequence[Path], count: int, out: Path) ->
 def _score_embeddings(
     folder: Path, embeddings: dict[str, Embedding], records: Sequence[CorpusRecord], data: str
 ) -> list[Row]:
-    """The rows of every embedding of every text; the figures are written to the folder."""
+    """Embed every text by every model; return the rows and write the figures.
+
+    Args:
+        folder: folder of the figures.
+        embeddings: name -> model.
+        records: the records.
+        data: description of the records, for the figures' titles.
+    """
     emotions = np.array([record.emotion for record in records])
     rows: list[Row] = []
     for (name, embed), (text, words) in product(embeddings.items(), TEXTS.items()):
@@ -120,6 +144,7 @@ def _score_embeddings(
 
 
 def _count_records(records: Sequence[CorpusRecord]) -> dict[str, Any]:
+    """Return the counts and settings that the report states."""
     return {
         "splits": Counter(record.split for record in records),
         "emotions": Counter(EMOTIONS[record.emotion] for record in records),

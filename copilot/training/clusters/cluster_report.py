@@ -1,6 +1,6 @@
-"""The clusters as people read them: a map of the records, a table, and what these can tell.
+"""Present the clusters: a map of the records, a table, and what these can show.
 
-Nine colours that stay apart for colour-blind people (Paul Tol's muted scheme), each with a shape of its own as well.
+The nine colours are colour-blind safe (Paul Tol's muted scheme), and each has a shape of its own, too.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def draw(path: Path, points: Floats, emotions: Ints, clusters: Mapping[str, Ints
     """Write the same map as a PNG, once coloured by emotion and once by the clusters of each method.
 
     Args:
-        path: where to.
-        points: shape (records, 2).
+        path: file to write.
+        points: positions in the map, shape (records, 2).
         emotions: indices into ``EMOTIONS``, shape (records,).
-        clusters: method -> number of the cluster, shape (records,).
-        title: what was embedded by what, and of how many records.
+        clusters: method -> number of each record's cluster, shape (records,).
+        title: text, model and number of records.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -63,6 +63,7 @@ def draw(path: Path, points: Floats, emotions: Ints, clusters: Mapping[str, Ints
 
 
 def _draw_panel(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], title: str) -> None:
+    """Draw the map once, coloured by ``groups`` (records,), whose names are in the legend."""
     for k, name in enumerate(names):
         x, y = points[groups == k].T
         axes.scatter(x, y, s=14, c=COLOURS[k], marker=SHAPES[k], linewidths=0, alpha=0.8, label=name)
@@ -71,12 +72,12 @@ def _draw_panel(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], 
 
 
 def figure_name(embedding: str, text: str) -> str:
-    """Of a figure: letters, digits, dots and hyphens."""
+    """Return the file name of a figure, which has letters, digits, dots and hyphens only."""
     return f"{re.sub(r'[^A-Za-z0-9.]+', '-', f'{embedding} {text}')}.png"
 
 
 def format_report(result: Mapping[str, Any]) -> str:
-    """The whole report, with the figures."""
+    """Return the whole report as Markdown, with the figures."""
     head = ["embedding", "text", "clusters by", *COLUMNS.values(), "cut"]
     figures = dict.fromkeys((row["embedding"], row["text"]) for row in result["rows"])
     return "\n".join(
@@ -93,7 +94,7 @@ def format_report(result: Mapping[str, Any]) -> str:
 
 
 def format_table(result: Mapping[str, Any]) -> str:
-    """The rows for a terminal, below what they were measured on."""
+    """Return the rows as a table for a terminal, and below it the data that they were measured on."""
     head = ["embedding", "text", "clusters by", "silhouette", "of emotions", "by chance", "ARI", "by chance", "cut"]
     lines = [head, *map(_format_cells, result["rows"])]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
@@ -107,6 +108,7 @@ def _format_cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _describe_data(result: Mapping[str, Any]) -> list[str]:
+    """Return sentences on the data, the scores and their meaning."""
     splits = ", ".join(f"{count} {name}" for name, count in sorted(result["splits"].items()))
     return [
         f"{result['records']} of {result['of']} records of {result['corpus']} ({splits}), drawn at random; "

@@ -1,4 +1,4 @@
-"""Divide vectors into nine clusters, and score how well these, and the emotions, are told apart."""
+"""Divide vectors into nine clusters, and score how well the clusters and the emotions are separated."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ Row = dict[str, str | int | float]
 
 
 def find_clusters(vectors: Vectors, distances: Floats) -> dict[str, Ints]:
-    """Nine clusters by each method, shape (records,) each.
+    """Divide vectors into nine clusters by each method.
 
-    Spectral clustering (von Luxburg 2007, arXiv 0711.0189) takes exp(-d^2 / median d^2) for how alike two are.
+    Spectral clustering (von Luxburg 2007, arXiv 0711.0189) uses exp(-d^2 / median d^2) as the similarity.
+
+    Args:
+        vectors: shape (records, width).
+        distances: between all vectors, shape (records, records).
+
+    Returns:
+        Method -> number of each record's cluster, shape (records,).
     """
     from sklearn.cluster import KMeans, SpectralClustering
 
@@ -35,10 +42,17 @@ def find_clusters(vectors: Vectors, distances: Floats) -> dict[str, Ints]:
 
 
 def score_embedding(embedded: Embedded, emotions: Ints) -> tuple[list[Row], dict[str, Ints], Floats]:
-    """Rows of the report, the clusters by method, and a t-SNE map (van der Maaten & Hinton 2008), shape (records, 2).
+    """Cluster one embedding and score the clusters.
 
     Scores are the silhouette (Rousseeuw 1987) of the clusters and of the emotions, and the adjusted Rand index (Hubert
-    & Arabie 1985) between these two; ``*_by_chance`` is what 95 % of ``SHUFFLES`` shuffled emotions stay below.
+    & Arabie 1985) between these two; 95 % of ``SHUFFLES`` shuffled emotions are below ``*_by_chance``.
+
+    Args:
+        embedded: the vectors.
+        emotions: indices into ``EMOTIONS``, shape (records,).
+
+    Returns:
+        Rows of the report, the clusters by method, and a t-SNE map (van der Maaten & Hinton 2008), shape (records, 2).
 
     Raises:
         CorpusError: there are fewer different vectors than clusters.
@@ -57,6 +71,7 @@ def score_embedding(embedded: Embedded, emotions: Ints) -> tuple[list[Row], dict
 
 
 def _score_clusters(distances: Floats, clusters: dict[str, Ints], emotions: Ints) -> Iterator[Row]:
+    """Yield the scores of each method's clusters; ``distances`` has shape (records, records)."""
     from sklearn.metrics import adjusted_rand_score, silhouette_score
 
     def silhouette(groups: Ints) -> float:
@@ -77,4 +92,5 @@ def _score_clusters(distances: Floats, clusters: dict[str, Ints], emotions: Ints
 
 
 def _chance_bound(values: list[float]) -> float:
+    """Return the value that 95 % are below."""
     return float(np.quantile(values, 0.95))

@@ -49,18 +49,15 @@ def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval
     Raises:
         CorpusError: there are no recordings with events, or no event has both an emotion and a duration.
     """
-    runs = [
-        BidsRun(path, csv_tables.read_rows(_events_path(path), ("onset", "duration")))
-        for path in _find_recordings(folder)
-    ]
+    recordings = [path for path in bids_recordings(folder) if _events_path(path).is_file()]
+    runs = [BidsRun(path, csv_tables.read_rows(_events_path(path), ("onset", "duration"))) for path in recordings]
     if not runs:
         raise CorpusError(f"{folder} has no sub-*/.../*_eeg.edf (or bdf, vhdr, set) with an *_events.tsv beside it.")
     columns = (label_column.lower(),) if label_column else LABEL_COLUMNS
-    column = next(
-        (c for c in columns if any(csv_tables.emotion(row.get(c, "")) is not None for row in _iterate_rows(runs))), None
-    )
+    rows = [row for run in runs for row in run.events]
+    column = next((c for c in columns if any(csv_tables.emotion(row.get(c, "")) is not None for row in rows)), None)
     if column is None:
-        raise CorpusError(_explain_missing_label(runs, columns))
+        raise CorpusError(_explain_missing_label(rows, columns))
     people = _read_participants(folder / "participants.tsv")
     intervals = [interval for run in runs for interval in _label_events(run, column, people.get(run.subject, Person()))]
     if not intervals:
@@ -68,21 +65,14 @@ def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval
     return intervals
 
 
-def _find_recordings(folder: Path) -> list[Path]:
-    return [path for path in bids_recordings(folder) if _events_path(path).is_file()]
-
-
 def _events_path(recording: Path) -> Path:
+    """Return the path of a recording's ``*_events.tsv``."""
     return recording.with_name(f"{recording.stem.removesuffix('_eeg')}_events.tsv")
 
 
-def _iterate_rows(runs: list[BidsRun]) -> Iterator[csv_tables.Row]:
-    return (row for run in runs for row in run.events)
-
-
-def _explain_missing_label(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
+def _explain_missing_label(rows: list[csv_tables.Row], columns: tuple[str, ...]) -> str:
     """Return the message that no column names an emotion, with the values that the columns have instead."""
-    values = {c: sorted({row[c] for row in _iterate_rows(runs) if row.get(c)}) for c in columns}
+    values = {c: sorted({row[c] for row in rows if row.get(c)}) for c in columns}
     found = [
         f"{column} has {', '.join(v[:MOST_SHOWN])}{', ...' if len(v) > MOST_SHOWN else ''}"
         for column, v in values.items()

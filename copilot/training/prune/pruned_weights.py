@@ -1,6 +1,6 @@
-"""Prune a checkpoint's weights, write them, and prove what was written; for a process of its own.
+"""Prune a checkpoint's weights, write them, and check what was written, in a process of its own.
 
-In its own process because it takes a model's memory, and because torch-pruning may not end on a shape nobody tried.
+The process is separate because it takes a model's memory, and because torch-pruning may not end on an untested shape.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from copilot.training.prune import select
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-#: In the prompt whose logits are compared.
+#: Length in tokens of the prompt whose logits are compared.
 TOKENS = 32
 
 
 @dataclass(frozen=True)
 class WrittenWeights:
-    """What was done.
+    """The pruned weights on disk.
 
     Attributes:
         heads: query heads that each layer kept, counted from 0 in the base.
         files: names of the weights' files and their SHA-256.
-        peak_bytes: of memory, by this process.
+        peak_bytes: most memory that this process used, in bytes.
     """
 
     heads: tuple[tuple[int, ...], ...]
@@ -39,10 +39,16 @@ class WrittenWeights:
 
 
 def write_pruned(folder: Path, out: Path, ratio: float, round_to: int) -> WrittenWeights:
-    """Prune the checkpoint in ``folder`` into ``out``, which has the new configuration; for a process of its own.
+    """Prune a checkpoint's weights and write them; for a process of its own.
+
+    Args:
+        folder: folder of the checkpoint.
+        out: folder to write to, which already has the new configuration.
+        ratio: share of every width, and of the query heads, to remove.
+        round_to: hidden and feed-forward widths are cut further, to a multiple of this.
 
     Raises:
-        ConvertError: Hugging Face does not load one of the two, or not what was pruned.
+        ConvertError: Hugging Face cannot load one of the two, or loads something else than was pruned.
     """
     from transformers.utils import logging
 
@@ -59,10 +65,10 @@ def write_pruned(folder: Path, out: Path, ratio: float, round_to: int) -> Writte
 
 
 def refuse_difference(model: PreTrainedModel, folder: Path) -> None:
-    """Refuse a checkpoint that gives back anything but the model in memory.
+    """Refuse a checkpoint that differs from the model in memory.
 
     Raises:
-        ConvertError: Hugging Face would invent weights that are missing, or finds others, or computes others from them.
+        ConvertError: weights are missing, surplus or different, or the loaded model computes other logits.
     """
     import torch
 
@@ -82,7 +88,7 @@ def refuse_difference(model: PreTrainedModel, folder: Path) -> None:
 
 
 def _refuse_unknown_shape(folder: Path) -> None:
-    """Refuse a configuration before the work that Hugging Face would refuse after it."""
+    """Refuse, before the work, a configuration that Hugging Face would refuse after it."""
     from transformers import AutoConfig
 
     try:
@@ -92,7 +98,7 @@ def _refuse_unknown_shape(folder: Path) -> None:
 
 
 def _load_model(folder: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """A model in float32, which all stored types fit in, and what Hugging Face says of its weights."""
+    """Load a model in float32, which represents all stored types; return it and Hugging Face's report on weights."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -1,7 +1,7 @@
-"""What pruning keeps of a Qwen2 or Llama model: chosen by torch-pruning's dependency graph, cut out of any copy.
+"""Choose what pruning keeps of a Qwen2 or Llama model with torch-pruning's dependency graph, and cut it out of tensors.
 
-The graph (Fang et al. 2023, https://arxiv.org/abs/2301.12900) groups what can only go together: a number of the
-residual stream in all layers at once, a feed-forward unit, a query head. Of each group those of the least L2 norm go.
+The graph (Fang et al. 2023, https://arxiv.org/abs/2301.12900) groups what can only be removed together: a number of the
+residual stream in all layers at once, a feed-forward unit, a query head. In each group those of the least L2 norm are removed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-#: What a module's outputs and inputs are counted in, the rows and columns of its weight; norms have only ``hidden``.
+#: Module -> widths of its outputs and inputs, the rows and columns of its weight; norms have only ``hidden``.
 WIDTHS = {
     "embed_tokens": ("tokens", "hidden"),
     "lm_head": ("tokens", "hidden"),
@@ -35,14 +35,14 @@ WIDTHS = {
 
 @dataclass(frozen=True)
 class KeptIndices:
-    """Indices into the model as it was, in ascending order.
+    """Indices into the unpruned model, in ascending order.
 
     Attributes:
         head_dim: width of a head; heads are kept whole.
-        hidden: numbers of the residual stream.
-        ffn: feed-forward units of each layer.
-        heads: query heads of each layer.
-        kv_heads: key/value heads of each layer.
+        hidden: kept numbers of the residual stream.
+        ffn: kept feed-forward units of each layer.
+        heads: kept query heads of each layer.
+        kv_heads: kept key/value heads of each layer.
     """
 
     head_dim: int
@@ -52,7 +52,12 @@ class KeptIndices:
     kv_heads: tuple[tuple[int, ...], ...]
 
     def cut(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        """What is left of the weight or bias that the unpruned model holds under ``name``."""
+        """Return what is kept of a weight or bias of the unpruned model.
+
+        Args:
+            name: its name in the model.
+            tensor: its values, of the unpruned shape.
+        """
         import torch
 
         *path, module, _ = name.split(".")
@@ -63,6 +68,7 @@ class KeptIndices:
         return tensor
 
     def _indices(self, width: str, layer: int) -> list[int]:
+        """Return the kept rows or columns of a width in a layer."""
         if width == "hidden":
             return list(self.hidden)
         kept: tuple[int, ...] = getattr(self, width)[layer]
@@ -71,12 +77,12 @@ class KeptIndices:
 
 
 def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> KeptIndices:
-    """Prune a model in place, and say what was kept of it.
+    """Prune a model in place, and return what was kept of it.
 
     Args:
-        model: in float32, with eager attention, which the graph can be read from.
-        shape: of the model.
-        ratio: the share of every width, and of the query heads, that goes.
+        model: a model in float32 with eager attention, from which the graph can be read.
+        shape: shape of the model.
+        ratio: share of every width, and of the query heads, to remove.
         round_to: hidden and feed-forward widths are cut further, to a multiple of this.
     """
     pruner = _make_pruner(model, shape, ratio, round_to)
@@ -104,6 +110,7 @@ def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> 
 
 
 def _make_pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> Any:
+    """Return torch-pruning's pruner for the model; arguments as in ``prune``."""
     import torch
     import torch_pruning
 
@@ -112,7 +119,7 @@ def _make_pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: i
         attention = layer.self_attn
         heads |= {attention.q_proj: shape.heads, attention.k_proj: shape.kv_heads, attention.v_proj: shape.kv_heads}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Unwrapped parameters")  # the norms' weights; they go with the widths
+        warnings.filterwarnings("ignore", "Unwrapped parameters")  # the norms' weights; they are cut with the widths
         return torch_pruning.pruner.BasePruner(
             model,
             torch.zeros(1, 8, dtype=torch.long),
@@ -129,10 +136,10 @@ def _make_pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: i
 
 
 def _run_without_rotary(model: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
-    """Compute what the graph is read from.
+    """Compute the logits that the graph is read from, without rotary embedding.
 
-    Rotary embedding mixes numbers only within a head, so no group depends on it; but torch-pruning 1.6.1 takes its two
-    halves for whole layers where two query heads share a key head, and follows them for ever.
+    Rotary embedding mixes numbers only within a head, so no group depends on it; but torch-pruning 1.6.1 treats its two
+    halves as whole layers where two query heads share a key head, and then never ends.
     """
     module = sys.modules[type(model).__module__]
     rotary = module.apply_rotary_pos_emb
