@@ -51,7 +51,13 @@ def write_assessment(emotion: str, person: Person, level: str, rng: random.Rando
 
 
 def write_suggestions(emotion: str, person: Person, rng: random.Random) -> tuple[str, ...]:
-    """Write three lines: something for the moment, something for the week, and whom to talk to."""
+    """Write three lines: something for the moment, something for the week, and whom to talk to.
+
+    Args:
+        emotion: one of the nine.
+        person: the lines fit the person's age.
+        rng: chooses among the lines.
+    """
     return tuple(_choose_suggestion(kind, emotion, person, rng) for kind in KINDS)
 
 
@@ -152,4 +158,5 @@ def _type_casually(question: str, rng: random.Random) -> str:
 
 @cache
 def _load_sentences(name: str) -> dict[str, Any]:
+    """Return the contents of a file in ``templates``, by its name without ``.toml``."""
     return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))

@@ -74,7 +74,7 @@ class Faced:
         """
         keep = np.isin(self.subjects, list(subjects))
         if not keep.any():
-            raise CorpusError(f"None of the subjects asked for is in the file, which holds {describe(self.subjects)}.")
+            raise CorpusError(f"None of the subjects asked for is in the file, which has {describe(self.subjects)}.")
         return Faced(self.de[keep], self.subjects[keep], self.emotions)
 
     def normals(self) -> dict[int, Normal]:
@@ -114,7 +114,7 @@ def load(path: Path) -> Faced:
         raise CorpusError(f"{path.name} has another montage, other bands or other emotions than FACED.")
     clips, seconds = de.shape[1:4:2] if de.ndim == 5 else (0, 0)
     if clips != len(labels) or len(de) != len(subjects) or seconds != SECONDS or not np.isfinite(de).all():
-        raise CorpusError(f"{path.name} does not hold {SECONDS} s of finite values for each of its people and clips.")
+        raise CorpusError(f"{path.name} does not have {SECONDS} s of finite values for each of its people and clips.")
     rows = [channels.index(name) for name in ELECTRODES]
     return Faced(de[:, :, rows].astype(np.float32), subjects, np.array([EMOTIONS.index(e) for e in labels]))
 

@@ -178,6 +178,11 @@ def calibrate(base_folder: Path, adapter_folder: Path, source: ExampleSource) ->
 
     Like the classifier's, it is fitted on the second cohort where the source contains it. The classifiers behind the
     evidence were not fitted on these people, but the language model was trained on them.
+
+    Args:
+        base_folder: checkpoint of the base.
+        adapter_folder: the adapter.
+        source: gives the prompts.
     """
     import torch
     from peft import PeftModel

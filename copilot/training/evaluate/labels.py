@@ -13,17 +13,35 @@ LABEL_TOKENS = 4
 
 
 def read_probabilities(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
-    """Return the calibrated probabilities of the nine labels at the label slot, shape (9,); nothing is sampled."""
+    """Return the calibrated probabilities of the nine labels at the label slot, shape (9,).
+
+    Args:
+        engine: runs the language model.
+        messages: the prompt.
+        seed: not used; nothing is sampled.
+    """
     return result_of(predict(engine, [messages])).probabilities
 
 
 def read_greedy(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
-    """Return a one at the emotion that the most likely text names, shape (9,); all zeros if it names none."""
+    """Return a one at the emotion that the most likely text names, shape (9,); all zeros if it names none.
+
+    Args:
+        engine: runs the language model.
+        messages: the prompt.
+        seed: seeds the engine, which samples nothing here.
+    """
     return _read_named_emotion(engine, messages, 0.0, seed)
 
 
 def read_top_k_50(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
-    """Return the same for a text sampled from the 50 likeliest tokens at temperature 1, as the paper does."""
+    """Return as ``read_greedy``, for a text sampled from the 50 likeliest tokens at temperature 1 (the paper).
+
+    Args:
+        engine: runs the language model.
+        messages: the prompt.
+        seed: seeds the sampling.
+    """
     return _read_named_emotion(engine, messages, 1.0, seed)
 
 

@@ -92,6 +92,7 @@ class ModelUnderTest:
             )
 
     def _read_out(self, trial: PromptedTrial, with_evidence: bool, readout: str, seed: int) -> emotions.Probabilities:
+        """Return the probabilities of one trial by one read-out, shape (9,)."""
         if readout == "decoder":
             return trial.evidence
         return READOUTS[readout](self.engine, trial.messages(with_evidence), seed)

@@ -130,6 +130,7 @@ def _describe_held_out_films(report: Report) -> Iterator[str]:
 
 
 def _compare_with_guessing(row: ReportRow) -> str:
+    """Return how a score of nine classes compares with guessing."""
     if row["low"] is None or row["low"] <= CHANCE[9]:
         return "not told from guessing"
     return "hardly more than guessing" if row["balanced_accuracy"] < HARDLY * CHANCE[9] else "more than guessing"

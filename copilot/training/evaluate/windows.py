@@ -63,6 +63,7 @@ def make_fold_windows(faced: Faced, train: Mask, test: Mask, source: str) -> tup
 
 
 def _collect_windows(faced: Faced, trials: Mask, normals: dict[int, Normal | None]) -> Windows:
+    """Return the windows of the trials in a mask of shape (people, clips)."""
     people, clips = np.nonzero(trials)
     vectors = [_compute_vectors(faced.de[p, c], normals[int(p)]) for p, c in zip(people, clips, strict=True)]
     return Windows(np.stack(vectors), faced.subjects[people], clips, faced.emotions[clips])

@@ -210,7 +210,7 @@ class _Pace:
         self.shown = 0.0
 
     def show(self, progress: RunProgress, what: str, accelerator: Accelerator) -> None:
-        """Print a line if the last one is old."""
+        """Print a line if the last one is older than 20 seconds, or at the last step."""
         now = time.monotonic()
         if now - self.shown < SHOW_SECONDS and progress.step < self.steps:
             return

@@ -1,7 +1,8 @@
 """Choose what pruning keeps of a Qwen2 or Llama model with torch-pruning's dependency graph, and cut it out of tensors.
 
 The graph (Fang et al. 2023, https://arxiv.org/abs/2301.12900) groups what can only be removed together: a number of the
-residual stream in all layers at once, a feed-forward unit, a query head. In each group those of the least L2 norm are removed.
+residual stream in all layers at once, a feed-forward unit, a query head. Of each group the members with the least L2
+norm are removed.
 """
 
 from __future__ import annotations
