@@ -124,5 +124,5 @@ def test_fewer_electrodes_change_the_words_and_not_their_number(examples: list[E
 def test_some_of_the_people_keep_their_own_evidence(source: ExampleSource) -> None:
     some = source.select_subjects(range(3, 5))
     assert some.faced.subjects.tolist() == [3, 4]
-    for source, evidence in some.evidence.items():
-        assert np.array_equal(evidence, source.evidence[source][3:5])
+    for compared_with, evidence in some.evidence.items():
+        assert np.array_equal(evidence, source.evidence[compared_with][3:5])
