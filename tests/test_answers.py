@@ -27,13 +27,13 @@ def certain_of(emotion: str) -> emotions.Probabilities:
 
 def faults(body: str, emotion: str = "joy") -> list[str]:
     prefix = prompt.label_prefix(certain_of(emotion)).removesuffix("Assessment:")
-    return list(answers.faults(prefix + body, PERSON, certain_of(emotion)))
+    return list(answers.find_faults(prefix + body, PERSON, certain_of(emotion)))
 
 
 @pytest.mark.parametrize("emotion", emotions.EMOTIONS)
 def test_the_projects_own_texts_have_no_fault(emotion: str) -> None:
     for seed in range(20):
-        assert faults(answer_templates.answer(emotion, PERSON, "clear", random.Random(seed)), emotion) == []
+        assert faults(answer_templates.write_answer(emotion, PERSON, "clear", random.Random(seed)), emotion) == []
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,23 @@ class Writer(EvidenceReader):
 
     def generate(self, messages: Sequence[Message], prefix: str = "", **_: object) -> Iterator[Token]:
         (emotion,) = re.findall(r"Emotion: (\w+)", prefix)
-        text = answer_templates.answer(emotion, PERSON, "clear", random.Random(0)).removeprefix("Assessment:")
+        text = answer_templates.write_answer(emotion, PERSON, "clear", random.Random(0)).removeprefix("Assessment:")
         young = re.search(r", 1?\d years", messages[-1]["content"])
         yield Token(text.rpartition("\n")[0] if young else text)
 
 
 def test_people_are_invented_and_failures_are_counted_and_quoted() -> None:
-    candidate = ModelUnderTest("x.gguf", Writer(), fit_classifier.fit(simulated_faced(people=6, seed=0)))
+    model = ModelUnderTest("x.gguf", Writer(), fit_classifier.fit(simulated_faced(people=6, seed=0)))
     faced = simulated_faced(people=2, seed=1)
-    written = list(answers.ask(candidate, faced, 60))
-    told = answers.summary(written)
+    written = list(answers.write_answers(model, faced, 60))
+    told = answers.summarise(written)
     assert told["asked"] == 60
     assert 0 < len(told["failures"]) == 60 - told["complete"] < 60
     assert told["contradicting"] == 0
     assert {fault for failure in told["failures"] for fault in failure["faults"]} == {
         "2 suggestions, or unfinished ones"
     }
-    assert [a.text for a in answers.ask(candidate, faced, 60)] == [a.text for a in written], "the same draws every time"
+    assert [a.text for a in answers.write_answers(model, faced, 60)] == [a.text for a in written], (
+        "the same draws every time"
+    )
     assert told["seconds"]["answer"]["mean"] >= told["seconds"]["label"]["mean"] > 0

@@ -67,4 +67,4 @@ def test_emotions_without_a_duration_are_a_sentence(tmp_path: Path, capsys: pyte
     for events in folder.rglob("*_events.tsv"):
         events.write_text("onset\tduration\ttrial_type\n1\t0\tjoy\n2\tn/a\tjoy\n")
     assert dataset.main(["--bids", str(folder), "--out", str(tmp_path / "c.jsonl")]) == 2
-    assert "say no duration" in capsys.readouterr().err
+    assert "have no duration" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from copilot.training.evaluate import report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNITS, Pass
 from copilot.training.evaluate.figures import draw
 from copilot.training.evaluate.rows import Predictions
-from copilot.training.evaluate.summary import REFERENCES, Report, findings
+from copilot.training.evaluate.summary import REFERENCES, Report, list_findings
 
 MODEL, SPLIT, HELD_OUT = "x.gguf", "subjects 0-79 / 80-99", "subject and clip"
 RECEIPT = {
@@ -53,7 +53,7 @@ def a_report(held_out: float = 0.14, controls: float = 0.11, answers: dict[str, 
         for split, reached in ((SPLIT, 0.6 if model == "ensemble" else 0.4), (HELD_OUT, held_out)):
             readings += [made("baseline", False, unit, "decoder", model, split, reached) for unit in UNITS]
     facts = {"file": MODEL, "name": "X", "sha256": "ab" * 32, "bytes": 2_860_000, "parameters": 3_900_000}
-    models = [facts | {"codec": "patterns", "details": report.details(readings), "answers": answers}]
+    models = [facts | {"codec": "patterns", "details": report.collect_details(readings), "answers": answers}]
     found = {"features": "f.npz", "subjects": "80-89", "people": 10, "model": "X", "model_sha256": "ab" * 32}
     rows = [row for reading in readings for row in reading.rows()]
     told = {"rows": rows, "models": models, "quantisation": None, "notes": ["Nothing was left out."]}
@@ -65,7 +65,7 @@ def words(text: str) -> str:
 
 
 def test_the_first_sentences_are_what_nobody_should_miss() -> None:
-    first, second, late, third, *_ = findings(a_report())
+    first, second, late, third, *_ = list_findings(a_report())
     assert "**70 of 100 (" in first
     assert "from ten seconds in 50 of 100" in first
     assert "recognising the film" in second
@@ -82,24 +82,24 @@ def test_the_first_sentences_are_what_nobody_should_miss() -> None:
     ],
 )
 def test_words_about_new_films_follow_the_figure(held_out: float, said: str) -> None:
-    told = words(" ".join(findings(a_report(held_out=held_out))))
+    told = words(" ".join(list_findings(a_report(held_out=held_out))))
     assert said in told
     assert ("Most of this is recognising the film" in told) is (held_out < 0.2)
 
 
 def test_a_control_that_knows_something_is_pointed_out() -> None:
-    assert "it should guess, and does not quite" in " ".join(findings(a_report(controls=0.2)))
+    assert "it should guess, and does not quite" in " ".join(list_findings(a_report(controls=0.2)))
 
 
 def test_the_best_reference_is_named_beside_the_product() -> None:
-    assert "the best is `ensemble` for ten seconds, 60 of 100" in words(" ".join(findings(a_report())))
+    assert "the best is `ensemble` for ten seconds, 60 of 100" in words(" ".join(list_findings(a_report())))
 
 
 def test_failed_answers_are_quoted_in_full() -> None:
     failed = {"emotion": "joy", "faults": ["contradicts its label: angry"], "text": "Emotion: joy\nAn angry day."}
     seconds = {"label": {"mean": 0.1, "median": 0.1}, "answer": {"mean": 0.5, "median": 0.5}}
     told = {"asked": 500, "complete": 500, "contradicting": 1, "failures": [failed], "seconds": seconds}
-    text = report.markdown(a_report(answers=told), "out")
+    text = report.format_report(a_report(answers=told), "out")
     assert "500 written answers 500 make a complete record, and 1 contradict" in words(text)
     assert "Emotion: joy An angry day." in text
 
@@ -109,16 +109,16 @@ def test_a_twin_shows_what_quantisation_costs() -> None:
         made("baseline", True, "clip-30s", "logits", model, SPLIT, score)
         for model, score in ((MODEL, 0.68), ("twin.gguf", 0.7))
     ]
-    lost = report.quantisation([row for reading in readings for row in reading.rows()], MODEL, "twin.gguf")
+    lost = report.compare_quantisation([row for reading in readings for row in reading.rows()], MODEL, "twin.gguf")
     nine, _ = lost["rows"]
     assert (nine["before"], nine["after"], nine["loss"]) == (0.7, 0.68, 0.02)
     assert lost["largest_loss"] >= 0.02
-    assert "costs at most" in " ".join(findings(a_report() | {"quantisation": lost}))
+    assert "costs at most" in " ".join(list_findings(a_report() | {"quantisation": lost}))
 
 
 def test_the_card_holds_every_score_and_names_only_figures_that_are_drawn(tmp_path: Path) -> None:
     told = a_report()
-    text = model_card.card(told, RECEIPT)
+    text = model_card.format_card(told, RECEIPT)
     draw(told, tmp_path / "evaluation")
     shown = re.findall(r"\]\((evaluation/[^)]+)\)", text)
     assert {tmp_path / name for name in shown} == set((tmp_path / "evaluation").iterdir())
@@ -128,7 +128,9 @@ def test_the_card_holds_every_score_and_names_only_figures_that_are_drawn(tmp_pa
 
 def test_the_readme_shows_new_films_and_chance_beside_the_product() -> None:
     lines = {
-        line.split("|")[1].strip(): line for line in model_card.summary(a_report()).splitlines() if line.startswith("|")
+        line.split("|")[1].strip(): line
+        for line in model_card.format_summary(a_report()).splitlines()
+        if line.startswith("|")
     }
     assert lines["as it ships, with the person's baseline"].count("0.700 (0.") == 2
     assert lines["the decoder fitted again, film and person both new"].count("0.140 (") == 4
@@ -152,7 +154,7 @@ def test_figures_are_replaced_and_everything_else_stays(box: Path) -> None:
     assert readme.endswith("After.\n")
     assert "stale" not in readme
     assert readme.count("as it ships, with the person's baseline") == 1
-    assert (box / "models" / "README.md").read_text() == model_card.card(a_report(), RECEIPT)
+    assert (box / "models" / "README.md").read_text() == model_card.format_card(a_report(), RECEIPT)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,6 @@ def test_most_phrasings_of_the_projects_own_corpus_are_recognised() -> None:
     from copilot.person import Person
 
     rng = random.Random(0)
-    asked = {answer_templates.follow_up("joy", Person(), "clear", rng, topic="sure")[0] for _ in range(200)}
+    asked = {answer_templates.write_follow_up("joy", Person(), "clear", rng, topic="sure")[0] for _ in range(200)}
     recognised = [q for q in asked if answer_from_figures(q, READING.format("joy", "clear"))]
     assert len(recognised) >= 0.5 * len(asked), asked - set(recognised)

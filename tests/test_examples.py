@@ -14,14 +14,14 @@ from tests.features_file import simulated_faced
 
 
 @pytest.fixture(scope="module")
-def material() -> ExampleSource:
+def source() -> ExampleSource:
     faced = simulated_faced(people=10, seed=0, strength=0.3)
-    return ExampleSource.of(faced, fit_classifier.fit(faced))
+    return ExampleSource.prepare(faced, fit_classifier.fit(faced))
 
 
 @pytest.fixture(scope="module")
-def examples(material: ExampleSource) -> list[Example]:
-    return list(islice(material.examples(seed=1), 1500))
+def examples(source: ExampleSource) -> list[Example]:
+    return list(islice(source.draw_examples(seed=1), 1500))
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def tokenizer(examples: list[Example]) -> PreTrainedTokenizerFast:
     return tiny_qwen2.train_tokenizer(m["content"] for e in examples for m in e.messages)
 
 
-def test_the_same_seed_gives_the_same_examples(material: ExampleSource, examples: list[Example]) -> None:
-    again = list(islice(material.examples(seed=1), 20))
+def test_the_same_seed_gives_the_same_examples(source: ExampleSource, examples: list[Example]) -> None:
+    again = list(islice(source.draw_examples(seed=1), 20))
     assert [e.messages for e in again] == [e.messages for e in examples[:20]]
 
 
@@ -61,7 +61,7 @@ def test_a_blank_eeg_is_taught_to_say_nothing(examples: list[Example]) -> None:
 def test_only_the_assistant_is_learned_and_the_slot_is_where_the_label_stands(
     examples: list[Example], tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    assert len(collate.label_tokens(tokenizer)) == 9
+    assert len(collate.find_label_tokens(tokenizer)) == 9
     for example in examples[:50]:
         encoded = collate.encode(example.messages, example.target, tokenizer)
         assert tokenizer.decode([encoded.ids[encoded.slot]]).strip() == emotions.EMOTIONS[example.label]
@@ -78,38 +78,38 @@ def test_a_word_of_the_eeg_is_one_token_wherever_it_stands(tokenizer: PreTrained
 
 
 def test_a_new_model_has_the_words_of_a_pattern_in_order(tokenizer: PreTrainedTokenizerFast) -> None:
-    embeddings = tiny_qwen2.new_model(tokenizer, seed=0).get_input_embeddings().weight.detach()
+    embeddings = tiny_qwen2.create_model(tokenizer, seed=0).get_input_embeddings().weight.detach()
     words = [tokenizer(f" vi{level}").input_ids[0] for level in STRENGTHS]
     distances = (embeddings[words] - embeddings[words[0]]).norm(dim=1)
     assert (distances.diff() > 0).all()
 
 
-def test_a_drill_is_an_evidence_line_and_its_label(material: ExampleSource) -> None:
-    drill = next(material.examples(seed=0, drills=1.0))
+def test_a_drill_is_an_evidence_line_and_its_label(source: ExampleSource) -> None:
+    drill = next(source.draw_examples(seed=0, drills=1.0))
     assert [m["role"] for m in drill.messages] == ["user", "assistant"]
     assert drill.messages[0]["content"].startswith("Decoder evidence")
     assert drill.messages[1]["content"].startswith(f"Emotion: {emotions.top(drill.target)}")
 
 
-def test_examples_of_letters_show_one_to_three_lines_and_nothing_else(material: ExampleSource) -> None:
-    texts = [e.messages[0]["content"].split("\n") for e in islice(material.examples(seed=0, letters=1.0), 100)]
+def test_examples_of_letters_show_one_to_three_lines_and_nothing_else(source: ExampleSource) -> None:
+    texts = [e.messages[0]["content"].split("\n") for e in islice(source.draw_examples(seed=0, letters=1.0), 100)]
     assert all(lines[0].startswith("EEG, compared with ") for lines in texts)
     assert {len(lines) for lines in texts} == {2, 3, 4}
 
 
 @pytest.mark.parametrize("compared_with", ["person", "population"])
 def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(
-    material: ExampleSource, compared_with: str
+    source: ExampleSource, compared_with: str
 ) -> None:
     new = simulated_faced(people=2, seed=1, strength=0.3)
-    reader = material.readers[compared_with]
+    teacher = source.teachers[compared_with]
     for trial in new.trials(SEGMENTS + WHOLE_CLIP):
-        normal = new.normals()[trial.subject] if compared_with == "person" else material.decoder.population
-        assert reader.probabilities(material.decoder.patterns(trial.de, normal)).argmax() == trial.emotion
+        normal = new.normals()[trial.subject] if compared_with == "person" else source.classifier.population
+        assert teacher.probabilities(source.classifier.patterns(trial.de, normal)).argmax() == trial.emotion
 
 
-def test_the_teacher_of_words_says_nothing_where_there_are_none(material: ExampleSource) -> None:
-    assert material.readers["person"].probabilities(np.empty((0, 64))) == pytest.approx(emotions.uniform())
+def test_the_teacher_of_words_says_nothing_where_there_are_none(source: ExampleSource) -> None:
+    assert source.teachers["person"].probabilities(np.empty((0, 64))) == pytest.approx(emotions.uniform())
 
 
 def test_fewer_electrodes_change_the_words_and_not_their_number(examples: list[Example]) -> None:
@@ -121,8 +121,8 @@ def test_fewer_electrodes_change_the_words_and_not_their_number(examples: list[E
         assert all(len({word[2] == ABSENT for word in line}) == 1 for line in words)
 
 
-def test_some_of_the_people_keep_their_own_evidence(material: ExampleSource) -> None:
-    some = material.only(range(3, 5))
+def test_some_of_the_people_keep_their_own_evidence(source: ExampleSource) -> None:
+    some = source.select_subjects(range(3, 5))
     assert some.faced.subjects.tolist() == [3, 4]
-    for source, evidence in some.evidence.items():
-        assert np.array_equal(evidence, material.evidence[source][3:5])
+    for compared_with, evidence in some.evidence.items():
+        assert np.array_equal(evidence, source.evidence[compared_with][3:5])

@@ -18,9 +18,9 @@ def test_a_file_written_in_faceds_layout_reads_back(tmp_path: Path) -> None:
 
 def test_subjects_are_chosen_by_number(tmp_path: Path) -> None:
     read = load(write_features(tmp_path / "f.npz", simulated_faced(people=3, seed=1)))
-    assert read.of([101, 999]).subjects.tolist() == [101]
+    assert read.select([101, 999]).subjects.tolist() == [101]
     with pytest.raises(CorpusError, match="100-102"):
-        read.of(range(5))
+        read.select(range(5))
 
 
 def test_segments_are_the_seconds_they_say() -> None:

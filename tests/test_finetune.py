@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 from copilot import emotions, prompt
 from copilot.person import Person
 from copilot.training import finetune, splits
-from copilot.training.dataset.jsonl import SegmentSource, receipt_path, write
+from copilot.training.dataset.jsonl import SegmentSource, receipt_path, write_corpus
 from copilot.training.dataset.schema import LabelledSegment
 from copilot.training.finetune.schedule import FinetunePlan
 from tests.tiny_checkpoint import TEMPLATE, make_checkpoint, make_tokenizer
@@ -51,7 +51,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def stretches(people: int):
+def segments(people: int):
     """Nine emotions of each person, in letters that give them away; the third person is kept back."""
     for subject in range(people):
         for emotion in range(9):
@@ -68,7 +68,9 @@ def stretches(people: int):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus, a base whose tokenizer knows its words, and a schedule."""
     folder = tmp_path_factory.mktemp("finetune")
-    write(SegmentSource(stretches(3), {"made": "up"}), folder / "corpus.jsonl", codec="bands", with_evidence=False)
+    write_corpus(
+        SegmentSource(segments(3), {"made": "up"}), folder / "corpus.jsonl", codec="bands", with_evidence=False
+    )
     lines = (folder / "corpus.jsonl").read_text()
     texts = [value for line in lines.splitlines() for value in map(str, json.loads(line).values())]
     labels = [" ".join(["it is", *emotions.EMOTIONS])] * 20

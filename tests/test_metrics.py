@@ -25,7 +25,7 @@ def test_calibration_error_is_the_gap_between_what_is_said_and_what_happens(stat
     probabilities = np.tile([stated, 1 - stated], (100, 1))
     truth = np.array([0] * 75 + [1] * 25)
     assert calibration_error(probabilities, truth) == pytest.approx(expected)
-    assert list(metrics.calibration(probabilities, truth)) == [(stated, 0.75, 100)]
+    assert list(metrics.calibration_bins(probabilities, truth)) == [(stated, 0.75, 100)]
 
 
 def trials(people: int, seed: int = 0) -> tuple[metrics.Ints, metrics.Ints, metrics.Ints]:
@@ -38,31 +38,31 @@ def trials(people: int, seed: int = 0) -> tuple[metrics.Ints, metrics.Ints, metr
 
 def test_the_interval_is_what_drawing_people_again_and_again_gives() -> None:
     predicted, truth, person = trials(people=12)
-    found = metrics.accuracy_interval(metrics.confusions(predicted, truth, person, 9))
+    found = metrics.accuracy_interval(metrics.count_confusions(predicted, truth, person, 9))
     rng, scores = np.random.default_rng(1), []
     for _ in range(1000):
         drawn = np.concatenate([np.flatnonzero(person == p) for p in rng.integers(0, 12, 12)])
         scores.append(balanced_accuracy(predicted[drawn], truth[drawn]))
     assert found == pytest.approx(np.percentile(scores, [2.5, 97.5]), abs=0.015)
-    assert found == metrics.accuracy_interval(metrics.confusions(predicted, truth, person, 9)), "seeded"
+    assert found == metrics.accuracy_interval(metrics.count_confusions(predicted, truth, person, 9)), "seeded"
 
 
 def test_people_who_are_all_alike_leave_no_doubt_and_one_person_allows_no_interval() -> None:
     predicted, truth, person = trials(people=1)
-    assert metrics.accuracy_interval(metrics.confusions(predicted, truth, person, 9)) is None
+    assert metrics.accuracy_interval(metrics.count_confusions(predicted, truth, person, 9)) is None
     twice = [np.concatenate([a, a + step]) for a, step in ((predicted, 0), (truth, 0), (person, 1))]
     score = balanced_accuracy(predicted, truth)
-    assert metrics.accuracy_interval(metrics.confusions(*twice, 9)) == pytest.approx((score, score))
+    assert metrics.accuracy_interval(metrics.count_confusions(*twice, 9)) == pytest.approx((score, score))
 
 
 def test_a_class_that_some_people_lack_is_no_fault() -> None:
     truth, person = np.array([0, 0, 0, 1]), np.array([0, 1, 2, 2])
-    low, high = metrics.accuracy_interval(metrics.confusions(truth, truth, person, 9)) or (0, 0)
+    low, high = metrics.accuracy_interval(metrics.count_confusions(truth, truth, person, 9)) or (0, 0)
     assert (low, high) == pytest.approx((1, 1))
 
 
 def test_confusions_count_trials_in_which_nothing_was_named_apart() -> None:
-    counts = metrics.confusions(np.array([0, -1, 1]), np.array([0, 0, 1]), np.array([7, 7, 9]), classes=2)
+    counts = metrics.count_confusions(np.array([0, -1, 1]), np.array([0, 0, 1]), np.array([7, 7, 9]), classes=2)
     assert counts.tolist() == [[[1, 0, 1], [0, 0, 0]], [[0, 0, 0], [0, 1, 0]]]
 
 

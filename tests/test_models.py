@@ -17,8 +17,8 @@ from copilot.person import Person
 from copilot.result import parse_answer
 from copilot.settings import Settings
 from copilot.training import model_card
-from copilot.training.answer_templates import other_emotions
-from copilot.training.evaluate.summary import CLIP, HELD_OUT, REFERENCES, SEGMENT, Report, find, references
+from copilot.training.answer_templates import find_other_emotions
+from copilot.training.evaluate.summary import CLIP, HELD_OUT, REFERENCES, SEGMENT, Report, find_references, find_row
 
 SETTINGS = Settings(threads=2)
 MODELS = SETTINGS.model.parent
@@ -83,7 +83,7 @@ def test_it_writes_a_complete_answer_that_keeps_to_its_label(engine: Engine, emo
         assert len(assessment.split()) > 25
         assert assessment.endswith(".")
         assert len(suggestions) == 3
-        assert not other_emotions(assessment, emotion)
+        assert not find_other_emotions(assessment, emotion)
 
 
 def test_it_answers_the_usual_questions(engine: Engine) -> None:
@@ -117,9 +117,9 @@ def test_ollama_is_told_the_same_system_message() -> None:
 
 def test_card_and_readme_show_the_figures_of_the_evaluation_and_no_others() -> None:
     report, receipt = (json.loads((MODELS / name).read_text()) for name in (model_card.EVALUATION, model_card.RECEIPT))
-    assert (MODELS / "README.md").read_text() == model_card.card(report, receipt)
+    assert (MODELS / "README.md").read_text() == model_card.format_card(report, receipt)
     readme = (MODELS.parent / "README.md").read_text()
-    assert readme == model_card.insert(readme, model_card.summary(report))
+    assert readme == model_card.insert_figures(readme, model_card.format_summary(report))
 
 
 @pytest.fixture(scope="module")
@@ -139,25 +139,25 @@ def evaluation() -> Report:
 def test_it_reaches_what_is_asked_of_it(
     evaluation: Report, condition: str, unit: str, classes: int, floor: float
 ) -> None:
-    row = find(evaluation, condition, unit, classes=classes)
+    row = find_row(evaluation, condition, unit, classes=classes)
     assert row
     assert row["balanced_accuracy"] >= floor
 
 
 @pytest.mark.parametrize("condition", ["eeg-blanked", "eeg-shuffled"])
 def test_without_its_eeg_it_guesses(evaluation: Report, condition: str) -> None:
-    row = find(evaluation, condition, SEGMENT)
+    row = find_row(evaluation, condition, SEGMENT)
     assert row
     assert row["balanced_accuracy"] <= 0.13
 
 
 @pytest.mark.parametrize("unit", [SEGMENT, CLIP])
 def test_its_percentages_are_true_and_no_reference_is_far_ahead(evaluation: Report, unit: str) -> None:
-    row = find(evaluation, "baseline", unit)
+    row = find_row(evaluation, "baseline", unit)
     assert row
     assert row["ece"] is not None
     assert row["ece"] <= 0.05
-    best = references(evaluation, unit, row["split"])[-1]
+    best = find_references(evaluation, unit, row["split"])[-1]
     assert row["balanced_accuracy"] >= best["balanced_accuracy"] - 0.02
 
 
@@ -172,4 +172,4 @@ def test_every_written_answer_was_complete_and_true_to_its_label(evaluation: Rep
 
 
 def test_the_held_out_clips_are_in_the_report(evaluation: Report) -> None:
-    assert {row["model"] for row in references(evaluation, CLIP, HELD_OUT)} == set(REFERENCES)
+    assert {row["model"] for row in find_references(evaluation, CLIP, HELD_OUT)} == set(REFERENCES)

@@ -233,7 +233,7 @@ def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
 
 def test_rotary_embedding_left_out_of_the_graph_changes_no_choice(monkeypatch):
     ours = [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))]
-    monkeypatch.setattr(select, "_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
+    monkeypatch.setattr(select, "_run_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
     assert [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))] == ours
 
 
@@ -306,11 +306,11 @@ def test_a_folder_that_does_not_give_back_the_pruned_model_is_refused(half, tmp_
         (("--ratio", "1.5"), "a ratio between 0 and 1"),
         (("--ratio", "0"), "a ratio between 0 and 1"),
         (("--ratio", "0.5", "--round-to", "0"), "a whole number to round to"),
-        (("--ratio", "0.01", "--round-to", "96"), "takes nothing from this shape"),
+        (("--ratio", "0.01", "--round-to", "96"), "removes nothing from this shape"),
         (("--ratio", "3/7", "--round-to", "9"), "fit no quantisation"),
         (
             ("--ratio", "0.5", "--model", "no/such/folder"),
-            "no/such/folder is no folder here, and not to be had from the Hub",
+            "no/such/folder is no folder here, and not available on the Hub",
         ),
         (("--ratio", "0.5", "--model", str(ROOT / "tests")), "config.json cannot be read"),
     ],
@@ -403,7 +403,7 @@ def test_a_name_is_looked_up_on_the_hub(half, tmp_path):
     process = start("somebody/else", tmp_path / "other", **offline)
     complaints = process.communicate(timeout=60)[1]
     assert process.returncode == 2
-    assert complaints.startswith("somebody/else is no folder here, and not to be had from the Hub")
+    assert complaints.startswith("somebody/else is no folder here, and not available on the Hub")
     assert complaints.count("\n") == 1
 
 

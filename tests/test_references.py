@@ -21,8 +21,8 @@ Found = dict[tuple[str, str, str], Predictions]
 def read(faced: Faced, folds: list[Fold]) -> Found:
     """What the references read in some folds, by model, condition and unit; progress comes to what was announced."""
     counted: list[int] = []
-    found = list(published_baselines.readings(faced, "of a test", folds, counted.append))
-    assert sum(counted) == published_baselines.fits(folds)
+    found = list(published_baselines.predict_folds(faced, "of a test", folds, counted.append))
+    assert sum(counted) == published_baselines.count_fits(folds)
     return {(r.model, r.condition, r.unit): r for r in found}
 
 
@@ -94,7 +94,7 @@ def test_recognising_clips_helps_in_a_leaking_split_and_not_where_person_and_cli
     faced = simulated_clips(people=20)
     leaking, honest = (
         read(faced, make(faced.subjects, faced.emotions)[:2])
-        for make in (splits.random_split, splits.by_subject_and_clip)
+        for make in (splits.random_split, splits.subject_and_clip_folds)
     )
     for model in ("decoder", "network", "ensemble"):
         assert score(leaking[model, "baseline", "clip-30s"]) > 0.9
@@ -103,11 +103,12 @@ def test_recognising_clips_helps_in_a_leaking_split_and_not_where_person_and_cli
 
 def test_the_labels_of_what_is_scored_are_not_looked_at() -> None:
     faced = simulated_faced(people=12, seed=0)
-    train, test = splits.by_subject_and_clip(faced.subjects, faced.emotions)[0]
+    train, test = splits.subject_and_clip_folds(faced.subjects, faced.emotions)[0]
     other = faced.emotions.copy()
     other[test.any(axis=0)] = 0
     one, two = (
-        published_baselines.predict(f, train, test, lambda _: None) for f in (faced, replace(faced, emotions=other))
+        published_baselines.predict_fold(f, train, test, lambda _: None)
+        for f in (faced, replace(faced, emotions=other))
     )
     for key, probabilities in one.items():
         np.testing.assert_array_equal(probabilities, two[key])
@@ -116,7 +117,7 @@ def test_the_labels_of_what_is_scored_are_not_looked_at() -> None:
 def test_the_decoder_among_them_is_the_one_that_ships() -> None:
     faced = simulated_faced(people=20, seed=0)
     train, test = last(5, faced)
-    found = published_baselines.predict(faced, train, test, lambda _: None)["decoder", "baseline", "clip-30s"]
+    found = published_baselines.predict_fold(faced, train, test, lambda _: None)["decoder", "baseline", "clip-30s"]
     learned, unseen = (
         replace(faced, de=faced.de[who], subjects=faced.subjects[who]) for who in (~test[:, 0], test[:, 0])
     )
@@ -130,7 +131,7 @@ def test_a_bad_recording_is_scored_but_not_learned_from() -> None:
     faced.subjects[0] = BAD_SUBJECTS[0]
     spoilt = replace(faced, de=faced.de.copy())
     spoilt.de[0] = np.random.default_rng(0).normal(0, 100, spoilt.de[0].shape)
-    one, two = (published_baselines.predict(f, *last(2, faced), lambda _: None) for f in (faced, spoilt))
+    one, two = (published_baselines.predict_fold(f, *last(2, faced), lambda _: None) for f in (faced, spoilt))
     for key, probabilities in one.items():
         np.testing.assert_array_equal(probabilities, two[key])
 

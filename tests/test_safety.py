@@ -297,7 +297,9 @@ def test_everyday_words_are_left_alone(message):
 
 
 def test_questions_about_a_reading_are_left_alone():
-    questions = [question for entry in answer_templates._bank("follow_ups").values() for question in entry["questions"]]
+    questions = [
+        question for entry in answer_templates._load_sentences("follow_ups").values() for question in entry["questions"]
+    ]
     assert [question for question in questions if find_help(question)] == []
 
 

@@ -124,7 +124,7 @@ def test_who_has_one_trial_only_has_no_baseline(lines: list[dict]) -> None:
 
 def test_the_split_is_by_the_name_of_the_subject(lines: list[dict]) -> None:
     assert {(line["subject"], line["split"]) for line in lines} == {
-        (name, splits.of_others(name)) for name in ("ada", "ben")
+        (name, splits.assign_other_subject(name)) for name in ("ada", "ben")
     }
 
 
@@ -161,7 +161,7 @@ def test_nothing_usable_is_a_sentence(
         ("file,emotion\n../x.edf,joy\n", "row 2: file has to be a path inside"),
         ("file,emotion\n/etc/passwd,joy\n", "row 2: file has to be a path inside"),
         ("file,emotion,start\nx.edf,joy,\nx.edf,joy,soon\n", "row 3: start is 'soon'"),
-        ("file,emotion,start,stop\nx.edf,joy,30,30\n", "row 2: stop is not behind start"),
+        ("file,emotion,start,stop\nx.edf,joy,30,30\n", "row 2: stop is not after start"),
         ("file,emotion,gender\nx.edf,joy,lady\n", "row 2: gender 'lady'"),
         ("file,emotion,age\nx.edf,joy,130\n", "row 2: Age is 130"),
         ("file,emotion,complaint\nx.edf,joy," + "x" * 601 + "\n", "row 2: Complaint has 601 characters"),

@@ -10,7 +10,7 @@ FACED_CLIPS = np.array([k for k in range(9) for _ in range(4 if k == 4 else 3)])
 
 people = st.lists(st.integers(0, 122), min_size=2, max_size=60, unique=True).map(np.array)
 clips = st.lists(st.integers(2, 4), min_size=2, max_size=9).map(lambda n: np.repeat(np.arange(len(n)), n))
-any_folds = st.sampled_from([splits.ten_folds, splits.by_subject_and_clip, splits.random_split])
+any_folds = st.sampled_from([splits.ten_folds, splits.subject_and_clip_folds, splits.random_split])
 
 
 @given(any_folds, people, clips)
@@ -40,7 +40,7 @@ def test_ten_folds_score_every_trial_once_and_share_nobody(subjects, emotions) -
 
 @given(people, clips)
 def test_with_subject_and_clip_left_out_neither_is_on_both_sides(subjects, emotions) -> None:
-    folds = splits.by_subject_and_clip(subjects, emotions)
+    folds = splits.subject_and_clip_folds(subjects, emotions)
     for train, test in folds:
         assert not (train.any(axis=1) & test.any(axis=1)).any()
         assert not (train.any(axis=0) & test.any(axis=0)).any()
@@ -50,7 +50,7 @@ def test_with_subject_and_clip_left_out_neither_is_on_both_sides(subjects, emoti
 
 
 def test_faced_leaves_every_clip_out_and_not_the_same_ones_together() -> None:
-    folds = splits.by_subject_and_clip(np.arange(100), FACED_CLIPS)
+    folds = splits.subject_and_clip_folds(np.arange(100), FACED_CLIPS)
     left_out = [tuple(np.flatnonzero(test.any(axis=0))) for _, test in folds]
     assert len(set(left_out)) == len(folds) == 10
     assert {clip for clips in left_out for clip in clips} == set(range(28))
@@ -65,28 +65,28 @@ def test_a_random_split_shares_people_and_clips_which_is_why_it_is_called_leakin
 
 
 def test_faceds_split_is_the_published_one() -> None:
-    ((train, test),) = splits.published(np.arange(100), FACED_CLIPS)
+    ((train, test),) = splits.published_split(np.arange(100), FACED_CLIPS)
     assert set(np.flatnonzero(train.any(axis=1))) == set(TRAIN_SUBJECTS)
     assert set(np.flatnonzero(test.any(axis=1))) == set(range(80, 100))
-    assert all(splits.of_faced(subject) == splits.TRAIN for subject in BAD_SUBJECTS)
+    assert all(splits.assign_faced_subject(subject) == splits.TRAIN for subject in BAD_SUBJECTS)
 
 
 @pytest.mark.parametrize("subjects", [[3, 4], [80, 81]])
 def test_a_side_without_people_is_a_sentence(subjects: list[int]) -> None:
     with pytest.raises(CorpusError, match="both sides"):
-        splits.published(np.array(subjects), FACED_CLIPS)
+        splits.published_split(np.array(subjects), FACED_CLIPS)
 
 
 def test_one_person_or_one_clip_cannot_be_split() -> None:
     with pytest.raises(CorpusError, match="two"):
         splits.ten_folds(np.array([1]), FACED_CLIPS)
     with pytest.raises(CorpusError, match="two clips"):
-        splits.by_subject_and_clip(np.arange(5), np.arange(9))
+        splits.subject_and_clip_folds(np.arange(5), np.arange(9))
 
 
 def test_other_peoples_split_is_fixed_for_ever_and_keeps_one_in_five_back() -> None:
     """The names' hashes are written down: a corpus made next year must not mix people up."""
     names = [f"sub-{n:02}" for n in range(1, 16)]
-    assert [n for n in names if splits.of_others(n) == splits.TEST] == ["sub-02", "sub-05", "sub-06"]
-    share = np.mean([splits.of_others(f"sub-{n:04}") == splits.TEST for n in range(2000)])
+    assert [n for n in names if splits.assign_other_subject(n) == splits.TEST] == ["sub-02", "sub-05", "sub-06"]
+    share = np.mean([splits.assign_other_subject(f"sub-{n:04}") == splits.TEST for n in range(2000)])
     assert share == pytest.approx(0.2, abs=0.03)

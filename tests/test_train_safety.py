@@ -54,13 +54,13 @@ def test_limits_are_drawn_from_writers_that_were_left_out():
             seen.append({sentence.writer for sentence in sentences})
             super().__init__(sentences)
 
-    low, high, _ = train_safety.limits(some(), Noted)
+    low, high, _ = train_safety.find_limits(some(), Noted)
     assert seen == [{"b", "c"}, {"a", "c"}, {"a", "b"}]
     assert low <= high
 
 
 def test_the_sentences_are_labelled_and_nothing_of_the_unseen_ones_is_among_them():
-    sentences = train_safety.read()
+    sentences = train_safety.read_sentences()
     texts = {sentence.text for sentence in sentences}
     assert len(texts) == len(sentences)
     unseen = train_safety.SENTENCES.parents[2] / "tests" / "safety_unseen.jsonl"

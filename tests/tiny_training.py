@@ -49,7 +49,7 @@ def make_model(dropout=0.0):
         eos_token_id=None,
     )
     model = Qwen2ForCausalLM(config)
-    return trainer.adapter(model, dropout=dropout) if dropout else model
+    return trainer.add_adapter(model, dropout=dropout) if dropout else model
 
 
 def main():

@@ -1,1 +1,1 @@
-"""Corpus, fine-tuning and evaluation: the only room that opens torch."""
+"""Make the corpus, prune, fine-tune and evaluate models; the only part of ``copilot`` that imports torch."""

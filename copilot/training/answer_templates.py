@@ -1,8 +1,8 @@
-"""The assistant's own words: assessments, suggestions and follow-up answers that the corpus is made from.
+"""Compose the assistant's texts for training: assessments, suggestions, and follow-up questions with their answers.
 
-The sentences stand in ``texts/*.toml``, written for this project; this module only puts them together. A sentence is
-always used whole, because a very small model learns sentences by heart. Everything is pure: the same arguments and
-the same state of ``rng`` give the same text.
+The sentences are in ``templates/*.toml`` and were written for this project; this module only puts them together. A
+sentence is always used whole, because a very small model learns sentences by heart. All functions are pure: the same
+arguments and the same state of ``rng`` give the same text.
 """
 
 import random
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "templates"
 LEVELS = ("clear", "leaning", "unclear")
 KINDS = ("now", "daily", "people")
 
-#: The first age that no longer belongs to the band.
+#: For each band the first age (years) that no longer belongs to it.
 AGE_BANDS = {"child": 13, "teenager": 18, "young adult": 30, "adult": 60, "older": 1000}
 
 PRONOUNS = {
@@ -30,84 +30,108 @@ NO_GENDER = {"they": "they", "them": "them", "their": "their"}
 
 
 def age_band(age: int | None) -> str:
-    """The key of ``AGE_BANDS`` an age falls into, or ``not given``."""
+    """Return the key of ``AGE_BANDS`` that an age in years belongs to, or ``not given``."""
     return "not given" if age is None else next(band for band, end in AGE_BANDS.items() if age < end)
 
 
-def assessment(emotion: str, person: Person, level: str, rng: random.Random) -> str:
-    """Five sentences: what the reading says, its meaning, daily life, own words, and that it is a draft.
+def write_assessment(emotion: str, person: Person, level: str, rng: random.Random) -> str:
+    """Write five sentences: the result, its meaning, daily life, the person's own words, and that this is a draft.
 
     Args:
-        emotion: one of the nine; no other is named.
-        person: its own words are pointed to, never interpreted.
-        level: one of ``LEVELS``.
-        rng: decides which of the sentences.
+        emotion: one of the nine; the text names no other.
+        person: the text points to the person's own words and never interprets them.
+        level: confidence, one of ``LEVELS``.
+        rng: chooses among the sentences.
     """
-    bank = _bank("assessments")
-    own_words = bank["own_words"]["told" if _told(person) else "untold"]
+    bank = _load_sentences("assessments")
+    own_words = bank["own_words"]["told" if _name_own_words(person) else "untold"]
     closing = bank["closing"]["child" if age_band(person.age) == "child" else "anyone"]
     kinds = (bank["opening"][level], bank["meaning"][emotion], bank["daily"][emotion], own_words, closing)
-    return " ".join(_fill(rng.choice(sentences), emotion, person, rng) for sentences in kinds)
+    return " ".join(_fill_placeholders(rng.choice(sentences), emotion, person, rng) for sentences in kinds)
 
 
-def suggestions(emotion: str, person: Person, rng: random.Random) -> tuple[str, ...]:
-    """Three lines: something for the moment, something for the week, and whom to talk to."""
-    return tuple(_suggestion(kind, emotion, person, rng) for kind in KINDS)
+def write_suggestions(emotion: str, person: Person, rng: random.Random) -> tuple[str, ...]:
+    """Write three lines: something for the moment, something for the week, and whom to talk to.
+
+    Args:
+        emotion: one of the nine.
+        person: the lines fit the person's age.
+        rng: chooses among the lines.
+    """
+    return tuple(_choose_suggestion(kind, emotion, person, rng) for kind in KINDS)
 
 
-def answer(emotion: str, person: Person, level: str, rng: random.Random) -> str:
-    """Assessment and suggestions in the form that ``copilot.result.parse_answer`` splits."""
-    prose = assessment(emotion, person, level, rng)
-    lines = "\n".join(f"- {line}" for line in suggestions(emotion, person, rng))
+def write_answer(emotion: str, person: Person, level: str, rng: random.Random) -> str:
+    """Write assessment and suggestions in the form that ``copilot.result.parse_answer`` splits.
+
+    Args:
+        emotion: one of the nine.
+        person: whom the text is about.
+        level: confidence, one of ``LEVELS``.
+        rng: chooses among the sentences.
+    """
+    prose = write_assessment(emotion, person, level, rng)
+    lines = "\n".join(f"- {line}" for line in write_suggestions(emotion, person, rng))
     return f"Assessment: {prose}\nSuggestions:\n{lines}"
 
 
-def topics() -> tuple[str, ...]:
-    """What follow-up questions can be about."""
-    return tuple(_bank("follow_ups"))
+def list_topics() -> tuple[str, ...]:
+    """Return the topics of follow-up questions."""
+    return tuple(_load_sentences("follow_ups"))
 
 
-def follow_up(
+def write_follow_up(
     emotion: str, person: Person, level: str, rng: random.Random, topic: str | None = None
 ) -> tuple[str, str]:
-    """A question about a reading and its answer, on any topic unless one is named.
+    """Write a follow-up question about a result, and its answer.
 
-    Topics with more phrasings come more often: they are the ones that are harder to know again.
+    Topics with more phrasings are drawn more often, because they are harder to recognise.
+
+    Args:
+        emotion: the result's emotion, one of the nine.
+        person: whom the result is about.
+        level: the result's confidence, one of ``LEVELS``.
+        rng: draws the topic and chooses among the sentences.
+        topic: one of ``list_topics()``; by default any.
     """
-    bank = _bank("follow_ups")
+    bank = _load_sentences("follow_ups")
     weights = [len(entry["questions"]) for entry in bank.values()]
     topic = topic or rng.choices(list(bank), weights)[0]
     question = rng.choice(bank[topic]["questions"]).format(label=emotion, level=level)
     answers = bank[topic]["answers"]
     if isinstance(answers, dict):
-        answers = answers.get(level) or answers[_class_of(emotion)]
-    lines = {"level": level} | {kind: rng.choice(_bank("assessments")[kind][emotion]) for kind in ("meaning", "daily")}
-    lines |= dict(zip(("now", "step", "people"), suggestions(emotion, person, rng), strict=True))
+        answers = answers.get(level) or answers[_find_class(emotion)]
+    lines = {"level": level} | {
+        kind: rng.choice(_load_sentences("assessments")[kind][emotion]) for kind in ("meaning", "daily")
+    }
+    lines |= dict(zip(("now", "step", "people"), write_suggestions(emotion, person, rng), strict=True))
     reply = re.sub(r"\{(\w+)\}", lambda match: lines.get(match[1], match[0]), rng.choice(answers))
-    return _as_typed(question, rng), _fill(reply, emotion, person, rng)
+    return _type_casually(question, rng), _fill_placeholders(reply, emotion, person, rng)
 
 
-def other_emotions(text: str, emotion: str) -> list[str]:
-    """Words in ``text`` that clearly name another emotion than ``emotion``, lower case, in order of appearance."""
-    stems = [stem for other, words in _bank("assessments")["words"].items() if other != emotion for stem in words]
+def find_other_emotions(text: str, emotion: str) -> list[str]:
+    """Return the words of ``text`` that clearly name another emotion than ``emotion``, lower case, in their order."""
+    stems = [
+        stem for other, words in _load_sentences("assessments")["words"].items() if other != emotion for stem in words
+    ]
     return re.findall(rf"\b(?:{'|'.join(stems)})\w*", text.lower())
 
 
-def _suggestion(kind: str, emotion: str, person: Person, rng: random.Random) -> str:
-    """One line of a kind (``now`` and ``daily`` by emotion, ``people`` by class), fitting the age."""
-    lines = _bank("suggestions")[kind][_class_of(emotion) if kind == "people" else emotion]
+def _choose_suggestion(kind: str, emotion: str, person: Person, rng: random.Random) -> str:
+    """Choose a line for the person's age: ``now`` and ``daily`` depend on the emotion, ``people`` on its class."""
+    lines = _load_sentences("suggestions")[kind][_find_class(emotion) if kind == "people" else emotion]
     band = age_band(person.age)
     return str(rng.choice(lines["child"] if band == "child" else lines["anyone"] + lines.get(band, [])))
 
 
-def _class_of(emotion: str) -> str:
-    """``negative``, ``neutral`` or ``positive``."""
+def _find_class(emotion: str) -> str:
+    """Return the emotion's class: ``negative``, ``neutral`` or ``positive``."""
     return emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(emotion)]]
 
 
-def _fill(sentence: str, emotion: str, person: Person, rng: random.Random) -> str:
+def _fill_placeholders(sentence: str, emotion: str, person: Person, rng: random.Random) -> str:
     """Replace the placeholders and begin every sentence with a capital letter."""
-    bank = _bank("assessments")
+    bank = _load_sentences("assessments")
     band = age_band(person.age)
     who = bank["who"].get(person.gender, bank["who"]["other"])[band]
     words = PRONOUNS.get(person.gender, NO_GENDER) | {
@@ -115,23 +139,24 @@ def _fill(sentence: str, emotion: str, person: Person, rng: random.Random) -> st
         "this": f"this {who}",
         "the": f"the {who}",
         "where": rng.choice(bank["where"][band]),
-        "told": _told(person),
+        "told": _name_own_words(person),
     }
     filled = sentence.format_map(words)
     return re.sub(r"(^|[.?!] )([a-z])", lambda match: match[1] + match[2].upper(), filled)
 
 
-def _told(person: Person) -> str:
-    """The fields that hold own words, as ``appearance, complaint and history``; empty if none does."""
+def _name_own_words(person: Person) -> str:
+    """List the fields with the person's own words, as ``appearance, complaint and history``; empty if there is none."""
     given = [name for name in ("appearance", "complaint", "history") if getattr(person, name)]
     return " and ".join([", ".join(given[:-1]), given[-1]]) if len(given) > 1 else "".join(given)
 
 
-def _as_typed(question: str, rng: random.Random) -> str:
-    """Now and then as people type: small letters, no full stop."""
+def _type_casually(question: str, rng: random.Random) -> str:
+    """Return a quarter of the questions as people type them: in small letters, without a full stop."""
     return question.lower().rstrip(".?!") if rng.random() < 0.25 else question
 
 
 @cache
-def _bank(name: str) -> dict[str, Any]:
+def _load_sentences(name: str) -> dict[str, Any]:
+    """Return the contents of a file in ``templates``, by its name without ``.toml``."""
     return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""FACED's published features as this project trains and scores on them (Chen et al. 2023, Sci Data 10:740).
+"""Read FACED's published features, which this project trains and scores on (Chen et al. 2023, Sci Data 10:740).
 
-The file is an npz with ``DE`` float32 (people, 28 clips, electrodes, 30 seconds, 5 bands), ``subject``, ``channels``,
-``bands_hz`` and ``clip_emotion``.
+The file is an npz with ``DE``, differential entropy in natural units, float32, shape (people, 28 clips, electrodes,
+30 seconds, 5 bands), and ``subject``, ``channels``, ``bands_hz`` and ``clip_emotion``.
 """
 
 import re
@@ -17,13 +17,13 @@ from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array, Normal, person_nor
 from copilot.emotions import EMOTIONS
 from copilot.errors import CopilotError
 
-#: Known to be a bad recording; left out of training, kept in scoring where it is asked for.
+#: Known to be bad recordings; left out of training, scored where they are asked for.
 BAD_SUBJECTS = (23,)
 
-#: The published split: fitted on these people, scored on those after them.
+#: The published split: models are fitted on these people and scored on those after them.
 TRAIN_SUBJECTS = range(80)
 
-#: The first of the second cohort, which was recorded later and is read less well; new people are more like it.
+#: First subject of the second cohort, which was recorded later and scores lower; new people are more like it.
 SECOND_COHORT = 61
 
 SECONDS = 30
@@ -32,12 +32,19 @@ WHOLE_CLIP = ((0, 30),)
 
 
 class CorpusError(CopilotError, ValueError):
-    """The features cannot be used; the message says what is wrong."""
+    """The features or labels cannot be used; the message states why."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A stretch of one clip that one person watched: ``de`` has shape (30, seconds, 5)."""
+    """A segment of one clip that one person watched.
+
+    Attributes:
+        subject: number of the person.
+        clip: number of the clip, from 0.
+        emotion: index of the clip's emotion.
+        de: differential entropy, shape (30, seconds, 5).
+    """
 
     subject: int
     clip: int
@@ -49,30 +56,37 @@ class Trial:
 class Faced:
     """Features of several people.
 
-    ``de`` has shape (people, clips, 30, seconds, 5), ``subjects`` (people,), ``emotions`` (clips,).
+    Attributes:
+        de: differential entropy, shape (people, clips, 30, seconds, 5).
+        subjects: numbers of the people, shape (people,).
+        emotions: index of each clip's emotion, shape (clips,).
     """
 
     de: Array
     subjects: npt.NDArray[np.int64]
     emotions: npt.NDArray[np.int64]
 
-    def of(self, subjects: range | list[int]) -> "Faced":
-        """Only those of these people who are there.
+    def select(self, subjects: range | list[int]) -> "Faced":
+        """Return the features of those of these subjects that the file has.
 
         Raises:
-            CorpusError: none of them is there.
+            CorpusError: the file has none of them.
         """
         keep = np.isin(self.subjects, list(subjects))
         if not keep.any():
-            raise CorpusError(f"None of the subjects asked for is in the file, which holds {describe(self.subjects)}.")
+            raise CorpusError(f"None of the subjects asked for is in the file, which has {describe(self.subjects)}.")
         return Faced(self.de[keep], self.subjects[keep], self.emotions)
 
     def normals(self) -> dict[int, Normal]:
-        """What is normal for each person, over all their clips, no label used."""
+        """Return each subject's mean and standard deviation over all their clips, without any label."""
         return {int(s): person_normal(list(de)) for s, de in zip(self.subjects, self.de, strict=True)}
 
     def trials(self, spans: tuple[tuple[int, int], ...]) -> Iterator[Trial]:
-        """Every (person, clip, span of seconds), people outermost."""
+        """Yield a trial for every person, clip and span, people outermost.
+
+        Args:
+            spans: first second, and the second behind the last, of each segment of a clip.
+        """
         for subject, clips in zip(self.subjects, self.de, strict=True):
             for clip, (emotion, de) in enumerate(zip(self.emotions, clips, strict=True)):
                 for start, stop in spans:
@@ -80,7 +94,7 @@ class Faced:
 
 
 def load(path: Path) -> Faced:
-    """Read the features, in the order of ``ELECTRODES``.
+    """Read the features and put their electrodes into the order of ``ELECTRODES``.
 
     Raises:
         CorpusError: the file is missing or has another layout.
@@ -100,13 +114,13 @@ def load(path: Path) -> Faced:
         raise CorpusError(f"{path.name} has another montage, other bands or other emotions than FACED.")
     clips, seconds = de.shape[1:4:2] if de.ndim == 5 else (0, 0)
     if clips != len(labels) or len(de) != len(subjects) or seconds != SECONDS or not np.isfinite(de).all():
-        raise CorpusError(f"{path.name} does not hold {SECONDS} s of finite values for each of its people and clips.")
+        raise CorpusError(f"{path.name} does not have {SECONDS} s of finite values for each of its people and clips.")
     rows = [channels.index(name) for name in ELECTRODES]
     return Faced(de[:, :, rows].astype(np.float32), subjects, np.array([EMOTIONS.index(e) for e in labels]))
 
 
 def describe(subjects: npt.NDArray[np.int64]) -> str:
-    """``80-99`` or ``0-22, 24-79``."""
+    """Return subjects as text, such as ``80-99`` or ``0-22, 24-79``."""
     numbers = sorted(int(s) for s in subjects)
     starts = [n for n in numbers if n - 1 not in numbers]
     stops = [n for n in numbers if n + 1 not in numbers]
@@ -114,10 +128,10 @@ def describe(subjects: npt.NDArray[np.int64]) -> str:
 
 
 def parse_subjects(text: str) -> list[int]:
-    """``80-99`` or ``1,5,80-82`` as numbers.
+    """Return the numbers in a text such as ``80-99`` or ``1,5,80-82``.
 
     Raises:
-        CorpusError: not of that form.
+        CorpusError: the text does not have that form.
     """
     numbers: list[int] = []
     for part in text.split(","):

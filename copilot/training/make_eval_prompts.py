@@ -2,8 +2,8 @@
 
 ``python -m copilot.training.make_eval_prompts > convert/eval_prompts.jsonl``
 
-The product's own prompts and answers, about people who do not exist, with words of EEG and decoder's evidence drawn
-by chance: nobody's data, so the file can be shipped. The same bytes every time, until the prompt changes.
+They are the product's own prompts and answers about invented people, with random words of EEG and random evidence: the
+file contains no person's data, so that it can be shipped. It is the same to the byte until the prompt changes.
 """
 
 import json
@@ -21,12 +21,12 @@ from copilot.training.synthetic import invent_evidence, invent_person
 
 COUNT = 48
 SEED = 20260000
-#: Every so many-th conversation has no evidence.
+#: One conversation in so many has no evidence.
 WITHOUT_EVIDENCE = 4
 
 
-def probes() -> Iterator[dict[str, Any]]:
-    """The conversations: ``messages``, ``prefix`` of the answer, ``labels`` scored behind it, and the ``answer``."""
+def draw_eval_prompts() -> Iterator[dict[str, Any]]:
+    """Yield conversations: ``messages``, ``prefix`` of the answer, ``labels`` scored behind it, and the ``answer``."""
     rng = random.Random(SEED)
     for number in range(COUNT):
         person, evidence = invent_person(rng), invent_evidence(rng)
@@ -40,14 +40,14 @@ def probes() -> Iterator[dict[str, Any]]:
             evidence=None if number % WITHOUT_EVIDENCE == 0 else evidence,
         )
         emotion, level = emotions.top(evidence), emotions.confidence(evidence)
-        answer = f" {emotion}\nConfidence: {level}\n{answer_templates.answer(emotion, person, level, rng)}"
+        answer = f" {emotion}\nConfidence: {level}\n{answer_templates.write_answer(emotion, person, level, rng)}"
         yield {"messages": messages, "prefix": prompt.LABEL_PREFIX, "labels": prompt.LABELS, "answer": answer}
 
 
 def main() -> None:
-    """Write them to standard output, one a line."""
-    for probe in probes():
-        sys.stdout.write(json.dumps(probe, ensure_ascii=False) + "\n")
+    """Write the conversations to standard output, one per line."""
+    for conversation in draw_eval_prompts():
+        sys.stdout.write(json.dumps(conversation, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Make the model in the box: ``make model FEATURES=faced_de.npz``, or
+"""Make the bundled model: ``make model FEATURES=faced_de.npz``, or
 
 ``python -m copilot.training.make_model --features FILE --work build/model --out models``
 
-Decoder, corpus, tokenizer, a small base from nothing, a LoRA adapter on top, merge, GGUF, quantisation. Seeds are
-fixed; a step whose result is already in the work folder is not done again, and a stage of training that was killed
-goes on where it was.
+The steps are: classifier, examples, tokenizer, a small base from random weights, a LoRA adapter on top, merge, GGUF,
+quantisation. Seeds are fixed. A step whose result is already in the work folder is skipped, and a stage of training
+that was killed resumes where it was.
 """
 
 from __future__ import annotations
@@ -36,34 +36,34 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 NAME = "eeg-emotion-copilot"
-DECODER = "decoder.npz"
-#: What it costs is in the receipt and in ``evaluate --against``; it does not touch llama.cpp's AMX kernels, which with
-#: some compilers crash on Q8_0 and the K-quants (its pull request 26954).
+CLASSIFIER = "decoder.npz"
+#: Its loss is in the receipt and in ``evaluate --against``. It does not use llama.cpp's AMX kernels, which with some
+#: compilers crash on Q8_0 and the K-quants (its pull request 26954).
 QUANTISATION = "Q5_0"
 
 
 @dataclass(frozen=True)
 class Stage(Schedule):
-    """A schedule of the box's model.
+    """A stage of the bundled model's training.
 
     Attributes:
-        tokens: in a batch, padding included.
-        shares: of special kinds of examples; see ``ExampleSource.examples``.
+        tokens: most tokens of a batch, padding included.
+        shares: shares of special kinds of examples, see ``ExampleSource.draw_examples``.
     """
 
     tokens: int = 8192
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-#: All weights, one schedule after the other: reading words and the evidence line, then everything, then answering what
-#: was asked. Reading has to come first: in long examples the label is one token of hundreds.
+#: Stages that train all weights, in this order: reading words and the evidence line, then everything, then answering
+#: what was asked. Reading has to come first: in long examples the label is one token of hundreds.
 BASE = {
     "read": Stage(steps=2000, rate=1e-3, tokens=4096, warmup=50, seed=1, shares={"letters": 0.85, "drills": 0.15}),
     "base": Stage(steps=1300, rate=1e-3, seed=2, shares={"letters": 0.3, "drills": 0.2}),
     "talk": Stage(steps=500, rate=8e-4, warmup=50, seed=5, shares={"letters": 0.1, "drills": 0.1, "talks": 0.5}),
     "answer": Stage(steps=420, rate=8e-4, warmup=20, seed=7, shares={"letters": 0.15, "drills": 0.1, "talks": 0.6}),
 }
-#: Then the adapter, at a gentler rate.
+#: The stage that then trains the adapter, at a lower rate.
 LORA = Stage(
     steps=450, rate=6e-4, warmup=20, weight_decay=0.0, seed=3, shares={"letters": 0.45, "drills": 0.1, "talks": 0.35}
 )
@@ -79,12 +79,17 @@ language:
 """
 
 TOKENIZER_EXAMPLES = 6000
-#: Prompts of single windows to calibrate on, and as many of whole clips: the box should be honest about both.
+#: Prompts of single windows to calibrate on, and as many of whole clips: the model should be calibrated for both.
 CALIBRATION_EXAMPLES = 300
 
 
 def make(features: Path, work: Path, out: Path) -> None:
-    """Run every step that the work folder does not hold yet.
+    """Run every step whose result is not in the work folder yet.
+
+    Args:
+        features: FACED's features, an npz.
+        work: folder of the stages' results.
+        out: folder of the finished model.
 
     Raises:
         CorpusError: the features cannot be used.
@@ -92,50 +97,54 @@ def make(features: Path, work: Path, out: Path) -> None:
     """
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    faced = load(features).of([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
-    _say(f"decoder: fitting on subjects {describe(faced.subjects)}")
-    decoder = fit_classifier.fit(faced)
-    decoder.save(work / DECODER)
-    material = ExampleSource.of(faced, decoder)
+    faced = load(features).select([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
+    _print_status(f"decoder: fitting on subjects {describe(faced.subjects)}")
+    classifier = fit_classifier.fit(faced)
+    classifier.save(work / CLASSIFIER)
+    source = ExampleSource.prepare(faced, classifier)
     before = work / "new"
     if not before.exists():
-        _save(*_new(material), before)
+        _save_checkpoint(*_create_base(source), before)
     for name, stage in BASE.items():
         if not (work / name).exists():
-            model, tokenizer = _load(before)
-            _train(model, tokenizer, material, stage, work / name)
+            model, tokenizer = _load_checkpoint(before)
+            _train_stage(model, tokenizer, source, stage, work / name)
         before = work / name
     if not (work / "adapter").exists():
-        model, tokenizer = _load(before)
-        _train(trainer.adapter(model), tokenizer, material, LORA, work / "adapter")
-    temperature = calibrate(before, work / "adapter", material)
-    _say(f"temperature {temperature:.3f}")
+        model, tokenizer = _load_checkpoint(before)
+        _train_stage(trainer.add_adapter(model), tokenizer, source, LORA, work / "adapter")
+    temperature = calibrate(before, work / "adapter", source)
+    _print_status(f"temperature {temperature:.3f}")
     shutil.rmtree(work / NAME, ignore_errors=True)
     convert_all(
-        before, work / "adapter", work / NAME, types=[QUANTISATION], metadata=metadata(temperature, work / DECODER)
+        before,
+        work / "adapter",
+        work / NAME,
+        types=[QUANTISATION],
+        metadata=make_metadata(temperature, work / CLASSIFIER),
     )
-    fill_box(work / NAME, out)
-    shutil.copyfile(work / DECODER, out / DECODER)
-    _say(f"{out / NAME}.gguf: {(out / f'{NAME}.gguf').stat().st_size / 1e6:.1f} MB")
+    copy_release(work / NAME, out)
+    shutil.copyfile(work / CLASSIFIER, out / CLASSIFIER)
+    _print_status(f"{out / NAME}.gguf: {(out / f'{NAME}.gguf').stat().st_size / 1e6:.1f} MB")
 
 
-def fill_box(release: Path, out: Path) -> None:
-    """Copy the quantised file and the receipts out of the folder that ``convert all`` made, and tell Ollama of it."""
+def copy_release(release: Path, out: Path) -> None:
+    """Copy the quantised file and the receipts from the folder that ``convert all`` made, and write Ollama's files."""
     quantised = f"{NAME}-{QUANTISATION}"
     shutil.copyfile(release / f"{quantised}.gguf", out / f"{NAME}.gguf")
     whole = json.loads((release / RECEIPT).read_text())
-    del whole["files"]["Modelfile"]  # the box has its own, for a file without its type in the name
+    del whole["files"]["Modelfile"]  # ``out`` has its own, for a file without its type in the name
     (out / RECEIPT).write_text(json.dumps(whole, indent=2) + "\n")
     receipt = json.loads((release / f"{quantised}.receipt.json").read_text())
     (out / f"{NAME}.receipt.json").write_text(json.dumps(receipt | {"file": f"{NAME}.gguf"}, indent=2) + "\n")
     ollama(out / f"{NAME}.gguf", out)
 
 
-def metadata(temperature: float, decoder: Path) -> dict[str, str]:
-    """What the file says about how to feed it, without the ``eeg_copilot.`` prefix."""
+def make_metadata(temperature: float, classifier: Path) -> dict[str, str]:
+    """Return the metadata that describe how the model file is used, keys without the ``eeg_copilot.`` prefix."""
     return {
         **model_metadata.keys("patterns"),
-        "decoder_sha256": sha256(decoder),
+        "decoder_sha256": sha256(classifier),
         "temperature": f"{temperature:.4f}",
         "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "
         "nm000112), subjects 0-79 without 23",
@@ -143,54 +152,62 @@ def metadata(temperature: float, decoder: Path) -> dict[str, str]:
     }
 
 
-def _train(model: Any, tokenizer: PreTrainedTokenizerFast, material: ExampleSource, stage: Stage, folder: Path) -> None:
-    """Run a stage and save its result; its state lies beside until then."""
+def _train_stage(
+    model: Any, tokenizer: PreTrainedTokenizerFast, source: ExampleSource, stage: Stage, folder: Path
+) -> None:
+    """Run a stage and save its result; until then its state is in a folder beside."""
     state = folder.with_name(f"{folder.name}.state")
-    examples = ((e.messages, e.target) for e in material.examples(stage.seed, **stage.shares))
-    batches = collate.endless(examples, tokenizer, stage.tokens)
-    trainer.train(model, batches, stage, collate.label_tokens(tokenizer), state, folder.name)
-    _save(model, tokenizer, folder)
+    examples = ((e.messages, e.target) for e in source.draw_examples(stage.seed, **stage.shares))
+    batches = collate.generate_batches(examples, tokenizer, stage.tokens)
+    trainer.train(model, batches, stage, collate.find_label_tokens(tokenizer), state, folder.name)
+    _save_checkpoint(model, tokenizer, folder)
     shutil.rmtree(state, ignore_errors=True)
 
 
-def _new(material: ExampleSource) -> tuple[Any, PreTrainedTokenizerFast]:
-    examples = islice(material.examples(seed=0), TOKENIZER_EXAMPLES)
+def _create_base(source: ExampleSource) -> tuple[Any, PreTrainedTokenizerFast]:
+    """Create a tokenizer and a model with random weights."""
+    examples = islice(source.draw_examples(seed=0), TOKENIZER_EXAMPLES)
     tokenizer = tiny_qwen2.train_tokenizer(message["content"] for example in examples for message in example.messages)
-    model = tiny_qwen2.new_model(tokenizer, NEW_SEED)
-    _say(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
+    model = tiny_qwen2.create_model(tokenizer, NEW_SEED)
+    _print_status(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
     return model, tokenizer
 
 
-def calibrate(base_folder: Path, adapter_folder: Path, material: ExampleSource) -> float:
-    """The adapted model's temperature: it minimises the cross-entropy of the label slot, evidence in the prompt.
+def calibrate(base_folder: Path, adapter_folder: Path, source: ExampleSource) -> float:
+    """Return the adapted model's temperature: it minimises the label slot's cross-entropy on prompts with evidence.
 
-    As the decoder's, it comes from the second cohort where that is there: people whom the decoder that wrote their
-    evidence did not see, but the language model did.
+    Like the classifier's, it is fitted on the second cohort where the source contains it. The classifiers behind the
+    evidence were not fitted on these people, but the language model was trained on them.
+
+    Args:
+        base_folder: checkpoint of the base.
+        adapter_folder: the adapter.
+        source: gives the prompts.
     """
     import torch
     from peft import PeftModel
 
-    base_model, tokenizer = _load(base_folder)
+    base_model, tokenizer = _load_checkpoint(base_folder)
     model = PeftModel.from_pretrained(base_model, adapter_folder).eval()
-    labels = collate.label_tokens(tokenizer)
+    labels = collate.find_label_tokens(tokenizer)
     scores, truths = [], []
     later = range(SECOND_COHORT, TRAIN_SUBJECTS.stop)
-    if np.isin(material.faced.subjects, later).any():
-        material = material.only(later)
-    for example in _calibrating(material):
+    if np.isin(source.faced.subjects, later).any():
+        source = source.select_subjects(later)
+    for example in _draw_calibration_examples(source):
         encoded = collate.encode(example.messages, example.target, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor(encoded.ids[None, : encoded.slot])).logits[0, -1, labels]
         scores.append(logits.double().numpy())
         truths.append(example.truth)
     stacked = np.stack(scores)
-    return fit_classifier.temperature(lambda t: softmax(stacked / t), np.array(truths))
+    return fit_classifier.fit_temperature(lambda t: softmax(stacked / t), np.array(truths))
 
 
-def _calibrating(material: ExampleSource) -> Iterator[Example]:
-    """Real trials with the decoder's evidence, as many of one window as of three."""
+def _draw_calibration_examples(source: ExampleSource) -> Iterator[Example]:
+    """Yield real trials with the classifier's evidence, as many of one window as of three."""
     left = {1: CALIBRATION_EXAMPLES, 3: CALIBRATION_EXAMPLES}
-    for example in material.examples(seed=4):
+    for example in source.draw_examples(seed=4):
         if example.truth is not None and left.get(example.windows):
             left[example.windows] -= 1
             yield example
@@ -198,21 +215,21 @@ def _calibrating(material: ExampleSource) -> Iterator[Example]:
             return
 
 
-def _load(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
+def _load_checkpoint(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
 
 
-def _save(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def _save_checkpoint(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     with new_folder(folder) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         (partial / "README.md").write_text(CARD)
 
 
-def _say(line: str) -> None:
+def _print_status(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

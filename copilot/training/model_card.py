@@ -1,7 +1,7 @@
 """Write the model card from the evaluation's own figures: ``python -m copilot.training.model_card models README.md``.
 
-Reads ``evaluation.json`` and the model's receipt in that folder, writes its ``README.md`` and the figures in the
-project's; no figure is typed by hand.
+The command reads ``evaluation.json`` and the model's receipt in that folder. It writes the folder's ``README.md`` and
+replaces the figures in the project's README; no figure is typed by hand.
 """
 
 import sys
@@ -13,13 +13,28 @@ from convert.command_line import Parser, command
 from convert.files import ConvertError, read_json, write_atomically
 from copilot.training.evaluate.ablations import LATE
 from copilot.training.evaluate.figures import FIGURES
-from copilot.training.evaluate.report import EXPLANATION, grid, measured, score, table_by_split
-from copilot.training.evaluate.summary import CLIP, HELD_OUT, SEGMENT, Report, find, findings, headlines, references
+from copilot.training.evaluate.report import (
+    EXPLANATION,
+    describe_measurement,
+    format_score,
+    format_table,
+    format_tables,
+)
+from copilot.training.evaluate.summary import (
+    CLIP,
+    HELD_OUT,
+    SEGMENT,
+    Report,
+    find_references,
+    find_row,
+    list_findings,
+    list_headlines,
+)
 
 EVALUATION, RECEIPT = "evaluation.json", "eeg-emotion-copilot.receipt.json"
 BEGIN, END = "<!-- figures: written by copilot.training.model_card -->", "<!-- end of figures -->"
 
-#: Rows of the README's table: words, condition, whether the decoder's line is in the prompt, and the read-out.
+#: Rows of the README's table: words, condition, whether the classifier's line is in the prompt, and the read-out.
 SUMMARY = (
     ("as it ships, with the person's baseline", "baseline", True, "logits"),
     ("as it ships, without a baseline", "no-baseline", True, "logits"),
@@ -86,8 +101,13 @@ laboratory; other ages, devices, tasks and illnesses are unknown to it.
 """
 
 
-def card(report: Report, receipt: dict[str, Any]) -> str:
-    """The card's text."""
+def format_card(report: Report, receipt: dict[str, Any]) -> str:
+    """Return the text of the model card.
+
+    Args:
+        report: contents of ``evaluation.json``.
+        receipt: contents of the quantised file's receipt.
+    """
     folder = Path(EVALUATION).stem
     return TEMPLATE.format(
         parameters=f"{receipt['parameters'] / 1e6:.1f}",
@@ -95,42 +115,43 @@ def card(report: Report, receipt: dict[str, Any]) -> str:
         megabytes=f"{receipt['file_bytes'] / 1e6:.1f}",
         bits=f"{receipt['bits_per_weight']:.2f}",
         sha=receipt["sha256"],
-        measured=measured(report),
-        findings="\n".join(f"- {finding}" for finding in findings(report)),
+        measured=describe_measurement(report),
+        findings="\n".join(f"- {finding}" for finding in list_findings(report)),
         images="\n\n".join(f"![{words}]({folder}/{name})" for name, words in FIGURES.items()),
         explanation=EXPLANATION,
-        tables="\n\n".join(table_by_split(report)),
+        tables="\n\n".join(format_tables(report)),
     )
 
 
-def summary(report: Report) -> str:
-    """The figures of the project's README: what nobody should miss, and a small table."""
-    told = "\n".join(f"- {finding}" for finding in headlines(report))
-    return f"{measured(report)}\n{told}\n\n{grid(['balanced accuracy', *COLUMNS], list(_lines(report)))}"
+def format_summary(report: Report) -> str:
+    """Return the figures of the project's README: the headlines and a small table."""
+    headlines = "\n".join(f"- {finding}" for finding in list_headlines(report))
+    table = format_table(["balanced accuracy", *COLUMNS], list(_make_rows(report)))
+    return f"{describe_measurement(report)}\n{headlines}\n\n{table}"
 
 
-def _lines(report: Report) -> Iterator[list[str]]:
-    """The README's table: the product, then the decoder fitted again for films and people that are both new."""
+def _make_rows(report: Report) -> Iterator[list[str]]:
+    """Yield the rows of the README's table: the product, then the classifier fitted for new films and new people."""
     for words, condition, evidence, readout in SUMMARY:
         rows = [
-            find(report, condition, unit, evidence=evidence, readout=readout, classes=classes)
+            find_row(report, condition, unit, evidence=evidence, readout=readout, classes=classes)
             for unit, classes in COLUMNS.values()
         ]
-        yield [words, *(score(row) if row else "" for row in rows)]
+        yield [words, *(format_score(row) if row else "" for row in rows)]
     decoders = [
-        [row for row in references(report, unit, HELD_OUT, classes) if row["model"] == "decoder"]
+        [row for row in find_references(report, unit, HELD_OUT, classes) if row["model"] == "decoder"]
         for unit, classes in COLUMNS.values()
     ]
     if all(decoders):
-        yield ["the decoder fitted again, film and person both new", *(score(row) for (row,) in decoders)]
+        yield ["the decoder fitted again, film and person both new", *(format_score(row) for (row,) in decoders)]
     yield ["guessing", *(f"{1 / classes:.3f}" for _, classes in COLUMNS.values())]
 
 
-def insert(readme: str, figures: str) -> str:
-    """The README with its figures replaced.
+def insert_figures(readme: str, figures: str) -> str:
+    """Return the README with the text between its two marks replaced by ``figures``.
 
     Raises:
-        ConvertError: it lacks one of the two marks that they stand between.
+        ConvertError: the README lacks one of the two marks.
     """
     if BEGIN not in readme or END not in readme:
         raise ConvertError(f"The README has no place for figures; put the lines {BEGIN} and {END} into it.")
@@ -140,7 +161,7 @@ def insert(readme: str, figures: str) -> str:
 
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the card beside the files it describes, and the README's figures."""
+    """Write the card into the models' folder and the figures into the project's README."""
     parser = Parser(prog="python -m copilot.training.model_card", description=__doc__)
     parser.add_argument("models", type=Path, help=f"folder with {EVALUATION} and {RECEIPT}; its README.md is written")
     parser.add_argument("readme", type=Path, help="the project's README, whose figures are replaced")
@@ -148,8 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         report, receipt = (read_json(options.models / name) for name in (EVALUATION, RECEIPT))
         texts = {
-            options.readme: insert(options.readme.read_text(encoding="utf-8"), summary(report)),
-            options.models / "README.md": card(report, receipt),
+            options.readme: insert_figures(options.readme.read_text(encoding="utf-8"), format_summary(report)),
+            options.models / "README.md": format_card(report, receipt),
         }
         for path, text in texts.items():
             with write_atomically(path) as partial:

@@ -1,11 +1,11 @@
-"""Who is learned from and who is scored on: the published split of the corpus, and the folds of the evaluation.
+"""Split people and clips into those to train on and those to score: the corpus's published split, and folds.
 
-The published split is by person and never changes. FACED: subjects 0-79 are learned from, those from 80 on are kept
-back. Any other data: the sha256 of the subject's name decides, one in five is kept back; that is the same on every
-machine, whoever else is in the data.
+The published split is by person and never changes. FACED: subjects 0-79 are for training, those from 80 on are held
+out. Any other data: the sha256 of the subject's name decides, and one in five is held out; the result is the same on
+every machine and does not depend on the other subjects.
 
-A fold is a pair of masks over (people, clips), what is fitted on and what is scored. ``random_split`` leaks: what the
-others say about unseen people, it says about people and clips that the fit has seen.
+A fold is a pair of masks over (people, clips): trials to fit on and trials to score. ``random_split`` leaks: it scores
+people and clips that the fit has seen, the other splits score people that it has not.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from copilot.training.faced import TRAIN_SUBJECTS, CorpusError
 
 TRAIN, TEST = "train", "test"
 
-#: One subject in so many is kept back, where the data has no published split of its own.
+#: One subject in so many is held out where the data has no published split of its own.
 ONE_IN = 5
 FOLDS = 10
 SEED = 0
@@ -30,55 +30,76 @@ Mask = npt.NDArray[np.bool_]
 Fold = tuple[Mask, Mask]
 
 
-def of_faced(subject: int) -> str:
-    """``train`` or ``test`` for a subject of FACED."""
+def assign_faced_subject(subject: int) -> str:
+    """Return ``train`` or ``test`` for a subject of FACED."""
     return TRAIN if subject in TRAIN_SUBJECTS else TEST
 
 
-def of_others(subject: str) -> str:
-    """``train`` or ``test`` for a subject of any other data, from nothing but the name."""
+def assign_other_subject(subject: str) -> str:
+    """Return ``train`` or ``test`` for a subject of any other data; only the name decides."""
     digest = hashlib.sha256(subject.encode()).digest()
     return TEST if int.from_bytes(digest, "big") % ONE_IN == 0 else TRAIN
 
 
-def published(subjects: Ints, emotions: Ints) -> list[Fold]:
-    """FACED's published split as one fold.
+def published_split(subjects: Ints, emotions: Ints) -> list[Fold]:
+    """Return FACED's published split as one fold.
 
     Args:
-        subjects: their numbers, shape (people,); emotions: of the clips, shape (clips,). So for all that follow.
+        subjects: numbers of the people, shape (people,).
+        emotions: index of each clip's emotion, shape (clips,).
 
     Raises:
-        CorpusError: nobody on one of its sides.
+        CorpusError: one of the two sides has no people.
     """
-    kept_back = np.array([of_faced(int(s)) == TEST for s in subjects], dtype=bool)
-    if kept_back.all() or not kept_back.any():
+    held_out = np.array([assign_faced_subject(int(s)) == TEST for s in subjects], dtype=bool)
+    if held_out.all() or not held_out.any():
         raise CorpusError("The published split needs people from both sides: subjects 0-79, and some from 80 on.")
-    return [_by_people(kept_back, len(emotions))]
+    return [_make_person_fold(held_out, len(emotions))]
 
 
 def ten_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
-    """Everybody is scored once, by a fit on the other nine tenths of the people (fewer folds for fewer people)."""
-    groups = _groups(len(subjects))
-    return [_by_people(groups == fold, len(emotions)) for fold in range(groups.max() + 1)]
+    """Return ten folds by person (fewer for fewer people): each scores a tenth of the people, fitted on all others.
 
+    Args:
+        subjects: numbers of the people, shape (people,).
+        emotions: index of each clip's emotion, shape (clips,).
 
-def by_subject_and_clip(subjects: Ints, emotions: Ints) -> list[Fold]:
-    """Ten folds in which neither a person nor a clip is on both sides.
-
-    A fold scores a tenth of the people on one clip of every emotion, and is fitted on everybody else and all other
-    clips. Over the folds everybody is scored once; which clips are left out together changes from fold to fold.
+    Raises:
+        CorpusError: there are fewer than two people.
     """
-    groups = _groups(len(subjects))
+    groups = _assign_groups(len(subjects))
+    return [_make_person_fold(groups == fold, len(emotions)) for fold in range(groups.max() + 1)]
+
+
+def subject_and_clip_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
+    """Return ten folds in which neither a person nor a clip is on both sides.
+
+    A fold scores a tenth of the people on one clip of every emotion, and is fitted on all other people and all other
+    clips. Over the folds every person is scored once; which clips are held out together changes from fold to fold.
+
+    Args:
+        subjects: numbers of the people, shape (people,).
+        emotions: index of each clip's emotion, shape (clips,).
+
+    Raises:
+        CorpusError: there are fewer than two people, or an emotion has fewer than two clips.
+    """
+    groups = _assign_groups(len(subjects))
     people = [groups == fold for fold in range(groups.max() + 1)]
-    clips = _held_out_clips(emotions, len(people))
+    clips = _choose_held_out_clips(emotions, len(people))
     return [
-        (~who[:, None] & ~which[None, :], who[:, None] & which[None, :])
-        for who, which in zip(people, clips, strict=True)
+        (~person_mask[:, None] & ~clip_mask[None, :], person_mask[:, None] & clip_mask[None, :])
+        for person_mask, clip_mask in zip(people, clips, strict=True)
     ]
 
 
 def random_split(subjects: Ints, emotions: Ints) -> list[Fold]:
-    """A fifth of all trials at random. It leaks: the same people and the same clips are on both sides."""
+    """Return one fold that scores a random fifth of all trials; it leaks, with people and clips on both sides.
+
+    Args:
+        subjects: numbers of the people, shape (people,).
+        emotions: index of each clip's emotion, shape (clips,).
+    """
     shape = (len(subjects), len(emotions))
     order = np.random.default_rng(SEED).permutation(shape[0] * shape[1]).reshape(shape)
     test = order < order.size // ONE_IN
@@ -87,28 +108,29 @@ def random_split(subjects: Ints, emotions: Ints) -> list[Fold]:
 
 #: Every split by the name it has in a report.
 SPLITS: dict[str, Callable[[Ints, Ints], list[Fold]]] = {
-    "published": published,
+    "published": published_split,
     "ten folds by subject": ten_folds,
-    "subject and clip": by_subject_and_clip,
+    "subject and clip": subject_and_clip_folds,
     "random (leaks)": random_split,
 }
 
 
-def _by_people(kept_back: Mask, clips: int) -> Fold:
-    test = np.repeat(kept_back[:, None], clips, axis=1)
+def _make_person_fold(held_out: Mask, clips: int) -> Fold:
+    """Return the fold that scores all clips of some people, given as a mask of shape (people,)."""
+    test = np.repeat(held_out[:, None], clips, axis=1)
     return ~test, test
 
 
-def _groups(people: int) -> Ints:
-    """The fold in which each person is scored, shape (people,)."""
+def _assign_groups(people: int) -> Ints:
+    """Return the number of the fold in which each person is scored, shape (people,)."""
     if people < 2:
         raise CorpusError("Folds over people need at least two of them.")
     order = np.random.default_rng(SEED).permutation(people)
     return (order % min(FOLDS, people)).astype(np.int64)
 
 
-def _held_out_clips(emotions: Ints, folds: int) -> list[Mask]:
-    """For each fold a mask of clips, one of every emotion; a clip comes again only after its emotion's others."""
+def _choose_held_out_clips(emotions: Ints, folds: int) -> list[Mask]:
+    """Return for each fold a mask of clips (clips,), one per emotion; a clip recurs only after its emotion's others."""
     present = [np.flatnonzero(emotions == k) for k in range(len(EMOTIONS)) if (emotions == k).any()]
     if min(len(clips) for clips in present) < 2:
         raise CorpusError("Leaving out a clip of every emotion needs at least two clips of each.")

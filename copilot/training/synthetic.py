@@ -1,4 +1,4 @@
-"""What training makes up: people, decoder's evidence, recordings with fewer electrodes. Nothing of it knows a label."""
+"""Make synthetic training data: people, evidence, recordings with fewer electrodes; none of it depends on a label."""
 
 import random
 
@@ -8,7 +8,7 @@ from copilot import emotions
 from copilot.eeg.features import ELECTRODES, Array
 from copilot.person import GENDERS, Person
 
-#: Electrodes of the usual 19-channel cap; a common recording lacks the others.
+#: Electrodes of the usual 19-channel montage; a common recording lacks the others.
 NINETEEN = frozenset(ELECTRODES) - {"FC1", "FC2", "FC5", "FC6", "CP1", "CP2", "CP5", "CP6", "PO3", "PO4", "Oz"}
 SHARE_FEWER_ELECTRODES = 0.4
 
@@ -30,8 +30,16 @@ OWN_WORDS = {
 }  # fmt: skip
 
 
-def fewer_electrodes(entropy: Array, rng: random.Random) -> Array:
-    """Sometimes only the 19 usual electrodes, or a handful."""
+def drop_electrodes(entropy: Array, rng: random.Random) -> Array:
+    """Drop electrodes from four recordings in ten: all but the usual 19, or all but 4 to 29.
+
+    Args:
+        entropy: differential entropy, shape (30, seconds, 5).
+        rng: decides whether and which.
+
+    Returns:
+        The same shape, NaN for the electrodes that were dropped.
+    """
     if rng.random() >= SHARE_FEWER_ELECTRODES:
         return entropy
     kept = NINETEEN if rng.random() < 0.7 else set(rng.sample(ELECTRODES, rng.randint(4, 29)))
@@ -41,14 +49,14 @@ def fewer_electrodes(entropy: Array, rng: random.Random) -> Array:
 
 
 def invent_person(rng: random.Random) -> Person:
-    """Somebody whose gender, age and words know nothing of any label."""
+    """Return a person whose gender, age and own words are independent of any label."""
     words = {name: rng.choice(choices) if rng.random() < 0.4 else "" for name, choices in OWN_WORDS.items()}
     age = None if rng.random() < 0.05 else min(99, int(rng.triangular(5, 100, 25)))
     return Person(gender=rng.choice(GENDERS), age=age, **words)
 
 
 def invent_evidence(rng: random.Random) -> emotions.Probabilities:
-    """Any nine probabilities, from flat to peaked, so that every evidence line can be read."""
+    """Return nine random probabilities, shape (9,), from flat to peaked, so that every evidence line occurs."""
     weights = np.array([rng.gammavariate(shape, 1.0) for shape in [rng.choice((0.3, 1.0, 5.0))] * 9]) + 1e-3
     probabilities: emotions.Probabilities = weights / weights.sum()
     return probabilities

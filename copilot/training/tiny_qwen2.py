@@ -1,7 +1,7 @@
-"""The project's own small base: a byte-level BPE tokenizer and a Qwen2 model that starts from nothing.
+"""Create the project's own small base: a byte-level BPE tokenizer and a Qwen2 model with random weights.
 
-No model hub is needed to make the model in the box; the architecture, the pre-tokenizer and the chat format are Qwen2's
-(Yang et al. 2024, arXiv 2407.10671), so that everything that runs a Qwen2 runs it.
+The bundled model needs no model hub. The architecture, the pre-tokenizer and the chat format are Qwen2's (Yang et al.
+2024, arXiv 2407.10671), so that whatever runs a Qwen2 runs this model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 VOCABULARY = 4096
 CONTEXT = 4096
 WIDTH = 256
-#: How far the strongest word of a pattern stands from its middle, compared with how far one pattern is from another.
+#: Distance of a pattern's strongest word from its middle, relative to the spread of the patterns' middles.
 STRONGEST = 2.4
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
@@ -34,7 +34,7 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer for ``texts`` and the words of ``patterns``; other text works too, byte by byte."""
+    """Train a byte-level BPE tokenizer on ``texts`` and the words of ``patterns``; other text is encoded by bytes."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -60,8 +60,8 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     return fast
 
 
-def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
-    """A Qwen2 of about 4 million parameters, seeded random weights, tied embeddings, pattern words in order."""
+def create_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
+    """Create a Qwen2 of about 4 million parameters: seeded random weights, tied embeddings, pattern words in order."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -76,20 +76,20 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM
         max_position_embeddings=CONTEXT,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
         tie_word_embeddings=True,
-        initializer_range=WIDTH**-0.5,  # Qwen2's own 0.02 suits a width of 2,500; here it halves the speed of learning
+        initializer_range=WIDTH**-0.5,  # Qwen2's own 0.02 fits a width of 2,500; here it halves the speed of learning
         bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids(TURN_END),
         pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
     )
     model = Qwen2ForCausalLM(config)
-    order_words(model, tokenizer)
+    order_pattern_words(model, tokenizer)
     return model
 
 
-def order_words(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Let the nine words of each pattern begin on a line, from the weakest to the strongest.
+def order_pattern_words(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Place the embeddings of each pattern's nine words on a line, from the weakest to the strongest.
 
-    A model would find out that ``bae`` stands between ``bad`` and ``baf``, but needs about four times the examples.
+    A model would learn by itself that ``bae`` is between ``bad`` and ``baf``, but needs about four times the examples.
     """
     import torch
 

@@ -3,9 +3,9 @@
 English: all-MiniLM-L6-v2 with the word pieces that English needs and its first layers, fine-tuned with one more layer
 on the mean of its hidden states, written as GGUF. Chinese: logistic regression on sequences of characters.
 
-The sentences are in ``safety_sentences.jsonl``, each with the letter of its writer; ``old`` are most of those in
-``tests/safety_sentences.toml``. The limits are drawn where models that saw nothing of a writer judge this writer's
-sentences. ``tests/safety_unseen.jsonl`` has the sentences of other writers.
+The sentences are in ``safety_sentences.jsonl``, each with the letter of its writer; ``old`` marks most of those in
+``tests/safety_sentences.toml``. The limits are set on scores from models that were trained without the sentence's
+writer. ``tests/safety_unseen.jsonl`` has the sentences of other writers.
 """
 
 import json
@@ -36,7 +36,7 @@ FALSE_ALARMS, MISSED = 0.03, 0.1
 #: Groups of writers, each left out once.
 FOLDS = 3
 LAYERS = 4
-#: BERT's word pieces stand in the order of their frequency; English of everyday needs those before this one.
+#: BERT's word pieces are in the order of their frequency; everyday English needs those before this one.
 PIECES = 16_000
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 EPOCHS, BATCH, RATE, HEAD_RATE = 5, 32, 8e-5, 2e-3
@@ -47,26 +47,26 @@ Scores = npt.NDArray[np.float64]
 
 
 class Sentence(NamedTuple):
-    """A sentence, whether it speaks of danger, and the letter of its writer."""
+    """A sentence, whether it is about danger, and the letter of its writer."""
 
     text: str
     danger: bool
     writer: str
 
 
-def read(path: Path = SENTENCES) -> list[Sentence]:
-    """The sentences of a file with one JSON object a line."""
+def read_sentences(path: Path = SENTENCES) -> list[Sentence]:
+    """Read the sentences of a file with one JSON object per line."""
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [Sentence(row["text"], row["label"] == "danger", row["writer"]) for row in rows]
 
 
 class English:
-    """A fine-tuned sentence model; ``score`` is the log of the odds that a sentence speaks of danger."""
+    """A fine-tuned sentence model; ``score`` is the log of the odds that a sentence is about danger."""
 
     def __init__(self, sentences: Sequence[Sentence], seed: int = 0) -> None:
         torch.manual_seed(seed)
-        dice = random.Random(seed)
-        self.pieces, self.model = _smaller(get_model_path())
+        rng = random.Random(seed)
+        self.pieces, self.model = _load_smaller_model(get_model_path())
         self.tokenizer = BertTokenizerFast(vocab={piece: row for row, piece in enumerate(self.pieces)})
         self.head = torch.nn.Linear(self.model.config.hidden_size, 1)
         groups = [{"params": self.model.parameters(), "lr": RATE}, {"params": self.head.parameters(), "lr": HEAD_RATE}]
@@ -75,7 +75,7 @@ class English:
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [RATE, HEAD_RATE], total_steps=steps, pct_start=0.1)
         self.model.train()
         for _ in range(EPOCHS):
-            for batch in _batches(sentences, dice):
+            for batch in _batches(sentences, rng):
                 wanted = torch.tensor([float(sentence.danger) for sentence in batch])
                 loss = functional.binary_cross_entropy_with_logits(self.forward(batch), wanted)
                 optimizer.zero_grad()
@@ -86,22 +86,26 @@ class English:
         self.model.eval()
 
     def forward(self, sentences: Sequence[Sentence]) -> torch.Tensor:
-        """Scores with their gradients."""
+        """Return the scores with their gradients, shape (sentences,)."""
         texts = [sentence.text for sentence in sentences]
-        read = self.tokenizer(texts, padding=True, truncation=True, max_length=reader.LONGEST, return_tensors="pt")
-        hidden = self.model(**read).last_hidden_state  # (sentences, pieces, width)
-        there = read["attention_mask"].unsqueeze(-1)
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=reader.LONGEST, return_tensors="pt")
+        hidden = self.model(**tokens).last_hidden_state  # (sentences, pieces, width)
+        there = tokens["attention_mask"].unsqueeze(-1)
         mean = (hidden * there).sum(1) / there.sum(1)
         return self.head(functional.normalize(mean, dim=1) * SCALE).squeeze(1)
 
     def score(self, sentences: Sequence[Sentence]) -> Scores:
-        """One for each sentence."""
+        """Return a score for each sentence, shape (sentences,)."""
         with torch.no_grad():
             parts = [self.forward(sentences[start : start + 64]).numpy() for start in range(0, len(sentences), 64)]
         return np.concatenate(parts).astype(float)
 
     def write(self, path: Path) -> npt.NDArray[np.float32]:
-        """Write a GGUF file of llama.cpp's architecture ``bert``; return the last layer's weights, bias last."""
+        """Write a GGUF file of llama.cpp's architecture ``bert``.
+
+        Returns:
+            The last layer's weights and bias, shape (width + 1,).
+        """
         config, rows = self.model.config, {piece: row for row, piece in enumerate(self.pieces)}
         writer = gguf.GGUFWriter(path, "bert")
         writer.add_name("EEG Emotion Copilot: words of danger")
@@ -117,7 +121,7 @@ class English:
         writer.add_tokenizer_model("bert")
         writer.add_tokenizer_pre("default")
         writer.add_token_type_count(config.type_vocab_size)
-        writer.add_token_list([_as_llama_cpp(piece) for piece in self.pieces])
+        writer.add_token_list([_format_for_llama_cpp(piece) for piece in self.pieces])
         kinds = (gguf.TokenType.NORMAL, gguf.TokenType.CONTROL)
         writer.add_token_types([kinds[piece in SPECIAL] for piece in self.pieces])
         for name, piece in (("bos", "[CLS]"), ("eos", "[SEP]"), ("unk", "[UNK]"), ("sep", "[SEP]"), ("pad", "[PAD]")):
@@ -147,26 +151,27 @@ class English:
 
 
 class Chinese:
-    """Logistic regression on which sequences of characters a sentence has; ``score`` is the log of the odds."""
+    """Logistic regression on the sequences of characters in a sentence; ``score`` is the log of the odds."""
 
     def __init__(self, sentences: Sequence[Sentence]) -> None:
         model = LogisticRegression(C=0.5, max_iter=3000)
-        model.fit(self._used(sentences), [sentence.danger for sentence in sentences])
+        model.fit(self._count_sequences(sentences), [sentence.danger for sentence in sentences])
         self.weights = np.append(model.coef_[0], model.intercept_).astype(np.float32)
 
     @staticmethod
-    def _used(sentences: Sequence[Sentence]) -> Any:
+    def _count_sequences(sentences: Sequence[Sentence]) -> Any:
+        """Return how often each sequence occurs in each sentence, a sparse matrix (sentences, buckets)."""
         used = [reader.character_sequences(sentence.text) for sentence in sentences]
         ends = np.cumsum([0, *map(len, used)])
         return csr_matrix((np.ones(ends[-1]), np.concatenate(used), ends), (len(used), reader.BUCKETS))
 
     def score(self, sentences: Sequence[Sentence]) -> Scores:
-        """One for each sentence."""
-        return np.asarray(self._used(sentences) @ self.weights[:-1] + self.weights[-1], dtype=float)
+        """Return a score for each sentence, shape (sentences,)."""
+        return np.asarray(self._count_sequences(sentences) @ self.weights[:-1] + self.weights[-1], dtype=float)
 
 
-def _smaller(folder: str) -> tuple[list[str], Any]:
-    """all-MiniLM-L6-v2 without the word pieces and the layers that are not needed: its pieces, and the model."""
+def _load_smaller_model(folder: str) -> tuple[list[str], Any]:
+    """Load all-MiniLM-L6-v2 without the word pieces and layers that are not needed; return its pieces and the model."""
     pieces = Path(folder, "vocab.txt").read_text(encoding="utf-8").splitlines()
     kept = [n for n, piece in enumerate(pieces[:PIECES]) if piece.isascii() and not piece.startswith("[unused")]
     model = AutoModel.from_pretrained(folder)
@@ -177,27 +182,34 @@ def _smaller(folder: str) -> tuple[list[str], Any]:
     return [pieces[row] for row in kept], model
 
 
-def _as_llama_cpp(piece: str) -> str:
-    """llama.cpp marks where a word begins, BERT where one goes on."""
+def _format_for_llama_cpp(piece: str) -> str:
+    """Return a word piece as llama.cpp writes it: llama.cpp marks where a word begins, BERT where one continues."""
     if piece in SPECIAL:
         return piece
     return piece[2:] if piece.startswith("##") else f"\u2581{piece}"
 
 
-def _batches(sentences: Sequence[Sentence], dice: random.Random) -> list[list[Sentence]]:
-    """All sentences in batches of alike length, in random order; a rest is left out."""
-    order = dice.sample(list(sentences), len(sentences))
+def _batches(sentences: Sequence[Sentence], rng: random.Random) -> list[list[Sentence]]:
+    """Return all sentences in batches of similar length, in random order; if one is incomplete, one is left out."""
+    order = rng.sample(list(sentences), len(sentences))
     batches = []
     for start in range(0, len(order), 8 * BATCH):
         block = sorted(order[start : start + 8 * BATCH], key=lambda sentence: len(sentence.text))
         batches += [block[first : first + BATCH] for first in range(0, len(block), BATCH)]
-    return dice.sample(batches, len(batches))[: len(sentences) // BATCH]
+    return rng.sample(batches, len(batches))[: len(sentences) // BATCH]
 
 
-def limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -> tuple[float, float, float]:
-    """The scores below which a sentence is harmless and above which it is danger, and the share of danger above it.
+def find_limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -> tuple[float, float, float]:
+    """Find the score below which a sentence is harmless, the score above which it is danger, and the share found.
 
     Each writer's sentences are scored by a model that was trained without them.
+
+    Args:
+        sentences: of one language.
+        kind: the model to train.
+
+    Returns:
+        The lower limit, the upper limit, and the share of sentences of danger above the upper limit.
     """
     scores = np.empty(len(sentences))
     writers = sorted({sentence.writer for sentence in sentences})
@@ -212,17 +224,17 @@ def limits(sentences: Sequence[Sentence], kind: type[English] | type[Chinese]) -
 
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train both models, say what they are worth and write their files."""
+    """Train both models, print their figures and write their files."""
     parser = Parser(description="Train the two models that read for danger.")
     parser.add_argument("--sentences", type=Path, default=SENTENCES)
     parser.add_argument("--out", type=Path, default=reader.ENGLISH.parent, help="folder of the two files")
     given = parser.parse_args(arguments)
     torch.set_num_threads(usable_threads())
-    sentences = read(given.sentences)
+    sentences = read_sentences(given.sentences)
     written: dict[str, Any] = {}
     for name, kind in (("english", English), ("chinese", Chinese)):
         ours = [s for s in sentences if reader.is_chinese(s.text) == (name == "chinese")]
-        low, high, found = limits(ours, kind)
+        low, high, found = find_limits(ours, kind)
         print(f"{name}: {len(ours)} sentences; {found:.3f} of danger above {high:.2f}, {FALSE_ALARMS} of the others")
         model = kind(ours)
         if isinstance(model, English):

@@ -1,7 +1,7 @@
-"""Who teaches the language model to read ``patterns``: discriminant analysis of the very words that it is shown.
+"""Fit the teacher that makes targets for reading ``patterns``: discriminant analysis of the words in the prompt.
 
-The decoder beside the model sees 1,500 values, the words keep 64 of them, rounded. A teacher that sees no more than the
-words never asks for what cannot be read, and it can be asked about words that nobody's EEG has shown yet.
+The classifier reads 1,500 values, the words contain 64 values, rounded. A teacher that reads only the words never
+gives a target that the words do not support, and it gives targets for words that no recording has produced yet.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ class WordTeacher:
     """A linear read-out of words, with a class for each scene as in ``copilot.eeg.classifier``.
 
     Attributes:
-        weights: shape (64, scenes); bias: shape (scenes,).
-        temperatures: for one line and for a clip's three, shape (2,).
-        emotions: of the clips, shape (clips,).
+        weights: shape (64, scenes).
+        bias: shape (scenes,).
+        temperatures: for one line and for a clip's three lines, shape (2,).
+        emotions: index of each clip's emotion, shape (clips,).
     """
 
     weights: Floats
@@ -32,27 +33,35 @@ class WordTeacher:
     emotions: fit_classifier.Ints
 
     @classmethod
-    def fit(cls, faced: Faced, decoder: Classifier, normals: dict[int, Normal]) -> "WordTeacher":
-        """Fit it on whole clips; ``normals`` says what each subject is compared with."""
-        people = zip(faced.subjects, faced.de, strict=True)
-        words = rounded(np.array([[decoder.patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people]))
-        flat = words.reshape(-1, words.shape[-1])
-        weights, bias = fit_classifier.lda(flat, fit_classifier.scenes(words), fit_classifier.SHRINKAGE)
-        scores = fit_classifier.cross_scores(words, faced.emotions)
-        return cls(weights, bias, fit_classifier.temperatures(scores, faced), faced.emotions)
-
-    def probabilities(self, strengths: Floats) -> Probabilities:
-        """What the words of one to three lines say.
+    def fit(cls, faced: Faced, classifier: Classifier, normals: dict[int, Normal]) -> "WordTeacher":
+        """Fit the read-out on whole clips and calibrate it by folds over people.
 
         Args:
-            strengths: of the patterns before they are written as words, shape (lines, 64).
+            faced: features of the people to fit on.
+            classifier: makes the patterns' strengths that the words state.
+            normals: what each subject is compared with.
+        """
+        people = zip(faced.subjects, faced.de, strict=True)
+        words = round_strengths(
+            np.array([[classifier.patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people])
+        )
+        flat = words.reshape(-1, words.shape[-1])
+        weights, bias = fit_classifier.lda(flat, fit_classifier.number_scenes(words), fit_classifier.SHRINKAGE)
+        scores = fit_classifier.cross_scores(words, faced.emotions)
+        return cls(weights, bias, fit_classifier.fit_temperatures(scores, faced), faced.emotions)
+
+    def probabilities(self, strengths: Floats) -> Probabilities:
+        """Return the probabilities for one to three lines of words.
+
+        Args:
+            strengths: strengths of the patterns before they are written as words, shape (lines, 64).
 
         Returns:
             Shape (9,); uniform where there is no line.
         """
         if not len(strengths):
             return uniform()
-        scores = (rounded(strengths) @ self.weights + self.bias).reshape(len(strengths), len(self.emotions), -1)
+        scores = (round_strengths(strengths) @ self.weights + self.bias).reshape(len(strengths), len(self.emotions), -1)
         one, clip = self.temperatures
         if len(strengths) == PATTERN_LINES:
             return clip_probabilities(scores / clip, self.emotions)
@@ -60,8 +69,8 @@ class WordTeacher:
         return mean
 
 
-def rounded(strengths: Floats) -> Floats:
-    """The strengths that the words tell, in steps."""
+def round_strengths(strengths: Floats) -> Floats:
+    """Return strengths rounded to the steps that the words state, in steps, same shape."""
     most = len(STRENGTHS) // 2
     steps: Floats = np.clip(np.rint(strengths / PATTERNS_STEP), -most, most)
     return steps

@@ -1,10 +1,10 @@
-"""Whether a corpus, and what models make of it, falls into groups that are the nine emotions, as the paper asks.
+"""Test whether a corpus, and models' states over it, fall into clusters that are the nine emotions, as the paper does.
 
 ``python -m copilot.training.clusters --corpus corpus.jsonl --model models/X.gguf --out clusters``
 
 Prompt and treatment of each record become a vector: by all-MiniLM-L6-v2, and by each model. K-Means and spectral
-clustering divide the vectors into nine. Beside them stand the prompt alone, because a treatment is written for its
-emotion, and shuffled emotions, which show how high chance reaches.
+clustering divide the vectors into nine clusters. Two controls are scored too: the prompt alone, because a treatment is
+written for its emotion, and shuffled emotions, which show the scores that chance reaches.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ import numpy as np
 from convert.command_line import Parser, command
 from convert.files import ConvertError, new_folder
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters.cluster_report import MEANING, draw, file_name, markdown, table
-from copilot.training.clusters.scores import CLUSTERS, SEED, Row, study
-from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, language_model, sentence_model
+from copilot.training.clusters.cluster_report import MEANING, draw, figure_name, format_report, format_table
+from copilot.training.clusters.scores import CLUSTERS, SEED, Row, score_embedding
+from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, open_language_model, open_sentence_model
 from copilot.training.faced import CorpusError
 
 RECORDS = 1000
-#: Ten for each cluster; t-SNE wants more points than its perplexity of 30 as well.
+#: Ten for each cluster; t-SNE also needs more points than its perplexity of 30.
 FEWEST = 10 * CLUSTERS
 
 
 @dataclass(frozen=True)
 class CorpusRecord:
-    """One line of the corpus; ``emotion`` is an index into ``EMOTIONS``, ``split`` as the corpus calls it."""
+    """One line of the corpus; ``emotion`` is an index into ``EMOTIONS``, ``split`` is the name in the corpus."""
 
     prompt: str
     treatment: str
@@ -44,7 +44,7 @@ class CorpusRecord:
     split: str
 
 
-#: What of a record is embedded.
+#: Name of a text -> how it is taken from a record.
 TEXTS: dict[str, Callable[[CorpusRecord], str]] = {
     "prompt + treatment": lambda record: f"{record.prompt}\n{record.treatment}",
     "prompt alone": lambda record: record.prompt,
@@ -52,7 +52,14 @@ TEXTS: dict[str, Callable[[CorpusRecord], str]] = {
 
 
 def read_records(path: Path, count: int) -> tuple[list[CorpusRecord], int]:
-    """At most ``count`` records, drawn at random by a fixed seed and in the order of the file; and how many there are.
+    """Read records drawn at random by a fixed seed, in the order of the file.
+
+    Args:
+        path: the corpus.
+        count: most records to draw.
+
+    Returns:
+        The records, and the number of lines in the file.
 
     Raises:
         CorpusError: the file cannot be read, a drawn line is no record, or there are fewer than ``FEWEST``.
@@ -64,14 +71,15 @@ def read_records(path: Path, count: int) -> tuple[list[CorpusRecord], int]:
                 raise CorpusError(f"{min(count, total)} records are too few for {CLUSTERS} clusters; give {FEWEST}.")
             drawn = set(random.Random(SEED).sample(range(total), min(count, total)))
             file.seek(0)
-            return [_record(line, number + 1) for number, line in enumerate(file) if number in drawn], total
+            return [_parse_record(line, number + 1) for number, line in enumerate(file) if number in drawn], total
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path} is not text; give JSON lines as copilot.training.dataset writes them.") from error
 
 
-def _record(line: str, number: int) -> CorpusRecord:
+def _parse_record(line: str, number: int) -> CorpusRecord:
+    """Parse and check the ``number``-th line of the corpus."""
     try:
         value = json.loads(line)
         prompt, treatment = value["prompt"].strip(), value["treatment"].strip()
@@ -85,39 +93,58 @@ def _record(line: str, number: int) -> CorpusRecord:
     return CorpusRecord(prompt, treatment, emotion, str(value.get("split", "split not stated")))
 
 
-def report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[str, Any]:
-    """Make the folder ``out`` with ``clusters.json``, ``clusters.md`` and a figure for each embedding.
+def write_report(corpus: Path, models: Sequence[Path], count: int, out: Path) -> dict[str, Any]:
+    """Write the folder ``out`` with ``clusters.json``, ``clusters.md`` and a figure for each embedding.
+
+    Args:
+        corpus: JSON lines.
+        models: GGUF files or checkpoint folders.
+        count: most records to draw from the corpus.
+        out: folder to make.
+
+    Returns:
+        The contents of ``clusters.json``.
 
     Raises:
-        ConvertError: a model cannot be used, or the folder not made.
+        ConvertError: a model cannot be used, or the folder cannot be made.
         CorpusError: the corpus cannot be used.
     """
-    embeddings = {SENTENCE_MODEL: sentence_model()}
-    embeddings |= {model.resolve().name: language_model(model) for model in models}
+    embeddings = {SENTENCE_MODEL: open_sentence_model()}
+    embeddings |= {model.resolve().name: open_language_model(model) for model in models}
     if len(embeddings) <= len(models):
         raise ConvertError("Two models have the same name; rename one, so that the report can tell them apart.")
     records, total = read_records(corpus, count)
     with new_folder(out) as folder:
-        rows = _study(folder, embeddings, records, f"{len(records)} of {total} records of {corpus.name}")
-        result = {"corpus": corpus.name, "records": len(records), "of": total, **_counts(records), "rows": rows}
+        rows = _score_embeddings(folder, embeddings, records, f"{len(records)} of {total} records of {corpus.name}")
+        result = {"corpus": corpus.name, "records": len(records), "of": total, **_count_records(records), "rows": rows}
         (folder / "clusters.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        (folder / "clusters.md").write_text(markdown(result), encoding="utf-8")
+        (folder / "clusters.md").write_text(format_report(result), encoding="utf-8")
     return result
 
 
-def _study(folder: Path, embeddings: dict[str, Embedding], records: Sequence[CorpusRecord], data: str) -> list[Row]:
-    """The rows of every embedding of every text; the figures are written to the folder."""
+def _score_embeddings(
+    folder: Path, embeddings: dict[str, Embedding], records: Sequence[CorpusRecord], data: str
+) -> list[Row]:
+    """Embed every text by every model; return the rows and write the figures.
+
+    Args:
+        folder: folder of the figures.
+        embeddings: name -> model.
+        records: the records.
+        data: description of the records, for the figures' titles.
+    """
     emotions = np.array([record.emotion for record in records])
     rows: list[Row] = []
     for (name, embed), (text, words) in product(embeddings.items(), TEXTS.items()):
         print(f"{text}: reading with {name}, and clustering", file=sys.stderr, flush=True)
-        found, clusters, points = study(embed([words(record) for record in records]), emotions)
-        draw(folder / file_name(name, text), points, emotions, clusters, f"{text}, read by {name}\n{data}")
+        found, clusters, points = score_embedding(embed([words(record) for record in records]), emotions)
+        draw(folder / figure_name(name, text), points, emotions, clusters, f"{text}, read by {name}\n{data}")
         rows += [{"embedding": name, "text": text, **row} for row in found]
     return rows
 
 
-def _counts(records: Sequence[CorpusRecord]) -> dict[str, Any]:
+def _count_records(records: Sequence[CorpusRecord]) -> dict[str, Any]:
+    """Return the counts and settings that the report states."""
     return {
         "splits": Counter(record.split for record in records),
         "emotions": Counter(EMOTIONS[record.emotion] for record in records),
@@ -145,4 +172,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to make, with the report and its figures")
     options = parser.parse_args(arguments)
-    print(table(report(options.corpus, options.model, options.count, options.out)))
+    print(format_table(write_report(options.corpus, options.model, options.count, options.out)))

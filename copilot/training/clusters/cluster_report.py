@@ -1,6 +1,6 @@
-"""The clusters as people read them: a map of the records, a table, and what these can tell.
+"""Present the clusters: a map of the records, a table, and what these can show.
 
-Nine colours that stay apart for colour-blind people (Paul Tol's muted scheme), each with a shape of its own as well.
+The nine colours are colour-blind safe (Paul Tol's muted scheme), and each has a shape of its own, too.
 """
 
 from __future__ import annotations
@@ -42,27 +42,28 @@ def draw(path: Path, points: Floats, emotions: Ints, clusters: Mapping[str, Ints
     """Write the same map as a PNG, once coloured by emotion and once by the clusters of each method.
 
     Args:
-        path: where to.
-        points: shape (records, 2).
+        path: file to write.
+        points: positions in the map, shape (records, 2).
         emotions: indices into ``EMOTIONS``, shape (records,).
-        clusters: method -> number of the cluster, shape (records,).
-        title: what was embedded by what, and of how many records.
+        clusters: method -> number of each record's cluster, shape (records,).
+        title: text, model and number of records.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=(13, 5.6), dpi=120, layout="constrained")
     panels = drawn.subplots(1, 1 + len(clusters), squeeze=False)[0]
-    _scatter(panels[0], points, emotions, EMOTIONS, "coloured by emotion")
+    _draw_panel(panels[0], points, emotions, EMOTIONS, "coloured by emotion")
     for axes, (method, groups) in zip(panels[1:], clusters.items(), strict=True):
         names = [f"cluster {k + 1}" for k in range(len(EMOTIONS))]
-        _scatter(axes, points, groups, names, f"coloured by cluster, {method}")
+        _draw_panel(axes, points, groups, names, f"coloured by cluster, {method}")
     drawn.suptitle(title, fontsize=12)
     drawn.supxlabel("t-SNE: neighbours stay near; far distances and the axes mean nothing", fontsize=9)
     FigureCanvasAgg(drawn).print_png(path)
 
 
-def _scatter(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], title: str) -> None:
+def _draw_panel(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], title: str) -> None:
+    """Draw the map once, coloured by ``groups`` (records,), whose names are in the legend."""
     for k, name in enumerate(names):
         x, y = points[groups == k].T
         axes.scatter(x, y, s=14, c=COLOURS[k], marker=SHAPES[k], linewidths=0, alpha=0.8, label=name)
@@ -70,43 +71,44 @@ def _scatter(axes: Axes, points: Floats, groups: Ints, names: Sequence[str], tit
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, fontsize=9, frameon=False)
 
 
-def file_name(embedding: str, text: str) -> str:
-    """Of a figure: letters, digits, dots and hyphens."""
+def figure_name(embedding: str, text: str) -> str:
+    """Return the file name of a figure, which has letters, digits, dots and hyphens only."""
     return f"{re.sub(r'[^A-Za-z0-9.]+', '-', f'{embedding} {text}')}.png"
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """The whole report, with the figures."""
+def format_report(result: Mapping[str, Any]) -> str:
+    """Return the whole report as Markdown, with the figures."""
     head = ["embedding", "text", "clusters by", *COLUMNS.values(), "cut"]
     figures = dict.fromkeys((row["embedding"], row["text"]) for row in result["rows"])
     return "\n".join(
         [
             "# Do the clusters follow the emotions?",
             "",
-            *_about(result),
+            *_describe_data(result),
             "",
-            *(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *map(_cells, result["rows"])]),
+            *(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *map(_format_cells, result["rows"])]),
             "",
-            *(f"![{text}, read by {name}]({file_name(name, text)})\n" for name, text in figures),
+            *(f"![{text}, read by {name}]({figure_name(name, text)})\n" for name, text in figures),
         ]
     )
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """The rows for a terminal, below what they were measured on."""
+def format_table(result: Mapping[str, Any]) -> str:
+    """Return the rows as a table for a terminal, and below it the data that they were measured on."""
     head = ["embedding", "text", "clusters by", "silhouette", "of emotions", "by chance", "ARI", "by chance", "cut"]
-    lines = [head, *map(_cells, result["rows"])]
+    lines = [head, *map(_format_cells, result["rows"])]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*rows, "", *_about(result)])
+    return "\n".join([*rows, "", *_describe_data(result)])
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _format_cells(row: Mapping[str, Any]) -> list[str]:
     scores = [f"{row[name]:z.3f}" for name in COLUMNS]
     return [row["embedding"], row["text"], row["method"], *scores, f"{row['cut']} of {row['n']}"]
 
 
-def _about(result: Mapping[str, Any]) -> list[str]:
+def _describe_data(result: Mapping[str, Any]) -> list[str]:
+    """Return sentences on the data, the scores and their meaning."""
     splits = ", ".join(f"{count} {name}" for name, count in sorted(result["splits"].items()))
     return [
         f"{result['records']} of {result['of']} records of {result['corpus']} ({splits}), drawn at random; "

@@ -1,4 +1,4 @@
-"""The hidden states of a GGUF file's model, by llama.cpp: what its last layer hands to the output."""
+"""Compute the last layer's hidden states of a GGUF file's model with llama.cpp."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,16 @@ from copilot.llm.llama_cpp import BATCH, NativeModel
 
 
 class HiddenStates(NativeModel):
-    """A loaded model that gives hidden states; what it loads and refuses is ``NativeModel``'s."""
+    """A loaded model that gives hidden states; it loads and refuses the same files as ``NativeModel``."""
 
     def mean(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Mean over all tokens of the last hidden states, behind the last norm, shape (width,).
+        """Return the mean over all tokens of the last hidden states, behind the last norm, shape (width,).
 
-        llama.cpp's own mean pooling wants a text in one batch; read in parts, a long one takes no more memory.
+        llama.cpp's own mean pooling needs a text in one batch; here a long text is read in parts and takes no more
+        memory.
 
         Raises:
-            RuntimeError: llama.cpp failed, or the file pools by itself and has no state for each token.
+            RuntimeError: llama.cpp failed, or the model pools by itself and has no state for each token.
         """
         C.llama_set_embeddings(self._context, True)
         self.keep(0)

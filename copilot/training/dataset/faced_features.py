@@ -1,8 +1,8 @@
-"""FACED's features as stretches of EEG text: three windows of ten seconds and the whole of every clip.
+"""Turn FACED's features into segments of EEG text: three windows of ten seconds and the whole of every clip.
 
-Probabilities of the training people come from decoders that did not see the person, those of the people kept back
-from the decoder fitted on all the training people. The features hold no raw signal: of the codecs only those that
-read differential entropy can be had.
+Probabilities of the training people come from classifiers that were not fitted on the person, those of the held-out
+people from the classifier fitted on all training people. The features contain no raw signal: only the text encodings
+that read differential entropy are possible.
 """
 
 import re
@@ -28,14 +28,14 @@ from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, Fa
 
 @dataclass(frozen=True)
 class SubjectInfo:
-    """What FACED's ``Recording_info.csv`` says about a subject: gender and age, and samples a second (Hz)."""
+    """A subject's row of FACED's ``Recording_info.csv``: gender and age, and the sampling rate in Hz."""
 
     person: Person = field(default_factory=Person)
     sampling_hz: float | None = None
 
 
 def read_info(path: Path) -> dict[int, SubjectInfo]:
-    """FACED's ``Recording_info.csv`` by subject (columns ``sub``, ``Gender``, ``Age``, ``Sample_rate``).
+    """Read FACED's ``Recording_info.csv`` by subject (columns ``sub``, ``Gender``, ``Age``, ``Sample_rate``).
 
     Raises:
         CorpusError: it is another table.
@@ -51,99 +51,115 @@ def read_info(path: Path) -> dict[int, SubjectInfo]:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """The decoder of the training people, and what decoders that did not see them say of each of these.
+class FittedClassifiers:
+    """The classifier of the training people, and for each of them probabilities of classifiers fitted without them.
 
     Attributes:
-        decoder: fitted on all of them.
-        rows: where each is in ``cross_fitted``.
-        cross_fitted: probabilities, see ``fit_decoder.cross_fitted``.
+        classifier: fitted on all of them.
+        rows: subject -> row in ``cross_fitted``.
+        cross_fitted: probabilities for ``person`` and ``population``, shape (people, clips, 4, 9), see
+            ``fit_classifier.cross_fit``.
     """
 
-    decoder: Classifier
+    classifier: Classifier
     rows: dict[int, int]
     cross_fitted: dict[str, Floats]
 
     @classmethod
-    def on(cls, train: Faced) -> "Fitted":
-        """Fit them all, which takes about half a minute for 79 people."""
+    def fit(cls, train: Faced) -> "FittedClassifiers":
+        """Fit all classifiers, which takes about half a minute for 79 people."""
         rows = {int(subject): row for row, subject in enumerate(train.subjects)}
-        with progress_bar("Decoder", total=2) as shown:
-            decoder = fit_classifier.fit(train)
-            shown.update()
-            return cls(decoder, rows, fit_classifier.cross_fitted(train))
+        with progress_bar("Decoder", total=2) as progress:
+            classifier = fit_classifier.fit(train)
+            progress.update()
+            return cls(classifier, rows, fit_classifier.cross_fit(train))
 
     def probabilities(self, trial: Trial, span: int, normal: Normal) -> Probabilities:
-        """Of one trial, the ``span``-th of ``SPANS``, from a decoder that did not see the person."""
+        """Return the probabilities of one trial from a classifier that was not fitted on the person.
+
+        Args:
+            trial: the trial.
+            span: index of its seconds in ``SPANS``.
+            normal: what the trial is compared with.
+
+        Returns:
+            Shape (9,).
+        """
         if trial.subject not in self.rows:
-            return self.decoder.probabilities(trial.de, normal)
+            return self.classifier.probabilities(trial.de, normal)
         found: Probabilities = self.cross_fitted[normal.source][self.rows[trial.subject], trial.clip, span]
         return found
 
 
-def name(subject: int) -> str:
-    """``sub007``, as FACED calls its people."""
+def subject_name(subject: int) -> str:
+    """Return FACED's name of a subject, such as ``sub007``."""
     return f"sub{subject:03}"
 
 
-def check(codec: str) -> None:
-    """Refuse a codec that needs the signal itself.
+def refuse_codec(codec: str) -> None:
+    """Refuse a text encoding that needs the signal itself.
 
     Raises:
-        CorpusError: it does.
+        CorpusError: the text encoding needs it.
     """
     if codec not in OF_FEATURES:
         raise CorpusError(
-            f"FACED's features hold no raw signal, which {codec} needs; choose {' or '.join(OF_FEATURES)}."
+            f"FACED's features contain no raw signal, which {codec} needs; choose {' or '.join(OF_FEATURES)}."
         )
 
 
-def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, SubjectInfo]) -> Iterator[LabelledSegment]:
-    """Everybody but the bad subjects, each stretch compared with their own normal and with other people's.
+def make_segments(
+    faced: Faced, fitted: FittedClassifiers, codec: str, known: Mapping[int, SubjectInfo]
+) -> Iterator[LabelledSegment]:
+    """Yield the segments of all but the bad subjects, each compared with the person's own normal and with others'.
 
     Args:
-        faced: of anybody; fitted: on the training people.
-        codec: one of ``text_encoding.OF_FEATURES``.
-        known: of each subject; may be empty.
+        faced: features of any people.
+        fitted: classifiers of the training people.
+        codec: text encoding, one of ``text_encoding.OF_FEATURES``.
+        known: subject -> what is known of the subject; may be empty.
 
     Raises:
-        CorpusError: the codec needs the signal itself.
+        CorpusError: the text encoding needs the signal itself.
     """
-    check(codec)
-    good = faced.of([int(s) for s in faced.subjects if s not in BAD_SUBJECTS])
+    refuse_codec(codec)
+    good = faced.select([int(s) for s in faced.subjects if s not in BAD_SUBJECTS])
     normals = good.normals()
     for subject in track_progress(normals, "People", len(normals)):
-        for number, trial in enumerate(good.of([subject]).trials(SPANS)):
-            for normal in (normals[subject], fitted.decoder.population):
-                yield _stretch(trial, number % len(SPANS), normal, fitted, codec, known.get(subject, SubjectInfo()))
+        for number, trial in enumerate(good.select([subject]).trials(SPANS)):
+            for normal in (normals[subject], fitted.classifier.population):
+                yield _make_segment(
+                    trial, number % len(SPANS), normal, fitted, codec, known.get(subject, SubjectInfo())
+                )
 
 
-def learned_from(faced: Faced) -> Faced:
-    """The training people.
+def select_training_people(faced: Faced) -> Faced:
+    """Return the features of the training people.
 
     Raises:
-        CorpusError: none of them is there.
+        CorpusError: the features have none of them.
     """
     wanted = [subject for subject in TRAIN_SUBJECTS if subject not in BAD_SUBJECTS]
     if not np.isin(faced.subjects, wanted).any():
         raise CorpusError(
-            f"The features hold {describe(faced.subjects)} and none of the subjects that are learned from (0-79), "
-            "whom the decoder and what is normal come from."
+            f"The features contain subjects {describe(faced.subjects)} and none of the training subjects (0-79), "
+            "which the classifier and the population's normal are fitted on."
         )
-    return faced.of(wanted)
+    return faced.select(wanted)
 
 
-def _stretch(
-    trial: Trial, span: int, normal: Normal, fitted: Fitted, codec: str, known: SubjectInfo
+def _make_segment(
+    trial: Trial, span: int, normal: Normal, fitted: FittedClassifiers, codec: str, known: SubjectInfo
 ) -> LabelledSegment:
-    eeg = encode(trial.de, normal, fitted.decoder, codec, evidence=False)
+    """Return one trial, the ``span``-th of its clip, as a labelled segment."""
+    eeg = encode(trial.de, normal, fitted.classifier, codec, evidence=False)
     return LabelledSegment(
-        subject=name(trial.subject),
+        subject=subject_name(trial.subject),
         clip=str(trial.clip),
         span=SPANS[span],
         emotion=trial.emotion,
         person=known.person,
-        split=splits.of_faced(trial.subject),
+        split=splits.assign_faced_subject(trial.subject),
         sampling_hz=known.sampling_hz,
         eeg_texts=eeg.texts,
         compared_with=eeg.compared_with,

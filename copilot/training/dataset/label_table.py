@@ -1,8 +1,8 @@
-"""A table of labels beside a folder of recordings.
+"""Read labelled intervals from a table of labels and a folder of recordings.
 
-Columns: ``file`` (its path inside the folder) and ``emotion``; then, each if there is one, ``subject``, ``start`` and
-``stop`` (seconds), ``gender``, ``age``, ``appearance``, ``complaint``, ``history``. Without ``subject`` every file is a
-person of its own, who then has no baseline.
+Columns: ``file`` (its path inside the folder) and ``emotion``; then, each optional, ``subject``, ``start`` and ``stop``
+(seconds), ``gender``, ``age``, ``appearance``, ``complaint``, ``history``. Without ``subject`` every file is a person
+of its own, who then has no baseline.
 """
 
 from pathlib import Path, PurePath
@@ -15,20 +15,25 @@ from copilot.training.faced import CorpusError
 
 
 def read(folder: Path, table: Path) -> list[LabelledInterval]:
-    """The labelled stretches that a table names, in its order.
+    """Return the labelled intervals of a table, in its order.
+
+    Args:
+        folder: folder of the recordings.
+        table: CSV file.
 
     Raises:
-        CorpusError: the table is of no use, or a row of it says what cannot be.
+        CorpusError: the table or one of its rows cannot be used.
     """
     if not folder.is_dir():
-        raise CorpusError(f"{folder} is not a folder; name the one that holds the recordings.")
+        raise CorpusError(f"{folder} is not a folder; name the one that contains the recordings.")
     rows = csv_tables.read_rows(table, needed=("file", "emotion"))
     if not rows:
         raise CorpusError(f"{table} has no rows below its heading.")
-    return [_labelled(folder, row, f"{table.name}, row {line}") for line, row in enumerate(rows, start=2)]
+    return [_parse_row(folder, row, f"{table.name}, row {line}") for line, row in enumerate(rows, start=2)]
 
 
-def _labelled(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterval:
+def _parse_row(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterval:
+    """Parse and check one row; ``where`` names it in errors."""
     name = PurePath(row.get("file", ""))
     if not name.name or name.is_absolute() or ".." in name.parts:
         raise CorpusError(f"{where}: file has to be a path inside the folder of recordings.")
@@ -37,7 +42,7 @@ def _labelled(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterval
         raise CorpusError(f"{where}: emotion {row.get('emotion', '')!r} is none of: {', '.join(EMOTIONS)}.")
     start, stop = (csv_tables.number(row, column, where) for column in ("start", "stop"))
     if stop is not None and stop <= (start or 0):
-        raise CorpusError(f"{where}: stop is not behind start.")
+        raise CorpusError(f"{where}: stop is not after start.")
     return LabelledInterval(
         files=with_companions(folder / name),
         subject=row.get("subject") or name.with_suffix("").as_posix(),

@@ -1,8 +1,8 @@
-"""Labelled recordings as stretches of EEG text: read, cleaned, cut and encoded as in use.
+"""Turn labelled recordings into segments of EEG text: read, clean, cut and encode them as in use.
 
-Each file is cleaned whole and then cut into its trials. What is normal for a person is taken over all their trials, so
-that somebody with one trial only has no baseline. What is normal for other people, and the nine probabilities, come
-from the decoder that is given: it has to be one that was not fitted on these people.
+Each file is cleaned whole and then cut into its trials. A person's normal is computed over all their trials, so that a
+person with only one trial has no baseline. The population's normal and the nine probabilities come from the given
+classifier, which must not have been fitted on these people.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,22 +24,23 @@ from copilot.pipeline import encode
 from copilot.training import splits
 from copilot.training.dataset.schema import LabelledSegment
 
-#: Wider than for the web app: an experiment is one long file, and who runs this chose it.
+#: Limits are wider than in the web app: an experiment is one long file, and the user of this command chose it.
 MAX_MB, MAX_MINUTES, TIMEOUT_S, MEMORY_MB = 4096, 180, 3600, 16384
 
 
 @dataclass(frozen=True)
 class LabelledInterval:
-    """A part of a recording that somebody labelled.
+    """A labelled part of a recording.
 
     Attributes:
-        files: of the one recording.
-        subject: whose it is.
-        clip: which film, or which part of which recording.
+        files: files of the one recording.
+        subject: name of the person.
+        clip: name of the film, or of the part of the recording.
         emotion: index of the label.
-        start, stop: seconds from the recording's beginning; None for its end.
+        start: seconds from the recording's beginning.
+        stop: seconds from the recording's beginning, or None for its end.
         person: what is known of the subject.
-        sampling_hz: samples a second as recorded, where that is known.
+        sampling_hz: original sampling rate in Hz, or None where it is unknown.
     """
 
     files: tuple[Path, ...]
@@ -62,46 +63,52 @@ class LeftOutRecording:
 
 @dataclass(frozen=True)
 class LabelledTrial:
-    """A labelled part of a recording, cut out of the cleaned signal; ``entropy`` has shape (30, seconds, 5)."""
+    """A labelled part of a recording, cut out of the cleaned signal.
+
+    Attributes:
+        label: what was labelled.
+        recording: the cleaned signal of this part.
+        entropy: differential entropy, shape (30, seconds, 5); NaN in seconds that are not usable.
+    """
 
     label: LabelledInterval
     recording: Recording
     entropy: Array
 
 
-def stretches(
-    labelled: Sequence[LabelledInterval], codec: str, decoder: Classifier, left_out: list[LeftOutRecording]
+def make_segments(
+    labelled: Sequence[LabelledInterval], codec: str, classifier: Classifier, left_out: list[LeftOutRecording]
 ) -> Iterator[LabelledSegment]:
-    """Windows of ten seconds and whole trials, compared with the person's own normal and with other people's.
+    """Yield windows of ten seconds and whole trials, compared with the person's own normal and with other people's.
 
     Args:
-        labelled: in any order; they are taken person by person, and each file is read once.
-        codec: any of ``copilot.eeg.text_encoding``.
-        decoder: fitted on other people.
-        left_out: what could not be used is added to it; the rest goes on.
+        labelled: intervals in any order; they are processed person by person, and each file is read once.
+        codec: text encoding, any of ``copilot.eeg.text_encoding``.
+        classifier: a classifier that was fitted on other people.
+        left_out: recordings and intervals that cannot be used are added to this list; the others are processed.
     """
     in_order = sorted(labelled, key=lambda one: (one.subject, one.files, one.start))
     files = [list(parts) for _, parts in groupby(in_order, key=lambda one: (one.subject, one.files))]
-    trials = (trial for parts in track_progress(files, "Recordings") for trial in _trials(parts, left_out))
+    trials = (trial for parts in track_progress(files, "Recordings") for trial in _cut_trials(parts, left_out))
     for _, own in groupby(trials, key=lambda trial: trial.label.subject):
-        yield from _of_person(list(own), codec, decoder)
+        yield from _make_person_segments(list(own), codec, classifier)
 
 
-def _trials(parts: Sequence[LabelledInterval], left_out: list[LeftOutRecording]) -> Iterator[LabelledTrial]:
-    """The trials of one recording."""
+def _cut_trials(parts: Sequence[LabelledInterval], left_out: list[LeftOutRecording]) -> Iterator[LabelledTrial]:
+    """Yield the trials of one recording."""
     try:
-        prepared = _prepared(parts[0].files)
+        prepared = _prepare(parts[0].files)
     except RecordingError as error:
         left_out.append(LeftOutRecording(parts[0].files[0].name, str(error)))
         return
     for label in parts:
         try:
-            yield _cut(prepared, label)
+            yield _cut_trial(prepared, label)
         except RecordingError as error:
             left_out.append(LeftOutRecording(label.clip, str(error)))
 
 
-def _prepared(files: Sequence[Path]) -> Prepared:
+def _prepare(files: Sequence[Path]) -> Prepared:
     """Read and clean one recording, as the product does."""
     *_, prepared = sandbox.prepare(
         files, max_mb=MAX_MB, max_minutes=MAX_MINUTES, timeout_s=TIMEOUT_S, memory_mb=MEMORY_MB
@@ -112,21 +119,30 @@ def _prepared(files: Sequence[Path]) -> Prepared:
     return prepared
 
 
-def _cut(prepared: Prepared, label: LabelledInterval) -> LabelledTrial:
+def _cut_trial(prepared: Prepared, label: LabelledInterval) -> LabelledTrial:
+    """Cut one labelled interval out of a cleaned recording."""
     cleaned = prepared.cleaned
     stop = cleaned.seconds if label.stop is None else label.stop
     samples = slice(*(round(second * cleaned.sfreq) for second in (label.start, stop)))
     part = replace(cleaned, data=cleaned.data[:, samples].copy())  # a view would keep the whole recording
     if part.seconds < WINDOW:
         raise RecordingError(f"It lasts {part.seconds:.1f} s; at least {WINDOW} s are needed.")
-    entropy = differential_entropy(part, _usable(prepared.quality.clean, label.start, int(part.seconds)))
-    if not any(_spans(entropy)):
+    entropy = differential_entropy(part, _find_usable_seconds(prepared.quality.clean, label.start, int(part.seconds)))
+    if not any(_find_spans(entropy)):
         raise RecordingError(f"No {WINDOW} s of it are usable one after the other.")
     return LabelledTrial(label, part, entropy)
 
 
-def _usable(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDArray[np.bool_]:
-    """Whether each second from ``start`` on is: both of the recording's whole seconds that it overlaps have to be."""
+def _find_usable_seconds(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDArray[np.bool_]:
+    """Return whether each second from ``start`` on is usable, shape (seconds,).
+
+    Both of the recording's whole seconds that it overlaps have to be clean.
+
+    Args:
+        clean: whether each whole second of the recording is clean, shape (recording's seconds,).
+        start: seconds from the recording's beginning.
+        seconds: number of seconds.
+    """
     begins = start + np.arange(seconds)
     known = np.append(clean, clean[-1:])  # a trial may end in the recording's last, broken second
     usable = [known[np.minimum(second.astype(int), len(clean))] for second in (np.floor(begins), np.ceil(begins))]
@@ -134,8 +150,15 @@ def _usable(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDA
     return both
 
 
-def _spans(entropy: Array) -> list[tuple[int, int]]:
-    """Windows of ten usable seconds one after the other, and the whole where that is more than one window."""
+def _find_spans(entropy: Array) -> list[tuple[int, int]]:
+    """Return the windows of ten usable seconds, and the whole trial where it is longer than one window.
+
+    Args:
+        entropy: shape (30, seconds, 5), NaN in seconds that are not usable.
+
+    Returns:
+        First second, and the second behind the last, of each.
+    """
     usable = np.atleast_1d(np.isfinite(entropy).any(axis=(0, 2)))
     seconds = len(usable)
     starts = range(0, seconds - WINDOW + 1, WINDOW)
@@ -144,28 +167,41 @@ def _spans(entropy: Array) -> list[tuple[int, int]]:
     return windows + whole
 
 
-def _of_person(trials: Sequence[LabelledTrial], codec: str, decoder: Classifier) -> Iterator[LabelledSegment]:
+def _make_person_segments(
+    trials: Sequence[LabelledTrial], codec: str, classifier: Classifier
+) -> Iterator[LabelledSegment]:
+    """Yield the segments of all trials of one person."""
     normals = [person_normal([trial.entropy for trial in trials])] if len(trials) > 1 else []
     for trial in trials:
         others = [other.recording for other in trials if other is not trial]
-        for span in _spans(trial.entropy):
-            for normal in (*normals, decoder.population):
+        for span in _find_spans(trial.entropy):
+            for normal in (*normals, classifier.population):
                 baselines = others if normal.source == "person" else ()
-                yield _stretch(trial, span, normal, codec, decoder, baselines)
+                yield _make_segment(trial, span, normal, codec, classifier, baselines)
 
 
-def _stretch(
+def _make_segment(
     trial: LabelledTrial,
     span: tuple[int, int],
     normal: Normal,
     codec: str,
-    decoder: Classifier,
+    classifier: Classifier,
     baselines: Sequence[Recording],
 ) -> LabelledSegment:
+    """Encode the seconds ``span`` of a trial as a labelled segment.
+
+    Args:
+        trial: the trial.
+        span: first second, and the second behind the last.
+        normal: what the segment is compared with.
+        codec: text encoding.
+        classifier: gives the evidence.
+        baselines: the person's other recordings.
+    """
     recording, label = trial.recording, trial.label
     samples = slice(*(round(second * recording.sfreq) for second in span))
     part = replace(recording, data=recording.data[:, samples])
-    eeg = encode(trial.entropy[:, slice(*span)], normal, decoder, codec, recording=part, baselines=baselines)
+    eeg = encode(trial.entropy[:, slice(*span)], normal, classifier, codec, recording=part, baselines=baselines)
     assert eeg.evidence is not None
     return LabelledSegment(
         subject=label.subject,
@@ -173,7 +209,7 @@ def _stretch(
         span=span,
         emotion=label.emotion,
         person=label.person,
-        split=splits.of_others(label.subject),
+        split=splits.assign_other_subject(label.subject),
         sampling_hz=label.sampling_hz,
         eeg_texts=eeg.texts,
         compared_with=eeg.compared_with,

@@ -1,8 +1,8 @@
-"""The paper's record (arXiv 2410.00166): ``prompt``, ``emotion_label``, ``treatment``, and where they come from.
+"""Make the paper's records (arXiv 2410.00166): ``prompt``, ``emotion_label``, ``treatment``, and their origin.
 
 The prompt is the user message that ``copilot.prompt`` builds, word for word as in use; the treatment is what our
-assistant writes behind the label's line. What the data does not say about a person is drawn at random, blind to the
-label: in the paper's own example the appearance gave the answer away.
+assistant writes behind the label's line. Facts about a person that the data lack are drawn at random, independently of
+the label: in the paper's own example the appearance gave the answer away.
 """
 
 import random
@@ -19,19 +19,19 @@ Record = dict[str, object]
 
 @dataclass(frozen=True)
 class LabelledSegment:
-    """A labelled stretch of one person's EEG, as a codec wrote it.
+    """A labelled segment of one person's EEG in a text encoding.
 
     Attributes:
-        subject: whose it is.
-        clip: which film, or which part of which recording.
-        span: its first second and the one behind its last, counted from the clip's beginning.
+        subject: name of the person.
+        clip: name of the film, or of the part of the recording.
+        span: first second, and the second behind the last, counted from the clip's beginning.
         emotion: index of its label.
-        person: what is known of them.
+        person: what is known of the subject.
         split: ``train`` or ``test``.
-        sampling_hz: samples a second of the recording, where that is known.
-        eeg_texts: what the codec wrote, one text a prompt.
+        sampling_hz: the recording's sampling rate in Hz, or None where it is unknown.
+        eeg_texts: the encoded EEG, one text per prompt.
         compared_with: ``person`` or ``population``.
-        probabilities: of a decoder that was not fitted on this person, shape (9,).
+        probabilities: probabilities of a classifier that was not fitted on this person, shape (9,).
     """
 
     subject: str
@@ -46,60 +46,80 @@ class LabelledSegment:
     probabilities: emotions.Probabilities
 
 
-def records(stretch: LabelledSegment, codec: str, seed: int, with_evidence: bool) -> Iterator[Record]:
-    """The records of one stretch: of each text one without the decoder's line and, if asked for, one with it."""
-    label = emotions.EMOTIONS[stretch.emotion]
-    for number in range(1, len(stretch.eeg_texts) + 1):
+def make_records(segment: LabelledSegment, codec: str, seed: int, with_evidence: bool) -> Iterator[Record]:
+    """Yield the records of one segment: for each text one without the classifier's line and, if asked for, one with it.
+
+    Args:
+        segment: the segment.
+        codec: name of its text encoding.
+        seed: seeds what is drawn at random.
+        with_evidence: add records with the classifier's line.
+    """
+    label = emotions.EMOTIONS[segment.emotion]
+    for number in range(1, len(segment.eeg_texts) + 1):
         for evidence in (False, True) if with_evidence else (False,):
-            rng = random.Random(f"{seed} {_place(stretch)} {number} {evidence}")
-            person = introduce(stretch.person, stretch.subject, seed, rng)
+            rng = random.Random(f"{seed} {_segment_key(segment)} {number} {evidence}")
+            person = complete_person(segment.person, segment.subject, seed, rng)
             yield {
-                "prompt": _prompt(stretch, person, codec, number, evidence),
+                "prompt": _build_prompt(segment, person, codec, number, evidence),
                 "emotion_label": label,
-                "treatment": treatment(stretch, person, rng),
-                "subject": stretch.subject,
-                "clip": stretch.clip,
-                "window": list(stretch.span),
-                "segment": [number, len(stretch.eeg_texts)],
+                "treatment": write_treatment(segment, person, rng),
+                "subject": segment.subject,
+                "clip": segment.clip,
+                "window": list(segment.span),
+                "segment": [number, len(segment.eeg_texts)],
                 "codec": codec,
-                "compared_with": stretch.compared_with,
+                "compared_with": segment.compared_with,
                 "evidence": evidence,
-                "split": stretch.split,
-                "sampling_hz": stretch.sampling_hz,
+                "split": segment.split,
+                "sampling_hz": segment.sampling_hz,
             }
 
 
-def _place(stretch: LabelledSegment) -> str:
-    """What tells a stretch from all others; its label is no part of it."""
-    return f"{stretch.subject} {stretch.clip} {stretch.span} {stretch.compared_with}"
+def _segment_key(segment: LabelledSegment) -> str:
+    """Return a text that is different for every segment and does not depend on its label."""
+    return f"{segment.subject} {segment.clip} {segment.span} {segment.compared_with}"
 
 
-def _prompt(stretch: LabelledSegment, person: Person, codec: str, number: int, evidence: bool) -> str:
+def _build_prompt(segment: LabelledSegment, person: Person, codec: str, number: int, evidence: bool) -> str:
+    """Return the user message for the ``number``-th text of a segment, counted from 1."""
     messages = prompt.build(
         person,
-        stretch.eeg_texts[number - 1],
+        segment.eeg_texts[number - 1],
         codec=codec,
-        compared_with=stretch.compared_with,
-        evidence=stretch.probabilities if evidence else None,
-        segment=(number, len(stretch.eeg_texts)),
+        compared_with=segment.compared_with,
+        evidence=segment.probabilities if evidence else None,
+        segment=(number, len(segment.eeg_texts)),
     )
     return messages[-1]["content"]
 
 
-def treatment(stretch: LabelledSegment, person: Person, rng: random.Random) -> str:
-    """The answer behind its first line: confidence, assessment and suggestions.
+def write_treatment(segment: LabelledSegment, person: Person, rng: random.Random) -> str:
+    """Write the answer behind its first line: confidence, assessment and suggestions.
 
-    The confidence is that of the decoder where the decoder is right, and ``unclear`` where it is not: nobody could
-    have been sure of that label from that signal.
+    The confidence is the classifier's where the classifier is right, and ``unclear`` where it is not: that signal does
+    not support certainty about that label.
+
+    Args:
+        segment: the segment.
+        person: whom the answer is about.
+        rng: chooses among the sentences.
     """
-    label = emotions.EMOTIONS[stretch.emotion]
-    right = emotions.top(stretch.probabilities) == label
-    level = emotions.confidence(stretch.probabilities) if right else "unclear"
-    return f"Confidence: {level}\n{answer_templates.answer(label, person, level, rng)}"
+    label = emotions.EMOTIONS[segment.emotion]
+    right = emotions.top(segment.probabilities) == label
+    level = emotions.confidence(segment.probabilities) if right else "unclear"
+    return f"Confidence: {level}\n{answer_templates.write_answer(label, person, level, rng)}"
 
 
-def introduce(known: Person, subject: str, seed: int, rng: random.Random) -> Person:
-    """What is known of a person; the rest is drawn, their gender and age once for all, their words each time anew."""
+def complete_person(known: Person, subject: str, seed: int, rng: random.Random) -> Person:
+    """Return a person with the missing facts drawn: gender and age the same each time, own words each time anew.
+
+    Args:
+        known: what is known of the person.
+        subject: name of the person, which seeds gender and age.
+        seed: seeds gender and age, too.
+        rng: draws the own words.
+    """
     always, now = invent_person(random.Random(f"{seed} {subject}")), invent_person(rng)
     return Person(
         gender=always.gender if known.gender == "unspecified" else known.gender,

@@ -1,12 +1,12 @@
-"""Score models as they ship, through the GGUF and the prompt alone, on people they never saw.
+"""Score models as they ship, through the GGUF and the prompt alone, on people they were not trained on.
 
 ``python -m copilot.training.evaluate --features FILE.npz --model models/X.gguf --subjects 80-99 --report out.json``
 
-Writes ``out.json`` (every row, confusion matrices, calibration curves), ``out.md`` (what it can tell and what not, then
-tables) and the figures in ``out/``. Beside each score stands the same run with the EEG blanked, with the EEG
-shuffled over all trials (people and clips together) and with demographics only, and references that were fitted on the
-same features: what a model reaches there, it did not reach by reading EEG, or others reach too. FACED's clips are the
-same for everybody, so that a good part of every score is *which clip*, not which emotion.
+The command writes ``out.json`` (every row, confusion matrices, calibration curves), ``out.md`` (findings, then tables)
+and the figures in ``out/``. The report compares each score with three controls: EEG blanked, EEG shuffled over all
+trials (people and clips together) and demographics only; a score that a control reaches too does not come from EEG. It
+also compares with references that were fitted on the same features. All people watched FACED's same clips, so that a
+good part of every score is recognising *which clip*, not which emotion.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from copilot.eeg.classifier import Classifier
 from copilot.llm.open_engine import open_engine
 from copilot.settings import Settings
 from copilot.training.evaluate import answers, comparison, report
-from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, TWIN_RUNS, Pass
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass
 from copilot.training.evaluate.figures import draw
-from copilot.training.evaluate.model import ModelUnderTest, count
+from copilot.training.evaluate.model import ModelUnderTest, count_readouts
 from copilot.training.evaluate.rows import Predictions
-from copilot.training.evaluate.summary import Report, findings
+from copilot.training.evaluate.summary import Report, list_findings
 from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
 
 ANSWERS = 500
@@ -39,7 +39,7 @@ ANSWERS = 500
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """One model file, what is run with it, and how many whole answers it writes."""
+    """One model file, the runs to make with it, and how many whole answers it writes."""
 
     path: Path
     runs: Sequence[Pass]
@@ -47,36 +47,49 @@ class EvaluationTask:
 
 
 def evaluate(
-    tasks: Sequence[EvaluationTask], faced: Faced, decoder: Classifier, settings: Settings
+    tasks: Sequence[EvaluationTask], faced: Faced, classifier: Classifier, settings: Settings
 ) -> Iterator[tuple[list[Predictions], dict[str, Any]]]:
-    """For each model all that it reads, and the facts about it.
+    """Evaluate each model; yield its predictions and the facts about it.
+
+    Args:
+        tasks: the model files and their runs.
+        faced: features of the people to score.
+        classifier: gives the evidence in the prompts.
+        settings: how model files are opened.
 
     Raises:
         EngineError, ConvertError, CorpusError: a file cannot be read or does not fit.
     """
     engines = [open_engine(replace(settings, model=task.path, server="")) for task in tasks]  # all, to fail early
     for task, engine in zip(tasks, engines, strict=True):
-        candidate, name = ModelUnderTest(task.path.name, engine, decoder), task.path.name
-        facts = candidate.facts(task.path)
+        model, name = ModelUnderTest(task.path.name, engine, classifier), task.path.name
+        facts = model.facts(task.path)
         with closing(engine):
-            with progress_bar(f"{name}: reading", count(faced, task.runs)) as progress:
-                readings = list(candidate.readings(faced, task.runs, progress.update))
-            told = list(track_progress(answers.ask(candidate, faced, task.answers), f"{name}: answering", task.answers))
-        summary = answers.summary(told) if told else None
-        yield readings, facts | {"details": report.details(readings), "answers": summary}
+            with progress_bar(f"{name}: reading", count_readouts(faced, task.runs)) as progress:
+                predictions = list(model.predict(faced, task.runs, progress.update))
+            written = list(
+                track_progress(answers.write_answers(model, faced, task.answers), f"{name}: answering", task.answers)
+            )
+        summary = answers.summarise(written) if written else None
+        yield predictions, facts | {"details": report.collect_details(predictions), "answers": summary}
 
 
 def make_report(options: argparse.Namespace) -> Report:
-    """Everything that the command line asks for, as plain values."""
+    """Evaluate everything that the command line asks for and return the report as plain values.
+
+    Raises:
+        CorpusError, ConvertError, ClassifierError, EngineError, SettingsError: some input cannot be used.
+    """
     settings, begun = Settings.from_environment(), time.monotonic()
-    everybody = load(options.features)
-    scored = everybody.of(parse_subjects(options.subjects)) if options.subjects else everybody
-    tasks = _tasks(options)
-    everybody = comparison.together(everybody, load(options.train) if options.train else None)
-    folds = comparison.folds(everybody, scored, all_splits=options.splits)
+    features = load(options.features)
+    scored = features.select(parse_subjects(options.subjects)) if options.subjects else features
+    tasks = _make_tasks(options)
+    features = comparison.merge_people(features, load(options.train) if options.train else None)
+    folds = comparison.make_folds(features, scored, all_splits=options.splits)
     found = list(evaluate(tasks, scored, Classifier.load(options.decoder), settings))
-    references, notes = comparison.compare(everybody, folds)
-    rows = [row for readings in (*(r for r, _ in found), references) for reading in readings for row in reading.rows()]
+    references, notes = comparison.compare(features, folds)
+    predictions = [one for group in (*(of_model for of_model, _ in found), references) for one in group]
+    rows = [row for one in predictions for row in one.rows()]
     models = [facts for _, facts in found]
     notes += [f"{facts['file']}: {warning}" for facts in models for warning in facts["warnings"]]
     return {
@@ -90,42 +103,43 @@ def make_report(options: argparse.Namespace) -> Report:
         "seconds": round(time.monotonic() - begun, 1),
         "rows": rows,
         "models": models,
-        "quantisation": options.against and report.quantisation(rows, tasks[0].path.name, options.against.name),
-        "notes": comparison.left_out(folds, scored) + notes,
+        "quantisation": options.against and report.compare_quantisation(rows, tasks[0].path.name, options.against.name),
+        "notes": comparison.list_left_out(folds, scored) + notes,
     }
 
 
-def _tasks(options: argparse.Namespace) -> list[EvaluationTask]:
+def _make_tasks(options: argparse.Namespace) -> list[EvaluationTask]:
+    """Return a task for each model file of the command line."""
     models = options.model or [Settings().model]
     tasks = [EvaluationTask(path, RUNS, options.answers) for path in models]
-    tasks += [EvaluationTask(options.against, TWIN_RUNS)] if options.against else []
+    tasks += [EvaluationTask(options.against, UNQUANTISED_RUNS)] if options.against else []
     names = [task.path.name for task in tasks]
     if len(set(names)) < len(names):
         raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
     return tasks + ([EvaluationTask(options.leaky, LEAKY_RUNS)] if options.leaky else [])
 
 
-def write(options: argparse.Namespace) -> Report:
+def write_report(options: argparse.Namespace) -> Report:
     """Make the report and write it: the JSON file, and beside it the Markdown and the figures.
 
     Raises:
-        CorpusError, ConvertError, DecoderError, EngineError, SettingsError: some input cannot be used, or the disk
+        CorpusError, ConvertError, ClassifierError, EngineError, SettingsError: some input cannot be used, or the disk
             refuses.
     """
     path: Path = options.report
     if path.suffix != ".json":
         raise ConvertError(f"The report is a JSON file, and {path.name} does not end in .json; name it like out.json.")
-    with write_atomically(path) as partial:  # before the work: a place that refuses is told at once
+    with write_atomically(path) as partial:  # before the work, to fail early
         found = make_report(options)
         partial.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     beside = path.with_suffix("")
     draw(found, beside)
     with write_atomically(path.with_suffix(".md")) as partial:
-        partial.write_text(report.markdown(found, beside.name), encoding="utf-8")
+        partial.write_text(report.format_report(found, beside.name), encoding="utf-8")
     return found
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     defaults = Settings()
     parser = Parser(
         prog="python -m copilot.training.evaluate",
@@ -133,16 +147,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--features", type=Path, required=True, help="npz in the layout of FACED's features")
-    parser.add_argument("--subjects", help="whom to score, like 80-99 (default: all in the file)")
+    parser.add_argument("--subjects", help="people to score, like 80-99 (default: all in the file)")
     parser.add_argument("--report", type=Path, required=True, help="JSON file to write, such as out.json")
     parser.add_argument(
-        "--model", type=Path, action="append", help="GGUF file; may be given again (default: the model in the box)"
+        "--model", type=Path, action="append", help="GGUF file; may be given again (default: the bundled model)"
     )
-    parser.add_argument("--decoder", type=Path, default=defaults.decoder, help="the decoder's weights")
+    parser.add_argument("--decoder", type=Path, default=defaults.decoder, help="the classifier's file")
     parser.add_argument(
-        "--against", type=Path, help="the first model's unquantised twin, to see what quantisation costs"
+        "--against", type=Path, help="the first model before quantisation, to measure what quantisation costs"
     )
-    parser.add_argument("--leaky", type=Path, help="GGUF file trained on prompts that tell the label: a warning row")
+    parser.add_argument("--leaky", type=Path, help="GGUF file trained on prompts that contain the label: a warning row")
     parser.add_argument(
         "--train", type=Path, help="features of subjects 0-79 for the references, if --features lacks them"
     )
@@ -158,9 +172,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 @command("Interrupted; no report was written.")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the evaluation and write the report."""
-    options = _parse(arguments)
-    found = write(options)
-    print(report.table(found["rows"]))
+    options = _parse_arguments(arguments)
+    found = write_report(options)
+    print(report.format_rows(found["rows"]))
     print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
-    print("\n".join(f"- {finding}" for finding in findings(found)))
-    print(f"\nWritten: {options.report}, the same for readers as .md, and figures in {options.report.with_suffix('')}")
+    print("\n".join(f"- {finding}" for finding in list_findings(found)))
+    print(f"\nWritten: {options.report}, the same as .md, and figures in {options.report.with_suffix('')}")

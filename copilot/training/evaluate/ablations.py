@@ -1,11 +1,12 @@
-"""What a model is shown: trials as prompts, whole and with something taken away.
+"""Turn trials into prompts, complete and with parts removed.
 
-Beside each score stands the same run with less in it. ``eeg-blanked`` has every value absent, ``eeg-shuffled`` shows
-each trial the EEG and the evidence of one drawn at random from all people and clips; ``demographics-only`` has no EEG
-at all: what a model reaches there, it did not reach by reading EEG. ``baseline-1`` to ``baseline-27`` say how much must
-be known of a person: their normal comes from that many of their other clips and from the trial itself, as in use.
-``one-second-late`` has each clip's seconds one place earlier: what is left there does not depend on the very moment.
-``leaky-prompt`` repeats the mistake of the paper's own example, an appearance that is taken from the label.
+The report compares each score with the same run in other conditions. In ``eeg-blanked`` every value of the EEG is
+absent; in ``eeg-shuffled`` each trial shows the EEG and the evidence of a trial drawn at random from all people and
+clips; ``demographics-only`` has no EEG at all: a score that is reached there does not come from EEG. ``baseline-1`` to
+``baseline-27`` measure how much must be known of a person: their normal comes from that many of their other clips and
+from the trial itself, as in use. ``one-second-late`` moves each clip's seconds one place earlier: what is left there
+does not depend on the exact moment. ``leaky-prompt`` repeats the mistake of the paper's own example, an appearance that
+is taken from the label.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,19 +25,22 @@ from copilot.training.faced import SEGMENTS, WHOLE_CLIP, CorpusError, Faced, Tri
 
 UNITS = {"segment-10s": SEGMENTS, "clip-30s": WHOLE_CLIP}
 
-#: How many other recordings of a person ``baseline-N`` takes.
+#: Numbers of a person's other recordings for ``baseline-N``.
 BASELINES = (1, 2, 4, 8, 27)
-#: Conditions in which no value of the EEG is to be seen.
+#: Conditions in which the prompt shows no value of the EEG.
 WITHOUT_EEG = ("eeg-blanked", "demographics-only", "leaky-prompt")
-#: Of these the prompt does not even say that there was an EEG.
+#: Those of them in which the prompt does not mention EEG at all.
 WITHOUT_TEXT = ("demographics-only", "leaky-prompt")
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over all trials: what is shown, whether the decoder's line is in the prompt, and how it is read out.
+    """One pass over all trials.
 
-    The read-out ``decoder`` is the decoder's own opinion, without any language model.
+    Attributes:
+        condition: what the prompt shows, see above.
+        evidence: whether the classifier's line is in the prompt.
+        readouts: names of the read-outs; ``decoder`` is the classifier's own probabilities, without a language model.
     """
 
     condition: str
@@ -59,22 +63,29 @@ RUNS = (
     Pass(LATE, True, BOTH),
     *(Pass(f"baseline-{count}", True, BOTH) for count in BASELINES),
 )
-#: Enough to see what quantisation changed.
-TWIN_RUNS = tuple(
+#: Runs of the model before quantisation, enough to measure what quantisation changed.
+UNQUANTISED_RUNS = tuple(
     Pass(condition, evidence, ("logits",)) for condition in ("baseline", "no-baseline") for evidence in (True, False)
 )
 LEAKY_RUNS = (Pass("leaky-prompt", False, ALL),)
 
 
-def possible(runs: Sequence[Pass], clips: int) -> list[Pass]:
-    """Those that this many clips of a person are enough for."""
+def select_possible_runs(runs: Sequence[Pass], clips: int) -> list[Pass]:
+    """Return the runs that are possible with this many clips of a person."""
     too_many = {f"baseline-{count}" for count in BASELINES if count >= clips}
     return [run for run in runs if run.condition not in too_many]
 
 
 @dataclass(frozen=True)
 class PromptedTrial:
-    """One trial as the prompt shows it."""
+    """One trial as the prompt shows it.
+
+    Attributes:
+        person: gender, age and appearance in the prompt.
+        eeg: text encoding of the EEG, and the evidence.
+        truth: index of the clip's emotion.
+        subject: number of the person.
+    """
 
     person: Person
     eeg: EncodedEeg
@@ -83,7 +94,7 @@ class PromptedTrial:
 
     @property
     def evidence(self) -> emotions.Probabilities:
-        """The classifier's nine probabilities."""
+        """The classifier's probabilities, shape (9,)."""
         assert self.eeg.evidence is not None
         return self.eeg.evidence
 
@@ -93,16 +104,20 @@ class PromptedTrial:
         return messages
 
 
-def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, codec: str) -> list[PromptedTrial]:
-    """All trials as a condition shows them.
+def make_prompted_trials(
+    faced: Faced, unit: str, condition: str, classifier: Classifier, codec: str
+) -> list[PromptedTrial]:
+    """Return all trials as a condition shows them.
 
     Args:
         faced: features of the people who are scored.
-        unit: key of ``UNITS``; condition: see above; codec: how the EEG is written.
-        decoder: gives the evidence, and what is normal where the person is unknown.
+        unit: key of ``UNITS``.
+        condition: see above.
+        classifier: gives the evidence, and the normal where the person is unknown.
+        codec: name of the text encoding.
 
     Raises:
-        CorpusError: features cannot be written in this codec.
+        CorpusError: features cannot be written in this text encoding.
     """
     if codec not in text_encoding.OF_FEATURES:
         known = " or ".join(f"`{name}`" for name in text_encoding.OF_FEATURES)
@@ -110,56 +125,59 @@ def make_items(faced: Faced, unit: str, condition: str, decoder: Classifier, cod
     if condition == LATE:  # the first second goes to the end, so that a clip stays thirty seconds long
         faced = replace(faced, de=np.roll(faced.de, -1, axis=3))
     trials = list(faced.trials(UNITS[unit]))
-    items = [
-        _item(trial, condition, normal, decoder, codec)
-        for trial, normal in zip(trials, _normals(faced, trials, condition, decoder), strict=True)
+    prompted = [
+        _make_prompted_trial(trial, condition, normal, classifier, codec)
+        for trial, normal in zip(trials, _choose_normals(faced, trials, condition, classifier), strict=True)
     ]
     if condition != "eeg-shuffled":
-        return items
-    order = np.random.default_rng(0).permutation(len(items))
+        return prompted
+    order = np.random.default_rng(0).permutation(len(prompted))
     return [
-        replace(a, eeg=replace(a.eeg, texts=items[i].eeg.texts, evidence=items[i].evidence))
-        for a, i in zip(items, order, strict=True)
+        replace(a, eeg=replace(a.eeg, texts=prompted[i].eeg.texts, evidence=prompted[i].evidence))
+        for a, i in zip(prompted, order, strict=True)
     ]
 
 
-def _item(trial: Trial, condition: str, normal: Normal, decoder: Classifier, codec: str) -> PromptedTrial:
+def _make_prompted_trial(
+    trial: Trial, condition: str, normal: Normal, classifier: Classifier, codec: str
+) -> PromptedTrial:
+    """Return one trial as a condition shows it, except for shuffling."""
     entropy = np.full_like(trial.de, np.nan) if condition in WITHOUT_EEG else trial.de
-    eeg = encode(entropy, normal, decoder, codec)
+    eeg = encode(entropy, normal, classifier, codec)
     if condition in WITHOUT_TEXT:
         eeg = replace(eeg, texts=("",))
-    person = somebody(trial.subject)
+    person = draw_person(trial.subject)
     if condition == "leaky-prompt":
-        person = leaking(person, trial.emotion)
+        person = reveal_label(person, trial.emotion)
     return PromptedTrial(person, eeg, trial.emotion, trial.subject)
 
 
-def _normals(faced: Faced, trials: Sequence[Trial], condition: str, decoder: Classifier) -> Iterator[Normal]:
-    """What each trial is compared with."""
+def _choose_normals(faced: Faced, trials: Sequence[Trial], condition: str, classifier: Classifier) -> Iterator[Normal]:
+    """Yield what each trial is compared with."""
     if condition == "no-baseline":
-        yield from [decoder.population] * len(trials)
+        yield from [classifier.population] * len(trials)
     elif condition.startswith("baseline-"):
         count = int(condition.removeprefix("baseline-"))
         clips_of = dict(zip(faced.subjects.tolist(), faced.de, strict=True))
         for trial in trials:
-            yield person_normal([trial.de, *_others(clips_of[trial.subject], trial, count)])
+            yield person_normal([trial.de, *_choose_other_clips(clips_of[trial.subject], trial, count)])
     else:
         normals = faced.normals()
         yield from (normals[trial.subject] for trial in trials)
 
 
-def _others(clips: Array, trial: Trial, count: int) -> list[Array]:
-    """Some of the person's other clips; the first few of a longer list are the whole of a shorter one."""
+def _choose_other_clips(clips: Array, trial: Trial, count: int) -> list[Array]:
+    """Choose ``count`` of the person's other clips; a longer list begins with the clips of a shorter one."""
     order = np.random.default_rng([trial.subject, trial.clip]).permutation(len(clips))
     return [clips[i] for i in order if i != trial.clip][:count]
 
 
-def somebody(subject: int) -> Person:
-    """Gender and age drawn at random for each subject: the features file has none, and they must not matter."""
+def draw_person(subject: int) -> Person:
+    """Draw gender and age at random for a subject: the features file has none, and they must not matter."""
     rng = np.random.default_rng(subject)
     return Person(gender=str(rng.choice(["female", "male"])), age=int(rng.integers(18, 40)))
 
 
-def leaking(person: Person, emotion: int) -> Person:
-    """The person with an appearance that tells the class of the label: the mistake to be warned of."""
+def reveal_label(person: Person, emotion: int) -> Person:
+    """Return the person with an appearance that names the class of the label: the mistake that is measured."""
     return replace(person, appearance=f"seems {emotions.THREE_CLASSES[emotions.CLASS_OF[emotion]]}")

@@ -1,7 +1,7 @@
-"""Whole answers, checked as a reader would: complete, of three suggestions, and never against their own label.
+"""Write whole answers and check them: complete, with three suggestions, and never contradicting their own label.
 
-People are invented, trials and evidence are real ones that nobody was fitted on. Each answer is written as in use:
-labels scored first, prose behind the winning one, then a draft record out of both.
+People are invented; trials and evidence are real, from people who were not in the training. Each answer is written as
+in use: the labels are scored first, then comes the text behind the most probable one, then a draft record from both.
 """
 
 import random
@@ -21,8 +21,8 @@ from copilot.eeg.types import Recording
 from copilot.person import Person
 from copilot.record.draft import draft
 from copilot.result import Result, parse_answer
-from copilot.training.answer_templates import other_emotions
-from copilot.training.evaluate.ablations import UNITS, PromptedTrial, make_items
+from copilot.training.answer_templates import find_other_emotions
+from copilot.training.evaluate.ablations import UNITS, PromptedTrial, make_prompted_trials
 from copilot.training.evaluate.model import ModelUnderTest
 from copilot.training.faced import Faced
 from copilot.training.synthetic import invent_person
@@ -31,7 +31,7 @@ SEED = 5
 SENTENCE_END = (".", "!", "?")
 SUGGESTIONS = 3
 LEAST_SENTENCES = 2
-#: Stands for the recording that the features came from; a record needs one.
+#: Placeholder for the recording that the features came from; a record needs one.
 RECORDING = Recording(np.zeros((1, 250), np.float32), 250.0, ("Cz",), "features")
 QUALITY = Quality((), None, 0.0, np.ones(1, bool), {}, "good", ())
 
@@ -42,9 +42,10 @@ class Answer:
 
     Attributes:
         emotion: its label.
-        text: all of it, the label included.
-        faults: what is wrong with it, in a few words each.
-        label_s: seconds until the label was known; written_s: until the text was whole.
+        text: the whole text, the label included.
+        faults: its faults, in a few words each.
+        label_s: seconds until the label was known.
+        written_s: seconds until the text was complete.
     """
 
     emotion: str
@@ -54,51 +55,68 @@ class Answer:
     written_s: float
 
 
-def ask(candidate: ModelUnderTest, faced: Faced, count: int) -> Iterator[Answer]:
-    """Answers to prompts drawn at random, with baseline and evidence; the same ones every time."""
-    items = [item for unit in UNITS for item in make_items(faced, unit, "baseline", candidate.decoder, candidate.codec)]
+def write_answers(model: ModelUnderTest, faced: Faced, count: int) -> Iterator[Answer]:
+    """Yield answers to prompts with baseline and evidence, drawn at random; the same ones every time.
+
+    Args:
+        model: the model that writes.
+        faced: features of the people whose trials are drawn.
+        count: number of answers.
+    """
+    trials = [
+        trial
+        for unit in UNITS
+        for trial in make_prompted_trials(faced, unit, "baseline", model.classifier, model.codec)
+    ]
     rng = random.Random(SEED)
     for _ in range(count):
-        yield _answer(candidate, replace(rng.choice(items), person=invent_person(rng)))
+        yield _write_answer(model, replace(rng.choice(trials), person=invent_person(rng)))
 
 
-def _answer(candidate: ModelUnderTest, item: PromptedTrial) -> Answer:
-    messages, begun = item.messages(with_evidence=True), time.perf_counter()
-    probabilities = pipeline.result_of(pipeline.predict(candidate.engine, [messages])).probabilities
+def _write_answer(model: ModelUnderTest, trial: PromptedTrial) -> Answer:
+    """Write one answer as in use, measure its times and find its faults."""
+    messages, begun = trial.messages(with_evidence=True), time.perf_counter()
+    probabilities = pipeline.result_of(pipeline.predict(model.engine, [messages])).probabilities
     label_s = time.perf_counter() - begun
-    answer = pipeline.result_of(pipeline.write(candidate.engine, messages, probabilities))
+    answer = pipeline.result_of(pipeline.write(model.engine, messages, probabilities))
     written_s = time.perf_counter() - begun
-    found = list(faults(answer.text, item.person, probabilities))
+    found = list(find_faults(answer.text, trial.person, probabilities))
     if answer.cut_off:
         found.append("does not end")
     return Answer(emotions.top(probabilities), answer.text, tuple(found), label_s, written_s)
 
 
-def faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:
-    """What keeps an answer from being a complete record, or speaks against its label."""
+def find_faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:
+    """Yield what makes an answer an incomplete record, or contradicts its label.
+
+    Args:
+        text: the whole answer.
+        person: whom the answer is about.
+        probabilities: of the nine emotions, shape (9,); the largest decides the label.
+    """
     assessment, suggestions = parse_answer(text)
     sentences = re.findall(r"[^.!?]+[.!?]", assessment)
     if len(sentences) < LEAST_SENTENCES or not assessment.endswith(SENTENCE_END):
         yield "assessment is not of whole sentences"
     if len(suggestions) != SUGGESTIONS or not all(line.endswith(SENTENCE_END) for line in suggestions):
         yield f"{len(suggestions)} suggestions, or unfinished ones"
-    if empty := _empty_fields(person, probabilities, assessment, suggestions):
+    if empty := _find_empty_fields(person, probabilities, assessment, suggestions):
         yield f"record without {', '.join(empty)}"
-    if others := other_emotions(" ".join([assessment, *suggestions]), emotions.top(probabilities)):
+    if others := find_other_emotions(" ".join([assessment, *suggestions]), emotions.top(probabilities)):
         yield f"contradicts its label: {', '.join(others)}"
 
 
-def _empty_fields(
+def _find_empty_fields(
     person: Person, probabilities: emotions.Probabilities, assessment: str, suggestions: tuple[str, ...]
 ) -> list[str]:
-    """What the model should have filled in a record and did not."""
-    reading = Result(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
-    record = draft(person, RECORDING, QUALITY, reading, now=datetime.now(UTC))
+    """Return the labels of a draft record's fields that the model should have filled and did not."""
+    result = Result(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
+    record = draft(person, RECORDING, QUALITY, result, now=datetime.now(UTC))
     return [field.label for field in record.fields if field.origin.kind == "suggested" and not field.value]
 
 
-def summary(answers: list[Answer]) -> dict[str, Any]:
-    """Counts, times and the answers that failed."""
+def summarise(answers: list[Answer]) -> dict[str, Any]:
+    """Return counts, times in seconds and the answers that failed."""
     contradicting = [a for a in answers if any(fault.startswith("contradicts") for fault in a.faults)]
     incomplete = [a for a in answers if any(not fault.startswith("contradicts") for fault in a.faults)]
     failures = [{"emotion": a.emotion, "faults": list(a.faults), "text": a.text} for a in answers if a.faults]
@@ -108,7 +126,7 @@ def summary(answers: list[Answer]) -> dict[str, Any]:
         "contradicting": len(contradicting),
         "failures": failures,
         "seconds": {
-            name: {"mean": round(mean(each), 4), "median": round(median(each), 4)}
-            for name, each in (("label", [a.label_s for a in answers]), ("answer", [a.written_s for a in answers]))
+            name: {"mean": round(mean(seconds), 4), "median": round(median(seconds), 4)}
+            for name, seconds in (("label", [a.label_s for a in answers]), ("answer", [a.written_s for a in answers]))
         },
     }

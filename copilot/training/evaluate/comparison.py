@@ -1,4 +1,4 @@
-"""The references beside the product: on whom they are fitted, and in which splits they are read."""
+"""Choose the people that references are fitted on, and the splits in which they are compared with the product."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from copilot.training.evaluate.summary import HELD_OUT
 from copilot.training.faced import TRAIN_SUBJECTS, CorpusError, Faced, describe
 from copilot.training.splits import Fold
 
-#: With fewer, one in five of whom calibrates, a reference says nothing.
+#: With fewer people, of whom one in five calibrates, a reference has no meaning.
 LEAST_PEOPLE = 5
 WITHOUT_TRAINING = (
     f"References on the split of the product: they are fitted on subjects {describe(np.array(TRAIN_SUBJECTS))}, and "
@@ -22,11 +22,11 @@ WITHOUT_SPLITS = (
 )
 
 
-def together(features: Faced, more: Faced | None) -> Faced:
-    """Everybody of two files, nobody twice.
+def merge_people(features: Faced, more: Faced | None) -> Faced:
+    """Return the people of two files, each person once.
 
     Raises:
-        CorpusError: the files are not about the same clips.
+        CorpusError: the files do not have the same clips.
     """
     if more is None:
         return features
@@ -37,46 +37,49 @@ def together(features: Faced, more: Faced | None) -> Faced:
     return Faced(de, subjects, features.emotions)
 
 
-def folds(everybody: Faced, scored: Faced, *, all_splits: bool) -> dict[str, list[Fold]]:
-    """The splits that can be made: name -> folds over everybody.
+def make_folds(features: Faced, scored: Faced, *, all_splits: bool) -> dict[str, list[Fold]]:
+    """Return the splits that can be made: name -> folds over ``features``.
 
     Args:
-        everybody: all people there are; scored: those that the product is scored on.
-        all_splits: also those in which the product itself cannot be read, because it was not fitted for them.
+        features: features of all people.
+        scored: features of those that the product is scored on.
+        all_splits: add the splits in which the product itself cannot be scored, because it was not fitted for them.
     """
-    learned_from, read = np.isin(everybody.subjects, TRAIN_SUBJECTS), np.isin(everybody.subjects, scored.subjects)
+    in_training, in_scored = np.isin(features.subjects, TRAIN_SUBJECTS), np.isin(features.subjects, scored.subjects)
     found: dict[str, list[Fold]] = {}
-    if learned_from.any():
-        train, test = (np.repeat(who[:, None], len(everybody.emotions), axis=1) for who in (learned_from, read))
+    if in_training.any():
+        train, test = (np.repeat(mask[:, None], len(features.emotions), axis=1) for mask in (in_training, in_scored))
         found[split_name(scored.subjects)] = [(train, test)]
     if all_splits:
         others = {name: make for name, make in splits.SPLITS.items() if name != "published"}
-        found |= {name: make(everybody.subjects, everybody.emotions) for name, make in others.items()}
+        found |= {name: make(features.subjects, features.emotions) for name, make in others.items()}
     return found
 
 
-def compare(everybody: Faced, wanted: dict[str, list[Fold]]) -> tuple[list[Predictions], list[str]]:
-    """What the references read in each split, and why they could not where they could not."""
+def compare(features: Faced, wanted: dict[str, list[Fold]]) -> tuple[list[Predictions], list[str]]:
+    """Return the references' predictions in each split, and notes on splits in which they could not be fitted.
+
+    Args:
+        features: features of all people.
+        wanted: splits from ``make_folds``.
+    """
     found, notes = [], []
-    with progress_bar(
-        "references: fitting", sum(published_baselines.fits(each) for each in wanted.values())
-    ) as progress:
-        for name, each in wanted.items():
+    fits = sum(published_baselines.count_fits(folds) for folds in wanted.values())
+    with progress_bar("references: fitting", fits) as progress:
+        for name, folds in wanted.items():
             try:
-                _check(each)
-                found += list(published_baselines.readings(everybody, name, each, progress.update))
+                fewest = min(int(train.any(axis=1).sum()) for train, _ in folds)
+                if fewest < LEAST_PEOPLE:
+                    raise CorpusError(
+                        f"There are {fewest} people to fit them on, and at least {LEAST_PEOPLE} are needed."
+                    )
+                found += list(published_baselines.predict_folds(features, name, folds, progress.update))
             except CorpusError as error:
                 notes.append(f"References on {name}: {error}")
     return found, notes
 
 
-def _check(folds: list[Fold]) -> None:
-    fewest = min(int(train.any(axis=1).sum()) for train, _ in folds)
-    if fewest < LEAST_PEOPLE:
-        raise CorpusError(f"There are {fewest} people to fit them on, and at least {LEAST_PEOPLE} are needed.")
-
-
-def left_out(wanted: dict[str, list[Fold]], scored: Faced) -> list[str]:
-    """What a reader misses, and how to get it."""
+def list_left_out(wanted: dict[str, list[Fold]], scored: Faced) -> list[str]:
+    """Return notes on the splits that the report lacks, and how to add them."""
     notes = [] if split_name(scored.subjects) in wanted else [WITHOUT_TRAINING]
     return notes if HELD_OUT in wanted else [*notes, WITHOUT_SPLITS]

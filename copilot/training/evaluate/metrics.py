@@ -1,7 +1,7 @@
-"""Scores of a set of readings, and how far they would move with other people.
+"""Compute scores of predictions, and bootstrap intervals over people.
 
-Everything that is resampled is first summed up for each person (a confusion matrix, the sums behind a correlation), so
-that a thousand resamples of people are one product of matrices.
+Whatever is resampled is first summed up for each person (a confusion matrix, the sums behind a correlation), so that a
+thousand resamples of people are one product of matrices.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,22 @@ BOUNDS = (2.5, 97.5)
 
 
 def balanced_accuracy(predicted: Ints, truth: Ints) -> float:
-    """Mean over the classes that occur of the share of their trials that were named right; -1 is never right."""
+    """Return the mean of the recalls of all classes that occur.
+
+    Args:
+        predicted: class of each trial, shape (trials,); -1 (nothing named) is never right.
+        truth: shape (trials,).
+    """
     return float(np.mean([(predicted[truth == k] == k).mean() for k in np.unique(truth)]))
 
 
 def macro_f1(predicted: Ints, truth: Ints) -> float:
-    """Mean over the classes that occur of the harmonic mean of precision and recall (0 for one never named)."""
+    """Return the mean F1 score of all classes that occur; a class that is never named has 0.
+
+    Args:
+        predicted: class of each trial, shape (trials,); -1 if nothing was named.
+        truth: shape (trials,).
+    """
     scores = []
     for k in np.unique(truth):
         hits = np.sum((predicted == k) & (truth == k))
@@ -33,16 +43,23 @@ def macro_f1(predicted: Ints, truth: Ints) -> float:
 
 
 def calibration_error(probabilities: Floats, truth: Ints) -> float:
-    """Expected calibration error of the first choice, 15 equal bins (Guo et al. 2017, arXiv 1706.04599).
+    """Return the expected calibration error of the first choice in 15 equal bins (Guo et al. 2017, arXiv 1706.04599).
 
     Args:
-        probabilities: shape (trials, classes); truth: shape (trials,).
+        probabilities: shape (trials, classes).
+        truth: shape (trials,).
     """
-    return sum(abs(said - right) * count for said, right, count in calibration(probabilities, truth)) / len(truth)
+    gaps = (abs(stated - right) * count for stated, right, count in calibration_bins(probabilities, truth))
+    return sum(gaps) / len(truth)
 
 
-def calibration(probabilities: Floats, truth: Ints) -> Iterator[tuple[float, float, int]]:
-    """For each bin that is not empty: the mean probability of the first choice, how often it was right, and trials."""
+def calibration_bins(probabilities: Floats, truth: Ints) -> Iterator[tuple[float, float, int]]:
+    """Yield for each bin that is not empty: mean probability of the first choice, share that is right, and trials.
+
+    Args:
+        probabilities: shape (trials, classes).
+        truth: shape (trials,).
+    """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     for b in np.unique(bins):
@@ -50,10 +67,17 @@ def calibration(probabilities: Floats, truth: Ints) -> Iterator[tuple[float, flo
         yield float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum())
 
 
-def confusions(predicted: Ints, truth: Ints, people: Ints, classes: int) -> Ints:
-    """For each person how often each class was named as each, shape (people, classes, classes + 1).
+def count_confusions(predicted: Ints, truth: Ints, people: Ints, classes: int) -> Ints:
+    """Count each person's confusion matrix.
 
-    The last column is for trials in which nothing was named (-1).
+    Args:
+        predicted: class of each trial, shape (trials,); -1 if nothing was named.
+        truth: shape (trials,).
+        people: number of each trial's person, shape (trials,).
+        classes: number of classes.
+
+    Returns:
+        Shape (people, classes, classes + 1): true class, then predicted class; the last column is for -1.
     """
     _, person = np.unique(people, return_inverse=True)
     counts = np.zeros((person.max() + 1, classes, classes + 1), dtype=np.int64)
@@ -62,36 +86,42 @@ def confusions(predicted: Ints, truth: Ints, people: Ints, classes: int) -> Ints
 
 
 def accuracy_interval(counts: Ints) -> tuple[float, float] | None:
-    """95 % bootstrap interval over people of the balanced accuracy; None for fewer than two people.
+    """Return the 95 % bootstrap interval over people of the balanced accuracy; None for fewer than two people.
 
     Args:
-        counts: from ``confusions``.
+        counts: from ``count_confusions``, shape (people, classes, classes + 1).
     """
-    hits, trials = _resampled(np.diagonal(counts, axis1=1, axis2=2)), _resampled(counts.sum(axis=2))
+    hits, trials = _resample(np.diagonal(counts, axis1=1, axis2=2)), _resample(counts.sum(axis=2))
     shares = np.divide(hits, trials, out=np.full(hits.shape, np.nan), where=trials > 0)
-    return _interval(np.nanmean(shares, axis=1), len(counts))
+    return _percentile_interval(np.nanmean(shares, axis=1), len(counts))
 
 
 def correlation(x: Floats, y: Floats) -> float | None:
-    """Pearson's; None where one of them does not vary."""
+    """Return Pearson's correlation of two arrays of shape (trials,); None where one of them does not vary."""
     (value,) = _correlations(_sums(x, y)[None])
     return float(value) if np.isfinite(value) else None
 
 
 def correlation_interval(x: Floats, y: Floats, people: Ints) -> tuple[float, float] | None:
-    """95 % bootstrap interval over people of Pearson's correlation; None for fewer than two people."""
+    """Return the 95 % bootstrap interval over people of Pearson's correlation; None for fewer than two people.
+
+    Args:
+        x: shape (trials,).
+        y: shape (trials,).
+        people: number of each trial's person, shape (trials,).
+    """
     sums = np.stack([_sums(x[people == person], y[people == person]) for person in np.unique(people)])
-    correlations = _correlations(_resampled(sums))
-    return None if np.isnan(correlations).any() else _interval(correlations, len(sums))
+    correlations = _correlations(_resample(sums))
+    return None if np.isnan(correlations).any() else _percentile_interval(correlations, len(sums))
 
 
 def _sums(x: Floats, y: Floats) -> Floats:
-    """What a correlation is made of, shape (6,)."""
+    """Return the sums that a correlation is computed from, shape (6,)."""
     return np.array([len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y], dtype=np.float64)
 
 
 def _correlations(sums: Floats) -> Floats:
-    """From sums (sets, 6) to correlations (sets,), NaN where a variance is no more than rounding."""
+    """Return correlations (sets,) from sums (sets, 6); NaN where a variance is within rounding error of 0."""
     n, x, y, xx, yy, xy = sums.T
     variances = np.stack([xx / n - (x / n) ** 2, yy / n - (y / n) ** 2])
     found = np.full(len(n), np.nan)
@@ -101,14 +131,15 @@ def _correlations(sums: Floats) -> Floats:
     return found
 
 
-def _resampled(sums: Ints | Floats) -> Floats:
-    """Sums over people drawn again with replacement, shape (resamples, ...); the same draws for the same number."""
+def _resample(sums: Ints | Floats) -> Floats:
+    """Sum over people drawn with replacement, shape (resamples, ...); the draws depend only on the number of people."""
     people = len(sums)
     draws = np.random.default_rng(0).multinomial(people, np.full(people, 1 / people), size=RESAMPLES)
     totals: Floats = np.tensordot(draws.astype(np.float64), sums, axes=1)
     return totals
 
 
-def _interval(resampled: Floats, people: int) -> tuple[float, float] | None:
+def _percentile_interval(resampled: Floats, people: int) -> tuple[float, float] | None:
+    """Return the 95 % interval of resampled values (resamples,); None for fewer than two people."""
     low, high = np.percentile(resampled, BOUNDS)
     return (float(low), float(high)) if people > 1 else None

@@ -1,4 +1,4 @@
-"""A small network as a reference: one hidden layer over a window's values, a class for each scene, heavy dropout."""
+"""Train a small network as a reference: one hidden layer over a window, a class for each scene, dropout of 0.5."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,17 +18,19 @@ def fit(vectors: Array, classes: Ints, seed: int = 0) -> Callable[[Array], Array
     """Train for a fixed number of epochs with AdamW; the same seed gives the same network.
 
     Args:
-        vectors: shape (samples, features); classes: shape (samples,), 0 to classes - 1; seed: of weights and batches.
+        vectors: shape (samples, features).
+        classes: class of each sample, shape (samples,), 0 to classes - 1.
+        seed: seeds weights and batches.
 
     Returns:
-        Log probabilities of the classes, shape (n, classes), for vectors of shape (n, features).
+        A function that returns log probabilities of the classes, shape (n, classes), for vectors (n, features).
     """
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _new(vectors.shape[1], int(classes.max()) + 1)
-        _train(network, torch.from_numpy(vectors), torch.from_numpy(classes))
+        network = _build_network(vectors.shape[1], int(classes.max()) + 1)
+        _train_network(network, torch.from_numpy(vectors), torch.from_numpy(classes))
     network.eval()
 
     def score(unseen: Array) -> Array:
@@ -39,7 +41,8 @@ def fit(vectors: Array, classes: Ints, seed: int = 0) -> Callable[[Array], Array
     return score
 
 
-def _new(features: int, classes: int) -> Any:
+def _build_network(features: int, classes: int) -> Any:
+    """Return an untrained network."""
     from torch import nn
 
     return nn.Sequential(
@@ -52,7 +55,8 @@ def _new(features: int, classes: int) -> Any:
     )
 
 
-def _train(network: Any, vectors: Any, classes: Any) -> None:
+def _train_network(network: Any, vectors: Any, classes: Any) -> None:
+    """Train a network in place on tensors of vectors (samples, features) and classes (samples,)."""
     import torch
 
     batches = max(1, len(vectors) // BATCH)

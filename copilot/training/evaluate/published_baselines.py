@@ -1,13 +1,13 @@
-"""What others reach on the same features, people and clips: references that are fitted again for every fold.
+"""Fit references on the same features, people and clips, again for every fold, and predict with them.
 
 ``majority`` names the emotion with the most clips. ``lda`` is shrinkage LDA with a class for each emotion, ``decoder``
-what ``fit_decoder`` fits (a class for each scene), ``network`` a small network with a class for each scene.
-``ensemble`` is the weighted mean of the log probabilities of these and of ``course``, a second scene decoder that
+what ``fit_classifier`` fits (a class for each scene), ``network`` a small network with a class for each scene.
+``ensemble`` is the weighted mean of the log probabilities of these and of ``course``, a second scene classifier that
 compares each ten seconds with nothing but themselves.
 
-Some of the people who are learned from are set apart to calibrate: a temperature for each reference, the weights of the
-ensemble. Then everything is fitted again on everybody. No label of a trial that is scored is used; where a split leaks,
-everything here leaks with it.
+Some of the training people are set apart to calibrate: a temperature for each reference, the weights of the ensemble.
+Then everything is fitted again on all training people. No label of a trial that is scored is used; where a split leaks,
+the references leak too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +16,10 @@ import numpy as np
 
 from copilot.eeg.classifier import softmax
 from copilot.emotions import EMOTIONS
-from copilot.training.evaluate.baselines import MEMBERS, UNITS, CalibratedPredictions, read
+from copilot.training.evaluate.baselines import BASELINES, UNITS, CalibratedPredictions, fit_and_predict
 from copilot.training.evaluate.metrics import Floats, Ints
 from copilot.training.evaluate.rows import Predictions
-from copilot.training.evaluate.windows import both_sides
+from copilot.training.evaluate.windows import make_fold_windows
 from copilot.training.faced import BAD_SUBJECTS, CorpusError, Faced
 from copilot.training.splits import Fold, Mask
 
@@ -32,19 +32,21 @@ ProbabilitiesByModel = dict[tuple[str, str, str], Floats]
 """Probabilities (windows or trials, 9) by model, condition and unit."""
 
 
-def readings(
+def predict_folds(
     faced: Faced, split: str, folds: Sequence[Fold], advance: Callable[[int], object]
 ) -> Iterator[Predictions]:
-    """What every reference reads in all the folds of a split.
+    """Yield the predictions of every reference over all folds of a split.
 
     Args:
-        faced: everybody in the folds; split: its name in the report; folds: from ``copilot.training.splits``.
-        advance: told how many more fits are done, ``fits(folds)`` in all.
+        faced: features of all people in the folds.
+        split: name of the split in the report.
+        folds: from ``copilot.training.splits``.
+        advance: called with the number of fits that were done, ``count_fits(folds)`` in all.
 
     Raises:
         CorpusError: there are too few people or emotions to fit on.
     """
-    found = [predict(faced, train, test, advance) for train, test in folds]
+    found = [predict_fold(faced, train, test, advance) for train, test in folds]
     people, clips = np.concatenate([np.nonzero(test) for _, test in folds], axis=1)
     for model, condition, unit in found[0]:
         probabilities = np.concatenate([fold[model, condition, unit] for fold in found])
@@ -53,20 +55,22 @@ def readings(
         yield Predictions(condition, False, unit, "decoder", model, split, probabilities, truth, subjects)
 
 
-def fits(folds: Sequence[Fold]) -> int:
-    """How many references ``readings`` fits, to know how long it takes."""
-    return len(folds) * (len(CONDITIONS) * len(MEMBERS) + 1)
+def count_fits(folds: Sequence[Fold]) -> int:
+    """Return how many references ``predict_folds`` fits, to estimate the time that this takes."""
+    return len(folds) * (len(CONDITIONS) * len(BASELINES) + 1)
 
 
-def predict(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], object]) -> ProbabilitiesByModel:
-    """Fit all references on some trials and read others.
+def predict_fold(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], object]) -> ProbabilitiesByModel:
+    """Fit all references on some trials and predict others.
 
     Args:
-        faced: everybody; train, test: shape (people, clips) each, any selection of trials.
-        advance: told how many more fits are done.
+        faced: features of all people.
+        train: trials to fit on, shape (people, clips).
+        test: trials to predict, shape (people, clips).
+        advance: called with the number of fits that were done.
 
     Returns:
-        In the order of ``np.nonzero(test)``; of each trial its three windows one after the other.
+        Probabilities in the order of ``np.nonzero(test)``; the three windows of a trial follow each other.
 
     Raises:
         CorpusError: there are too few people or emotions to fit on.
@@ -75,41 +79,51 @@ def predict(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], obje
     emotions = faced.emotions[np.nonzero(train)[1]]
     if set(emotions) != set(range(len(EMOTIONS))):
         raise CorpusError("References are fitted on clips of all nine emotions; use features that have them.")
-    course = read(MEMBERS["decoder"], *both_sides(faced, train, test, "window"))
+    course = fit_and_predict(BASELINES["decoder"], *make_fold_windows(faced, train, test, "window"))
     advance(1)
     found: ProbabilitiesByModel = {}
     for condition, source in CONDITIONS.items():
-        sides, heard = both_sides(faced, train, test, source), {"course": course}
-        for name, member in MEMBERS.items():
-            heard[name] = read(member, *sides)
+        sides, calibrated = make_fold_windows(faced, train, test, source), {"course": course}
+        for name, baseline in BASELINES.items():
+            calibrated[name] = fit_and_predict(baseline, *sides)
             advance(1)
         for unit in UNITS:
-            scored = _rows({name: reading[unit] for name, reading in heard.items()}, emotions)
+            scored = _collect_probabilities(
+                {name: predictions[unit] for name, predictions in calibrated.items()}, emotions
+            )
             found |= {(model, condition, unit): scored[model] for model in MODELS}
     return found
 
 
-def _rows(heard: dict[str, CalibratedPredictions], emotions: Ints) -> dict[str, Floats]:
-    """Probabilities by model: of each by itself, of the majority and of all together."""
-    scored = {name: reading.scored for name, reading in heard.items()}
+def _collect_probabilities(calibrated: dict[str, CalibratedPredictions], emotions: Ints) -> dict[str, Floats]:
+    """Return the probabilities by model: of each by itself, of the majority and of the ensemble."""
+    scored = {name: predictions.scored for name, predictions in calibrated.items()}
     shares = np.bincount(emotions, minlength=len(EMOTIONS)) / len(emotions)
-    return scored | {"majority": np.tile(shares, (len(scored["lda"]), 1)), "ensemble": ensemble(list(heard.values()))}
+    return scored | {
+        "majority": np.tile(shares, (len(scored["lda"]), 1)),
+        "ensemble": ensemble(list(calibrated.values())),
+    }
 
 
-def ensemble(members: Sequence[CalibratedPredictions]) -> Floats:
-    """A logarithmic opinion pool (Genest & Zidek 1986), its weights from what was set apart; never below nought.
+def ensemble(baselines: Sequence[CalibratedPredictions]) -> Floats:
+    """Combine predictions in a logarithmic opinion pool (Genest & Zidek 1986).
+
+    The weights are fitted on what was set apart and are never below 0.
 
     Args:
-        members: calibrated readings of the same trials.
+        baselines: calibrated predictions of the same windows or trials.
+
+    Returns:
+        Probabilities of the windows or trials to score, shape (m, 9).
     """
     from scipy.optimize import minimize
 
-    apart = np.stack([np.log(member.apart + 1e-9) for member in members])
-    truth = members[0].truth
+    apart = np.stack([np.log(baseline.apart + 1e-9) for baseline in baselines])
+    truth = baselines[0].truth
 
     def loss(weights: Floats) -> float:
         pooled = softmax(np.tensordot(weights, apart, axes=1))
         return float(-np.log(pooled[np.arange(len(truth)), truth] + 1e-9).mean())
 
-    found = minimize(loss, np.full(len(members), 1 / len(members)), bounds=[(0, None)] * len(members))
-    return softmax(np.tensordot(found.x, np.stack([np.log(member.scored + 1e-9) for member in members]), axes=1))
+    found = minimize(loss, np.full(len(baselines), 1 / len(baselines)), bounds=[(0, None)] * len(baselines))
+    return softmax(np.tensordot(found.x, np.stack([np.log(baseline.scored + 1e-9) for baseline in baselines]), axes=1))

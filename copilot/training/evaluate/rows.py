@@ -1,4 +1,4 @@
-"""Readings of many trials, and the rows that they are in the report."""
+"""Predictions for many trials, and the report's rows that are computed from them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ VALENCE = np.array([k - 1.0 for k in emotions.CLASS_OF])
 class ReportRow(TypedDict):
     """One line of the report; ``low`` and ``high`` bound the balanced accuracy's 95 % interval over people.
 
-    They are None for a single person, ``ece`` for a read-out that gives no probabilities.
+    They are None for a single person; ``ece`` is None for a read-out that gives no probabilities.
     """
 
     condition: str
@@ -40,17 +40,18 @@ class ReportRow(TypedDict):
 
 @dataclass(frozen=True)
 class Predictions:
-    """All trials of one unit, read in one way by one model.
+    """Predictions of one model for all trials of one unit, in one condition and by one read-out.
 
     Attributes:
-        condition: what the prompt held, such as ``baseline`` or ``eeg-blanked``.
-        evidence: whether the decoder's line was in the prompt.
+        condition: what the prompt contained, such as ``baseline`` or ``eeg-blanked``.
+        evidence: whether the classifier's line was in the prompt.
         unit: ``segment-10s`` or ``clip-30s``.
         readout: ``logits`` and ``decoder`` are probabilities, ``greedy`` and ``top-k-50`` what a written answer names.
         model: name of the model's file, or of a reference.
-        split: who was learned from and who was read.
+        split: name of the split: people trained on and people scored.
         probabilities: shape (trials, 9); of a written answer a one at the emotion it names, or all zeros.
-        truth: shape (trials,); subjects: shape (trials,), whose trial it is.
+        truth: index of each trial's emotion, shape (trials,).
+        subjects: number of each trial's person, shape (trials,).
     """
 
     condition: str
@@ -64,10 +65,10 @@ class Predictions:
     subjects: Ints
 
     def rows(self) -> Iterator[ReportRow]:
-        """One for nine classes and one for three."""
+        """Yield a row for nine classes and one for three."""
         for classes in (9, 3):
             probabilities, predicted, truth = self.as_classes(classes)
-            interval = metrics.accuracy_interval(metrics.confusions(predicted, truth, self.subjects, classes))
+            interval = metrics.accuracy_interval(metrics.count_confusions(predicted, truth, self.subjects, classes))
             low, high = interval or (None, None)
             yield {
                 "condition": self.condition,
@@ -86,7 +87,14 @@ class Predictions:
             }
 
     def as_classes(self, classes: int) -> tuple[Floats, Ints, Ints]:
-        """Probabilities, what was named (-1: nothing) and the truth, of nine emotions or of their three classes."""
+        """Return probabilities, predictions and truth for nine emotions or for their three classes.
+
+        Args:
+            classes: 9 or 3.
+
+        Returns:
+            Probabilities (trials, classes), the class that was named (trials,), -1 for none, and the truth (trials,).
+        """
         named = np.where(self.probabilities.any(axis=1), self.probabilities.argmax(axis=1), -1)
         if classes == 9:
             return self.probabilities, named, self.truth
@@ -95,7 +103,7 @@ class Predictions:
         return three, chosen, CLASSES[self.truth]
 
     def details(self) -> dict[str, Any]:
-        """What a row has no room for: valence, confusion matrices (rows are the truth), calibration curve."""
+        """Return what a row does not contain: valence, confusion matrices (rows are the truth), calibration curve."""
         expected = self.probabilities @ VALENCE
         interval = metrics.correlation_interval(expected, VALENCE[self.truth], self.subjects)
         correlation = metrics.correlation(expected, VALENCE[self.truth])
@@ -106,15 +114,16 @@ class Predictions:
             "readout": self.readout,
             "valence_correlation": None if correlation is None else round(correlation, 4),
             "valence_interval": None if interval is None else [round(bound, 4) for bound in interval],
-            "confusion_nine": self._confusion(9),
-            "confusion_three": self._confusion(3),
+            "confusion_nine": self._count_confusion(9),
+            "confusion_three": self._count_confusion(3),
             "calibration": [
                 {"stated": round(stated, 4), "right": round(right, 4), "n": count}
-                for stated, right, count in metrics.calibration(self.probabilities, self.truth)
+                for stated, right, count in metrics.calibration_bins(self.probabilities, self.truth)
             ],
         }
 
-    def _confusion(self, classes: int) -> list[list[int]]:
+    def _count_confusion(self, classes: int) -> list[list[int]]:
+        """Return the confusion matrix over all people, without trials in which nothing was named."""
         _, predicted, truth = self.as_classes(classes)
-        counts = metrics.confusions(predicted, truth, self.subjects, classes).sum(axis=0)
+        counts = metrics.count_confusions(predicted, truth, self.subjects, classes).sum(axis=0)
         return [[int(count) for count in row] for row in counts[:, :classes]]

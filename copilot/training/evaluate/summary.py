@@ -1,7 +1,7 @@
-"""What a report says, in sentences for people who read no tables: what it can tell and what it cannot.
+"""Describe a report's findings in sentences: what the model can predict and what it cannot.
 
-Every figure is taken from the report's rows; where a row is missing, so is its sentence. "76 of 100" is a balanced
-accuracy of 0.76: every emotion weighs the same, however often it occurs.
+Every figure is taken from the report's rows; where a row is missing, its sentence is missing too. "76 of 100" is a
+balanced accuracy of 0.76: every emotion has the same weight, however often it occurs.
 """
 
 from collections.abc import Iterator
@@ -17,21 +17,36 @@ SEGMENT, CLIP = "segment-10s", "clip-30s"
 REFERENCES = ("majority", "lda", "network", "ensemble", "decoder")
 HELD_OUT = "subject and clip"
 CHANCE = {9: 1 / 9, 3: 1 / 3}
-#: Up to this far above chance a control counts as knowing nothing; the project's own limit.
+#: Up to this balanced accuracy of nine classes a control counts as guessing; the project's own limit.
 NOTHING = 0.13
-#: Below so many times chance a score is hardly more than guessing.
+#: Below so many times chance a score is called hardly more than guessing.
 HARDLY = 1.5
 
 
-def find(report: Report, condition: str, unit: str, *, evidence: bool = True, **wanted: Any) -> ReportRow | None:
-    """A row of the first model: nine classes, read out by logits, unless another is wanted."""
+def find_row(report: Report, condition: str, unit: str, *, evidence: bool = True, **wanted: Any) -> ReportRow | None:
+    """Return a row of the first model, or None.
+
+    Args:
+        report: as ``evaluate`` writes it.
+        condition: see ``copilot.training.evaluate.ablations``.
+        unit: ``SEGMENT`` or ``CLIP``.
+        evidence: whether the classifier's line was in the prompt.
+        wanted: other columns; by default nine classes, read out by logits.
+    """
     wanted = {"readout": "logits", "classes": 9, "model": report["models"][0]["file"]} | wanted
     wanted |= {"condition": condition, "unit": unit, "evidence": evidence}
     return next((row for row in report["rows"] if all(row[key] == value for key, value in wanted.items())), None)
 
 
-def references(report: Report, unit: str, split: str, classes: int = 9) -> list[ReportRow]:
-    """The rows of the references on one split, with the person's baseline, the best last."""
+def find_references(report: Report, unit: str, split: str, classes: int = 9) -> list[ReportRow]:
+    """Return the rows of the references with the person's baseline, the best last.
+
+    Args:
+        report: as ``evaluate`` writes it.
+        unit: ``SEGMENT`` or ``CLIP``.
+        split: name of the split.
+        classes: 9 or 3.
+    """
     found = [
         row
         for row in report["rows"]
@@ -41,39 +56,53 @@ def references(report: Report, unit: str, split: str, classes: int = 9) -> list[
     return sorted(found, key=lambda row: row["balanced_accuracy"])
 
 
-def findings(report: Report) -> Iterator[str]:
-    """One or two sentences each, the most important first."""
-    yield from headlines(report)
-    for told in (_calibrated, _valence, _alone, _references, _answers, _quantised, _leak):
-        yield from told(report)
+def list_findings(report: Report) -> Iterator[str]:
+    """Yield all findings of one or two sentences each, the most important first."""
+    yield from list_headlines(report)
+    for describe in (
+        _describe_calibration,
+        _describe_valence,
+        _describe_model_alone,
+        _describe_references,
+        _describe_answers,
+        _describe_quantisation,
+        _describe_leak,
+    ):
+        yield from describe(report)
 
 
-def headlines(report: Report) -> Iterator[str]:
-    """The few of them that nobody should miss."""
-    for told in (_reads, _films, _late, _controls, _without_baseline):
-        yield from told(report)
+def list_headlines(report: Report) -> Iterator[str]:
+    """Yield the most important findings."""
+    for describe in (
+        _describe_scores,
+        _describe_held_out_films,
+        _describe_late_films,
+        _describe_controls,
+        _describe_missing_baseline,
+    ):
+        yield from describe(report)
 
 
 def of_100(row: ReportRow) -> str:
-    """A score with its interval, as ``76 of 100 (72 to 80)``."""
+    """Return a score with its interval, as ``76 of 100 (72 to 80)``."""
     return f"{hundredths(row['balanced_accuracy'])} of 100{interval(row)}"
 
 
 def interval(row: ReportRow) -> str:
-    """`` (72 to 80)``, or nothing for a single person."""
+    """Return the interval as `` (72 to 80)``, or an empty text for a single person."""
     if row["low"] is None or row["high"] is None:
         return ""
     return f" ({hundredths(row['low'])} to {hundredths(row['high'])})"
 
 
 def hundredths(share: float) -> str:
-    """A share of 1 in whole hundredths."""
+    """Return a share of 1 in whole hundredths."""
     return f"{100 * share:.0f}"
 
 
-def _reads(report: Report) -> Iterator[str]:
-    clip, segment = find(report, "baseline", CLIP), find(report, "baseline", SEGMENT)
-    three = find(report, "baseline", CLIP, classes=3)
+def _describe_scores(report: Report) -> Iterator[str]:
+    clip, segment = find_row(report, "baseline", CLIP), find_row(report, "baseline", SEGMENT)
+    three = find_row(report, "baseline", CLIP, classes=3)
     if clip and segment and three:
         yield (
             f"From a film clip of 30 s, with other recordings of the person to compare with, it names the right one of "
@@ -82,8 +111,8 @@ def _reads(report: Report) -> Iterator[str]:
         )
 
 
-def _films(report: Report) -> Iterator[str]:
-    rows = [row for row in references(report, CLIP, HELD_OUT) if row["model"] != "majority"]
+def _describe_held_out_films(report: Report) -> Iterator[str]:
+    rows = [row for row in find_references(report, CLIP, HELD_OUT) if row["model"] != "majority"]
     if not rows:
         yield (
             "Everybody saw the same clips, and it recognises clips. How little is left with films that nobody was "
@@ -91,23 +120,24 @@ def _films(report: Report) -> Iterator[str]:
         )
         return
     nine = next((row for row in rows if row["model"] == "decoder"), rows[-1])
-    (three,) = [row for row in references(report, CLIP, HELD_OUT, 3) if row["model"] == nine["model"]]
+    (three,) = [row for row in find_references(report, CLIP, HELD_OUT, 3) if row["model"] == nine["model"]]
     hardly = nine["balanced_accuracy"] < HARDLY * CHANCE[9]
     yield (
         f"{'**Most of this is recognising the film, not the feeling.** ' if hardly else ''}Everybody saw the same 28 "
         f"clips. With film and person both new, a decoder of the same kind names {of_100(nine)} right and of three "
-        f"classes {of_100(three)}: {_beside_guessing(nine)}. Do not expect more of recordings of anything else."
+        f"classes {of_100(three)}: {_compare_with_guessing(nine)}. Do not expect more of recordings of anything else."
     )
 
 
-def _beside_guessing(row: ReportRow) -> str:
+def _compare_with_guessing(row: ReportRow) -> str:
+    """Return how a score of nine classes compares with guessing."""
     if row["low"] is None or row["low"] <= CHANCE[9]:
         return "not told from guessing"
     return "hardly more than guessing" if row["balanced_accuracy"] < HARDLY * CHANCE[9] else "more than guessing"
 
 
-def _late(report: Report) -> Iterator[str]:
-    rows = [find(report, LATE, unit) for unit in (SEGMENT, CLIP)]
+def _describe_late_films(report: Report) -> Iterator[str]:
+    rows = [find_row(report, LATE, unit) for unit in (SEGMENT, CLIP)]
     if all(rows):
         segment, clip = (of_100(row) for row in rows if row)
         yield (
@@ -116,33 +146,33 @@ def _late(report: Report) -> Iterator[str]:
         )
 
 
-def _controls(report: Report) -> Iterator[str]:
+def _describe_controls(report: Report) -> Iterator[str]:
     rows = {
-        "with the EEG blanked": find(report, "eeg-blanked", SEGMENT),
-        "with that of a trial drawn at random": find(report, "eeg-shuffled", SEGMENT),
-        "with gender and age alone": find(report, "demographics-only", SEGMENT, evidence=False),
+        "with the EEG blanked": find_row(report, "eeg-blanked", SEGMENT),
+        "with that of a trial drawn at random": find_row(report, "eeg-shuffled", SEGMENT),
+        "with gender and age alone": find_row(report, "demographics-only", SEGMENT, evidence=False),
     }
     found = {words: row for words, row in rows.items() if row}
     if found:
-        told = ", ".join(f"{hundredths(row['balanced_accuracy'])} of 100 {words}" for words, row in found.items())
+        listed = ", ".join(f"{hundredths(row['balanced_accuracy'])} of 100 {words}" for words, row in found.items())
         nothing = all(row["balanced_accuracy"] <= NOTHING for row in found.values())
         verdict = "it guesses, as it should" if nothing else "it should guess, and does not quite"
-        yield f"Without the EEG of the trial {verdict}: it names right {told}."
+        yield f"Without the EEG of the trial {verdict}: it names right {listed}."
 
 
-def _without_baseline(report: Report) -> Iterator[str]:
-    rows = {count: find(report, f"baseline-{count}", CLIP) for count in BASELINES}
-    none = find(report, "no-baseline", CLIP)
+def _describe_missing_baseline(report: Report) -> Iterator[str]:
+    rows = {count: find_row(report, f"baseline-{count}", CLIP) for count in BASELINES}
+    none = find_row(report, "no-baseline", CLIP)
     if none and all(rows.values()):
-        told = ", ".join(hundredths(row["balanced_accuracy"]) for row in rows.values() if row)
+        listed = ", ".join(hundredths(row["balanced_accuracy"]) for row in rows.values() if row)
         yield (
             f"Without any other recording of the person it names {of_100(none)} clips right; with "
-            f"{', '.join(map(str, BASELINES))} others of theirs {told}."
+            f"{', '.join(map(str, BASELINES))} others of theirs {listed}."
         )
 
 
-def _calibrated(report: Report) -> Iterator[str]:
-    clip, segment = find(report, "baseline", CLIP), find(report, "baseline", SEGMENT)
+def _describe_calibration(report: Report) -> Iterator[str]:
+    clip, segment = find_row(report, "baseline", CLIP), find_row(report, "baseline", SEGMENT)
     if clip and segment:
         errors = [100 * float(row["ece"] or 0) for row in (segment, clip)]
         yield (
@@ -151,7 +181,7 @@ def _calibrated(report: Report) -> Iterator[str]:
         )
 
 
-def _valence(report: Report) -> Iterator[str]:
+def _describe_valence(report: Report) -> Iterator[str]:
     for detail in report["models"][0]["details"]:
         if (detail["unit"], detail["evidence"]) == (CLIP, True) and detail["valence_correlation"] is not None:
             low, high = detail["valence_interval"] or (None, None)
@@ -162,8 +192,8 @@ def _valence(report: Report) -> Iterator[str]:
             )
 
 
-def _alone(report: Report) -> Iterator[str]:
-    clip, segment = (find(report, "baseline", unit, evidence=False) for unit in (CLIP, SEGMENT))
+def _describe_model_alone(report: Report) -> Iterator[str]:
+    clip, segment = (find_row(report, "baseline", unit, evidence=False) for unit in (CLIP, SEGMENT))
     if clip and segment:
         yield (
             "The language model alone, without the decoder's line in its prompt, names "
@@ -171,9 +201,9 @@ def _alone(report: Report) -> Iterator[str]:
         )
 
 
-def _references(report: Report) -> Iterator[str]:
-    product = find(report, "baseline", SEGMENT)
-    segments, clips = (references(report, unit, product["split"] if product else "") for unit in (SEGMENT, CLIP))
+def _describe_references(report: Report) -> Iterator[str]:
+    product = find_row(report, "baseline", SEGMENT)
+    segments, clips = (find_references(report, unit, product["split"] if product else "") for unit in (SEGMENT, CLIP))
     if segments and clips:
         yield (
             f"Of the references on the same features the best is `{segments[-1]['model']}` for ten seconds, "
@@ -181,7 +211,7 @@ def _references(report: Report) -> Iterator[str]:
         )
 
 
-def _answers(report: Report) -> Iterator[str]:
+def _describe_answers(report: Report) -> Iterator[str]:
     if answers := report["models"][0].get("answers"):
         label, whole = (answers["seconds"][key]["mean"] for key in ("label", "answer"))
         yield (
@@ -191,7 +221,7 @@ def _answers(report: Report) -> Iterator[str]:
         )
 
 
-def _quantised(report: Report) -> Iterator[str]:
+def _describe_quantisation(report: Report) -> Iterator[str]:
     if lost := report["quantisation"]:
         most = 100 * max(0.0, lost["largest_loss"])
         yield (
@@ -200,7 +230,7 @@ def _quantised(report: Report) -> Iterator[str]:
         )
 
 
-def _leak(report: Report) -> Iterator[str]:
+def _describe_leak(report: Report) -> Iterator[str]:
     for unit in (CLIP, SEGMENT):
         leaky = {
             row["classes"]: row for row in report["rows"] if (row["condition"], row["unit"]) == ("leaky-prompt", unit)

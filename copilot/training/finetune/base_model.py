@@ -1,4 +1,4 @@
-"""The model that fine-tuning starts from: a folder, a name on the Hugging Face Hub, or the project's own, untrained."""
+"""Load the base of fine-tuning from a folder or the Hugging Face Hub, or create the project's own, untrained."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def load(name: str) -> tuple[Any, PreTrainedTokenizerFast]:
-    """A causal language model in float32 and its tokenizer; neither code nor pickles of others are run.
+    """Load a causal language model in float32 and its tokenizer; neither foreign code nor pickles are run.
+
+    Args:
+        name: a folder, or a name on the Hub.
 
     Raises:
-        CorpusError: there is none, or it lacks weights that its configuration asks for.
+        CorpusError: there is no such model, or it lacks weights that its configuration asks for.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -42,7 +45,7 @@ def load(name: str) -> tuple[Any, PreTrainedTokenizerFast]:
     return model, tokenizer
 
 
-def new(texts: Iterable[str]) -> tuple[Any, PreTrainedTokenizerFast]:
-    """The project's own small model with random weights, and a tokenizer trained on ``texts``."""
+def create(texts: Iterable[str]) -> tuple[Any, PreTrainedTokenizerFast]:
+    """Create the project's own small model with random weights, and a tokenizer trained on ``texts``."""
     tokenizer = tiny_qwen2.train_tokenizer(texts)
-    return tiny_qwen2.new_model(tokenizer, NEW_SEED), tokenizer
+    return tiny_qwen2.create_model(tokenizer, NEW_SEED), tokenizer

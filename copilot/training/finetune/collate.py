@@ -1,4 +1,4 @@
-"""Conversations as what a language model learns from: tokens, which of them are learned, the label slot, batches."""
+"""Encode conversations for training: tokens, which of them are learned, the label slot; and cut them into batches."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from copilot.training.tiny_qwen2 import TURN_END, TURN_START
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-#: Examples that are sorted by length before they are cut into batches, so that little is padding.
+#: Number of examples that are sorted by length before they are cut into batches, so that there is little padding.
 POOL = 1024
-#: Lengths are sorted this coarsely: finer, and a batch of evidence lines would be all flat or all peaked ones.
+#: Lengths are sorted in steps of so many tokens: with finer ones a batch of evidence lines would have only flat or only
+#: peaked ones.
 BUCKET = 64
 
 
@@ -29,10 +30,10 @@ class Encoded:
     """One example as numbers.
 
     Attributes:
-        ids: tokens.
-        learned: which of them are learned, shape as ``ids``.
-        slot: where the label stands.
-        target: the nine probabilities taught there; all zeros teach nothing.
+        ids: tokens, shape (tokens,).
+        learned: whether each token is learned, shape (tokens,).
+        slot: index of the label's token.
+        target: probabilities taught there, shape (9,); all zeros teach nothing.
     """
 
     ids: npt.NDArray[np.int32]
@@ -42,62 +43,69 @@ class Encoded:
 
 
 def encode(messages: Sequence[Message], target: emotions.Probabilities, tokenizer: PreTrainedTokenizerFast) -> Encoded:
-    """A conversation in the chat format (ChatML); only the assistant's turns are learned."""
+    """Encode a conversation in the chat format (ChatML); only the assistant's turns are learned.
+
+    Args:
+        messages: the conversation.
+        target: probabilities for the label slot, shape (9,).
+        tokenizer: the base's.
+    """
     ids: list[int] = []
     learned: list[bool] = []
     slot = 0
     for message in messages:
-        head, body = turn(message, tokenizer)
-        mine = message["role"] == "assistant"
-        if mine and not slot:
-            slot = len(ids) + len(head) + len(tokens_of(prompt.LABEL_PREFIX, tokenizer))
+        head, body = tokenize_turn(message, tokenizer)
+        is_assistant = message["role"] == "assistant"
+        if is_assistant and not slot:
+            slot = len(ids) + len(head) + len(tokenize(prompt.LABEL_PREFIX, tokenizer))
         ids += head + body
-        learned += [False] * len(head) + [mine] * (len(body) - 1) + [False]
+        learned += [False] * len(head) + [is_assistant] * (len(body) - 1) + [False]
     return Encoded(np.array(ids, np.int32), np.array(learned), slot, target)
 
 
-def turn(message: Message, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """The tokens that open a turn, and its content with what closes it (the last one is the newline behind)."""
-    head = tokens_of(f"{TURN_START}{message['role']}\n", tokenizer)
-    return head, tokens_of(f"{message['content']}{TURN_END}\n", tokenizer)
+def tokenize_turn(message: Message, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """Return the tokens that open a turn, and those of its content and its end (the last one is the newline)."""
+    head = tokenize(f"{TURN_START}{message['role']}\n", tokenizer)
+    return head, tokenize(f"{message['content']}{TURN_END}\n", tokenizer)
 
 
-def tokens_of(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Nothing added before or behind."""
+def tokenize(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Return the tokens of a text, without special tokens before or behind."""
     ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
     return ids
 
 
-def label_tokens(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The token that each label begins with; most tokenizers have all nine as one token.
+def find_label_tokens(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Return the first token of each label; in most tokenizers each of the nine is one token.
 
     Raises:
-        CorpusError: two labels begin alike, so that no single place tells them apart.
+        CorpusError: two labels begin with the same token, so that a single slot cannot tell them apart.
     """
-    first = [tokens_of(label, tokenizer)[0] for label in prompt.LABELS]
+    first = [tokenize(label, tokenizer)[0] for label in prompt.LABELS]
     if len(set(first)) < len(first):
         raise CorpusError("This tokenizer begins two of the nine emotions with the same token; take another base.")
     return first
 
 
 def refuse_other_template(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> None:
-    """Compare what training writes with what the tokenizer's own chat template writes, in training and in use.
+    """Refuse a tokenizer whose own chat template writes other tokens than this training, in training or in use.
 
     Raises:
-        CorpusError: there is no template, or it writes anything else.
+        CorpusError: there is no template, or it writes other tokens.
     """
     if not tokenizer.chat_template:
         raise CorpusError("The base has no chat template; take one that was made for conversations.")
     ids = encode(messages, emotions.uniform(), tokenizer).ids.tolist()
-    asked = tokens_of(_rendered(messages[:-1], tokenizer, ask=True), tokenizer)
-    if tokens_of(_rendered(messages, tokenizer), tokenizer) != ids or asked != ids[: len(asked)]:
+    asked = tokenize(_apply_template(messages[:-1], tokenizer, ask=True), tokenizer)
+    if tokenize(_apply_template(messages, tokenizer), tokenizer) != ids or asked != ids[: len(asked)]:
         raise CorpusError(
             "The base's chat template writes a conversation otherwise than this training does "
-            f"({TURN_START}role ... {TURN_END}); take a base that talks in that format."
+            f"({TURN_START}role ... {TURN_END}); take a base that uses that format."
         )
 
 
-def _rendered(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, ask: bool = False) -> str:
+def _apply_template(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, ask: bool = False) -> str:
+    """Return the text of the tokenizer's own chat template; ``ask`` adds the beginning of an answer."""
     from jinja2 import TemplateError
 
     try:
@@ -107,31 +115,50 @@ def _rendered(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, a
     return text
 
 
-def endless(
+def generate_batches(
     examples: Iterable[tuple[Sequence[Message], emotions.Probabilities]],
     tokenizer: PreTrainedTokenizerFast,
     tokens: int,
 ) -> Iterator[list[Encoded]]:
-    """Batches of examples without end, in an order that depends on nothing but them."""
+    """Yield batches without end, in an order that depends only on the examples.
+
+    Args:
+        examples: conversations and targets, without end.
+        tokenizer: the base's.
+        tokens: most tokens of a batch, padding included.
+    """
     order, examples = np.random.default_rng(0), iter(examples)
     while True:
         pool = [encode(messages, target, tokenizer) for messages, target in islice(examples, POOL)]
-        yield from batches(pool, tokens, order)
+        yield from cut_batches(pool, tokens, order)
 
 
-def passes(examples: Sequence[Encoded], epochs: int, tokens: int, seed: int) -> list[list[Encoded]]:
-    """Batches that show every example so many times, each time in another order."""
+def batch_epochs(examples: Sequence[Encoded], epochs: int, tokens: int, seed: int) -> list[list[Encoded]]:
+    """Return batches that contain every example once per epoch, each epoch in another order.
+
+    Args:
+        examples: the examples.
+        epochs: number of passes.
+        tokens: most tokens of a batch, padding included.
+        seed: seeds the order.
+    """
     order = np.random.default_rng(seed)
     made: list[list[Encoded]] = []
     for _ in range(epochs):
         shuffled = order.permutation(len(examples))
         for start in range(0, len(examples), POOL):
-            made += batches((examples[i] for i in shuffled[start : start + POOL]), tokens, order)
+            made += cut_batches((examples[i] for i in shuffled[start : start + POOL]), tokens, order)
     return made
 
 
-def batches(examples: Iterable[Encoded], tokens: int, order: np.random.Generator) -> list[list[Encoded]]:
-    """Batches of at most ``tokens`` tokens with their padding, of examples of like length, in random order."""
+def cut_batches(examples: Iterable[Encoded], tokens: int, order: np.random.Generator) -> list[list[Encoded]]:
+    """Cut examples into batches of similar length, in random order.
+
+    Args:
+        examples: the examples.
+        tokens: most tokens of a batch, padding included.
+        order: random numbers for the order of the batches.
+    """
     cut: list[list[Encoded]] = [[]]
     width = 0
     for example in sorted(examples, key=lambda e: len(e.ids) // BUCKET):

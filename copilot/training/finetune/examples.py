@@ -1,7 +1,7 @@
-"""What fine-tuning learns from: a corpus of ``copilot.training.dataset``, and plain text.
+"""Read what fine-tuning learns from: a corpus of ``copilot.training.dataset``, and plain text.
 
-Both are read as somebody else's files: each line is checked, and a corpus whose prompts were made otherwise than this
-program feeds a model is refused.
+Both are treated as untrusted files: each line is checked, and a corpus whose prompts differ from those of this program
+is refused.
 """
 
 from __future__ import annotations
@@ -29,13 +29,20 @@ from copilot.training.tiny_qwen2 import TURN_START
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-#: Length of the pieces that plain text is learned in.
+#: Length in tokens of the pieces that plain text is learned in.
 TEXT_TOKENS = 512
 
 
 @dataclass(frozen=True)
 class Example:
-    """One line of the corpus: a conversation, its emotion's index, and the rate it was recorded at, if known."""
+    """One line of the corpus.
+
+    Attributes:
+        number: number of the line, from 1.
+        messages: the conversation.
+        emotion: index of its emotion.
+        sampling_hz: the recording's sampling rate in Hz, or None where it is unknown.
+    """
 
     number: int
     messages: list[Message]
@@ -45,14 +52,14 @@ class Example:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus that may be learned from: its file and what its receipt says."""
+    """A corpus that was checked: its file and its receipt's contents."""
 
     path: Path
     receipt: dict[str, Any]
 
     @classmethod
     def open(cls, path: Path) -> Corpus:
-        """Compare corpus, receipt and program.
+        """Open a corpus after comparing corpus, receipt and program.
 
         Raises:
             CorpusError: the receipt is of another file, or of prompts that this program does not write.
@@ -63,14 +70,14 @@ class Corpus:
         receipt = files.read_json(receipt_path(path))
         if receipt.get("sha256") != files.sha256(path):
             raise CorpusError(f"{path} is not the file that its receipt describes; make the corpus again.")
-        for key, value in _fed(receipt.get("codec")).items():
+        for key, value in _expected_facts(receipt.get("codec")).items():
             if receipt.get(key) != value:
                 name = key.removesuffix("_sha256").replace("_", " ")
                 raise CorpusError(f"{path} was made with another {name} than this program uses; make it again.")
         return cls(path, receipt)
 
-    def lessons(self) -> Iterator[Example]:
-        """The lines that are there to train on.
+    def read_examples(self) -> Iterator[Example]:
+        """Yield the examples of the training people.
 
         Raises:
             CorpusError: a line is damaged, or none is of the training people.
@@ -78,36 +85,40 @@ class Corpus:
         found = False
         with self.path.open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
-                record = _record(line, f"Line {number} of {self.path}")
+                record = _parse_record(line, f"Line {number} of {self.path}")
                 if record["split"] == "train":
                     found = True
-                    yield _lesson(number, record)
+                    yield _make_example(number, record)
         if not found:
             raise CorpusError(f"{self.path} has no line whose split is train.")
 
-    def encoded(self, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[tuple[float | None, Encoded]]:
-        """Every lesson's sampling rate and tokens.
+    def encode_examples(self, tokenizer: PreTrainedTokenizerFast, longest: int) -> list[tuple[float | None, Encoded]]:
+        """Return every example's sampling rate in Hz and its tokens.
+
+        Args:
+            tokenizer: the base's.
+            longest: most tokens that the base reads.
 
         Raises:
-            CorpusError: as ``lessons``; one is longer than the model reads, or holds tokens that only a template may.
+            CorpusError: as ``read_examples``; or an example is too long, or contains tokens that only a template may.
         """
-        made = []
+        encoded = []
         control = tokenizer.convert_tokens_to_ids(TURN_START)
-        for lesson in track_progress(
-            self.lessons(), "Reading the corpus", self.receipt.get("counts", {}).get("split", {}).get("train")
+        for example in track_progress(
+            self.read_examples(), "Reading the corpus", self.receipt.get("counts", {}).get("split", {}).get("train")
         ):
-            one = collate.encode(lesson.messages, np.eye(len(emotions.EMOTIONS))[lesson.emotion], tokenizer)
-            where = f"Line {lesson.number} of {self.path}"
-            if len(one.ids) > longest:
-                raise CorpusError(f"{where} takes {len(one.ids)} tokens; this base reads {longest} at most.")
-            if np.sum(one.ids == control) != len(lesson.messages):
-                raise CorpusError(f"{where} holds control tokens of the chat template; remove them.")
-            made.append((lesson.sampling_hz, one))
-        return made
+            tokens = collate.encode(example.messages, np.eye(len(emotions.EMOTIONS))[example.emotion], tokenizer)
+            where = f"Line {example.number} of {self.path}"
+            if len(tokens.ids) > longest:
+                raise CorpusError(f"{where} takes {len(tokens.ids)} tokens; this base reads {longest} at most.")
+            if np.sum(tokens.ids == control) != len(example.messages):
+                raise CorpusError(f"{where} contains control tokens of the chat template; remove them.")
+            encoded.append((example.sampling_hz, tokens))
+        return encoded
 
 
-def _fed(codec: object) -> dict[str, object]:
-    """What a corpus with this codec says in its receipt, if it was made as this program feeds a model."""
+def _expected_facts(codec: object) -> dict[str, object]:
+    """Return the facts in the receipt of a corpus with this text encoding, if its prompts are those of this program."""
     return {
         "prompt_version": prompt.PROMPT_VERSION,
         "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
@@ -116,7 +127,8 @@ def _fed(codec: object) -> dict[str, object]:
     }
 
 
-def _record(line: str, where: str) -> dict[str, Any]:
+def _parse_record(line: str, where: str) -> dict[str, Any]:
+    """Parse and check one line of the corpus; ``where`` names it in errors."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -129,7 +141,8 @@ def _record(line: str, where: str) -> dict[str, Any]:
     return record
 
 
-def _lesson(number: int, record: dict[str, Any]) -> Example:
+def _make_example(number: int, record: dict[str, Any]) -> Example:
+    """Return a line's record as a conversation."""
     label = record["emotion_label"]
     messages: list[Message] = [
         {"role": "system", "content": prompt.SYSTEM},
@@ -139,8 +152,8 @@ def _lesson(number: int, record: dict[str, Any]) -> Example:
     return Example(number, messages, emotions.EMOTIONS.index(label), record.get("sampling_hz"))
 
 
-def text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
-    """Plain text in pieces of 512 tokens, every token of which is learned.
+def read_text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
+    """Read plain text in pieces of 512 tokens; every token is learned.
 
     Raises:
         CorpusError: the file cannot be read as UTF-8, or is empty.
@@ -149,10 +162,10 @@ def text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]
     try:
         with path.open(encoding="utf-8") as file:
             for line in track_progress(file, "Reading the text"):
-                ids += collate.tokens_of(line, tokenizer)
+                ids += collate.tokenize(line, tokenizer)
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read as text: {files.first_line(error)}.") from error
     if len(ids) < 2:
-        raise CorpusError(f"{path} holds no text.")
+        raise CorpusError(f"{path} contains no text.")
     pieces = [ids[start : start + TEXT_TOKENS] for start in range(0, len(ids) - 1, TEXT_TOKENS)]
     return [Encoded(np.array(p, np.int32), np.ones(len(p), bool), 0, np.zeros(len(emotions.EMOTIONS))) for p in pieces]

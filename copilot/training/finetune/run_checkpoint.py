@@ -1,6 +1,6 @@
-"""What a killed run goes on from: trained weights, optimiser, random numbers and how far it is, in a folder.
+"""Save and load the state from which a killed run resumes: trained weights, optimiser, random numbers, progress.
 
-``accelerate`` writes and reads most of it, for each process what is its own.
+``accelerate`` writes and reads most of it, separately for each process.
 """
 
 from __future__ import annotations
@@ -18,13 +18,20 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PROGRESS, WEIGHTS, UNFINISHED = "progress.json", "trained.safetensors", "unfinished"
-#: Share of the newest batch in the losses that are shown.
+#: Weight of the newest batch in the losses that are shown.
 SMOOTHING = 0.05
 
 
 @dataclass
 class RunProgress:
-    """How far a run is: ``step`` of ``run`` (its schedule and number of processes), and the smoothed losses there."""
+    """How far a run is.
+
+    Attributes:
+        run: its schedule and number of processes.
+        step: number of steps that are done.
+        answer: smoothed loss of the answers' tokens.
+        label: smoothed loss of the label slots.
+    """
 
     run: dict[str, Any]
     step: int = 0
@@ -32,7 +39,7 @@ class RunProgress:
     label: float = 0.0
 
     def add(self, losses: Sequence[float]) -> None:
-        """Count a step."""
+        """Count a step and smooth its losses, of answer and label."""
         share = SMOOTHING if self.step else 1.0
         self.answer, self.label = (
             (1 - share) * a + share * b for a, b in zip((self.answer, self.label), losses, strict=True)
@@ -40,8 +47,8 @@ class RunProgress:
         self.step += 1
 
 
-def keep_only_trained(accelerator: Accelerator, model: Any) -> None:
-    """Save and load only the weights that change: an adapter's, not its base's."""
+def save_only_trained_weights(accelerator: Accelerator, model: Any) -> None:
+    """Make the accelerator save and load only the weights that change: an adapter's, not its base's."""
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -62,8 +69,14 @@ def keep_only_trained(accelerator: Accelerator, model: Any) -> None:
     accelerator.register_load_state_pre_hook(read)
 
 
-def save(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
-    """Beside, then renamed: whenever the process dies, the newest folder with a number holds a whole state."""
+def save_state(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
+    """Save the state beside, then rename it: if the process dies, the newest folder with a number has a whole state.
+
+    Args:
+        accelerator: the processes that train together.
+        state: folder of the run's states.
+        progress: how far the run is.
+    """
     partial = state / UNFINISHED
     if accelerator.is_main_process:
         shutil.rmtree(partial, ignore_errors=True)
@@ -78,13 +91,22 @@ def save(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
             shutil.rmtree(folder)
 
 
-def resume(accelerator: Accelerator, state: Path, fresh: RunProgress) -> RunProgress:
-    """Load the newest state, if there is one."""
+def load_newest_state(accelerator: Accelerator, state: Path, fresh: RunProgress) -> RunProgress:
+    """Load the newest state, if there is one.
+
+    Args:
+        accelerator: the processes that train together.
+        state: folder of the run's states.
+        fresh: progress of a run that begins, which is returned where there is no state.
+
+    Raises:
+        CorpusError: the state belongs to another run.
+    """
     newest = max(state.glob("[0-9]*"), default=None)
     if newest is None:
         return fresh
     found = RunProgress(**json.loads((newest / PROGRESS).read_text()))
     if found.run != fresh.run:
-        raise CorpusError(f"{state} holds the state of a run with another schedule; remove that folder to begin anew.")
+        raise CorpusError(f"{state} has the state of a run with another schedule; remove that folder to begin anew.")
     accelerator.load_state(str(newest))
     return found

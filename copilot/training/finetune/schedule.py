@@ -1,4 +1,4 @@
-"""How long and how fast to learn: one stretch of training, and a whole fine-tuning as a file states it."""
+"""Schedules of training: number of steps and learning rates of one stage, and a whole fine-tuning from a file."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from copilot.training.faced import CorpusError
 #: Schedules that come with the program.
 SCHEDULES = Path(__file__).parent / "schedules"
 NAMES = ("paper", "ours")
-#: What is left of the learning rate at the end.
+#: Share of the highest learning rate at the end.
 LAST_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """One stretch of training: linear warm-up to ``rate``, then a cosine down to a twentieth of it.
+    """One stage of training: linear warm-up to ``rate``, then a cosine down to a twentieth of it.
 
     Attributes:
-        steps: of the optimiser (AdamW, Loshchilov & Hutter 2019, arXiv 1711.05101).
+        steps: number of optimiser steps (AdamW, Loshchilov & Hutter 2019, arXiv 1711.05101).
         rate: highest learning rate.
-        warmup: steps until it is reached.
+        warmup: steps until the highest rate is reached.
         weight_decay: AdamW's, the decoupled form of an L2 penalty.
         l1: weight of the sum of all trained weights' absolute values in the loss.
-        seed: of dropout, and of whatever else is drawn.
+        seed: seeds dropout and everything else that is random.
     """
 
     steps: int
@@ -37,7 +37,7 @@ class Schedule:
     seed: int = 0
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         if step < self.warmup:
             return self.rate * (step + 1) / self.warmup
         done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
@@ -49,9 +49,9 @@ class Passes:
     """Passes over a corpus, as a schedule's file states them.
 
     Attributes:
-        epochs: how often everything is seen.
+        epochs: number of passes.
         rate: highest learning rate.
-        warmup: share of the steps until it is reached.
+        warmup: share of the steps until the highest rate is reached.
         weight_decay: as in ``Schedule``.
         l1: as in ``Schedule``.
         sampling_hz: only people who were recorded at this rate; None takes everybody.
@@ -71,14 +71,20 @@ class Passes:
             raise ValueError("weight_decay and l1 are not below 0")
 
     def schedule(self, steps: int, seed: int) -> Schedule:
-        """For so many steps."""
+        """Return the schedule of these passes for a number of steps."""
         warmup = round(self.warmup * steps)
         return Schedule(steps, self.rate, warmup, self.weight_decay, self.l1, seed)
 
 
 @dataclass(frozen=True)
 class Lora:
-    """The adapter: rank, alpha (its weights count alpha / rank), and the share of its inputs that are dropped."""
+    """The adapter.
+
+    Attributes:
+        rank: rank of its matrices.
+        alpha: its weights are multiplied by alpha / rank.
+        dropout: share of its inputs that are dropped.
+    """
 
     rank: int
     alpha: int
@@ -94,10 +100,10 @@ class FinetunePlan:
     """A whole fine-tuning.
 
     Attributes:
-        tokens: in a batch of each process, padding included.
-        adapter: trained in ``steps``.
-        text: all weights on plain text first, in strategy 2.
-        steps: one after the other.
+        tokens: most tokens in a batch of each process, padding included.
+        adapter: the adapter that the steps train.
+        text: passes of all weights over plain text, first, in strategy 2.
+        steps: passes of the adapter over the corpus, one after the other.
     """
 
     tokens: int
@@ -109,20 +115,23 @@ class FinetunePlan:
     def read(cls, name: str) -> FinetunePlan:
         """Read a schedule that comes with the program, or a file of the same form.
 
+        Args:
+            name: one of ``NAMES``, or the path of a TOML file.
+
         Raises:
             CorpusError: there is no such file, or it does not have that form.
         """
         path = SCHEDULES / f"{name}.toml" if name in NAMES else Path(name)
         try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
-            steps = tuple(Passes(**step) for step in told.pop("steps"))
-            adapter, text = Lora(**told.pop("adapter")), Passes(**told.pop("text"))
-            plan = cls(adapter=adapter, text=text, steps=steps, **told)
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            steps = tuple(Passes(**step) for step in values.pop("steps"))
+            adapter, text = Lora(**values.pop("adapter")), Passes(**values.pop("text"))
+            plan = cls(adapter=adapter, text=text, steps=steps, **values)
             if not steps or plan.tokens < 1:
                 raise ValueError("there is a step at least, and a token in a batch")
         except OSError as error:
             raise CorpusError(f"The schedule {path} cannot be read: {error.strerror}.") from error
         except (KeyError, TypeError, ValueError) as error:
-            said = str(error).replace("Passes.__init__()", "a step").replace("Lora.__init__()", "the adapter")
-            raise CorpusError(f"{path} is no schedule ({said}); {SCHEDULES / 'paper.toml'} is an example.") from error
+            reason = str(error).replace("Passes.__init__()", "a step").replace("Lora.__init__()", "the adapter")
+            raise CorpusError(f"{path} is no schedule ({reason}); {SCHEDULES / 'paper.toml'} is an example.") from error
         return plan

@@ -1,9 +1,9 @@
-"""Teach a causal language model in place: all its weights, or those of an adapter round it.
+"""Train a causal language model in place: all its weights, or those of its adapter.
 
-Two losses at once: the next token of every answer, and at the label slot the whole distribution over nine emotions, so
-that the probabilities read out there are meant as probabilities. The loop goes through ``accelerate``: started by
-``accelerate launch`` it runs on many GPUs, each of which takes batches of its own. Its state is saved every minute; a
-run that was killed goes on from there, to the same weights that it would have reached.
+There are two losses: the next token of every answer, and at the label slot the whole distribution over nine emotions,
+so that the probabilities read out there are trained as probabilities. The loop uses ``accelerate``: started by
+``accelerate launch`` it runs on many GPUs, each of which takes batches of its own. The state is saved every minute; a
+run that was killed resumes from it and reaches the same weights that it would have reached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from copilot.training.finetune.collate import Encoded
-from copilot.training.finetune.run_checkpoint import RunProgress, keep_only_trained, resume, save
+from copilot.training.finetune.run_checkpoint import (
+    RunProgress,
+    load_newest_state,
+    save_only_trained_weights,
+    save_state,
+)
 from copilot.training.finetune.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 20.0
-#: On a CPU oneDNN keeps what it compiled for each shape of a batch, 1024 of them: gigabytes, hardly ever used again.
+#: On a CPU oneDNN caches what it compiled for each shape of a batch, by default 1024: gigabytes that are rarely reused.
 ONEDNN = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
 
 
@@ -42,37 +47,42 @@ def train(
     what: str,
     after: int = 0,
 ) -> RunProgress:
-    """Run a schedule; prints a line with losses and time left now and then.
+    """Run a schedule; print a line with losses and time left every 20 seconds.
 
     Args:
-        model: of transformers' or peft's; what of it requires a gradient is trained.
+        model: a model of transformers or peft; its weights that require a gradient are trained.
         batches: the same ones every time; process i of n takes every n-th from the i-th on.
-        schedule: how long and how fast.
-        labels: tokens of the nine labels, from ``encoding.label_tokens``.
-        state: folder that the state is kept in, and found in if it is there; it stays behind.
+        schedule: steps and learning rates.
+        labels: tokens of the nine labels, from ``collate.find_label_tokens``.
+        state: folder of the run's state, which is loaded if it is there; the folder is not removed.
         what: the name that the lines begin with.
         after: steps of later schedules, which count for the time left.
 
+    Returns:
+        The progress at the end, with the smoothed losses.
+
     Raises:
-        CorpusError: the state is that of another run.
+        CorpusError: the state belongs to another run.
     """
     os.environ.update(ONEDNN)  # read at the first product of two matrices
     import torch
 
-    accelerator = processes()
+    accelerator = make_accelerator()
     torch.manual_seed(schedule.seed + accelerator.process_index)
     weights = [p for p in model.parameters() if p.requires_grad]
     adam = torch.optim.AdamW(weights, lr=schedule.rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98))
-    lesson, optimiser = accelerator.prepare(_lesson(model.train(), labels), adam)
-    keep_only_trained(accelerator, model)
-    progress = resume(accelerator, state, RunProgress(asdict(schedule) | {"processes": accelerator.num_processes}))
+    with_losses, optimiser = accelerator.prepare(_wrap_with_losses(model.train(), labels), adam)
+    save_only_trained_weights(accelerator, model)
+    progress = load_newest_state(
+        accelerator, state, RunProgress(asdict(schedule) | {"processes": accelerator.num_processes})
+    )
     if progress.step:
-        _say(accelerator, f"{what}: going on from step {progress.step}")
+        _print_line(accelerator, f"{what}: resuming from step {progress.step}")
     pace = _Pace(progress.step, schedule.steps, after)
-    for batch in _share(batches, accelerator, progress.step, schedule.steps):
+    for batch in _take_share(batches, accelerator, progress.step, schedule.steps):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate_at(progress.step)
-        answer, label = lesson(**_tensors(batch, accelerator.device))
+        answer, label = with_losses(**_pad_batch(batch, accelerator.device))
         penalty = schedule.l1 * sum(p.abs().sum() for p in weights) if schedule.l1 else 0.0
         accelerator.backward(answer + label + penalty)
         accelerator.clip_grad_norm_(weights, 1.0)
@@ -81,21 +91,29 @@ def train(
         progress.add(accelerator.reduce(torch.stack([answer, label]).detach(), "mean").tolist())
         pace.show(progress, what, accelerator)
         if pace.is_time_to_save(accelerator):
-            save(accelerator, state, progress)
+            save_state(accelerator, state, progress)
     accelerator.wait_for_everyone()
     model.to("cpu").eval()
     return progress
 
 
-def processes() -> Accelerator:
-    """The processes that train together: one, unless a launcher started more."""
+def make_accelerator() -> Accelerator:
+    """Return the accelerator of the processes that train together: one, unless a launcher started more."""
     from accelerate import Accelerator
 
     return Accelerator(mixed_precision="bf16")
 
 
-def adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> Any:
-    """Wrap a model with LoRA on every linear layer (Hu et al. 2021, arXiv 2106.09685)."""
+def add_adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, seed: int = 0) -> Any:
+    """Add a LoRA adapter on every linear layer (Hu et al. 2021, arXiv 2106.09685).
+
+    Args:
+        model: a causal language model.
+        rank: rank of the adapter's matrices.
+        alpha: its weights are multiplied by alpha / rank.
+        dropout: share of its inputs that are dropped.
+        seed: seeds its weights.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -105,23 +123,23 @@ def adapter(model: Any, rank: int = 8, alpha: int = 32, dropout: float = 0.05, s
     return get_peft_model(model, config)
 
 
-def _lesson(model: Any, labels: Sequence[int]) -> Any:
-    """The model with its losses as one module: gradients are only shared between processes through ``forward``."""
+def _wrap_with_losses(model: Any, labels: Sequence[int]) -> Any:
+    """Return model and losses as one module: gradients are only shared between processes through ``forward``."""
     import torch
 
-    class Lesson(torch.nn.Module):  # type: ignore[misc]  # torch is not looked into
+    class ModelWithLosses(torch.nn.Module):  # type: ignore[misc]  # mypy does not analyse torch
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, **batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return losses(self.model, labels, **batch)
+            return compute_losses(self.model, labels, **batch)
 
-    return Lesson()
+    return ModelWithLosses()
 
 
-def _tensors(batch: list[Encoded], device: torch.device) -> dict[str, torch.Tensor]:
-    """A batch padded to its longest example: ``ids``, ``learned``, ``slots``, ``targets``."""
+def _pad_batch(batch: list[Encoded], device: torch.device) -> dict[str, torch.Tensor]:
+    """Return a batch padded to its longest example, as the tensors that ``compute_losses`` takes."""
     import torch
 
     width = max(len(e.ids) for e in batch)
@@ -138,7 +156,7 @@ def _tensors(batch: list[Encoded], device: torch.device) -> dict[str, torch.Tens
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
-def losses(
+def compute_losses(
     model: Any,
     labels: Sequence[int],
     ids: torch.Tensor,
@@ -146,14 +164,14 @@ def losses(
     slots: torch.Tensor,
     targets: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy of the answers' tokens, and of the label slots against their nine probabilities.
+    """Return the cross-entropy of the answers' tokens, and of the label slots against their nine probabilities.
 
     Args:
         model: a causal language model.
-        labels: the nine labels' tokens.
-        ids: shape (examples, width); padding stands behind the text.
-        learned: which tokens are part of an answer, same shape.
-        slots: where each label stands, shape (examples,).
+        labels: tokens of the nine labels.
+        ids: tokens, shape (examples, width); padding is behind the text.
+        learned: whether each token is part of an answer, shape (examples, width).
+        slots: index of each label's token, shape (examples,).
         targets: probabilities taught there, shape (examples, 9).
     """
     import torch
@@ -162,29 +180,29 @@ def losses(
     rows = torch.arange(len(ids), device=ids.device)
     learned = learned.clone()
     learned[rows, slots] = False  # the slot has a loss of its own
-    # A causal model cannot see the padding, which stands behind the text: no attention mask is needed.
-    hidden = _body(model)(input_ids=ids).last_hidden_state
+    # A causal model cannot see the padding, which is behind the text: no attention mask is needed.
+    hidden = _get_transformer(model)(input_ids=ids).last_hidden_state
     head = model.get_output_embeddings()
     answer = cross_entropy(head(hidden[:, :-1][learned[:, 1:]]).float(), ids[:, 1:][learned[:, 1:]])
     log_probabilities = head(hidden[rows, slots - 1]).float().log_softmax(dim=-1)[:, list(labels)]
     return answer, -(targets * log_probabilities).sum(dim=-1).mean()
 
 
-def _body(model: Any) -> Any:
-    """The transformer below the output layer, with or without an adapter round it."""
+def _get_transformer(model: Any) -> Any:
+    """Return the transformer below the output layer, with or without an adapter."""
     return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
 
 
-def _share(
+def _take_share(
     batches: Iterable[list[Encoded]], accelerator: Accelerator, done: int, steps: int
 ) -> Iterable[list[Encoded]]:
-    """This process's batches from step ``done`` on."""
+    """Return this process's batches from step ``done`` on."""
     count = accelerator.num_processes
     return islice(batches, done * count + accelerator.process_index, steps * count, count)
 
 
 class _Pace:
-    """When to print a line and when to save, and how long the rest will take."""
+    """Decides when to print a line and when to save, and estimates the time left."""
 
     def __init__(self, first: int, steps: int, after: int) -> None:
         self.first, self.steps, self.after = first, steps, after
@@ -192,17 +210,17 @@ class _Pace:
         self.shown = 0.0
 
     def show(self, progress: RunProgress, what: str, accelerator: Accelerator) -> None:
-        """Print a line if the last one is old."""
+        """Print a line if the last one is older than 20 seconds, or at the last step."""
         now = time.monotonic()
         if now - self.shown < SHOW_SECONDS and progress.step < self.steps:
             return
         self.shown = now
         left = (now - self.begun) / (progress.step - self.first) * (self.steps - progress.step + self.after)
         found = f"answer {progress.answer:.3f}, label {progress.label:.3f}"
-        _say(accelerator, f"{what}: step {progress.step}/{self.steps}, {found}, {_duration(left)} left")
+        _print_line(accelerator, f"{what}: step {progress.step}/{self.steps}, {found}, {_format_duration(left)} left")
 
     def is_time_to_save(self, accelerator: Accelerator) -> bool:
-        """The main process's clock decides for all."""
+        """Return whether to save now; the main process's clock decides for all."""
         if accelerator.is_main_process and time.monotonic() - self.saved >= SAVE_SECONDS:
             accelerator.set_trigger()
         if not accelerator.check_trigger():
@@ -211,10 +229,10 @@ class _Pace:
         return True
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _say(accelerator: Accelerator, line: str) -> None:
+def _print_line(accelerator: Accelerator, line: str) -> None:
     if accelerator.is_main_process:
         print(line, file=sys.stderr, flush=True)

@@ -1,10 +1,11 @@
-"""Prune a Qwen2 or Llama checkpoint: fewer query heads and narrower layers; every number that stays is the base's.
+"""Prune a Qwen2 or Llama checkpoint: fewer query heads and narrower layers; the weights that are kept do not change.
 
 ``python -m copilot.training.prune --model DIR_OR_HUB_NAME --ratio 3/7 --round-to 256 --out DIR``
 
 ``--ratio 0.5`` alone is the pruning of the EEG Emotion Copilot's paper (https://arxiv.org/abs/2410.00166); ``python -m
-convert plan`` tells which shapes run and quantise well. What stays is cut out of the checkpoint's own files. The folder
-gets its name only when Hugging Face loads from it, bit for bit, what the pruner left in memory, logits included.
+convert plan`` shows which shapes run and quantise well. The kept weights are cut out of the checkpoint's own files. The
+folder gets its name only when Hugging Face loads from it, bit for bit, the model that the pruner left in memory, logits
+included.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from convert.verb_result import AlwaysPassed
 from copilot.training.prune.pruned_weights import write_pruned
 
 RECEIPT = "pruning.json"
-#: Qwen2-0.5B takes 22 seconds on two cores; on a shape nobody has tried, torch-pruning may not end.
+#: Qwen2-0.5B takes 22 seconds on two cores; on an untested shape, torch-pruning may not end.
 TIMEOUT_S = 1800.0
-#: Address space for each parameter of the base: four times itself in float32, of which two and a half are used.
+#: Bytes of address space for each parameter of the base: four copies in float32, of which two and a half are used.
 BYTES_EACH = 16
-#: All of a repository that pruning reads; pickled weights are not among it.
+#: Files of a repository that pruning reads; pickled weights are not among them.
 FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "README.md")
 BF16_BYTES = 2
 
@@ -48,15 +49,15 @@ class Pruned(AlwaysPassed):
     Attributes:
         base: folder or name on the Hub.
         out: folder that was written.
-        ratio: the share of every width, and of the query heads, that was to go.
+        ratio: share of every width, and of the query heads, that was to be removed.
         round_to: hidden and feed-forward widths are multiples of this.
         before: shape of the base.
-        after: shape of what was written.
+        after: shape of the pruned model.
         heads: query heads that each layer kept, counted from 0 in the base.
-        torch_pruning: version.
+        torch_pruning: version of torch-pruning.
         files: names of the weights' files and their SHA-256.
-        peak_bytes: of memory.
-        seconds: for everything.
+        peak_bytes: most memory in use, in bytes.
+        seconds: duration of the whole pruning.
     """
 
     base: str
@@ -72,22 +73,22 @@ class Pruned(AlwaysPassed):
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         values = asdict(self)
         for name, shape in (("before", self.before), ("after", self.after)):
             values[name] |= {"parameters": shape.parameters, "bf16_bytes": BF16_BYTES * shape.parameters}
         return values
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the lines that the command prints."""
         before, after = self.before, self.after
         share = f"{after.parameters / before.parameters:.1%}"
         gib = [f"{BF16_BYTES * shape.parameters / child_process.GB:.4g} GiB" for shape in (before, after)]
         return [
-            f"{self.base}: {self.ratio} goes, widths rounded to {self.round_to}, by torch-pruning {self.torch_pruning}",
+            f"{self.base}: {self.ratio} cut, widths rounded to {self.round_to}, by torch-pruning {self.torch_pruning}",
             f"hidden width    {before.hidden:,} -> {after.hidden:,}",
             f"feed-forward    {before.ffn:,} -> {after.ffn:,}",
-            f"heads           {_heads(before)} -> {_heads(after)} (query/key-value x width)",
+            f"heads           {_format_heads(before)} -> {_format_heads(after)} (query/key-value x width)",
             f"parameters      {before.parameters:,} -> {after.parameters:,} ({share})",
             f"bf16 storage    {' -> '.join(gib)}",
             *(f"layer {i:2} keeps query heads {' '.join(map(str, heads))}" for i, heads in enumerate(self.heads)),
@@ -98,22 +99,23 @@ class Pruned(AlwaysPassed):
 
 
 def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)) -> Pruned:
-    """Write a pruned checkpoint as a new folder, weights in the types that the base has them in, and a receipt.
+    """Write a pruned checkpoint and its receipt as a new folder; the weights keep the base's types.
 
     Args:
         model: folder of a checkpoint, or its name on the Hub.
-        ratio: the share of every width, and of the query heads, that goes; between 0 and 1.
-        out: not there yet.
+        ratio: share of every width, and of the query heads, to remove; between 0 and 1.
+        out: folder to make.
         round_to: hidden and feed-forward widths are cut further, to a multiple of this.
 
     Raises:
-        ConvertError: the model cannot be had or pruned like this, the proof fails, or ``out`` cannot be written.
+        ConvertError: the model cannot be loaded or pruned like this, the result differs from the pruned model, or
+            ``out`` cannot be written.
     """
     begun = time.monotonic()
-    base = Checkpoint.open(_folder(model))
-    after = _pruned(base.shape, ratio, round_to)
+    base = Checkpoint.open(_find_checkpoint(model))
+    after = _plan_shape(base.shape, ratio, round_to)
     with new_folder(out) as partial:
-        _write_companions(base, after, partial)
+        _write_other_files(base, after, partial)
         memory_gb = max(child_process.MEMORY_GB, BYTES_EACH * base.shape.parameters / child_process.GB)
         written = child_process.run_limited(
             memory_gb, TIMEOUT_S, write_pruned, base.folder, partial, float(ratio), round_to
@@ -133,8 +135,8 @@ def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)
     return report
 
 
-def _folder(model: str) -> Path:
-    """Of a checkpoint that is here, or of one that is fetched from the Hub."""
+def _find_checkpoint(model: str) -> Path:
+    """Return the folder of a local checkpoint, or of one that is downloaded from the Hub."""
     if Path(model).is_dir():
         return Path(model)
     from huggingface_hub import snapshot_download
@@ -143,20 +145,21 @@ def _folder(model: str) -> Path:
         refuse_bad_name(model)
         return Path(snapshot_download(model, allow_patterns=list(FILES)))
     except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{model} is no folder here, and not to be had from the Hub: {first_line(error)}") from error
+        raise ConvertError(f"{model} is no folder here, and not available on the Hub: {first_line(error)}") from error
 
 
-def _pruned(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
+def _plan_shape(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
+    """Return the shape after pruning; refuse a ratio that removes nothing or leaves a shape that does not run."""
     after = prune_shape(shape, float(ratio), round_to)
     if after == shape:
-        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} takes nothing from this shape; take another.")
+        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} removes nothing from this shape; take another.")
     if reason := find_obstacle(after):
-        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} is of no use here: {reason}")
+        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} cannot be used here: {reason}")
     return after
 
 
-def _write_companions(base: Checkpoint, after: Shape, folder: Path) -> None:
-    """Write everything but the weights: the configuration of the new shape, the rest as it is."""
+def _write_other_files(base: Checkpoint, after: Shape, folder: Path) -> None:
+    """Write all files but the weights: the configuration of the new shape, the others unchanged."""
     widths = {
         "hidden_size": after.hidden,
         "intermediate_size": after.ffn,
@@ -171,11 +174,11 @@ def _write_companions(base: Checkpoint, after: Shape, folder: Path) -> None:
     TokenizerFiles.read(base.folder).copy_to(folder)
 
 
-def _heads(shape: Shape) -> str:
+def _format_heads(shape: Shape) -> str:
     return f"{shape.heads}/{shape.kv_heads} x {shape.head_dim}"
 
 
-def _ratio(text: str) -> Fraction:
+def _parse_ratio(text: str) -> Fraction:
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
@@ -187,7 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = Parser(prog="python -m copilot.training.prune", description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True, metavar="DIR|NAME", help="checkpoint: a folder, or a name on the Hub")
-    parser.add_argument("--ratio", type=_ratio, required=True, help="share that goes, like 0.5 (the paper's) or 3/7")
+    parser.add_argument(
+        "--ratio", type=_parse_ratio, required=True, help="share to remove, like 0.5 (the paper's) or 3/7"
+    )
     parser.add_argument(
         "--round-to",
         type=int,

@@ -1,7 +1,8 @@
-"""What pruning keeps of a Qwen2 or Llama model: chosen by torch-pruning's dependency graph, cut out of any copy.
+"""Choose what pruning keeps of a Qwen2 or Llama model with torch-pruning's dependency graph, and cut it out of tensors.
 
-The graph (Fang et al. 2023, https://arxiv.org/abs/2301.12900) groups what can only go together: a number of the
-residual stream in all layers at once, a feed-forward unit, a query head. Of each group those of the least L2 norm go.
+The graph (Fang et al. 2023, https://arxiv.org/abs/2301.12900) groups what can only be removed together: a number of the
+residual stream in all layers at once, a feed-forward unit, a query head. Of each group the members with the least L2
+norm are removed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-#: What a module's outputs and inputs are counted in, the rows and columns of its weight; norms have only ``hidden``.
+#: Module -> widths of its outputs and inputs, the rows and columns of its weight; norms have only ``hidden``.
 WIDTHS = {
     "embed_tokens": ("tokens", "hidden"),
     "lm_head": ("tokens", "hidden"),
@@ -35,14 +36,14 @@ WIDTHS = {
 
 @dataclass(frozen=True)
 class KeptIndices:
-    """Indices into the model as it was, in ascending order.
+    """Indices into the unpruned model, in ascending order.
 
     Attributes:
         head_dim: width of a head; heads are kept whole.
-        hidden: numbers of the residual stream.
-        ffn: feed-forward units of each layer.
-        heads: query heads of each layer.
-        kv_heads: key/value heads of each layer.
+        hidden: kept numbers of the residual stream.
+        ffn: kept feed-forward units of each layer.
+        heads: kept query heads of each layer.
+        kv_heads: kept key/value heads of each layer.
     """
 
     head_dim: int
@@ -52,7 +53,12 @@ class KeptIndices:
     kv_heads: tuple[tuple[int, ...], ...]
 
     def cut(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        """What is left of the weight or bias that the unpruned model holds under ``name``."""
+        """Return what is kept of a weight or bias of the unpruned model.
+
+        Args:
+            name: its name in the model.
+            tensor: its values, of the unpruned shape.
+        """
         import torch
 
         *path, module, _ = name.split(".")
@@ -63,6 +69,7 @@ class KeptIndices:
         return tensor
 
     def _indices(self, width: str, layer: int) -> list[int]:
+        """Return the kept rows or columns of a width in a layer."""
         if width == "hidden":
             return list(self.hidden)
         kept: tuple[int, ...] = getattr(self, width)[layer]
@@ -71,31 +78,31 @@ class KeptIndices:
 
 
 def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> KeptIndices:
-    """Prune a model in place, and say what was kept of it.
+    """Prune a model in place, and return what was kept of it.
 
     Args:
-        model: in float32, with eager attention, which the graph can be read from.
-        shape: of the model.
-        ratio: the share of every width, and of the query heads, that goes.
+        model: a model in float32 with eager attention, from which the graph can be read.
+        shape: shape of the model.
+        ratio: share of every width, and of the query heads, to remove.
         round_to: hidden and feed-forward widths are cut further, to a multiple of this.
     """
-    pruner = _pruner(model, shape, ratio, round_to)
-    gone: dict[Any, Container[int]] = {}
+    pruner = _make_pruner(model, shape, ratio, round_to)
+    removed: dict[Any, Container[int]] = {}
     for group in track_progress(pruner.step(interactive=True), "Pruning", 2 * shape.layers + 1):
         outputs = ((dep.target.module, idxs) for dep, idxs in group if pruner.DG.is_out_channel_pruning_fn(dep.handler))
-        gone.update((module, frozenset(idxs)) for module, idxs in outputs)
+        removed.update((module, frozenset(idxs)) for module, idxs in outputs)
         group.prune()
 
-    def left(module: Any, count: int, size: int = 1) -> tuple[int, ...]:
-        return tuple(i for i in range(count) if i * size not in gone.get(module, ()))
+    def find_kept(module: Any, count: int, size: int = 1) -> tuple[int, ...]:
+        return tuple(i for i in range(count) if i * size not in removed.get(module, ()))
 
     layers = list(model.model.layers)
     kept = KeptIndices(
         head_dim=shape.head_dim,
-        hidden=left(model.model.embed_tokens, shape.hidden),
-        ffn=tuple(left(layer.mlp.up_proj, shape.ffn) for layer in layers),
-        heads=tuple(left(layer.self_attn.q_proj, shape.heads, shape.head_dim) for layer in layers),
-        kv_heads=tuple(left(layer.self_attn.k_proj, shape.kv_heads, shape.head_dim) for layer in layers),
+        hidden=find_kept(model.model.embed_tokens, shape.hidden),
+        ffn=tuple(find_kept(layer.mlp.up_proj, shape.ffn) for layer in layers),
+        heads=tuple(find_kept(layer.self_attn.q_proj, shape.heads, shape.head_dim) for layer in layers),
+        kv_heads=tuple(find_kept(layer.self_attn.k_proj, shape.kv_heads, shape.head_dim) for layer in layers),
     )
     for i, layer in enumerate(layers):
         layer.self_attn.num_key_value_groups = len(kept.heads[i]) // len(kept.kv_heads[i])
@@ -103,7 +110,8 @@ def prune(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> 
     return kept
 
 
-def _pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> Any:
+def _make_pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -> Any:
+    """Return torch-pruning's pruner for the model; arguments as in ``prune``."""
     import torch
     import torch_pruning
 
@@ -112,7 +120,7 @@ def _pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -
         attention = layer.self_attn
         heads |= {attention.q_proj: shape.heads, attention.k_proj: shape.kv_heads, attention.v_proj: shape.kv_heads}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Unwrapped parameters")  # the norms' weights; they go with the widths
+        warnings.filterwarnings("ignore", "Unwrapped parameters")  # the norms' weights; they are cut with the widths
         return torch_pruning.pruner.BasePruner(
             model,
             torch.zeros(1, 8, dtype=torch.long),
@@ -124,15 +132,15 @@ def _pruner(model: PreTrainedModel, shape: Shape, ratio: float, round_to: int) -
             prune_head_dims=False,
             ignored_layers=[model.lm_head],
             round_to=round_to,
-            forward_fn=_without_rotary,
+            forward_fn=_run_without_rotary,
         )
 
 
-def _without_rotary(model: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
-    """Compute what the graph is read from.
+def _run_without_rotary(model: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
+    """Compute the logits that the graph is read from, without rotary embedding.
 
-    Rotary embedding mixes numbers only within a head, so no group depends on it; but torch-pruning 1.6.1 takes its two
-    halves for whole layers where two query heads share a key head, and follows them for ever.
+    Rotary embedding mixes numbers only within a head, so no group depends on it; but torch-pruning 1.6.1 treats its two
+    halves as whole layers where two query heads share a key head, and then never ends.
     """
     module = sys.modules[type(model).__module__]
     rotary = module.apply_rotary_pos_emb
