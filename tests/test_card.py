@@ -133,7 +133,7 @@ def test_the_readme_shows_new_films_and_chance_beside_the_product() -> None:
         if line.startswith("|")
     }
     assert lines["as it ships, with the person's baseline"].count("0.700 (0.") == 2
-    assert lines["the decoder fitted again, film and person both new"].count("0.140 (") == 4
+    assert lines["the classifier fitted again, film and person both new"].count("0.140 (") == 4
     assert "0.111" in lines["guessing"]
 
 
@@ -153,7 +153,8 @@ def test_figures_are_replaced_and_everything_else_stays(box: Path) -> None:
     assert readme.startswith("Before.\n")
     assert readme.endswith("After.\n")
     assert "stale" not in readme
-    assert readme.count("as it ships, with the person's baseline") == 1
+    assert readme.count(model_card.format_paragraph(a_report())) == 1
+    assert "\n" not in model_card.format_paragraph(a_report())
     assert (box / "models" / "README.md").read_text() == model_card.format_card(a_report(), RECEIPT)
 
 

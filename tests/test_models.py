@@ -119,7 +119,7 @@ def test_card_and_readme_show_the_figures_of_the_evaluation_and_no_others() -> N
     report, receipt = (json.loads((MODELS / name).read_text()) for name in (model_card.EVALUATION, model_card.RECEIPT))
     assert (MODELS / "README.md").read_text() == model_card.format_card(report, receipt)
     readme = (MODELS.parent / "README.md").read_text()
-    assert readme == model_card.insert_figures(readme, model_card.format_summary(report))
+    assert readme == model_card.insert_figures(readme, model_card.format_paragraph(report))
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from copilot.training.evaluate.summary import (
 EVALUATION, RECEIPT = "evaluation.json", "eeg-emotion-copilot.receipt.json"
 BEGIN, END = "<!-- figures: written by copilot.training.model_card -->", "<!-- end of figures -->"
 
-#: Rows of the README's table: words, condition, whether the classifier's line is in the prompt, and the read-out.
+#: Rows of the small table: words, condition, whether the classifier's line is in the prompt, and the read-out.
 SUMMARY = (
     ("as it ships, with the person's baseline", "baseline", True, "logits"),
     ("as it ships, without a baseline", "no-baseline", True, "logits"),
@@ -43,7 +43,7 @@ SUMMARY = (
     ("demographics only", "demographics-only", False, "logits"),
     ("as it ships, the film one second later", LATE, True, "logits"),
     ("language model alone, with the person's baseline", "baseline", False, "logits"),
-    ("the small decoder by itself, with the person's baseline", "baseline", True, "decoder"),
+    ("the classifier by itself, with the person's baseline", "baseline", True, "decoder"),
 )
 #: And its columns.
 COLUMNS = {
@@ -54,9 +54,9 @@ COLUMNS = {
 }
 
 TEMPLATE = """\
-# EEG Emotion Copilot, the model in the box
+# EEG Emotion Copilot, the bundled model
 
-A language model of {parameters} million parameters (Qwen2 architecture, own tokenizer) and a small linear decoder.
+A language model of {parameters} million parameters (Qwen2 architecture, own tokenizer) and a linear classifier.
 Together they turn EEG written as text and a few words about a person into nine probabilities, an assessment and
 suggestions. **A research tool, not a medical device; nothing it writes is a diagnosis.**
 
@@ -73,6 +73,8 @@ suggestions. **A research tool, not a medical device; nothing it writes is a dia
 
 {measured}
 {findings}
+
+{table}
 
 {images}
 
@@ -117,6 +119,7 @@ def format_card(report: Report, receipt: dict[str, Any]) -> str:
         sha=receipt["sha256"],
         measured=describe_measurement(report),
         findings="\n".join(f"- {finding}" for finding in list_findings(report)),
+        table=_format_small_table(report),
         images="\n\n".join(f"![{words}]({folder}/{name})" for name, words in FIGURES.items()),
         explanation=EXPLANATION,
         tables="\n\n".join(format_tables(report)),
@@ -124,14 +127,22 @@ def format_card(report: Report, receipt: dict[str, Any]) -> str:
 
 
 def format_summary(report: Report) -> str:
-    """Return the figures of the project's README: the headlines and a small table."""
+    """Return the headlines and a small table, as in the card."""
     headlines = "\n".join(f"- {finding}" for finding in list_headlines(report))
-    table = format_table(["balanced accuracy", *COLUMNS], list(_make_rows(report)))
-    return f"{describe_measurement(report)}\n{headlines}\n\n{table}"
+    return f"{describe_measurement(report)}\n{headlines}\n\n{_format_small_table(report)}"
+
+
+def format_paragraph(report: Report) -> str:
+    """Return the figures of the project's README: one paragraph."""
+    return " ".join([describe_measurement(report).strip(), *list_headlines(report)])
+
+
+def _format_small_table(report: Report) -> str:
+    return format_table(["balanced accuracy", *COLUMNS], list(_make_rows(report)))
 
 
 def _make_rows(report: Report) -> Iterator[list[str]]:
-    """Yield the rows of the README's table: the product, then the classifier fitted for new films and new people."""
+    """Yield the rows of the small table: the product, then the classifier fitted for new films and new people."""
     for words, condition, evidence, readout in SUMMARY:
         rows = [
             find_row(report, condition, unit, evidence=evidence, readout=readout, classes=classes)
@@ -143,7 +154,7 @@ def _make_rows(report: Report) -> Iterator[list[str]]:
         for unit, classes in COLUMNS.values()
     ]
     if all(decoders):
-        yield ["the decoder fitted again, film and person both new", *(format_score(row) for (row,) in decoders)]
+        yield ["the classifier fitted again, film and person both new", *(format_score(row) for (row,) in decoders)]
     yield ["guessing", *(f"{1 / classes:.3f}" for _, classes in COLUMNS.values())]
 
 
@@ -169,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         report, receipt = (read_json(options.models / name) for name in (EVALUATION, RECEIPT))
         texts = {
-            options.readme: insert_figures(options.readme.read_text(encoding="utf-8"), format_summary(report)),
+            options.readme: insert_figures(options.readme.read_text(encoding="utf-8"), format_paragraph(report)),
             options.models / "README.md": format_card(report, receipt),
         }
         for path, text in texts.items():

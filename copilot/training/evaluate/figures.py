@@ -22,7 +22,7 @@ UNIT_STYLES = {SEGMENT: (LIGHT.cleaned, "o", "ten seconds"), CLIP: (LIGHT.estima
 LINES = (
     ("as it ships", "baseline", True, "logits"),
     ("person unknown", "no-baseline", True, "logits"),
-    ("decoder alone", "baseline", True, "decoder"),
+    ("classifier alone", "baseline", True, "decoder"),
     ("language model alone", "baseline", False, "logits"),
     ("EEG blanked", "eeg-blanked", True, "logits"),
     ("EEG shuffled", "eeg-shuffled", True, "logits"),

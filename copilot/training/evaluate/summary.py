@@ -124,7 +124,7 @@ def _describe_held_out_films(report: Report) -> Iterator[str]:
     hardly = nine["balanced_accuracy"] < HARDLY * CHANCE[9]
     yield (
         f"{'**Most of this is recognising the film, not the feeling.** ' if hardly else ''}Everybody saw the same 28 "
-        f"clips. With film and person both new, a decoder of the same kind names {of_100(nine)} right and of three "
+        f"clips. With film and person both new, a classifier of the same kind names {of_100(nine)} right and of three "
         f"classes {of_100(three)}: {_compare_with_guessing(nine)}. Do not expect more of recordings of anything else."
     )
 
@@ -196,7 +196,7 @@ def _describe_model_alone(report: Report) -> Iterator[str]:
     clip, segment = (find_row(report, "baseline", unit, evidence=False) for unit in (CLIP, SEGMENT))
     if clip and segment:
         yield (
-            "The language model alone, without the decoder's line in its prompt, names "
+            "The language model alone, without the classifier's line in its prompt, names "
             f"{of_100(segment)} stretches of ten seconds right and {of_100(clip)} clips."
         )
 
