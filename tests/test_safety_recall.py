@@ -14,7 +14,7 @@ ENDINGS = (
     *("in this world", "with everything", "up here", "for me", "of course"),
 )
 #: Writers of safety_unseen.jsonl: L and FF English, P and GG Chinese; what is found at least, and falsely at most.
-UNSEEN = [("L", 0.91, 0.02), ("FF", 0.89, 0.03), ("P", 0.86, 0.012), ("GG", 0.87, 0.04)]
+UNSEEN = [("L", 0.88, 0.02), ("FF", 0.89, 0.02), ("P", 0.86, 0.01), ("GG", 0.86, 0.035)]
 
 
 def sentences(group):
