@@ -105,7 +105,7 @@ def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(
     reader = material.readers[compared_with]
     for trial in new.trials(SEGMENTS + WHOLE_CLIP):
         normal = new.normals()[trial.subject] if compared_with == "person" else material.decoder.population
-        assert reader.probabilities(material.decoder.patterns(trial.de, normal)).argmax() == trial.emotion
+        assert reader.probabilities(material.decoder.measure_patterns(trial.de, normal)).argmax() == trial.emotion
 
 
 def test_the_teacher_of_words_says_nothing_where_there_are_none(material: ExampleSource) -> None:

@@ -182,8 +182,8 @@ def _read_prompt(model: "NativeModel", prompt: Sequence[int]) -> None:
     """Make the context hold the prompt but for its last token, which is read with the answer: its scores count."""
     from copilot.llm.llama_cpp import BATCH
 
-    model.keep(min(eval_prompts.shared(model.held, prompt), len(prompt) - 1))
-    for start in range(len(model.held), len(prompt) - 1, BATCH):
+    model.keep(min(eval_prompts.shared(model.context_tokens, prompt), len(prompt) - 1))
+    for start in range(len(model.context_tokens), len(prompt) - 1, BATCH):
         model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
 
 

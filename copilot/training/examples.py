@@ -14,7 +14,7 @@ import numpy as np
 from copilot import emotions, prompt
 from copilot.eeg.classifier import WINDOW, Classifier, Floats
 from copilot.eeg.features import Normal
-from copilot.eeg.text_encoding import patterns_text
+from copilot.eeg.text_encoding import format_patterns
 from copilot.llm.base import Message
 from copilot.person import Person
 from copilot.training import answer_templates
@@ -127,7 +127,7 @@ class ExampleSource:
         strengths = self._stretch(rng, source, rng.choices(list(LINES), weights=list(LINES.values()))[0])
         target = self.readers[source].probabilities(strengths)
         messages: list[Message] = [
-            {"role": "user", "content": prompt.signal(patterns_text(strengths), source)},
+            {"role": "user", "content": prompt.signal(format_patterns(strengths), source)},
             {"role": "assistant", "content": _label_only(target)},
         ]
         return Example(messages, int(target.argmax()), target)
@@ -143,7 +143,7 @@ class ExampleSource:
         start = rng.randint(0, self.faced.de.shape[3] - lines * WINDOW)
         stretches = self.faced.de[people, clip, :, start : start + lines * WINDOW]
         normals = [self.normals[source][int(subject)] for subject in self.faced.subjects[people]]
-        strengths = [self.decoder.patterns(de, normal) for de, normal in zip(stretches, normals, strict=True)]
+        strengths = [self.decoder.measure_patterns(de, normal) for de, normal in zip(stretches, normals, strict=True)]
         total: Floats = np.sum(strengths, axis=0) / len(people) ** 0.5
         return total
 
@@ -194,10 +194,10 @@ class ExampleSource:
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
-        strengths = self.decoder.patterns(entropy, self.normals[source][int(self.faced.subjects[who])])
+        strengths = self.decoder.measure_patterns(entropy, self.normals[source][int(self.faced.subjects[who])])
         messages = prompt.build(
             person,
-            "" if kind < SHARE_NO_EEG else patterns_text(strengths),
+            "" if kind < SHARE_NO_EEG else format_patterns(strengths),
             codec="patterns",
             compared_with=source,
             evidence=evidence if with_evidence else None,

@@ -21,9 +21,9 @@ from copilot.eeg.classifier import (
     Floats,
     Head,
     Heads,
+    build_features,
     clip_probabilities,
     cut_windows,
-    features,
     window_probabilities,
 )
 from copilot.eeg.features import Array, Normal, standardise
@@ -78,7 +78,7 @@ def _vectors(faced: Faced, source: str, population: Normal) -> tuple[Floats, Arr
     for subject, clips in zip(faced.subjects, faced.de, strict=True):
         normal = normals[int(subject)] if source == "person" else population
         z = [standardise(clip, normal) for clip in clips]
-        vectors.append(np.stack([features(cut_windows(clip), source) for clip in z]))
+        vectors.append(np.stack([build_features(cut_windows(clip), source) for clip in z]))
         standardised.append(np.concatenate(z, axis=1))
     return np.stack(vectors), np.stack(standardised)
 

@@ -35,7 +35,9 @@ class WordTeacher:
     def fit(cls, faced: Faced, decoder: Classifier, normals: dict[int, Normal]) -> "WordTeacher":
         """Fit it on whole clips; ``normals`` says what each subject is compared with."""
         people = zip(faced.subjects, faced.de, strict=True)
-        words = rounded(np.array([[decoder.patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people]))
+        words = rounded(
+            np.array([[decoder.measure_patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people])
+        )
         flat = words.reshape(-1, words.shape[-1])
         weights, bias = fit_classifier.lda(flat, fit_classifier.scenes(words), fit_classifier.SHRINKAGE)
         scores = fit_classifier.cross_scores(words, faced.emotions)

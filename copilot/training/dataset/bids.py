@@ -10,7 +10,7 @@ from pathlib import Path
 
 from convert.files import ConvertError, read_json
 from copilot import csv_tables
-from copilot.eeg.discovery import bids_recordings, with_companions
+from copilot.eeg.discovery import find_bids_recordings, find_recording_files
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
 from copilot.training.dataset.recordings import LabelledInterval
@@ -66,7 +66,7 @@ def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval
 
 
 def _recordings(folder: Path) -> list[Path]:
-    return [path for path in bids_recordings(folder) if _events(path).is_file()]
+    return [path for path in find_bids_recordings(folder) if _events(path).is_file()]
 
 
 def _events(recording: Path) -> Path:
@@ -92,7 +92,7 @@ def _none_fits(runs: list[BidsRun], columns: tuple[str, ...]) -> str:
 
 def _trials(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
     """Every event that names an emotion and says when it was."""
-    recording = LabelledInterval(with_companions(run.recording), run.subject, run.stem, 0, person=person)
+    recording = LabelledInterval(find_recording_files(run.recording), run.subject, run.stem, 0, person=person)
     recording = replace(recording, sampling_hz=_sampling_hz(run.recording))
     for row_number, row in enumerate(run.events, start=2):
         label = csv_tables.emotion(row.get(column, ""))

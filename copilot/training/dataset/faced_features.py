@@ -16,7 +16,7 @@ from convert.progress import bar, each
 from copilot import csv_tables
 from copilot.eeg.classifier import Classifier, Floats
 from copilot.eeg.features import Normal
-from copilot.eeg.text_encoding import OF_FEATURES
+from copilot.eeg.text_encoding import FEATURE_CODECS
 from copilot.emotions import Probabilities
 from copilot.person import Person
 from copilot.pipeline import encode
@@ -76,7 +76,7 @@ class Fitted:
     def probabilities(self, trial: Trial, span: int, normal: Normal) -> Probabilities:
         """Of one trial, the ``span``-th of ``SPANS``, from a decoder that did not see the person."""
         if trial.subject not in self.rows:
-            return self.decoder.probabilities(trial.de, normal)
+            return self.decoder.predict(trial.de, normal)
         found: Probabilities = self.cross_fitted[normal.source][self.rows[trial.subject], trial.clip, span]
         return found
 
@@ -92,9 +92,9 @@ def check(codec: str) -> None:
     Raises:
         CorpusError: it does.
     """
-    if codec not in OF_FEATURES:
+    if codec not in FEATURE_CODECS:
         raise CorpusError(
-            f"FACED's features hold no raw signal, which {codec} needs; choose {' or '.join(OF_FEATURES)}."
+            f"FACED's features hold no raw signal, which {codec} needs; choose {' or '.join(FEATURE_CODECS)}."
         )
 
 
@@ -103,7 +103,7 @@ def stretches(faced: Faced, fitted: Fitted, codec: str, known: Mapping[int, Subj
 
     Args:
         faced: of anybody; fitted: on the training people.
-        codec: one of ``text_encoding.OF_FEATURES``.
+        codec: one of ``text_encoding.FEATURE_CODECS``.
         known: of each subject; may be empty.
 
     Raises:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.classifier import cut_windows, features
+from copilot.eeg.classifier import build_features, cut_windows
 from copilot.eeg.features import Array, Normal, person_normal, standardise
 from copilot.training.evaluate.metrics import Ints
 from copilot.training.faced import Faced
@@ -67,7 +67,7 @@ def _windows(faced: Faced, trials: Mask, normals: dict[int, Normal | None]) -> W
 def _vectors(entropy: Array, normal: Normal | None) -> Array:
     """A clip's three windows, shape (3, features); each compared with itself where there is no normal."""
     if normal:
-        return features(cut_windows(standardise(entropy, normal)), normal.source).astype(np.float32)
+        return build_features(cut_windows(standardise(entropy, normal)), normal.source).astype(np.float32)
     windows = cut_windows(entropy)
     spread = np.maximum(windows.std(axis=1, keepdims=True), SMALLEST_STD)
     z: Array = (windows - windows.mean(axis=1, keepdims=True)) / spread
