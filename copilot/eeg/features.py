@@ -56,8 +56,8 @@ def electrode_channels(channels: Sequence[str]) -> dict[str, str]:
     """Return the channel to read for each of FACED's electrodes: itself, else a neighbour that is not one of them."""
     found = {}
     for name in ELECTRODES:
-        if stands := [channel for channel in (name, *NEIGHBOURS.get(name, ())) if channel in channels]:
-            found[name] = stands[0]
+        if candidates := [channel for channel in (name, *NEIGHBOURS.get(name, ())) if channel in channels]:
+            found[name] = candidates[0]
     return found
 
 

@@ -202,7 +202,16 @@ def find_equal_electrodes(covariance: Floats, directions: Floats) -> tuple[Bools
 
 
 def filter_band(data: Floats, sfreq: float, band: tuple[float, float] = (1.0, 8.0)) -> Floats:
-    """Filter a signal, shape (channels, samples), to a band in Hz (Butterworth of order 2, zero phase)."""
+    """Filter a signal to a band (Butterworth of order 2, zero phase).
+
+    Args:
+        data: shape (channels, samples).
+        sfreq: samples per second, Hz.
+        band: lowest and highest frequency, Hz.
+
+    Returns:
+        Shape (channels, samples).
+    """
     from scipy.signal import butter, sosfiltfilt
 
     filtered: Floats = sosfiltfilt(butter(2, band, "bandpass", fs=sfreq, output="sos"), data, axis=1)
@@ -220,11 +229,18 @@ def extract_slow_band(data: Floats, sfreq: float) -> Floats:
 
 
 def find_unlike_electrodes(data: Floats, sfreq: float, channels: Sequence[str]) -> Bools:
-    """Find electrodes that do not belong to the field on the scalp, bool, shape (channels,), whatever the reference
-    was.
+    """Find electrodes that do not belong to the field on the scalp, whatever the reference was.
 
     Those that record nothing but the reference are all alike, wherever they are; a single one is unlike what its
     neighbours predict, and either quieter than they are or three times as loud.
+
+    Args:
+        data: shape (channels, samples), microvolts.
+        sfreq: samples per second, Hz.
+        channels: standard names.
+
+    Returns:
+        bool, shape (channels,).
     """
     slow_part, directions = extract_slow_band(data, sfreq), compute_directions(channels)
     # The median of all is near zero under bad electrodes too, where an average would give each a share of the others.
@@ -267,7 +283,7 @@ def correlate_channels(windows: Floats) -> Floats:
 def measure_step(data: Floats, samples: int = 5000) -> float:
     """Return the step between neighbouring values of a signal as read, microvolts, in the median channel; 0 if fine.
 
-    ``data`` has shape (channels, all samples), of which ``samples`` are looked at.
+    ``data`` has shape (channels, samples), microvolts; ``samples`` of each channel are looked at.
     """
     places = np.linspace(0, data.shape[1] - 1, min(samples, data.shape[1])).astype(int)
     steps = []
@@ -280,7 +296,10 @@ def measure_step(data: Floats, samples: int = 5000) -> float:
 
 
 def is_normalised(data: Floats) -> bool:
-    """Return whether every channel was scaled to one standard deviation, or to one least and largest value."""
+    """Return whether every channel was scaled to one standard deviation, or to one least and largest value.
+
+    ``data`` has shape (channels, samples).
+    """
     low, high = data.min(axis=1), data.max(axis=1)
     live = low < high
     if live.sum() < 4:

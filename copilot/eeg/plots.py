@@ -81,7 +81,9 @@ def draw_signal(
         if name in cleaned.channels:
             colour = theme.estimated if name in bad else theme.cleaned
             axes.plot(*_compute_trace(cleaned, name, start, step, -row), color=colour, linewidth=0.8, zorder=2)
-    _draw_scale_bar(axes, start + WINDOW_S, step, theme)
+    right = start + WINDOW_S
+    axes.plot([right + 0.2, right + 0.2], [-0.5, 0.5], color=theme.ink, linewidth=2, clip_on=False)
+    axes.text(right + 0.35, 0, f"{step:g} µV", color=theme.ink, fontsize=10, va="center")
     _label_signal(axes, names, bad, start, theme)
     words = english.AXIS_SECONDS if len(names) == len(raw.channels) else english.AXIS_SECONDS_OF
     axes.set_xlabel(say(words, shown=len(names), total=len(raw.channels)), color=theme.ink, fontsize=10)
@@ -177,11 +179,6 @@ def _compute_trace(recording: Recording, name: str, start: int, step: float, lev
     wave = recording.data[recording.channels.index(name), samples]
     height = np.clip((wave - np.median(wave)) / step, -1.2, 1.2)
     return start + np.arange(wave.size) / recording.sfreq, level + height
-
-
-def _draw_scale_bar(axes: Any, right: float, step: float, theme: Theme) -> None:
-    axes.plot([right + 0.2, right + 0.2], [-0.5, 0.5], color=theme.ink, linewidth=2, clip_on=False)
-    axes.text(right + 0.35, 0, f"{step:g} µV", color=theme.ink, fontsize=10, va="center")
 
 
 def _label_signal(axes: Any, names: Sequence[str], bad: set[str], start: int, theme: Theme) -> None:

@@ -80,7 +80,7 @@ def simulate(
         alpha_hz: its frequency.
         beta_uv: RMS of 15 to 40 Hz activity at the electrode nearest Fz.
         blinks_per_minute: about 120 microvolts each at Fp1 and Fp2.
-        line_uv: amplitude of mains hum, about the same everywhere.
+        line_uv: amplitude of line noise, about the same everywhere.
         line_hz: its frequency.
         muscle_uv: RMS of bursts of muscle tension at the temples.
         bad_channels: name -> ``flat``, ``noisy`` or ``railed``.
@@ -191,7 +191,7 @@ def _make_blinks(stream: np.random.Generator, samples: int, sfreq: float, per_mi
 
 
 def _make_line_noise(stream: np.random.Generator, channels: int, samples: int, sfreq: float, line_hz: float) -> Floats:
-    """Make mains hum of amplitude about 1 on every channel, shape (channels, samples)."""
+    """Make line noise of amplitude about 1 on every channel, shape (channels, samples)."""
     wave = np.sin(2 * np.pi * line_hz * np.arange(samples) / sfreq + stream.uniform(0, 2 * np.pi))
     return np.outer(stream.uniform(0.7, 1.3, channels), wave)
 

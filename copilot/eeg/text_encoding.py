@@ -83,12 +83,11 @@ def format_patterns(values: npt.NDArray[np.float64]) -> str:
     if not len(values):
         values = np.full((1, PATTERNS), np.nan)
     thirds = np.array_split(values, min(PATTERN_LINES, len(values)))
-    return "\n".join(_format_pattern_line(third.mean(axis=0)) for third in thirds)
-
-
-def _format_pattern_line(strengths: npt.NDArray[np.float64]) -> str:
-    levels = encode_letters(strengths, PATTERNS_STEP, STRENGTHS)
-    return " ".join(name + level for name, level in zip(PATTERN_NAMES, levels, strict=True))
+    lines = []
+    for third in thirds:
+        levels = encode_letters(third.mean(axis=0), PATTERNS_STEP, STRENGTHS)
+        lines.append(" ".join(name + level for name, level in zip(PATTERN_NAMES, levels, strict=True)))
+    return "\n".join(lines)
 
 
 def encode_patterns(signal: Signal) -> tuple[str, ...]:

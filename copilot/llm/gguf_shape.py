@@ -21,7 +21,7 @@ def check_shape(values: Mapping[str, Any], rows: Mapping[str, Sequence[int]]) ->
     architecture = f"{values.get('general.architecture', '')}."
 
     def stated(key: str, least: int = 1) -> list[int]:
-        """The sizes under a key, one a block where they differ; empty where it is missing."""
+        """Return the sizes under a key, one per block where they differ; empty where it is missing."""
         value = values.get(architecture + key, [])
         sizes = value if isinstance(value, list) else [value]
         if not all(isinstance(size, int) and least <= size <= _WIDEST for size in sizes):

@@ -95,12 +95,12 @@ async def _receive_answer(response: httpx.Response, url: str, model: str, lines:
         EngineError: the answer is an error, empty, compressed or too long.
     """
     if response.status_code != httpx.codes.OK:
-        said = bytearray()
+        body = bytearray()
         async for chunk in response.aiter_raw():
-            said += chunk
-            if len(said) > _ERROR_BYTES:
+            body += chunk
+            if len(body) > _ERROR_BYTES:
                 break
-        raise make_status_error(response.status_code, said[:_ERROR_BYTES].decode("utf-8", "replace"), model)
+        raise make_status_error(response.status_code, body[:_ERROR_BYTES].decode("utf-8", "replace"), model)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise EngineError(sentence(english.SERVER_PROTOCOL))
     count = 0
@@ -121,18 +121,18 @@ async def _split_lines(response: httpx.Response, url: str) -> AsyncIterator[str]
     Raises:
         EngineError: the answer or a line is too long.
     """
-    held, received = bytearray(), 0
+    pending, received = bytearray(), 0
     async for chunk in response.aiter_raw():
         received += len(chunk)
         *whole, rest = chunk.split(b"\n")
         for part in whole:
-            yield (bytes(held) + part).decode("utf-8", "replace")
-            held.clear()
-        held += rest
-        if received > MOST_BYTES or len(held) > LONGEST_LINE:
+            yield (bytes(pending) + part).decode("utf-8", "replace")
+            pending.clear()
+        pending += rest
+        if received > MOST_BYTES or len(pending) > LONGEST_LINE:
             raise _make_too_much_error(url)
-    if held:
-        yield held.decode("utf-8", "replace")
+    if pending:
+        yield pending.decode("utf-8", "replace")
 
 
 def make_status_error(status: int, text: str, model: str) -> EngineError:

@@ -93,7 +93,7 @@ class RemoteEngine:
         """
         body = self._body(messages, prefix, max_tokens=max_tokens, temperature=temperature)
         body |= {"stream": True, "seed": seed} | ({"top_k": top_k} if temperature > 0 else {})
-        stream, written, told = _StreamParser(), "", time.monotonic()
+        stream, written, last_event = _StreamParser(), "", time.monotonic()
         with (
             closing(stream_answer(self._url, self._key, body)) as lines,
             closing(remove_repeated_prefix(prefix, map(stream.parse_line, lines))) as pieces,
@@ -102,11 +102,11 @@ class RemoteEngine:
                 if text := remove_unprintable(piece or "")[: max_tokens * TOKEN_LENGTH - len(written)]:
                     written += text
                     yield Token(text)
-                elif time.monotonic() - told >= TURN_SECONDS:
+                elif time.monotonic() - last_event >= TURN_SECONDS:
                     yield _READING
                 else:
                     continue
-                told = time.monotonic()
+                last_event = time.monotonic()
                 if len(written) >= max_tokens * TOKEN_LENGTH:
                     stream.complete = False
                     break
@@ -146,18 +146,18 @@ def break_control_tokens(text: str) -> str:
 
 def remove_repeated_prefix(prefix: str, pieces: Iterable[str | None]) -> Generator[str | None, None, None]:
     """Pass pieces of an answer on (None too), but not ``prefix`` where the answer begins by repeating it."""
-    awaited, held = prefix.strip(), ""
+    awaited, pending = prefix.strip(), ""
     for piece in pieces:
         if piece is None or not awaited:
             yield piece
             continue
-        held += piece
-        beginning = held.lstrip()
+        pending += piece
+        beginning = pending.lstrip()
         if len(beginning) < len(awaited) and awaited.startswith(beginning):
             continue
-        yield beginning.removeprefix(awaited) if beginning.startswith(awaited) else held
-        awaited, held = "", ""
-    yield held
+        yield beginning.removeprefix(awaited) if beginning.startswith(awaited) else pending
+        awaited, pending = "", ""
+    yield pending
 
 
 def find_alternatives(prefix: str, tokens: Sequence[dict[str, Any]]) -> dict[str, float]:

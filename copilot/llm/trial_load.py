@@ -37,6 +37,11 @@ def try_model(path: Path, *, threads: int, context: int) -> None:
 
     A file that passed is not tried again.
 
+    Args:
+        path: GGUF file.
+        threads: CPU threads.
+        context: tokens to allocate.
+
     Raises:
         EngineError: the process died, or took too long or too much memory, or llama.cpp does not load the file.
     """

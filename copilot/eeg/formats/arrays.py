@@ -46,7 +46,7 @@ def open_array(
     except Exception as error:
         found = english.ARRAY_OBJECTS if "allow_pickle" in str(error) else english.ARRAY_DAMAGED
         raise RecordingError(sentence(found)) from error
-    if _is_eeglab(content):
+    if {"data", "srate", "chanlocs", "nbchan"} <= set(content) or hasattr(content.get("EEG"), "srate"):
         return _open_eeglab(content, files, trial)
     beside, own = read_sidecar(files), {key.lower(): value for key, value in content.items()}
     says_itself = find_rate(own) is not None and bool(channel_names.find_electrodes(find_labels(own)).rows)
@@ -188,12 +188,10 @@ def _open_plain(
     if rate is None or not labels:
         raise RecordingError(sentence(english.ARRAY_STATES_NOTHING))
     data, notes = choose_trial(_find_trials(own, len(labels), MIN_SECONDS * rate), rate, trial)
-    factor = unit_names.convert_to_microvolts(str(_find_first({**beside, **own}, UNIT_KEYS)))
+    stated = {**beside, **own}
+    unit = next((stated[key] for key in UNIT_KEYS if key in stated), None)
+    factor = unit_names.convert_to_microvolts(str(unit))
     return make_source(kind, data, rate, labels, *notes, stated=factor is not None, factor=factor or 1.0)
-
-
-def _find_first(stated: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    return next((stated[key] for key in keys if key in stated), None)
 
 
 def find_labels(stated: Mapping[str, Any]) -> list[str]:
@@ -312,10 +310,6 @@ def move_channels_first(data: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
 def _describe_shape(shape: Sequence[int], count: int) -> str:
     found = english.ARRAY_AXES if len(shape) > 3 else english.ARRAY_SHAPE
     return sentence(found, count=count, shape=" x ".join(map(str, shape)))
-
-
-def _is_eeglab(content: Mapping[str, Any]) -> bool:
-    return {"data", "srate", "chanlocs", "nbchan"} <= set(content) or hasattr(content.get("EEG"), "srate")
 
 
 def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int | None) -> Source:

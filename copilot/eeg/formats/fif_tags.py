@@ -61,7 +61,13 @@ def check_tags(path: Path) -> Part:
 
 
 def write_without_next(path: Path, part: Part, copy: Path) -> Path:
-    """Copy a file without the name of the part after it: readers would open whatever name is written there."""
+    """Copy a file without the name of the part after it: readers would open whatever name is written there.
+
+    Args:
+        path: the file.
+        part: what its tags state.
+        copy: where to write the copy, which is returned.
+    """
     shutil.copyfile(path, copy)  # the original may be linked here, and must not be written to
     with copy.open("r+b") as file:
         for at in part.next_roles:

@@ -91,7 +91,17 @@ class _Shape:
         self.kind, self.count, self.field_bytes, self.fields = 0, 1, 0, 0
 
     def describe(self, place: int, kind: int, value: bytes, order: str) -> None:
-        """Read one of the first elements; ``place`` counts them from 0."""
+        """Read one of the first elements of the matrix.
+
+        Args:
+            place: of the element, counted from 0.
+            kind: number of its type.
+            value: its content.
+            order: of its bytes, ``<`` or ``>``.
+
+        Raises:
+            ElementError: it states impossible dimensions.
+        """
         if place == 0 and kind == 6 and len(value) == 8:
             self.kind = struct.unpack(f"{order}II", value)[0] & 0xFF
         elif place == 1 and self.kind != _OPAQUE and len(value) >= 8 and len(value) % 4 == 0:
@@ -106,6 +116,11 @@ class _Shape:
 
     def check(self, place: int, kind: int, length: int) -> None:
         """Refuse an element that readers would trust although it cannot be what it has to be there.
+
+        Args:
+            place: of the element, counted from 0.
+            kind: number of its type.
+            length: bytes of its content.
 
         Raises:
             ElementError: it is no such element.
@@ -167,8 +182,15 @@ class _ElementChecker:
             raise ElementError("no matrix")
 
     def check_matrix(self, content: _ByteSource, size: int, depth: int) -> None:
-        """Check the elements within a matrix of ``size`` bytes: flags, dimensions, name, and what its class has; or
-        none.
+        """Check the elements within a matrix: flags, dimensions, name, and what its class has; or none.
+
+        Args:
+            content: where its elements begin.
+            size: bytes of all its elements.
+            depth: how many matrices it is in, and itself.
+
+        Raises:
+            ElementError: an element does not follow the format.
         """
         if depth > _DEEPEST:
             raise ElementError("too deep")

@@ -114,9 +114,9 @@ def _open_edf(path: Path, kind: str) -> Source:
     rates = sorted({header.samples[row] / header.record_s for row in wanted})
     if len(rates) > 1:
         notes.append(sentence(english.NOTE_RATES, rate=rates[-1]))
-    factors, said = unit_names.find_factors([header.units[row] for row in wanted])
+    factors, unit_notes = unit_names.find_factors([header.units[row] for row in wanted])
     if wanted:
-        notes += said
+        notes += unit_notes
     load = partial(_load_edf, path, header)
     return Source(header.kind, header.labels, load, unit_stated=factors is not None, notes=tuple(notes))
 
@@ -148,14 +148,14 @@ def _open_brainvision(path: Path, files: Sequence[Path]) -> Source:
     if tuple(raw.ch_names) != found.names:
         raise _make_damaged_error("BrainVision")
     wanted = channel_names.find_electrodes(found.labels).rows
-    factors, said = unit_names.find_factors([found.units[row] for row in wanted])
+    factors, unit_notes = unit_names.find_factors([found.units[row] for row in wanted])
 
     def load(rows: Sequence[int], seconds: float) -> Loaded:
         return _apply_units(
             _load_channels(raw, rows, seconds), unit_names.find_factors([found.units[row] for row in rows])[0]
         )
 
-    notes = (*found.notes, *(said if wanted else ()))
+    notes = (*found.notes, *(unit_notes if wanted else ()))
     return Source("BrainVision", found.labels, load, unit_stated=factors is not None, notes=notes)
 
 

@@ -28,7 +28,7 @@ def _measure_roughness(data: npt.NDArray[np.generic]) -> float:
     """Return the median over channels of the mean squared step over the variance, without what all channels have in
     common.
 
-    Mains hum is much the same everywhere; at a low rate it alone would make a good recording look rough. ``data`` has
+    Line noise is much the same everywhere; at a low rate it alone would make a good recording look rough. ``data`` has
     shape (channels, samples).
     """
     values = np.nan_to_num(np.asarray(data, dtype=float))

@@ -214,7 +214,8 @@ def _parse_cells(
     """
     quoted = any('"' in line for _, line in rows[:_SAMPLE])
     counts = [
-        len(layout.split(line)) if quoted or layout.separator == " " else _count_cells(line, layout) for _, line in rows
+        len(layout.split(line)) if quoted or layout.separator == " " else line.count(layout.separator) + 1
+        for _, line in rows
     ]
     width = Counter(counts).most_common(1)[0][0]
     if counts[-1] < width and len(rows) > 1:  # the last line of an interrupted recording
@@ -248,10 +249,6 @@ def _parse_cells(
         raise RecordingError(sentence(english.TABLE_LINE, line=rows[0][0] + 1, cells=width, columns=len(names)))
     cells.columns = pd.RangeIndex(cells.shape[1])
     return Table(head, names, units if units and len(units) == len(names) else None, cells)
-
-
-def _count_cells(line: str, layout: TableLayout) -> int:
-    return line.count(layout.separator) + 1
 
 
 def _are_row_names(first: "pd.Series[float]", line: str) -> bool:

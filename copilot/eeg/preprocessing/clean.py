@@ -118,7 +118,7 @@ class Quality:
 def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recording, Quality]:
     """Remove from a recording what is not brain, as far as that can be done, and report on it.
 
-    The steps are, in this order: mains hum removed, 0.5 to 47 Hz, 250 Hz, bad channels found (PREP's criteria, see
+    The steps are, in this order: line noise removed, 0.5 to 47 Hz, 250 Hz, bad channels found (PREP's criteria, see
     ``bad_channels``, and once more after the reference, see ``plausibility``), average reference, ocular and muscle
     components removed (see ``ica``), bad channels interpolated by spherical splines (Perrin et al. 1989), loud and
     empty seconds marked. With fewer than 8 good channels the last of these is all that can be done about artefacts: the
@@ -233,7 +233,7 @@ def _repeat_per_sample(seconds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _filter_and_resample(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float32]:
-    """Remove mains hum, limit to 0.5 to 47 Hz, resample to 250 Hz, cut to whole seconds.
+    """Remove line noise, limit to 0.5 to 47 Hz, resample to 250 Hz, cut to whole seconds.
 
     Returns:
         float32, shape (channels, samples), microvolts.

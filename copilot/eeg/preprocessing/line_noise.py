@@ -1,4 +1,4 @@
-"""Find mains hum in a recording as read (see ``find_line_noise``)."""
+"""Find line noise (mains hum) in a recording as read (see ``find_line_noise``)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ LINE_RATIO = 2.5
 
 
 def find_line_noise(data: Floats, sfreq: float) -> tuple[float | None, float]:
-    """Find mains hum.
+    """Find line noise at 50 or 60 Hz.
 
     Args:
         data: signal, shape (channels, samples), microvolts.
