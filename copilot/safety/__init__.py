@@ -1,4 +1,4 @@
-"""Find words of self-harm, danger or a medical emergency, and answer with a fixed text, not a model (see ``find_help``).
+"""Find words of self-harm, danger or an emergency, and answer them with a fixed text, not a model (see ``find_help``).
 
 Unambiguous phrases come first, in English, Chinese and a few other languages. Then a small model looks for danger in
 other words (see ``classifier``), and where it is uncertain, less certain phrases decide. All this misses messages and
