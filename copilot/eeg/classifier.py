@@ -29,7 +29,7 @@ from copilot.i18n import english, sentence
 WINDOW = 10
 """Seconds that the classifier reads at once."""
 
-STRETCHES = 3
+WINDOWS_PER_CLIP = 3
 """Windows in a clip of thirty seconds."""
 
 LIMIT = 3.0
@@ -72,7 +72,7 @@ class Head:
     def score(self, vectors: Floats) -> Floats:
         """Score how well vectors, shape (..., features), fit each scene; shape (..., clips, 3)."""
         found = self.standardise(vectors) @ self.weights + self.bias
-        return found.reshape(*found.shape[:-1], -1, STRETCHES)
+        return found.reshape(*found.shape[:-1], -1, WINDOWS_PER_CLIP)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Classifier:
         if not len(vectors):
             return uniform()
         scores, (one, clip) = head.score(vectors), head.temperatures
-        if len(scores) == STRETCHES:
+        if len(scores) == WINDOWS_PER_CLIP:
             return clip_probabilities(scores / clip, head.emotions)
         # A recording of any other length cannot be matched to whole clips: each window is read alone.
         mean: Probabilities = window_probabilities(scores / one, head.emotions).mean(axis=0)

@@ -152,9 +152,8 @@ def _match_by_anchors(montage: str) -> Mapping[str, str]:
     here = np.array([[*net[label], 1.0] for label in named])
     stretch = np.linalg.lstsq(here, np.array([standard[name] for name in named.values()]), rcond=None)[0]
     labels = [label for label in net if label not in named and label != "Cz"]
-    reference = (
-        {"Cz"} if montage.startswith("GSN") else set()
-    )  # an EGI net has its reference there, with the number after the last
+    # An EGI net has its reference at Cz, with the number after the last.
+    reference = {"Cz"} if montage.startswith("GSN") else set()
     free = [name for name in TEN_TEN if name not in reference.union(named.values())]
     there = np.array([[*net[label], 1.0] for label in labels]) @ stretch
     there /= np.linalg.norm(there, axis=1, keepdims=True)

@@ -16,7 +16,7 @@ from convert.command_line import Parser, command
 from convert.files import written_whole
 from copilot.eeg.classifier import (
     LIMIT,
-    STRETCHES,
+    WINDOWS_PER_CLIP,
     Classifier,
     Floats,
     Head,
@@ -140,14 +140,14 @@ def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
     if len(vectors) < FOLDS:
         raise CorpusError(f"A decoder is fitted on at least {FOLDS} people; these features hold {len(vectors)} for it.")
     people = np.arange(len(vectors))
-    scores = np.zeros((*vectors.shape[:3], len(emotions), STRETCHES))
+    scores = np.zeros((*vectors.shape[:3], len(emotions), WINDOWS_PER_CLIP))
     for fold in range(FOLDS):
         left_out = people % FOLDS == fold
         flat = vectors[~left_out].reshape(-1, vectors.shape[-1])
         mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
         weights, bias = lda(np.clip((flat - mean) / scale, -LIMIT, LIMIT), scenes(vectors[~left_out]), SHRINKAGE)
         found = np.clip((vectors[left_out] - mean) / scale, -LIMIT, LIMIT) @ weights + bias
-        scores[left_out] = found.reshape(*found.shape[:-1], -1, STRETCHES)
+        scores[left_out] = found.reshape(*found.shape[:-1], -1, WINDOWS_PER_CLIP)
     return scores
 
 

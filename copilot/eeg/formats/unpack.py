@@ -110,9 +110,8 @@ def _extract_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: P
     if relative.is_absolute() or ".." in relative.parts or "\\" in member.filename or ":" in member.filename:
         raise RecordingError(sentence(english.ZIP_PATH))
     folders = relative.parts[:-1]
-    kept = next(
-        (i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders)
-    )  # only an .mff keeps folders
+    # Only an .mff keeps its folders.
+    kept = next((i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders))
     target = folder.joinpath(*relative.parts[kept:])
     if target.exists():
         raise RecordingError(sentence(english.ZIP_SAME_NAME))
