@@ -19,8 +19,8 @@ from copilot import emotions, model_metadata, prompt
 from copilot.deidentify import hidden
 from copilot.eeg import sandbox, text_encoding
 from copilot.eeg.classifier import Classifier
-from copilot.eeg.discovery import with_companions
-from copilot.eeg.duplicates import same_signal
+from copilot.eeg.discovery import find_recording_files
+from copilot.eeg.duplicates import is_same_signal
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
@@ -264,12 +264,12 @@ def encode(
         baselines: cleaned recordings of the same person, likewise.
         evidence: whether to ask the classifier.
     """
-    signal = text_encoding.Signal(recording, entropy, normal, classifier.patterns(entropy, normal), baselines)
+    signal = text_encoding.Signal(recording, entropy, normal, classifier.measure_patterns(entropy, normal), baselines)
     return EncodedEeg(
         text_encoding.CODECS[codec](signal),
         codec,
         normal.source,
-        classifier.probabilities(entropy, normal) if evidence else None,
+        classifier.predict(entropy, normal) if evidence else None,
     )
 
 
@@ -362,7 +362,7 @@ def _prepare(
     for number, baseline in enumerate(baselines, start=1):
         which = {"number": number, "total": len(baselines)}
         try:
-            for event in sandbox.prepare(with_companions(baseline), **limits):
+            for event in sandbox.prepare(find_recording_files(baseline), **limits):
                 if isinstance(event, Prepared):
                     _refuse_repeated(event.raw, found)
                     found.append(event)
@@ -377,9 +377,9 @@ def _prepare(
 
 def _refuse_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
     """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
-    if same_signal(baseline, found[0].raw):
+    if is_same_signal(baseline, found[0].raw):
         raise RecordingError(N_("it is the recording itself; give another recording of the same person, or none."))
-    if any(same_signal(baseline, other.raw) for other in found[1:]):
+    if any(is_same_signal(baseline, other.raw) for other in found[1:]):
         raise RecordingError(N_("it is the same recording as another baseline; give each only once."))
 
 

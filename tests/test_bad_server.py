@@ -15,7 +15,7 @@ import pytest
 
 from copilot.llm import http_stream
 from copilot.llm.base import CutOff, EngineError, PromptProgress, Scores, Token
-from copilot.llm.openai_client import alike_labels, without_control
+from copilot.llm.openai_client import break_control_tokens, find_alike_labels
 from tests.test_remote import CHAT, LABELS, engine_for, scored, stub, text_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,8 +171,8 @@ def test_a_probability_that_is_rounded_to_one_is_taken():
 
 def test_labels_with_one_first_token_are_told():
     labels = (" anger", " amusement", " joy")
-    assert alike_labels(labels, {" a": -1.0, " joy": -2.0}) == (0, 1)
-    assert alike_labels(labels, {" anger": -1.0, " amuse": -1.5, " a": -9.0, " joy": -2.0}) == ()
+    assert find_alike_labels(labels, {" a": -1.0, " joy": -2.0}) == (0, 1)
+    assert find_alike_labels(labels, {" anger": -1.0, " amuse": -1.5, " a": -9.0, " joy": -2.0}) == ()
     with stub(scored((" a", {" a": -0.7, " joy": -1.0}))) as server:
         *_, scores = engine_for(server).score(CHAT, "Emotion:", labels)
     assert isinstance(scores, Scores)
@@ -252,13 +252,13 @@ def test_no_redirect_is_followed_and_the_key_goes_nowhere_else(status):
     ],
 )
 def test_no_control_token_leaves_whole(token):
-    assert token not in without_control(f"a {token} b{token}{token}")
-    assert without_control(f"a {token} b").replace("\u200b", "") == f"a {token} b"
+    assert token not in break_control_tokens(f"a {token} b{token}{token}")
+    assert break_control_tokens(f"a {token} b").replace("\u200b", "") == f"a {token} b"
 
 
 def test_ordinary_text_leaves_as_it_is():
     text = "1 < 2 > 0, <b>, [1], [Fz], (INST), a<5 and b>7, 3 <- 4, [see above], 漢字"
-    assert without_control(text) == text
+    assert break_control_tokens(text) == text
 
 
 @pytest.mark.parametrize("odd", [{"key": "schl\u00fcssel"}, {"key": "a\nb"}, {"key": "\u6f22"}])

@@ -11,7 +11,7 @@ from copilot.eeg.types import RecordingError
 from tests.eeg_files import scalp, write_edf
 
 FAR_DEGREES = 20.0
-STANDARD = numbered_montages.directions(numbered_montages.STANDARD)
+STANDARD = numbered_montages.compute_directions(numbered_montages.STANDARD)
 
 
 def biosemi(count):

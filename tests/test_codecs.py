@@ -24,20 +24,20 @@ def signal(of: Recording, baselines: tuple[Recording, ...] = ()) -> text_encodin
 
 
 def test_bands_are_150_letters_one_apart_from_the_next() -> None:
-    (text,) = text_encoding.bands(signal(recording()))
+    (text,) = text_encoding.encode_bands(signal(recording()))
     assert len(text.split(" ")) == 150
     assert set(text) <= set(text_encoding.LETTERS + " ")
 
 
 def test_more_alpha_moves_the_alpha_letters_up_and_leaves_gamma_alone() -> None:
-    little, much = (text_encoding.bands(signal(recording(alpha_uv=uv)))[0].split() for uv in (2, 12))
+    little, much = (text_encoding.encode_bands(signal(recording(alpha_uv=uv)))[0].split() for uv in (2, 12))
     assert all(b > a for a, b in zip(little[2::5], much[2::5], strict=True))
     assert little[4::5] == much[4::5]
 
 
 def test_an_absent_electrode_has_its_own_letter() -> None:
     channels = tuple(name for name in ELECTRODES if name != "Cz")
-    parts = text_encoding.bands(signal(recording(channels=channels)))[0].split()
+    parts = text_encoding.encode_bands(signal(recording(channels=channels)))[0].split()
     at = ELECTRODES.index("Cz") * 5
     assert parts[at : at + 5] == ["z"] * 5
     assert "z" not in parts[:at] + parts[at + 5 :]
@@ -46,7 +46,7 @@ def test_an_absent_electrode_has_its_own_letter() -> None:
 def test_patterns_are_64_words_a_line_that_each_name_their_pattern() -> None:
     values = np.zeros((2, 64))
     values[1, :3] = (-9, 0.6, 9)
-    first, second = text_encoding.patterns_text(values).split("\n")
+    first, second = text_encoding.format_patterns(values).split("\n")
     assert first.split()[:3] == ["bae", "bee", "bie"]
     assert second.split()[:4] == ["baa", "bef", "bii", "bue"]
     assert len({word[:2] for word in first.split()}) == 64
@@ -54,8 +54,8 @@ def test_patterns_are_64_words_a_line_that_each_name_their_pattern() -> None:
 
 def test_a_long_recording_is_three_lines_of_means_and_none_is_a_line_of_absent_patterns() -> None:
     rising = np.repeat([-1.2, 0.0, 1.2], 5)[:, None] * np.ones(64)
-    assert [line.split()[0] for line in text_encoding.patterns_text(rising).split("\n")] == ["bac", "bae", "bag"]
-    nothing = text_encoding.patterns_text(np.empty((0, 64))).split()
+    assert [line.split()[0] for line in text_encoding.format_patterns(rising).split("\n")] == ["bac", "bae", "bag"]
+    nothing = text_encoding.format_patterns(np.empty((0, 64))).split()
     assert len(nothing) == 64
     assert {word[-1] for word in nothing} == {text_encoding.ABSENT}
 
@@ -90,15 +90,15 @@ def test_500_points_follow_a_slow_wave() -> None:
 def test_a_baseline_sets_the_scale_of_the_wavelets() -> None:
     quiet, loud = recording(), recording()
     loud = Recording(loud.data * 10, RATE, loud.channels, "test")
-    own = text_encoding.wavelet(signal(quiet))[0]
-    assert text_encoding.wavelet(signal(quiet, (quiet,)))[0] == own
-    against_loud = text_encoding.wavelet(signal(quiet, (loud,)))[0]
+    own = text_encoding.encode_wavelet(signal(quiet))[0]
+    assert text_encoding.encode_wavelet(signal(quiet, (quiet,)))[0] == own
+    against_loud = text_encoding.encode_wavelet(signal(quiet, (loud,)))[0]
     assert set(against_loud.split("Fp1: ")[1].split("\n")[0].split()) <= set("klmno")  # all near the middle
 
 
 @given(st.lists(st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.just(0.0)), min_size=1, max_size=50))
 def test_letters_never_fail_and_rise_with_the_value(values: list[float]) -> None:
-    text = text_encoding.letters(values, 0.2)
+    text = text_encoding.encode_letters(values, 0.2)
     assert len(text) == len(values)
     finite = sorted((v, letter) for v, letter in zip(values, text, strict=True) if np.isfinite(v))
     assert [letter for _, letter in finite] == sorted(letter for _, letter in finite)

@@ -142,19 +142,19 @@ def test_sizes_that_contradict_each_other_are_found_before_the_file_is_loaded(tm
 MUTATE = """
     import os, random, resource
     from types import SimpleNamespace
-    from copilot.llm import trial
+    from copilot.llm import trial_load
     def forked(command, **_):  # a new interpreter for each would take minutes
         pid = os.fork()
         if pid == 0:
             try:
                 os.dup2(os.open(os.devnull, os.O_RDWR), 2)
                 os.environ["GGML_NO_BACKTRACE"] = "1"
-                status = trial._main(Path(command[3]), 1, int(command[5]))
+                status = trial_load._main(Path(command[3]), 1, int(command[5]))
             except BaseException:
                 status = 1
             os._exit(status)
         return SimpleNamespace(returncode=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    trial.subprocess.run = forked
+    trial_load.subprocess.run = forked
     whole, path, header = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), int(sys.argv[3])
     numbers = [0, 1, 2, 3, 7, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63, 2**64 - 1]
     def mutated(dice):

@@ -24,7 +24,7 @@ def accuracy(decoder: Classifier, *, own_normal: bool, absent: tuple[str, ...] =
         normal = people.normals()[int(subject)] if own_normal else decoder.population
         for emotion, de in zip(people.emotions, clips.copy(), strict=True):
             de[rows] = np.nan
-            right.append(decoder.probabilities(de, normal).argmax() == emotion)
+            right.append(decoder.predict(de, normal).argmax() == emotion)
     return float(np.mean(right))
 
 
@@ -45,12 +45,12 @@ def test_absent_electrodes_are_filled_in(decoder: Classifier) -> None:
 @pytest.mark.parametrize("seconds", [0, 9, 30])
 def test_nothing_to_read_gives_nine_equal_probabilities(decoder: Classifier, seconds: int) -> None:
     blank = np.full((30, seconds, 5), np.nan, np.float32)
-    assert decoder.probabilities(blank, decoder.population) == pytest.approx(uniform())
+    assert decoder.predict(blank, decoder.population) == pytest.approx(uniform())
 
 
 def test_probabilities_are_probabilities_even_for_absurd_input(decoder: Classifier) -> None:
     absurd = np.full((30, 20, 5), 1e6, np.float32)
-    p = decoder.probabilities(absurd, decoder.population)
+    p = decoder.predict(absurd, decoder.population)
     assert p.shape == (len(EMOTIONS),)
     assert p.sum() == pytest.approx(1)
     assert np.isfinite(p).all()
@@ -60,7 +60,7 @@ def test_clean_seconds_count_wherever_they_are(decoder: Classifier) -> None:
     people = simulated_faced(people=1, seed=5)
     holes = people.de[0, 0].copy()
     holes[:, ::3] = np.nan  # no ten seconds in a row are left, twenty in all
-    p = decoder.probabilities(holes, people.normals()[int(people.subjects[0])])
+    p = decoder.predict(holes, people.normals()[int(people.subjects[0])])
     assert p.argmax() == people.emotions[0]
     assert p.max() > 0.2
 
@@ -69,7 +69,7 @@ def test_saved_and_loaded_it_is_the_same(decoder: Classifier, tmp_path: Path) ->
     decoder.save(tmp_path / "d.npz")
     de = simulated_faced(people=1, seed=3).de[0, 4]
     again = Classifier.load(tmp_path / "d.npz")
-    assert again.probabilities(de, again.population) == pytest.approx(decoder.probabilities(de, decoder.population))
+    assert again.predict(de, again.population) == pytest.approx(decoder.predict(de, decoder.population))
 
 
 def test_a_decoder_needs_people_to_be_calibrated_on() -> None:

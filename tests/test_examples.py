@@ -105,7 +105,7 @@ def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(
     teacher = source.teachers[compared_with]
     for trial in new.trials(SEGMENTS + WHOLE_CLIP):
         normal = new.normals()[trial.subject] if compared_with == "person" else source.classifier.population
-        assert teacher.probabilities(source.classifier.patterns(trial.de, normal)).argmax() == trial.emotion
+        assert teacher.probabilities(source.classifier.measure_patterns(trial.de, normal)).argmax() == trial.emotion
 
 
 def test_the_teacher_of_words_says_nothing_where_there_are_none(source: ExampleSource) -> None:

@@ -4,7 +4,7 @@ import mne
 import numpy as np
 import pytest
 
-from copilot.eeg.discovery import recordings, with_companions
+from copilot.eeg.discovery import find_recording_files, find_recordings
 from copilot.eeg.formats import fif_tags
 from copilot.eeg.reader import read
 from copilot.eeg.types import RecordingError
@@ -65,8 +65,8 @@ def test_a_folder_lists_a_recording_in_parts_once(tmp_path, bids):
     names = ["s_split-01_raw.fif", "s_split-02_raw.fif"] if bids else ["a_raw.fif", "a_raw-1.fif", "a_raw-2.fif"]
     for name in [*names, "b-1.fif"]:
         (tmp_path / name).write_bytes(b"x")
-    assert recordings(tmp_path) == sorted([tmp_path / names[0], tmp_path / "b-1.fif"])
-    assert with_companions(tmp_path / names[0]) == tuple(tmp_path / name for name in names[:1] + sorted(names[1:]))
+    assert find_recordings(tmp_path) == sorted([tmp_path / names[0], tmp_path / "b-1.fif"])
+    assert find_recording_files(tmp_path / names[0]) == tuple(tmp_path / name for name in names[:1] + sorted(names[1:]))
 
 
 def tags(path):

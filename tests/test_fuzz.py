@@ -13,13 +13,13 @@ ROOT = Path(__file__).parents[1]
 PLANTED = {
     "a mistake in a reader": (
         "copilot.eeg.formats.edf_header",
-        "def _seconds(text): return 1 / (len(text) - 8)",
+        "def _parse_duration(text): return 1 / (len(text) - 8)",
         "edf",
-        "mistake of our own behind a sentence: ZeroDivisionError in _seconds",
+        "mistake of our own behind a sentence: ZeroDivisionError in _parse_duration",
     ),
     "a file name in a sentence": (
         "copilot.eeg.formats.edf_header",
-        "def _seconds(text): raise RecordingError('The file ZYXWVUT.edf is damaged.')",
+        "def _parse_duration(text): raise RecordingError('The file ZYXWVUT.edf is damaged.')",
         "edf",
         "quotes the file or the person",
     ),

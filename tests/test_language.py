@@ -236,21 +236,21 @@ def test_figures_have_the_letters_of_their_language() -> None:
     raw = simulated()
     cleaned, quality = clean.clean(raw)
     figures = (
-        plots.signal_figure(raw, cleaned, quality, language="zh"),
-        plots.band_power_figure(cleaned, quality, language="zh"),
+        plots.draw_signal(raw, cleaned, quality, language="zh"),
+        plots.draw_band_power(cleaned, quality, language="zh"),
     )
     assert [text.get_text() for text in figures[0].legends[0].get_texts()][:2] == ["读入时", "清理后"]
     assert figures[0].axes[0].get_xlabel() == "秒"
     assert figures[1].axes[2].get_title().startswith("α 频段，8-14 Hz\n")
     for figure in figures:  # a glyph that no font has would be a warning, which is an error here
-        assert plots.png(figure).startswith(b"\x89PNG")
+        assert plots.encode_png(figure).startswith(b"\x89PNG")
 
 
 def test_bars_of_few_channels_have_them_too() -> None:
     raw = simulate.simulate(seconds=30, channels=("Pz", "O1"))
-    figure = plots.band_power_figure(*clean.clean(raw), language="zh")
+    figure = plots.draw_band_power(*clean.clean(raw), language="zh")
     assert figure.axes[0].get_xticklabels()[0].get_text() == "δ 频段\n1-4 Hz"
-    assert plots.png(figure).startswith(b"\x89PNG")
+    assert plots.encode_png(figure).startswith(b"\x89PNG")
 
 
 def test_the_font_is_found_without_the_package_that_would_change_every_figure() -> None:

@@ -9,7 +9,7 @@ import pytest
 from copilot import pipeline
 from copilot.eeg import simulate
 from copilot.eeg.classifier import Classifier
-from copilot.eeg.duplicates import same_signal
+from copilot.eeg.duplicates import is_same_signal
 from copilot.eeg.reader import read
 from copilot.eeg.types import Recording, RecordingError
 from copilot.person import Person
@@ -29,13 +29,13 @@ def test_a_copy_is_the_same_signal_and_another_recording_is_not(made):
     averaged = replace(made, data=made.data - made.data.mean(axis=0))
     fewer = replace(made, data=made.data[:8], channels=made.channels[:8])
     for copy in (made, half, microvolts_as_volts, averaged, slower, fewer):
-        assert same_signal(made, copy)
-        assert same_signal(copy, made)
+        assert is_same_signal(made, copy)
+        assert is_same_signal(copy, made)
     for seed in (6, 7):
-        assert not same_signal(made, simulate.simulate(30, seed=seed, sfreq=250))
+        assert not is_same_signal(made, simulate.simulate(30, seed=seed, sfreq=250))
     drift = np.linspace(0, 5000, made.data.shape[1], dtype=np.float32)
     other = simulate.simulate(30, seed=6, sfreq=250)
-    assert not same_signal(replace(made, data=made.data + drift), replace(other, data=other.data + drift))
+    assert not is_same_signal(replace(made, data=made.data + drift), replace(other, data=other.data + drift))
 
 
 @pytest.mark.parametrize("which", ["the file", "renamed", "another format", "twice"])

@@ -105,7 +105,7 @@ def test_the_decoder_in_the_box_reads_thirty_electrodes() -> None:
     decoder = Classifier.load(SETTINGS.decoder)
     assert decoder.population.mean.shape == (30, 5)
     silent = np.full((30, 10, 5), np.nan, np.float32)
-    assert decoder.probabilities(silent, decoder.population) == pytest.approx(emotions.uniform())
+    assert decoder.predict(silent, decoder.population) == pytest.approx(emotions.uniform())
 
 
 def test_ollama_is_told_the_same_system_message() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from copilot.eeg.preprocessing.clean import clean
 from copilot.eeg.reader import read
-from copilot.eeg.simulate import TEN_TWENTY, example, simulate
+from copilot.eeg.simulate import TEN_TWENTY, simulate, simulate_example
 from copilot.eeg.types import Recording, RecordingError
 from tests import not_eeg
 from tests.not_eeg import INSIGHT, MUSE, SEVEN, recording, spoilt, white
@@ -283,7 +283,7 @@ def test_a_recording_without_values_is_refused(tmp_path) -> None:
 
 
 def test_the_example_of_poor_contact_is_poor_and_names_the_electrodes() -> None:
-    quality = clean(example("poor-contact"))[1]
+    quality = clean(simulate_example("poor-contact"))[1]
     assert quality.trust == "poor"
     said = " ".join(quality.sentences)
     assert all(name in said for name in ("Fz (noisy)", "F8 (clipped)", "T7 (noisy)", "P4 (no signal)"))

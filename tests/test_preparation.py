@@ -123,9 +123,9 @@ def test_what_nobody_foresaw_in_cleaning_ends_in_a_sentence(edf, monkeypatch, ca
     monkeypatch.setattr("copilot.eeg.preprocessing.clean.clean", clean)
     ours, theirs = multiprocessing.Pipe()
     with ours, theirs:
-        theirs.send(sandbox_worker._result(theirs, SandboxJob((edf,), {}, tempfile.gettempdir(), 4096)))
+        theirs.send(sandbox_worker._run_job(theirs, SandboxJob((edf,), {}, tempfile.gettempdir(), 4096)))
         with pytest.raises(RecordingError, match="could not be cleaned;"):
-            list(sandbox._events(ours, time.monotonic() + 10))
+            list(sandbox._receive_events(ours, time.monotonic() + 10))
     assert f"LinAlgError at {__file__}" in caplog.text
     assert "Anna" not in caplog.text
 
@@ -139,7 +139,7 @@ def test_memory_is_limited_where_core_dumps_cannot_be_forbidden(monkeypatch):
         limits[which] = values
 
     monkeypatch.setattr(resource, "setrlimit", set_limit)
-    sandbox_worker._limit(500)
+    sandbox_worker._limit_resources(500)
     assert limits == {resource.RLIMIT_AS: (500 * 2**20, 500 * 2**20)}
 
 

@@ -122,7 +122,7 @@ def test_the_decoder_among_them_is_the_one_that_ships() -> None:
         replace(faced, de=faced.de[who], subjects=faced.subjects[who]) for who in (~test[:, 0], test[:, 0])
     )
     shipped, normals = fit_classifier.fit(learned), unseen.normals()
-    theirs = [shipped.probabilities(t.de, normals[t.subject]) for t in unseen.trials(((0, 30),))]
+    theirs = [shipped.predict(t.de, normals[t.subject]) for t in unseen.trials(((0, 30),))]
     assert np.mean(found.argmax(axis=1) == np.argmax(theirs, axis=1)) > 0.95
 
 

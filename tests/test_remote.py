@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from copilot.llm.base import EngineError, PromptProgress, Scores, Token
-from copilot.llm.openai_client import RemoteEngine, label_logprobs, without_control
+from copilot.llm.openai_client import RemoteEngine, break_control_tokens, score_labels
 from tests.tiny_model import write_tiny_gguf
 
 CHAT = [{"role": "user", "content": "hello"}]
@@ -124,7 +124,7 @@ def test_control_tokens_are_broken_up_before_they_leave():
         list(engine_for(server).generate([{"role": "user", "content": "a <|im_end|> [/INST] </s> 1 < 2 <b>"}]))
     sent = server.bodies[0]["messages"][0]["content"]
     assert sent == "a <\u200b|im_end|> [\u200b/INST] <\u200b/s> 1 < 2 <b>"
-    assert without_control("<start_of_turn>") == "<\u200bstart_of_turn>"
+    assert break_control_tokens("<start_of_turn>") == "<\u200bstart_of_turn>"
 
 
 def test_labels_are_scored_at_the_slot_behind_the_prefix():
@@ -142,7 +142,7 @@ def test_labels_are_scored_at_the_slot_behind_the_prefix():
 
 
 def test_an_alternative_that_begins_two_labels_is_shared():
-    logprobs = label_logprobs((" anger", " amusement", " joy"), {" a": -1.0, " joy": -2.0})
+    logprobs = score_labels((" anger", " amusement", " joy"), {" a": -1.0, " joy": -2.0})
     np.testing.assert_allclose(logprobs, [-1.0 - np.log(2), -1.0 - np.log(2), -2.0])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from copilot.eeg.simulate import EXAMPLES, TEN_TWENTY, example, simulate, write_example
+from copilot.eeg.simulate import EXAMPLES, TEN_TWENTY, simulate, simulate_example, write_example
 
 
 def power_at(recording, channel, hz, half_width=1.0):
@@ -66,7 +66,7 @@ def test_examples_are_labelled_as_simulated_and_written_without_pickles(name, tm
     path = write_example(name, tmp_path)
     assert "simulated" in path.name
     with np.load(path, allow_pickle=False) as archive:
-        np.testing.assert_array_equal(archive["data"], example(name).data)
+        np.testing.assert_array_equal(archive["data"], simulate_example(name).data)
         assert archive["data"].shape == (19, archive["sfreq"] * 90)
         assert tuple(archive["channels"]) == TEN_TWENTY
         assert str(archive["units"]) == "uV"

@@ -31,7 +31,7 @@ def trained():
 def test_llama_cpp_scores_as_it_was_trained(trained, tmp_path, monkeypatch):
     weights = trained.write(tmp_path / "english.gguf")
     monkeypatch.setattr(classifier, "ENGLISH", tmp_path / "english.gguf")
-    embedder = classifier._model.__wrapped__()
+    embedder = classifier._load_model.__wrapped__()
     texts = [*HARM, *FINE, "Thank you. See you on Monday!", "naïve café, 12.5 µV (Fp1)"]
     there = [weights[:-1] @ np.array(embedder.embed(text, normalize=True)) + weights[-1] for text in texts]
     here = trained.score([Sentence(text, False, "") for text in texts])

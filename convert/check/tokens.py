@@ -45,7 +45,7 @@ class TokenizerPair:
         self._native, self._tokenizer = native, tokenizer
         self.notes: list[str] = []
         renamed = (i for i, kind in enumerate(kinds) if kind == TokenType.NORMAL and native.ends_answer(i))
-        self._made_ends = {native.text_of(i): i for i in renamed}
+        self._made_ends = {native.get_text(i): i for i in renamed}
 
     def find_difference(self, text: str, *, control: bool) -> str:
         """Describe the first difference of the tokens of a text.

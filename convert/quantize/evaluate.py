@@ -194,8 +194,8 @@ def _read_prompt(model: "NativeModel", prompt: Sequence[int]) -> None:
     """Read the prompt without its last token, which is read with the answer because its logits are compared."""
     from copilot.llm.llama_cpp import BATCH
 
-    model.keep(min(eval_prompts.count_shared_tokens(model.held, prompt), len(prompt) - 1))
-    for start in range(len(model.held), len(prompt) - 1, BATCH):
+    model.keep(min(eval_prompts.count_shared_tokens(model.context_tokens, prompt), len(prompt) - 1))
+    for start in range(len(model.context_tokens), len(prompt) - 1, BATCH):
         model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
 
 

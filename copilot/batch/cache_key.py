@@ -8,7 +8,7 @@ from pathlib import Path
 
 from copilot import __version__
 from copilot.batch.worker import Task
-from copilot.eeg.discovery import with_companions
+from copilot.eeg.discovery import find_recording_files
 from copilot.settings import Settings
 
 #: Settings that decide what is in a record; the others only decide how fast it is there.
@@ -35,7 +35,7 @@ def fingerprint(task: Task, made_with: Mapping[str, object]) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    others = [part for path in task.baselines for part in with_companions(path)]
+    others = [part for path in task.baselines for part in find_recording_files(path)]
     files, baselines = ([_sha256(path) for path in paths] for paths in (task.files, others))
     everything = [asdict(task.person), asdict(task.particulars), files, baselines, made_with]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()

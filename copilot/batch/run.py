@@ -128,7 +128,7 @@ def _participants(folder: Path) -> Path | None:
 def _recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
     if not folder.is_dir():
         raise BatchError(N_("{folder} is not a folder; name the one that holds the recordings.", folder=str(folder)))
-    found = discovery.recordings(folder, leave_out=[out, *([table] if table else [])])
+    found = discovery.find_recordings(folder, leave_out=[out, *([table] if table else [])])
     if not found:
         raise BatchError(N_("There is no recording in {folder}; name the folder that holds them.", folder=str(folder)))
     return found
@@ -136,7 +136,7 @@ def _recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
 
 def _task(number: int, name: str, paths: Mapping[str, Path], given: participants.Participant) -> Task:
     baselines = tuple(paths[other].absolute() for other in given.baselines)
-    files = discovery.with_companions(paths[name].absolute())
+    files = discovery.find_recording_files(paths[name].absolute())
     return Task(number, files, given.person, given.particulars, baselines)
 
 

@@ -34,7 +34,7 @@ def draw(counts: Counts, trusts: Mapping[str, int], say: Translator) -> bytes:
         axes.tick_params(labelsize=9)
         axes.set_xlim(0, max(1.0, axes.get_xlim()[1]))
     figure.legend(loc="outside lower left", ncols=3, fontsize=9, frameon=False)
-    return plots.png(plots.lettered(figure, say.language))
+    return plots.encode_png(plots.set_fonts(figure, say.language))
 
 
 def _emotions(axes: Any, counts: Counts, say: Translator) -> None:

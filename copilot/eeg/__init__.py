@@ -1,1 +1,1 @@
-"""From an EEG file to letters and probabilities; knows nothing of engines, records or the web."""
+"""Turn an EEG file into letters and probabilities; this package knows nothing of engines, records or the web."""

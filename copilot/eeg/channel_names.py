@@ -1,4 +1,4 @@
-"""Which channels of a file are electrodes on the scalp, and their standard names (see ``find_electrodes``)."""
+"""Find the channels of a file that are electrodes on the scalp, and their standard names (see ``find_electrodes``)."""
 
 import re
 from collections import Counter
@@ -28,7 +28,7 @@ _UNIT = re.compile(
     r"\s*[(\[]\s*([^()\[\]]{1,12}?)\s*[)\]]\s*$|[\s_/.]+([nuµμm]?V|microvolts?|millivolts?|nanovolts?|volts?|uvolts?)$",
     re.IGNORECASE,
 )
-"""How a heading states a unit: ``Fp1 (uV)``, ``Fp1[uV]``, ``Fp1_uV``."""
+"""How a column heading states a unit: ``Fp1 (uV)``, ``Fp1[uV]``, ``Fp1_uV``."""
 
 _BEFORE = re.compile(
     r"^\s*(?:(?:EEG|POL|IED|RAW|CH(?:AN(?:NEL)?)?\s*\d+|\d{1,3})(?=[\s_.:\-]))[\s_.:\-]+(?=\S)", re.IGNORECASE
@@ -48,14 +48,14 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Electrodes:
-    """The channels that are EEG.
+    """The channels of a file that are EEG.
 
     Attributes:
         rows: their places in the file.
         names: their standard names, no duplicates.
         notes: what was left out or assumed, plain sentences. Labels that are not electrodes are counted, never quoted:
-            they are free text, in which a name may stand.
-        left_out: what was, by kind: ``("1 ECG", "2 reference")``.
+            they are free text, which may contain a name.
+        left_out: what was left out, by kind: ``("1 ECG", "2 reference")``.
     """
 
     rows: tuple[int, ...]
@@ -65,48 +65,49 @@ class Electrodes:
 
 
 def find_electrodes(labels: Sequence[str]) -> Electrodes:
-    """Tell electrodes from everything else, and name them as the 10-05 system does."""
+    """Separate electrodes from all other channels, and name them as the 10-05 system does."""
     notes: list[str] = []
-    cap = numbered_montages.recognise([_plain(label) for label in labels])
+    cap = numbered_montages.recognise_montage([_normalise_label(label) for label in labels])
     if cap:
-        found = [cap.names.get(_plain(label)) for label in labels]
+        found = [cap.names.get(_normalise_label(label)) for label in labels]
         notes.append(sentence(english.NOTE_CAP, cap=cap.title))
     else:
-        shared = _shared_reference(labels)
+        shared = _find_shared_reference(labels)
         found = [standard_name(label, shared) for label in labels]
         if shared:
             notes.append(sentence(english.NOTE_REFERENCE, name=shared))
-    rows, names = _first_of_each(found, notes)
-    if left_out := _left_out([label for label, name in zip(labels, found, strict=True) if name is None]):
+    rows, names = _drop_repeated(found, notes)
+    if left_out := _count_left_out([label for label, name in zip(labels, found, strict=True) if name is None]):
         notes.append(sentence(english.NOTE_LEFT_OUT, kinds=left_out))
     return Electrodes(tuple(rows), tuple(names), tuple(notes), left_out)
 
 
 def standard_name(label: str, shared_reference: str | None = None) -> str | None:
-    """``EEG Fp1-LE``, ``FP1``, ``Fp1.`` and ``T3`` to ``Fp1``, ``Fp1``, ``Fp1`` and ``T7``; None if not an electrode.
+    """Return the standard name of a label, or None if it is not an electrode.
 
-    A bipolar derivation (``Fp1-F3``) is not a single electrode, unless ``shared_reference`` is its second half.
+    ``EEG Fp1-LE``, ``FP1``, ``Fp1.`` and ``T3`` become ``Fp1``, ``Fp1``, ``Fp1`` and ``T7``. A bipolar derivation
+    (``Fp1-F3``) is not a single electrode, unless ``shared_reference`` is its second half.
     """
-    electrode, second = _halves(label)
-    name = _known(electrode)
+    electrode, second = _split_label(label)
+    name = _find_spelling(electrode)
     if name is None or name in REFERENCES:
         return None
-    single = not second or _REFERENCE_WORD.fullmatch(second) or _known(second) == (shared_reference or "none")
+    single = not second or _REFERENCE_WORD.fullmatch(second) or _find_spelling(second) == (shared_reference or "none")
     return name if single else None
 
 
-def unit_of(label: str) -> str:
-    """The unit that a heading states, as it stands there (``uV``), or an empty text."""
+def find_unit(label: str) -> str:
+    """Return the unit that a column heading states, as written there (``uV``), or an empty text."""
     found = _UNIT.search(label)
     return (found[1] or found[2]) if found else ""
 
 
-def _plain(label: str) -> str:
+def _normalise_label(label: str) -> str:
     return label.strip().strip(".").upper()
 
 
-def _halves(label: str) -> tuple[str, str]:
-    """``EEG Fp1-LE`` to (``Fp1``, ``LE``)."""
+def _split_label(label: str) -> tuple[str, str]:
+    """Split a label into electrode and reference: ``EEG Fp1-LE`` becomes (``Fp1``, ``LE``)."""
     text = re.sub(r"(?i)(?<=\w)[\s_.]+raw$", "", _UNIT.sub("", label.strip()))
     for _ in range(2):  # EEG 1-Fp1
         text = _BEFORE.sub("", text)
@@ -117,25 +118,30 @@ def _halves(label: str) -> tuple[str, str]:
     return first.strip(" ."), re.sub(r"-\d$", "", second.strip(" ."))
 
 
-def _known(text: str) -> str | None:
-    """The standard spelling of an electrode's name, old names replaced."""
-    name = _spellings().get(text.upper())
+def _find_spelling(text: str) -> str | None:
+    """Return the standard spelling of an electrode's name, old names replaced; None if it is not an electrode's."""
+    name = _list_spellings().get(text.upper())
     return OLD_NAMES.get(name, name) if name else None
 
 
 @cache
-def _spellings() -> dict[str, str]:
-    return {name.upper(): name for name in numbered_montages.directions(numbered_montages.STANDARD)}
+def _list_spellings() -> dict[str, str]:
+    return {name.upper(): name for name in numbered_montages.compute_directions(numbered_montages.STANDARD)}
 
 
-def _shared_reference(labels: Sequence[str]) -> str | None:
-    """The electrode that every derivation ends in, if there are four or more: a reference, not a bipolar chain."""
-    seconds = [_known(second) for first, second in map(_halves, labels) if second and _known(first)]
+def _find_shared_reference(labels: Sequence[str]) -> str | None:
+    """Return the electrode that every derivation ends in, or None.
+
+    Four or more with the same end share a reference; they are not a bipolar chain.
+    """
+    seconds = [
+        _find_spelling(second) for first, second in map(_split_label, labels) if second and _find_spelling(first)
+    ]
     seconds = [name for name in seconds if name and name not in REFERENCES]
     return seconds[0] if len(seconds) >= 4 and len(set(seconds)) == 1 else None
 
 
-def _first_of_each(found: Sequence[str | None], notes: list[str]) -> tuple[list[int], list[str]]:
+def _drop_repeated(found: Sequence[str | None], notes: list[str]) -> tuple[list[int], list[str]]:
     rows: list[int] = []
     names: list[str] = []
     repeated: set[str] = set()
@@ -152,22 +158,22 @@ def _first_of_each(found: Sequence[str | None], notes: list[str]) -> tuple[list[
     return rows, names
 
 
-def _left_out(labels: Sequence[str]) -> tuple[str, ...]:
-    counts = Counter(map(_kind, labels))
+def _count_left_out(labels: Sequence[str]) -> tuple[str, ...]:
+    counts = Counter(map(_classify_label, labels))
     return tuple(sentence(english.COUNTED, count=count, kind=kind) for kind, count in counts.items())
 
 
-def _kind(label: str) -> str:
-    first, second = _halves(label)
-    if _known(first) in REFERENCES:
+def _classify_label(label: str) -> str:
+    first, second = _split_label(label)
+    if _find_spelling(first) in REFERENCES:
         return english.CHANNEL_REFERENCE
-    if _known(first) and second:
+    if _find_spelling(first) and second:
         return english.CHANNEL_BIPOLAR
     return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), english.CHANNEL_OTHER)
 
 
-def leave_out_bad(source: Source, bad: Collection[str]) -> Source:
-    """Return the source without channels that somebody marked as bad, with a note that names these electrodes."""
+def drop_bad_channels(source: Source, bad: Collection[str]) -> Source:
+    """Return the source without the channels marked as bad, with a note that names these electrodes."""
     marked = {label.strip().casefold() for label in bad}
     kept = [row for row, label in enumerate(source.labels) if label.strip().casefold() not in marked]
     if len(kept) == len(source.labels):

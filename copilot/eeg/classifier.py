@@ -1,14 +1,15 @@
-"""The small decoder beside the language model: the same features in, nine calibrated probabilities out, numpy only.
+"""Predict nine calibrated probabilities from features with a small linear classifier; numpy only.
 
-Two linear read-outs (shrinkage LDA, fitted by ``copilot.training.fit_classifier``): ``person`` reads features that are
-normalised to the person's own recordings, ``population`` reads one recording without any knowledge of the person.
-Each looks at windows of ten seconds, second by second, and compares them with *scenes*: every stretch of ten seconds of
-every film clip it was fitted on is a class of its own, and an emotion is as likely as its scenes together. One class an
-emotion would have to be like all of its films at once, and they are not alike (balanced accuracy 0.34 instead
-of 0.51, both on FACED's subjects 80-99).
+The classifier reads the same features as the language model. It has two linear read-outs (shrinkage LDA, fitted by
+``copilot.training.fit_classifier``): ``person`` reads features that are normalised to the person's own recordings,
+``population`` reads one recording without any knowledge of the person. Each reads windows of ten seconds, second by
+second, and compares them with *scenes*: every segment of ten seconds of every film clip it was fitted on is a class of
+its own, and the probability of an emotion is the sum over its scenes. One class per emotion would have to resemble all
+of its films at once, and the films are not alike (balanced accuracy 0.34 instead of 0.51, both on FACED's subjects
+80-99).
 
-The same windows give the ``patterns`` that the language model reads as words: principal components, fitted without a
-look at any label.
+The same windows give the ``patterns`` that the language model reads as words: principal components, fitted without
+any label.
 """
 
 import hashlib
@@ -26,20 +27,20 @@ from copilot.errors import CopilotError
 from copilot.i18n import english, sentence
 
 WINDOW = 10
-"""Seconds the decoder reads at once."""
+"""Seconds that the classifier reads at once."""
 
-STRETCHES = 3
+WINDOWS_PER_CLIP = 3
 """Windows in a clip of thirty seconds."""
 
 LIMIT = 3.0
-"""Standard deviations beyond which a feature says no more: keeps unusual devices from deciding everything."""
+"""Standard deviations at which a feature is clipped: keeps unusual devices from deciding everything."""
 
 Floats = npt.NDArray[np.float64]
 Heads = dict[str, "Head"]
 
 
 class ClassifierError(CopilotError, ValueError):
-    """The decoder's file cannot be used; the message says why and what to do."""
+    """The classifier's file cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ class Head:
 
     Attributes:
         mean, scale: of the feature vector in training, shape (features,).
-        weights: shape (features, scenes); bias: shape (scenes,). Scenes are clip by clip, three stretches each.
-        emotions: which of the nine each clip was to evoke, shape (clips,).
+        weights: shape (features, scenes); bias: shape (scenes,). Scenes are ordered clip by clip, three segments each.
+        emotions: index of the emotion that each clip was to evoke, shape (clips,).
         temperatures: divisor of the scores of one window, and of the sum over a clip's three, shape (2,).
         patterns: principal components of the standardised features, to unit variance, shape (features, 64).
-        covariance: between electrodes, for each band, shape (5, 30, 30); fills in electrodes that are absent.
+        covariance: between electrodes, for each band, shape (5, 30, 30); used to fill in absent electrodes.
     """
 
     mean: Array
@@ -64,19 +65,19 @@ class Head:
     patterns: Array
     covariance: Array
 
-    def standardised(self, vectors: Floats) -> Floats:
-        """Feature vectors (..., features) as training saw them, nothing beyond ``LIMIT``."""
+    def standardise(self, vectors: Floats) -> Floats:
+        """Scale feature vectors, shape (..., features), as in training, clipped at ``LIMIT`` standard deviations."""
         return np.clip((vectors - self.mean) / self.scale, -LIMIT, LIMIT)
 
-    def scores(self, vectors: Floats) -> Floats:
-        """How well vectors (..., features) fit each scene, shape (..., clips, 3)."""
-        found = self.standardised(vectors) @ self.weights + self.bias
-        return found.reshape(*found.shape[:-1], -1, STRETCHES)
+    def score(self, vectors: Floats) -> Floats:
+        """Score how well vectors, shape (..., features), fit each scene; shape (..., clips, 3)."""
+        found = self.standardise(vectors) @ self.weights + self.bias
+        return found.reshape(*found.shape[:-1], -1, WINDOWS_PER_CLIP)
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Both read-outs, what is normal for the population they were fitted on, and the sha256 of the file."""
+    """Both read-outs, the normal values of the population they were fitted on, and the sha256 of the file."""
 
     heads: Heads
     population: Normal
@@ -87,7 +88,7 @@ class Classifier:
         """Read the weights that ``save`` wrote.
 
         Raises:
-            DecoderError: the file is missing or is not a decoder.
+            ClassifierError: the file is missing or is not a classifier.
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -109,65 +110,76 @@ class Classifier:
         with path.open("wb") as file:  # given a name, numpy would add an ending to it
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
-    def probabilities(self, entropy: Array, normal: Normal) -> Probabilities:
-        """Nine calibrated probabilities for one recording.
+    def predict(self, entropy: Array, normal: Normal) -> Probabilities:
+        """Predict nine calibrated probabilities for one recording.
 
         Args:
             entropy: differential entropy, shape (30, seconds, 5), NaN where absent or not usable.
-            normal: the person's own normal, or the population's: chooses the read-out.
+            normal: the person's own normal values, or the population's: chooses the read-out.
 
         Returns:
             Shape (9,); uniform where there is nothing to read (no electrode, or not ten usable seconds).
         """
         head = self.heads[normal.source]
-        vectors = self._vectors(entropy, normal)
+        vectors = self._build_vectors(entropy, normal)
         if not len(vectors):
             return uniform()
-        scores, (one, clip) = head.scores(vectors), head.temperatures
-        if len(scores) == STRETCHES:
+        scores, (one, clip) = head.score(vectors), head.temperatures
+        if len(scores) == WINDOWS_PER_CLIP:
             return clip_probabilities(scores / clip, head.emotions)
-        # A recording of any other length is none of the clips: each window is read for itself.
+        # A recording of any other length cannot be matched to whole clips: each window is read alone.
         mean: Probabilities = window_probabilities(scores / one, head.emotions).mean(axis=0)
         return mean
 
-    def patterns(self, entropy: Array, normal: Normal) -> Floats:
-        """How strong each principal pattern is in each window, in standard deviations, shape (windows, 64).
+    def measure_patterns(self, entropy: Array, normal: Normal) -> Floats:
+        """Measure how strong each principal pattern is in each window, in standard deviations, shape (windows, 64).
 
-        Arguments as in ``probabilities``; no window where there is nothing to read.
+        Arguments as in ``predict``; no window where there is nothing to read.
         """
         head = self.heads[normal.source]
-        return head.standardised(self._vectors(entropy, normal)) @ head.patterns
+        return head.standardise(self._build_vectors(entropy, normal)) @ head.patterns
 
-    def _vectors(self, entropy: Array, normal: Normal) -> Floats:
-        """Feature vectors of all windows, shape (windows, features)."""
+    def _build_vectors(self, entropy: Array, normal: Normal) -> Floats:
+        """Build the feature vectors of all windows, shape (windows, features)."""
         filled = fill_electrodes(standardise(entropy, normal), self.heads[normal.source].covariance)
-        return features(cut_windows(filled), normal.source)
+        return build_features(cut_windows(filled), normal.source)
 
 
 def window_probabilities(scores: Floats, emotions: npt.NDArray[np.int64]) -> Floats:
-    """From scores of single windows (..., clips, 3) to probabilities (..., 9): an emotion is all of its scenes."""
+    """Convert scores of single windows, shape (..., clips, 3), to probabilities, shape (..., 9), summed over scenes.
+
+    ``emotions``, shape (clips,), is the index of each clip's emotion.
+    """
     scenes = softmax(scores.reshape(*scores.shape[:-2], -1))
-    return _by_emotion(scenes.reshape(scores.shape).sum(axis=-1), emotions)
+    return _sum_by_emotion(scenes.reshape(scores.shape).sum(axis=-1), emotions)
 
 
 def clip_probabilities(scores: Floats, emotions: npt.NDArray[np.int64]) -> Floats:
-    """From scores of a clip's three windows (..., 3, clips, 3), in order, to probabilities (..., 9).
+    """Convert scores of a clip's three windows, shape (..., 3, clips, 3), in order, to probabilities, shape (..., 9).
 
-    The first window is compared with the first stretch of each clip, the second with the second.
+    The first window is compared with the first segment of each clip, the second with the second. ``emotions``, shape
+    (clips,), is the index of each clip's emotion.
     """
     in_order = np.diagonal(scores, axis1=-3, axis2=-1).sum(axis=-1)
-    return _by_emotion(softmax(in_order), emotions)
+    return _sum_by_emotion(softmax(in_order), emotions)
 
 
-def _by_emotion(clips: Floats, emotions: npt.NDArray[np.int64]) -> Floats:
-    """Probabilities of clips (..., clips) as those of emotions (..., 9)."""
+def _sum_by_emotion(clips: Floats, emotions: npt.NDArray[np.int64]) -> Floats:
+    """Sum probabilities of clips, shape (..., clips), to those of emotions, shape (..., 9)."""
     return clips @ np.eye(len(EMOTIONS))[emotions]
 
 
 def fill_electrodes(z: Array, covariance: Array) -> Array:
-    """Fill absent electrodes with what the present ones let expect (conditional mean of a Gaussian), band by band.
+    """Estimate absent electrodes from the present ones (conditional mean of a Gaussian), band by band.
 
-    Shape (30, seconds, 5) in and out. With no electrode at all everything stays NaN.
+    With no electrode at all everything stays NaN.
+
+    Args:
+        z: standardised features, shape (30, seconds, 5), NaN where absent.
+        covariance: between electrodes, for each band, shape (5, 30, 30).
+
+    Returns:
+        Shape (30, seconds, 5).
     """
     absent = ~np.isfinite(z).any(axis=(1, 2))
     if not absent.any() or absent.all():
@@ -181,33 +193,36 @@ def fill_electrodes(z: Array, covariance: Array) -> Array:
 
 
 def cut_windows(z: Array) -> Array:
-    """Windows of ten usable seconds one after the other, shape (windows, 10, 30, 5); unusable seconds are left out."""
+    """Cut features, shape (30, seconds, 5), into consecutive windows of ten usable seconds, shape (windows, 10, 30, 5).
+
+    Unusable seconds are left out.
+    """
     usable = z[:, np.isfinite(z).all(axis=(0, 2))]
     count = usable.shape[1] // WINDOW
     return usable[:, : count * WINDOW].transpose(1, 0, 2).reshape(count, WINDOW, z.shape[0], z.shape[2])
 
 
-def features(windows: Array, source: str) -> Floats:
-    """Feature vectors of windows (windows, 10, 30, 5).
+def build_features(windows: Array, source: str) -> Floats:
+    """Build feature vectors of windows, shape (windows, 10, 30, 5); result shape (windows, features).
 
     ``person``: every value. ``population``: the window's mean pattern over the scalp, without each band's overall level
     (which is mostly the device and the skull), and the course over its ten seconds.
     """
     if source == "person":
-        return _flat(windows)
+        return _flatten(windows)
     mean = windows.mean(axis=1)
     pattern = mean - mean.mean(axis=1, keepdims=True)
     course = windows - mean[:, None]
-    return np.concatenate([_flat(pattern), _flat(course)], axis=1)
+    return np.concatenate([_flatten(pattern), _flatten(course)], axis=1)
 
 
-def _flat(windows: Array) -> Floats:
-    """One vector a window, also where there is none."""
+def _flatten(windows: Array) -> Floats:
+    """Flatten to one vector per window, also where there is none."""
     return windows.reshape(len(windows), math.prod(windows.shape[1:])).astype(np.float64)
 
 
 def softmax(scores: Floats) -> Probabilities:
-    """Probabilities from scores, along the last axis."""
+    """Convert scores to probabilities along the last axis, shape as given."""
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     probabilities: Probabilities = powers / powers.sum(axis=-1, keepdims=True)
     return probabilities

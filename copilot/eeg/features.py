@@ -1,7 +1,8 @@
-"""Differential entropy of five bands, the features that FACED publishes and that the models here were trained on.
+"""Compute the differential entropy of five bands, the features that FACED publishes and the models here were trained
+on.
 
-One value a second, electrode and band: 0.5 ln(2 pi e variance), variance in microvolt squared, for signals that are
-close to Gaussian inside a band (Shi, Jiao & Lu 2013; FACED: Chen et al. 2023, Sci Data 10:740).
+There is one value per second, electrode and band: 0.5 ln(2 pi e variance), variance in microvolt squared, for signals
+that are close to Gaussian inside a band (Shi, Jiao & Lu 2013; FACED: Chen et al. 2023, Sci Data 10:740).
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ ELECTRODES = (
     *("Fp1", "Fp2", "Fz", "F3", "F4", "F7", "F8", "FC1", "FC2", "FC5", "FC6", "Cz", "C3", "C4", "T7"),
     *("T8", "CP1", "CP2", "CP5", "CP6", "Pz", "P3", "P4", "P7", "P8", "PO3", "PO4", "Oz", "O1", "O2"),
 )
-#: Read where the electrode itself is absent: about 3 to 4 cm away, and what small headsets have instead (Muse: AF7,
+#: Read where the electrode itself is absent: about 3 to 4 cm away, and present on small headsets (Muse: AF7,
 #: AF8, TP9, TP10; Emotiv: AF3, AF4).
 NEIGHBOURS = {
     "Fp1": ("AF7", "AF3"),
@@ -29,7 +30,7 @@ NEIGHBOURS = {
 }
 BANDS_HZ = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 14.0), "beta": (14.0, 30.0), "gamma": (30.0, 47.0)}
 
-#: Below this variance (microvolt squared) a second holds no brain signal; it also keeps the logarithm finite.
+#: Below this variance (microvolt squared) a second contains no brain signal; it also keeps the logarithm finite.
 SMALLEST_VARIANCE = 1e-4
 
 #: A standard deviation below this is a signal that does not move.
@@ -40,7 +41,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Normal:
-    """What is normal for somebody: mean and standard deviation of the differential entropy, each shape (30, 5).
+    """The normal features of a person or a population: mean and standard deviation, each shape (30, 5).
 
     ``source`` is ``person`` (their own recordings) or ``population`` (the people of the training data).
     An electrode that none of the recordings has is NaN.
@@ -52,19 +53,24 @@ class Normal:
 
 
 def electrode_channels(channels: Sequence[str]) -> dict[str, str]:
-    """Which channel is read for each of FACED's electrodes: itself, else a neighbour that is not one of them."""
+    """Return the channel to read for each of FACED's electrodes: itself, else a neighbour that is not one of them."""
     found = {}
     for name in ELECTRODES:
-        if stands := [channel for channel in (name, *NEIGHBOURS.get(name, ())) if channel in channels]:
-            found[name] = stands[0]
+        if candidates := [channel for channel in (name, *NEIGHBOURS.get(name, ())) if channel in channels]:
+            found[name] = candidates[0]
     return found
 
 
 def differential_entropy(recording: Recording, clean: npt.NDArray[np.bool_] | None = None) -> Array:
-    """Differential entropy of a cleaned recording, shape (30 electrodes, whole seconds, 5 bands), float32.
+    """Compute the differential entropy of a cleaned recording.
 
-    Electrodes that the recording lacks (see ``electrode_channels``) and seconds that ``clean`` (shape (seconds,)) rules
-    out are NaN.
+    Args:
+        recording: cleaned signal, microvolts.
+        clean: usable seconds, bool, shape (seconds,); None if all are.
+
+    Returns:
+        float32, shape (30 electrodes, whole seconds, 5 bands). Electrodes that the recording lacks (see
+        ``electrode_channels``) and seconds that are not usable are NaN.
     """
     from scipy.signal import butter, sosfiltfilt
 
@@ -86,7 +92,7 @@ def differential_entropy(recording: Recording, clean: npt.NDArray[np.bool_] | No
 
 
 def person_normal(entropies: Sequence[Array]) -> Normal:
-    """What is normal for a person, from several of their recordings (each (30, seconds, 5)).
+    """Compute the normal features of a person from several of their recordings, each of shape (30, seconds, 5).
 
     Every recording weighs the same, however long it is: the variance is the mean of the variances inside the
     recordings plus the variance between their means, as over FACED's 28 equally long clips.
@@ -98,13 +104,13 @@ def person_normal(entropies: Sequence[Array]) -> Normal:
 
 
 def standardise(entropy: Array, normal: Normal) -> Array:
-    """How far from normal, in standard deviations; same shape as ``entropy`` (30, seconds, 5)."""
+    """Return the distance from normal in standard deviations; shape of ``entropy``, (30, seconds, 5)."""
     z = (entropy - normal.mean[:, None]) / np.maximum(normal.std, SMALLEST_STD)[:, None]
     return z.astype(np.float32)
 
 
 def _nanmean(values: Array, axis: int) -> Array:
-    """Mean over what is there; NaN, without a warning, where nothing is."""
+    """Return the mean over finite values; NaN, without a warning, where there are none."""
     there = np.isfinite(values)
     total = np.where(there, values, 0).sum(axis=axis, dtype=np.float64)
     count = there.sum(axis=axis)
@@ -113,5 +119,5 @@ def _nanmean(values: Array, axis: int) -> Array:
 
 
 def band_means(entropy: Array) -> Array:
-    """Mean over the usable seconds, shape (30, 5)."""
+    """Return the mean of features, shape (30, seconds, 5), over the usable seconds; shape (30, 5)."""
     return _nanmean(entropy, axis=1)

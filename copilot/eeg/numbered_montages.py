@@ -1,4 +1,4 @@
-"""Caps that number their electrodes: which 10-10 place each of BioSemi's and EGI's is nearest to."""
+"""Name the electrodes of montages that number them: BioSemi's and EGI's by the nearest 10-10 place."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from copilot.i18n import english, sentence
 
 STANDARD = "colin27_1005"
-"""MNE's name for the places of the 10-05 system (Oostenveld & Praamstra 2001) on a standard head."""
+"""MNE's name for the positions of the 10-05 system (Oostenveld & Praamstra 2001) on a standard head."""
 
 NEAR_DEGREES = 12.0
 """About 2 cm on a head of 9.5 cm radius: closer than that, an electrode takes the name of a 10-10 place."""
@@ -40,34 +40,34 @@ _ANCHORS = {
 
 @dataclass(frozen=True)
 class Montage:
-    """A cap's name for people, and what its electrodes (labels in capitals) are called in the 10-10 system."""
+    """A montage's title, and the 10-10 names of its electrodes (labels in capitals)."""
 
     title: str
     names: Mapping[str, str]
 
 
 UNKNOWN = Montage("", {})
-"""So many electrodes are missing that it cannot be known which cap it is."""
+"""Returned where so many electrodes are missing that the montage cannot be known."""
 
 MOST_OF = 0.75
-"""With a smaller share of a cap's electrodes it could as well be another cap."""
+"""With a smaller share of a montage's electrodes it could as well be another montage."""
 
 _FEWEST = 8
 _TEN_TEN_LIKE = re.compile(r"A[12]|C[1-6]|F(?:[1-9]|10)")
 """Names of the 10-10 system that are one letter of BioSemi's and a number, too."""
 
 
-def recognise(labels: Sequence[str]) -> Montage | None:
-    """The cap whose numbered electrodes are there, None, or ``UNKNOWN``.
+def recognise_montage(labels: Sequence[str]) -> Montage | None:
+    """Return the montage to which numbered electrodes belong, None if they are not numbered, or ``UNKNOWN``.
 
     BioSemi's ``A1`` is the first electrode, and no ear. Some electrodes may have been taken out. Numbers and letters
-    that the 10-20 system does not have (``A7``, ``C20``, ``E5``) show that a cap is meant: then ``C3`` and ``F4`` are
-    its numbers too, and not the places of that name.
+    that the 10-20 system does not have (``A7``, ``C20``, ``E5``) show that the labels are numbers: then ``C3`` and
+    ``F4`` are numbers too, and not the places of that name.
     """
-    return _biosemi_cap(labels) or _egi_net(labels)
+    return _recognise_biosemi(labels) or _recognise_egi(labels)
 
 
-def _biosemi_cap(labels: Sequence[str]) -> Montage | None:
+def _recognise_biosemi(labels: Sequence[str]) -> Montage | None:
     numbered = {label: found for label in labels if (found := re.fullmatch(r"([A-H])0*([1-9]\d?)", label))}
     own = {f"{found[1]}{int(found[2])}": label for label, found in numbered.items() if int(found[2]) <= 32}
     beyond = [name for name in own if not _TEN_TEN_LIKE.fullmatch(name)]
@@ -83,20 +83,20 @@ def _biosemi_cap(labels: Sequence[str]) -> Montage | None:
     present = own.keys() & set(electrodes)
     if len(present) < MOST_OF * count or own.keys() - present:
         return UNKNOWN
-    names = _biosemi(count)
+    names = _name_biosemi_electrodes(count)
     return Montage(
         sentence(english.CAP_BIOSEMI, count=count), {own[name]: names[name] for name in present if name in names}
     )
 
 
-def _egi_net(labels: Sequence[str]) -> Montage | None:
+def _recognise_egi(labels: Sequence[str]) -> Montage | None:
     numbered = {label: int(found[1]) for label in labels if (found := re.fullmatch(r"E0*([1-9]\d{0,2})", label))}
     if len(numbered) < max(_FEWEST, len(labels) / 2):
         return None
     count = next((count for count in (32, 64, 128, 256) if max(numbered.values()) <= count + 1), None)
     if count is None or len(numbered) < MOST_OF * count:
         return UNKNOWN
-    net = _nearest(f"GSN-HydroCel-{count}" + ("_1.0" if count == 64 else ""))
+    net = _match_by_anchors(f"GSN-HydroCel-{count}" + ("_1.0" if count == 64 else ""))
     reference = {f"E{count + 1}": "Cz"}
     names = {label: (reference | dict(net)).get(f"E{number}") for label, number in numbered.items()}
     known = {label: name for label, name in names.items() if name}
@@ -104,9 +104,9 @@ def _egi_net(labels: Sequence[str]) -> Montage | None:
 
 
 @cache
-def directions(montage: str) -> dict[str, npt.NDArray[np.float64]]:
-    """Unit vectors to each electrode from the middle of the sphere that fits them best."""
-    import mne  # takes a second, and most who import this module only want names
+def compute_directions(montage: str) -> dict[str, npt.NDArray[np.float64]]:
+    """Return unit vectors, shape (3,), to each electrode from the centre of the sphere that fits a montage best."""
+    import mne  # takes a second, and most callers only need names
 
     places = mne.channels.make_standard_montage(montage).get_positions()["ch_pos"]
     points = np.array(list(places.values()))
@@ -115,19 +115,21 @@ def directions(montage: str) -> dict[str, npt.NDArray[np.float64]]:
 
 
 @cache
-def _biosemi(count: int) -> Mapping[str, str]:
+def _name_biosemi_electrodes(count: int) -> Mapping[str, str]:
     if count == 128:
-        return _nearest("biosemi128")
+        return _match_by_anchors("biosemi128")
     if count < 128:
-        places = directions(f"biosemi{count}")
+        places = compute_directions(f"biosemi{count}")
         numbered = [f"{letter}{i}" for letter in "AB" for i in range(1, 33)]
         return dict(zip(numbered, places, strict=False))
-    return _nearest_on_sphere(f"biosemi{count}")
+    return _match_on_sphere(f"biosemi{count}")
 
 
-def _nearest_on_sphere(montage: str) -> Mapping[str, str]:
-    """Each place of BioSemi's 10-20 cap by the nearest electrode of a larger one; both are drawn on one sphere."""
-    cap, places = directions(montage), directions("biosemi64")
+def _match_on_sphere(montage: str) -> Mapping[str, str]:
+    """Match each place of BioSemi's 10-20 montage to the nearest electrode of a larger one; both are drawn on one
+    sphere.
+    """
+    cap, places = compute_directions(montage), compute_directions("biosemi64")
     labels, free = list(cap), [name for name in TEN_TEN if name in places]
     cosines = np.array([places[name] for name in free]) @ np.array([cap[label] for label in labels]).T
     angles = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
@@ -140,19 +142,18 @@ def _nearest_on_sphere(montage: str) -> Mapping[str, str]:
 
 
 @cache
-def _nearest(montage: str) -> Mapping[str, str]:
-    """The anchors by their known names; every other place of the 10-10 system by the free electrode nearest to it.
+def _match_by_anchors(montage: str) -> Mapping[str, str]:
+    """Name the anchors by their known names, and every other place of the 10-10 system by the nearest free electrode.
 
-    Nets sit on heads of other shapes than the standard one, so the anchors first stretch one onto the other.
+    Nets have another shape than the standard head, so the anchors first stretch one onto the other.
     """
-    net, standard = directions(montage), directions(STANDARD)
+    net, standard = compute_directions(montage), compute_directions(STANDARD)
     named = dict(zip(_ANCHORS[montage].split(), _TEN_TWENTY, strict=True))
     here = np.array([[*net[label], 1.0] for label in named])
     stretch = np.linalg.lstsq(here, np.array([standard[name] for name in named.values()]), rcond=None)[0]
     labels = [label for label in net if label not in named and label != "Cz"]
-    reference = (
-        {"Cz"} if montage.startswith("GSN") else set()
-    )  # an EGI net has one there, with the number after the last
+    # An EGI net has its reference at Cz, with the number after the last.
+    reference = {"Cz"} if montage.startswith("GSN") else set()
     free = [name for name in TEN_TEN if name not in reference.union(named.values())]
     there = np.array([[*net[label], 1.0] for label in labels]) @ stretch
     there /= np.linalg.norm(there, axis=1, keepdims=True)

@@ -1,6 +1,6 @@
 """Draw the signal and its band powers, before any AI text: figures that read at 390 and at 1440 pixels, light or dark.
 
-Figures are made without pyplot, so nothing is shared between two people's requests.
+Figures are made without pyplot, so that two people's requests share nothing.
 """
 
 import io
@@ -53,78 +53,95 @@ LIGHT = Theme("#ffffff", "#1f2937", "#ccd2da", "#1d4ed8", "#c2410c", "#fecaca")
 DARK = Theme("#0b0f19", "#e5e7eb", "#374151", "#60a5fa", "#fb923c", "#5b1f27")
 
 
-def signal_figure(
+def draw_signal(
     raw: Recording, cleaned: Recording, quality: Quality, *, dark: bool = False, language: str = "en"
 ) -> Figure:
-    """Ten seconds of the best stretch, a trace a channel: as read behind, cleaned in front, unusable seconds shaded.
+    """Draw ten seconds of the best stretch, one trace per channel.
 
-    Traces are centred on their median and cut off where they would cross more than the next channel.
+    The signal as read is behind, the cleaned one in front; unusable seconds are shaded. Traces are centred on their
+    median and cut off where they would cross more than the next channel.
+
+    Args:
+        raw: as read.
+        cleaned: after cleaning.
+        quality: what cleaning found.
+        dark: whether to use the dark theme.
+        language: of the labels, ``en`` or ``zh``.
     """
     theme, say = DARK if dark else LIGHT, Translator(language)
     bad = {c.name for c in quality.channels if c.flat or c.railed or c.noisy}
-    names, start, step = _shown(raw, bad), _best_start(quality.clean), _spacing(cleaned)
-    figure = _figure(theme, 1.1 + 0.24 * len(names))
+    names, start, step = _choose_channels(raw, bad), _find_best_start(quality.clean), _choose_spacing(cleaned)
+    figure = _make_figure(theme, 1.1 + 0.24 * len(names))
     axes = figure.add_subplot(facecolor=theme.paper)
     lost = [start + int(i) for i in np.flatnonzero(~quality.clean[start : start + WINDOW_S])]
     for second in lost:
         axes.axvspan(second, second + 1, color=theme.unusable, linewidth=0)
     for row, name in enumerate(names):
-        axes.plot(*_trace(raw, name, start, step, -row), color=theme.faint, linewidth=0.5, zorder=1)
+        axes.plot(*_compute_trace(raw, name, start, step, -row), color=theme.faint, linewidth=0.5, zorder=1)
         if name in cleaned.channels:
             colour = theme.estimated if name in bad else theme.cleaned
-            axes.plot(*_trace(cleaned, name, start, step, -row), color=colour, linewidth=0.8, zorder=2)
-    _scale_bar(axes, start + WINDOW_S, step, theme)
+            axes.plot(*_compute_trace(cleaned, name, start, step, -row), color=colour, linewidth=0.8, zorder=2)
+    right = start + WINDOW_S
+    axes.plot([right + 0.2, right + 0.2], [-0.5, 0.5], color=theme.ink, linewidth=2, clip_on=False)
+    axes.text(right + 0.35, 0, f"{step:g} µV", color=theme.ink, fontsize=10, va="center")
     _label_signal(axes, names, bad, start, theme)
     words = english.AXIS_SECONDS if len(names) == len(raw.channels) else english.AXIS_SECONDS_OF
     axes.set_xlabel(say(words, shown=len(names), total=len(raw.channels)), color=theme.ink, fontsize=10)
-    _signal_legend(figure, quality, bad, bool(lost), theme, say)
-    return lettered(figure, language)
+    _draw_legend(figure, quality, bad, bool(lost), theme, say)
+    return set_fonts(figure, language)
 
 
-def band_power_figure(cleaned: Recording, quality: Quality, *, dark: bool = False, language: str = "en") -> Figure:
-    """RMS of FACED's five bands over the scalp in the usable seconds; bars with fewer than 4 channels."""
+def draw_band_power(cleaned: Recording, quality: Quality, *, dark: bool = False, language: str = "en") -> Figure:
+    """Draw the RMS of FACED's five bands over the scalp in the usable seconds; bars with fewer than 4 channels.
+
+    Args:
+        cleaned: after cleaning.
+        quality: what cleaning found.
+        dark: whether to use the dark theme.
+        language: of the labels, ``en`` or ``zh``.
+    """
     theme, say = DARK if dark else LIGHT, Translator(language)
-    powers = _band_rms(cleaned, quality)
+    powers = _compute_band_rms(cleaned, quality)
     if len(cleaned.channels) < 4:
-        return lettered(_bars(powers, cleaned.channels, theme, say), language)
-    figure = _figure(theme, 4.0)
+        return set_fonts(_draw_bars(powers, cleaned.channels, theme, say), language)
+    figure = _make_figure(theme, 4.0)
     grid = figure.subplots(2, 3).ravel()
     for axes, (name, (low, high)), values in zip(grid, BANDS_HZ.items(), powers, strict=False):
-        image = _scalp(axes, values, cleaned, theme)
+        image = _draw_scalp_map(axes, values, cleaned, theme)
         span = {"low": low, "high": high, "least": values.min(), "most": values.max()}
         axes.set_title(say(english.BAND_ON_SCALP, band=english.BANDS[name], **span), fontsize=10, color=theme.ink)
     grid[5].axis("off")
     bar = figure.colorbar(image, cax=grid[5].inset_axes((0.05, 0.55, 0.9, 0.07)), orientation="horizontal", ticks=[])
     bar.outline.set_edgecolor(theme.ink)
     bar.set_label(say(english.BAND_COLOURS), color=theme.ink, fontsize=10)
-    return lettered(figure, language)
+    return set_fonts(figure, language)
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as PNG bytes."""
+def encode_png(figure: Figure) -> bytes:
+    """Return the figure as PNG bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, facecolor=figure.get_facecolor())
     return buffer.getvalue()
 
 
-def _figure(theme: Theme, height: float) -> Figure:
+def _make_figure(theme: Theme, height: float) -> Figure:
     layout = ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.06)
     figure = Figure(figsize=(WIDTH_IN, height), facecolor=theme.paper, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
 
-def lettered(figure: Figure, language: str) -> Figure:
-    """The figure with letters for the characters of this language, beside matplotlib's own."""
+def set_fonts(figure: Figure, language: str) -> Figure:
+    """Set fonts that have the characters of the language, beside matplotlib's own, and return the figure."""
     if language == "zh":
         for text in figure.findobj(Text):
-            text.set_fontfamily(["DejaVu Sans", _chinese_family()])
+            text.set_fontfamily(["DejaVu Sans", _find_chinese_family()])
     return figure
 
 
 @cache
-def _chinese_family() -> str:
-    """What matplotlib calls the Chinese font, once it knows it."""
+def _find_chinese_family() -> str:
+    """Register the Chinese font and return its name in matplotlib."""
     from matplotlib.font_manager import FontProperties, fontManager
 
     from copilot.i18n.fonts import chinese_font
@@ -133,16 +150,16 @@ def _chinese_family() -> str:
     return str(FontProperties(fname=chinese_font()).get_name())
 
 
-def _shown(raw: Recording, bad: set[str]) -> list[str]:
-    """Names of the channels to draw, in the recording's order."""
+def _choose_channels(raw: Recording, bad: set[str]) -> list[str]:
+    """Return the names of the channels to draw, in the recording's order."""
     if len(raw.channels) <= MANY_CHANNELS:
         return list(raw.channels)
     known = [name for name in raw.channels if name in TEN_TWENTY or name in bad]
     return known[:MANY_CHANNELS] or list(raw.channels[:MANY_CHANNELS])
 
 
-def _best_start(clean: npt.NDArray[np.bool_]) -> int:
-    """First second of the ten with the most usable seconds; of equals the one nearest the middle."""
+def _find_best_start(clean: npt.NDArray[np.bool_]) -> int:
+    """Return the first of the ten seconds with the most usable ones; of equals the one nearest the middle."""
     if clean.size <= WINDOW_S:
         return 0
     counts = np.convolve(clean, np.ones(WINDOW_S, dtype=int), mode="valid")
@@ -150,23 +167,18 @@ def _best_start(clean: npt.NDArray[np.bool_]) -> int:
     return int(best[np.abs(best - counts.size // 2).argmin()])
 
 
-def _spacing(cleaned: Recording) -> float:
-    """Microvolts between two traces, a round number: about eight times the usual amplitude."""
+def _choose_spacing(cleaned: Recording) -> float:
+    """Return the microvolts between two traces, a round number: about eight times the usual amplitude."""
     usual = float(np.median(np.abs(cleaned.data))) * 1.4826
     return min((10.0, 20.0, 50.0, 100.0, 200.0, 500.0), key=lambda step: abs(np.log(step / max(8 * usual, 1.0))))
 
 
-def _trace(recording: Recording, name: str, start: int, step: float, level: float) -> tuple[Floats, Floats]:
-    """Time in seconds and height in rows of one channel's window."""
+def _compute_trace(recording: Recording, name: str, start: int, step: float, level: float) -> tuple[Floats, Floats]:
+    """Return time, seconds, and height, rows, of one channel's window, each of shape (samples,)."""
     samples = slice(round(start * recording.sfreq), round((start + WINDOW_S) * recording.sfreq))
     wave = recording.data[recording.channels.index(name), samples]
     height = np.clip((wave - np.median(wave)) / step, -1.2, 1.2)
     return start + np.arange(wave.size) / recording.sfreq, level + height
-
-
-def _scale_bar(axes: Any, right: float, step: float, theme: Theme) -> None:
-    axes.plot([right + 0.2, right + 0.2], [-0.5, 0.5], color=theme.ink, linewidth=2, clip_on=False)
-    axes.text(right + 0.35, 0, f"{step:g} µV", color=theme.ink, fontsize=10, va="center")
 
 
 def _label_signal(axes: Any, names: Sequence[str], bad: set[str], start: int, theme: Theme) -> None:
@@ -181,10 +193,10 @@ def _label_signal(axes: Any, names: Sequence[str], bad: set[str], start: int, th
     axes.spines[:].set_visible(False)
 
 
-def _signal_legend(
+def _draw_legend(
     figure: Figure, quality: Quality, bad: set[str], any_lost: bool, theme: Theme, say: Translator
 ) -> None:
-    """Only what is in the figure."""
+    """Draw a legend with only what is in the figure."""
     entries: list[Line2D | Patch] = [
         Line2D([], [], color=theme.faint, label=say(english.AS_READ)),
         Line2D([], [], color=theme.cleaned, label=say(english.AS_CLEANED)),
@@ -198,8 +210,8 @@ def _signal_legend(
     figure.legend(handles=entries, loc="outside upper left", ncols=2, frameon=False, fontsize=10, labelcolor=theme.ink)
 
 
-def _band_rms(cleaned: Recording, quality: Quality) -> list[Floats]:
-    """RMS of each band in the usable seconds, microvolts, one array of shape (channels,) a band."""
+def _compute_band_rms(cleaned: Recording, quality: Quality) -> list[Floats]:
+    """Compute the RMS of each band in the usable seconds, microvolts, one array of shape (channels,) per band."""
     from scipy.signal import welch
 
     rate = round(cleaned.sfreq)
@@ -208,8 +220,11 @@ def _band_rms(cleaned: Recording, quality: Quality) -> list[Floats]:
     return [np.sqrt(power[:, (hz >= low) & (hz < high)].sum(axis=1)) for low, high in BANDS_HZ.values()]
 
 
-def _scalp(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
-    """One scalp map; MNE draws head and electrodes black whatever the paper, so they are coloured afterwards."""
+def _draw_scalp_map(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
+    """Draw one scalp map.
+
+    MNE draws head and electrodes black whatever the background, so they are coloured afterwards.
+    """
     from mne import create_info
     from mne.viz import plot_topomap
 
@@ -222,8 +237,8 @@ def _scalp(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:
     return image
 
 
-def _bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme, say: Translator) -> Figure:
-    figure = _figure(theme, 3.0)
+def _draw_bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme, say: Translator) -> Figure:
+    figure = _make_figure(theme, 3.0)
     axes = figure.add_subplot(facecolor=theme.paper)
     width = 0.8 / len(channels)
     for i, name in enumerate(channels):

@@ -24,15 +24,15 @@ def read(
 ) -> Recording:
     """Read one recording: EEG channels only, standard names, microvolts; nothing of the person who was recorded.
 
-    Names, birth dates, free text, annotations, file names and dates stay behind. Files are untrusted: reading runs no
+    Names, birth dates, free text, annotations, file names and dates are not read. Files are untrusted: reading runs no
     code of theirs and opens nothing but them, but can take long or much memory, so the app reads in a child process
     (``copilot.eeg.sandbox``).
 
     Args:
         paths: one file, the files of one recording together, or one .zip of these.
-        sfreq: samples a second, Hz, for tables and arrays that do not state it.
+        sfreq: samples per second, Hz, for tables and arrays that do not state it.
         channels: names in order, for tables and arrays that do not state them.
-        trial: which trial is the recording, for arrays that hold several, counted from 1.
+        trial: which trial is the recording, for arrays with several, counted from 1.
         max_mb: the largest recording accepted, all its files together, unpacked.
         max_minutes: the longest stretch that is read, from the start.
 
@@ -41,20 +41,20 @@ def read(
     """
     _check_rate(sfreq)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # readers warn about headers in words for programmers
+        warnings.simplefilter("ignore")  # warnings of readers are written for programmers
         try:
-            with unpack.staged(paths, max_mb) as files:
+            with unpack.unpack_files(paths, max_mb) as files:
                 source = detect.open_source(files, sfreq, channels, trial)
-                return _recording(source, max_minutes, sfreq, channels)
+                return _make_recording(source, max_minutes, sfreq, channels)
         except RecordingError:
             raise
         except MemoryError as error:
             raise RecordingError(sentence(english.TOO_MUCH_MEMORY)) from error
-        except Exception as error:  # whatever a reader stumbles over, the person needs one sentence
+        except Exception as error:  # whatever fails in a reader, the user needs one sentence
             raise RecordingError(sentence(english.FILE_DAMAGED)) from error
 
 
-def _recording(
+def _make_recording(
     source: Source,
     max_minutes: int,
     given_sfreq: float | None,
@@ -62,19 +62,22 @@ def _recording(
 ) -> Recording:
     electrodes = channel_names.find_electrodes(source.labels)
     if len(electrodes.rows) < MIN_CHANNELS:
-        if numbered_montages.recognise([label.strip().upper() for label in source.labels]) is numbered_montages.UNKNOWN:
+        if (
+            numbered_montages.recognise_montage([label.strip().upper() for label in source.labels])
+            is numbered_montages.UNKNOWN
+        ):
             raise RecordingError(sentence(english.CAP_UNKNOWN))
-        raise RecordingError(_too_few(len(electrodes.rows), electrodes.left_out))
+        raise RecordingError(_describe_too_few(len(electrodes.rows), electrodes.left_out))
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
         seconds = math.floor(data.shape[1] / sfreq * 10) / 10  # 9.96 s are not 10.0 s
         raise RecordingError(sentence(english.TOO_SHORT, seconds=seconds, least=MIN_SECONDS))
     _check_against_file(electrodes.names, sfreq, given_names, given_sfreq)
-    there = units.recorded(data)
+    there = units.find_recorded(data)
     names = tuple(name for name, some in zip(electrodes.names, there, strict=True) if some)
     if len(names) < MIN_CHANNELS:
-        raise RecordingError(_too_few(len(names), electrodes.left_out))
+        raise RecordingError(_describe_too_few(len(names), electrodes.left_out))
     nothing = tuple(name for name in electrodes.names if name not in names)
     data, gaps = units.fill_gaps(data[there])
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
@@ -98,7 +101,7 @@ def _recording(
 def _check_against_file(
     names: tuple[str, ...], sfreq: float, given_names: Sequence[str] | None, given_sfreq: float | None
 ) -> None:
-    """Refuse what the person stated where the file states something else: one of them is wrong."""
+    """Refuse values from the user that differ from those in the file: one of them is wrong."""
     if given_sfreq is not None and abs(sfreq - given_sfreq) > 0.01 * given_sfreq:
         raise RecordingError(sentence(english.RATES_DIFFER, stated=sfreq, given=given_sfreq))
     given = channel_names.find_electrodes(given_names or ()).names
@@ -115,7 +118,7 @@ def _check_rate(sfreq: float | None) -> None:
         raise RecordingError(sentence(english.RATE_OUT_OF_RANGE, rate=sfreq, low=SFREQ_HZ[0], high=SFREQ_HZ[1]))
 
 
-def _too_few(count: int, left_out: tuple[str, ...]) -> str:
+def _describe_too_few(count: int, left_out: tuple[str, ...]) -> str:
     found = (english.NO_ELECTRODES, english.ONE_ELECTRODE)[count] if count < 2 else english.FEW_ELECTRODES
     return sentence(
         english.TOO_FEW_ELECTRODES,

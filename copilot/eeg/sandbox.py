@@ -1,7 +1,7 @@
 """Read and clean a recording in a process of its own that can be stopped at once (see ``prepare``).
 
 Uploads are untrusted and their readers are large: here they get a limit of time and of memory, a temporary folder that
-is removed whatever happens, and an end that does not depend on their good will. What the process does is in ``worker``.
+is removed whatever happens, and can be ended at any time. What the process does is in ``sandbox_worker``.
 ``multiprocessing`` would start it too, but runs the caller's main script again in every child.
 """
 
@@ -23,14 +23,14 @@ from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import english, sentence
 
 HEARTBEAT_S = 0.1
-"""No longer than this between two events, so that whoever listens can stop soon."""
+"""The longest time between two events, so that the caller can stop soon."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SandboxProgress:
-    """``fraction`` (0 to 1) of a stage, ``read`` or ``clean``, is done; ``detail`` says what is going on."""
+    """``fraction`` (0 to 1) of a stage, ``read`` or ``clean``, is done; ``detail`` is the current step in words."""
 
     stage: str
     fraction: float
@@ -50,7 +50,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Fault:
-    """The type of an error that nobody foresaw and the place it came from; not its words, which may quote the file."""
+    """The type of an unexpected error and where it was raised; not its message, which may quote the file."""
 
     kind: str
     place: str
@@ -58,7 +58,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class SandboxJob:
-    """What the worker is asked: files, ``recording.read``'s options, its temporary folder and its limit of memory."""
+    """The job of a worker: files, ``reader.read``'s options, its temporary folder and its limit of memory."""
 
     paths: tuple[Path, ...]
     options: dict[str, object]
@@ -95,15 +95,15 @@ _spares: list[_Worker] = []
 
 
 def warm_up() -> None:
-    """Have a worker import what it needs before it is wanted, which takes a second. Returns at once."""
+    """Start a worker that imports its modules before it is needed, which takes a second. Returns at once."""
     if not _spares:
-        atexit.unregister(cool_down)  # from the time before: once is enough
+        atexit.unregister(cool_down)  # an earlier registration: one is enough
         atexit.register(cool_down)
         _spares.append(_Worker.start())
 
 
 def cool_down() -> None:
-    """End the worker that waits, if one does."""
+    """End the waiting worker, if there is one."""
     while _spares:
         _spares.pop().stop()
 
@@ -122,8 +122,8 @@ def prepare(
     """Read and clean one recording; the last event is ``Prepared``. Closing the generator ends the work at once.
 
     Args:
-        paths: as ``recording.read`` takes them; so are the options up to ``max_minutes``.
-        sfreq: samples a second, Hz.
+        paths: as ``reader.read`` takes them; so are the options up to ``max_minutes``.
+        sfreq: samples per second, Hz.
         channels: names in order.
         trial: which trial of an array, counted from 1.
         max_mb: the largest recording accepted.
@@ -138,16 +138,16 @@ def prepare(
     options |= {"max_mb": max_mb, "max_minutes": max_minutes}
     deadline = time.monotonic() + timeout_s
     with tempfile.TemporaryDirectory(prefix="eeg-copilot-", ignore_cleanup_errors=True) as folder:
-        worker = _take()
+        worker = _take_worker()
         try:
             worker.pipe.send(SandboxJob(tuple(Path(path).absolute() for path in paths), options, folder, memory_mb))
-            yield from _events(worker.pipe, deadline)
+            yield from _receive_events(worker.pipe, deadline)
         finally:
             worker.stop()
 
 
-def _take() -> _Worker:
-    """The worker that waits, or a new one; two who ask at once do not get the same."""
+def _take_worker() -> _Worker:
+    """Return the waiting worker, or a new one; two callers at once do not get the same."""
     try:
         worker = _spares.pop()
     except IndexError:
@@ -158,8 +158,8 @@ def _take() -> _Worker:
     return _Worker.start()
 
 
-def _events(pipe: Connection, deadline: float) -> Iterator[SandboxProgress | Prepared]:
-    """Pass the worker's events on, repeating the last progress while nothing new comes."""
+def _receive_events(pipe: Connection, deadline: float) -> Iterator[SandboxProgress | Prepared]:
+    """Pass on the worker's events, repeating the last progress while nothing new comes."""
     last = SandboxProgress("read", 0.0, english.READING_BEGUN)
     while time.monotonic() < deadline:
         yield last

@@ -1,10 +1,11 @@
-"""EEG as text for a language model: one letter a value, letters apart, so that one value is one token.
+"""Encode EEG as text for a language model: one letter per value, letters apart, so that one value is one token.
 
-``patterns`` is what the model in the box was trained on: words that each name what they tell of, because a small model
-hardly learns which of 150 equal letters is which. ``bands`` is one letter for each electrode and band. ``wavelet`` and
-``wavelet-segments`` are the paper's W and WS (arXiv 2410.00166: each channel as 50 points, or as 500 points in ten
-segments); the paper states neither family nor number format: here Daubechies 4 and letters. Letters run from low to
-high, z stands for what is absent. Same input, same bytes.
+The encodings (``CODECS``) are named as in a model file. The bundled model was trained on ``patterns``: words, each of
+which names the pattern that it measures, because a small model hardly learns which of 150 equal letters is which.
+``bands`` is one letter for each electrode and band. ``wavelet`` and ``wavelet-segments`` are the paper's W and WS
+(arXiv 2410.00166: each channel as 50 points, or as 500 points in ten segments); the paper states neither family nor
+number format: here Daubechies 4 and letters. Letters run from low to high, z marks an absent value. Same input, same
+bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from copilot.eeg.types import Recording
 LETTERS = "abcdefghijklmnopqrstuvwxy"
 ABSENT = "z"
 
-#: Letters of ``bands`` are this many standard deviations apart; a and y stand for 2.4 or more below and above normal.
+#: Letters of ``bands`` are this many standard deviations apart; a and y mean 2.4 or more below and above normal.
 BANDS_STEP = 0.2
 
 #: Words of ``patterns``: a consonant and a vowel name the pattern, the last letter its strength, e being average.
@@ -27,25 +28,26 @@ PATTERN_NAMES = tuple(consonant + vowel for consonant in "bdfghjklmnprstvz" for 
 PATTERNS = len(PATTERN_NAMES)
 STRENGTHS = "abcdefghi"
 PATTERNS_STEP = 0.6
-#: A recording longer than this many windows is read as so many thirds.
+#: A recording longer than this many windows is averaged to so many thirds.
 PATTERN_LINES = 3
 
-#: Letters of the wavelet codecs are this many standard deviations apart; a and y stand for 3 or more.
+#: Letters of the wavelet encodings are this many standard deviations apart; a and y mean 3 or more.
 WAVELET_STEP = 0.25
 WAVELET = "db4"
-#: The paper's clips last 30 s; a longer recording would be averaged away by 50 points.
+#: The paper's clips last 30 s; 50 points would average a longer recording away.
 WAVELET_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Signal:
-    """Everything a codec may look at.
+    """All that a text encoding may use.
 
     Attributes:
-        recording: cleaned signal; None where only features are known, which no wavelet encoding can be made of.
+        recording: cleaned signal; None where only features are known, from which no wavelet encoding can be made.
         entropy: its differential entropy, shape (30, seconds, 5).
-        normal: what to compare with.
-        patterns: strength of each principal pattern in each window (``Decoder.patterns``), shape (windows, 64).
+        normal: the normal features to compare with.
+        patterns: strength of each principal pattern in each window (``Classifier.measure_patterns``), shape (windows,
+            64).
         baselines: cleaned recordings of the same person, may be empty.
     """
 
@@ -56,8 +58,14 @@ class Signal:
     baselines: Sequence[Recording] = ()
 
 
-def letters(values: npt.ArrayLike, step: float, alphabet: str = LETTERS) -> list[str]:
-    """One letter for each value (in standard deviations); NaN becomes the letter of what is absent."""
+def encode_letters(values: npt.ArrayLike, step: float, alphabet: str = LETTERS) -> list[str]:
+    """Encode each value (in standard deviations) as one letter; NaN becomes the letter for an absent value.
+
+    Args:
+        values: any shape, read in C order.
+        step: standard deviations between two letters.
+        alphabet: letters from low to high; the middle one is 0.
+    """
     array = np.asarray(values, dtype=np.float64)
     middle = len(alphabet) // 2
     limit = middle * step
@@ -65,8 +73,8 @@ def letters(values: npt.ArrayLike, step: float, alphabet: str = LETTERS) -> list
     return [alphabet[i] if np.isfinite(v) else ABSENT for i, v in zip(index.flat, array.flat, strict=True)]
 
 
-def patterns_text(values: npt.NDArray[np.float64]) -> str:
-    """64 words for each ten seconds, at most three lines; about 64 tokens a line.
+def format_patterns(values: npt.NDArray[np.float64]) -> str:
+    """Write 64 words for each ten seconds, at most three lines; about 64 tokens per line.
 
     Args:
         values: strengths in standard deviations, shape (windows, 64). More than three windows become three thirds,
@@ -75,50 +83,53 @@ def patterns_text(values: npt.NDArray[np.float64]) -> str:
     if not len(values):
         values = np.full((1, PATTERNS), np.nan)
     thirds = np.array_split(values, min(PATTERN_LINES, len(values)))
-    return "\n".join(_pattern_words(third.mean(axis=0)) for third in thirds)
+    lines = []
+    for third in thirds:
+        levels = encode_letters(third.mean(axis=0), PATTERNS_STEP, STRENGTHS)
+        lines.append(" ".join(name + level for name, level in zip(PATTERN_NAMES, levels, strict=True)))
+    return "\n".join(lines)
 
 
-def _pattern_words(strengths: npt.NDArray[np.float64]) -> str:
-    levels = letters(strengths, PATTERNS_STEP, STRENGTHS)
-    return " ".join(name + level for name, level in zip(PATTERN_NAMES, levels, strict=True))
+def encode_patterns(signal: Signal) -> tuple[str, ...]:
+    """Encode the patterns of a signal (see ``format_patterns``)."""
+    return (format_patterns(signal.patterns),)
 
 
-def patterns(signal: Signal) -> tuple[str, ...]:
-    """See ``patterns_text``."""
-    return (patterns_text(signal.patterns),)
+def format_bands(entropy: Array, normal: Normal) -> str:
+    """Write 150 letters: each of FACED's 30 electrodes, its five bands' means compared with ``normal``; about 150
+    tokens.
+
+    ``entropy`` has shape (30, seconds, 5).
+    """
+    return " ".join(encode_letters(standardise(band_means(entropy)[:, None], normal), BANDS_STEP))
 
 
-def bands_text(entropy: Array, normal: Normal) -> str:
-    """150 letters: each of FACED's 30 electrodes, its five bands' means compared with ``normal``; about 150 tokens."""
-    return " ".join(letters(standardise(band_means(entropy)[:, None], normal), BANDS_STEP))
+def encode_bands(signal: Signal) -> tuple[str, ...]:
+    """Encode the band powers of a signal (see ``format_bands``)."""
+    return (format_bands(signal.entropy, signal.normal),)
 
 
-def bands(signal: Signal) -> tuple[str, ...]:
-    """See ``bands_text``."""
-    return (bands_text(signal.entropy, signal.normal),)
+def encode_wavelet(signal: Signal) -> tuple[str, ...]:
+    """Encode the paper's W: 50 points per channel, one line per channel."""
+    return _format_wavelet(signal, points=50, segments=1)
 
 
-def wavelet(signal: Signal) -> tuple[str, ...]:
-    """The paper's W: 50 points a channel, one line a channel."""
-    return _wavelet_texts(signal, points=50, segments=1)
-
-
-def wavelet_segments(signal: Signal) -> tuple[str, ...]:
-    """The paper's WS: 500 points a channel, cut into ten texts that are read one after the other."""
-    return _wavelet_texts(signal, points=500, segments=10)
+def encode_wavelet_segments(signal: Signal) -> tuple[str, ...]:
+    """Encode the paper's WS: 500 points per channel, cut into ten texts that are read one after the other."""
+    return _format_wavelet(signal, points=500, segments=10)
 
 
 CODECS: dict[str, Callable[[Signal], tuple[str, ...]]] = {
-    "patterns": patterns,
-    "bands": bands,
-    "wavelet": wavelet,
-    "wavelet-segments": wavelet_segments,
+    "patterns": encode_patterns,
+    "bands": encode_bands,
+    "wavelet": encode_wavelet,
+    "wavelet-segments": encode_wavelet_segments,
 }
 
-#: Those that are made of features alone.
-OF_FEATURES = ("bands", "patterns")
+#: The encodings that are made of features alone.
+FEATURE_CODECS = ("bands", "patterns")
 
-#: What the text of each codec depends on besides the signal; a model reads no other than it was trained on.
+#: What the text of each encoding depends on besides the signal; a model reads no other than it was trained on.
 _WAVELET_PARAMETERS = {"step": WAVELET_STEP, "wavelet": WAVELET, "seconds": WAVELET_SECONDS}
 PARAMETERS: dict[str, dict[str, object]] = {
     "patterns": {"patterns": PATTERNS, "step": PATTERNS_STEP},
@@ -127,10 +138,10 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "wavelet-segments": _WAVELET_PARAMETERS,
 }
 
-#: For a model file or server that does not say what it was trained on.
+#: For a model file or server that does not state its encoding.
 DEFAULT = "patterns"
 
-#: What the prompt says about each codec.
+#: What the prompt says about each encoding.
 LETTERS_MEAN = "a is low, m is normal, y is high, z is absent"
 DESCRIPTIONS = {
     "patterns": (
@@ -147,15 +158,17 @@ DESCRIPTIONS = {
 }
 
 
-def _wavelet_texts(signal: Signal, points: int, segments: int) -> tuple[str, ...]:
+def _format_wavelet(signal: Signal, points: int, segments: int) -> tuple[str, ...]:
     if signal.recording is None:
         raise ValueError("Wavelet encodings need the signal itself.")
     reduced = reduce_points(signal.recording, points)
     scale = reduced.std(axis=1)
     if signal.baselines:
-        scale = _baseline_scale(signal.recording.channels, signal.baselines, points, scale)
+        scale = _compute_baseline_scale(signal.recording.channels, signal.baselines, points, scale)
     scaled = reduced / np.maximum(scale, 1e-9)[:, None]
-    rows = {name: letters(row, WAVELET_STEP) for name, row in zip(signal.recording.channels, scaled, strict=True)}
+    rows = {
+        name: encode_letters(row, WAVELET_STEP) for name, row in zip(signal.recording.channels, scaled, strict=True)
+    }
     width = points // segments
     return tuple(
         "\n".join(
@@ -165,10 +178,20 @@ def _wavelet_texts(signal: Signal, points: int, segments: int) -> tuple[str, ...
     )
 
 
-def _baseline_scale(
+def _compute_baseline_scale(
     channels: Sequence[str], baselines: Sequence[Recording], points: int, own: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return each channel's amplitude in the person's other recordings; its own where they lack the channel."""
+    """Return each channel's amplitude in the person's other recordings; its own where they lack the channel.
+
+    Args:
+        channels: names.
+        baselines: cleaned recordings of the same person.
+        points: of the wavelet transform.
+        own: amplitudes in the recording itself, shape (channels,).
+
+    Returns:
+        Shape (channels,).
+    """
     scale = own.copy()
     others = [dict(zip(b.channels, reduce_points(b, points).std(axis=1), strict=True)) for b in baselines]
     for row, name in enumerate(channels):
@@ -180,8 +203,8 @@ def _baseline_scale(
 def reduce_points(recording: Recording, points: int) -> npt.NDArray[np.float64]:
     """Shorten each channel to ``points`` by a wavelet transform, shape (channels, points), microvolts.
 
-    The approximation at the deepest level that still has at least ``points`` coefficients, brought to exactly
-    ``points`` by linear interpolation.
+    The result is the approximation at the deepest level that still has at least ``points`` coefficients, brought to
+    exactly ``points`` by linear interpolation.
     """
     import pywt
 
@@ -189,6 +212,6 @@ def reduce_points(recording: Recording, points: int) -> npt.NDArray[np.float64]:
     signal = recording.data[:, :samples].astype(np.float64)
     level = min(max(0, int(np.log2(samples / points))), pywt.dwt_max_level(samples, WAVELET))
     approximation = pywt.wavedec(signal, WAVELET, mode="periodization", level=level, axis=1)[0] if level else signal
-    approximation = approximation / 2 ** (level / 2)  # an orthogonal wavelet gains sqrt(2) a level
+    approximation = approximation / 2 ** (level / 2)  # an orthogonal wavelet gains sqrt(2) per level
     at = np.linspace(0, approximation.shape[1] - 1, points)
     return np.stack([np.interp(at, np.arange(approximation.shape[1]), row) for row in approximation])

@@ -1,4 +1,4 @@
-"""The types of a recording that readers, cleaning and features share."""
+"""Define the types of a recording that readers, cleaning and features share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from copilot.i18n import english
 MIN_SECONDS = 10
 MIN_CHANNELS = 4
 SFREQ_HZ = (100.0, 20000.0)
-"""Below, there is nothing left of the bands up to 47 Hz."""
+"""Below the first, too little is left of the bands up to 47 Hz."""
 
 
 class RecordingError(CopilotError, ValueError):
@@ -25,12 +25,12 @@ class Recording:
 
     Attributes:
         data: float32, shape (channels, samples), in microvolts.
-        sfreq: samples a second, Hz.
-        channels: standard 10-20/10-10 names (``Fp1``, ``T7``), one a row of ``data``, no duplicates.
-        source: what kind of file it came from (``EDF``), never its name or path.
+        sfreq: samples per second, Hz.
+        channels: standard 10-20/10-10 names (``Fp1``, ``T7``), one per row of ``data``, no duplicates.
+        source: the kind of file it was read from (``EDF``), never its name or path.
         notes: what was found and done, plain sentences, in order.
-        rate_read: samples a second as read, Hz, before any cleaning; None for signals that were not read.
-        rate_from: where that rate comes from, a sentence's part (``english.RATE_STATED`` and its neighbours).
+        rate_read: samples per second as read, Hz, before any cleaning; None for signals that were not read.
+        rate_from: where that rate comes from, part of a sentence (``english.RATE_STATED`` and its neighbours).
     """
 
     data: npt.NDArray[np.float32]
@@ -43,16 +43,16 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """Length in seconds."""
+        """Return the length in seconds."""
         return int(self.data.shape[1]) / self.sfreq
 
-    def noted(self, *sentences: str) -> "Recording":
-        """The same recording with more notes."""
+    def with_notes(self, *sentences: str) -> "Recording":
+        """Return the same recording with more notes."""
         return replace(self, notes=self.notes + sentences)
 
 
 Loaded = tuple[npt.NDArray[np.float32], float, float]
-"""Signal, shape (channels, samples); samples a second, Hz; seconds that the whole recording has."""
+"""Signal, shape (channels, samples); samples per second, Hz; length of the whole recording in seconds."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,11 @@ class Source:
     """An opened file, before its signal is read.
 
     Attributes:
-        kind: what people call this kind of file.
-        labels: every channel's label, as it stands in the file.
+        kind: the common name of this kind of file.
+        labels: every channel's label, as in the file.
         load: (rows, seconds) -> the signal of these channels, at most so many seconds from the start.
-        unit_stated: the signal comes in microvolts because the file states its units; else its units are unknown.
+        unit_stated: whether the signal comes in microvolts because the file states its units; else its units are
+            unknown.
         notes: what was found, plain sentences.
         rate_from: where the sampling rate comes from (``english.RATE_STATED`` and its neighbours).
     """

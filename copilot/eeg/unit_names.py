@@ -1,4 +1,4 @@
-"""What the spellings of units in file headers mean (see ``microvolts``)."""
+"""Interpret the spellings of units in file headers (see ``convert_to_microvolts``)."""
 
 import re
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ _PREFIXES = {"": 1e6, "m": 1e3, "milli": 1e3, "n": 1e-3, "nano": 1e-3} | dict.fr
 _UNIT = re.compile(r"(?i)(milli|micro|nano|[mun\u00b5\u03bc]?)[ .]?v(?:olts?)?(?:rms|/bit)?")
 
 
-def microvolts(text: str) -> float | None:
-    """How many microvolts one of a unit is: ``uV``, ``UV``, ``uVolt``, ``mV``, ``V``; None if unknown."""
+def convert_to_microvolts(text: str) -> float | None:
+    """Return how many microvolts one of a unit is: ``uV``, ``UV``, ``uVolt``, ``mV``, ``V``; None if unknown."""
     text = text.split("\0")[0].strip(" \t[]().").replace("\u00c2", "")  # what is left of UTF-8 read as Latin-1
     text = text.replace("\u0083\u00ca", "u").replace("\u00ce\u00bc", "u")  # mu in Shift-JIS and in UTF-8
     found = _UNIT.fullmatch(text)
@@ -22,12 +22,12 @@ def microvolts(text: str) -> float | None:
     return _PREFIXES[found[1].lower()]
 
 
-def factors(units: Sequence[str]) -> tuple[list[float] | None, tuple[str, ...]]:
-    """Microvolts of each channel's unit, or None if no unit is known, and what a reader must know of it.
+def find_factors(units: Sequence[str]) -> tuple[list[float] | None, tuple[str, ...]]:
+    """Return the microvolts of each channel's unit, or None if no unit is known, and notes for the reader.
 
-    Where some channels state none, they take that of the others.
+    Channels that state no unit take the most frequent unit of the others.
     """
-    known = [microvolts(unit) for unit in units]
+    known = [convert_to_microvolts(unit) for unit in units]
     stated = [factor for factor in known if factor is not None]
     if not stated:
         return None, (sentence(english.NOTE_NO_UNITS),)

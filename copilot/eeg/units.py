@@ -1,4 +1,4 @@
-"""Microvolts, whatever a file holds: the scale at which the signal has a scalp's size (see ``to_microvolts``)."""
+"""Scale signals to microvolts, whatever a file contains: to the scale at which they are as large as a scalp's EEG."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +9,18 @@ from copilot.i18n import english, sentence
 Floats = npt.NDArray[np.float32]
 
 SCALP_UV = (0.5, 500.0)
-"""What the 1-40 Hz signal of a scalp can measure; three decades, so that only one of V, mV, uV and nV fits."""
+"""Limits of the 1-40 Hz signal of a scalp; three decades, so that only one of V, mV, uV and nV fits."""
 NOISE_UV = 40.0
-"""Above this, a signal as strong at 40 Hz and more as below 20 Hz is no EEG but bytes that are not samples."""
+"""A larger signal that is as strong at 40 Hz and more as below 20 Hz is no EEG but bytes that are not samples."""
 MAX_MISSING = 0.05
 _SCALES = {1e6: english.VOLTS, 1e3: english.MILLIVOLTS, 1.0: english.MICROVOLTS, 1e-3: english.NANOVOLTS}
 
 
 def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
-    """Bridge missing values (NaN, infinity) by straight lines; ``data`` has shape (channels, samples).
+    """Interpolate missing values (NaN, infinity) linearly; ``data`` has shape (channels, samples), microvolts.
+
+    Returns:
+        The signal without gaps, same shape, and notes for the reader.
 
     Raises:
         RecordingError: more than ``MAX_MISSING`` of them.
@@ -35,8 +38,12 @@ def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
     return data, (sentence(english.NOTE_BRIDGED, share=float(missing.mean())),)
 
 
-def recorded(data: Floats) -> npt.NDArray[np.bool_]:
-    """Channels, bool of shape (channels,), with at least one value; all if none has."""
+def find_recorded(data: Floats) -> npt.NDArray[np.bool_]:
+    """Find channels of ``data``, shape (channels, samples), with at least one value; all if none has.
+
+    Returns:
+        bool, shape (channels,).
+    """
     there = np.isfinite(data).any(axis=1)
     return np.asarray(there if there.any() else np.ones_like(there))
 
@@ -45,18 +52,21 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
     """Scale ``data``, shape (channels, samples), to microvolts.
 
     Args:
-        data: in microvolts as the file states its units (``stated``), else in units unknown.
-        sfreq: samples a second, Hz.
+        data: in microvolts if the file states its units (``stated``), else in unknown units.
+        sfreq: samples per second, Hz.
         stated: whether the file states units; then only a signal that cannot be a scalp's is rescaled, as when a file
             says volts and means microvolts.
+
+    Returns:
+        The signal in microvolts, same shape, and notes for the reader.
 
     Raises:
         RecordingError: no unit makes it a scalp's signal.
     """
-    size, noise = _size_and_noise(data, sfreq)
+    size, noise = _measure_size_and_noise(data, sfreq)
     if size == 0:
         raise RecordingError(sentence(english.NOTHING_RECORDED))
-    scale = _scale(size, stated)
+    scale = _choose_scale(size, stated)
     if scale is None or (size * scale > NOISE_UV and noise > 0.5) or (stated and scale != 1 and noise > 0.3):
         raise RecordingError(sentence(english.NO_SCALP))
     if scale == 1:
@@ -67,7 +77,7 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
     return data * np.float32(scale), (note,)
 
 
-def _scale(size: float, stated: bool) -> float | None:
+def _choose_scale(size: float, stated: bool) -> float | None:
     low, high = SCALP_UV
     if stated and low / 5 <= size <= high * 1.2:
         return 1.0
@@ -75,10 +85,15 @@ def _scale(size: float, stated: bool) -> float | None:
     return next((scale for scale in candidates if low <= size * scale < high), None)
 
 
-def _size_and_noise(data: Floats, sfreq: float, windows: int = 20) -> tuple[float, float]:
-    """Robust size of the 1-40 Hz signal, and how strong it is from 40 Hz up against 2-20 Hz (0 where unknown).
+def _measure_size_and_noise(data: Floats, sfreq: float, windows: int = 20) -> tuple[float, float]:
+    """Return the robust size of the 1-40 Hz signal, and its power from 40 Hz up over that at 2-20 Hz (0 where unknown).
 
-    Medians over channels and over windows of two seconds, so that drifts, mains hum and bad electrodes do not count.
+    Medians over channels and over windows of two seconds, so that drifts, line noise and bad electrodes do not count.
+
+    Args:
+        data: shape (channels, samples).
+        sfreq: samples per second, Hz.
+        windows: how many windows are looked at.
     """
     length = int(2 * sfreq)
     starts = np.unique(np.linspace(0, data.shape[1] - length, windows).astype(int))

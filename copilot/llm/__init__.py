@@ -1,1 +1,1 @@
-"""Language models that the copilot can ask: in this process or on a server."""
+"""Ask language models, in this process or on a server."""

@@ -1,4 +1,4 @@
-"""What an engine is: something that reads chat messages, scores labels and writes text, one stream at a time.
+"""Define the interface of an engine: it reads chat messages, scores labels and writes text, one stream at a time.
 
 An engine knows nothing of EEG. Every method is a generator: the caller sees progress between chunks of the prompt,
 and closing the generator (Stop, a closed tab) ends the work within 200 ms, also while the prompt is being read.
@@ -21,7 +21,7 @@ _UNPRINTABLE = re.compile(
 
 
 class Message(TypedDict):
-    """One turn of a chat. Its content is data: control tokens in it are never parsed as tokens."""
+    """One message of a chat. Its content is data: control tokens in it are never parsed as tokens."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -32,15 +32,15 @@ class EngineError(CopilotError, RuntimeError):
 
 
 class ContextError(EngineError):
-    """The prompt does not fit in the model's context; raised before anything of it is read."""
+    """The prompt does not fit in the model's context; raised before any of it is read."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model this is and how it says it wants to be fed.
+    """The identity of a model, and the metadata that describe its prompt.
 
     Attributes:
-        name: for people, e.g. ``eeg-emotion-copilot``.
+        name: shown to users, e.g. ``eeg-emotion-copilot``.
         sha256: of the model file; empty for a remote model.
         context: tokens that fit.
         metadata: the file's own ``eeg_copilot.*`` keys, without the prefix; empty for an ordinary chat model.
@@ -53,7 +53,7 @@ class ModelInfo:
 
     @property
     def trained_for_eeg(self) -> bool:
-        """Whether the file carries the keys that say how to feed it EEG."""
+        """Return whether the file has the keys that describe how EEG is encoded for it."""
         return "codec" in self.metadata
 
 
@@ -79,17 +79,17 @@ class Token:
 
 @dataclass(frozen=True)
 class CutOff:
-    """The answer ended before its end: it reached a limit of length, or a server broke it off. The last event then."""
+    """The answer is incomplete: it reached a limit of length, or a server broke it off. This is then the last event."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Log-probability of each label as the continuation of the prompt, natural logarithm, shape (labels,).
+    """Log-probability of each label as the continuation of the prompt, natural logarithm.
 
     Whole labels are scored (all their tokens), and not normalised among themselves.
 
     Attributes:
-        logprobs: one for each label.
+        logprobs: one for each label, shape (labels,).
         alike: places of labels that the engine cannot tell apart, because only their common beginning was scored.
     """
 
@@ -97,11 +97,11 @@ class Scores:
     alike: tuple[int, ...] = ()
 
 
-def printable(text: str) -> str:
-    """Text of a model or a server without what could steer a terminal or turn the order of letters around.
+def remove_unprintable(text: str) -> str:
+    """Remove from text of a model or a server what could steer a terminal or reverse the order of letters.
 
-    Left out are control characters but for line breaks and tabs, marks of direction (Unicode Standard Annex 9), and
-    halves of surrogate pairs, which no file can hold.
+    Removed are control characters except line breaks and tabs, marks of direction (Unicode Standard Annex 9), and
+    halves of surrogate pairs, which no file can contain.
     """
     return _UNPRINTABLE.sub("", text)
 
@@ -111,13 +111,18 @@ class Engine(Protocol):
 
     @property
     def info(self) -> ModelInfo:
-        """Which model this is."""
+        """Return the model's identity."""
         ...
 
     def score(
         self, messages: Sequence[Message], prefix: str, labels: Sequence[str]
     ) -> Iterator[Waiting | PromptProgress | Scores]:
-        """Score ``labels`` as what follows the assistant's ``prefix``; the last event is ``Scores``.
+        """Score ``labels`` as continuations of the assistant's ``prefix``; the last event is ``Scores``.
+
+        Args:
+            messages: the chat so far.
+            prefix: the beginning of the assistant's answer.
+            labels: the possible continuations.
 
         Raises:
             ContextError: the prompt does not fit.
@@ -135,12 +140,20 @@ class Engine(Protocol):
         top_k: int = 50,
         seed: int = 0,
     ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
-        """Write the assistant's turn, which begins with ``prefix`` (not repeated in the tokens).
+        """Write the assistant's answer, which begins with ``prefix`` (not repeated in the tokens).
 
-        Temperature 0 is greedy. A follow-up whose messages begin like those of the last call re-reads only the rest.
+        A follow-up whose messages begin like those of the last call re-reads only the rest.
+
+        Args:
+            messages: the chat so far.
+            prefix: the beginning of the answer.
+            max_tokens: the longest answer.
+            temperature: 0 is greedy.
+            top_k: tokens to draw from, where the temperature is above 0.
+            seed: of the draws.
 
         Raises:
-            ContextError: the prompt does not fit; a server says so with any other EngineError.
+            ContextError: the prompt does not fit; a server reports that by any other EngineError.
             EngineError: the server fails.
         """
         ...

@@ -1,4 +1,4 @@
-"""Messages to text, by the Jinja template that the model file carries, with what people typed kept apart.
+"""Convert messages to text by the model file's Jinja template, with what users typed kept apart.
 
 The template is rendered with a marker in place of each message's content. So the caller can tokenise the template's
 own text with control tokens and the contents without: ``<|im_end|>`` typed into a form stays eight harmless letters.
@@ -22,20 +22,20 @@ CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-#: Characters of what a template says of its failure.
+#: Characters that are quoted of a template's error.
 LONGEST_REASON = 200
 _MARKER = re.compile("\ue000([0-9]+)\ue001")
 
 
 class PromptPiece(NamedTuple):
-    """A stretch of the prompt: from the template, where ``control`` tokens count, or from a message."""
+    """A part of the prompt: from the template, where ``control`` tokens count, or from a message."""
 
     text: str
     control: bool
 
 
 def render(template: str, messages: Sequence[Message], boundary_texts: dict[str, str]) -> list[PromptPiece]:
-    """The prompt up to where the assistant begins to write.
+    """Render the prompt up to where the assistant begins to write.
 
     Args:
         template: Jinja, as under ``tokenizer.chat_template``; empty means ChatML.
@@ -51,7 +51,7 @@ def render(template: str, messages: Sequence[Message], boundary_texts: dict[str,
         try:
             text = _compile(template or CHATML).render(messages=marked, **variables)
         except TemplateError:  # many models refuse a system message
-            text = _compile(template or CHATML).render(messages=_system_in_user(marked), **variables)
+            text = _compile(template or CHATML).render(messages=_merge_system_message(marked), **variables)
         parts = _MARKER.split(text)  # template, number, template, number, ..., template
         pieces = [
             PromptPiece(messages[int(p)]["content"], False) if i % 2 else PromptPiece(p, True)
@@ -63,8 +63,8 @@ def render(template: str, messages: Sequence[Message], boundary_texts: dict[str,
     return [piece for piece in pieces if piece.text]
 
 
-def _system_in_user(marked: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The system message as the beginning of the user's first."""
+def _merge_system_message(marked: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Put the system message at the beginning of the user's first."""
     if [m["role"] for m in marked[:2]] != ["system", "user"]:
         return marked
     system, user, *rest = marked
@@ -73,12 +73,12 @@ def _system_in_user(marked: list[dict[str, str]]) -> list[dict[str, str]]:
 
 @lru_cache(maxsize=4)
 def _compile(template: str) -> Template:
-    """Compile with what Hugging Face's templates expect to find."""
+    """Compile a template with the functions that Hugging Face's templates use."""
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-    environment.globals["raise_exception"] = _refuse
+    environment.globals["raise_exception"] = _raise_template_error
     environment.globals["strftime_now"] = lambda layout: datetime.now().strftime(layout)
     return environment.from_string(template)
 
 
-def _refuse(message: str) -> NoReturn:
+def _raise_template_error(message: str) -> NoReturn:
     raise TemplateError(message)

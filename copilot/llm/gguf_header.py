@@ -1,7 +1,8 @@
-"""What a GGUF file says about itself, read before llama.cpp opens it (see ``open_model_file``).
+"""Read the header of a GGUF file before llama.cpp opens it (see ``open_model_file``).
 
-llama.cpp leaves arrays out of the metadata it hands over, and ``gguf.GGUFReader`` takes eight seconds over a vocabulary
-of 150,000 tokens: hence this walk over the header (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+llama.cpp leaves arrays out of the metadata that it returns, and ``gguf.GGUFReader`` takes eight seconds for a
+vocabulary of 150,000 tokens, so the header is read here
+(https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 """
 
 import hashlib
@@ -22,8 +23,8 @@ _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _STRING, _ARRAY = 8, 9
 _DIMENSIONS = 4
-#: What a header may have, since in Python it takes many times the bytes that it has in the file. The largest vocabulary
-#: in use, Gemma's 262,144 tokens with their merges, comes to 1.3 million elements in 16 MB.
+#: Limits of a header, since in Python it takes many times the bytes that it has in the file. The largest vocabulary
+#: in use, Gemma's 262,144 tokens with their merges, has 1.3 million elements in 16 MB.
 _LONGEST_HEADER = 2**26
 _MOST_ELEMENTS = 2**22
 _MOST_KEYS = _MOST_TENSORS = 2**16
@@ -34,7 +35,7 @@ _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 
 @dataclass(frozen=True)
 class Tensor:
-    """What the header says of one tensor: shape in ggml's order (row length first), ggml's number of its type."""
+    """The header's entry for one tensor: shape in ggml's order (row length first), ggml's number of its type."""
 
     name: str
     shape: tuple[int, ...]
@@ -60,24 +61,24 @@ class ModelFile:
 
     @property
     def name(self) -> str:
-        """What the model calls itself, else the file's name."""
+        """Return the model's own name, else the file's."""
         stated = self.values.get("general.name")
         return (normalise_line(stated)[:_LONGEST_NAME] if isinstance(stated, str) else "") or self.path.stem
 
     @property
     def trained_context(self) -> int | None:
-        """Tokens of context the model was trained for, where the file says so."""
+        """Return the tokens of context that the model was trained for, or None if the file does not state it."""
         stated = self.values.get(f"{self.values.get('general.architecture')}.context_length")
         return stated if isinstance(stated, int) else None
 
     @property
     def chat_template(self) -> str:
-        """The Jinja template of a chat; empty where the file has none."""
+        """Return the Jinja template of a chat; empty where the file has none."""
         return str(self.values.get("tokenizer.chat_template", ""))
 
     @property
     def own_metadata(self) -> dict[str, str]:
-        """The ``eeg_copilot.*`` keys without the prefix: texts as they are, everything else as JSON."""
+        """Return the ``eeg_copilot.*`` keys without the prefix: texts as they are, everything else as JSON."""
         return {
             key.removeprefix(METADATA_PREFIX): value if isinstance(value, str) else json.dumps(value)
             for key, value in self.values.items()
@@ -86,26 +87,28 @@ class ModelFile:
 
     @property
     def sha256(self) -> str:
-        """Of the whole file; computed once for each state of the file."""
+        """Return the hash of the whole file; computed once for each state of the file."""
         status = self.path.stat()
-        return _sha256(self.path, status.st_size, status.st_mtime_ns)
+        return _hash_file(self.path, status.st_size, status.st_mtime_ns)
 
 
 def open_model_file(path: Path) -> ModelFile:
-    """Read the header of a GGUF file; the weights are not touched.
+    """Read the header of a GGUF file; the weights are not read.
 
     Raises:
-        EngineError: there is no such file, it is no GGUF, its header is damaged or contradicts itself, or no model's
-            is as large.
+        EngineError: there is no such file, it is no GGUF, its header is damaged or contradicts itself, or it is larger
+            than any model's.
     """
     if not path.is_file():
         raise EngineError(sentence(english.NO_MODEL_FILE, path=str(path)))
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
             raise EngineError(sentence(english.NOT_GGUF, name=path.name))
-        header = _MAGIC + file.read(_LONGEST_HEADER)  # not mapped: a file that is cut meanwhile would end the process
+        header = _MAGIC + file.read(
+            _LONGEST_HEADER
+        )  # not mapped: a file that is truncated meanwhile would end the process
     try:
-        found = _Cursor(header).model_file(path)
+        found = _Cursor(header).read_model_file(path)
         check_shape(found.values, {tensor.name: tensor.shape for tensor in found.tensors})
     except (struct.error, ValueError, OverflowError, MemoryError, RecursionError) as error:
         raise EngineError(sentence(english.MODEL_FILE_DAMAGED, name=path.name)) from error
@@ -113,20 +116,20 @@ def open_model_file(path: Path) -> ModelFile:
 
 
 @lru_cache(maxsize=8)
-def _sha256(path: Path, size: int, modified_ns: int) -> str:
+def _hash_file(path: Path, size: int, modified_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Cursor:
-    """A place in a GGUF header; each ``take`` moves it on."""
+    """A place in a GGUF header; each ``_take`` moves it on."""
 
     def __init__(self, header: bytes) -> None:
         self._header = header
         self._at = len(_MAGIC)
         self._elements = 0
 
-    def model_file(self, path: Path) -> ModelFile:
+    def read_model_file(self, path: Path) -> ModelFile:
         version, tensors, pairs = self._take("IQQ")
         if version not in _VERSIONS:
             raise ValueError(f"GGUF version {version}")
@@ -145,14 +148,14 @@ class _Cursor:
         if kind == _STRING:
             return self._text()
         if kind != _ARRAY:
-            return self._take(_number(kind))[0]
+            return self._take(_find_number_format(kind))[0]
         element, length = self._take("IQ")
         self._elements += length
         if self._elements > _MOST_ELEMENTS:
             raise ValueError(f"{self._elements} elements")
         if element in (_STRING, _ARRAY):
             return [self._value(element) for _ in range(length)]
-        return list(self._take(f"{length}{_number(element)}"))
+        return list(self._take(f"{length}{_find_number_format(element)}"))
 
     def _text(self) -> str:
         (length,) = self._take("Q")
@@ -165,7 +168,7 @@ class _Cursor:
         return values
 
 
-def _number(kind: int) -> str:
+def _find_number_format(kind: int) -> str:
     if kind not in _NUMBERS:
         raise ValueError(f"GGUF value type {kind}")
     return _NUMBERS[kind]

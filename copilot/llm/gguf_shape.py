@@ -1,4 +1,4 @@
-"""Whether a model's header agrees with itself (see ``check_shape``): llama.cpp aborts on some headers that do not."""
+"""Check that a model's header is consistent (see ``check_shape``): llama.cpp aborts on some headers that are not."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,19 @@ _MOST_BLOCKS, _WIDEST = 10_000, 2**24
 
 
 def check_shape(values: Mapping[str, Any], rows: Mapping[str, Sequence[int]]) -> None:
-    """Check the sizes that a header states against each other; what it does not state is not asked for.
+    """Check the sizes that a header states against each other; missing ones are not required.
 
     Args:
         values: the metadata under the full names of its keys.
         rows: shape of each tensor by its name, row length first.
 
     Raises:
-        ValueError: two of them contradict each other, or one cannot be.
+        ValueError: two of them contradict each other, or one is impossible.
     """
     architecture = f"{values.get('general.architecture', '')}."
 
     def stated(key: str, least: int = 1) -> list[int]:
-        """The sizes under a key, one a block where they differ; empty where it is missing."""
+        """Return the sizes under a key, one per block where they differ; empty where it is missing."""
         value = values.get(architecture + key, [])
         sizes = value if isinstance(value, list) else [value]
         if not all(isinstance(size, int) and least <= size <= _WIDEST for size in sizes):
@@ -40,7 +40,11 @@ def check_shape(values: Mapping[str, Any], rows: Mapping[str, Sequence[int]]) ->
 
 
 def _check_heads(stated: Any, rows: Mapping[str, Sequence[int]]) -> None:
-    """Width, heads and the part of them that is rotated."""
+    """Check width, heads and the part of them that is rotated.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
     width = stated("embedding_length")
     if width and "token_embd.weight" in rows and rows["token_embd.weight"][:1] != tuple(width):
         raise ValueError("the embedding has another width")
@@ -67,7 +71,11 @@ def _check_heads(stated: Any, rows: Mapping[str, Sequence[int]]) -> None:
 
 
 def _check_tokens(values: Mapping[str, Any], rows: Mapping[str, Sequence[int]]) -> None:
-    """As many embeddings, kinds and scores as tokens, and texts for all of them."""
+    """Check that there are as many embeddings, kinds and scores as tokens, and texts for all of them.
+
+    Raises:
+        ValueError: their numbers differ.
+    """
     tokens = values.get("tokenizer.ggml.tokens")
     if tokens is None:
         return

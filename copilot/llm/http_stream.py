@@ -1,7 +1,7 @@
-"""One request to an OpenAI-compatible server that can be given up at any moment (see ``exchange``).
+"""Send one request to an OpenAI-compatible server that can be cancelled at any moment (see ``stream_answer``).
 
-The server is not trusted: what it may send is limited in bytes, lines and time, and what it says of an error is quoted
-as one short line of printable text.
+The server is not trusted: what it may send is limited in bytes, lines and time, and its error messages are quoted as
+one short line of printable text.
 """
 
 import json
@@ -18,35 +18,40 @@ from copilot.i18n import english, sentence
 from copilot.llm.base import EngineError
 from copilot.text import normalise_line
 
-#: How often the caller gets a turn, whatever the server sends or does not send.
+#: How often the caller gets control back, whatever the server sends or does not send.
 TURN_SECONDS = 0.1
-#: A server may read a long prompt on a slow machine before it says a word, and then write for a long time.
+#: On a slow machine a server may read a long prompt before it answers, and then write for a long time.
 SILENT_SECONDS, TOTAL_SECONDS = 300.0, 1800.0
 #: The longest answer of 400 tokens with 20 alternatives each takes 1 MB, and all of it may be one line.
 MOST_BYTES, LONGEST_LINE = 8 * 2**20, 2 * 2**20
-#: A stream has a few lines a token, and perhaps a comment ten times a second.
+#: A stream has a few lines per token, and perhaps a comment ten times a second.
 MOST_LINES = 100_000
 #: Of an error, bytes that are read and characters that are quoted.
 _ERROR_BYTES, _QUOTED = 2**16, 200
 
 
-def exchange(url: str, key: str, body: Mapping[str, Any]) -> Generator[str | None, None, None]:
+def stream_answer(url: str, key: str, body: Mapping[str, Any]) -> Generator[str | None, None, None]:
     """Post ``body`` to the chat endpoint under ``url``; yield lines of the answer, and None ten times a second.
 
-    The request runs on an event loop in a thread of its own: a blocking read could not be given up while the server is
+    The request runs on an event loop in a thread of its own: a blocking read could not be cancelled while the server is
     silent. Closing the generator cancels the request, which closes the connection.
+
+    Args:
+        url: base of the interface.
+        key: bearer token; empty for none.
+        body: the request, sent as JSON.
 
     Raises:
         EngineError: the server cannot be reached, refuses, breaks off, or sends too much or for too long.
     """
     lines: queue.Queue[str | None] = queue.Queue()
     with start_blocking_portal() as portal:
-        request = portal.start_task_soon(_talk, url, key, body, lines)
+        request = portal.start_task_soon(_send_request, url, key, body, lines)
         request.add_done_callback(lambda _: lines.put(None))
         turn = time.monotonic() + TURN_SECONDS
         try:
             while True:
-                if time.monotonic() >= turn:  # also while lines come that say nothing
+                if time.monotonic() >= turn:  # also while lines without content come
                     yield None
                     turn = time.monotonic() + TURN_SECONDS
                 try:
@@ -58,84 +63,95 @@ def exchange(url: str, key: str, body: Mapping[str, Any]) -> Generator[str | Non
                 yield line
             request.result()
         except (httpx.HTTPError, httpx.InvalidURL, OSError, OverflowError, ValueError, ExceptionGroup) as error:
-            raise _unreachable(url, error) from error
+            raise _make_connection_error(url, error) from error
         finally:
             request.cancel()
 
 
-async def _talk(url: str, key: str, body: Mapping[str, Any], lines: "queue.Queue[str | None]") -> None:
+async def _send_request(url: str, key: str, body: Mapping[str, Any], lines: "queue.Queue[str | None]") -> None:
     headers = {b"Accept-Encoding": b"identity"}  # a few compressed bytes could unpack to gigabytes
     if key:
         headers[b"Authorization"] = f"Bearer {key}".encode()
     address = f"{url.rstrip('/')}/chat/completions"
     timeout = httpx.Timeout(10.0, read=SILENT_SECONDS)
-    # trust_env=False: what people tell the copilot goes to the server that was named, through no proxy.
+    # trust_env=False: what users write goes to the server in the settings, through no proxy.
     async with httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as client:
         try:
             with fail_after(TOTAL_SECONDS):
                 with fail_after(SILENT_SECONDS):  # httpx limits each read, and a header may come byte by byte
                     response = await client.send(client.build_request("POST", address, json=body), stream=True)
                 try:
-                    await _receive(response, url, str(body["model"]), lines)
+                    await _receive_answer(response, url, str(body["model"]), lines)
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise EngineError(sentence(english.SERVER_TOO_LONG, server=_server(url))) from error
+            raise EngineError(sentence(english.SERVER_TOO_LONG, server=_get_host(url))) from error
 
 
-async def _receive(response: httpx.Response, url: str, model: str, lines: "queue.Queue[str | None]") -> None:
+async def _receive_answer(response: httpx.Response, url: str, model: str, lines: "queue.Queue[str | None]") -> None:
     """Put the lines of an answer into ``lines``, empty ones left out.
 
     Raises:
         EngineError: the answer is an error, empty, compressed or too long.
     """
     if response.status_code != httpx.codes.OK:
-        said = bytearray()
+        body = bytearray()
         async for chunk in response.aiter_raw():
-            said += chunk
-            if len(said) > _ERROR_BYTES:
+            body += chunk
+            if len(body) > _ERROR_BYTES:
                 break
-        raise refused(response.status_code, said[:_ERROR_BYTES].decode("utf-8", "replace"), model)
+        raise make_status_error(response.status_code, body[:_ERROR_BYTES].decode("utf-8", "replace"), model)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise EngineError(sentence(english.SERVER_PROTOCOL))
     count = 0
-    async for line in _lines(response, url):
+    async for line in _split_lines(response, url):
         count += 1
         if count > MOST_LINES:
-            raise _too_much(url)
+            raise _make_too_much_error(url)
         if line.strip():
             lines.put(line)
     if not count:
         raise EngineError(sentence(english.SERVER_SILENT_AT_ONCE))
 
 
-async def _lines(response: httpx.Response, url: str) -> AsyncIterator[str]:
-    """The lines of an answer; httpx's own also break at U+2028 and its like, which JSON may hold, and have no limit."""
-    held, received = bytearray(), 0
+async def _split_lines(response: httpx.Response, url: str) -> AsyncIterator[str]:
+    """Yield the lines of an answer; httpx's own also break at U+2028 and similar, which JSON may contain, and have no
+    limit.
+
+    Raises:
+        EngineError: the answer or a line is too long.
+    """
+    pending, received = bytearray(), 0
     async for chunk in response.aiter_raw():
         received += len(chunk)
         *whole, rest = chunk.split(b"\n")
         for part in whole:
-            yield (bytes(held) + part).decode("utf-8", "replace")
-            held.clear()
-        held += rest
-        if received > MOST_BYTES or len(held) > LONGEST_LINE:
-            raise _too_much(url)
-    if held:
-        yield held.decode("utf-8", "replace")
+            yield (bytes(pending) + part).decode("utf-8", "replace")
+            pending.clear()
+        pending += rest
+        if received > MOST_BYTES or len(pending) > LONGEST_LINE:
+            raise _make_too_much_error(url)
+    if pending:
+        yield pending.decode("utf-8", "replace")
 
 
-def refused(status: int, text: str, model: str) -> EngineError:
-    """The error for an answer that is an error; what the server itself says is quoted."""
+def make_status_error(status: int, text: str, model: str) -> EngineError:
+    """Return the error for an answer with an error status; the server's own message is quoted.
+
+    Args:
+        status: of the answer.
+        text: its body.
+        model: the model that was asked for.
+    """
     if status in (401, 403):
         return EngineError(sentence(english.SERVER_KEY))
     if status == 404:
         return EngineError(sentence(english.SERVER_NO_MODEL, model=model))
-    return EngineError(sentence(english.SERVER_ERROR, status=status, said=_said(text)))
+    return EngineError(sentence(english.SERVER_ERROR, status=status, said=_extract_reason(text)))
 
 
-def _said(text: str) -> str:
-    """The message in a server's error, one short line of printable text."""
+def _extract_reason(text: str) -> str:
+    """Return the message in a server's error, one short line of printable text."""
     try:
         answer = json.loads(text)
         error = answer.get("error", answer.get("detail", answer)) if isinstance(answer, dict) else answer
@@ -145,19 +161,19 @@ def _said(text: str) -> str:
     return normalise_line(text[: 10 * _QUOTED])[:_QUOTED].rstrip(".") or english.SERVER_NO_REASON
 
 
-def _too_much(url: str) -> EngineError:
-    return EngineError(sentence(english.SERVER_TOO_MUCH, server=_server(url)))
+def _make_too_much_error(url: str) -> EngineError:
+    return EngineError(sentence(english.SERVER_TOO_MUCH, server=_get_host(url)))
 
 
-def _server(url: str) -> str:
-    """Host and port only: the address may hold a password."""
+def _get_host(url: str) -> str:
+    """Return host and port only: the address may contain a password."""
     return httpx.URL(url).netloc.decode()
 
 
-def _unreachable(url: str, error: Exception) -> EngineError:
+def _make_connection_error(url: str, error: Exception) -> EngineError:
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)) or not isinstance(error, httpx.HTTPError):
         return EngineError(sentence(english.SERVER_ADDRESS))
-    server = _server(url)
+    server = _get_host(url)
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
         return EngineError(sentence(english.SERVER_ABSENT, server=server))
     if isinstance(error, httpx.TimeoutException):

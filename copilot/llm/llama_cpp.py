@@ -1,6 +1,6 @@
-"""llama.cpp's model and context as one object: the few calls of its C API that the engine needs.
+"""Wrap llama.cpp's model and context as one object with the few calls of its C API that the engine needs.
 
-The high-level ``llama_cpp.Llama`` is passed over because it silences the whole process's output while it loads, keeps
+The high-level ``llama_cpp.Llama`` is not used because it silences the whole process's output while it loads, keeps
 a table of scores as large as batch times vocabulary, and fails to stop while it reads a prompt.
 """
 
@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp as C
 
-#: The most tokens that llama.cpp is given at once.
+#: The most tokens that llama.cpp gets at once.
 BATCH = 256
 #: Bytes of a model file that is read into memory; a larger one is mapped, so that processes share it.
 LARGEST_COPIED = 10**9
@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 
 
 class NativeModel:
-    """A loaded model and the tokens its context holds. Not safe for two threads at once: its user holds a lock.
+    """A loaded model and the tokens in its context. Not safe for two threads at once: the caller must lock it.
 
     Attributes:
-        held: the tokens that are in the context, in order.
+        context_tokens: the tokens that are in the context, in order.
         is_mapped: whether the file is read while the model is used, so that it must not change.
     """
 
@@ -59,17 +59,17 @@ class NativeModel:
         """
         C.llama_log_set(_to_logging, ctypes.c_void_p(0))
         C.llama_backend_init()
-        self.held: list[int] = []
-        # A mapped file that somebody cuts or writes over would end this process at its next step.
+        self.context_tokens: list[int] = []
+        # A mapped file that is truncated or overwritten would end this process at its next step.
         self.is_mapped = path.stat().st_size > LARGEST_COPIED
-        params = _model_params()
+        params = _make_model_params()
         params.load_mode = C.LLAMA_LOAD_MODE_MMAP if self.is_mapped else C.LLAMA_LOAD_MODE_NONE
         self._model = C.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise ValueError(f"llama.cpp cannot load {path}")
-        params = _context_params(threads, context, exact)
+        params = _make_context_params(threads, context, exact)
         if watch is not None:
-            self._watch = params.cb_eval = watch  # kept: llama.cpp holds only a pointer to it
+            self._watch = params.cb_eval = watch  # kept: llama.cpp has only a pointer to it
         self._context = C.llama_init_from_model(self._model, params)
         if not self._context:
             C.llama_model_free(self._model)
@@ -78,7 +78,7 @@ class NativeModel:
         self._vocabulary_size = C.llama_vocab_n_tokens(self._vocabulary)
 
     def tokenize(self, text: str, *, control: bool) -> list[int]:
-        """Tokens of ``text``; only with ``control`` may ``<|im_start|>`` and its like become control tokens."""
+        """Return the tokens of ``text``; control tokens (``<|im_start|>``) are only recognised with ``control``."""
         data = text.encode(errors="replace")  # half a surrogate pair can come in through JSON
         tokens = (C.llama_token * (len(data) + 8))()  # some tokenizers put a space, of up to three bytes, before a text
         count = C.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), False, control)
@@ -86,66 +86,66 @@ class NativeModel:
 
     @property
     def first_token(self) -> int | None:
-        """The token that every text must begin with, where the model wants one."""
+        """Return the token that every text must begin with, or None if the model needs none."""
         return C.llama_vocab_bos(self._vocabulary) if C.llama_vocab_get_add_bos(self._vocabulary) else None
 
     @property
     def boundary_texts(self) -> dict[str, str]:
-        """What chat templates call ``bos_token`` and ``eos_token``; empty where the model has none."""
+        """Return the texts that chat templates call ``bos_token`` and ``eos_token``; empty where the model has none."""
         ends = {"bos_token": C.llama_vocab_bos(self._vocabulary), "eos_token": C.llama_vocab_eos(self._vocabulary)}
-        return {name: self.text_of(token) if token >= 0 else "" for name, token in ends.items()}
+        return {name: self.get_text(token) if token >= 0 else "" for name, token in ends.items()}
 
-    def text_of(self, token: int) -> str:
-        """The token as the file spells it, for a vocabulary of bytes in the letters that stand for them."""
+    def get_text(self, token: int) -> str:
+        """Return the token as the file spells it; a vocabulary of bytes has letters for them."""
         return str(C.llama_vocab_get_text(self._vocabulary, token).decode("utf-8", "replace"))
 
-    def bytes_of(self, token: int) -> bytes:
-        """What a token adds to the answer: maybe a part of a character only, nothing for a control token."""
+    def get_bytes(self, token: int) -> bytes:
+        """Return the bytes that a token adds to the answer: maybe part of a character, none for a control token."""
         piece = ctypes.create_string_buffer(1024)
         length = C.llama_token_to_piece(self._vocabulary, token, piece, len(piece), 0, False)
         return piece.raw[:length]
 
     def ends_text(self, token: int) -> bool:
-        """Whether the file makes the token an end of a text or of a turn, at which every program stops."""
+        """Return whether the file marks the token as an end of a text or of a turn, at which every program stops."""
         return bool(C.llama_vocab_is_eog(self._vocabulary, token))
 
     def ends_answer(self, token: int) -> bool:
-        """Whether the token ends the turn: any end-of-text token, and any other control token."""
+        """Return whether the token ends the answer: any end-of-text token, and any other control token."""
         return self.ends_text(token) or bool(C.llama_vocab_is_control(self._vocabulary, token))
 
     def keep(self, count: int) -> None:
-        """Forget all but the first ``count`` tokens; a model that cannot forget a part forgets everything."""
+        """Remove all but the first ``count`` tokens from the context; all of them if the model cannot remove a part."""
         memory = C.llama_get_memory(self._context)
         if not C.llama_memory_seq_rm(memory, 0, count, -1):
             C.llama_memory_clear(memory, True)
             count = 0
-        del self.held[count:]
+        del self.context_tokens[count:]
 
     def read(self, tokens: Sequence[int]) -> None:
         """Append at most ``BATCH`` tokens to the context.
 
         Raises:
-            RuntimeError: llama.cpp failed; the context holds what it held before.
+            RuntimeError: llama.cpp failed; the context is as it was before.
         """
         array = (C.llama_token * len(tokens))(*tokens)  # named, because the batch is only a pointer to it
         status = C.llama_decode(self._context, C.llama_batch_get_one(array, len(tokens)))
         if status != 0:
-            self.keep(len(self.held))
+            self.keep(len(self.context_tokens))
             raise RuntimeError(f"llama_decode returned {status}")
-        self.held.extend(tokens)
+        self.context_tokens.extend(tokens)
 
     def logits(self) -> npt.NDArray[np.float64]:
-        """Scores of every token as the one that follows, shape (vocabulary,); valid after ``read``."""
+        """Return the scores of every token as the next one, shape (vocabulary,); valid after ``read``."""
         pointer = C.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,)).astype(np.float64)
 
     def all_logits(self, tokens: Sequence[int], kept: int = 0) -> Iterator[npt.NDArray[np.float32]]:
-        """Scores of every token after each of ``tokens``, shape (vocabulary,) each.
+        """Yield the scores of every token after each of ``tokens``, shape (vocabulary,) each.
 
-        They are read into an empty context, or behind the first ``kept`` tokens that it holds.
+        The tokens are read into an empty context, or behind its first ``kept`` tokens.
 
-        One at a time, because a table of a long text over a large vocabulary would not fit into memory; a row is only
-        valid until the next is asked for.
+        There is one row at a time, because a table of a long text over a large vocabulary would not fit into memory; a
+        row is only valid until the next is requested.
 
         Raises:
             RuntimeError: llama.cpp failed.
@@ -157,7 +157,7 @@ class NativeModel:
             try:
                 batch.n_tokens = len(part)
                 for i, token in enumerate(part):
-                    batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, len(self.held) + i, 1
+                    batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, len(self.context_tokens) + i, 1
                     batch.seq_id[i][0], batch.logits[i] = 0, True
                 status = C.llama_decode(self._context, batch)
             finally:
@@ -165,7 +165,7 @@ class NativeModel:
             if status != 0:
                 self.keep(0)
                 raise RuntimeError(f"llama_decode returned {status}")
-            self.held.extend(part)
+            self.context_tokens.extend(part)
             for i in range(len(part)):
                 yield np.ctypeslib.as_array(C.llama_get_logits_ith(self._context, i), shape=(self._vocabulary_size,))
 
@@ -175,15 +175,15 @@ class NativeModel:
         C.llama_model_free(self._model)
 
 
-def _model_params() -> "C.llama_model_params":
+def _make_model_params() -> "C.llama_model_params":
     params = C.llama_model_default_params()
-    # llama.cpp's AMX kernels die of an illegal instruction with quantised weights where the compiler dropped their tile
+    # llama.cpp's AMX kernels fail with an illegal instruction on quantised weights if the compiler dropped their tile
     # configuration (llama.cpp pull request 26954; seen with GCC 12). Plain buffers leave them unused.
     params.use_extra_bufts = b"AMX_INT8 = 1" not in C.llama_print_system_info()
     return params
 
 
-def _context_params(threads: int, context: int, exact: bool) -> "C.llama_context_params":
+def _make_context_params(threads: int, context: int, exact: bool) -> "C.llama_context_params":
     params = C.llama_context_default_params()
     params.n_ctx = context
     params.n_batch = params.n_ubatch = BATCH
@@ -198,4 +198,4 @@ def _log_line(_level: int, text: bytes, _data: object) -> None:
     _log.debug(text.decode("utf-8", "replace").rstrip())
 
 
-_to_logging = C.llama_log_callback(_log_line)  # kept for the life of the process: llama.cpp keeps a pointer to it
+_to_logging = C.llama_log_callback(_log_line)  # never freed: llama.cpp keeps a pointer to it

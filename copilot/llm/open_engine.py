@@ -1,4 +1,4 @@
-"""Settings to an engine (see ``open_engine``)."""
+"""Open the engine that the settings select (see ``open_engine``)."""
 
 from copilot.i18n import english, sentence
 from copilot.llm.base import Engine, EngineError
@@ -6,7 +6,7 @@ from copilot.settings import Settings
 
 
 def open_engine(settings: Settings) -> Engine:
-    """The server that ``settings.server`` names, else the model file in this process.
+    """Open the server that ``settings.server`` names, else the model file in this process.
 
     llama.cpp is imported only where it is needed: loading its library takes time, and a user of a server may lack it.
 

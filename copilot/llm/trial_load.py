@@ -1,6 +1,6 @@
 """Load a model file for the first time in a process of its own: llama.cpp aborts on some damaged files.
 
-``python -m copilot.llm.trial_load PATH THREADS CONTEXT`` is what the process runs; its status says what came of it.
+The process runs ``python -m copilot.llm.trial_load PATH THREADS CONTEXT``; its exit status is the outcome.
 """
 
 import contextlib
@@ -15,31 +15,37 @@ import numpy as np
 from copilot.i18n import english, sentence
 from copilot.llm.base import EngineError
 
-#: Status of a process that met a file llama.cpp does not load, and a context that has no memory.
+#: Exit statuses: llama.cpp does not load the file, and the context does not fit into memory.
 _UNKNOWN, _MEMORY = 3, 4
-#: Seconds that it may take, and bytes of a model that come on top of each of them.
+#: Seconds that it may take, and bytes of a model that add one second.
 _SECONDS, _BYTES_A_SECOND = 60.0, 20 * 10**6
 
-#: Every byte that UTF-8 has, of one to four in a letter: a tokenizer may lack some.
+#: Letters that together use every byte of UTF-8, in letters of one to four bytes: a tokenizer may lack some.
 _LETTERS = "".join(map(chr, (*range(1, 0x800), *range(0x800, 0x10000, 0x7F), *range(0x10000, 0x110000, 0xFFF))))
 
 _passed: set[tuple[object, ...]] = set()
 
 
-def state(path: Path) -> tuple[object, ...]:
-    """What changes when somebody changes or replaces the file."""
+def get_file_state(path: Path) -> tuple[object, ...]:
+    """Return values that differ after the file was changed or replaced."""
     status = path.stat()
     return path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def try_model(path: Path, *, threads: int, context: int) -> None:
-    """Load the file, read a short prompt and write a token, in a process that may die of it; a file that passed is not
-    tried again.
+    """Load the file, read a short prompt and write a token, in a process that may abort.
+
+    A file that passed is not tried again.
+
+    Args:
+        path: GGUF file.
+        threads: CPU threads.
+        context: tokens to allocate.
 
     Raises:
         EngineError: the process died, or took too long or too much memory, or llama.cpp does not load the file.
     """
-    key = (*state(path), context)
+    key = (*get_file_state(path), context)
     if key in _passed:
         return
     import_path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
@@ -50,7 +56,8 @@ def try_model(path: Path, *, threads: int, context: int) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": import_path, "GGML_NO_BACKTRACE": "1"},  # else an abort calls the debugger
+            env=os.environ
+            | {"PYTHONPATH": import_path, "GGML_NO_BACKTRACE": "1"},  # without it an abort starts the debugger
             timeout=_SECONDS + path.stat().st_size / _BYTES_A_SECOND,
             start_new_session=True,
             check=False,
@@ -65,7 +72,7 @@ def try_model(path: Path, *, threads: int, context: int) -> None:
 
 
 def _main(path: Path, threads: int, context: int) -> int:
-    """Do with the file what an engine does; the status of this process."""
+    """Do with the file what an engine does; return the exit status of this process."""
     from copilot.llm import chat_template
     from copilot.llm.gguf_header import open_model_file
     from copilot.llm.llama_cpp import NativeModel
@@ -81,7 +88,7 @@ def _main(path: Path, threads: int, context: int) -> int:
     except MemoryError:
         return _MEMORY
     text = "Hello."
-    with contextlib.suppress(EngineError):  # a template that cannot be used is told of when it is used
+    with contextlib.suppress(EngineError):  # a broken template is reported when it is used
         chat = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": text}]
         pieces = chat_template.render(open_model_file(path).chat_template, chat, native.boundary_texts)  # type: ignore[arg-type]
         text = "".join(piece.text for piece in pieces)
@@ -90,7 +97,7 @@ def _main(path: Path, threads: int, context: int) -> int:
     native.read(tokens)
     logits = native.logits()
     for token in range(logits.size):
-        native.bytes_of(token)
+        native.get_bytes(token)
     native.read([int(logits.argmax())])
     return 0 if np.isfinite(logits).all() else _UNKNOWN
 

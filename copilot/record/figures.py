@@ -19,6 +19,6 @@ def draw(raw: Recording, cleaned: Recording, quality: Quality, language: str = "
     from copilot.eeg import plots  # matplotlib takes a second to import
 
     return Pictures(
-        signal=plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark, language=language)),
-        bands=plots.png(plots.band_power_figure(cleaned, quality, dark=dark, language=language)),
+        signal=plots.encode_png(plots.draw_signal(raw, cleaned, quality, dark=dark, language=language)),
+        bands=plots.encode_png(plots.draw_band_power(cleaned, quality, dark=dark, language=language)),
     )

@@ -1,8 +1,8 @@
-"""How much a text reads like words of danger, by two small trained models (see ``judge``).
+"""Classify how much a text reads like words of danger, by two small trained models (see ``judge_text``).
 
 English is read by four layers of all-MiniLM-L6-v2 (Reimers & Gurevych 2019, arXiv 1908.10084), fine-tuned, in
-``english.gguf``; Chinese by the weights of character sequences in ``weights.npz``, which also holds the last layer for
-English. ``python -m copilot.training.train_safety`` makes both files and measures them.
+``english.gguf``; Chinese by the weights of character sequences in ``weights.npz``, which also contains the last layer
+for English. ``python -m copilot.training.train_safety`` makes both files and measures them.
 """
 
 import atexit
@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from copilot.safety.normalise import plain_chinese
+from copilot.safety.normalise import normalise_chinese
 
 ENGLISH, WEIGHTS = (Path(__file__).with_name(name) for name in ("english.gguf", "weights.npz"))
 #: Word pieces of a text that are read.
@@ -31,52 +31,55 @@ _PIECE = re.compile(r".{1,25}.{0,275}?(?:[.!?\u3002\uff01\uff1f;\uff1b\n]+\s*|$)
 _in_use = Lock()
 
 
-def judge(text: str) -> Judgement:
-    """What a text reads like: each of its sentences, and two short neighbours together; the worst of them counts.
+def judge_text(text: str) -> Judgement:
+    """Judge a text by each of its sentences, and by two short neighbours together; the worst of them counts.
 
     ``danger``: 97 of 100 harmless sentences read less like it. ``harmless``: 90 of 100 sentences of danger read more
     like it. Both were measured on people whose sentences the models had not seen; figures: docs/limitations.md.
     """
     pieces = [piece for piece in _PIECE.findall(text) if len(piece.strip()) > 1]
     together = [pair for pair in map("".join, pairwise(pieces)) if len(pair) <= 300]
-    found = {_judge(piece) for piece in (*pieces, *together)}
+    found = {_judge_sentence(piece) for piece in (*pieces, *together)}
     return next((judgement for judgement in ("danger", "unclear") if judgement in found), "harmless")
 
 
 def is_chinese(text: str) -> bool:
-    """Whether there are Chinese characters in it."""
+    """Return whether a text contains Chinese characters."""
     return bool(_CHINESE.search(text))
 
 
-def _judge(sentence: str) -> Judgement:
-    files, language = _weights(), "chinese" if is_chinese(sentence) else "english"
+def _judge_sentence(sentence: str) -> Judgement:
+    files, language = _load_weights(), "chinese" if is_chinese(sentence) else "english"
     weights, limits = files[language], files[f"{language}_limits"]
     if language == "chinese":
-        score = weights[character_sequences(sentence)].sum()
+        score = weights[hash_sequences(sentence)].sum()
     else:
         with _in_use:
-            score = weights @ np.array(_model().embed(sentence, normalize=True))
+            score = weights @ np.array(_load_model().embed(sentence, normalize=True))
     return "harmless" if score < limits[0] else "unclear" if score <= limits[1] else "danger"
 
 
-def character_sequences(sentence: str) -> npt.NDArray[np.int64]:
-    """The weights that a Chinese sentence of at most 300 characters uses: one for each sequence of 1 to 4."""
-    plain = plain_chinese(sentence)[:300]
+def hash_sequences(sentence: str) -> npt.NDArray[np.int64]:
+    """Return the places of the weights of a Chinese sentence, shape (sequences,).
+
+    There is one for each different sequence of 1 to 4 characters; the first 300 characters are read.
+    """
+    plain = normalise_chinese(sentence)[:300]
     found = {plain[start : start + n] for n in range(1, SEQUENCE + 1) for start in range(len(plain) - n + 1)}
     return np.array(sorted({zlib.crc32(part.encode()) % BUCKETS for part in found}), dtype=np.int64)
 
 
 @cache
-def _weights() -> dict[str, npt.NDArray[np.float32]]:
+def _load_weights() -> dict[str, npt.NDArray[np.float32]]:
     with np.load(WEIGHTS) as file:
         return {name: file[name] for name in file.files}
 
 
 @cache
-def _model() -> Any:
+def _load_model() -> Any:
     from llama_cpp import Llama
 
     sizes = dict.fromkeys(("n_ctx", "n_batch", "n_ubatch"), LONGEST)
     model = Llama(str(ENGLISH), embedding=True, n_threads=1, verbose=False, **sizes)
-    atexit.register(model.close)  # while llama.cpp is still there
+    atexit.register(model.close)  # before llama.cpp is unloaded
     return model

@@ -14,7 +14,7 @@ import numpy as np
 from copilot import emotions, prompt
 from copilot.eeg.classifier import WINDOW, Classifier, Floats
 from copilot.eeg.features import Normal
-from copilot.eeg.text_encoding import patterns_text
+from copilot.eeg.text_encoding import format_patterns
 from copilot.llm.base import Message
 from copilot.person import Person
 from copilot.training import answer_templates
@@ -132,7 +132,7 @@ class ExampleSource:
         strengths = self._draw_strengths(rng, source, rng.choices(list(LINES), weights=list(LINES.values()))[0])
         target = self.teachers[source].probabilities(strengths)
         messages: list[Message] = [
-            {"role": "user", "content": prompt.signal(patterns_text(strengths), source)},
+            {"role": "user", "content": prompt.signal(format_patterns(strengths), source)},
             {"role": "assistant", "content": _format_label(target)},
         ]
         return Example(messages, int(target.argmax()), target)
@@ -148,7 +148,7 @@ class ExampleSource:
         start = rng.randint(0, self.faced.de.shape[3] - lines * WINDOW)
         segments = self.faced.de[people, clip, :, start : start + lines * WINDOW]
         normals = [self.normals[source][int(subject)] for subject in self.faced.subjects[people]]
-        strengths = [self.classifier.patterns(de, normal) for de, normal in zip(segments, normals, strict=True)]
+        strengths = [self.classifier.measure_patterns(de, normal) for de, normal in zip(segments, normals, strict=True)]
         total: Floats = np.sum(strengths, axis=0) / len(people) ** 0.5
         return total
 
@@ -200,10 +200,12 @@ class ExampleSource:
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
-        strengths = self.classifier.patterns(entropy, self.normals[source][int(self.faced.subjects[person_index])])
+        strengths = self.classifier.measure_patterns(
+            entropy, self.normals[source][int(self.faced.subjects[person_index])]
+        )
         messages = prompt.build(
             person,
-            "" if kind < SHARE_NO_EEG else patterns_text(strengths),
+            "" if kind < SHARE_NO_EEG else format_patterns(strengths),
             codec="patterns",
             compared_with=source,
             evidence=evidence if with_evidence else None,

@@ -17,14 +17,14 @@ from convert.command_line import Parser, command
 from convert.files import write_atomically
 from copilot.eeg.classifier import (
     LIMIT,
-    STRETCHES,
+    WINDOWS_PER_CLIP,
     Classifier,
     Floats,
     Head,
     Heads,
+    build_features,
     clip_probabilities,
     cut_windows,
-    features,
     window_probabilities,
 )
 from copilot.eeg.features import Array, Normal, standardise
@@ -80,7 +80,7 @@ def _compute_vectors(faced: Faced, source: str, population: Normal) -> tuple[Flo
     for subject, clips in zip(faced.subjects, faced.de, strict=True):
         normal = normals[int(subject)] if source == "person" else population
         z = [standardise(clip, normal) for clip in clips]
-        vectors.append(np.stack([features(cut_windows(clip), source) for clip in z]))
+        vectors.append(np.stack([build_features(cut_windows(clip), source) for clip in z]))
         standardised.append(np.concatenate(z, axis=1))
     return np.stack(vectors), np.stack(standardised)
 
@@ -165,14 +165,14 @@ def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
     if len(vectors) < FOLDS:
         raise CorpusError(f"The classifier needs at least {FOLDS} people to fit on; there are {len(vectors)}.")
     people = np.arange(len(vectors))
-    scores = np.zeros((*vectors.shape[:3], len(emotions), STRETCHES))
+    scores = np.zeros((*vectors.shape[:3], len(emotions), WINDOWS_PER_CLIP))
     for fold in range(FOLDS):
         left_out = people % FOLDS == fold
         flat = vectors[~left_out].reshape(-1, vectors.shape[-1])
         mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
         weights, bias = lda(np.clip((flat - mean) / scale, -LIMIT, LIMIT), number_scenes(vectors[~left_out]), SHRINKAGE)
         found = np.clip((vectors[left_out] - mean) / scale, -LIMIT, LIMIT) @ weights + bias
-        scores[left_out] = found.reshape(*found.shape[:-1], -1, STRETCHES)
+        scores[left_out] = found.reshape(*found.shape[:-1], -1, WINDOWS_PER_CLIP)
     return scores
 
 

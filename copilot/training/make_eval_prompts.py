@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from copilot import emotions, prompt
-from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS, patterns_text
+from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS, format_patterns
 from copilot.training import answer_templates
 from copilot.training.synthetic import invent_evidence, invent_person
 
@@ -34,7 +34,7 @@ def draw_eval_prompts() -> Iterator[dict[str, Any]]:
         strengths = np.array([[rng.gauss(0, 1) for _ in range(PATTERNS)] for _ in range(rng.randint(1, PATTERN_LINES))])
         messages = prompt.build(
             person,
-            patterns_text(strengths),
+            format_patterns(strengths),
             codec="patterns",
             compared_with=source,
             evidence=None if number % WITHOUT_EVIDENCE == 0 else evidence,

@@ -161,7 +161,7 @@ class Chinese:
     @staticmethod
     def _count_sequences(sentences: Sequence[Sentence]) -> Any:
         """Return how often each sequence occurs in each sentence, a sparse matrix (sentences, buckets)."""
-        used = [reader.character_sequences(sentence.text) for sentence in sentences]
+        used = [reader.hash_sequences(sentence.text) for sentence in sentences]
         ends = np.cumsum([0, *map(len, used)])
         return csr_matrix((np.ones(ends[-1]), np.concatenate(used), ends), (len(used), reader.BUCKETS))
 

@@ -43,7 +43,7 @@ class WordTeacher:
         """
         people = zip(faced.subjects, faced.de, strict=True)
         words = round_strengths(
-            np.array([[classifier.patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people])
+            np.array([[classifier.measure_patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people])
         )
         flat = words.reshape(-1, words.shape[-1])
         weights, bias = fit_classifier.lda(flat, fit_classifier.number_scenes(words), fit_classifier.SHRINKAGE)

@@ -97,7 +97,7 @@ def _be_child(kind: str, paths: list[Path], temporary: Path, thorough: bool, pip
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nothing, stream)
-        sandbox_worker._limit(LIMIT_MB)
+        sandbox_worker._limit_resources(LIMIT_MB)
         tempfile.tempdir = str(temporary)
         try:
             outcome = (readers.examine(kind, paths, thorough), "")

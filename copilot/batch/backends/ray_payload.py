@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from copilot.batch.worker import Task
-from copilot.eeg.discovery import with_companions
+from copilot.eeg.discovery import find_recording_files
 
 #: What names of temporary folders begin with.
 SCRATCH = "eeg-copilot-reader-"
@@ -27,7 +27,7 @@ class RayPayload:
         """The recording in a folder of its own, and so is each baseline."""
         places = [("recording", path) for path in task.files]
         for number, baseline in enumerate(task.baselines):
-            places += [(f"baseline-{number}", path) for path in with_companions(baseline)]
+            places += [(f"baseline-{number}", path) for path in find_recording_files(baseline)]
         contents = {f"{where}/{name}": part.read_bytes() for where, path in places for name, part in _parts(path)}
         files = tuple(Path("recording") / path.name for path in task.files)
         baselines = tuple(Path(f"baseline-{n}") / path.name for n, path in enumerate(task.baselines))

@@ -1,1 +1,1 @@
-"""Readers of EEG file formats, one format or kind of file per module."""
+"""Read EEG file formats, one format or kind of file per module."""

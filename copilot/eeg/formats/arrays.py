@@ -1,4 +1,6 @@
-"""Arrays with a stated rate and channels: NumPy's .npy and .npz, MATLAB's .mat, EEGLAB's .set (see ``open_array``)."""
+"""Read arrays with a stated rate and channels: NumPy's .npy and .npz, MATLAB's .mat, EEGLAB's .set (see
+``open_array``).
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +28,10 @@ def open_array(
     """Open an array file; what it does not state comes from a .json beside it, or from ``sfreq`` and ``channels``.
 
     Args:
-        path: the array; files: what was given with it.
-        sfreq: samples a second, Hz, as the person states it; channels: names, likewise.
+        path: the array.
+        files: what was given with it.
+        sfreq: samples per second, Hz, as the user states it.
+        channels: names, as the user states them.
         trial: which of the trials in the file is the recording, counted from 1.
 
     Raises:
@@ -36,32 +40,37 @@ def open_array(
     try:
         with path.open("rb") as file:
             magic = file.read(6)
-        content = _numpy(path) if magic[:2] == b"PK" or magic == b"\x93NUMPY" else _matlab(path, magic)
+        content = _load_numpy(path) if magic[:2] == b"PK" or magic == b"\x93NUMPY" else _load_matlab(path, magic)
     except (RecordingError, MemoryError):
         raise
     except Exception as error:
         found = english.ARRAY_OBJECTS if "allow_pickle" in str(error) else english.ARRAY_DAMAGED
         raise RecordingError(sentence(found)) from error
-    if _is_eeglab(content):
-        return _eeglab(content, files, trial)
-    beside, own = sidecar(files), {key.lower(): value for key, value in content.items()}
-    says_itself = stated_rate(own) is not None and bool(channel_names.find_electrodes(stated_labels(own)).rows)
-    if not says_itself and (layout := public_datasets.recognise(content)):
-        trials = [channels_first(np.asarray(data), len(layout.labels)) for data in layout.trials]
-        data, notes = choose(trials, layout.sfreq, trial)
+    if {"data", "srate", "chanlocs", "nbchan"} <= set(content) or hasattr(content.get("EEG"), "srate"):
+        return _open_eeglab(content, files, trial)
+    beside, own = read_sidecar(files), {key.lower(): value for key, value in content.items()}
+    says_itself = find_rate(own) is not None and bool(channel_names.find_electrodes(find_labels(own)).rows)
+    if not says_itself and (layout := public_datasets.recognise_dataset(content)):
+        trials = [move_channels_first(np.asarray(data), len(layout.labels)) for data in layout.trials]
+        data, notes = choose_trial(trials, layout.sfreq, trial)
         note = sentence(english.NOTE_LAYOUT, name=layout.name, rate=layout.sfreq)
-        return signals(layout.name, data, layout.sfreq, layout.labels, note, *notes)
+        return make_source(layout.name, data, layout.sfreq, layout.labels, note, *notes)
     kind = "NumPy" if magic[:2] == b"PK" or magic[0] == 0x93 else "MATLAB"
-    return _plain(own, beside, sfreq, channels, kind, trial)
+    return _open_plain(own, beside, sfreq, channels, kind, trial)
 
 
-def choose(
+def choose_trial(
     trials: Sequence[npt.NDArray[Any]], sfreq: float, trial: int | None
 ) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
-    """One recording from the trials of a file, each of shape (channels, samples), and what a reader must know.
+    """Return one recording from the trials of a file, and notes for the reader.
 
-    Epochs that are too short for a reading of their own are joined; longer ones are trials, one of which has to be
-    named: the films of an experiment do not make one emotion.
+    Epochs that are too short for a recording of their own are joined; longer ones are trials, one of which has to be
+    named: the films of an experiment do not evoke one emotion.
+
+    Args:
+        trials: each of shape (channels, samples).
+        sfreq: samples per second, Hz.
+        trial: which of them is the recording, counted from 1, or None.
 
     Raises:
         RecordingError: it is not known which is meant, or there is no such trial.
@@ -78,7 +87,7 @@ def choose(
     return np.concatenate(trials, axis=1), (sentence(english.NOTE_EPOCHS, count=count),)
 
 
-def signals(
+def make_source(
     kind: str,
     data: npt.NDArray[Any],
     sfreq: float,
@@ -87,15 +96,16 @@ def signals(
     stated: bool = False,
     factor: float = 1.0,
 ) -> Source:
-    """A ``Source`` of numbers that are in memory already, shape (channels, samples).
+    """Make a ``Source`` of numbers that are in memory already.
 
     Args:
-        kind: what people call this kind of file.
-        data: the numbers.
-        sfreq: samples a second, Hz.
+        kind: the common name of this kind of file.
+        data: the numbers, shape (channels, samples).
+        sfreq: samples per second, Hz.
         labels: of the channels.
         notes: what was found, plain sentences.
-        stated: whether the file states units, of which ``factor`` is how many microvolts one is.
+        stated: whether the file states units.
+        factor: microvolts of one such unit.
     """
 
     def load(rows: Sequence[int], seconds: float) -> Loaded:
@@ -105,7 +115,7 @@ def signals(
     return Source(kind, labels, load, unit_stated=stated, notes=notes)
 
 
-def _numpy(path: Path) -> Mapping[str, Any]:
+def _load_numpy(path: Path) -> Mapping[str, Any]:
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         return {"data": loaded}
@@ -113,23 +123,27 @@ def _numpy(path: Path) -> Mapping[str, Any]:
         return {name: loaded[name] for name in loaded.files}
 
 
-def _matlab(path: Path, magic: bytes) -> Mapping[str, Any]:
-    if magic == b"MATLAB":  # before version 5 there was nothing in a file but plain matrices
+def _load_matlab(path: Path, magic: bytes) -> Mapping[str, Any]:
+    if magic == b"MATLAB":  # before version 5 a file had only plain matrices
         mat_elements.check_elements(path)
     content = loadmat(path, squeeze_me=True, struct_as_record=False, appendmat=False)
     content = {name: value for name, value in content.items() if not name.startswith("__")}
     structs = [value for value in content.values() if hasattr(value, "_fieldnames")]
     fieldtrip = [struct for struct in structs if {"trial", "label"} <= set(struct._fieldnames)]
-    if len(fieldtrip) == 1 or len(content) == len(structs) == 1:  # one struct holds everything
-        content = dict(_fields((fieldtrip or structs)[0]))
+    if len(fieldtrip) == 1 or len(content) == len(structs) == 1:  # one struct contains everything
+        content = dict(_list_fields((fieldtrip or structs)[0]))
     if "trial" in content and "fsample" not in content and "time" in content:  # FieldTrip's older files
         steps = np.diff(np.concatenate([np.ravel(times) for times in np.atleast_1d(content["time"])][:1]).astype(float))
         content["fsample"] = float(np.round(1 / np.median(steps), 6))
     return content
 
 
-def sidecar(files: Sequence[Path]) -> Mapping[str, Any]:
-    """What a .json given with the array says."""
+def read_sidecar(files: Sequence[Path]) -> Mapping[str, Any]:
+    """Return the content of a .json given with the array, keys in lower case; empty if there is none.
+
+    Raises:
+        RecordingError: it is no JSON.
+    """
     for file in files:
         if file.suffix.lower() == ".json":
             try:
@@ -140,7 +154,7 @@ def sidecar(files: Sequence[Path]) -> Mapping[str, Any]:
     return {}
 
 
-def _plain(
+def _open_plain(
     own: Mapping[str, Any],
     beside: Mapping[str, Any],
     sfreq: float | None,
@@ -148,12 +162,24 @@ def _plain(
     kind: str,
     trial: int | None,
 ) -> Source:
-    """What a file says itself (``own``), or the .json ``beside`` it, counts; only else what the person says."""
-    rate = stated_rate({**beside, **own})
-    labels, others = stated_labels(own), stated_labels(beside)
+    """Open an array with values from the file itself, else from the .json beside it, else from the user.
+
+    Args:
+        own: the file's variables, keys in lower case.
+        beside: the values of the .json.
+        sfreq: samples per second, Hz, as the user states it.
+        channels: names, as the user states them.
+        kind: the common name of this kind of file.
+        trial: which trial is the recording, counted from 1.
+
+    Raises:
+        RecordingError: file and .json contradict each other, or rate or channels are not known.
+    """
+    rate = find_rate({**beside, **own})
+    labels, others = find_labels(own), find_labels(beside)
     electrodes, other_electrodes = (channel_names.find_electrodes(names).names for names in (labels, others))
-    if stated_rate(own) is not None and stated_rate(beside) not in (None, rate):
-        raise RecordingError(sentence(english.SEVERAL_RATES, rates=(f"{rate:g}", f"{stated_rate(beside):g}")))
+    if find_rate(own) is not None and find_rate(beside) not in (None, rate):
+        raise RecordingError(sentence(english.SEVERAL_RATES, rates=(f"{rate:g}", f"{find_rate(beside):g}")))
     if electrodes and other_electrodes and electrodes != other_electrodes:
         raise RecordingError(sentence(english.SIDECAR_NAMES))
     if not electrodes:
@@ -161,23 +187,23 @@ def _plain(
     rate = sfreq if rate is None else rate
     if rate is None or not labels:
         raise RecordingError(sentence(english.ARRAY_STATES_NOTHING))
-    data, notes = choose(_trials(own, len(labels), MIN_SECONDS * rate), rate, trial)
-    factor = unit_names.microvolts(str(_first({**beside, **own}, UNIT_KEYS)))
-    return signals(kind, data, rate, labels, *notes, stated=factor is not None, factor=factor or 1.0)
+    data, notes = choose_trial(_find_trials(own, len(labels), MIN_SECONDS * rate), rate, trial)
+    stated = {**beside, **own}
+    unit = next((stated[key] for key in UNIT_KEYS if key in stated), None)
+    factor = unit_names.convert_to_microvolts(str(unit))
+    return make_source(kind, data, rate, labels, *notes, stated=factor is not None, factor=factor or 1.0)
 
 
-def _first(stated: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    return next((stated[key] for key in keys if key in stated), None)
-
-
-def stated_labels(stated: Mapping[str, Any]) -> list[str]:
-    """The channel names that a file or its .json states; empty if none. Numbers, such as DEAP's ratings, are none."""
-    each = (_labels(stated[key]) for key in CHANNEL_KEYS if key in stated)
+def find_labels(stated: Mapping[str, Any]) -> list[str]:
+    """Return the channel names that a file or its .json states; empty if none. Numbers, such as DEAP's ratings, are
+    none.
+    """
+    each = (_parse_labels(stated[key]) for key in CHANNEL_KEYS if key in stated)
     return next((labels for labels in each if labels), [])
 
 
-def stated_rate(stated: Mapping[str, Any]) -> float | None:
-    """The sampling rate that a file or its .json states, Hz, or None.
+def find_rate(stated: Mapping[str, Any]) -> float | None:
+    """Return the sampling rate that a file or its .json states, Hz, or None.
 
     Raises:
         RecordingError: it states several.
@@ -194,8 +220,8 @@ def stated_rate(stated: Mapping[str, Any]) -> float | None:
     return rates[0] if rates else None
 
 
-def _labels(value: Any) -> list[str]:
-    """Names from a list, an array of strings or of characters, or EEGLAB's and FieldTrip's structs."""
+def _parse_labels(value: Any) -> list[str]:
+    """Return names from a list, an array of strings or of characters, or EEGLAB's and FieldTrip's structs."""
     if value is None:
         return []
     if isinstance(value, str):
@@ -205,19 +231,21 @@ def _labels(value: Any) -> list[str]:
     return [name.strip() for name in names] if all(isinstance(name, str) for name in names) else []
 
 
-def _trials(own: Mapping[str, Any], count: int, least: float) -> list[npt.NDArray[Any]]:
-    """The signals in a file, each of shape (channels, samples), one a trial.
+def _find_trials(own: Mapping[str, Any], count: int, least: float) -> list[npt.NDArray[Any]]:
+    """Find the signals in a file, each of shape (channels, samples), one per trial.
 
     Args:
         own: the variables.
         count: of channels.
-        least: samples of a recording; an array with fewer in all may be places or weights, and is taken only if there
-            is no other.
+        least: samples of a recording; an array with fewer in all may contain places or weights, and is taken only if
+            there is no other.
 
     Raises:
         RecordingError: none has an axis as long as there are channels.
     """
-    found = [trials for name, value in own.items() if name not in CHANNEL_KEYS for trials in _fitting(value, count)]
+    found = [
+        trials for name, value in own.items() if name not in CHANNEL_KEYS for trials in _find_fitting(value, count)
+    ]
     long = [trials for trials in found if sum(data.shape[1] for data in trials) >= least]
     if len(long) == 1:
         return long[0]
@@ -227,11 +255,11 @@ def _trials(own: Mapping[str, Any], count: int, least: float) -> list[npt.NDArra
     shapes = [shape for shape in shapes if len(shape) > 1]
     if not shapes:
         raise RecordingError(sentence(english.ARRAY_NO_DATA))
-    raise RecordingError(_does_not_fit(max(shapes, key=lambda shape: float(np.prod(shape))), count))
+    raise RecordingError(_describe_shape(max(shapes, key=lambda shape: float(np.prod(shape))), count))
 
 
-def _fitting(value: Any, count: int) -> Iterator[list[npt.NDArray[Any]]]:
-    """The trials in a variable, an array of numbers or a cell of them, if they have so many channels."""
+def _find_fitting(value: Any, count: int) -> Iterator[list[npt.NDArray[Any]]]:
+    """Yield the trials in a variable, an array of numbers or a cell of them, if they have so many channels."""
     if not isinstance(value, np.ndarray) or not value.size:
         return
     if value.dtype.kind in "fiu" and value.ndim in (2, 3) and count in value.shape:
@@ -240,11 +268,15 @@ def _fitting(value: Any, count: int) -> Iterator[list[npt.NDArray[Any]]]:
         cells = value.reshape(-1)
         numbers = all(isinstance(cell, np.ndarray) and cell.dtype.kind in "fiu" for cell in cells)
         if numbers and all(cell.ndim == 2 and count in cell.shape for cell in cells):
-            yield [channels_first(cell, count) for cell in cells]
+            yield [move_channels_first(cell, count) for cell in cells]
 
 
 def split_trials(data: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:
-    """Bring an array to trials of shape (channels, samples); the axis as long as the channel list is the channels'.
+    """Split an array into trials of shape (channels, samples); the axis as long as the channel list is the channels'.
+
+    Args:
+        data: two or three axes, in any order.
+        count: of channels.
 
     Raises:
         RecordingError: no axis is that long.
@@ -259,11 +291,15 @@ def split_trials(data: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:
         return [data[:, :, trial] for trial in range(data.shape[2])]
     if data.ndim == 3 and data.shape[2] == count:  # (trials, samples, channels)
         return [trial.T for trial in data]
-    raise RecordingError(_does_not_fit(data.shape, count))
+    raise RecordingError(_describe_shape(data.shape, count))
 
 
-def channels_first(data: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
-    """Bring an array to (channels, samples), joining trials.
+def move_channels_first(data: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """Bring an array to shape (channels, samples), joining trials.
+
+    Args:
+        data: two or three axes, in any order.
+        count: of channels.
 
     Raises:
         RecordingError: no axis is as long as there are channels.
@@ -271,43 +307,48 @@ def channels_first(data: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     return np.concatenate(split_trials(data, count), axis=1)
 
 
-def _does_not_fit(shape: Sequence[int], count: int) -> str:
+def _describe_shape(shape: Sequence[int], count: int) -> str:
     found = english.ARRAY_AXES if len(shape) > 3 else english.ARRAY_SHAPE
     return sentence(found, count=count, shape=" x ".join(map(str, shape)))
 
 
-def _is_eeglab(content: Mapping[str, Any]) -> bool:
-    return {"data", "srate", "chanlocs", "nbchan"} <= set(content) or hasattr(content.get("EEG"), "srate")
-
-
-def _eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int | None) -> Source:
-    """An EEGLAB dataset: fields as in its documentation (EEG.data, .srate, .chanlocs(i).labels)."""
+def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int | None) -> Source:
+    """Open an EEGLAB dataset: fields as in its documentation (EEG.data, .srate, .chanlocs(i).labels)."""
     if "srate" not in content:
-        content = dict(_fields(content["EEG"]))
-    labels = _labels([item for item in np.atleast_1d(content["chanlocs"]) if hasattr(item, "labels")])
+        content = dict(_list_fields(content["EEG"]))
+    labels = _parse_labels([item for item in np.atleast_1d(content["chanlocs"]) if hasattr(item, "labels")])
     shape = [int(content[name]) for name in ("nbchan", "pnts")] + [max(1, int(content.get("trials", 1)))]
     if len(labels) != shape[0]:
         raise RecordingError(sentence(english.EEGLAB_NO_NAMES))
     data = content["data"]
     if isinstance(data, str):
-        data = _fdt(data, files, shape)
+        data = _read_fdt(data, files, shape)
     elif np.squeeze(data).shape != tuple(length for length in shape if length > 1):
-        raise RecordingError(_does_not_fit(np.shape(data), shape[0]))
+        raise RecordingError(_describe_shape(np.shape(data), shape[0]))
     data = np.asarray(data).reshape(shape, order="F")
     rate = float(content["srate"])
     if trial is not None:
-        data, notes = choose([data[:, :, number] for number in range(shape[2])], rate, trial)
-        return signals("EEGLAB", data, rate, labels, *notes)
+        data, notes = choose_trial([data[:, :, number] for number in range(shape[2])], rate, trial)
+        return make_source("EEGLAB", data, rate, labels, *notes)
     notes = (sentence(english.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
-    return signals("EEGLAB", data.reshape(shape[0], -1, order="F"), rate, labels, *notes)
+    return make_source("EEGLAB", data.reshape(shape[0], -1, order="F"), rate, labels, *notes)
 
 
-def _fields(struct: Any) -> Iterator[tuple[str, Any]]:
+def _list_fields(struct: Any) -> Iterator[tuple[str, Any]]:
     return ((name, getattr(struct, name)) for name in struct._fieldnames)
 
 
-def _fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.NDArray[Any]:
-    """The numbers beside the header: the .fdt that it names, else the only one given with it."""
+def _read_fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """Read the numbers beside the header from the .fdt that it names, else from the only one given with it.
+
+    Args:
+        named: the file's name in the header.
+        files: what was given with it.
+        shape: channels, samples per trial, trials.
+
+    Returns:
+        Shape ``shape``, or (channels, samples) of all trials.
+    """
     name = PureWindowsPath(named.replace("/", "\\")).name
     others = [file for file in files if file.suffix.lower() in (".fdt", ".dat")]
     file = next((file for file in others if file.name == name), others[0] if len(others) == 1 else None)
@@ -317,6 +358,6 @@ def _fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.NDArray
         raise RecordingError(sentence(english.FDT_SHORT))
     numbers = np.fromfile(file, dtype="<f4")
     by_time = not name.lower().endswith(".dat")  # EEGLAB writes these with all times of one channel together
-    if sample_order.contradicts(numbers, shape[0], multiplexed=by_time):
+    if sample_order.contradicts_order(numbers, shape[0], multiplexed=by_time):
         raise RecordingError(sentence(english.NUMBERS_OUT_OF_ORDER))
     return numbers.reshape(shape, order="F") if by_time else numbers.reshape(shape[0], -1)

@@ -1,4 +1,4 @@
-"""Check a BrainVision header against its data file, and write one that can be read in one way only (see ``prepare``).
+"""Check a BrainVision header against its data file, and write an unambiguous one (see ``prepare_header``).
 
 The format is described by Brain Products ("BrainVision Core Data Format 1.0"). Decimal signs of other countries, units
 in every spelling and headers that do not fit their data are all found among users' files.
@@ -20,15 +20,15 @@ _MOST_CHANNELS = 4096
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What is needed to read the signals.
+class PreparedHeader:
+    """A checked header, and what else is needed to read the signals.
 
     Attributes:
         header: a new header file: channels are called as in ``names``, units are microvolts, whatever they are.
         data: the file with the numbers.
-        labels: one a channel, as in the file; ``names``: as in the new header.
+        labels: one per channel, as in the file; ``names``: as in the new header.
         units: of each channel, as in the file.
-        notes: what a reader must know, plain sentences.
+        notes: for the reader, plain sentences.
     """
 
     header: Path
@@ -39,22 +39,22 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(path: Path, files: Sequence[Path]) -> Prepared:
+def prepare_header(path: Path, files: Sequence[Path]) -> PreparedHeader:
     """Check the header at ``path`` against the files given with it, and replace it.
 
     Raises:
-        RecordingError: the data file is missing, or is not what the header says.
+        RecordingError: the data file is missing, or does not fit the header.
     """
     content = path.read_bytes()
     codepage = "utf-8-sig" if _is_utf8(content) else "latin-1"
     text = content.decode(codepage).replace("\r\n", "\n").replace("\r", "\n")
-    data, notes = _data_file(text, files)
-    channels = _channels(text)
+    data, notes = _find_data_file(text, files)
+    channels = _parse_channels(text)
     text = re.sub(r"(?im)^(\s*SamplingInterval\s*=\s*\d+),(\d+)\s*$", r"\1.\2", text)
-    count = _whole(text, "NumberOfChannels")
+    count = _find_integer(text, "NumberOfChannels")
     if count is not None and (count != len(channels) or count > _MOST_CHANNELS):
         raise RecordingError(sentence(english.VHDR_CHANNELS, stated=count, named=len(channels)))
-    kept = _check_numbers(text, len(channels), data, files)
+    kept = _check_data_file(text, len(channels), data, files)
     if kept is not None:
         data, more = kept
         notes += more
@@ -62,9 +62,11 @@ def prepare(path: Path, files: Sequence[Path]) -> Prepared:
     lines = [f"Ch{i}={name},,{channels[i - 1][1]},uV" for i, name in enumerate(names, 1)]
     header = path.with_name("plain.vhdr")
     header.write_text(
-        _common(text) + "\n[Channel Infos]\n" + "\n".join(lines) + "\n", encoding="ascii", errors="replace"
+        _write_common_sections(text) + "\n[Channel Infos]\n" + "\n".join(lines) + "\n",
+        encoding="ascii",
+        errors="replace",
     )
-    return Prepared(
+    return PreparedHeader(
         header=header,
         data=data,
         labels=tuple(name for name, _, _ in channels),
@@ -82,9 +84,13 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _data_file(text: str, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
-    """The file that the header names, or the only one that is there: people rename files, and not what is in them."""
-    named = PureWindowsPath(_entry(text, "DataFile").replace("/", "\\")).name
+def _find_data_file(text: str, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
+    """Return the file that the header names, or the only one given: users rename files, but not the names inside.
+
+    Raises:
+        RecordingError: neither is there.
+    """
+    named = PureWindowsPath(_find_entry(text, "DataFile").replace("/", "\\")).name
     for file in files:
         if file.name == named and file.suffix.lower() not in (".vhdr", ".vmrk"):
             return file, ()
@@ -94,10 +100,10 @@ def _data_file(text: str, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]]
     raise RecordingError(sentence(english.NO_DATA_FILE))  # its name may be a person's
 
 
-def _channels(text: str) -> list[tuple[str, str, str]]:
-    """(label, resolution, unit) of each channel, in order: ``Ch1=Fp1,,0.1,uV``, also with 0,1 for 0.1."""
+def _parse_channels(text: str) -> list[tuple[str, str, str]]:
+    """Return (label, resolution, unit) of each channel, in order: ``Ch1=Fp1,,0.1,uV``, also with 0,1 for 0.1."""
     found = {}
-    for number, entry in re.findall(r"(?im)^\s*Ch(\d{1,4})\s*=(.*)$", _section(text, "Channel Infos")):
+    for number, entry in re.findall(r"(?im)^\s*Ch(\d{1,4})\s*=(.*)$", _find_section(text, "Channel Infos")):
         label, *rest = [part.strip() for part in entry.split(",")]
         rest = rest[1:]
         if len(rest) > 1 and rest[0].isdigit() and rest[1].isdigit():
@@ -113,49 +119,61 @@ def _channels(text: str) -> list[tuple[str, str, str]]:
     return [found[number] for number in sorted(found)]
 
 
-def _common(text: str) -> str:
-    """The header without channels, places, comments and whatever else readers might stumble over."""
+def _write_common_sections(text: str) -> str:
+    """Write the header without channels, places, comments and anything else that could break a reader."""
     first = "Brain Vision Data Exchange Header File Version 1.0\n"
-    common = re.sub(r"(?im)^\s*NumberOfChannels.*$", "", _section(text, "Common Infos"))
-    count = len(_channels(text))
+    common = re.sub(r"(?im)^\s*NumberOfChannels.*$", "", _find_section(text, "Common Infos"))
+    count = len(_parse_channels(text))
     return (
         f"{first}\n[Common Infos]\n{common}\nNumberOfChannels={count}\n"
-        f"\n[Binary Infos]\n{_section(text, 'Binary Infos')}\n\n[ASCII Infos]\n{_section(text, 'ASCII Infos')}\n"
+        f"\n[Binary Infos]\n{_find_section(text, 'Binary Infos')}\n"
+        f"\n[ASCII Infos]\n{_find_section(text, 'ASCII Infos')}\n"
     )
 
 
-def _section(text: str, name: str) -> str:
+def _find_section(text: str, name: str) -> str:
     found = re.search(rf"(?ims)^\[{name}\]\s*$(.*?)(?=^\[|\Z)", text)
     lines = found[1].splitlines() if found else []
     return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith(";"))
 
 
-def _entry(text: str, key: str) -> str:
+def _find_entry(text: str, key: str) -> str:
     found = re.search(rf"(?im)^\s*{key}\s*=\s*(.*?)\s*$", text)
     return found[1] if found else ""
 
 
-def _whole(text: str, key: str) -> int | None:
-    found = re.fullmatch(r"\d{1,12}", _entry(text, key))
+def _find_integer(text: str, key: str) -> int | None:
+    found = re.fullmatch(r"\d{1,12}", _find_entry(text, key))
     return int(found[0]) if found else None
 
 
-def _check_numbers(text: str, channels: int, data: Path, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]] | None:
-    """Compare the data file with what the header and the markers say of its length and of the order of its numbers.
+def _check_data_file(
+    text: str, channels: int, data: Path, files: Sequence[Path]
+) -> tuple[Path, tuple[str, ...]] | None:
+    """Compare the data file with the header and the markers: its length and the order of its numbers.
+
+    Args:
+        text: the header.
+        channels: how many there are.
+        data: the data file.
+        files: what was given with it.
 
     Returns:
-        The file to read and what a reader must know; None if its numbers are written as text.
+        The file to read and notes for the reader; None if its numbers are written as text.
+
+    Raises:
+        RecordingError: the file is too short, or its numbers are in another order.
     """
-    kind = _TYPES.get(_entry(text, "BinaryFormat").upper())
-    if kind is None or _entry(text, "DataFormat").upper() == "ASCII":
+    kind = _TYPES.get(_find_entry(text, "BinaryFormat").upper())
+    if kind is None or _find_entry(text, "DataFormat").upper() == "ASCII":
         return None
-    multiplexed = _entry(text, "DataOrientation").upper() != "VECTORIZED"
+    multiplexed = _find_entry(text, "DataOrientation").upper() != "VECTORIZED"
     row = np.dtype(kind).itemsize * channels
-    size, stated = data.stat().st_size, _whole(text, "DataPoints")
-    least = _last_marker(files) - 1 if stated is None else stated  # a marker can stand behind the last sample
+    size, stated = data.stat().st_size, _find_integer(text, "DataPoints")
+    least = _find_last_marker(files) - 1 if stated is None else stated  # a marker can be behind the last sample
     if size % row or size // row < least:
         raise RecordingError(sentence(english.DATA_FILE_SHORT))
-    if sample_order.contradicts(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
+    if sample_order.contradicts_order(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
         raise RecordingError(sentence(english.NUMBERS_OUT_OF_ORDER))
     if not stated or size == row * stated:
         return data, ()
@@ -165,12 +183,12 @@ def _check_numbers(text: str, channels: int, data: Path, files: Sequence[Path]) 
         numbers[: channels * stated].tofile(cut)
     else:
         numbers.reshape(channels, -1)[:, :stated].tofile(cut)
-    rate = 1e6 / float(_entry(text, "SamplingInterval"))
+    rate = 1e6 / float(_find_entry(text, "SamplingInterval"))
     return cut, (sentence(english.NOTE_FILE_LONGER, read=stated / rate, more=(size // row - stated) / rate),)
 
 
-def _last_marker(files: Sequence[Path]) -> int:
-    """The sample of the last marker, counted from 1; of the marker file nothing else is used."""
+def _find_last_marker(files: Sequence[Path]) -> int:
+    """Return the sample of the last marker, counted from 1; nothing else of the marker file is used."""
     places = [0]
     for file in files:
         if file.suffix.lower() == ".vmrk":

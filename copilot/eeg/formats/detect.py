@@ -1,4 +1,4 @@
-"""Which of the given files is the recording, and what kind it is, told from its first bytes (see ``open_source``)."""
+"""Find out which of the given files is the recording, and of what kind, by its first bytes (see ``open_source``)."""
 
 import re
 import struct
@@ -54,22 +54,23 @@ def open_source(
 
     Args:
         files: all that was given, alone in their folder.
-        sfreq: samples a second, Hz, as the person states it; channels: names, likewise.
+        sfreq: samples per second, Hz, as the user states it.
+        channels: names, as the user states them.
         trial: which trial of an array is the recording, counted from 1.
 
     Raises:
         RecordingError: none or several recordings, or none of a kind that is read.
     """
     if mff := {parent for path in files for parent in path.parents if parent.suffix.lower() == ".mff"}:
-        return mne_reader.open_mff(_only_one(sorted(mff)))
-    kinds = {path: recognise(path) for path in files}
+        return mne_reader.open_mff(_require_one(sorted(mff)))
+    kinds = {path: recognise_file(path) for path in files}
     mains = [path for path, kind in kinds.items() if kind not in ("sidecar", "text")]
     if len(mains) > 1 and all(kinds[path] == "FIF" for path in mains):
         return mne_reader.open_fif_parts(mains)
     if not mains:
         _check_makers(files)
-    path = _only_one(mains or _tables(kinds) or _alone(files))
-    kind, bad = kinds[path], _marked_bad(files)
+    path = _require_one(mains or _select_tables(kinds) or _refuse_sidecars_alone(files))
+    kind, bad = kinds[path], _read_bad_channels(files)
     if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
         raise RecordingError(sentence(english.NO_SUCH_TRIAL, count=1))
     if kind in ("NumPy", "MATLAB"):
@@ -79,11 +80,11 @@ def open_source(
     else:
         _check_transfer(path)
         source = mne_reader.open_mne(path, kind, files)
-    return channel_names.leave_out_bad(source, bad)
+    return channel_names.drop_bad_channels(source, bad)
 
 
-def _marked_bad(files: Sequence[Path]) -> set[str]:
-    """The channels that a BIDS ``channels.tsv`` beside the recording marks as bad."""
+def _read_bad_channels(files: Sequence[Path]) -> set[str]:
+    """Return the channels that a BIDS ``channels.tsv`` beside the recording marks as bad."""
     bad = set()
     for path in files:
         if path.name.lower().endswith("channels.tsv"):
@@ -95,41 +96,46 @@ def _marked_bad(files: Sequence[Path]) -> set[str]:
     return bad
 
 
-def recognise(path: Path) -> str:
-    """What kind of file it is: a kind that is read, ``text``, or ``sidecar`` (belongs to another file).
+def recognise_file(path: Path) -> str:
+    """Return the kind of a file: a kind that is read, ``text``, or ``sidecar`` (belongs to another file).
 
     Raises:
-        RecordingError: of a kind that is not read, or other than its name says.
+        RecordingError: of a kind that is not read, or another one than its name states.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
     suffix = path.suffix.lower()
     if suffix in _PICKLES or _PICKLE.match(head):
         raise RecordingError(sentence(english.FILE_PICKLE))
-    if maker := unsupported.by_start(head, suffix):
-        raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
+    if maker := unsupported.find_maker_by_start(head, suffix):
+        raise _make_not_read_error(sentence(english.FILE_FOREIGN, maker=maker))
     if suffix in _SIDECARS:
         return "sidecar"
     for start, what in _NOT_READ.items():
         if head.startswith(start):
-            raise _not_read(what)
+            raise _make_not_read_error(what)
     if _WEB_PAGE.match(head):
         raise RecordingError(sentence(english.FILE_WEB_PAGE))
-    return _kind(head, suffix)
+    return _recognise_kind(head, suffix)
 
 
-def _not_read(what: str) -> RecordingError:
+def _make_not_read_error(what: str) -> RecordingError:
     return RecordingError(sentence(english.FILE_NOT_READ, what=what, kinds=english.FILE_KINDS))
 
 
 def _check_makers(files: Sequence[Path]) -> None:
-    """Name the maker of what would otherwise be taken for a table, or for a part of another recording."""
+    """Refuse files of known makers, by name, that would otherwise pass for a table or part of another recording."""
     for path in files:
-        if maker := unsupported.by_suffix(path.suffix.lower()):
-            raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
+        if maker := unsupported.find_maker_by_suffix(path.suffix.lower()):
+            raise _make_not_read_error(sentence(english.FILE_FOREIGN, maker=maker))
 
 
-def _kind(head: bytes, suffix: str) -> str:
+def _recognise_kind(head: bytes, suffix: str) -> str:
+    """Return the kind of a file by its first bytes.
+
+    Raises:
+        RecordingError: of a kind that is not read, or another one than its name states.
+    """
     for start, kind in _KINDS.items():
         if head.startswith(start):
             return kind
@@ -149,13 +155,13 @@ def _kind(head: bytes, suffix: str) -> str:
         raise RecordingError(sentence(english.FILE_NOT_READ, what=english.FILE_WFDB, kinds=english.FILE_KINDS))
     if _is_text(head):
         return "text"
-    if maker := unsupported.by_suffix(suffix):
-        raise _not_read(sentence(english.FILE_FOREIGN, maker=maker))
+    if maker := unsupported.find_maker_by_suffix(suffix):
+        raise _make_not_read_error(sentence(english.FILE_FOREIGN, maker=maker))
     raise RecordingError(sentence(english.FILE_UNKNOWN, kinds=english.FILE_KINDS))
 
 
 def _is_matlab_4(head: bytes) -> bool:
-    """Whether it begins as the first matrix of a MATLAB 4 file: type, rows, columns, imaginary, length of its name."""
+    """Return whether a file begins with a MATLAB 4 matrix: type, rows, columns, imaginary, length of its name."""
     if len(head) < 20:
         return False
     for order in "<>":
@@ -168,21 +174,21 @@ def _is_matlab_4(head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether the first bytes are text: no control characters, or UTF-16 with or without its mark."""
+    """Return whether the first bytes are text: no control characters, or UTF-16 with or without its mark."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[1:64:2].count(0) > 24:
         return not any(byte < 32 and byte not in b"\0\t\r\n" for byte in head)
     return not any(byte < 32 and byte not in b"\t\r\n" for byte in head)
 
 
-def _tables(kinds: dict[Path, str]) -> list[Path]:
-    """Text files that can be recordings; notes and BIDS tables beside one do not count."""
+def _select_tables(kinds: dict[Path, str]) -> list[Path]:
+    """Return the text files that can be recordings; notes and BIDS tables beside one do not count."""
     texts = [path for path, kind in kinds.items() if kind == "text"]
     beside = re.compile(r"channels|events|electrodes|notes|readme", re.IGNORECASE)
     return texts if len(texts) == 1 else [path for path in texts if not beside.search(path.stem)]
 
 
-def _alone(files: Sequence[Path]) -> list[Path]:
-    """Say which file is missing beside the sidecars that were given."""
+def _refuse_sidecars_alone(files: Sequence[Path]) -> list[Path]:
+    """Raise an error that names the file missing beside the sidecars that were given."""
     suffixes = {path.suffix.lower() for path in files}
     if ".fdt" in suffixes:
         raise RecordingError(sentence(english.NO_SET))
@@ -191,14 +197,14 @@ def _alone(files: Sequence[Path]) -> list[Path]:
     raise RecordingError(sentence(english.NO_RECORDING_AMONG, kinds=english.FILE_KINDS))
 
 
-def _only_one(candidates: Sequence[Path]) -> Path:
+def _require_one(candidates: Sequence[Path]) -> Path:
     if len(candidates) != 1:
         raise RecordingError(sentence(english.SEVERAL_RECORDINGS))
     return candidates[0]
 
 
 def _check_transfer(path: Path) -> None:
-    """A binary file in which every line feed follows a carriage return went through a transfer in text mode."""
+    """Refuse a binary file in which every line feed follows a carriage return: it was transferred in text mode."""
     with path.open("rb") as file:
         content = file.read(2**22)
     feeds = content.count(b"\n")

@@ -1,8 +1,8 @@
-"""Check the header of an EDF(+) or BDF file against the file, before anything is believed of it (see ``read_header``).
+"""Check the header of an EDF(+) or BDF file against the file, before any of it is used (see ``read_header``).
 
 The specification is at edfplus.info (Kemp et al. 1992, Kemp & Olivan 2003); BDF differs in its samples of 24 bits.
 Only what is needed to read signals is taken: the patient, the recording and the date are skipped. ``write_plain_copy``
-gives the signals a header with nothing else in it, so that no reader can understand it otherwise than it was checked.
+gives the signals a header with nothing else in it, so that no reader can interpret it differently from this check.
 """
 
 import re
@@ -20,18 +20,18 @@ _SIGNAL_BYTES = 256
 
 @dataclass(frozen=True)
 class EdfHeader:
-    """What a header says of the signals.
+    """What a header states about the signals.
 
     Attributes:
         kind: ``EDF``, ``EDF+``, ``BDF`` or ``BDF+``.
-        labels: one a signal, as people read them.
-        units: what each signal's physical limits are stated in.
+        labels: one per signal, without control characters.
+        units: of each signal's physical limits.
         limits: physical minimum and maximum, digital minimum and maximum of each signal.
-        samples: in one record, one a signal.
+        samples: in one record, one number per signal.
         record_s: seconds of one record.
         records: how many there are to read.
         record_bytes: the size of one record.
-        notes: what a reader must know, plain sentences.
+        notes: for the reader, plain sentences.
     """
 
     kind: str
@@ -45,38 +45,44 @@ class EdfHeader:
     notes: tuple[str, ...]
 
     def check_range(self, rows: Sequence[int]) -> None:
-        """Refuse signals whose scale cannot be known, because their limits are one number."""
+        """Refuse signals whose scale cannot be known, because their limits are one number.
+
+        Raises:
+            RecordingError: one of the signals at ``rows`` has no range.
+        """
         if any(low == high or zero == full for low, high, zero, full in (self.limits[row] for row in rows)):
-            raise damaged(english.HEADER_NO_RANGE)
+            raise make_damaged_error(english.HEADER_NO_RANGE)
 
 
 def read_header(path: Path, kind: str) -> EdfHeader:
     """Read and check a header; ``kind`` is ``EDF`` or ``BDF``.
 
     Raises:
-        RecordingError: the header is damaged, or promises more than the file holds.
+        RecordingError: the header is damaged, or promises more than the file contains.
     """
     with path.open("rb") as file:
         fixed = file.read(256)
-        count = _number(fixed[252:256], english.HEADER_SIGNALS, 1, MAX_SIGNALS)
+        count = _parse_integer(fixed[252:256], english.HEADER_SIGNALS, 1, MAX_SIGNALS)
         columns = file.read(_SIGNAL_BYTES * count)
     if len(columns) < _SIGNAL_BYTES * count:
         raise RecordingError(sentence(english.HEADER_CUT))
-    labels = tuple(_text(text) for text in _column(columns, count, 0, 16))
-    samples = tuple(_number(text, english.HEADER_SAMPLES, 1, 10**7) for text in _column(columns, count, 216, 8))
-    limits = _limits(columns, count)
-    record_s = _seconds(fixed[244:252])
+    labels = tuple(_parse_label(text) for text in _cut_column(columns, count, 0, 16))
+    samples = tuple(
+        _parse_integer(text, english.HEADER_SAMPLES, 1, 10**7) for text in _cut_column(columns, count, 216, 8)
+    )
+    limits = _parse_limits(columns, count)
+    record_s = _parse_duration(fixed[244:252])
     header_bytes = (count + 1) * _SIGNAL_BYTES
-    _number(fixed[184:192], english.HEADER_BYTES, header_bytes, header_bytes)
+    _parse_integer(fixed[184:192], english.HEADER_BYTES, header_bytes, header_bytes)
     plus = fixed[192:197].upper()
     record_bytes = (3 if kind == "BDF" else 2) * sum(samples)
-    records, notes = _records(path, fixed, record_bytes, header_bytes, record_s)
+    records, notes = _count_records(path, fixed, record_bytes, header_bytes, record_s)
     if plus in (b"EDF+D", b"BDF+D"):
         notes = (sentence(english.NOTE_GAPS), *notes)
     return EdfHeader(
         kind=f"{kind}+" if plus[3:4] == b"+" else kind,
         labels=labels,
-        units=tuple(text.decode("latin-1") for text in _column(columns, count, 96, 8)),
+        units=tuple(text.decode("latin-1") for text in _cut_column(columns, count, 96, 8)),
         limits=limits,
         samples=samples,
         record_s=record_s,
@@ -87,25 +93,32 @@ def read_header(path: Path, kind: str) -> EdfHeader:
 
 
 def write_plain_copy(path: Path, header: EdfHeader, copy: Path) -> list[str]:
-    """Write a copy of the signals whose header holds only what reading them needs; ``path`` is removed.
+    """Write a copy of the signals whose header has only what reading them needs; ``path`` is removed.
 
-    Labels are those returned, one a signal; units are called microvolts, whatever they are; and there are as many
-    records as ``header`` counts.
+    Units are called microvolts, whatever they are; and there are as many records as ``header`` counts.
+
+    Args:
+        path: the file.
+        header: its header, as read.
+        copy: where to write the copy.
+
+    Returns:
+        The labels in the copy, one per signal.
     """
     bdf = header.kind.startswith("BDF")
     count = len(header.labels)
     names = [f"c{row}" for row in range(count)]
     limits = [row if row[0] != row[1] and row[2] != row[3] else (-1.0, 1.0, -100.0, 100.0) for row in header.limits]
     columns: list[tuple[Sequence[str], int]] = [(names, 16), ([""] * count, 80), (["uV"] * count, 8)]
-    columns += [([_eight(row[place]) for row in limits], 8) for place in range(4)]
+    columns += [([_format_in_eight(row[place]) for row in limits], 8) for place in range(4)]
     columns += [([""] * count, 80), ([str(n) for n in header.samples], 8), ([""] * count, 32)]
     fixed = [("X X X X", 80), ("Startdate X X X X", 80), ("01.01.85", 8), ("00.00.00", 8)]
     fixed += [(str(256 * (count + 1)), 8), ("24BIT" if bdf else "", 44), (str(header.records), 8)]
-    fixed += [(_eight(header.record_s), 8), (str(count), 4)]
+    fixed += [(_format_in_eight(header.record_s), 8), (str(count), 4)]
     start = b"\xffBIOSEMI" if bdf else b"0       "
     start += b"".join(text.encode().ljust(size) for text, size in fixed)
     start += b"".join(text.encode().ljust(size) for column, size in columns for text in column)
-    shutil.copyfile(path, copy)  # what was given may be linked here, and is never written to
+    shutil.copyfile(path, copy)  # the original may be linked here, and must not be written to
     path.unlink()
     with copy.open("r+b") as file:
         file.write(start)
@@ -113,71 +126,84 @@ def write_plain_copy(path: Path, header: EdfHeader, copy: Path) -> list[str]:
     return names
 
 
-def damaged(reason: str) -> RecordingError:
-    """The error for a header that cannot be believed, and why."""
+def make_damaged_error(reason: str) -> RecordingError:
+    """Return the error for a damaged header, with the reason."""
     return RecordingError(sentence(english.HEADER_DAMAGED, reason=reason))
 
 
-def _column(columns: bytes, count: int, start: int, width: int) -> list[bytes]:
-    """One field of every signal; ``start`` is where it would be if there were one signal."""
+def _cut_column(columns: bytes, count: int, start: int, width: int) -> list[bytes]:
+    """Return one field of every signal; ``start`` is where it would be if there were one signal."""
     at = start * count
     return [columns[at + i * width : at + (i + 1) * width] for i in range(count)]
 
 
-def _number(text: bytes, what: str, low: int, high: int) -> int:
+def _parse_integer(text: bytes, what: str, low: int, high: int) -> int:
     try:
         number = int(text.split(b"\0")[0])
     except ValueError:
-        raise damaged(sentence(english.HEADER_NOT_A_NUMBER, what=what)) from None
+        raise make_damaged_error(sentence(english.HEADER_NOT_A_NUMBER, what=what)) from None
     if not low <= number <= high:
-        raise damaged(sentence(english.HEADER_NUMBER, what=what, number=number))
+        raise make_damaged_error(sentence(english.HEADER_NUMBER, what=what, number=number))
     return number
 
 
-def _text(field: bytes) -> str:
-    """A label without what writers in C leave behind: NUL and whatever stands behind it, and control characters."""
+def _parse_label(field: bytes) -> str:
+    """Return a label without what writers in C leave behind: NUL and whatever follows it, and control characters."""
     first = next((piece for piece in field.split(b"\0") if piece.strip()), b"")
     return re.sub(r"[\x00-\x1f\x7f]+", " ", first.decode("latin-1")).strip()
 
 
-def _float(field: bytes) -> float:
+def _parse_float(field: bytes) -> float:
     return float(field.split(b"\0")[0].replace(b",", b"."))
 
 
-def _eight(number: float) -> str:
-    """A number in the eight characters that the format has for it, as exactly as they allow."""
+def _format_in_eight(number: float) -> str:
+    """Format a number in the eight characters that the format has for it, as exactly as they allow."""
     texts = (f"{number:.{digits}g}".replace("e-0", "e-").replace("e+0", "e") for digits in range(17, 0, -1))
     return next(text for text in (re.sub(r"^(-?)0\.", r"\1.", text) for text in texts) if len(text) <= 8)
 
 
-def _seconds(text: bytes) -> float:
+def _parse_duration(text: bytes) -> float:
     try:
-        seconds = _float(text)
+        seconds = _parse_float(text)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= 86400:
-        raise damaged(english.HEADER_DURATION)
+        raise make_damaged_error(english.HEADER_DURATION)
     return seconds
 
 
-def _limits(columns: bytes, count: int) -> tuple[tuple[float, float, float, float], ...]:
-    """The physical and digital limits of each signal, which must be numbers that span a range."""
-    fields = [_column(columns, count, start, 8) for start in (104, 112, 120, 128)]
+def _parse_limits(columns: bytes, count: int) -> tuple[tuple[float, float, float, float], ...]:
+    """Return the physical and digital limits of each signal, which must be numbers that span a range."""
+    fields = [_cut_column(columns, count, start, 8) for start in (104, 112, 120, 128)]
     try:
-        low, high, zero, full = ([_float(text) for text in field] for field in fields)
+        low, high, zero, full = ([_parse_float(text) for text in field] for field in fields)
     except ValueError:
-        raise damaged(english.HEADER_RANGE) from None
+        raise make_damaged_error(english.HEADER_RANGE) from None
     rows = tuple(zip(low, high, zero, full, strict=True))
     if not all(0 <= abs(row[i + 1] - row[i]) < 1e15 for row in rows for i in (0, 2)):
-        raise damaged(english.HEADER_RANGE)
+        raise make_damaged_error(english.HEADER_RANGE)
     return rows
 
 
-def _records(
+def _count_records(
     path: Path, fixed: bytes, record_bytes: int, header_bytes: int, record_s: float
 ) -> tuple[int, tuple[str, ...]]:
-    """How many records to read: those that the header promises; a recorder that was not stopped promises none."""
-    promised = _number(fixed[236:244], english.HEADER_RECORDS, -1, 10**9)
+    """Return how many records to read, and notes for the reader.
+
+    These are the records that the header promises; a recorder that was not stopped promises none.
+
+    Args:
+        path: the file.
+        fixed: the first 256 bytes of the header.
+        record_bytes: the size of one record.
+        header_bytes: the size of the header.
+        record_s: seconds of one record.
+
+    Raises:
+        RecordingError: the file is shorter than promised.
+    """
+    promised = _parse_integer(fixed[236:244], english.HEADER_RECORDS, -1, 10**9)
     there = (path.stat().st_size - header_bytes) // record_bytes
     if promised in (-1, 0):
         return there, (sentence(english.NOTE_NOT_CLOSED),)

@@ -1,7 +1,7 @@
 """Check the list of tags in a FIF file before a reader follows it (see ``check_tags``, ``write_without_next``).
 
 A tag is kind, type, size and next, four big-endian integers, and then its content; ``next`` is the place of the tag
-that follows: 0 means right behind this one, -1 that there is none. Whoever follows a list that leads back never ends.
+that follows: 0 means right behind this one, -1 that there is none. A reader of a list that leads back never ends.
 """
 
 import shutil
@@ -27,8 +27,8 @@ class Part:
     """One file of a recording.
 
     Attributes:
-        has_previous: it says that a part comes before it.
-        next_roles: where it says that a part comes after it.
+        has_previous: whether it states that a part comes before it.
+        next_roles: where it states that a part comes after it, bytes from the start.
         first_sample: the number of its first sample.
     """
 
@@ -46,7 +46,7 @@ def check_tags(path: Path) -> Part:
     has_previous, next_roles, first = False, [], 0
     size = path.stat().st_size
     with path.open("rb") as file:
-        for kind, at, length in _tags(file, size):
+        for kind, at, length in _read_tags(file, size):
             if kind in (_REFERENCE_ROLE, _FIRST_SAMPLE, _DIRECTORY_POINTER) and length == 4:
                 file.seek(at)
                 value = int.from_bytes(file.read(4), "big", signed=True)
@@ -61,8 +61,14 @@ def check_tags(path: Path) -> Part:
 
 
 def write_without_next(path: Path, part: Part, copy: Path) -> Path:
-    """Copy a file that names the part after it, without saying so: readers would open whatever name stands there."""
-    shutil.copyfile(path, copy)  # what was given may be linked here, and is never written to
+    """Copy a file without the name of the part after it: readers would open whatever name is written there.
+
+    Args:
+        path: the file.
+        part: what its tags state.
+        copy: where to write the copy, which is returned.
+    """
+    shutil.copyfile(path, copy)  # the original may be linked here, and must not be written to
     with copy.open("r+b") as file:
         for at in part.next_roles:
             file.seek(at)
@@ -70,8 +76,12 @@ def write_without_next(path: Path, part: Part, copy: Path) -> Path:
     return copy
 
 
-def _tags(file: BinaryIO, size: int) -> Iterator[tuple[int, int, int]]:
-    """(kind, place and length of the content) of each tag."""
+def _read_tags(file: BinaryIO, size: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (kind, place and length of the content) of each tag.
+
+    Raises:
+        TagError: the tags lead back or out of the file, or content is cut short.
+    """
     at, seen = 0, set()
     while at + _HEAD.size <= size:
         if at in seen:
@@ -91,7 +101,11 @@ def _tags(file: BinaryIO, size: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _check_directory(file: BinaryIO, at: int, size: int) -> None:
-    """The list of all tags at the end of a file, from which readers go to each: kind, type, size and place."""
+    """Check the list of all tags at the end of a file, from which readers go to each: kind, type, size and place.
+
+    Raises:
+        TagError: it is cut short or leads out of the file.
+    """
     file.seek(at)
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:

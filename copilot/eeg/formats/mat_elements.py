@@ -1,7 +1,7 @@
 """Check the elements of a MATLAB 5 file before SciPy reads it, which trusts their types (see ``check_elements``).
 
 The format is "MAT-File Format" by The MathWorks: an element is a type, a size in bytes and its content, padded to eight
-bytes; small ones hold all of this in eight bytes; a matrix holds further elements, a compressed one holds one.
+bytes; small ones have all of this in eight bytes; a matrix contains further elements, a compressed one contains one.
 """
 
 import math
@@ -15,7 +15,7 @@ _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _OBJECT, _CHARACTERS, _SPARSE, _FUNCTION, _OPAQUE = 1, 2, 3, 4, 5, 16, 17
 _DESCRIPTION = 6
-"""So many elements at most say what a matrix is before its numbers come."""
+"""At most so many elements describe a matrix before its numbers come."""
 _LONGEST_DESCRIPTION = 2**20
 _DEEPEST = 20
 _MOST_ELEMENTS = 10**6
@@ -25,8 +25,8 @@ class ElementError(ValueError):
     """An element is of no type that exists, or longer than what it is in."""
 
 
-class _Bytes:
-    """What is left to read of a file, or of what is packed in it."""
+class _ByteSource:
+    """The unread bytes of a file, or of what is packed in it."""
 
     def __init__(self, file: BinaryIO, left: int, packed: bool = False) -> None:
         self.file, self.left = file, left
@@ -51,7 +51,11 @@ class _Bytes:
         return b"".join(parts)
 
     def skip(self, count: int) -> None:
-        """Pass over so many bytes; fewer are an error."""
+        """Skip so many bytes.
+
+        Raises:
+            ElementError: there are fewer.
+        """
         if self.unpacker is None and count <= self.left:
             self.file.seek(count, 1)
             self.left -= count
@@ -64,30 +68,40 @@ class _Bytes:
 
 
 def check_elements(path: Path) -> None:
-    """Go through all elements once.
+    """Check all elements once.
 
     Raises:
-        ElementError: one of them is not as the format has it.
+        ElementError: one of them does not follow the format.
     """
     with path.open("rb") as file:
         head = file.read(_HEADER)
         order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
         if order is None:
             raise ElementError("byte order")
-        walk = _Walk(order)
-        content = _Bytes(file, path.stat().st_size - _HEADER)
+        checker = _ElementChecker(order)
+        content = _ByteSource(file, path.stat().st_size - _HEADER)
         while len(head := content.take(8)) == 8:
-            walk.element(content, head)
+            checker.check_element(content, head)
 
 
 class _Shape:
-    """What the first elements of a matrix say about the rest."""
+    """What the first elements of a matrix state about the rest."""
 
     def __init__(self) -> None:
         self.kind, self.count, self.field_bytes, self.fields = 0, 1, 0, 0
 
     def describe(self, place: int, kind: int, value: bytes, order: str) -> None:
-        """Take in one of the first elements; ``place`` counts them from 0."""
+        """Read one of the first elements of the matrix.
+
+        Args:
+            place: of the element, counted from 0.
+            kind: number of its type.
+            value: its content.
+            order: of its bytes, ``<`` or ``>``.
+
+        Raises:
+            ElementError: it states impossible dimensions.
+        """
         if place == 0 and kind == 6 and len(value) == 8:
             self.kind = struct.unpack(f"{order}II", value)[0] & 0xFF
         elif place == 1 and self.kind != _OPAQUE and len(value) >= 8 and len(value) % 4 == 0:
@@ -95,13 +109,22 @@ class _Shape:
             if min(sizes) < 0 or len(sizes) > 32:
                 raise ElementError("dimensions")
             self.count = math.prod(sizes)
-        elif self.kind in (_STRUCT, _OBJECT) and place == self._fields_at() and len(value) == 4:
+        elif self.kind in (_STRUCT, _OBJECT) and place == self._find_fields_place() and len(value) == 4:
             self.field_bytes = struct.unpack(f"{order}i", value)[0]
-        elif self.kind in (_STRUCT, _OBJECT) and place == self._fields_at() + 1 and self.field_bytes > 0:
+        elif self.kind in (_STRUCT, _OBJECT) and place == self._find_fields_place() + 1 and self.field_bytes > 0:
             self.fields = len(value) // self.field_bytes
 
     def check(self, place: int, kind: int, length: int) -> None:
-        """Refuse an element that readers would trust although it cannot be what it has to be there."""
+        """Refuse an element that readers would trust although it cannot be what it has to be there.
+
+        Args:
+            place: of the element, counted from 0.
+            kind: number of its type.
+            length: bytes of its content.
+
+        Raises:
+            ElementError: it is no such element.
+        """
         if place == 0 and (kind, length) != (6, 8):
             raise ElementError("no flags")
         if self.kind == _OPAQUE:
@@ -110,52 +133,65 @@ class _Shape:
             raise ElementError("no dimensions")
         if place == 2 and kind not in (1, 2, 16):
             raise ElementError("no name")
-        if self.kind in (_STRUCT, _OBJECT) and place == self._fields_at() and (kind != 5 or self.field_bytes <= 0):
+        if (
+            self.kind in (_STRUCT, _OBJECT)
+            and place == self._find_fields_place()
+            and (kind != 5 or self.field_bytes <= 0)
+        ):
             raise ElementError("no fields")
         if self.kind == _CHARACTERS and place == 3 and self.count > (length or 2**20):
             raise ElementError("too few characters")
 
-    def least(self) -> int:
-        """How many elements there have to be at least: numbers and characters have one behind the name."""
+    def count_least_elements(self) -> int:
+        """Return how many elements there have to be at least: numbers and characters have one behind the name."""
         return {_CELL: 3, _STRUCT: 5, _OBJECT: 6, _SPARSE: 5}.get(self.kind, 4 if self.kind < _FUNCTION else 2)
 
-    def matrices(self) -> int:
-        """How many matrices have to be within this one; a handle or an object of a program holds what it likes."""
+    def count_matrices(self) -> int:
+        """Return how many matrices have to be within this one; a handle or an object of a program may contain any."""
         if self.kind == _CELL:
             return self.count
         return self.count * self.fields if self.kind in (_STRUCT, _OBJECT) else 1 if self.kind >= _FUNCTION else 0
 
-    def _fields_at(self) -> int:
+    def _find_fields_place(self) -> int:
         return 4 if self.kind == _OBJECT else 3
 
 
-class _Walk:
-    """The way through a file's elements, which counts them."""
+class _ElementChecker:
+    """Reads the elements of a file, and counts them."""
 
     def __init__(self, order: str) -> None:
         self.order, self.elements = order, 0
 
-    def element(self, content: _Bytes, head: bytes) -> None:
-        """One element of the file itself: a matrix, or a compressed one."""
-        kind, size = self._tag(head)
+    def check_element(self, content: _ByteSource, head: bytes) -> None:
+        """Check one element of the file itself: a matrix, or a compressed one."""
+        kind, size = self._read_tag(head)
         if kind == _COMPRESSED:
             if size > content.left:
                 raise ElementError("cut short")
             before = content.left
-            packed = _Bytes(content.file, size, packed=True)
-            kind, inner = self._tag(packed.take(8))
+            packed = _ByteSource(content.file, size, packed=True)
+            kind, inner = self._read_tag(packed.take(8))
             if kind != _MATRIX:
                 raise ElementError("no matrix is packed")
-            self.matrix(packed, inner, 1)
+            self.check_matrix(packed, inner, 1)
             content.file.seek(packed.left, 1)
             content.left = before - size
         elif kind == _MATRIX:
-            self.matrix(content, size, 1)
+            self.check_matrix(content, size, 1)
         else:
             raise ElementError("no matrix")
 
-    def matrix(self, content: _Bytes, size: int, depth: int) -> None:
-        """The elements within a matrix of ``size`` bytes: flags, dimensions, name, and what its class has; or none."""
+    def check_matrix(self, content: _ByteSource, size: int, depth: int) -> None:
+        """Check the elements within a matrix: flags, dimensions, name, and what its class has; or none.
+
+        Args:
+            content: where its elements begin.
+            size: bytes of all its elements.
+            depth: how many matrices it is in, and itself.
+
+        Raises:
+            ElementError: an element does not follow the format.
+        """
         if depth > _DEEPEST:
             raise ElementError("too deep")
         left, place, within = size, 0, 0
@@ -165,7 +201,7 @@ class _Walk:
             if self.elements > _MOST_ELEMENTS or left < 8:
                 raise ElementError("too many, or cut short")
             head = content.take(8)
-            kind, length, small = self._inner(head)
+            kind, length, small = self._read_inner_tag(head)
             left -= 8
             padded = 0 if small else length if kind == _MATRIX else length + -length % 8
             if padded > left + 7:
@@ -174,7 +210,7 @@ class _Walk:
             left -= padded
             if kind == _MATRIX:
                 within += 1
-                self.matrix(content, length, depth + 1)
+                self.check_matrix(content, length, depth + 1)
             elif place < _DESCRIPTION and length <= _LONGEST_DESCRIPTION:
                 value = head[4 : 4 + length] if small else content.take(padded)[:length]
                 shape.describe(place, kind, value, self.order)
@@ -183,18 +219,18 @@ class _Walk:
             if place < _DESCRIPTION or shape.kind == _CHARACTERS:
                 shape.check(place, kind, length)
             place += 1
-        if size and (place < shape.least() or within != shape.matrices()):
+        if size and (place < shape.count_least_elements() or within != shape.count_matrices()):
             raise ElementError("too few or too many elements")
 
-    def _tag(self, head: bytes) -> tuple[int, int]:
+    def _read_tag(self, head: bytes) -> tuple[int, int]:
         if len(head) < 8:
             raise ElementError("cut short")
         kind, size = struct.unpack(f"{self.order}II", head)
         return kind, size
 
-    def _inner(self, head: bytes) -> tuple[int, int, bool]:
-        """(type, bytes of content, whether the content is in the tag itself) of an element within a matrix."""
-        kind, length = self._tag(head)
+    def _read_inner_tag(self, head: bytes) -> tuple[int, int, bool]:
+        """Return (type, bytes of content, whether the content is in the tag itself) of an element within a matrix."""
+        kind, length = self._read_tag(head)
         small = kind >> 16
         if small:
             kind, length = kind & 0xFFFF, small

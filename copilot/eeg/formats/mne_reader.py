@@ -1,4 +1,4 @@
-"""Formats that MNE reads: EDF, BDF, GDF, BrainVision, FIF, Neuroscan CNT and EGI (see ``open_mne``)."""
+"""Read the formats that MNE reads: EDF, BDF, GDF, BrainVision, FIF, Neuroscan CNT and EGI (see ``open_mne``)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg import channel_names, unit_names
-from copilot.eeg.channel_names import leave_out_bad
+from copilot.eeg.channel_names import drop_bad_channels
 from copilot.eeg.formats import brainvision, edf_header, fif_tags
 from copilot.eeg.types import Loaded, RecordingError, Source
 from copilot.i18n import english, sentence
@@ -29,8 +29,8 @@ def open_mne(path: Path, kind: str, files: Sequence[Path]) -> Source:
     """Open a recording.
 
     Args:
-        path: the file, in a folder of its own, where it takes a neutral name with the suffix that MNE wants.
-        kind: as ``formats.recognise`` says.
+        path: the file, in a folder of its own, where it gets a neutral name with the suffix that MNE expects.
+        kind: as ``detect.recognise_file`` returns it.
         files: what was given with it.
 
     Raises:
@@ -45,11 +45,11 @@ def open_mne(path: Path, kind: str, files: Sequence[Path]) -> Source:
         if kind == "FIF":
             return _open_fif(path)
         reader = {"GDF": mne.io.read_raw_gdf, "CNT": mne.io.read_raw_cnt, "EGI": mne.io.read_raw_egi}[kind]
-        return _source(reader(path, verbose="ERROR"), {"CNT": "Neuroscan CNT"}.get(kind, kind))
+        return _make_source(reader(path, verbose="ERROR"), {"CNT": "Neuroscan CNT"}.get(kind, kind))
     except (RecordingError, MemoryError):
         raise
     except Exception as error:
-        raise _damaged(kind) from error
+        raise _make_damaged_error(kind) from error
 
 
 def open_mff(folder: Path) -> Source:
@@ -63,23 +63,29 @@ def open_mff(folder: Path) -> Source:
         if b"<!ENTITY" in content or b"<!DOCTYPE" in content or b"\0" in content:  # zero bytes: UTF-16 could hide them
             raise RecordingError(sentence(english.MFF_XML))
     try:
-        return _source(mne.io.read_raw_egi(folder, verbose="ERROR"), "EGI")
+        return _make_source(mne.io.read_raw_egi(folder, verbose="ERROR"), "EGI")
     except MemoryError:
         raise
     except Exception as error:
-        raise _damaged("EGI .mff") from error
+        raise _make_damaged_error("EGI .mff") from error
 
 
-def _damaged(kind: str) -> RecordingError:
+def _make_damaged_error(kind: str) -> RecordingError:
     return RecordingError(sentence(english.KIND_DAMAGED, kind=kind))
 
 
-def _source(raw: Any, kind: str, notes: tuple[str, ...] = ()) -> Source:
-    return Source(kind, raw.ch_names, partial(_load, raw), unit_stated=True, notes=notes)
+def _make_source(raw: Any, kind: str, notes: tuple[str, ...] = ()) -> Source:
+    return Source(kind, raw.ch_names, partial(_load_channels, raw), unit_stated=True, notes=notes)
 
 
-def _load(raw: Any, rows: Sequence[int], seconds: float) -> Loaded:
-    """Read channels of an open recording in blocks, in microvolts."""
+def _load_channels(raw: Any, rows: Sequence[int], seconds: float) -> Loaded:
+    """Read channels of an open recording in blocks, in microvolts.
+
+    Args:
+        raw: an ``mne.io.Raw``.
+        rows: places of the channels.
+        seconds: the longest stretch that is read, from the start.
+    """
     sfreq = float(raw.info["sfreq"])
     n = min(raw.n_times, round(seconds * sfreq))
     data = np.empty((len(rows), n), dtype=np.float32)
@@ -90,8 +96,8 @@ def _load(raw: Any, rows: Sequence[int], seconds: float) -> Loaded:
     return data, sfreq, raw.n_times / sfreq
 
 
-def _in_units(loaded: Loaded, factors: Sequence[float] | None) -> Loaded:
-    """Bring numbers that were read as if they were microvolts to those of their own units."""
+def _apply_units(loaded: Loaded, factors: Sequence[float] | None) -> Loaded:
+    """Scale numbers that were read as if they were microvolts by the factors of their own units."""
     data, sfreq, seconds = loaded
     if factors is not None and set(factors) != {1.0}:
         data *= np.array(factors, dtype=np.float32)[:, None]
@@ -103,45 +109,53 @@ def _open_edf(path: Path, kind: str) -> Source:
     notes = list(header.notes)
     wanted = channel_names.find_electrodes(header.labels).rows
     if wanted and not header.record_s:
-        raise edf_header.damaged(english.HEADER_NO_TIME)
+        raise edf_header.make_damaged_error(english.HEADER_NO_TIME)
     header.check_range(wanted)
     rates = sorted({header.samples[row] / header.record_s for row in wanted})
     if len(rates) > 1:
         notes.append(sentence(english.NOTE_RATES, rate=rates[-1]))
-    factors, said = unit_names.factors([header.units[row] for row in wanted])
+    factors, unit_notes = unit_names.find_factors([header.units[row] for row in wanted])
     if wanted:
-        notes += said
+        notes += unit_notes
     load = partial(_load_edf, path, header)
     return Source(header.kind, header.labels, load, unit_stated=factors is not None, notes=tuple(notes))
 
 
 def _load_edf(path: Path, header: edf_header.EdfHeader, rows: Sequence[int], seconds: float) -> Loaded:
-    """Open only the electrodes: the rest may be faster, and annotations hold free text.
+    """Open only the electrodes: the rest may be faster, and annotations contain free text.
 
-    The reader sees labels that cannot be misunderstood; those of the file may hold NUL, or be there twice.
+    The reader gets unambiguous labels; those of the file may contain NUL or occur twice.
+
+    Args:
+        path: the file.
+        header: its header, as read.
+        rows: places of the channels.
+        seconds: the longest stretch that is read, from the start.
     """
     copy = path.with_name(f"plain{path.suffix}")
     names = edf_header.write_plain_copy(path, header, copy)
     read = mne.io.read_raw_bdf if header.kind.startswith("BDF") else mne.io.read_raw_edf
     wanted = [names[row] for row in rows]
     raw = read(copy, include=wanted, verbose="ERROR")
-    factors, _ = unit_names.factors([header.units[row] for row in rows])
-    return _in_units(_load(raw, [raw.ch_names.index(name) for name in wanted], seconds), factors)
+    factors, _ = unit_names.find_factors([header.units[row] for row in rows])
+    return _apply_units(_load_channels(raw, [raw.ch_names.index(name) for name in wanted], seconds), factors)
 
 
 def _open_brainvision(path: Path, files: Sequence[Path]) -> Source:
-    found = brainvision.prepare(path, files)
+    found = brainvision.prepare_header(path, files)
     overrides = {"data_fname": found.data.name, "marker_fname": False}  # markers are free text
     raw = mne.io.read_raw_brainvision(found.header, overrides=overrides, verbose="ERROR")
     if tuple(raw.ch_names) != found.names:
-        raise _damaged("BrainVision")
+        raise _make_damaged_error("BrainVision")
     wanted = channel_names.find_electrodes(found.labels).rows
-    factors, said = unit_names.factors([found.units[row] for row in wanted])
+    factors, unit_notes = unit_names.find_factors([found.units[row] for row in wanted])
 
     def load(rows: Sequence[int], seconds: float) -> Loaded:
-        return _in_units(_load(raw, rows, seconds), unit_names.factors([found.units[row] for row in rows])[0])
+        return _apply_units(
+            _load_channels(raw, rows, seconds), unit_names.find_factors([found.units[row] for row in rows])[0]
+        )
 
-    notes = (*found.notes, *(said if wanted else ()))
+    notes = (*found.notes, *(unit_notes if wanted else ()))
     return Source("BrainVision", found.labels, load, unit_stated=factors is not None, notes=notes)
 
 
@@ -161,28 +175,28 @@ def open_fif_parts(paths: Sequence[Path]) -> Source:
     except MemoryError:
         raise
     except Exception as error:
-        raise _damaged("FIF") from error
+        raise _make_damaged_error("FIF") from error
     if not any(before or after for before, after in ends) or len({tuple(raw.ch_names) for raw in raws}) > 1:
         raise RecordingError(sentence(english.SEVERAL_RECORDINGS))
     follows = all(one.last_samp + 1 == two.first_samp for one, two in pairwise(raws))
     if ends[0][0] or ends[-1][1] or not follows:
         raise RecordingError(sentence(english.FIF_PART_MISSING))
     joined = mne.concatenate_raws(raws, verbose="ERROR")
-    return _fif_source(joined, sentence(english.NOTE_PARTS, count=len(raws)))
+    return _make_fif_source(joined, sentence(english.NOTE_PARTS, count=len(raws)))
 
 
 def _open_fif(path: Path) -> Source:
-    """Continuous data, or epochs, which are joined."""
+    """Open continuous data, or epochs, which are joined."""
     part = fif_tags.check_tags(path)
     notes = [sentence(english.NOTE_ONE_PART)] if part.has_previous or part.next_roles else []
     try:
-        return _fif_source(_read_fif(path, part, "plain_raw.fif"), *notes)
+        return _make_fif_source(_read_fif(path, part, "plain_raw.fif"), *notes)
     except ValueError:
         path = fif_tags.write_without_next(path, part, path.with_name("plain-epo.fif"))
         epochs = mne.read_epochs(path, proj=False, preload=True, verbose="ERROR")
         joined: npt.NDArray[np.float64] = np.concatenate(list(epochs.get_data(copy=False)), axis=1)
         raw = mne.io.RawArray(joined, epochs.info, verbose="ERROR")
-        return _fif_source(raw, *notes, sentence(english.NOTE_EPOCHS, count=len(epochs)))
+        return _make_fif_source(raw, *notes, sentence(english.NOTE_EPOCHS, count=len(epochs)))
 
 
 def _read_fif(path: Path, part: fif_tags.Part, name: str) -> Any:
@@ -191,5 +205,5 @@ def _read_fif(path: Path, part: fif_tags.Part, name: str) -> Any:
     return mne.io.read_raw_fif(path, on_split_missing="ignore", verbose="ERROR")
 
 
-def _fif_source(raw: Any, *notes: str) -> Source:
-    return leave_out_bad(_source(raw, "FIF", notes), raw.info["bads"])
+def _make_fif_source(raw: Any, *notes: str) -> Source:
+    return drop_bad_channels(_make_source(raw, "FIF", notes), raw.info["bads"])

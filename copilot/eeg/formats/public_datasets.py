@@ -1,6 +1,6 @@
-"""Arrays of public EEG collections, told by the names and shapes of their variables (see ``recognise``).
+"""Recognise arrays of public EEG datasets by the names and shapes of their variables (see ``recognise_dataset``).
 
-They state neither rate nor channels in the file; both are in their descriptions. All of them hold trials.
+They state neither rate nor channels in the file; both are in their descriptions. All of them contain trials.
 """
 
 import re
@@ -34,7 +34,7 @@ _DREAMER = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6",
 
 @dataclass(frozen=True)
 class DatasetLayout:
-    """A collection's name, its rate in Hz, its channels in order, and the trials of a file."""
+    """A dataset's name, its rate in Hz, its channels in order, and the trials of a file."""
 
     name: str
     sfreq: float
@@ -42,8 +42,8 @@ class DatasetLayout:
     trials: list[Any]
 
 
-def recognise(content: Mapping[str, Any]) -> DatasetLayout | None:
-    """The collection that a file is from, by its variables; None if it is from none that is known."""
+def recognise_dataset(content: Mapping[str, Any]) -> DatasetLayout | None:
+    """Return the layout of the dataset that a file is from, by its variables; None if it is from none that is known."""
     data: Any = content.get("data")
     shape = getattr(data, "shape", ())
     if shape[-2:] == (40, 8064) and len(shape) in (2, 3):
@@ -54,15 +54,15 @@ def recognise(content: Mapping[str, Any]) -> DatasetLayout | None:
     seed = {int(found[1]): content[name] for name, found in numbered.items() if found}
     if seed and all(len(getattr(trial, "shape", ())) == 2 and trial.shape[0] == 62 for trial in seed.values()):
         return DatasetLayout("SEED", 200.0, _SEED, [seed[number] for number in sorted(seed)])
-    films = [film for person in np.atleast_1d(content.get("Data", [])) for film in _films(person)]
+    films = [film for person in np.atleast_1d(content.get("Data", [])) for film in _list_films(person)]
     if films and all(len(getattr(film, "shape", ())) == 2 and film.shape[1] == 14 for film in films):
         named = [str(name) for name in np.atleast_1d(content.get("EEG_Electrodes", _DREAMER))]
         return DatasetLayout("DREAMER", float(content.get("EEG_SamplingRate", 128)), tuple(named), films)
     return None
 
 
-def _films(person: Any) -> list[Any]:
-    """DREAMER's recordings of one person, one a film."""
+def _list_films(person: Any) -> list[Any]:
+    """Return DREAMER's recordings of one person, one per film."""
     films = getattr(getattr(person, "EEG", None), "stimuli", None)
     if films is None:
         return []

@@ -1,4 +1,4 @@
-"""Text as a table of cells: encoding, separator, decimal sign, header, units, preamble (see ``read_table``)."""
+"""Read text as a table of cells: encoding, separator, decimal sign, header, units, preamble (see ``read_table``)."""
 
 import io
 import re
@@ -14,7 +14,7 @@ from copilot.eeg.types import RecordingError
 from copilot.i18n import english, sentence
 
 MISSING = ("", "-", "--", "?", "na", "n/a", "nan", "null", "none", "inf", "-inf")
-"""Cells that hold no number, in lower case."""
+"""Cells without a number, in lower case."""
 _UNIT = (
     r"s|secs?|seconds|ms|us|ns|[numkµμ]?v|u?volts?|(?:micro|milli|nano)(?:volts?|seconds)|µs|μs|g|hz|deg/s|%|a\.?u\.?"
 )
@@ -22,17 +22,17 @@ _UNIT_CELL = re.compile(rf"[(\[]?\s*(?:{_UNIT})?\s*[)\]]?", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)*|[.,]\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
 _CLOCK = re.compile(r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[T ]+|$))?(?:\d{1,2}(?::\d{1,2}){1,2}(?:[.,:]\d+)?)?\D{0,8}")
 _SAMPLE = 60
-"""Lines looked at to tell how a table is written."""
+"""Lines looked at to find out how a table is written."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table's cells, and what stands around them.
+    """A table's cells, and the text around them.
 
     Attributes:
         head: the lines before the header, or before the first row.
-        names: the header, one a column, or None.
-        units: what a line of units under the header says, one a column, or None.
+        names: the header, one per column, or None.
+        units: the line of units under the header, one per column, or None.
         cells: shape (lines, columns); columns are numbered from 0; numbers where all cells of a column are.
     """
 
@@ -44,14 +44,14 @@ class Table:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """What separates the cells of a line, and how numbers are written in them."""
+    """The separator of a table's cells, and how its numbers are written."""
 
     separator: str
     decimal: str
     thousands: str | None
 
     def split(self, line: str) -> list[str]:
-        """The cells of one line, without quotation marks."""
+        """Split one line into cells without quotation marks."""
         line = re.sub(r'"[^"]*"', lambda found: found[0].replace(self.separator, "\0"), line.strip(" "))
         cells = line.split() if self.separator == " " else line.split(self.separator)
         return [cell.replace("\0", self.separator).strip().strip("\"'").strip() for cell in cells]
@@ -61,23 +61,23 @@ def read_table(path: Path) -> Table:
     """Read a text file as a table.
 
     Raises:
-        RecordingError: not a table of numbers, or lines have other numbers of cells than the header; the sentence says
-            which line.
+        RecordingError: not a table of numbers, or lines have other numbers of cells than the header; the message names
+            the line.
     """
-    lines = re.sub(r"\r\n?", "\n", decode(path.read_bytes())).split("\n")
+    lines = re.sub(r"\r\n?", "\n", decode_text(path.read_bytes())).split("\n")
     sep_line = re.fullmatch(r"\"?sep=(.)\"?", lines[0].strip())
     if any(line[:5].upper() == "@DATA" for line in lines[:2000]):
-        lines = _without_arff_header(lines)
-    layout = _layout(lines[1:] if sep_line else lines, sep_line[1] if sep_line else None)
-    begin = _first_row(lines, layout)
+        lines = _replace_arff_header(lines)
+    layout = _detect_layout(lines[1:] if sep_line else lines, sep_line[1] if sep_line else None)
+    begin = _find_first_row(lines, layout)
     first_cells, next_cells = layout.split(lines[begin]), layout.split("".join(lines[begin + 1 : begin + 2]))
     if any(
         cell.lower() not in MISSING and not is_number(cell) and is_number(below)
         for cell, below in zip(first_cells, next_cells, strict=False)
     ):
-        begin += 1  # a header whose names are numbers but for one
+        begin += 1  # a header whose names are numbers except for one
     width = len(layout.split(lines[begin]))
-    at, names = _header(lines[:begin], layout, width)
+    at, names = _find_header(lines[:begin], layout, width)
     units = None
     if at is not None:
         under = layout.split(lines[at + 1])
@@ -86,11 +86,11 @@ def read_table(path: Path) -> Table:
     first = begin if at is None else at + (1 if units is None else 2)
     rows = [(i, line) for i, line in enumerate(lines[first:], first) if line.strip() and line.lstrip()[0] not in "%#"]
     head = "\n".join(lines[: first if at is None else at])
-    return _cells(rows, layout, head, names, units)
+    return _parse_cells(rows, layout, head, names, units)
 
 
-def decode(content: bytes) -> str:
-    """Text in UTF-8, UTF-16 or Latin-1, told by its first bytes."""
+def decode_text(content: bytes) -> str:
+    """Decode text in UTF-8, UTF-16 or Latin-1, recognised by its first bytes."""
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if content.startswith(mark):
             return content.decode(encoding, errors="replace")
@@ -103,19 +103,22 @@ def decode(content: bytes) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a number, a date or a time of day."""
+    """Return whether a cell is a number, a date or a time of day."""
     return bool(_NUMBER.fullmatch(cell) or (cell[:1].isdigit() and _CLOCK.fullmatch(cell)))
 
 
-def _without_arff_header(lines: Sequence[str]) -> list[str]:
-    """Weka's ARFF names its columns on lines of their own: write them as a header line."""
+def _replace_arff_header(lines: Sequence[str]) -> list[str]:
+    """Write the column names of Weka's ARFF, which are on lines of their own, as a header line."""
     data = next(i for i, line in enumerate(lines) if line[:5].upper() == "@DATA")
     found = [re.match(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", line, re.IGNORECASE) for line in lines[:data]]
     return [",".join(name[1].strip("'\"") for name in found if name), *lines[data + 1 :]]
 
 
-def _layout(lines: Sequence[str], stated: str | None) -> TableLayout:
-    """Look at some lines that are no comments, behind any that come before the table."""
+def _detect_layout(lines: Sequence[str], stated: str | None) -> TableLayout:
+    """Find separator and signs from lines that are no comments, behind any that come before the table.
+
+    ``stated`` is the separator that the file itself states, or None.
+    """
     written = [line.strip() for line in lines[: 10 * _SAMPLE] if line.strip() and line.lstrip()[0] not in "%#"]
     rows = written[len(written) // 2 :][:_SAMPLE]
     if not rows:
@@ -123,9 +126,9 @@ def _layout(lines: Sequence[str], stated: str | None) -> TableLayout:
     separator = stated or next((sign for sign in "\t;" if all(sign in line for line in rows)), None)
     if separator is None:
         blanks, commas = [re.split(r"(?<!,)\s+", line) for line in rows], [re.split(r",\s+", line) for line in rows]
-        if _all_with_comma(blanks):
+        if _have_decimal_commas(blanks):
             separator = " "
-        elif _all_with_comma(commas):
+        elif _have_decimal_commas(commas):
             separator = ", "
         else:
             separator = "," if all("," in line for line in rows) else " "
@@ -138,15 +141,15 @@ def _layout(lines: Sequence[str], stated: str | None) -> TableLayout:
     return TableLayout(separator, decimal, other[-1] if grouped else None)
 
 
-def _all_with_comma(lines: Sequence[Sequence[str]]) -> bool:
-    """Whether these cells are numbers with decimal commas."""
+def _have_decimal_commas(lines: Sequence[Sequence[str]]) -> bool:
+    """Return whether these cells are numbers with decimal commas."""
     cells = [cell for line in lines for cell in line]
     fits = [bool(re.fullmatch(r"[+-]?\d+(,\d+)?(e[+-]?\d+)?|\d+:[\d:.]+", cell, re.IGNORECASE)) for cell in cells]
     return min(map(len, lines)) > 1 and all(fits) and any("," in cell for cell in cells)
 
 
-def _first_row(lines: Sequence[str], layout: TableLayout) -> int:
-    """The first of five lines that hold as many cells each, most of them numbers."""
+def _find_first_row(lines: Sequence[str], layout: TableLayout) -> int:
+    """Return the first of five lines with the same number of cells, most of them numbers."""
     last: list[tuple[int, int]] = []  # line, cells
     for i, line in enumerate(lines[: 10 * _SAMPLE]):
         if not line.strip() or line.lstrip()[0] in "%#":
@@ -164,8 +167,8 @@ def _first_row(lines: Sequence[str], layout: TableLayout) -> int:
     return last[0][0]
 
 
-def _header(lines: Sequence[str], layout: TableLayout, width: int) -> tuple[int | None, tuple[str, ...] | None]:
-    """The line above the rows that names the columns: of ``width`` cells, or of one less beside row names."""
+def _find_header(lines: Sequence[str], layout: TableLayout, width: int) -> tuple[int | None, tuple[str, ...] | None]:
+    """Find the line above the rows that names the columns: of ``width`` cells, or of one less beside row names."""
     possible = []
     for i, line in enumerate(lines):
         text = line.strip().lstrip("%#") if line.lstrip()[:1] in ("%", "#") else line
@@ -190,20 +193,32 @@ def _header(lines: Sequence[str], layout: TableLayout, width: int) -> tuple[int 
     return at, names
 
 
-def _cells(
+def _parse_cells(
     rows: Sequence[tuple[int, str]],
     layout: TableLayout,
     head: str,
     names: tuple[str, ...] | None,
     units: tuple[str, ...] | None,
 ) -> Table:
-    """Bring rows and header to the same number of cells, or refuse."""
+    """Bring rows and header to the same number of cells.
+
+    Args:
+        rows: number and text of each line.
+        layout: how they are written.
+        head: the lines before the header.
+        names: the header, one per column, or None.
+        units: the line of units, or None.
+
+    Raises:
+        RecordingError: the numbers of cells differ.
+    """
     quoted = any('"' in line for _, line in rows[:_SAMPLE])
     counts = [
-        len(layout.split(line)) if quoted or layout.separator == " " else _count(line, layout) for _, line in rows
+        len(layout.split(line)) if quoted or layout.separator == " " else line.count(layout.separator) + 1
+        for _, line in rows
     ]
     width = Counter(counts).most_common(1)[0][0]
-    if counts[-1] < width and len(rows) > 1:  # the last line of a recording that was broken off
+    if counts[-1] < width and len(rows) > 1:  # the last line of an interrupted recording
         rows, counts = rows[:-1], counts[:-1]
     text = "\n".join(line for _, line in rows)
     odd = next((k for k, count in enumerate(counts) if count != width), None)
@@ -236,12 +251,8 @@ def _cells(
     return Table(head, names, units if units and len(units) == len(names) else None, cells)
 
 
-def _count(line: str, layout: TableLayout) -> int:
-    return line.count(layout.separator) + 1
-
-
 def _are_row_names(first: "pd.Series[float]", line: str) -> bool:
-    """R writes row names without a heading: 1, 2, 3 and so on, or words in quotation marks."""
+    """Return whether a column contains R's row names, which have no heading: 1, 2, 3 and so on, or quoted words."""
     if not pd.api.types.is_numeric_dtype(first):
         return line.lstrip()[:1] in "\"'"
     return bool(first.iloc[0] in (0, 1) and (first.diff().iloc[1:] == 1).all())

@@ -1,4 +1,4 @@
-"""Recordings written as text, one sample a line; those of devices are in ``device_tables`` (see ``open_text``)."""
+"""Read recordings written as text, one sample per line (see ``open_text``); ``device_tables`` has those of devices."""
 
 import re
 from collections import Counter
@@ -16,8 +16,6 @@ from copilot.eeg.formats import arrays, device_tables, tables, timestamps
 from copilot.eeg.formats.tables import Table
 from copilot.eeg.types import RecordingError, Source
 from copilot.i18n import english, sentence
-
-"""A typed rate this near to the file's is the same."""
 
 _TIME = re.compile(
     r"(?i)^\W*(?:\w+[. ])?(?:(?:unix|lsl|epoch|relative|elapsed)[_ ]?)?"
@@ -37,14 +35,20 @@ _VOLTS = {"nv": 1e-3, "uv": 1.0, "mv": 1e3, "v": 1e6}
 def open_text(path: Path, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
     """Open a table; what it does not state comes from a .json beside it, or from ``sfreq`` and ``channels``.
 
+    Args:
+        path: the table.
+        files: what was given with it.
+        sfreq: samples per second, Hz, as the user states it.
+        channels: names, as the user states them.
+
     Raises:
-        RecordingError: not a table of numbers, its rate or channels are not known, or they are not those typed.
+        RecordingError: not a table of numbers, its rate or channels are not known, or they differ from those typed.
     """
     try:
         source = device_tables.open_hex(path, sfreq, channels)
         if source is None:
             table = tables.read_table(path)
-            source = device_tables.open_device(table, path, files, sfreq, channels) or _plain(
+            source = device_tables.open_device(table, path, files, sfreq, channels) or _open_plain(
                 table, files, sfreq, channels
             )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -52,30 +56,30 @@ def open_text(path: Path, files: Sequence[Path], sfreq: float | None, channels: 
     return source
 
 
-def _plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
-    """A table with a column a channel, perhaps one of times."""
-    stated = arrays.sidecar(files)
+def _open_plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None) -> Source:
+    """Open a table with one column per channel, perhaps one of times."""
+    stated = arrays.read_sidecar(files)
     emotiv = re.search(r"(?i)\blabels\s*:\s*([^,\n]+)", table.head)
     header = list(table.names or (emotiv[1].split() if emotiv else ()))
     if emotiv and table.names is None and len(header) != table.cells.shape[1]:
         header = []
     time = next((i for i, name in enumerate(header) if _TIME.match(name)), None)
     aside = {i for i, name in enumerate(header) if _TIME.match(name) or _INDEX.match(name)}
-    given = len(channels or arrays.stated_labels(stated))
+    given = len(channels or arrays.find_labels(stated))
     if not header and given == table.cells.shape[1] - 1:  # one column more than names: of times, or of line numbers
-        time = next((i for i in (0, given) if _runs_on(table.cells[i])), None)
+        time = next((i for i in (0, given) if _may_be_times(table.cells[i])), None)
         aside = set() if time is None else {time}
     columns = [i for i in range(table.cells.shape[1]) if i not in aside]
-    columns, names = _named(columns, header, arrays.stated_labels(stated), list(channels or ()))
-    clock = _clock(table, header, time)
+    columns, names = _match_names(columns, header, arrays.find_labels(stated), list(channels or ()))
+    clock = _read_clock(table, header, time)
     in_head = _RATE.search(table.head)
-    own = arrays.stated_rate(stated) or (float(in_head[1].replace(",", ".")) if in_head else None)
-    origin = english.RATE_STATED
+    own = arrays.find_rate(stated) or (float(in_head[1].replace(",", ".")) if in_head else None)
+    origin: str = english.RATE_STATED
     if own is None and clock is not None and clock.rate is not None:
         own, origin = clock.rate, english.RATE_FROM_TIMES
     if own is None and sfreq is None and names and time is not None:
         raise RecordingError(sentence(english.TABLE_ROWS_NUMBERED))
-    rate, origin = timestamps.agreed_rate(own, sfreq, origin)
+    rate, origin = timestamps.choose_rate(own, sfreq, origin)
     if rate is None or not names:
         raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
     if clock is None:
@@ -83,20 +87,30 @@ def _plain(table: Table, files: Sequence[Path], sfreq: float | None, channels: S
         nothing = np.zeros(0, dtype=np.int64)
         lost = np.zeros(len(table.cells), dtype=np.int64)
         clock = timestamps.Clock(
-            rate, lost if counter is None else timestamps.lost_by_counter(table.cells[counter]), nothing
+            rate, lost if counter is None else timestamps.count_lost_samples(table.cells[counter]), nothing
         )
-    numbers = device_tables.numbers(table.cells[columns])
-    numbers, units_known, notes = _in_microvolts(numbers, names, columns, table.units)
+    numbers = device_tables.parse_numbers(table.cells[columns])
+    numbers, units_known, notes = _scale_to_microvolts(numbers, names, columns, table.units)
     data, found = timestamps.join_parts(numbers, clock, rate)
     kind = english.KIND_EMOTIV if any(name.startswith("EEG.") for name in header) or emotiv else english.KIND_TABLE
-    source = arrays.signals(kind, data.T, rate, names, *found, *notes, stated=units_known)
+    source = arrays.make_source(kind, data.T, rate, names, *found, *notes, stated=units_known)
     return replace(source, rate_from=origin)
 
 
-def _named(
+def _match_names(
     columns: list[int], header: Sequence[str], beside: Sequence[str], typed: Sequence[str]
 ) -> tuple[list[int], list[str]]:
-    """Which columns are channels, and their names: the file's, those of the .json beside it, or the typed ones."""
+    """Return which columns are channels, and their names: the file's, those of the .json beside it, or the typed ones.
+
+    Args:
+        columns: places of the columns that may be channels.
+        header: the table's own names, may be empty.
+        beside: names in the .json.
+        typed: names from the user.
+
+    Raises:
+        RecordingError: they differ, or do not fit the columns.
+    """
     own = [header[i] for i in columns] if header else []
     known = [i for i, name in zip(columns, own, strict=True) if channel_names.standard_name(name)] if header else []
     if not typed and not (beside and not known):
@@ -125,30 +139,39 @@ def _named(
     raise RecordingError(sentence(english.TABLE_SHAPE, names=len(names), columns=len(columns)))
 
 
-def _clock(table: Table, header: Sequence[str], time: int | None) -> timestamps.Clock | None:
+def _read_clock(table: Table, header: Sequence[str], time: int | None) -> timestamps.Clock | None:
     if time is None:
         return None
     unit = f" ({table.units[time]})" if table.units else ""
     return timestamps.read_clock(table.cells[time], (header[time] if header else "") + unit)
 
 
-def _runs_on(column: "pd.Series[Any]") -> bool:
-    """Whether a column without a heading can be one of times: it never falls but where a clock wraps or restarts."""
+def _may_be_times(column: "pd.Series[Any]") -> bool:
+    """Return whether a column without a heading can be one of times: it falls only where a clock wraps or restarts."""
     if not pd.api.types.is_numeric_dtype(column):
         return ":" in str(column.iloc[0])
     steps = np.diff(column.to_numpy(dtype=float))
     return bool(np.any(steps > 0) and np.mean(steps >= 0) > 0.98)
 
 
-def _in_microvolts(
+def _scale_to_microvolts(
     numbers: npt.NDArray[np.float32], names: Sequence[str], columns: Sequence[int], row: Sequence[str] | None
 ) -> tuple[npt.NDArray[np.float32], bool, list[str]]:
-    """Scale electrodes whose heading or unit row states a unit, and tell whether any does.
+    """Scale electrodes whose heading or unit row states a unit.
+
+    Args:
+        numbers: shape (lines, channels); is changed.
+        names: of the channels.
+        columns: their places in the table.
+        row: the table's line of units, or None.
+
+    Returns:
+        The numbers, whether any unit is stated, and notes for the reader.
 
     Raises:
         RecordingError: the unit of an electrode is none of voltage.
     """
-    units = [channel_names.unit_of(name) or (row[i] if row else "") for name, i in zip(names, columns, strict=True)]
+    units = [channel_names.find_unit(name) or (row[i] if row else "") for name, i in zip(names, columns, strict=True)]
     units = [re.sub(r"(?i)microvolts?|[µμ]v|uvolts?", "uV", re.sub(r"[()\[\] ]", "", unit)) for unit in units]
     units = [re.sub(r"(?i)millivolts?", "mV", re.sub(r"(?i)nanovolts?", "nV", unit)) for unit in units]
     units = ["V" if unit.lower() in ("volt", "volts") else unit for unit in units]

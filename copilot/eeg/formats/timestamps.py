@@ -1,4 +1,4 @@
-"""Sampling rates from columns of times, and where samples are missing (``read_clock``, ``join_parts``)."""
+"""Derive sampling rates and missing samples from columns of times (``read_clock``, ``join_parts``)."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from copilot.i18n import english, sentence
 RATE_TOLERANCE = 0.01
 
 BRIDGED_SECONDS = 0.2
-"""Samples missing for longer than this are a pause; shorter losses, such as Bluetooth packets, are bridged."""
+"""Samples missing for longer than this are a pause; shorter losses, such as Bluetooth packets, are interpolated."""
 MAX_LOST = 0.15
 """With a larger share lost in short pieces the fast bands would be made of straight lines."""
 
@@ -31,10 +31,10 @@ _TEXT = re.compile(
 
 @dataclass(frozen=True)
 class Clock:
-    """What a column of times says.
+    """What a column of times states.
 
     Attributes:
-        rate: samples a second, Hz; None if the times say nothing of it.
+        rate: samples per second, Hz; None if the times do not show it.
         lost: how many samples are missing before each line, shape (lines,).
         restarts: lines at which the times begin again.
     """
@@ -45,23 +45,27 @@ class Clock:
 
 
 def read_clock(times: "pd.Series[float]", name: str) -> Clock:
-    """Work out the rate and what is missing from times in seconds, ms, us, ns, dates or times of day.
+    """Derive the rate and missing samples from times in seconds, ms, us, ns, dates or times of day.
 
     The rate is that of the steps from line to line, so that pauses and lost samples do not count: from their usual size
     where they are even; where several lines share a time or times come unevenly, lines over time between pauses.
+
+    Args:
+        times: one per line, numbers or text.
+        name: heading of the column, which may state the unit.
     """
     nothing = Clock(None, np.zeros(len(times), dtype=np.int64), np.zeros(0, dtype=np.int64))
-    seconds, scales = _seconds(times, name)
+    seconds, scales = _parse_times(times, name)
     known = np.flatnonzero(np.isfinite(seconds))
     steps = np.diff(seconds[known])
     forward = steps[steps > 0]
     if len(forward) < 2 or len(known) < 0.5 * len(times):
         return nothing
     if scales is None and np.median(forward) == 1 and np.mean(steps == 1) > 0.9:
-        return nothing  # it numbers the lines
+        return nothing  # the column numbers the lines
     usual = float(np.median(forward))
-    back = steps < (0 if _even(forward) else -20 * usual)
-    rate, lost = _rate_and_lost(steps, back, usual)
+    back = steps < (0 if _are_even(forward) else -20 * usual)
+    rate, lost = _find_rate_and_lost(steps, back, usual)
     if not rate:
         return nothing
     candidates = [rate * scale for scale in scales or (1.0, 1e3, 1e6, 1e9)]
@@ -73,8 +77,10 @@ def read_clock(times: "pd.Series[float]", name: str) -> Clock:
     return Clock(found, before, known[1:][back].astype(np.int64))
 
 
-def lost_by_counter(counter: "pd.Series[float]") -> Ints:
-    """How many samples a counter that begins again at some number says are missing before each line."""
+def count_lost_samples(counter: "pd.Series[float]") -> Ints:
+    """Return how many samples are missing before each line, shape (lines,), by a counter that begins again at some
+    number.
+    """
     values = pd.to_numeric(counter, errors="coerce").to_numpy(dtype=float)
     lost = np.zeros(len(values), dtype=np.int64)
     if len(values) < 20 or not np.isfinite(values).all():
@@ -91,20 +97,22 @@ def lost_by_counter(counter: "pd.Series[float]") -> Ints:
 
 
 def join_parts(data: npt.NDArray[np.float32], clock: Clock, rate: float) -> tuple[npt.NDArray[np.float32], list[str]]:
-    """Bridge short losses by straight lines and join what lies between pauses or before times that begin again.
+    """Interpolate short losses linearly, and join the parts between pauses or before times that begin again.
 
     Args:
-        data: shape (lines, channels); clock: what the times say of these lines; rate: samples a second, Hz.
+        data: shape (lines, channels).
+        clock: what the times state of these lines.
+        rate: samples per second, Hz.
 
     Returns:
         The signal, shape (samples, channels), and notes. Beside each pause a tenth of a second is set to missing, so
-        that the jump between its ends is bridged and does not look like brain.
+        that the jump between its ends is interpolated and does not look like brain.
 
     Raises:
         RecordingError: more than ``MAX_LOST`` is lost in short pieces.
     """
     notes: list[str] = []
-    keep, repeats = _without_repeats(data, clock.restarts)
+    keep, repeats = _find_repeats(data, clock.restarts)
     lost = clock.lost[keep]
     data = data[keep]
     if repeats:
@@ -131,14 +139,17 @@ def join_parts(data: npt.NDArray[np.float32], clock: Clock, rate: float) -> tupl
     return data, notes
 
 
-def _seconds(times: "pd.Series[float]", name: str) -> tuple[Floats, tuple[float, ...] | None]:
-    """Times as numbers, and what turns 1/step into Hz: one factor where a unit is stated, None where it is not."""
+def _parse_times(times: "pd.Series[float]", name: str) -> tuple[Floats, tuple[float, ...] | None]:
+    """Return times as numbers, shape (lines,), and the factors that turn 1/step into Hz.
+
+    There is one factor where a unit is stated, and None in their place where it is not.
+    """
     if pd.api.types.is_numeric_dtype(times):
-        return times.to_numpy(dtype=float), _scales(name)
+        return times.to_numpy(dtype=float), _find_scales(name)
     text = times.astype(str)
     numbers = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
     if numbers.notna().mean() > 0.5:
-        return numbers.to_numpy(dtype=float), _scales(name)
+        return numbers.to_numpy(dtype=float), _find_scales(name)
     found = text.str.extract(_TEXT)
     clock = pd.to_numeric(found[3].str.replace("[,:]", ".", regex=True), errors="coerce")
     clock += 60 * pd.to_numeric(found[2]) + _HOUR * pd.to_numeric(found[1]).fillna(0) % _DAY
@@ -152,7 +163,7 @@ def _seconds(times: "pd.Series[float]", name: str) -> tuple[Floats, tuple[float,
     )
     if found[0].notna().any():
         first = str(found[0].dropna().iloc[0])
-        days = {day: _day(day, not re.match(r"\d{4}", first)) for day in found[0].dropna().unique()}
+        days = {day: _parse_day(day, not re.match(r"\d{4}", first)) for day in found[0].dropna().unique()}
         seconds = seconds + found[0].map(days).to_numpy(dtype=float)
     else:
         size = _HOUR if found[1].isna().all() else _DAY
@@ -161,30 +172,36 @@ def _seconds(times: "pd.Series[float]", name: str) -> tuple[Floats, tuple[float,
     return seconds, (1.0,)
 
 
-def _day(text: str, day_first: bool) -> float:
+def _parse_day(text: str, day_first: bool) -> float:
     try:
         return float(pd.to_datetime(text, dayfirst=day_first).timestamp())
     except ValueError:
         return float("nan")
 
 
-def _scales(name: str) -> tuple[float, ...] | None:
+def _find_scales(name: str) -> tuple[float, ...] | None:
     units = {r"ms|msecs?|milli\w*": 1e3, r"us|µs|μs|micro\w*": 1e6, r"ns|nano\w*": 1e9, r"s|secs?|seconds": 1.0}
     words = re.sub(r"[_\W]+", " ", name)[len(re.match(r"\W*", name)[0]) :].lower()  # type: ignore[index]
     return next(((scale,) for unit, scale in units.items() if re.search(rf"\b(?:{unit})\b", words)), None)
 
 
-def _even(forward: Floats) -> bool:
-    """Whether steps have one width, but for what is missing; stamps in whole milliseconds still count."""
+def _are_even(forward: Floats) -> bool:
+    """Return whether steps have one width, except for missing samples; stamps in whole milliseconds still count."""
     usual = np.median(forward)
     near = forward[forward < 1.5 * usual]
     return bool(len(near) > 0.5 * len(forward) and near.std() < 0.3 * usual)
 
 
-def _rate_and_lost(steps: Floats, back: npt.NDArray[np.bool_], usual: float) -> tuple[float, Ints]:
-    """Lines a unit of time, and how many are missing at each step."""
+def _find_rate_and_lost(steps: Floats, back: npt.NDArray[np.bool_], usual: float) -> tuple[float, Ints]:
+    """Return lines per unit of time, and how many are missing at each step.
+
+    Args:
+        steps: of time between lines, shape (lines - 1,).
+        back: whether the times begin again, bool, same shape.
+        usual: median of the steps forward.
+    """
     forward = steps[~back]
-    if (forward > 0).mean() > 0.99 and _even(forward[forward > 0]):
+    if (forward > 0).mean() > 0.99 and _are_even(forward[forward > 0]):
         # times cut to whole milliseconds make steps of 1, 2 and 3, of which none is a loss
         grain = np.diff(np.unique(np.round(forward[forward < 1.9 * usual] / usual, 2)))
         limit = usual * max(1.5, 1 + 1.5 * float(grain.min() if len(grain) else 0))
@@ -192,11 +209,11 @@ def _rate_and_lost(steps: Floats, back: npt.NDArray[np.bool_], usual: float) -> 
         missing = np.round(steps / step) - 1
         missing[(steps < limit) | back] = 0
         return 1 / step, np.maximum(missing, 0).astype(np.int64)
-    return _uneven(steps, back)
+    return _find_uneven_rate_and_lost(steps, back)
 
 
-def _uneven(steps: Floats, back: npt.NDArray[np.bool_]) -> tuple[float, Ints]:
-    """The same where several lines share a time, or times come unevenly: lines over time between pauses."""
+def _find_uneven_rate_and_lost(steps: Floats, back: npt.NDArray[np.bool_]) -> tuple[float, Ints]:
+    """Return the same where several lines share a time, or times come unevenly: lines over time between pauses."""
     changes = np.flatnonzero(steps != 0)
     widths = steps[changes]
     typical = np.median(widths[widths > 0])
@@ -217,8 +234,8 @@ def _uneven(steps: Floats, back: npt.NDArray[np.bool_]) -> tuple[float, Ints]:
     return rate, missing
 
 
-def _without_repeats(data: npt.NDArray[np.float32], restarts: Ints) -> tuple[npt.NDArray[np.bool_], int]:
-    """Which lines to keep: a part that says again what an earlier one says is left out."""
+def _find_repeats(data: npt.NDArray[np.float32], restarts: Ints) -> tuple[npt.NDArray[np.bool_], int]:
+    """Return which lines to keep, bool, shape (lines,), and how many parts repeat an earlier one and are left out."""
     keep, seen, repeats = np.ones(len(data), dtype=bool), set(), 0
     edges = [0, *map(int, restarts), len(data)]
     for begin, end in pairwise(edges):
@@ -230,8 +247,13 @@ def _without_repeats(data: npt.NDArray[np.float32], restarts: Ints) -> tuple[npt
     return keep, repeats
 
 
-def agreed_rate(own: float | None, typed: float | None, origin: str) -> tuple[float | None, str]:
-    """The file's rate or, where it has none, the typed one; and where it comes from.
+def choose_rate(own: float | None, typed: float | None, origin: str) -> tuple[float | None, str]:
+    """Return the file's rate or, where it has none, the typed one; and where it comes from.
+
+    Args:
+        own: the file's, Hz, or None.
+        typed: the user's, Hz, or None.
+        origin: where the file's comes from.
 
     Raises:
         RecordingError: both are there and differ.

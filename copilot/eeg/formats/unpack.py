@@ -1,6 +1,6 @@
-"""One fresh temporary folder that holds the files of one recording, and nothing else (see ``staged``).
+"""Put the files of one recording, and nothing else, into a fresh temporary folder (see ``unpack_files``).
 
-Headers name the files beside them. In a folder of its own nothing else can be found, whatever a header says.
+Headers name the files beside them. In a folder of its own nothing else can be found, whatever a header names.
 """
 
 import os
@@ -20,13 +20,13 @@ _ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7
 
 
 @contextmanager
-def staged(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
-    """Give the files of a recording, all in one folder that is removed afterwards; a .zip is unpacked into it.
+def unpack_files(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
+    """Yield the files of a recording, all in one folder that is removed afterwards; a .zip is unpacked into it.
 
     Raises:
         RecordingError: nothing there, an empty file, too large, or an archive that cannot be unpacked safely.
     """
-    files = [file for path in paths for file in _files(Path(path))]
+    files = [file for path in paths for file in _list_files(Path(path))]
     if not files:
         raise RecordingError(sentence(english.NO_FILE))
     if any(source.stat().st_size == 0 for source, _ in files):
@@ -36,14 +36,14 @@ def staged(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
         folder = Path(name)
         for source, relative in files:
             if _is_archive(source, max_mb):
-                _unpack(source, folder)
+                _unpack_archive(source, folder)
             else:
-                _place(source, folder / relative)
+                _link_file(source, folder / relative)
         yield sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _files(path: Path) -> Iterator[tuple[Path, Path]]:
-    """(file, where it goes): a folder, such as an EGI .mff, keeps its shape; links in it are not followed."""
+def _list_files(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield (file, relative target); a folder, such as an EGI .mff, keeps its shape; links in it are not followed."""
     if path.is_dir():
         for inner in sorted(path.rglob("*")):
             if inner.is_file() and not inner.is_symlink():
@@ -54,7 +54,7 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
         raise RecordingError(sentence(english.FILE_MISSING))
 
 
-def _place(source: Path, target: Path) -> None:
+def _link_file(source: Path, target: Path) -> None:
     if target.exists():
         raise RecordingError(sentence(english.FILES_SAME_NAME))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _check_size(size: int, max_mb: int) -> None:
 
 
 def _is_archive(path: Path, max_mb: int) -> bool:
-    """Whether it is a .zip of files; NumPy's .npz is one too, but is read as it is."""
+    """Return whether a file is a .zip of files; NumPy's .npz is one too, but is read as it is."""
     with path.open("rb") as file:
         if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
             return False
@@ -85,34 +85,33 @@ def _is_archive(path: Path, max_mb: int) -> bool:
     return not (members and all(name.endswith(".npy") for name in members))
 
 
-def _unpack(path: Path, folder: Path) -> None:
+def _unpack_archive(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if _wanted(member)]
+            members = [member for member in archive.infolist() if _is_wanted(member)]
             if not members or len(members) > MAX_MEMBERS:
                 raise RecordingError(sentence(english.ZIP_COUNT))
             for member in members:
-                _extract(archive, member, folder)
+                _extract_member(archive, member, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         if isinstance(error, RecordingError):
             raise
         raise RecordingError(sentence(english.ZIP_LOCKED)) from error
 
 
-def _wanted(member: zipfile.ZipInfo) -> bool:
+def _is_wanted(member: zipfile.ZipInfo) -> bool:
     name = PurePosixPath(member.filename)
     return not (member.is_dir() or "__MACOSX" in name.parts or name.name.startswith("."))
 
 
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+def _extract_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
     """Write one member; ``zipfile`` never gives more bytes than the directory, whose sum was checked, promises."""
     relative = PurePosixPath(member.filename)
     if relative.is_absolute() or ".." in relative.parts or "\\" in member.filename or ":" in member.filename:
         raise RecordingError(sentence(english.ZIP_PATH))
     folders = relative.parts[:-1]
-    kept = next(
-        (i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders)
-    )  # only an .mff keeps folders
+    # Only an .mff keeps its folders.
+    kept = next((i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders))
     target = folder.joinpath(*relative.parts[kept:])
     if target.exists():
         raise RecordingError(sentence(english.ZIP_SAME_NAME))

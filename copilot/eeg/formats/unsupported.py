@@ -1,4 +1,4 @@
-"""Files of makers whose formats are not read, so that they are told by name (see ``by_start``, ``by_suffix``)."""
+"""Recognise files of makers whose formats are not read, so that the message can name them."""
 
 import re
 
@@ -39,13 +39,13 @@ _SUFFIXES = {
 }
 
 
-def by_start(head: bytes, suffix: str) -> str | None:
-    """The maker or program that begins its files with these bytes, or None."""
+def find_maker_by_start(head: bytes, suffix: str) -> str | None:
+    """Return the maker or program that begins its files with these bytes, or None."""
     if suffix in (".eeg", ".avg") and head.startswith(b"Version 3.0"):
         return "Neuroscan epochs"
     return next((name for start, name in _STARTS if re.match(start, head.removeprefix(b"\xef\xbb\xbf"))), None)
 
 
-def by_suffix(suffix: str) -> str | None:
-    """The maker or program that names its files so, or None; another kind of file may be named so too."""
+def find_maker_by_suffix(suffix: str) -> str | None:
+    """Return the maker or program that names its files so, or None; another kind of file may have the same suffix."""
     return next((name for name, suffixes in _SUFFIXES.items() if suffix in suffixes.split()), None)

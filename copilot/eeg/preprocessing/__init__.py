@@ -1,1 +1,1 @@
-"""Cleaning of recordings: line noise, bad channels, ICA, and the judgement of quality."""
+"""Clean recordings: line noise, bad channels, ICA, and the judgement of quality."""

@@ -1,4 +1,4 @@
-"""What is wrong with a recording before it is cleaned: mains hum and bad channels.
+"""Find the bad channels of a recording, and the seconds that are lost on each.
 
 The criteria are those of the PREP pipeline (Bigdely-Shamlo et al. 2015, Front Neuroinform 9:16): no signal, deviant
 amplitude, high-frequency noise, low correlation with the other channels. Its deviation limit (robust z of 5) and
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.plausibility import repeated
+from copilot.eeg.plausibility import find_repeated_seconds
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 FLAT_UV = 0.5
-"""A second whose values span less than this holds no EEG."""
+"""A second whose values span less than this contains no EEG."""
 RAILED_SHARE = 0.1
 """A second with this share of samples at the channel's own extreme value is clipped."""
 LOST_SHARE = 0.25
@@ -26,18 +26,23 @@ MIN_CORRELATION = 0.4
 COMMON_SHARE = 0.8
 """A second that is lost on this share of the channels was lost by the recorder, not by an electrode."""
 STRAIGHT = 0.03
-"""A quarter of a second that leaves a straight line by less than this share of what is usual was bridged or held."""
+"""A quarter of a second that leaves a straight line by less than this share of what is usual was interpolated or
+repeats the last value."""
 FEW_CHANNELS = 8
-"""With fewer, channels cannot be judged by their neighbours, nor artefacts be separated from brain."""
-LINE_RATIO = 2.5
-"""Mains hum is found when its power is this many times that of its neighbourhood."""
+"""With fewer, channels cannot be judged by their neighbours, and artefacts cannot be separated from brain signals."""
 
 
 @dataclass(frozen=True)
 class SignalFaults:
-    """Bad channels, bool arrays of shape (channels,), and the seconds lost on each, shape (channels, seconds).
+    """The bad channels of a recording, and its lost seconds.
 
-    ``repeated``, shape (seconds,), are those that occurred before, sample by sample; they are lost on every channel.
+    Attributes:
+        flat: channels without a signal, bool, shape (channels,).
+        railed: channels at their extreme value, bool, shape (channels,).
+        noisy: channels with deviant amplitude, fast noise or no similar channel, bool, shape (channels,).
+        lost: seconds lost on each channel, bool, shape (channels, seconds).
+        repeated: seconds that occurred before, sample by sample, bool, shape (seconds,); they are lost on every
+            channel.
     """
 
     flat: Bools
@@ -48,51 +53,45 @@ class SignalFaults:
 
     @property
     def bad(self) -> Bools:
-        """Channels that cannot be used."""
+        """Return the channels that cannot be used, bool, shape (channels,)."""
         return self.flat | self.railed | self.noisy
 
     @property
     def common(self) -> Bools:
-        """Seconds lost on most channels at once: by the recorder, not by an electrode; shape (seconds,)."""
+        """Return the seconds lost on most channels at once, bool, shape (seconds,): by the recorder, not by an
+        electrode.
+        """
         return np.asarray(self.lost.mean(axis=0) >= COMMON_SHARE)
 
 
-def seconds_of(data: Floats, sfreq: float) -> Floats:
-    """Cut (channels, samples) into whole seconds: (channels, seconds, samples), the rest dropped.
+def cut_seconds(data: Floats, sfreq: float) -> Floats:
+    """Cut a signal into whole seconds and drop the rest.
 
-    At a rate that is no whole number each begins on time and has the same number of samples, so none drifts.
+    At a rate that is no whole number each second begins on time and has the same number of samples, so none drifts.
+
+    Args:
+        data: shape (channels, samples).
+        sfreq: samples per second, Hz.
+
+    Returns:
+        Shape (channels, seconds, samples per second).
     """
     starts = np.round(np.arange(int(data.shape[1] / sfreq)) * sfreq).astype(int)
     return data[:, starts[:, None] + np.arange(int(sfreq))]
 
 
-def find_line(data: Floats, sfreq: float) -> tuple[float | None, float]:
-    """Look for mains hum in (channels, samples).
-
-    Returns:
-        50 or 60 or None, and the power there over the median power 2 to 6 Hz beside it (median over channels). A
-        frequency too near half the sampling rate to have neighbours on both sides is not looked at.
-    """
-    from scipy.signal import welch
-
-    size = round(2 * sfreq)
-    hz, power = welch(data, sfreq, nperseg=size, axis=1)
-    ratios = {}
-    for line in (50.0, 60.0):
-        away = np.abs(hz - line)
-        if line + 6 <= sfreq / 2:
-            peak = power[:, away <= 0.5].max(axis=1)
-            floor = np.median(power[:, (away >= 2) & (away <= 6)], axis=1)
-            ratios[line] = float(np.median(peak / np.maximum(floor, 1e-12)))
-    ratio, line = max(((ratio, line) for line, ratio in ratios.items()), default=(1.0, 0.0))
-    return (line if ratio >= LINE_RATIO else None), ratio
-
-
 def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: float) -> SignalFaults:
-    """Judge each channel by the signal as read (lost seconds) and in the EEG's own band (noise), both microvolts."""
-    pairs = [_lost_seconds(row, raw_sfreq) for row in raw]  # one at a time: long recordings are large
+    """Judge each channel by the signal as read (lost seconds) and by the filtered signal (noise).
+
+    Args:
+        raw: signal as read, shape (channels, samples), microvolts.
+        raw_sfreq: samples per second of ``raw``, Hz.
+        filtered: signal in the EEG's own band, shape (channels, samples), microvolts.
+        sfreq: samples per second of ``filtered``, Hz.
+    """
+    pairs = [_find_lost_seconds(row, raw_sfreq) for row in raw]  # one at a time: long recordings are large
     lost, railed_seconds = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
-    again = repeated(raw, raw_sfreq) & (lost.mean(axis=0) < COMMON_SHARE)
+    again = find_repeated_seconds(raw, raw_sfreq) & (lost.mean(axis=0) < COMMON_SHARE)
     lost |= again
     there = lost.mean(axis=0) < COMMON_SHARE
     judged = there if there.any() else np.ones_like(there)
@@ -100,23 +99,28 @@ def find_bad_channels(raw: Floats, raw_sfreq: float, filtered: Floats, sfreq: fl
     railed = gone & railed_seconds.any(axis=1)
     noisy = np.zeros(len(raw), dtype=bool)
     if (~gone).sum() >= FEW_CHANNELS:
-        windows = seconds_of(filtered[~gone], sfreq)
-        noisy[~gone] = _noisy(windows[:, judged[: windows.shape[1]]])
+        windows = cut_seconds(filtered[~gone], sfreq)
+        noisy[~gone] = _find_noisy_channels(windows[:, judged[: windows.shape[1]]])
     return SignalFaults(gone & ~railed, railed, noisy, lost, again)
 
 
-def _lost_seconds(wave: Floats, sfreq: float) -> tuple[Bools, Bools]:
-    """Of one channel, the seconds that are flat or clipped, and those that are clipped, each of shape (seconds,)."""
-    windows = seconds_of(wave[None], sfreq)[0]
+def _find_lost_seconds(wave: Floats, sfreq: float) -> tuple[Bools, Bools]:
+    """Return the seconds of one channel that are flat or clipped, and those that are clipped, each bool, shape
+    (seconds,).
+    """
+    windows = cut_seconds(wave[None], sfreq)[0]
     low, high = windows.min(), windows.max()
     edge = 1e-4 * (high - low)
     at_rail = ((windows >= high - edge) | (windows <= low + edge)).mean(axis=1) > RAILED_SHARE
     railed: Bools = at_rail & (high - low > FLAT_UV)
-    return railed | (np.ptp(windows, axis=1) < FLAT_UV) | _straight(windows), railed
+    return railed | (np.ptp(windows, axis=1) < FLAT_UV) | _find_straight_seconds(windows), railed
 
 
-def _straight(windows: Floats) -> Bools:
-    """Seconds with a stretch that is a straight line, as where a gap was bridged or the last value held."""
+def _find_straight_seconds(windows: Floats) -> Bools:
+    """Find seconds with a straight line, as where a gap was interpolated or the last value repeated; shape (seconds,).
+
+    ``windows`` has shape (seconds, samples per second), microvolts.
+    """
     size = windows.shape[1] // 4
     quarters = windows[:, : 4 * size].reshape(len(windows), 4, size).astype(np.float64)
     ramp = np.linspace(0, 1, size)
@@ -126,25 +130,28 @@ def _straight(windows: Floats) -> Bools:
     return straight
 
 
-def _noisy(windows: Floats) -> Bools:
-    """Deviant amplitude, fast noise or no likeness to any other channel; shape (channels,)."""
+def _find_noisy_channels(windows: Floats) -> Bools:
+    """Find channels with deviant amplitude, fast noise or no similar channel; bool, shape (channels,)."""
     amplitude = np.median(windows.std(axis=2), axis=1)
     fast = np.median(np.diff(windows, axis=2).std(axis=2), axis=1)
-    deviant = (_robust_z(amplitude) > DEVIATION_Z) | (_robust_z(fast) > DEVIATION_Z)
-    noisy: Bools = deviant | (_likeness(windows) < MIN_CORRELATION)
+    deviant = (_compute_robust_z(amplitude) > DEVIATION_Z) | (_compute_robust_z(fast) > DEVIATION_Z)
+    noisy: Bools = deviant | (_find_best_correlation(windows) < MIN_CORRELATION)
     return noisy
 
 
-def _robust_z(values: Floats) -> Floats:
-    """Robust z of the logarithm. A spread under 20 % counts as 20 %: in an even cap, 2 microvolts make no outlier."""
+def _compute_robust_z(values: Floats) -> Floats:
+    """Compute the robust z of the logarithm of ``values``.
+
+    A spread under 20 % counts as 20 %: in an even montage, 2 microvolts make no outlier.
+    """
     logs = np.log(np.maximum(values, 1e-6))
     spread = 1.4826 * np.median(np.abs(logs - np.median(logs)))
     z: Floats = (logs - np.median(logs)) / max(float(spread), 0.2)
     return z
 
 
-def _likeness(windows: Floats) -> Floats:
-    """Each channel's correlation with the channel most like it, in the median second; shape (channels,)."""
+def _find_best_correlation(windows: Floats) -> Floats:
+    """Return each channel's correlation with the most similar channel, in the median second; shape (channels,)."""
     centred = windows - windows.mean(axis=2, keepdims=True)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=2, keepdims=True), 1e-6)
     alike = np.abs(np.einsum("ast,bst->sab", unit, unit, optimize=True))

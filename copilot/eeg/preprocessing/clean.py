@@ -1,4 +1,4 @@
-"""Clean a ``Recording`` and say how far to trust it (see ``clean``)."""
+"""Clean a ``Recording`` and state how far to trust it (see ``clean``)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,25 +9,25 @@ import numpy.typing as npt
 
 from copilot.eeg import plausibility
 from copilot.eeg.numbered_montages import STANDARD
-from copilot.eeg.preprocessing import bad_channels, ica
+from copilot.eeg.preprocessing import bad_channels, ica, line_noise
 from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import Sentence, english, sentence
 
 SFREQ = 250
-"""Samples a second of every cleaned recording, Hz."""
+"""Samples per second of every cleaned recording, Hz."""
 BAND_HZ = (0.5, 47.0)
 ROLL_OFF_HZ = 3.0
 """Steep enough that nothing is left at 50 Hz."""
 MIN_CLEAN_SECONDS = 10
 LEARNT_UV = 500.0
-"""Artefacts are learnt from seconds below this: blinks are, a pulled cable is not."""
+"""ICA is fitted to seconds below this: a blink is below it, a pulled cable is not."""
 LOUD_UV = (75.0, 200.0)
 """Loud is six times a channel's usual amplitude, but never less than the first nor more than the second."""
 FEW_SHARE = 0.05
 """A second may be lost on this share of the channels and still be used."""
 EMPTY_SHARE = 0.25
-"""A second with less than this share of what a channel usually has, on most channels, holds no signal: calm seconds of
-people have 0.38 and more, faded ends 0.18 and less."""
+"""A second with less than this share of what a channel usually has, on most channels, contains no signal: calm seconds
+of people have 0.38 and more, faded ends 0.18 and less."""
 GAPS_SHARE = 0.1
 """A recording with more than this share of empty seconds among others was not recorded as it should have been."""
 USUAL_UV = (2.0, 100.0)
@@ -36,7 +36,7 @@ KEPT_SHARE = (0.2, 0.5)
 """Share of the amplitude that cleaning leaves: below the first nothing is left, below the second it is not trusted.
 People measured 0.8 and more."""
 MOST_COMPONENTS = 2 / 3
-"""More than this share of the components cannot be artefacts in a recording that holds EEG."""
+"""More than this share of the components cannot be artefacts in a recording that contains EEG."""
 BAD_SHARE = (0.1, 0.2)
 """Up to the first share of bad electrodes a recording can be good, above the second it is poor."""
 
@@ -45,7 +45,7 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class ChannelQuality:
-    """What was found on one channel, before cleaning."""
+    """The faults of one channel, found before cleaning."""
 
     name: str
     flat: bool = False
@@ -53,17 +53,17 @@ class ChannelQuality:
     noisy: bool = False
     interpolated: bool = False
     joined: bool = False
-    """Holds the same signal as another electrode."""
+    """Has the same signal as another electrode."""
     amplitude_uv: float = 0.0
     """Robust amplitude (1.4826 x median absolute deviation) of the usable seconds after cleaning, microvolts."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What cleaning found and did, and what it means.
+    """What cleaning found and did, and what it means for trust.
 
     Attributes:
-        channels: one entry a channel of the recording as read.
+        channels: one entry per channel of the recording as read.
         line_hz: mains frequency found (50 or 60), or None.
         line_ratio: power at the mains frequency over that of its neighbourhood, before removal.
         clean: bool, shape (whole seconds,): which seconds are usable.
@@ -82,16 +82,16 @@ class Quality:
 
     @property
     def clean_share(self) -> float:
-        """Share of seconds that are usable, 0 to 1."""
+        """Return the share of seconds that are usable, 0 to 1."""
         return float(self.clean.mean()) if self.clean.size else 0.0
 
     @property
     def clean_seconds(self) -> int:
-        """How many seconds are usable."""
+        """Return how many seconds are usable."""
         return int(self.clean.sum())
 
     def as_dict(self) -> dict[str, object]:
-        """The report as plain JSON types."""
+        """Return the report as plain JSON types."""
         return {
             "trust": self.trust,
             "clean_seconds": self.clean_seconds,
@@ -116,17 +116,21 @@ class Quality:
 
 
 def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recording, Quality]:
-    """Take out of a recording what is not brain, as far as that can be done, and report on it.
+    """Remove from a recording what is not brain, as far as that can be done, and report on it.
 
-    In this order: mains hum, 0.5 to 47 Hz, 250 Hz, bad channels found (PREP's criteria, see ``faults``, and once more
-    after the reference, see ``plausibility``), average reference, ocular and muscle components (see ``artefacts``), bad
-    channels interpolated by spherical splines (Perrin et al. 1989), loud and empty seconds marked. With fewer than 8
-    good channels the last of these is all that can be done about artefacts: the recording keeps its reference, and bad
-    channels are dropped. What is left is judged as a whole: is it a head's? Same recording, same result.
+    The steps are, in this order: line noise removed, 0.5 to 47 Hz, 250 Hz, bad channels found (PREP's criteria, see
+    ``bad_channels``, and once more after the reference, see ``plausibility``), average reference, ocular and muscle
+    components removed (see ``ica``), bad channels interpolated by spherical splines (Perrin et al. 1989), loud and
+    empty seconds marked. With fewer than 8 good channels the last of these is all that can be done about artefacts: the
+    recording keeps its reference, and bad channels are dropped. At the end the cleaned signal is judged as a whole (see
+    ``_find_doubts``). The same recording gives the same result.
 
     Args:
         recording: as read; every channel has a place in the 10-05 system.
         progress: called with the share done (0 to 1) and a few words on what comes next.
+
+    Returns:
+        The cleaned recording, and what was found and done.
 
     Raises:
         RecordingError: fewer than 10 usable seconds, half of the channels are bad, or nothing in it can be EEG.
@@ -135,38 +139,48 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
 
     report = progress or (lambda share, words: None)
     _require_seconds(int(recording.seconds))
-    if plausibility.normalised(recording.data):
+    if plausibility.is_normalised(recording.data):
         raise RecordingError(sentence(english.NORMALISED))
-    # A gap becomes flat, and flat is found.
+    # Missing values become a flat stretch, which is found below.
     recording = replace(recording, data=np.nan_to_num(recording.data, posinf=0.0, neginf=0.0))
     with use_log_level("ERROR"):  # MNE's warnings are about choices made here on purpose (short filters, few points)
         report(0.0, english.CLEANING_MAINS)
-        line_hz, line_ratio = bad_channels.find_line(recording.data, recording.sfreq)
+        line_hz, line_ratio = line_noise.find_line_noise(recording.data, recording.sfreq)
         report(0.1, english.CLEANING_FILTER)
-        data = _filter(recording, line_hz)
+        data = _filter_and_resample(recording, line_hz)
         report(0.3, english.CLEANING_ELECTRODES)
         found = bad_channels.find_bad_channels(recording.data, recording.sfreq, data, SFREQ)
         _require_channels(recording.channels, found)
         if found.repeated.mean() > 0.5:
             raise RecordingError(sentence(english.REPEATS))
-        found = _judge_again(data, recording.channels, found)
+        found = _add_unlike_electrodes(data, recording.channels, found)
         _require_channels(recording.channels, found)
         report(0.4, english.CLEANING_ARTEFACTS)
-        cleaned, removed, components = _without_artefacts(data, recording.channels, found)
+        cleaned, removed, components = _remove_artefacts(data, recording.channels, found)
     report(0.95, english.CLEANING_LOUD)
-    empty = _empty(cleaned.data)
-    usable = _usable(cleaned.data, found, empty)
+    empty = _find_empty_seconds(cleaned.data)
+    usable = _find_usable_seconds(cleaned.data, found, empty)
     _require_seconds(int(usable.sum()), cleaned.data)
-    doubts, remarks, joined = _doubts(recording, data, cleaned, found, usable, removed, components)
+    doubts, remarks, joined = _find_doubts(recording, data, cleaned, found, usable, removed, components)
     empty |= found.common & ~found.repeated
     if empty.any():
-        told = doubts if _inside(empty) and empty.mean() > GAPS_SHARE else remarks
+        told = doubts if _has_inner_seconds(empty) and empty.mean() > GAPS_SHARE else remarks
         told.append(sentence(english.SECONDS_EMPTY, count=int(empty.sum())))
     if found.repeated.any():
         remarks.append(sentence(english.SECONDS_REPEATED, count=int(found.repeated.sum())))
     report(1.0, english.CLEANING_DONE)
-    quality = _report(
-        recording, cleaned, found, line_hz, line_ratio, usable, removed, joined, doubts, remarks, _inside(empty)
+    quality = _make_quality(
+        recording,
+        cleaned,
+        found,
+        line_hz,
+        line_ratio,
+        usable,
+        removed,
+        joined,
+        doubts,
+        remarks,
+        _has_inner_seconds(empty),
     )
     cleaned = replace(cleaned, source=recording.source, notes=recording.notes + quality.sentences)
     return replace(cleaned, rate_read=recording.rate_read, rate_from=recording.rate_from), quality
@@ -177,49 +191,53 @@ def _require_seconds(seconds: int, data: npt.NDArray[np.float32] | None = None) 
     if seconds >= MIN_CLEAN_SECONDS:
         return
     counts = {"seconds": seconds, "least": MIN_CLEAN_SECONDS}
-    amplitude = 0.0 if data is None else float(np.median(_amplitude(data)))
+    amplitude = 0.0 if data is None else float(np.median(_measure_amplitude(data)))
     if data is not None and amplitude > USUAL_UV[1] / 2:
-        if line := plausibility.find_line(*plausibility.density(data, SFREQ)):
+        if line := plausibility.find_narrow_line(*plausibility.compute_density(data, SFREQ)):
             raise RecordingError(sentence(english.TOO_FEW_SECONDS_HUM, hertz=line, **counts))
         raise RecordingError(sentence(english.TOO_FEW_SECONDS_LOUD, amplitude=amplitude, **counts))
     raise RecordingError(sentence(english.TOO_FEW_SECONDS, **counts))
 
 
 def _require_channels(channels: Sequence[str], found: bad_channels.SignalFaults) -> None:
-    bad = _named(channels, found.bad)
+    bad = _select_names(channels, found.bad)
     if 2 * len(bad) >= len(channels):
         raise RecordingError(sentence(english.TOO_MANY_BAD, bad=len(bad), total=len(channels), names=bad))
 
 
-def _judge_again(
+def _add_unlike_electrodes(
     data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.SignalFaults
 ) -> bad_channels.SignalFaults:
-    """The faults with those that a signal common to all electrodes had hidden; nothing more if there are few.
+    """Return the faults with those that a signal common to all electrodes had concealed; unchanged if there are few.
 
     Raises:
-        RecordingError: half of the channels or more hold nothing of their own.
+        RecordingError: half of the channels or more have no signal of their own.
     """
     good = ~found.bad
     if good.sum() < bad_channels.FEW_CHANNELS:
         return found
-    samples = _samples(_calm(data[good], LEARNT_UV) & _kept(found))
+    samples = _repeat_per_sample(_find_calm_seconds(data[good], LEARNT_UV) & _find_kept_seconds(found))
     if samples.sum() < MIN_CLEAN_SECONDS * SFREQ:
         return found
     referenced = data[good][:, : samples.size][:, samples].astype(np.float64)
     unlike = np.zeros_like(good)
-    unlike[good] = plausibility.find_unlike(referenced, SFREQ, _named(channels, good))
+    unlike[good] = plausibility.find_unlike_electrodes(referenced, SFREQ, _select_names(channels, good))
     if 2 * unlike.sum() >= good.sum():
         raise RecordingError(sentence(english.COPIES))
     return replace(found, flat=found.flat | unlike)
 
 
-def _samples(seconds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Whole seconds as samples, shape (samples,)."""
+def _repeat_per_sample(seconds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Repeat a value per whole second for each of its samples, shape (samples,)."""
     return np.repeat(seconds, SFREQ)
 
 
-def _filter(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float32]:
-    """Mains hum out, 0.5 to 47 Hz, 250 Hz, whole seconds: float32, (channels, samples)."""
+def _filter_and_resample(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float32]:
+    """Remove line noise, limit to 0.5 to 47 Hz, resample to 250 Hz, cut to whole seconds.
+
+    Returns:
+        float32, shape (channels, samples), microvolts.
+    """
     from mne.filter import filter_data, notch_filter, resample
 
     low, high = BAND_HZ
@@ -234,10 +252,11 @@ def _filter(recording: Recording, line_hz: float | None) -> npt.NDArray[np.float
     return np.stack(rows)[:, : int(recording.seconds) * SFREQ]
 
 
-def _without_artefacts(
+def _remove_artefacts(
     data: npt.NDArray[np.float32], channels: Sequence[str], found: bad_channels.SignalFaults
 ) -> tuple[Recording, dict[str, int], int]:
-    """Average reference, eyes and muscles out, bad channels made from their neighbours. Nothing if there are few.
+    """Set the average reference, remove eyes and muscles, and interpolate bad channels; with few channels, only drop
+    bad ones.
 
     Returns:
         The recording, the components removed by kind, and how many components there were.
@@ -246,67 +265,84 @@ def _without_artefacts(
     from mne.io import RawArray
 
     if (~found.bad).sum() < bad_channels.FEW_CHANNELS:
-        return Recording(data[~found.bad], float(SFREQ), _named(channels, ~found.bad), ""), {}, 0
+        return Recording(data[~found.bad], float(SFREQ), _select_names(channels, ~found.bad), ""), {}, 0
     raw = RawArray(data * 1e-6, create_info(list(channels), SFREQ, "eeg"))
     raw.set_montage(STANDARD)
-    raw.info["bads"] = list(_named(channels, found.bad))
+    raw.info["bads"] = list(_select_names(channels, found.bad))
     raw.set_eeg_reference("average")
-    calm = _calm(data[~found.bad], LEARNT_UV) & _kept(found)
+    calm = _find_calm_seconds(data[~found.bad], LEARNT_UV) & _find_kept_seconds(found)
     _require_seconds(int(calm.sum()), data[~found.bad])
-    removed, components = ica.remove(raw, calm)
+    removed, components = ica.remove_artefacts(raw, calm)
     raw.interpolate_bads()
     raw.set_eeg_reference("average")
     return Recording((raw.get_data() * 1e6).astype(np.float32), float(SFREQ), tuple(channels), ""), removed, components
 
 
-def _empty(data: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Seconds of a cleaned signal that hold next to nothing of what is usual, on most channels; shape (seconds,)."""
-    sizes = bad_channels.seconds_of(data, SFREQ).std(axis=2)
+def _find_empty_seconds(data: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Find seconds with next to nothing of the usual amplitude on most channels; bool, shape (seconds,).
+
+    ``data`` is the cleaned signal, shape (channels, samples), microvolts.
+    """
+    sizes = bad_channels.cut_seconds(data, SFREQ).std(axis=2)
     usual = np.minimum(np.quantile(sizes, 0.75, axis=1, keepdims=True), LOUD_UV[0] / 3)  # movement is not usual
     empty: npt.NDArray[np.bool_] = np.median(sizes / np.maximum(usual, 1e-9), axis=0) < EMPTY_SHARE
     return empty
 
 
-def _inside(seconds: npt.NDArray[np.bool_]) -> bool:
-    """Whether some of these seconds lie inside the recording: not at its start or end only."""
+def _has_inner_seconds(seconds: npt.NDArray[np.bool_]) -> bool:
+    """Return whether some of these seconds are inside the recording: not at its start or end only."""
     others = np.flatnonzero(~seconds)
     return bool(others.size) and bool(seconds[others[0] : others[-1]].any())
 
 
-def _usable(
+def _find_usable_seconds(
     data: npt.NDArray[np.float32], found: bad_channels.SignalFaults, empty: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
-    """Seconds of a cleaned signal in which few channels are loud, empty, flat or clipped; shape (seconds,)."""
-    kept = _kept(found) & ~empty
-    samples = _samples(kept)
-    usual = _amplitude(data[:, : samples.size][:, samples] if kept.any() else data)[:, None]
-    return _calm(data, np.clip(6 * usual, *LOUD_UV)) & kept
+    """Find seconds of a cleaned signal in which few channels are loud, empty, flat or clipped.
+
+    Args:
+        data: cleaned signal, shape (channels, samples), microvolts.
+        found: the faults of the channels.
+        empty: empty seconds, bool, shape (seconds,).
+
+    Returns:
+        bool, shape (seconds,).
+    """
+    kept = _find_kept_seconds(found) & ~empty
+    samples = _repeat_per_sample(kept)
+    usual = _measure_amplitude(data[:, : samples.size][:, samples] if kept.any() else data)[:, None]
+    return _find_calm_seconds(data, np.clip(6 * usual, *LOUD_UV)) & kept
 
 
-def _calm(data: npt.NDArray[np.float32], limit: float | npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Seconds in which few channels go beyond ``limit`` microvolts (one, or one a channel)."""
-    peaks = np.abs(bad_channels.seconds_of(data, SFREQ)).max(axis=2)
+def _find_calm_seconds(data: npt.NDArray[np.float32], limit: float | npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Find seconds in which few channels exceed ``limit`` microvolts (one, or shape (channels, 1)); bool, shape
+    (seconds,).
+    """
+    peaks = np.abs(bad_channels.cut_seconds(data, SFREQ)).max(axis=2)
     calm: npt.NDArray[np.bool_] = (peaks > limit).mean(axis=0) <= FEW_SHARE
     return calm
 
 
-def _kept(found: bad_channels.SignalFaults) -> npt.NDArray[np.bool_]:
-    """Seconds in which few of the good channels are flat or clipped."""
+def _find_kept_seconds(found: bad_channels.SignalFaults) -> npt.NDArray[np.bool_]:
+    """Find seconds in which few of the good channels are flat or clipped; bool, shape (seconds,)."""
     kept: npt.NDArray[np.bool_] = found.lost[~found.bad].mean(axis=0) <= FEW_SHARE
     return kept
 
 
-def _amplitude(data: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
-    """Robust amplitude of each channel: 1.4826 x median absolute deviation, microvolts."""
+def _measure_amplitude(data: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
+    """Measure the robust amplitude of each channel: 1.4826 x median absolute deviation, microvolts.
+
+    ``data`` has shape (channels, samples), the result (channels,).
+    """
     amplitude: npt.NDArray[np.floating] = np.median(np.abs(data - np.median(data, axis=1, keepdims=True)), axis=1)
     return 1.4826 * amplitude
 
 
-def _named(channels: Sequence[str], chosen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+def _select_names(channels: Sequence[str], chosen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(name for name, wanted in zip(channels, chosen, strict=True) if wanted)
 
 
-def _report(
+def _make_quality(
     recording: Recording,
     cleaned: Recording,
     found: bad_channels.SignalFaults,
@@ -319,9 +355,25 @@ def _report(
     remarks: Sequence[str],
     interrupted: bool,
 ) -> Quality:
-    """What was found and done; ``doubts`` are why not to trust it, ``joined`` the channels equal to another one."""
-    samples = _samples(usable)
-    amplitudes = dict(zip(cleaned.channels, _amplitude(cleaned.data[:, : samples.size][:, samples]), strict=True))
+    """Put together what was found and done.
+
+    Args:
+        recording: as read.
+        cleaned: after cleaning.
+        found: the faults of the channels.
+        line_hz: mains frequency found, or None.
+        line_ratio: power at the mains frequency over that of its neighbourhood.
+        usable: usable seconds, bool, shape (seconds,).
+        removed: components removed, by kind.
+        joined: channels equal to another one, bool, shape (channels,).
+        doubts: why not to trust the recording, plain sentences.
+        remarks: other findings, plain sentences.
+        interrupted: whether empty seconds are inside the recording.
+    """
+    samples = _repeat_per_sample(usable)
+    amplitudes = dict(
+        zip(cleaned.channels, _measure_amplitude(cleaned.data[:, : samples.size][:, samples]), strict=True)
+    )
     channels = tuple(
         ChannelQuality(
             name,
@@ -336,15 +388,15 @@ def _report(
     )
     quality = Quality(channels, line_hz, line_ratio, usable, removed, "", ())
     interfered = any(getattr(said, "template", "") == english.INTERFERENCE_SHARED for said in remarks)
-    trust = "poor" if doubts else _trust(quality)
+    trust = "poor" if doubts else _rate_trust(quality)
     if trust == "good" and (interfered or interrupted):
         trust = "fair"
-    told = (*_told(quality), *remarks, *doubts, sentence(english.TRUST_MEANS[trust]))
+    told = (*_describe_cleaning(quality), *remarks, *doubts, sentence(english.TRUST_MEANS[trust]))
     return replace(quality, trust=trust, sentences=told)
 
 
-def _trust(quality: Quality) -> str:
-    """How far to trust the result, by its electrodes and seconds.
+def _rate_trust(quality: Quality) -> str:
+    """Rate how far to trust the result, by its electrodes and seconds.
 
     ``poor`` if more than 20 % of the electrodes were bad or less than half of the seconds are usable. ``good`` if at
     most 10 % were bad, at least 80 % of the seconds are usable and eye artefacts could be looked for. ``fair`` between.
@@ -356,7 +408,7 @@ def _trust(quality: Quality) -> str:
     return "good" if good else "fair"
 
 
-def _doubts(
+def _find_doubts(
     recording: Recording,
     filtered: npt.NDArray[np.float32],
     cleaned: Recording,
@@ -367,48 +419,57 @@ def _doubts(
 ) -> tuple[list[str], list[str], npt.NDArray[np.bool_]]:
     """Judge the usable seconds as a whole (see ``plausibility``).
 
+    Args:
+        recording: as read.
+        filtered: filtered signal, shape (channels, samples), microvolts.
+        cleaned: after cleaning.
+        found: the faults of the channels.
+        usable: usable seconds, bool, shape (seconds,).
+        removed: components removed, by kind.
+        components: how many components there were.
+
     Returns:
-        Why this may be no EEG, or none to rely on; what else is to be said; which channels are equal to another.
+        Why this may be no EEG, or none to rely on; other remarks; which channels are equal to another.
 
     Raises:
         RecordingError: it cannot be EEG.
     """
     doubts: list[str] = []
     remarks: list[str] = []
-    samples, good = _samples(usable), np.flatnonzero(~found.bad)
+    samples, good = _repeat_per_sample(usable), np.flatnonzero(~found.bad)
     own = filtered[good][:, : samples.size][:, samples].astype(np.float64)
     after = cleaned.data[[cleaned.channels.index(recording.channels[i]) for i in good]]
     after = after[:, : samples.size][:, samples]
-    amplitude = float(np.median(_amplitude(after)))
+    amplitude = float(np.median(_measure_amplitude(after)))
     many = len(good) >= bad_channels.FEW_CHANNELS
     before = own - own.mean(axis=0) if many else own
     joined = np.zeros(len(recording.channels), dtype=bool)
     if many:
-        joined[good] = _judge_head(before, after, _named(recording.channels, ~found.bad), doubts)
+        joined[good] = _judge_many_channels(before, _select_names(recording.channels, ~found.bad), doubts)
         kept, count = float(np.median(after.std(axis=1) / np.maximum(before.std(axis=1), 1e-9))), sum(removed.values())
         if kept < KEPT_SHARE[0]:
             raise RecordingError(sentence(english.NOTHING_LEFT))
         if kept < KEPT_SHARE[1] or count > MOST_COMPONENTS * components:
             doubts.append(sentence(english.MUCH_REMOVED, removed=count, total=components, share=kept))
     else:
-        joined[good] = _judge_few(own, doubts)
+        joined[good] = _judge_few_channels(own, doubts)
     if joined.any():
-        remarks.append(sentence(english.ELECTRODES_JOINED, names=_named(recording.channels, joined)))
+        remarks.append(sentence(english.ELECTRODES_JOINED, names=_select_names(recording.channels, joined)))
 
-    hz, power = plausibility.density(before, SFREQ)
-    own_power = plausibility.density(own, SFREQ)[1] if many else power
-    line, own_line = plausibility.find_line(hz, power), plausibility.find_line(hz, own_power)
+    hz, power = plausibility.compute_density(before, SFREQ)
+    own_power = plausibility.compute_density(own, SFREQ)[1] if many else power
+    line, own_line = plausibility.find_narrow_line(hz, power), plausibility.find_narrow_line(hz, own_power)
     if line is not None:
         doubts.append(sentence(english.INTERFERENCE, hertz=line))
     elif own_line is not None:
         remarks.append(sentence(english.INTERFERENCE_SHARED, hertz=own_line))
-    if empty := plausibility.empty_bands(hz, power):
+    if empty := plausibility.find_empty_bands(hz, power):
         doubts.append(sentence(english.EMPTY_BANDS, bands=tuple(english.BANDS[name] for name in empty)))
     # Without what all electrodes share, and with it: EEG falls either way.
-    apart = power if many else plausibility.density(own - own.mean(axis=0), SFREQ)[1]
-    if min(plausibility.fall(hz, apart), plausibility.fall(hz, own_power)) < plausibility.FALL:
+    apart = power if many else plausibility.compute_density(own - own.mean(axis=0), SFREQ)[1]
+    if min(plausibility.measure_fall(hz, apart), plausibility.measure_fall(hz, own_power)) < plausibility.MIN_FALL:
         doubts.append(sentence(english.NOT_FALLING))
-    step = plausibility.step_uv(recording.data)
+    step = plausibility.measure_step(recording.data)
     if step > plausibility.COARSE * amplitude:
         doubts.append(sentence(english.COARSE_STEPS, step=step, amplitude=amplitude))
     if not USUAL_UV[0] <= amplitude <= USUAL_UV[1]:
@@ -417,24 +478,43 @@ def _doubts(
     return doubts, remarks, joined
 
 
-def _judge_head(
-    before: npt.NDArray[np.float64], after: npt.NDArray[np.float32], channels: Sequence[str], doubts: list[str]
+def _judge_many_channels(
+    before: npt.NDArray[np.float64], channels: Sequence[str], doubts: list[str]
 ) -> npt.NDArray[np.bool_]:
-    """Judge many channels by their places, before and after artefacts were removed; which are joined, (channels,)."""
-    if plausibility.first_component(before) > plausibility.ONE_SOURCE:
+    """Judge many channels by their places, and append to ``doubts``.
+
+    Args:
+        before: usable seconds before artefacts were removed, average reference, shape (channels, samples), microvolts.
+        channels: their names.
+        doubts: is appended to.
+
+    Returns:
+        Which channels are joined, bool, shape (channels,).
+    """
+    if plausibility.measure_first_component(before) > plausibility.ONE_SOURCE:
         raise RecordingError(sentence(english.ALL_THE_SAME))
-    directions = plausibility.places(channels)
+    directions = plausibility.compute_directions(channels)
     covariance = np.cov(before)
-    if np.median(plausibility.predicted(covariance, directions)) < plausibility.NEIGHBOUR_R:
+    if np.median(plausibility.correlate_with_prediction(covariance, directions)) < plausibility.NEIGHBOUR_R:
         doubts.append(sentence(english.NAMES_MIXED))
-    elif plausibility.shifted(covariance, directions):
+    elif plausibility.are_names_shifted(covariance, directions):
         doubts.append(sentence(english.NAMES_SHIFTED))
-    return np.asarray(plausibility.alike(np.cov(plausibility.slow_only(before, SFREQ)), directions)[1].any(axis=1))
+    return np.asarray(
+        plausibility.find_equal_electrodes(np.cov(plausibility.extract_slow_band(before, SFREQ)), directions)[1].any(
+            axis=1
+        )
+    )
 
 
-def _judge_few(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[np.bool_]:
-    """Judge few channels by how alike they are; which are joined, (channels,)."""
-    likeness = plausibility.likeness(bad_channels.seconds_of(plausibility.slow(own, SFREQ, (2.0, 30.0)), SFREQ))
+def _judge_few_channels(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[np.bool_]:
+    """Judge few channels by how similar they are, and append to ``doubts``.
+
+    ``own`` is the signal of the usable seconds, shape (channels, samples), microvolts. Returns which channels are
+    joined, bool, shape (channels,).
+    """
+    likeness = plausibility.correlate_channels(
+        bad_channels.cut_seconds(plausibility.filter_band(own, SFREQ, (2.0, 30.0)), SFREQ)
+    )
     between = likeness[np.triu_indices(len(own), 1)]
     if between.min(initial=1.0) > plausibility.FEW_SAME_R:
         doubts.append(sentence(english.ELECTRODES_SAME))
@@ -443,18 +523,18 @@ def _judge_few(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.NDArray[n
     return np.asarray((likeness > plausibility.JOINED_R).any(axis=1))
 
 
-def _told(quality: Quality) -> list[str]:
-    """What was done, in plain words."""
+def _describe_cleaning(quality: Quality) -> list[str]:
+    """Describe what was done, in plain words."""
     low, high = BAND_HZ
     told: list[str] = [
         sentence(english.MAINS_REMOVED, hertz=quality.line_hz) if quality.line_hz else sentence(english.MAINS_ABSENT),
         sentence(english.BAND_LIMITED, low=low, high=high, rate=SFREQ),
     ]
-    told += [_about_channels(quality.channels), *_about_artefacts(quality.components_removed)]
+    told += [_describe_channels(quality.channels), *_describe_artefacts(quality.components_removed)]
     return [*told, sentence(english.SECONDS_USABLE, usable=quality.clean_seconds, total=quality.clean.size)]
 
 
-def _about_channels(channels: Sequence[ChannelQuality]) -> str:
+def _describe_channels(channels: Sequence[ChannelQuality]) -> str:
     words = {"flat": english.FAULT_FLAT, "railed": english.FAULT_RAILED, "noisy": english.FAULT_NOISY}
     faults_of = {c.name: [said for fault, said in words.items() if getattr(c, fault)] for c in channels}
     bad = tuple(sentence(english.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
@@ -465,12 +545,12 @@ def _about_channels(channels: Sequence[ChannelQuality]) -> str:
     return sentence(fate, bad=len(bad), total=len(channels), which=bad)
 
 
-def _about_artefacts(removed: dict[str, int]) -> list[str]:
+def _describe_artefacts(removed: dict[str, int]) -> list[str]:
     if not removed:
         return [sentence(english.TOO_FEW_TO_SEPARATE, count=bad_channels.FEW_CHANNELS)]
     found = {english.ARTEFACTS[kind]: count for kind, count in removed.items() if count}
     counts = [sentence(english.COMPONENTS_OF, count=count, kind=kind) for kind, count in found.items()]
-    components = reduce(_and, counts) if counts else english.NO_COMPONENTS
+    components = reduce(_join_with_and, counts) if counts else english.NO_COMPONENTS
     told: list[str] = [
         sentence(english.COMPONENTS_REMOVED, components=components),
         sentence(english.AVERAGE_REFERENCE),
@@ -480,5 +560,5 @@ def _about_artefacts(removed: dict[str, int]) -> list[str]:
     return told
 
 
-def _and(some: Sentence, more: Sentence) -> Sentence:
+def _join_with_and(some: Sentence, more: Sentence) -> Sentence:
     return sentence(english.AND, some=some, more=more)

@@ -1,4 +1,4 @@
-"""Take eyes and muscles out of EEG by independent component analysis (see ``remove``).
+"""Remove eye and muscle artefacts from EEG by independent component analysis (see ``remove_artefacts``).
 
 Extended infomax (Lee et al. 1999, Neural Comput 11:417) as MNE has it. Ocular components are those that follow the
 electrodes beside the eyes; muscle components are those whose spectrum does not fall towards high frequencies.
@@ -15,7 +15,7 @@ from copilot.i18n import english, sentence
 Floats = npt.NDArray[np.floating]
 
 MAX_COMPONENTS = 25
-"""ICA needs about 20 samples for each of its squared components; a minute does not hold more."""
+"""ICA needs about 20 samples for each of its squared components; a minute does not contain more."""
 TRAINING_SAMPLES = 12_000
 OCULAR_Z = 3.0
 OCULAR_R = 0.7
@@ -29,24 +29,25 @@ et al. 2016, EMBC)."""
 SEED = 97
 
 
-def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> tuple[dict[str, int], int]:
+def remove_artefacts(raw: Any, usable: npt.NDArray[np.bool_]) -> tuple[dict[str, int], int]:
     """Remove ocular and muscle components from an ``mne.io.Raw``, in place.
 
     Args:
         raw: average reference, 0.5 to 47 Hz; channels in ``raw.info["bads"]`` are left alone.
-        usable: shape (seconds,); only these are learnt from.
+        usable: shape (seconds,); ICA is fitted to these seconds only.
 
     Returns:
-        How many components went, by kind, and how many there were; a kind that could not be looked for is absent.
+        How many components were removed, by kind, and how many there were; a kind that could not be looked for is
+        absent.
 
     Raises:
-        RecordingError: the channels hold copies of one another.
+        RecordingError: the channels are copies of one another.
     """
     from mne.preprocessing import ICA
 
-    training = _training(raw, usable)
+    training = _select_training_data(raw, usable)
     ica = ICA(
-        n_components=min(_dimensions(training), MAX_COMPONENTS),
+        n_components=min(_count_dimensions(training), MAX_COMPONENTS),
         method="infomax",
         # EEGLAB's stopping rule for caps of up to 32 channels, and the sign of a component's kurtosis looked at every
         # 20 blocks: with MNE's own values (1e-12, every block) the same components take three times as long.
@@ -57,14 +58,17 @@ def remove(raw: Any, usable: npt.NDArray[np.bool_]) -> tuple[dict[str, int], int
     ica.fit(training, decim=max(1, training.n_times // TRAINING_SAMPLES))
     found = {}
     if above := [name for name in ABOVE_EYES if name in training.ch_names][:2]:
-        found["ocular"] = _ocular(ica, training, above)
-    found["muscle"] = [c for c in _muscle(ica, training) if c not in found.get("ocular", ())]
+        found["ocular"] = _find_ocular_components(ica, training, above)
+    found["muscle"] = [c for c in _find_muscle_components(ica, training) if c not in found.get("ocular", ())]
     ica.apply(raw, exclude=sorted({c for components in found.values() for c in components}))
     return {kind: len(components) for kind, components in found.items()}, int(ica.n_components_)
 
 
-def _training(raw: Any, usable: npt.NDArray[np.bool_]) -> Any:
-    """The usable seconds of the good channels above 1 Hz, where ICA separates best (Winkler et al. 2015, EMBC)."""
+def _select_training_data(raw: Any, usable: npt.NDArray[np.bool_]) -> Any:
+    """Select the usable seconds of the good channels above 1 Hz.
+
+    ICA separates best there (Winkler et al. 2015, EMBC).
+    """
     from mne.io import RawArray
 
     good = raw.copy().pick("eeg", exclude="bads").filter(1.0, None)
@@ -73,8 +77,8 @@ def _training(raw: Any, usable: npt.NDArray[np.bool_]) -> Any:
     return RawArray(good.get_data()[:, : samples.size][:, samples], good.info)
 
 
-def _dimensions(training: Any) -> int:
-    """How many independent signals there are: the average reference takes one, bridged electrodes another each."""
+def _count_dimensions(training: Any) -> int:
+    """Count the independent signals: the average reference takes one, bridged electrodes another each."""
     variances = np.linalg.eigvalsh(np.cov(training.get_data()))
     dimensions = int((variances > 1e-6 * variances[-1]).sum())
     if dimensions < 3 or variances[-1] < 1e-18:  # below 1e-6 of a squared microvolt: nothing but rounding
@@ -82,8 +86,8 @@ def _dimensions(training: Any) -> int:
     return dimensions
 
 
-def _ocular(ica: Any, training: Any, above: list[str]) -> list[int]:
-    """Components that follow blinks (electrodes above the eyes) or glances (left against right temple)."""
+def _find_ocular_components(ica: Any, training: Any, above: list[str]) -> list[int]:
+    """Find components that follow blinks (electrodes above the eyes) or glances (left against right temple)."""
     from mne import create_info
     from mne.io import RawArray
     from scipy.stats import kurtosis
@@ -99,11 +103,11 @@ def _ocular(ica: Any, training: Any, above: list[str]) -> list[int]:
     return [int(c) for c in components if strength[c] >= OCULAR_R and jerks[c] >= OCULAR_KURTOSIS]
 
 
-def _muscle(ica: Any, training: Any) -> list[int]:
-    """Components whose power does not fall from 7 to 45 Hz.
+def _find_muscle_components(ica: Any, training: Any) -> list[int]:
+    """Find components whose power does not fall from 7 to 45 Hz.
 
-    MNE's ``find_bads_muscle`` adds scores for focus and smoothness that are sums over channels, made for caps of about
-    64; with 19 they call nearly everything muscle. Its first criterion, the slope, is used alone.
+    MNE's ``find_bads_muscle`` adds scores for focus and smoothness that are sums over channels, made for montages of
+    about 64; with 19 they call nearly everything muscle. Its first criterion, the slope, is used alone.
     """
     from scipy.signal import welch
 

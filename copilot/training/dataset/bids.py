@@ -10,7 +10,7 @@ from pathlib import Path
 
 from convert.files import ConvertError, read_json
 from copilot import csv_tables
-from copilot.eeg.discovery import bids_recordings, with_companions
+from copilot.eeg.discovery import find_bids_recordings, find_recording_files
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
 from copilot.training.dataset.recordings import LabelledInterval
@@ -49,7 +49,7 @@ def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval
     Raises:
         CorpusError: there are no recordings with events, or no event has both an emotion and a duration.
     """
-    recordings = [path for path in bids_recordings(folder) if _events_path(path).is_file()]
+    recordings = [path for path in find_bids_recordings(folder) if _events_path(path).is_file()]
     runs = [BidsRun(path, csv_tables.read_rows(_events_path(path), ("onset", "duration"))) for path in recordings]
     if not runs:
         raise CorpusError(f"{folder} has no sub-*/.../*_eeg.edf (or bdf, vhdr, set) with an *_events.tsv beside it.")
@@ -86,7 +86,7 @@ def _explain_missing_label(rows: list[csv_tables.Row], columns: tuple[str, ...])
 
 def _label_events(run: BidsRun, column: str, person: Person) -> Iterator[LabelledInterval]:
     """Yield an interval for every event that has an emotion, an onset and a duration."""
-    recording = LabelledInterval(with_companions(run.recording), run.subject, run.stem, 0, person=person)
+    recording = LabelledInterval(find_recording_files(run.recording), run.subject, run.stem, 0, person=person)
     recording = replace(recording, sampling_hz=_read_sampling_rate(run.recording))
     for row_number, row in enumerate(run.events, start=2):
         label = csv_tables.emotion(row.get(column, ""))

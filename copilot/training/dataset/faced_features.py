@@ -16,7 +16,7 @@ from convert.progress import progress_bar, track_progress
 from copilot import csv_tables
 from copilot.eeg.classifier import Classifier, Floats
 from copilot.eeg.features import Normal
-from copilot.eeg.text_encoding import OF_FEATURES
+from copilot.eeg.text_encoding import FEATURE_CODECS
 from copilot.emotions import Probabilities
 from copilot.person import Person
 from copilot.pipeline import encode
@@ -86,7 +86,7 @@ class FittedClassifiers:
             Shape (9,).
         """
         if trial.subject not in self.rows:
-            return self.classifier.probabilities(trial.de, normal)
+            return self.classifier.predict(trial.de, normal)
         found: Probabilities = self.cross_fitted[normal.source][self.rows[trial.subject], trial.clip, span]
         return found
 
@@ -102,9 +102,9 @@ def refuse_codec(codec: str) -> None:
     Raises:
         CorpusError: the text encoding needs it.
     """
-    if codec not in OF_FEATURES:
+    if codec not in FEATURE_CODECS:
         raise CorpusError(
-            f"FACED's features contain no raw signal, which {codec} needs; choose {' or '.join(OF_FEATURES)}."
+            f"FACED's features contain no raw signal, which {codec} needs; choose {' or '.join(FEATURE_CODECS)}."
         )
 
 
@@ -116,7 +116,7 @@ def make_segments(
     Args:
         faced: features of any people.
         fitted: classifiers of the training people.
-        codec: text encoding, one of ``text_encoding.OF_FEATURES``.
+        codec: text encoding, one of ``text_encoding.FEATURE_CODECS``.
         known: subject -> what is known of the subject; may be empty.
 
     Raises:

@@ -8,7 +8,7 @@ of its own, who then has no baseline.
 from pathlib import Path, PurePath
 
 from copilot import csv_tables
-from copilot.eeg.discovery import with_companions
+from copilot.eeg.discovery import find_recording_files
 from copilot.emotions import EMOTIONS
 from copilot.training.dataset.recordings import LabelledInterval
 from copilot.training.faced import CorpusError
@@ -44,7 +44,7 @@ def _parse_row(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterva
     if stop is not None and stop <= (start or 0):
         raise CorpusError(f"{where}: stop is not after start.")
     return LabelledInterval(
-        files=with_companions(folder / name),
+        files=find_recording_files(folder / name),
         subject=row.get("subject") or name.with_suffix("").as_posix(),
         clip=f"{name.with_suffix('').as_posix()} from {start or 0:g} s",
         emotion=label,

@@ -119,8 +119,8 @@ def make_prompted_trials(
     Raises:
         CorpusError: features cannot be written in this text encoding.
     """
-    if codec not in text_encoding.OF_FEATURES:
-        known = " or ".join(f"`{name}`" for name in text_encoding.OF_FEATURES)
+    if codec not in text_encoding.FEATURE_CODECS:
+        known = " or ".join(f"`{name}`" for name in text_encoding.FEATURE_CODECS)
         raise CorpusError(f"The codec {codec!r} cannot be written from features; score a model of {known}.")
     if condition == LATE:  # the first second goes to the end, so that a clip stays thirty seconds long
         faced = replace(faced, de=np.roll(faced.de, -1, axis=3))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.classifier import LIMIT, STRETCHES, clip_probabilities, softmax, window_probabilities
+from copilot.eeg.classifier import LIMIT, WINDOWS_PER_CLIP, clip_probabilities, softmax, window_probabilities
 from copilot.eeg.features import Array
 from copilot.emotions import EMOTIONS
 from copilot.training.evaluate import mlp
@@ -34,7 +34,7 @@ class Emotions:
 
     def labels(self, windows: Windows) -> Ints:
         """Return the class of every window, shape (trials * 3,)."""
-        return np.repeat(windows.emotions, STRETCHES)
+        return np.repeat(windows.emotions, WINDOWS_PER_CLIP)
 
     def probabilities(self, scores: Floats, unit: str) -> Floats:
         """Return probabilities of emotions, shape (windows or trials, 9), from scores (trials, 3, 9)."""
@@ -61,11 +61,13 @@ class Scenes:
 
     def labels(self, windows: Windows) -> Ints:
         """Return the class of every window, shape (trials * 3,)."""
-        return (np.searchsorted(self.clips, windows.clips)[:, None] * STRETCHES + np.arange(STRETCHES)).reshape(-1)
+        return (
+            np.searchsorted(self.clips, windows.clips)[:, None] * WINDOWS_PER_CLIP + np.arange(WINDOWS_PER_CLIP)
+        ).reshape(-1)
 
     def probabilities(self, scores: Floats, unit: str) -> Floats:
         """Return probabilities of emotions, shape (windows or trials, 9), from scores (trials, 3, clips * 3)."""
-        by_clip = scores.reshape(*scores.shape[:2], len(self.clips), STRETCHES)
+        by_clip = scores.reshape(*scores.shape[:2], len(self.clips), WINDOWS_PER_CLIP)
         if unit == CLIP:
             return clip_probabilities(by_clip, self.emotions)
         return window_probabilities(by_clip, self.emotions).reshape(-1, len(EMOTIONS))
@@ -150,14 +152,14 @@ def _choose_calibration_people(subjects: Ints) -> Ints:
 
 def _score_windows(score: Score, windows: Windows) -> Floats:
     """Return the scores of all windows, shape (trials, 3, classes)."""
-    return score(windows.flatten()).astype(np.float64).reshape(len(windows.clips), STRETCHES, -1)
+    return score(windows.flatten()).astype(np.float64).reshape(len(windows.clips), WINDOWS_PER_CLIP, -1)
 
 
 def _calibrate(
     classes: Emotions | Scenes, unit: str, apart: Floats, held: Windows, scored: Floats
 ) -> CalibratedPredictions:
     """Fit a unit's temperature on the scores of ``held`` and turn both kinds of scores into probabilities."""
-    truth = np.repeat(held.emotions, STRETCHES) if unit == SEGMENT else held.emotions
+    truth = np.repeat(held.emotions, WINDOWS_PER_CLIP) if unit == SEGMENT else held.emotions
     divisor = fit_temperature(lambda t: classes.probabilities(apart / t, unit), truth)
     return CalibratedPredictions(
         classes.probabilities(apart / divisor, unit), truth, classes.probabilities(scored / divisor, unit)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.classifier import cut_windows, features
+from copilot.eeg.classifier import build_features, cut_windows
 from copilot.eeg.features import Array, Normal, person_normal, standardise
 from copilot.training.evaluate.metrics import Ints
 from copilot.training.faced import Faced
@@ -72,7 +72,7 @@ def _collect_windows(faced: Faced, trials: Mask, normals: dict[int, Normal | Non
 def _compute_vectors(entropy: Array, normal: Normal | None) -> Array:
     """Return a clip's three windows, shape (3, features); each is compared with itself where there is no normal."""
     if normal:
-        return features(cut_windows(standardise(entropy, normal)), normal.source).astype(np.float32)
+        return build_features(cut_windows(standardise(entropy, normal)), normal.source).astype(np.float32)
     windows = cut_windows(entropy)
     spread = np.maximum(windows.std(axis=1, keepdims=True), SMALLEST_STD)
     z: Array = (windows - windows.mean(axis=1, keepdims=True)) / spread
