@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import softmax
-from copilot.i18n import N_, Sentence
+from copilot.i18n import N_, Message
 from copilot.llm.base import Scores
 
 FED = {
@@ -47,7 +47,7 @@ def label_probabilities(scores: Scores, metadata: Mapping[str, str]) -> emotions
     return softmax(scores.logprobs / temperature(metadata))
 
 
-def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[Sentence]:
+def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[Message]:
     """A sentence for each thing in which the file was trained otherwise than this program feeds it.
 
     Args:

@@ -25,7 +25,7 @@ from copilot.eeg.features import Array, Normal, differential_entropy, electrode_
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
-from copilot.i18n import N_, Sentence
+from copilot.i18n import N_
 from copilot.i18n.terms import term
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.person import Person
@@ -421,13 +421,13 @@ def _is_mostly_foreign(text: str) -> bool:
     return 2 * sum(character > "\u024f" for character in letters) > len(letters)  # the end of Latin Extended-B
 
 
-def _notes_on_channels(prepared: Prepared) -> Iterator[Sentence]:
+def _notes_on_channels(prepared: Prepared) -> Iterator[str]:
     for name, channel in electrode_channels(prepared.cleaned.channels).items():
         if channel != name:
             yield N_("{channel} was read in place of {name}.", channel=channel, name=name)
 
 
-def _notes_on_model(model: ModelInfo, codec: str, readout: str) -> Iterator[Sentence]:
+def _notes_on_model(model: ModelInfo, codec: str, readout: str) -> Iterator[str]:
     """What a reader must know about how this model was fed."""
     if not model.trained_for_eeg:
         known = (

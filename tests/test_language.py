@@ -105,14 +105,25 @@ def test_one_word_can_have_two_translations() -> None:
 
 
 def test_a_sentence_is_english_and_can_be_said_in_chinese() -> None:
-    parts = tuple(N_(english.ELECTRODE_FAULT, name=name, fault=english.FAULT_FLAT) for name in ("Cz", "T7"))
-    told = N_(english.ELECTRODES_LEFT_OUT, bad=2, total=19, which=parts)
+    parts = tuple(N_(english.ELECTRODE_FAULT, name=name, fault=N_("no signal")) for name in ("Cz", "T7"))
+    told = N_(
+        N_("{bad} of {total} electrodes gave no usable signal and were left out: {which}."),
+        bad=2,
+        total=19,
+        which=parts,
+    )
     assert told == ("2 of 19 electrodes gave no usable signal and were left out: Cz (no signal), T7 (no signal).")
     assert say(told) == "19 个电极中有 2 个没有可用信号，已略去：Cz（无信号）、T7（无信号）。"
 
 
 def test_a_sentence_survives_a_pipe_and_an_error() -> None:
-    error = RecordingError(N_(english.TOO_SHORT, seconds=3.21, least=10))
+    error = RecordingError(
+        N_(
+            N_("The recording lasts {seconds:.1f} s; at least {least} s are needed, and two minutes are better."),
+            seconds=3.21,
+            least=10,
+        )
+    )
     came = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert str(came) == "The recording lasts 3.2 s; at least 10 s are needed, and two minutes are better."
     assert say(came.args[0]) == "记录时长为 3.2 秒；至少需要 10 秒，最好有两分钟。"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from copilot.errors import CopilotError
-from copilot.i18n import N_, Sentence
+from copilot.i18n import N_, Message
 from copilot.person import Person
 from copilot.record.model import Record
 from copilot.record.patient_identity import PatientIdentity
@@ -117,7 +117,7 @@ def died(task: Task, worker: str, how: str) -> Outcome:
 def reason_of(error: Exception) -> str:
     """Our own sentence, or for what nobody foresaw its kind and place: not its words, which may quote the file."""
     if isinstance(error, CopilotError):
-        return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)
+        return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
     places: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
     place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
     return N_(

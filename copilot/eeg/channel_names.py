@@ -8,7 +8,7 @@ from functools import cache
 
 from copilot.eeg import numbered_montages
 from copilot.eeg.types import Source
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 
 OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 """The 10-20 names that the 10-10 system replaced (Chatrian et al. 1985)."""
@@ -36,13 +36,13 @@ _BEFORE = re.compile(
 """What some programs put before an electrode's name: ``EEG Fp1``, ``1-Fp1``, ``Ch1_Fp1``, ``IED_AF3``."""
 
 _KINDS = (
-    (english.CHANNEL_ECG, r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
-    (english.CHANNEL_EYE, r"EOG|[HV]EO"),
-    (english.CHANNEL_MUSCLE, r"EMG|CHIN"),
-    (english.CHANNEL_ANNOTATION, r"ANNOTATION"),
-    (english.CHANNEL_TRIGGER, r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|DIN|PHOTIC"),
-    (english.CHANNEL_MOVEMENT, r"ACC|GYR|MOTION"),
-    (english.CHANNEL_BREATHING, r"RESP|THOR|ABDO|FLOW|SPO2|SNORE"),
+    (N_("ECG"), r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
+    (N_("eye movement"), r"EOG|[HV]EO"),
+    (N_("muscle"), r"EMG|CHIN"),
+    (N_("annotation"), r"ANNOTATION"),
+    (N_("trigger"), r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|DIN|PHOTIC"),
+    (N_("movement"), r"ACC|GYR|MOTION"),
+    (N_("breathing"), r"RESP|THOR|ABDO|FLOW|SPO2|SNORE"),
 )
 
 
@@ -70,15 +70,17 @@ def find_electrodes(labels: Sequence[str]) -> Electrodes:
     cap = numbered_montages.recognise_montage([_normalise_label(label) for label in labels])
     if cap:
         found = [cap.names.get(_normalise_label(label)) for label in labels]
-        notes.append(sentence(english.NOTE_CAP, cap=cap.title))
+        notes.append(N_("Channels are numbered as on {cap}; its usual places are assumed.", cap=cap.title))
     else:
         shared = _find_shared_reference(labels)
         found = [standard_name(label, shared) for label in labels]
         if shared:
-            notes.append(sentence(english.NOTE_REFERENCE, name=shared))
+            notes.append(
+                N_("All channels were recorded against {name}, which is taken as their common reference.", name=shared)
+            )
     rows, names = _drop_repeated(found, notes)
     if left_out := _count_left_out([label for label, name in zip(labels, found, strict=True) if name is None]):
-        notes.append(sentence(english.NOTE_LEFT_OUT, kinds=left_out))
+        notes.append(N_("Left out, because they are not single scalp electrodes: {kinds}.", kinds=left_out))
     return Electrodes(tuple(rows), tuple(names), tuple(notes), left_out)
 
 
@@ -154,22 +156,24 @@ def _drop_repeated(found: Sequence[str | None], notes: list[str]) -> tuple[list[
             rows.append(row)
             names.append(name)
     if repeated:
-        notes.append(sentence(english.NOTE_REPEATED, names=tuple(sorted(repeated))))
+        notes.append(
+            N_("More than one channel is called {names}; the first of each is used.", names=tuple(sorted(repeated)))
+        )
     return rows, names
 
 
 def _count_left_out(labels: Sequence[str]) -> tuple[str, ...]:
     counts = Counter(map(_classify_label, labels))
-    return tuple(sentence(english.COUNTED, count=count, kind=kind) for kind, count in counts.items())
+    return tuple(N_(english.COUNTED, count=count, kind=kind) for kind, count in counts.items())
 
 
 def _classify_label(label: str) -> str:
     first, second = _split_label(label)
     if _find_spelling(first) in REFERENCES:
-        return english.CHANNEL_REFERENCE
+        return N_("reference")
     if _find_spelling(first) and second:
-        return english.CHANNEL_BIPOLAR
-    return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), english.CHANNEL_OTHER)
+        return N_("bipolar")
+    return next((kind for kind, words in _KINDS if re.search(words, label, re.IGNORECASE)), N_("other"))
 
 
 def drop_bad_channels(source: Source, bad: Collection[str]) -> Source:
@@ -179,7 +183,11 @@ def drop_bad_channels(source: Source, bad: Collection[str]) -> Source:
     if len(kept) == len(source.labels):
         return source
     names = {standard_name(label) for row, label in enumerate(source.labels) if row not in kept} - {None}
-    note = (sentence(english.NOTE_MARKED_BAD, names=tuple(sorted(filter(None, names)))),) if names else ()
+    note = (
+        (N_("Marked as bad in the file, and left out: {names}.", names=tuple(sorted(filter(None, names)))),)
+        if names
+        else ()
+    )
     return replace(
         source,
         labels=[source.labels[row] for row in kept],

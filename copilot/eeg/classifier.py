@@ -24,7 +24,7 @@ import numpy.typing as npt
 from copilot.eeg.features import Array, Normal, standardise
 from copilot.emotions import EMOTIONS, Probabilities, uniform
 from copilot.errors import CopilotError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 
 WINDOW = 10
 """Seconds that the classifier reads at once."""
@@ -99,9 +99,13 @@ class Classifier:
                 population = Normal(arrays["normal.mean"], arrays["normal.std"], "population")
             return cls(heads, population, hashlib.sha256(path.read_bytes()).hexdigest())
         except FileNotFoundError:
-            raise ClassifierError(sentence(english.NO_DECODER, name=path.name)) from None
+            raise ClassifierError(
+                N_("The decoder {name} is missing; set EEG_COPILOT_DECODER to where it is.", name=path.name)
+            ) from None
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
-            raise ClassifierError(sentence(english.NOT_A_DECODER, name=path.name)) from error
+            raise ClassifierError(
+                N_("{name} is not a decoder that this version can read; run `make model`.", name=path.name)
+            ) from error
 
     def save(self, path: Path) -> None:
         """Write the weights as compressed numpy arrays."""

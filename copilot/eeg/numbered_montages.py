@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 
 STANDARD = "colin27_1005"
 """MNE's name for the positions of the 10-05 system (Oostenveld & Praamstra 2001) on a standard head."""
@@ -85,7 +85,7 @@ def _recognise_biosemi(labels: Sequence[str]) -> Montage | None:
         return UNKNOWN
     names = _name_biosemi_electrodes(count)
     return Montage(
-        sentence(english.CAP_BIOSEMI, count=count), {own[name]: names[name] for name in present if name in names}
+        N_("a BioSemi cap of {count}", count=count), {own[name]: names[name] for name in present if name in names}
     )
 
 
@@ -100,7 +100,7 @@ def _recognise_egi(labels: Sequence[str]) -> Montage | None:
     reference = {f"E{count + 1}": "Cz"}
     names = {label: (reference | dict(net)).get(f"E{number}") for label, number in numbered.items()}
     known = {label: name for label, name in names.items() if name}
-    return Montage(sentence(english.CAP_EGI, count=count), {**known, "CZ": "Cz", "VREF": "Cz"})
+    return Montage(N_("an EGI HydroCel net of {count}", count=count), {**known, "CZ": "Cz", "VREF": "Cz"})
 
 
 @cache

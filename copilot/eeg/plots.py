@@ -23,7 +23,7 @@ from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.preprocessing.clean import Quality
 from copilot.eeg.simulate import TEN_TWENTY
 from copilot.eeg.types import Recording
-from copilot.i18n import Translator, english
+from copilot.i18n import N_, Translator, english
 
 Floats = npt.NDArray[np.floating]
 
@@ -85,7 +85,7 @@ def draw_signal(
     axes.plot([right + 0.2, right + 0.2], [-0.5, 0.5], color=theme.ink, linewidth=2, clip_on=False)
     axes.text(right + 0.35, 0, f"{step:g} µV", color=theme.ink, fontsize=10, va="center")
     _label_signal(axes, names, bad, start, theme)
-    words = english.AXIS_SECONDS if len(names) == len(raw.channels) else english.AXIS_SECONDS_OF
+    words = N_("seconds") if len(names) == len(raw.channels) else N_("seconds, {shown} of {total} electrodes")
     axes.set_xlabel(say(words, shown=len(names), total=len(raw.channels)), color=theme.ink, fontsize=10)
     _draw_legend(figure, quality, bad, bool(lost), theme, say)
     return set_fonts(figure, language)
@@ -109,11 +109,15 @@ def draw_band_power(cleaned: Recording, quality: Quality, *, dark: bool = False,
     for axes, (name, (low, high)), values in zip(grid, BANDS_HZ.items(), powers, strict=False):
         image = _draw_scalp_map(axes, values, cleaned, theme)
         span = {"low": low, "high": high, "least": values.min(), "most": values.max()}
-        axes.set_title(say(english.BAND_ON_SCALP, band=english.BANDS[name], **span), fontsize=10, color=theme.ink)
+        axes.set_title(
+            say(N_("{band}, {low:g}-{high:g} Hz\n{least:.1f} to {most:.1f} µV"), band=english.BANDS[name], **span),
+            fontsize=10,
+            color=theme.ink,
+        )
     grid[5].axis("off")
     bar = figure.colorbar(image, cax=grid[5].inset_axes((0.05, 0.55, 0.9, 0.07)), orientation="horizontal", ticks=[])
     bar.outline.set_edgecolor(theme.ink)
-    bar.set_label(say(english.BAND_COLOURS), color=theme.ink, fontsize=10)
+    bar.set_label(say(N_("weakest to strongest\nin each band")), color=theme.ink, fontsize=10)
     return set_fonts(figure, language)
 
 
@@ -198,15 +202,15 @@ def _draw_legend(
 ) -> None:
     """Draw a legend with only what is in the figure."""
     entries: list[Line2D | Patch] = [
-        Line2D([], [], color=theme.faint, label=say(english.AS_READ)),
-        Line2D([], [], color=theme.cleaned, label=say(english.AS_CLEANED)),
+        Line2D([], [], color=theme.faint, label=say(N_("as read"))),
+        Line2D([], [], color=theme.cleaned, label=say(N_("cleaned"))),
     ]
     if bad:
         kept = any(c.interpolated for c in quality.channels)
-        words = english.BAD_ESTIMATED if kept else english.BAD_LEFT_OUT
+        words = N_("bad, estimated from neighbours") if kept else N_("bad, left out")
         entries.append(Line2D([], [], color=theme.estimated, label=say(words)))
     if any_lost:
-        entries.append(Patch(color=theme.unusable, label=say(english.UNUSABLE_SECOND)))
+        entries.append(Patch(color=theme.unusable, label=say(N_("unusable second"))))
     figure.legend(handles=entries, loc="outside upper left", ncols=2, frameon=False, fontsize=10, labelcolor=theme.ink)
 
 
@@ -246,7 +250,7 @@ def _draw_bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme, 
         axes.bar(places, [values[i] for values in powers], width * 0.9, label=name)
     labels = [f"{say(english.BANDS[name])}\n{low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items()]
     axes.set_xticks(range(len(powers)), labels, fontsize=10)
-    axes.set_ylabel(say(english.AXIS_MICROVOLTS), color=theme.ink)
+    axes.set_ylabel(say(N_("µV (RMS)")), color=theme.ink)
     axes.tick_params(colors=theme.ink)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(theme.ink)

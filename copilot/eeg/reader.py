@@ -10,7 +10,30 @@ import numpy as np
 from copilot.eeg import channel_names, numbered_montages, units
 from copilot.eeg.formats import detect, unpack
 from copilot.eeg.types import MIN_CHANNELS, MIN_SECONDS, SFREQ_HZ, Recording, RecordingError, Source
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
+
+RATES_DIFFER = N_(
+    "The file states {stated:g} samples a second, and {given:g} were given; leave the rate out, or correct the file."
+)
+NAMES_DIFFER = N_(
+    "Electrode {number} is {stated} in the file and {given} in the names given; leave the names out, or correct the "
+    "file."
+)
+NAMES_COUNT = N_(
+    "The file names {stated} electrodes, and {given} names were given; leave the names out, or correct the file."
+)
+RATE_OUT_OF_RANGE = N_(
+    "The sampling rate is {rate:g} Hz; from {low:.0f} to {high:.0f} Hz can be used, so check the rate or export the "
+    "recording again."
+)
+TOO_FEW_ELECTRODES = N_(
+    "The file has {found} whose place on the scalp is known{left_out}; at least {least} are needed, named as in the "
+    "10-20 system and recorded against one reference."
+)
+CAP_UNKNOWN = N_(
+    "The electrodes are numbered as on a cap, and too many are missing to know which one; call them by their names in "
+    "the 10-20 system."
+)
 
 
 def read(
@@ -49,9 +72,11 @@ def read(
         except RecordingError:
             raise
         except MemoryError as error:
-            raise RecordingError(sentence(english.TOO_MUCH_MEMORY)) from error
+            raise RecordingError(N_(english.TOO_MUCH_MEMORY)) from error
         except Exception as error:  # whatever fails in a reader, the user needs one sentence
-            raise RecordingError(sentence(english.FILE_DAMAGED)) from error
+            raise RecordingError(
+                N_("The file is damaged, cut short or of a kind that is not read; export it again, best as EDF.")
+            ) from error
 
 
 def _make_recording(
@@ -66,13 +91,19 @@ def _make_recording(
             numbered_montages.recognise_montage([label.strip().upper() for label in source.labels])
             is numbered_montages.UNKNOWN
         ):
-            raise RecordingError(sentence(english.CAP_UNKNOWN))
+            raise RecordingError(N_(CAP_UNKNOWN))
         raise RecordingError(_describe_too_few(len(electrodes.rows), electrodes.left_out))
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
         seconds = math.floor(data.shape[1] / sfreq * 10) / 10  # 9.96 s are not 10.0 s
-        raise RecordingError(sentence(english.TOO_SHORT, seconds=seconds, least=MIN_SECONDS))
+        raise RecordingError(
+            N_(
+                "The recording lasts {seconds:.1f} s; at least {least} s are needed, and two minutes are better.",
+                seconds=seconds,
+                least=MIN_SECONDS,
+            )
+        )
     _check_against_file(electrodes.names, sfreq, given_names, given_sfreq)
     there = units.find_recorded(data)
     names = tuple(name for name, some in zip(electrodes.names, there, strict=True) if some)
@@ -81,12 +112,16 @@ def _make_recording(
     nothing = tuple(name for name in electrodes.names if name not in names)
     data, gaps = units.fill_gaps(data[there])
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
-    left_out = [sentence(english.NOTE_NO_VALUES, names=nothing)] if nothing else []
+    left_out = [N_("Left out, because they hold no values: {names}.", names=nothing)] if nothing else []
     notes = [*source.notes, *electrodes.notes, *left_out, *gaps, *scaled]
     if source.rate_from != english.RATE_STATED:
-        notes.append(sentence(english.NOTE_RATE, rate=float(sfreq), origin=source.rate_from))
+        notes.append(
+            N_("The sampling rate as read is {rate:g} Hz, {origin}.", rate=float(sfreq), origin=source.rate_from)
+        )
     if seconds > max_minutes * 60 + 1:
-        notes.append(sentence(english.NOTE_MINUTES, most=max_minutes, minutes=seconds / 60))
+        notes.append(
+            N_("Only the first {most} of {minutes:.0f} minutes were read.", most=max_minutes, minutes=seconds / 60)
+        )
     return Recording(
         np.ascontiguousarray(data, dtype=np.float32),
         float(sfreq),
@@ -103,26 +138,28 @@ def _check_against_file(
 ) -> None:
     """Refuse values from the user that differ from those in the file: one of them is wrong."""
     if given_sfreq is not None and abs(sfreq - given_sfreq) > 0.01 * given_sfreq:
-        raise RecordingError(sentence(english.RATES_DIFFER, stated=sfreq, given=given_sfreq))
+        raise RecordingError(N_(RATES_DIFFER, stated=sfreq, given=given_sfreq))
     given = channel_names.find_electrodes(given_names or ()).names
     if not given or given == names:
         return
     if len(given) != len(names):
-        raise RecordingError(sentence(english.NAMES_COUNT, stated=len(names), given=len(given)))
+        raise RecordingError(N_(NAMES_COUNT, stated=len(names), given=len(given)))
     place = next(i for i, pair in enumerate(zip(names, given, strict=True)) if pair[0] != pair[1])
-    raise RecordingError(sentence(english.NAMES_DIFFER, number=place + 1, stated=names[place], given=given[place]))
+    raise RecordingError(N_(NAMES_DIFFER, number=place + 1, stated=names[place], given=given[place]))
 
 
 def _check_rate(sfreq: float | None) -> None:
     if sfreq is not None and not SFREQ_HZ[0] <= sfreq <= SFREQ_HZ[1]:
-        raise RecordingError(sentence(english.RATE_OUT_OF_RANGE, rate=sfreq, low=SFREQ_HZ[0], high=SFREQ_HZ[1]))
+        raise RecordingError(N_(RATE_OUT_OF_RANGE, rate=sfreq, low=SFREQ_HZ[0], high=SFREQ_HZ[1]))
 
 
 def _describe_too_few(count: int, left_out: tuple[str, ...]) -> str:
-    found = (english.NO_ELECTRODES, english.ONE_ELECTRODE)[count] if count < 2 else english.FEW_ELECTRODES
-    return sentence(
-        english.TOO_FEW_ELECTRODES,
-        found=sentence(found, count=count),
-        left_out=sentence(english.LEFT_OUT_ASIDE, kinds=left_out) if left_out else "",
+    found = (N_("no EEG channels"), N_("only one EEG channel"))[count] if count < 2 else N_("only {count} EEG channels")
+    return N_(
+        TOO_FEW_ELECTRODES,
+        found=N_(found, count=count),
+        left_out=N_(" (left out, because they are not single scalp electrodes: {kinds})", kinds=left_out)
+        if left_out
+        else "",
         least=MIN_CHANNELS,
     )

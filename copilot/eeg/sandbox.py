@@ -20,7 +20,13 @@ from pathlib import Path
 
 from copilot.eeg.preprocessing.clean import Quality
 from copilot.eeg.types import Recording, RecordingError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
+
+READER_DIED = N_(
+    "The recording could not be read within the memory allowed, or it crashed its reader; cut out the part that "
+    "matters or export it again."
+)
+
 
 HEARTBEAT_S = 0.1
 """The longest time between two events, so that the caller can stop soon."""
@@ -160,20 +166,22 @@ def _take_worker() -> _Worker:
 
 def _receive_events(pipe: Connection, deadline: float) -> Iterator[SandboxProgress | Prepared]:
     """Pass on the worker's events, repeating the last progress while nothing new comes."""
-    last = SandboxProgress("read", 0.0, english.READING_BEGUN)
+    last = SandboxProgress("read", 0.0, N_("opening the file"))
     while time.monotonic() < deadline:
         yield last
         try:
             event = pipe.recv() if pipe.poll(HEARTBEAT_S) else last
         except (EOFError, OSError) as error:
-            raise RecordingError(sentence(english.READER_DIED)) from error
+            raise RecordingError(N_(READER_DIED)) from error
         if isinstance(event, RecordingError):
             raise event
         if isinstance(event, Fault):
             _log.warning("Cleaning failed: %s at %s.", event.kind, event.place)
-            raise RecordingError(sentence(english.CLEANING_FAILED))
+            raise RecordingError(
+                N_("The signal could not be cleaned; cut out the part that matters or export it again, best as EDF.")
+            )
         if isinstance(event, Prepared):
             yield event
             return
         last = event
-    raise RecordingError(sentence(english.TOO_SLOW))
+    raise RecordingError(N_("Reading and cleaning the recording takes too long; cut out the part that matters."))

@@ -13,7 +13,18 @@ import numpy.typing as npt
 
 from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.types import Recording
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
+
+EYES_CLOSED_ABOUT = N_(
+    "Simulated: a relaxed person with closed eyes, strong 10 Hz alpha at the back of the head, good contact."
+)
+EYES_OPEN_ABOUT = N_(
+    "Simulated: an alert person with open eyes who blinks, little alpha and more fast activity at the front."
+)
+POOR_CONTACT_ABOUT = N_(
+    "Simulated: four electrodes with bad contact, mains hum and many blinks, to see what the quality report says."
+)
+
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,18 +46,18 @@ class SimulatedExample:
 
 EXAMPLES = {
     "eyes-closed": SimulatedExample(
-        english.EYES_CLOSED,
-        english.EYES_CLOSED_ABOUT,
+        N_("Eyes closed (simulated)"),
+        EYES_CLOSED_ABOUT,
         {"seconds": 90, "alpha_uv": 14, "blinks_per_minute": 1, "line_uv": 2, "seed": 1},
     ),
     "busy": SimulatedExample(
-        english.EYES_OPEN,
-        english.EYES_OPEN_ABOUT,
+        N_("Eyes open, busy (simulated)"),
+        EYES_OPEN_ABOUT,
         {"seconds": 90, "alpha_uv": 2, "beta_uv": 5, "muscle_uv": 4, "line_uv": 4, "seed": 2},
     ),
     "poor-contact": SimulatedExample(
-        english.POOR_CONTACT,
-        english.POOR_CONTACT_ABOUT,
+        N_("Poor contact (simulated)"),
+        POOR_CONTACT_ABOUT,
         {
             **{"seconds": 90, "alpha_uv": 6, "blinks_per_minute": 25, "line_uv": 30, "muscle_uv": 10, "seed": 3},
             "bad_channels": {"T7": "noisy", "P4": "flat", "F8": "railed", "Fz": "noisy"},
@@ -111,8 +122,8 @@ def simulate(
     for name, kind in (bad_channels or {}).items():
         row = list(channels).index(name)
         data[row] = _spoil_channel(streams[6], data[row], sfreq, kind)
-    recording = Recording(data.astype(np.float32), float(sfreq), tuple(channels), english.KIND_SIMULATED)
-    return recording.with_notes(sentence(english.NOTE_SIMULATED))
+    recording = Recording(data.astype(np.float32), float(sfreq), tuple(channels), N_("simulated"))
+    return recording.with_notes(N_("This EEG is simulated."))
 
 
 def simulate_example(name: str) -> Recording:

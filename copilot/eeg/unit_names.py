@@ -4,7 +4,12 @@ import re
 from collections.abc import Sequence
 from statistics import mode
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
+
+NOTE_SOME_UNITS = N_(
+    "For {count} channels the file states no unit that is known; they were taken in that of the others."
+)
+
 
 _MICRO = ("u", "\u00b5", "\u03bc", "micro")
 _PREFIXES = {"": 1e6, "m": 1e3, "milli": 1e3, "n": 1e-3, "nano": 1e-3} | dict.fromkeys(_MICRO, 1.0)
@@ -30,9 +35,9 @@ def find_factors(units: Sequence[str]) -> tuple[list[float] | None, tuple[str, .
     known = [convert_to_microvolts(unit) for unit in units]
     stated = [factor for factor in known if factor is not None]
     if not stated:
-        return None, (sentence(english.NOTE_NO_UNITS),)
+        return None, (N_("The file states no units that are known."),)
     if len(stated) == len(known):
         return stated, ()
     usual = mode(stated)
-    note = sentence(english.NOTE_SOME_UNITS, count=len(known) - len(stated))
+    note = N_(NOTE_SOME_UNITS, count=len(known) - len(stated))
     return [usual if factor is None else factor for factor in known], (note,)

@@ -4,7 +4,16 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.types import RecordingError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
+
+NO_SCALP = N_(
+    "The values cannot be a scalp's in any unit, so the file is damaged or holds something else; get the original "
+    "again, or export it in microvolts."
+)
+NOTE_RESCALED = N_(
+    "The units that the file states do not fit its values, which were multiplied by {factor:g} to be microvolts."
+)
+
 
 Floats = npt.NDArray[np.float32]
 
@@ -13,7 +22,7 @@ SCALP_UV = (0.5, 500.0)
 NOISE_UV = 40.0
 """A larger signal that is as strong at 40 Hz and more as below 20 Hz is no EEG but bytes that are not samples."""
 MAX_MISSING = 0.05
-_SCALES = {1e6: english.VOLTS, 1e3: english.MILLIVOLTS, 1.0: english.MICROVOLTS, 1e-3: english.NANOVOLTS}
+_SCALES = {1e6: N_("volts"), 1e3: N_("millivolts"), 1.0: N_("microvolts"), 1e-3: N_("nanovolts")}
 
 
 def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
@@ -29,13 +38,20 @@ def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:
     if not missing.any():
         return data, ()
     if missing.mean() > MAX_MISSING:
-        raise RecordingError(sentence(english.MISSING_VALUES, share=float(missing.mean())))
+        raise RecordingError(
+            N_(
+                "{share:.0%} of the values are missing or not numbers; export the recording again.",
+                share=float(missing.mean()),
+            )
+        )
     data = data.copy()
     places = np.arange(data.shape[1])
     for row, gaps in zip(data, missing, strict=True):
         if gaps.any():
             row[gaps] = np.interp(places[gaps], places[~gaps], row[~gaps])
-    return data, (sentence(english.NOTE_BRIDGED, share=float(missing.mean())),)
+    return data, (
+        N_("{share:.2%} of the values were missing and were bridged by straight lines.", share=float(missing.mean())),
+    )
 
 
 def find_recorded(data: Floats) -> npt.NDArray[np.bool_]:
@@ -65,14 +81,20 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
     """
     size, noise = _measure_size_and_noise(data, sfreq)
     if size == 0:
-        raise RecordingError(sentence(english.NOTHING_RECORDED))
+        raise RecordingError(
+            N_("Every channel is constant: nothing was recorded, or the export failed; record or export again.")
+        )
     scale = _choose_scale(size, stated)
     if scale is None or (size * scale > NOISE_UV and noise > 0.5) or (stated and scale != 1 and noise > 0.3):
-        raise RecordingError(sentence(english.NO_SCALP))
+        raise RecordingError(N_(NO_SCALP))
     if scale == 1:
-        return data, () if stated else (sentence(english.NOTE_MICROVOLTS),)
+        return data, () if stated else (N_("The values were taken as microvolts, which fits their size."),)
     note = (
-        sentence(english.NOTE_RESCALED, factor=scale) if stated else sentence(english.NOTE_SCALED, unit=_SCALES[scale])
+        N_(NOTE_RESCALED, factor=scale)
+        if stated
+        else N_(
+            "The values were taken as {unit}, which fits their size, and scaled to microvolts.", unit=_SCALES[scale]
+        )
     )
     return data * np.float32(scale), (note,)
 

@@ -14,7 +14,7 @@ from jinja2 import Template, TemplateError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 from copilot.llm.base import EngineError, Message
 from copilot.text import normalise_line
 
@@ -59,7 +59,9 @@ def render(template: str, messages: Sequence[Message], boundary_texts: dict[str,
         ]
     except Exception as error:  # a template is a program from a file: it may divide by zero or recurse without end
         reason = normalise_line(str(error))[:LONGEST_REASON] or type(error).__name__
-        raise EngineError(sentence(english.MODEL_TEMPLATE, reason=reason)) from error
+        raise EngineError(
+            N_("The model's chat template cannot be used ({reason}); choose another model.", reason=reason)
+        ) from error
     return [piece for piece in pieces if piece.text]
 
 

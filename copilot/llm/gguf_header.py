@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.llm.base import METADATA_PREFIX, EngineError
 from copilot.llm.gguf_shape import check_shape
 from copilot.text import normalise_line
@@ -100,10 +100,12 @@ def open_model_file(path: Path) -> ModelFile:
             than any model's.
     """
     if not path.is_file():
-        raise EngineError(sentence(english.NO_MODEL_FILE, path=str(path)))
+        raise EngineError(N_(english.NO_MODEL_FILE, path=str(path)))
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
-            raise EngineError(sentence(english.NOT_GGUF, name=path.name))
+            raise EngineError(
+                N_("{name} is not a GGUF model file; set EEG_COPILOT_MODEL to one that is.", name=path.name)
+            )
         header = _MAGIC + file.read(
             _LONGEST_HEADER
         )  # not mapped: a file that is truncated meanwhile would end the process
@@ -111,7 +113,9 @@ def open_model_file(path: Path) -> ModelFile:
         found = _Cursor(header).read_model_file(path)
         check_shape(found.values, {tensor.name: tensor.shape for tensor in found.tensors})
     except (struct.error, ValueError, OverflowError, MemoryError, RecursionError) as error:
-        raise EngineError(sentence(english.MODEL_FILE_DAMAGED, name=path.name)) from error
+        raise EngineError(
+            N_("The model file {name} is damaged or incomplete; copy it again.", name=path.name)
+        ) from error
     return found
 
 

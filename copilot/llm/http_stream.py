@@ -14,9 +14,18 @@ import httpx
 from anyio import fail_after
 from anyio.from_thread import start_blocking_portal
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.llm.base import EngineError
 from copilot.text import normalise_line
+
+SERVER_NO_MODEL = N_(
+    "The model server has no model {model!r}, or no chat at this address; correct EEG_COPILOT_SERVER_MODEL or "
+    "EEG_COPILOT_SERVER."
+)
+SERVER_TOO_MUCH = N_(
+    "The model server at {server} sends more than an answer can be; look at it, or correct EEG_COPILOT_SERVER."
+)
+
 
 #: How often the caller gets control back, whatever the server sends or does not send.
 TURN_SECONDS = 0.1
@@ -85,7 +94,12 @@ async def _send_request(url: str, key: str, body: Mapping[str, Any], lines: "que
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise EngineError(sentence(english.SERVER_TOO_LONG, server=_get_host(url))) from error
+            raise EngineError(
+                N_(
+                    "The model server at {server} took too long over its answer; look at it and try again.",
+                    server=_get_host(url),
+                )
+            ) from error
 
 
 async def _receive_answer(response: httpx.Response, url: str, model: str, lines: "queue.Queue[str | None]") -> None:
@@ -102,7 +116,7 @@ async def _receive_answer(response: httpx.Response, url: str, model: str, lines:
                 break
         raise make_status_error(response.status_code, body[:_ERROR_BYTES].decode("utf-8", "replace"), model)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise EngineError(sentence(english.SERVER_PROTOCOL))
+        raise EngineError(N_(english.SERVER_PROTOCOL))
     count = 0
     async for line in _split_lines(response, url):
         count += 1
@@ -111,7 +125,7 @@ async def _receive_answer(response: httpx.Response, url: str, model: str, lines:
         if line.strip():
             lines.put(line)
     if not count:
-        raise EngineError(sentence(english.SERVER_SILENT_AT_ONCE))
+        raise EngineError(N_("The model server sent no answer; the conversation may be longer than its context."))
 
 
 async def _split_lines(response: httpx.Response, url: str) -> AsyncIterator[str]:
@@ -144,10 +158,12 @@ def make_status_error(status: int, text: str, model: str) -> EngineError:
         model: the model that was asked for.
     """
     if status in (401, 403):
-        return EngineError(sentence(english.SERVER_KEY))
+        return EngineError(N_("The model server refuses the key; set EEG_COPILOT_SERVER_KEY to one that it accepts."))
     if status == 404:
-        return EngineError(sentence(english.SERVER_NO_MODEL, model=model))
-    return EngineError(sentence(english.SERVER_ERROR, status=status, said=_extract_reason(text)))
+        return EngineError(N_(SERVER_NO_MODEL, model=model))
+    return EngineError(
+        N_("The model server reports an error: {status}, {said}.", status=status, said=_extract_reason(text))
+    )
 
 
 def _extract_reason(text: str) -> str:
@@ -158,11 +174,11 @@ def _extract_reason(text: str) -> str:
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except (ValueError, RecursionError):
         pass
-    return normalise_line(text[: 10 * _QUOTED])[:_QUOTED].rstrip(".") or english.SERVER_NO_REASON
+    return normalise_line(text[: 10 * _QUOTED])[:_QUOTED].rstrip(".") or N_("no reason given")
 
 
 def _make_too_much_error(url: str) -> EngineError:
-    return EngineError(sentence(english.SERVER_TOO_MUCH, server=_get_host(url)))
+    return EngineError(N_(SERVER_TOO_MUCH, server=_get_host(url)))
 
 
 def _get_host(url: str) -> str:
@@ -172,10 +188,16 @@ def _get_host(url: str) -> str:
 
 def _make_connection_error(url: str, error: Exception) -> EngineError:
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)) or not isinstance(error, httpx.HTTPError):
-        return EngineError(sentence(english.SERVER_ADDRESS))
+        return EngineError(N_("EEG_COPILOT_SERVER is no address; it has to look like http://127.0.0.1:11434/v1."))
     server = _get_host(url)
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
-        return EngineError(sentence(english.SERVER_ABSENT, server=server))
+        return EngineError(
+            N_("No model server answers at {server}; start it or correct EEG_COPILOT_SERVER.", server=server)
+        )
     if isinstance(error, httpx.TimeoutException):
-        return EngineError(sentence(english.SERVER_SILENT, server=server))
-    return EngineError(sentence(english.SERVER_BROKE_OFF, server=server))
+        return EngineError(
+            N_("The model server at {server} has fallen silent; look at it and try again.", server=server)
+        )
+    return EngineError(
+        N_("The model server at {server} broke off its answer; look at it and try again.", server=server)
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.llm import chat_template
 from copilot.llm.base import (
     ContextError,
@@ -28,6 +28,13 @@ from copilot.llm.base import (
 from copilot.llm.gguf_header import open_model_file
 from copilot.llm.llama_cpp import BATCH, NativeModel
 from copilot.llm.trial_load import get_file_state, try_model
+
+MODEL_FAILED = N_("The model failed on this text; try again with a shorter one.")
+CONTEXT_FULL_FOR_NOW = N_(
+    "This needs {needed:,} tokens and the model's context holds {context:,}; shorten the texts or raise "
+    "EEG_COPILOT_CONTEXT."
+)
+
 
 #: The longest that a chunk of the prompt should take, since a stream stops only between chunks: a generator cannot be
 #: closed while it runs, so llama.cpp's abort callback would never be called.
@@ -70,11 +77,11 @@ class LlamaEngine:
             self._check_unchanged()
             sha256 = file.sha256
         except OSError as error:
-            raise EngineError(sentence(english.NO_MODEL_FILE, path=str(path))) from error
+            raise EngineError(N_(english.NO_MODEL_FILE, path=str(path))) from error
         except ValueError as error:
-            raise EngineError(sentence(english.MODEL_UNKNOWN, name=path.name)) from error
+            raise EngineError(N_(english.MODEL_UNKNOWN, name=path.name)) from error
         except MemoryError as error:
-            raise EngineError(sentence(english.MODEL_MEMORY, context=context)) from error
+            raise EngineError(N_(english.MODEL_MEMORY, context=context)) from error
         if not file.chat_template:
             _log.warning("%s has no chat template; ChatML is used, and answers may be poor.", path.name)
         self._template = file.chat_template
@@ -98,7 +105,7 @@ class LlamaEngine:
             prompt = self._tokenize_prompt(messages, prefix)
             endings = [self._tokenize_label(prefix, label) for label in labels]
             if not all(endings):  # the tokenizer lacks the letters
-                raise EngineError(sentence(english.MODEL_FAILED))
+                raise EngineError(N_(MODEL_FAILED))
             self._check_fits(len(prompt) + max(map(len, endings), default=0))
             yield from self._read_tokens(prompt)
             first = log_softmax(self._get_logits())
@@ -169,7 +176,7 @@ class LlamaEngine:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise EngineError(sentence(english.MODEL_CLOSED))
+            raise EngineError(N_("The model has been closed; start the program again."))
 
     def _check_unchanged(self) -> None:
         """Refuse to go on reading a file that has changed.
@@ -182,12 +189,21 @@ class LlamaEngine:
         except OSError:
             changed = True
         if changed:
-            raise EngineError(sentence(english.MODEL_CHANGED, name=self._path.name))
+            raise EngineError(
+                N_(
+                    "The model file {name} was changed while it was in use; start the program again.",
+                    name=self._path.name,
+                )
+            )
 
     def _check_fits(self, tokens: int) -> None:
         if tokens > self._info.context:
-            full = english.CONTEXT_FULL_FOR_NOW if self._may_grow else english.CONTEXT_FULL
-            raise ContextError(sentence(full, needed=tokens, context=self._info.context))
+            full = (
+                CONTEXT_FULL_FOR_NOW
+                if self._may_grow
+                else N_("This needs {needed:,} tokens and the model's context holds {context:,}; shorten the texts.")
+            )
+            raise ContextError(N_(full, needed=tokens, context=self._info.context))
 
     def _tokenize_prompt(self, messages: Sequence[Message], prefix: str) -> list[int]:
         """Return the tokens of the chat and the answer's beginning; control tokens come from the template alone."""
@@ -230,7 +246,7 @@ class LlamaEngine:
         """
         logits = self._native.logits()
         if not np.isfinite(logits).all():
-            raise EngineError(sentence(english.MODEL_FAILED))
+            raise EngineError(N_(MODEL_FAILED))
         return logits
 
     def _append(self, tokens: list[int]) -> None:
@@ -240,7 +256,7 @@ class LlamaEngine:
         try:
             self._native.read(tokens)
         except RuntimeError as error:
-            raise EngineError(sentence(english.MODEL_FAILED)) from error
+            raise EngineError(N_(MODEL_FAILED)) from error
 
 
 def count_shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:

@@ -1,6 +1,6 @@
 """Open the engine that the settings select (see ``open_engine``)."""
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
 from copilot.llm.base import Engine, EngineError
 from copilot.settings import Settings
 
@@ -22,5 +22,7 @@ def open_engine(settings: Settings) -> Engine:
     try:
         from copilot.llm.local import LlamaEngine
     except ImportError as error:
-        raise EngineError(sentence(english.NO_LLAMA)) from error
+        raise EngineError(
+            N_("The package llama-cpp-python is missing; install requirements.txt or set EEG_COPILOT_SERVER.")
+        ) from error
     return LlamaEngine(settings.model, threads=settings.threads, context=settings.context)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 from copilot.llm.base import CutOff, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, remove_unprintable
 from copilot.llm.http_stream import TURN_SECONDS, make_status_error, stream_answer
 
@@ -111,7 +111,9 @@ class RemoteEngine:
                     stream.complete = False
                     break
         if not written.strip():
-            raise EngineError(sentence(english.SERVER_EMPTY))
+            raise EngineError(
+                N_("The model server sent an empty answer; look at its model, or correct EEG_COPILOT_SERVER.")
+            )
         if not stream.complete:
             yield CutOff()
 
@@ -208,7 +210,7 @@ def score_labels(labels: Sequence[str], alternatives: Mapping[str, float]) -> np
         for i in meant:
             shares[i].append(logprob - np.log(len(meant)))
     if not any(shares):
-        raise EngineError(sentence(english.SERVER_NO_LABELS))
+        raise EngineError(N_("The server's model names none of the labels; set EEG_COPILOT_READOUT=decoder."))
     floor = min(alternatives.values()) - FLOOR_MARGIN
     return np.array([np.logaddexp.reduce(share) if share else floor for share in shares])
 
@@ -233,7 +235,7 @@ def _match_labels(labels: Sequence[str], alternatives: Mapping[str, float]) -> I
 
 
 def _make_no_logprobs_error() -> EngineError:
-    return EngineError(sentence(english.SERVER_NO_PROBABILITIES))
+    return EngineError(N_("The model server gives no probabilities; set EEG_COPILOT_READOUT=decoder."))
 
 
 def _parse_tokens(text: str) -> list[dict[str, Any]]:
@@ -303,4 +305,4 @@ def _report_protocol_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise EngineError(sentence(english.SERVER_PROTOCOL)) from error
+        raise EngineError(N_(english.SERVER_PROTOCOL)) from error

@@ -14,7 +14,25 @@ from scipy.io import loadmat
 from copilot.eeg import channel_names, unit_names
 from copilot.eeg.formats import mat_elements, public_datasets, sample_order
 from copilot.eeg.types import MIN_SECONDS, Loaded, RecordingError, Source
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
+
+WHICH_TRIAL = N_(
+    "The file holds {count} trials or recordings, which do not make one reading; say which one is meant by its number, "
+    "from 1 to {count}, as the trial."
+)
+NOTE_LAYOUT = N_("Told by its variables, the file is from {name}: its {rate:g} Hz and its order of channels were used.")
+SEVERAL_RATES = N_("The file states several sampling rates ({rates} Hz); save it with the one that is true.")
+ARRAY_AXES = N_(
+    "An array of {shape} has more axes than channels, samples and trials; save one recording as channels and samples."
+)
+ARRAY_OBJECTS = N_(
+    "The array file holds Python objects, which are never opened, or is damaged or cut short; save plain numbers again."
+)
+ARRAY_STATES_NOTHING = N_(
+    "The array does not state its sampling rate or its channel names; save them with it as sfreq and channels, or "
+    "state them."
+)
+
 
 RATE_KEYS = ("sfreq", "fs", "srate", "fsample", "sampling_rate", "samplingrate", "sample_rate", "samplingfrequency")
 CHANNEL_KEYS = ("channels", "ch_names", "labels", "label", "channel_names", "chnames", "channel", "electrodes")
@@ -44,8 +62,12 @@ def open_array(
     except (RecordingError, MemoryError):
         raise
     except Exception as error:
-        found = english.ARRAY_OBJECTS if "allow_pickle" in str(error) else english.ARRAY_DAMAGED
-        raise RecordingError(sentence(found)) from error
+        found = (
+            ARRAY_OBJECTS
+            if "allow_pickle" in str(error)
+            else N_("The array file is damaged or cut short; save plain numbers again.")
+        )
+        raise RecordingError(N_(found)) from error
     if {"data", "srate", "chanlocs", "nbchan"} <= set(content) or hasattr(content.get("EEG"), "srate"):
         return _open_eeglab(content, files, trial)
     beside, own = read_sidecar(files), {key.lower(): value for key, value in content.items()}
@@ -53,7 +75,7 @@ def open_array(
     if not says_itself and (layout := public_datasets.recognise_dataset(content)):
         trials = [move_channels_first(np.asarray(data), len(layout.labels)) for data in layout.trials]
         data, notes = choose_trial(trials, layout.sfreq, trial)
-        note = sentence(english.NOTE_LAYOUT, name=layout.name, rate=layout.sfreq)
+        note = N_(NOTE_LAYOUT, name=layout.name, rate=layout.sfreq)
         return make_source(layout.name, data, layout.sfreq, layout.labels, note, *notes)
     kind = "NumPy" if magic[:2] == b"PK" or magic[0] == 0x93 else "MATLAB"
     return _open_plain(own, beside, sfreq, channels, kind, trial)
@@ -78,13 +100,15 @@ def choose_trial(
     count = len(trials)
     if trial is not None:
         if not 1 <= trial <= count:
-            raise RecordingError(sentence(english.NO_SUCH_TRIAL, count=count))
-        return trials[trial - 1], (sentence(english.NOTE_TRIAL, trial=trial, count=count),) if count > 1 else ()
+            raise RecordingError(N_(english.NO_SUCH_TRIAL, count=count))
+        return trials[trial - 1], (
+            N_("Trial {trial} of {count} was read.", trial=trial, count=count),
+        ) if count > 1 else ()
     if count == 1:
         return trials[0], ()
     if max(data.shape[1] for data in trials) >= MIN_SECONDS * sfreq:
-        raise RecordingError(sentence(english.WHICH_TRIAL, count=count))
-    return np.concatenate(trials, axis=1), (sentence(english.NOTE_EPOCHS, count=count),)
+        raise RecordingError(N_(WHICH_TRIAL, count=count))
+    return np.concatenate(trials, axis=1), (N_(english.NOTE_EPOCHS, count=count),)
 
 
 def make_source(
@@ -149,7 +173,7 @@ def read_sidecar(files: Sequence[Path]) -> Mapping[str, Any]:
             try:
                 content = json.loads(file.read_text(encoding="utf-8"))
             except (ValueError, RecursionError) as error:
-                raise RecordingError(sentence(english.JSON_UNREADABLE)) from error
+                raise RecordingError(N_("The .json file cannot be read; it has to hold sfreq and channels.")) from error
             return {str(key).lower(): value for key, value in content.items()} if isinstance(content, dict) else {}
     return {}
 
@@ -179,14 +203,14 @@ def _open_plain(
     labels, others = find_labels(own), find_labels(beside)
     electrodes, other_electrodes = (channel_names.find_electrodes(names).names for names in (labels, others))
     if find_rate(own) is not None and find_rate(beside) not in (None, rate):
-        raise RecordingError(sentence(english.SEVERAL_RATES, rates=(f"{rate:g}", f"{find_rate(beside):g}")))
+        raise RecordingError(N_(SEVERAL_RATES, rates=(f"{rate:g}", f"{find_rate(beside):g}")))
     if electrodes and other_electrodes and electrodes != other_electrodes:
-        raise RecordingError(sentence(english.SIDECAR_NAMES))
+        raise RecordingError(N_("The file and the .json beside it name different channels; correct one of them."))
     if not electrodes:
         labels = others if other_electrodes else list(channels or ()) or labels or others
     rate = sfreq if rate is None else rate
     if rate is None or not labels:
-        raise RecordingError(sentence(english.ARRAY_STATES_NOTHING))
+        raise RecordingError(N_(ARRAY_STATES_NOTHING))
     data, notes = choose_trial(_find_trials(own, len(labels), MIN_SECONDS * rate), rate, trial)
     stated = {**beside, **own}
     unit = next((stated[key] for key in UNIT_KEYS if key in stated), None)
@@ -216,7 +240,7 @@ def find_rate(stated: Mapping[str, Any]) -> float | None:
             continue
     rates = sorted(set(found))
     if len(rates) > 1:
-        raise RecordingError(sentence(english.SEVERAL_RATES, rates=tuple(f"{rate:g}" for rate in rates[:4])))
+        raise RecordingError(N_(SEVERAL_RATES, rates=tuple(f"{rate:g}" for rate in rates[:4])))
     return rates[0] if rates else None
 
 
@@ -254,7 +278,7 @@ def _find_trials(own: Mapping[str, Any], count: int, least: float) -> list[npt.N
     shapes = [value.shape for value in own.values() if isinstance(value, np.ndarray) and value.dtype.kind in "fiu"]
     shapes = [shape for shape in shapes if len(shape) > 1]
     if not shapes:
-        raise RecordingError(sentence(english.ARRAY_NO_DATA))
+        raise RecordingError(N_("No array of numbers with channels and samples was found; call the signal data."))
     raise RecordingError(_describe_shape(max(shapes, key=lambda shape: float(np.prod(shape))), count))
 
 
@@ -308,8 +332,12 @@ def move_channels_first(data: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
 
 
 def _describe_shape(shape: Sequence[int], count: int) -> str:
-    found = english.ARRAY_AXES if len(shape) > 3 else english.ARRAY_SHAPE
-    return sentence(found, count=count, shape=" x ".join(map(str, shape)))
+    found = (
+        ARRAY_AXES
+        if len(shape) > 3
+        else N_("{count} channel names do not fit an array of {shape}; one axis has to be the channels.")
+    )
+    return N_(found, count=count, shape=" x ".join(map(str, shape)))
 
 
 def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int | None) -> Source:
@@ -319,7 +347,7 @@ def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int |
     labels = _parse_labels([item for item in np.atleast_1d(content["chanlocs"]) if hasattr(item, "labels")])
     shape = [int(content[name]) for name in ("nbchan", "pnts")] + [max(1, int(content.get("trials", 1)))]
     if len(labels) != shape[0]:
-        raise RecordingError(sentence(english.EEGLAB_NO_NAMES))
+        raise RecordingError(N_("The EEGLAB file does not name its channels; add channel locations in EEGLAB."))
     data = content["data"]
     if isinstance(data, str):
         data = _read_fdt(data, files, shape)
@@ -330,7 +358,7 @@ def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int |
     if trial is not None:
         data, notes = choose_trial([data[:, :, number] for number in range(shape[2])], rate, trial)
         return make_source("EEGLAB", data, rate, labels, *notes)
-    notes = (sentence(english.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
+    notes = (N_(english.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
     return make_source("EEGLAB", data.reshape(shape[0], -1, order="F"), rate, labels, *notes)
 
 
@@ -353,11 +381,11 @@ def _read_fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.ND
     others = [file for file in files if file.suffix.lower() in (".fdt", ".dat")]
     file = next((file for file in others if file.name == name), others[0] if len(others) == 1 else None)
     if file is None:
-        raise RecordingError(sentence(english.NO_FDT))
+        raise RecordingError(N_("The .fdt file that belongs to the .set is missing; give both files together."))
     if file.stat().st_size != _FLOAT32 * int(np.prod(shape, dtype=object)):
-        raise RecordingError(sentence(english.FDT_SHORT))
+        raise RecordingError(N_("The .fdt file is not as long as its .set says: get both files again."))
     numbers = np.fromfile(file, dtype="<f4")
     by_time = not name.lower().endswith(".dat")  # EEGLAB writes these with all times of one channel together
     if sample_order.contradicts_order(numbers, shape[0], multiplexed=by_time):
-        raise RecordingError(sentence(english.NUMBERS_OUT_OF_ORDER))
+        raise RecordingError(N_(english.NUMBERS_OUT_OF_ORDER))
     return numbers.reshape(shape, order="F") if by_time else numbers.reshape(shape[0], -1)

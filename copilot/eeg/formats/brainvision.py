@@ -13,7 +13,7 @@ import numpy as np
 
 from copilot.eeg.formats import sample_order
 from copilot.eeg.types import RecordingError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 
 _TYPES = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}
 _MOST_CHANNELS = 4096
@@ -53,7 +53,13 @@ def prepare_header(path: Path, files: Sequence[Path]) -> PreparedHeader:
     text = re.sub(r"(?im)^(\s*SamplingInterval\s*=\s*\d+),(\d+)\s*$", r"\1.\2", text)
     count = _find_integer(text, "NumberOfChannels")
     if count is not None and (count != len(channels) or count > _MOST_CHANNELS):
-        raise RecordingError(sentence(english.VHDR_CHANNELS, stated=count, named=len(channels)))
+        raise RecordingError(
+            N_(
+                "The header says {stated} channels and names {named}; get the .vhdr, .eeg and .vmrk files again.",
+                stated=count,
+                named=len(channels),
+            )
+        )
     kept = _check_data_file(text, len(channels), data, files)
     if kept is not None:
         data, more = kept
@@ -96,8 +102,10 @@ def _find_data_file(text: str, files: Sequence[Path]) -> tuple[Path, tuple[str, 
             return file, ()
     likely = [file for file in files if file.suffix.lower() in (".eeg", ".dat")]
     if len(likely) == 1:
-        return likely[0], (sentence(english.NOTE_DATA_FILE),)
-    raise RecordingError(sentence(english.NO_DATA_FILE))  # its name may be a person's
+        return likely[0], (N_("The header names its data file otherwise; the one given with it was used."),)
+    raise RecordingError(
+        N_("The data file that the header names is missing; give .vhdr, .eeg and .vmrk together.")
+    )  # its name may be a person's
 
 
 def _parse_channels(text: str) -> list[tuple[str, str, str]]:
@@ -112,10 +120,10 @@ def _parse_channels(text: str) -> list[tuple[str, str, str]]:
         if not unit:  # the format's own default; but EEGLAB leaves both out, and writes microvolts
             unit = "\u00b5V"
         if not re.fullmatch(r"\d*\.?\d+(?:[eE][-+]?\d{1,3})?|", resolution):
-            raise RecordingError(sentence(english.KIND_DAMAGED, kind="BrainVision"))
+            raise RecordingError(N_(english.KIND_DAMAGED, kind="BrainVision"))
         found[int(number)] = (label.replace(r"\1", ","), resolution or "1", unit)
     if sorted(found) != list(range(1, len(found) + 1)) or not found:
-        raise RecordingError(sentence(english.KIND_DAMAGED, kind="BrainVision"))
+        raise RecordingError(N_(english.KIND_DAMAGED, kind="BrainVision"))
     return [found[number] for number in sorted(found)]
 
 
@@ -172,9 +180,9 @@ def _check_data_file(
     size, stated = data.stat().st_size, _find_integer(text, "DataPoints")
     least = _find_last_marker(files) - 1 if stated is None else stated  # a marker can be behind the last sample
     if size % row or size // row < least:
-        raise RecordingError(sentence(english.DATA_FILE_SHORT))
+        raise RecordingError(N_("The data file is shorter than its header or its markers say; get all files again."))
     if sample_order.contradicts_order(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
-        raise RecordingError(sentence(english.NUMBERS_OUT_OF_ORDER))
+        raise RecordingError(N_(english.NUMBERS_OUT_OF_ORDER))
     if not stated or size == row * stated:
         return data, ()
     numbers = np.fromfile(data, dtype=kind)
@@ -184,7 +192,7 @@ def _check_data_file(
     else:
         numbers.reshape(channels, -1)[:, :stated].tofile(cut)
     rate = 1e6 / float(_find_entry(text, "SamplingInterval"))
-    return cut, (sentence(english.NOTE_FILE_LONGER, read=stated / rate, more=(size // row - stated) / rate),)
+    return cut, (N_(english.NOTE_FILE_LONGER, read=stated / rate, more=(size // row - stated) / rate),)
 
 
 def _find_last_marker(files: Sequence[Path]) -> int:

@@ -8,7 +8,23 @@ from pathlib import Path
 from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, mne_reader, text, unsupported
 from copilot.eeg.types import RecordingError, Source
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
+
+FILE_KINDS = N_(
+    "Give EDF, BDF, GDF, BrainVision, EEGLAB, FIF, Neuroscan CNT, EGI, CSV, OpenBCI, Muse, NumPy or MATLAB files."
+)
+FILE_NOT_READ = N_("This is {what}. {kinds}")
+FILE_PICTURE = N_("a picture")
+FILE_FOREIGN = N_("a file of {maker}, which has to be exported as EDF or BrainVision first")
+FILE_OTHER_THAN_NAMED = N_(
+    "The file is named {suffix} but does not begin like {kind}: it is damaged, cut short or of another kind; get the "
+    "original again."
+)
+FILE_TEXT_MODE = N_(
+    "The file was damaged on its way, by a transfer that changes line ends as if it were text; get the original again, "
+    "in binary mode."
+)
+
 
 _KINDS = {
     b"\xffBIOSEMI": "BDF",
@@ -20,17 +36,17 @@ _KINDS = {
     b"PK": "NumPy",
 }
 _NOT_READ = {
-    b"%PDF": english.FILE_PDF,
-    b"\xff\xd8\xff": english.FILE_PICTURE,
-    b"\x89PNG": english.FILE_PICTURE,
-    b"GIF8": english.FILE_PICTURE,
-    b"\x1f\x8b": english.FILE_GZIP,
-    b"7z\xbc\xaf": english.FILE_7Z,
-    b"Rar!": english.FILE_RAR,
-    b"XDF:": english.FILE_XDF,
-    b"\x89HDF": english.FILE_HDF5,
-    b"MATLAB 7.3": english.FILE_MATLAB_73,
-    b"RIFF": english.FILE_RIFF,
+    b"%PDF": N_("a PDF document"),
+    b"\xff\xd8\xff": FILE_PICTURE,
+    b"\x89PNG": FILE_PICTURE,
+    b"GIF8": FILE_PICTURE,
+    b"\x1f\x8b": N_("a gzip archive, which has to be unpacked first"),
+    b"7z\xbc\xaf": N_("a 7z archive, which has to be unpacked first"),
+    b"Rar!": N_("a RAR archive, which has to be unpacked first"),
+    b"XDF:": N_("an XDF stream file, which has to be exported as EDF first"),
+    b"\x89HDF": N_("an HDF5 file, which has to be saved as EDF or with MATLAB's save -v7 first"),
+    b"MATLAB 7.3": N_("a MATLAB 7.3 file, which has to be saved with MATLAB's save -v7 first"),
+    b"RIFF": N_("a sound, film or ANT eego file, which has to be exported as EDF first"),
 }
 _SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json", ".info"}
 _NAMED = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT"} | {
@@ -72,7 +88,7 @@ def open_source(
     path = _require_one(mains or _select_tables(kinds) or _refuse_sidecars_alone(files))
     kind, bad = kinds[path], _read_bad_channels(files)
     if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
-        raise RecordingError(sentence(english.NO_SUCH_TRIAL, count=1))
+        raise RecordingError(N_(english.NO_SUCH_TRIAL, count=1))
     if kind in ("NumPy", "MATLAB"):
         source = arrays.open_array(path, files, sfreq, channels, trial)
     elif kind == "text":
@@ -106,28 +122,30 @@ def recognise_file(path: Path) -> str:
         head = file.read(_HEAD)
     suffix = path.suffix.lower()
     if suffix in _PICKLES or _PICKLE.match(head):
-        raise RecordingError(sentence(english.FILE_PICKLE))
+        raise RecordingError(
+            N_("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
+        )
     if maker := unsupported.find_maker_by_start(head, suffix):
-        raise _make_not_read_error(sentence(english.FILE_FOREIGN, maker=maker))
+        raise _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
     if suffix in _SIDECARS:
         return "sidecar"
     for start, what in _NOT_READ.items():
         if head.startswith(start):
             raise _make_not_read_error(what)
     if _WEB_PAGE.match(head):
-        raise RecordingError(sentence(english.FILE_WEB_PAGE))
+        raise RecordingError(N_("This is a web page or XML, not a recording; download the recording itself."))
     return _recognise_kind(head, suffix)
 
 
 def _make_not_read_error(what: str) -> RecordingError:
-    return RecordingError(sentence(english.FILE_NOT_READ, what=what, kinds=english.FILE_KINDS))
+    return RecordingError(N_(FILE_NOT_READ, what=what, kinds=FILE_KINDS))
 
 
 def _check_makers(files: Sequence[Path]) -> None:
     """Refuse files of known makers, by name, that would otherwise pass for a table or part of another recording."""
     for path in files:
         if maker := unsupported.find_maker_by_suffix(path.suffix.lower()):
-            raise _make_not_read_error(sentence(english.FILE_FOREIGN, maker=maker))
+            raise _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
 
 
 def _recognise_kind(head: bytes, suffix: str) -> str:
@@ -148,16 +166,30 @@ def _recognise_kind(head: bytes, suffix: str) -> str:
     if suffix == ".raw" and re.match(rb"\x00\x00\x00[\x02-\x07]", head):
         return "EGI"
     if suffix in _NAMED:
-        raise RecordingError(sentence(english.FILE_OTHER_THAN_NAMED, suffix=suffix, kind=_NAMED[suffix]))
+        raise RecordingError(N_(FILE_OTHER_THAN_NAMED, suffix=suffix, kind=_NAMED[suffix]))
     if suffix == ".lay" and b"[fileinfo]" in head.lower():
-        raise RecordingError(sentence(english.FILE_NOT_READ, what=english.FILE_PERSYST, kinds=english.FILE_KINDS))
+        raise RecordingError(
+            N_(
+                FILE_NOT_READ,
+                what=N_(
+                    "a Persyst layout (.lay) without a signal that is read; export the recording as EDF from Persyst"
+                ),
+                kinds=FILE_KINDS,
+            )
+        )
     if suffix == ".hea" or re.match(rb"(#.*\n)*\S+ \d+ [\d.]+(/\S+)? \d+[^,;\t]*\r?\n\S+\.dat ", head):
-        raise RecordingError(sentence(english.FILE_NOT_READ, what=english.FILE_WFDB, kinds=english.FILE_KINDS))
+        raise RecordingError(
+            N_(
+                FILE_NOT_READ,
+                what=N_("a PhysioNet WFDB header (.hea), whose signal is not read; convert it to EDF with mit2edf"),
+                kinds=FILE_KINDS,
+            )
+        )
     if _is_text(head):
         return "text"
     if maker := unsupported.find_maker_by_suffix(suffix):
-        raise _make_not_read_error(sentence(english.FILE_FOREIGN, maker=maker))
-    raise RecordingError(sentence(english.FILE_UNKNOWN, kinds=english.FILE_KINDS))
+        raise _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
+    raise RecordingError(N_("This kind of file is not read. {kinds}", kinds=FILE_KINDS))
 
 
 def _is_matlab_4(head: bytes) -> bool:
@@ -191,15 +223,15 @@ def _refuse_sidecars_alone(files: Sequence[Path]) -> list[Path]:
     """Raise an error that names the file missing beside the sidecars that were given."""
     suffixes = {path.suffix.lower() for path in files}
     if ".fdt" in suffixes:
-        raise RecordingError(sentence(english.NO_SET))
+        raise RecordingError(N_("The .set file that belongs to the .fdt is missing; give both together."))
     if suffixes & {".eeg", ".dat", ".vmrk"}:
-        raise RecordingError(sentence(english.NO_VHDR))
-    raise RecordingError(sentence(english.NO_RECORDING_AMONG, kinds=english.FILE_KINDS))
+        raise RecordingError(N_("The header file (.vhdr) is missing; give the .vhdr, .eeg and .vmrk files together."))
+    raise RecordingError(N_("There is no recording among these files. {kinds}", kinds=FILE_KINDS))
 
 
 def _require_one(candidates: Sequence[Path]) -> Path:
     if len(candidates) != 1:
-        raise RecordingError(sentence(english.SEVERAL_RECORDINGS))
+        raise RecordingError(N_(english.SEVERAL_RECORDINGS))
     return candidates[0]
 
 
@@ -209,4 +241,4 @@ def _check_transfer(path: Path) -> None:
         content = file.read(2**22)
     feeds = content.count(b"\n")
     if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
-        raise RecordingError(sentence(english.FILE_TEXT_MODE))
+        raise RecordingError(N_(FILE_TEXT_MODE))

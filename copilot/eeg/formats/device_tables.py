@@ -13,7 +13,15 @@ from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, tables, timestamps
 from copilot.eeg.formats.tables import Table
 from copilot.eeg.types import RecordingError, Source
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
+
+OPENBCI_NAMES = N_("The OpenBCI file has {columns} channels and does not say where they are; state a name for each.")
+MUSE_INTERVAL = N_(
+    "Mind Monitor wrote {lines:.0f} lines a second and the headband measures {rate:.0f}; set its recording interval to "
+    "constant and record again."
+)
+RATE_OF_DEVICE = N_("that of the device, as the file does not state it")
+
 
 MUSE_HZ = (256.0, 220.0)
 """Sampling rates of the headbands: Muse 2 and S, and Muse of 2014."""
@@ -84,8 +92,8 @@ def open_hex(path: Path, sfreq: float | None, channels: Sequence[str] | None) ->
     data = (counts * OPENBCI_STEP_UV).astype(np.float32)
     clock = timestamps.Clock(None, timestamps.count_lost_samples(index), np.zeros(0, dtype=np.int64))
     rate = 250.0 if sfreq is None else sfreq
-    origin = english.RATE_OF_DEVICE if sfreq is None else english.RATE_TYPED
-    return _make_openbci_source(english.KIND_OPENBCI_SD, data, clock, rate, origin, channels)
+    origin = RATE_OF_DEVICE if sfreq is None else english.RATE_TYPED
+    return _make_openbci_source(N_("OpenBCI SD card"), data, clock, rate, origin, channels)
 
 
 def _make_openbci_source(
@@ -114,10 +122,19 @@ def _make_openbci_source(
     count = data.shape[1]
     if channels and len(channels) != count:
         where = {"names": len(channels), "columns": count, "first": first + 1, "last": first + count}
-        raise RecordingError(sentence(english.TABLE_EEG_COLUMNS, **where))
+        raise RecordingError(N_(english.TABLE_EEG_COLUMNS, **where))
     if not channels and count not in (8, 16):
-        raise RecordingError(sentence(english.OPENBCI_NAMES, columns=count))
-    assumed = () if channels else (sentence(english.NOTE_OPENBCI, columns=count),)
+        raise RecordingError(N_(OPENBCI_NAMES, columns=count))
+    assumed = (
+        ()
+        if channels
+        else (
+            N_(
+                "The file does not say where its {columns} electrodes are; OpenBCI's usual places are assumed.",
+                columns=count,
+            ),
+        )
+    )
     joined, notes = timestamps.join_parts(data, clock, rate)
     labels = list(channels or channel_names.OPENBCI[:count])
     return replace(arrays.make_source(kind, joined.T, rate, labels, *assumed, *notes, stated=True), rate_from=origin)
@@ -133,20 +150,18 @@ def _open_openbci(table: Table, sfreq: float | None, channels: Sequence[str] | N
     if not columns:
         columns = list(range(1, 1 + (int(stated[1]) if stated else 16 if width > 17 else 8)))
     if columns[-1] >= width:
-        raise RecordingError(sentence(english.OPENBCI_NAMES, columns=width - 1))
+        raise RecordingError(N_(OPENBCI_NAMES, columns=width - 1))
     own = float(found[1].rstrip(".,").replace(",", ".")) if found else None
     rate, origin = timestamps.choose_rate(own, sfreq, english.RATE_STATED)
     if rate is None:
-        rate, origin = 250.0, english.RATE_OF_DEVICE
+        rate, origin = 250.0, RATE_OF_DEVICE
     clock = timestamps.Clock(rate, timestamps.count_lost_samples(table.cells[0]), np.zeros(0, dtype=np.int64))
     times = next((i for i, name in enumerate(names) if name == "Timestamp"), None)
     if times is None and table.cells[width - 1].astype(str).str.contains(":").mean() > 0.5:
         times = width - 1
     if times is not None:
         clock = _add_pauses(clock, table.cells[times], rate)
-    return _make_openbci_source(
-        english.KIND_OPENBCI, parse_numbers(table.cells[columns]), clock, rate, origin, channels
-    )
+    return _make_openbci_source(N_("OpenBCI text"), parse_numbers(table.cells[columns]), clock, rate, origin, channels)
 
 
 def _add_pauses(clock: timestamps.Clock, times: "pd.Series[float]", rate: float) -> timestamps.Clock:
@@ -166,11 +181,11 @@ def _open_muse(table: Table, sfreq: float | None) -> Source:
     clock = timestamps.Clock(None, np.zeros(len(cells), dtype=np.int64), np.zeros(0, dtype=np.int64))
     if "TimeStamp" in names:
         clock = timestamps.read_clock(cells[names.index("TimeStamp")], "TimeStamp")
-    rate, origin = MUSE_HZ[0], english.RATE_OF_DEVICE
+    rate, origin = MUSE_HZ[0], RATE_OF_DEVICE
     if (found := clock.rate) is not None:
         rate, origin = min(MUSE_HZ, key=lambda hz: abs(hz - found)), english.RATE_FROM_TIMES
         if not 0.93 < found / rate < 1.07:
-            raise RecordingError(sentence(english.MUSE_INTERVAL, lines=found, rate=rate))
+            raise RecordingError(N_(MUSE_INTERVAL, lines=found, rate=rate))
     timestamps.choose_rate(rate, sfreq, origin)
     data, notes = timestamps.join_parts(parse_numbers(cells[columns]), clock, rate)
     labels = [names[i][4:] for i in columns]
@@ -184,20 +199,20 @@ def _open_enobio(table: Table, files: Sequence[Path], sfreq: float | None, chann
     width = table.cells.shape[1]
     count = len(names) or next((n for n in (8, 20, 32) if width in (n + 2, n + 5)), width - 5)
     if names and channels and list(channels) != names:
-        raise RecordingError(sentence(english.TABLE_NAMES_CONFLICT, stated=tuple(names), typed=tuple(channels)))
+        raise RecordingError(N_(english.TABLE_NAMES_CONFLICT, stated=tuple(names), typed=tuple(channels)))
     labels = names or list(channels or ())
     if not labels:
-        raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
+        raise RecordingError(N_(english.TABLE_STATES_NOTHING))
     if len(labels) != count or count > width - 2:
-        raise RecordingError(sentence(english.TABLE_EEG_COLUMNS, names=len(labels), columns=count, first=1, last=count))
+        raise RecordingError(N_(english.TABLE_EEG_COLUMNS, names=len(labels), columns=count, first=1, last=count))
     clock = timestamps.read_clock(table.cells[width - 1], "time (ms)")
     stated = re.search(r"(?i)EEG sampling rate\s*:\s*([\d.]+)", info)
     own = float(stated[1]) if stated else clock.rate
     rate, origin = timestamps.choose_rate(own, sfreq, english.RATE_STATED if stated else english.RATE_FROM_TIMES)
     if rate is None:
-        raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
+        raise RecordingError(N_(english.TABLE_STATES_NOTHING))
     data, notes = timestamps.join_parts(parse_numbers(table.cells[list(range(count))]) / np.float32(1000), clock, rate)
-    source = arrays.make_source(english.KIND_ENOBIO, data.T, rate, labels, *notes, stated=True)
+    source = arrays.make_source(N_("Neuroelectrics .easy"), data.T, rate, labels, *notes, stated=True)
     return replace(source, rate_from=origin)
 
 
@@ -217,6 +232,6 @@ def _open_brainflow(table: Table, sfreq: float | None, channels: Sequence[str] |
     timestamps.choose_rate(rate, sfreq, english.RATE_FROM_TIMES)
     counter = timestamps.Clock(rate, timestamps.count_lost_samples(table.cells[0]), np.zeros(0, dtype=np.int64))
     clock = _add_pauses(counter, table.cells[times], rate)
-    origin = english.RATE_FROM_TIMES if rate != of_board else english.RATE_OF_DEVICE
+    origin = english.RATE_FROM_TIMES if rate != of_board else RATE_OF_DEVICE
     data = parse_numbers(table.cells[list(range(1, count + 1))])
-    return _make_openbci_source(english.KIND_BRAINFLOW, data, clock, rate, origin, channels)
+    return _make_openbci_source(N_("BrainFlow CSV"), data, clock, rate, origin, channels)

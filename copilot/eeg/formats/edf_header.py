@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from copilot.eeg.types import RecordingError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
+
+HEADER_RANGE = N_("the range of a signal is not a number")
+FILE_CUT = N_(
+    "The file is cut short: its header promises {promised:.0f} s, and {there:.0f} s are there; get the original again."
+)
+
 
 MAX_SIGNALS = 1024
 _SIGNAL_BYTES = 256
@@ -51,7 +57,9 @@ class EdfHeader:
             RecordingError: one of the signals at ``rows`` has no range.
         """
         if any(low == high or zero == full for low, high, zero, full in (self.limits[row] for row in rows)):
-            raise make_damaged_error(english.HEADER_NO_RANGE)
+            raise make_damaged_error(
+                N_("the least and the largest value of a signal are the same, so that its scale is not known")
+            )
 
 
 def read_header(path: Path, kind: str) -> EdfHeader:
@@ -62,23 +70,21 @@ def read_header(path: Path, kind: str) -> EdfHeader:
     """
     with path.open("rb") as file:
         fixed = file.read(256)
-        count = _parse_integer(fixed[252:256], english.HEADER_SIGNALS, 1, MAX_SIGNALS)
+        count = _parse_integer(fixed[252:256], N_("number of signals"), 1, MAX_SIGNALS)
         columns = file.read(_SIGNAL_BYTES * count)
     if len(columns) < _SIGNAL_BYTES * count:
-        raise RecordingError(sentence(english.HEADER_CUT))
+        raise RecordingError(N_("The file is cut short inside its header; get the original again."))
     labels = tuple(_parse_label(text) for text in _cut_column(columns, count, 0, 16))
-    samples = tuple(
-        _parse_integer(text, english.HEADER_SAMPLES, 1, 10**7) for text in _cut_column(columns, count, 216, 8)
-    )
+    samples = tuple(_parse_integer(text, N_("samples"), 1, 10**7) for text in _cut_column(columns, count, 216, 8))
     limits = _parse_limits(columns, count)
     record_s = _parse_duration(fixed[244:252])
     header_bytes = (count + 1) * _SIGNAL_BYTES
-    _parse_integer(fixed[184:192], english.HEADER_BYTES, header_bytes, header_bytes)
+    _parse_integer(fixed[184:192], N_("size of the header"), header_bytes, header_bytes)
     plus = fixed[192:197].upper()
     record_bytes = (3 if kind == "BDF" else 2) * sum(samples)
     records, notes = _count_records(path, fixed, record_bytes, header_bytes, record_s)
     if plus in (b"EDF+D", b"BDF+D"):
-        notes = (sentence(english.NOTE_GAPS), *notes)
+        notes = (N_("The file has gaps in time, which were closed."), *notes)
     return EdfHeader(
         kind=f"{kind}+" if plus[3:4] == b"+" else kind,
         labels=labels,
@@ -128,7 +134,7 @@ def write_plain_copy(path: Path, header: EdfHeader, copy: Path) -> list[str]:
 
 def make_damaged_error(reason: str) -> RecordingError:
     """Return the error for a damaged header, with the reason."""
-    return RecordingError(sentence(english.HEADER_DAMAGED, reason=reason))
+    return RecordingError(N_("The header of the file is damaged ({reason}); get the original again.", reason=reason))
 
 
 def _cut_column(columns: bytes, count: int, start: int, width: int) -> list[bytes]:
@@ -141,9 +147,9 @@ def _parse_integer(text: bytes, what: str, low: int, high: int) -> int:
     try:
         number = int(text.split(b"\0")[0])
     except ValueError:
-        raise make_damaged_error(sentence(english.HEADER_NOT_A_NUMBER, what=what)) from None
+        raise make_damaged_error(N_("the {what} is not a number", what=what)) from None
     if not low <= number <= high:
-        raise make_damaged_error(sentence(english.HEADER_NUMBER, what=what, number=number))
+        raise make_damaged_error(N_("the {what} is {number}", what=what, number=number))
     return number
 
 
@@ -169,7 +175,7 @@ def _parse_duration(text: bytes) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= 86400:
-        raise make_damaged_error(english.HEADER_DURATION)
+        raise make_damaged_error(N_("the duration of a record is not a time"))
     return seconds
 
 
@@ -179,10 +185,10 @@ def _parse_limits(columns: bytes, count: int) -> tuple[tuple[float, float, float
     try:
         low, high, zero, full = ([_parse_float(text) for text in field] for field in fields)
     except ValueError:
-        raise make_damaged_error(english.HEADER_RANGE) from None
+        raise make_damaged_error(HEADER_RANGE) from None
     rows = tuple(zip(low, high, zero, full, strict=True))
     if not all(0 <= abs(row[i + 1] - row[i]) < 1e15 for row in rows for i in (0, 2)):
-        raise make_damaged_error(english.HEADER_RANGE)
+        raise make_damaged_error(HEADER_RANGE)
     return rows
 
 
@@ -203,13 +209,13 @@ def _count_records(
     Raises:
         RecordingError: the file is shorter than promised.
     """
-    promised = _parse_integer(fixed[236:244], english.HEADER_RECORDS, -1, 10**9)
+    promised = _parse_integer(fixed[236:244], N_("number of records"), -1, 10**9)
     there = (path.stat().st_size - header_bytes) // record_bytes
     if promised in (-1, 0):
-        return there, (sentence(english.NOTE_NOT_CLOSED),)
+        return there, (N_("The recorder did not close the file, so its length was taken from what is there."),)
     if there < promised:
-        raise RecordingError(sentence(english.FILE_CUT, promised=promised * record_s, there=there * record_s))
+        raise RecordingError(N_(FILE_CUT, promised=promised * record_s, there=there * record_s))
     if there > promised:
-        rest = sentence(english.NOTE_FILE_LONGER, read=promised * record_s, more=(there - promised) * record_s)
+        rest = N_(english.NOTE_FILE_LONGER, read=promised * record_s, more=(there - promised) * record_s)
         return promised, (rest,)
     return promised, ()

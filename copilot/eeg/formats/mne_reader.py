@@ -14,7 +14,7 @@ from copilot.eeg import channel_names, unit_names
 from copilot.eeg.channel_names import drop_bad_channels
 from copilot.eeg.formats import brainvision, edf_header, fif_tags
 from copilot.eeg.types import Loaded, RecordingError, Source
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
 
 BLOCK_S = 60
 """Seconds read at once: MNE reads 64-bit numbers, of which a long recording would fill the memory."""
@@ -61,7 +61,7 @@ def open_mff(folder: Path) -> Source:
     for file in folder.rglob("*.xml"):
         content = file.read_bytes()
         if b"<!ENTITY" in content or b"<!DOCTYPE" in content or b"\0" in content:  # zero bytes: UTF-16 could hide them
-            raise RecordingError(sentence(english.MFF_XML))
+            raise RecordingError(N_("The .mff holds XML that is not EGI's; export it again."))
     try:
         return _make_source(mne.io.read_raw_egi(folder, verbose="ERROR"), "EGI")
     except MemoryError:
@@ -71,7 +71,7 @@ def open_mff(folder: Path) -> Source:
 
 
 def _make_damaged_error(kind: str) -> RecordingError:
-    return RecordingError(sentence(english.KIND_DAMAGED, kind=kind))
+    return RecordingError(N_(english.KIND_DAMAGED, kind=kind))
 
 
 def _make_source(raw: Any, kind: str, notes: tuple[str, ...] = ()) -> Source:
@@ -109,11 +109,11 @@ def _open_edf(path: Path, kind: str) -> Source:
     notes = list(header.notes)
     wanted = channel_names.find_electrodes(header.labels).rows
     if wanted and not header.record_s:
-        raise edf_header.make_damaged_error(english.HEADER_NO_TIME)
+        raise edf_header.make_damaged_error(N_("its records last no time"))
     header.check_range(wanted)
     rates = sorted({header.samples[row] / header.record_s for row in wanted})
     if len(rates) > 1:
-        notes.append(sentence(english.NOTE_RATES, rate=rates[-1]))
+        notes.append(N_("Channels have different sampling rates; all were brought to {rate:g} Hz.", rate=rates[-1]))
     factors, unit_notes = unit_names.find_factors([header.units[row] for row in wanted])
     if wanted:
         notes += unit_notes
@@ -177,18 +177,26 @@ def open_fif_parts(paths: Sequence[Path]) -> Source:
     except Exception as error:
         raise _make_damaged_error("FIF") from error
     if not any(before or after for before, after in ends) or len({tuple(raw.ch_names) for raw in raws}) > 1:
-        raise RecordingError(sentence(english.SEVERAL_RECORDINGS))
+        raise RecordingError(N_(english.SEVERAL_RECORDINGS))
     follows = all(one.last_samp + 1 == two.first_samp for one, two in pairwise(raws))
     if ends[0][0] or ends[-1][1] or not follows:
-        raise RecordingError(sentence(english.FIF_PART_MISSING))
+        raise RecordingError(
+            N_("These are parts of one recording, and not all of them; give all its .fif files together.")
+        )
     joined = mne.concatenate_raws(raws, verbose="ERROR")
-    return _make_fif_source(joined, sentence(english.NOTE_PARTS, count=len(raws)))
+    return _make_fif_source(
+        joined, N_("The recording was written in {count} files, which were joined in their order.", count=len(raws))
+    )
 
 
 def _open_fif(path: Path) -> Source:
     """Open continuous data, or epochs, which are joined."""
     part = fif_tags.check_tags(path)
-    notes = [sentence(english.NOTE_ONE_PART)] if part.has_previous or part.next_roles else []
+    notes = (
+        [N_("This file is one part of a recording that was written in several; only it was read.")]
+        if part.has_previous or part.next_roles
+        else []
+    )
     try:
         return _make_fif_source(_read_fif(path, part, "plain_raw.fif"), *notes)
     except ValueError:
@@ -196,7 +204,7 @@ def _open_fif(path: Path) -> Source:
         epochs = mne.read_epochs(path, proj=False, preload=True, verbose="ERROR")
         joined: npt.NDArray[np.float64] = np.concatenate(list(epochs.get_data(copy=False)), axis=1)
         raw = mne.io.RawArray(joined, epochs.info, verbose="ERROR")
-        return _make_fif_source(raw, *notes, sentence(english.NOTE_EPOCHS, count=len(epochs)))
+        return _make_fif_source(raw, *notes, N_(english.NOTE_EPOCHS, count=len(epochs)))
 
 
 def _read_fif(path: Path, part: fif_tags.Part, name: str) -> Any:

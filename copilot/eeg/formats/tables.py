@@ -11,7 +11,14 @@ import pandas as pd
 
 from copilot.eeg import channel_names
 from copilot.eeg.types import RecordingError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
+
+TABLE_NO_NUMBERS = N_("This text is not a table of numbers; give one sample a line and one column a channel.")
+TABLE_LINE = N_(
+    "Line {line} of the table has {cells} cells, and its header or the other lines have {columns}; every line needs "
+    "the same columns, so export it again or correct that line."
+)
+
 
 MISSING = ("", "-", "--", "?", "na", "n/a", "nan", "null", "none", "inf", "-inf")
 """Cells without a number, in lower case."""
@@ -122,7 +129,7 @@ def _detect_layout(lines: Sequence[str], stated: str | None) -> TableLayout:
     written = [line.strip() for line in lines[: 10 * _SAMPLE] if line.strip() and line.lstrip()[0] not in "%#"]
     rows = written[len(written) // 2 :][:_SAMPLE]
     if not rows:
-        raise RecordingError(sentence(english.TABLE_NO_NUMBERS))
+        raise RecordingError(N_(TABLE_NO_NUMBERS))
     separator = stated or next((sign for sign in "\t;" if all(sign in line for line in rows)), None)
     if separator is None:
         blanks, commas = [re.split(r"(?<!,)\s+", line) for line in rows], [re.split(r",\s+", line) for line in rows]
@@ -163,7 +170,7 @@ def _find_first_row(lines: Sequence[str], layout: TableLayout) -> int:
         if len(last) == 5:
             break
     if len(last) < 2:
-        raise RecordingError(sentence(english.TABLE_NO_NUMBERS))
+        raise RecordingError(N_(TABLE_NO_NUMBERS))
     return last[0][0]
 
 
@@ -223,7 +230,7 @@ def _parse_cells(
     text = "\n".join(line for _, line in rows)
     odd = next((k for k, count in enumerate(counts) if count != width), None)
     if odd is not None:
-        raise RecordingError(sentence(english.TABLE_LINE, line=rows[odd][0] + 1, cells=counts[odd], columns=width))
+        raise RecordingError(N_(TABLE_LINE, line=rows[odd][0] + 1, cells=counts[odd], columns=width))
     cells = pd.read_csv(
         io.StringIO(text),
         sep=r"\s+" if layout.separator == " " else layout.separator,
@@ -246,7 +253,7 @@ def _parse_cells(
     elif width == len(names) + 1 and _are_row_names(cells[0], rows[0][1]):
         cells = cells.iloc[:, 1:]
     elif width != len(names):
-        raise RecordingError(sentence(english.TABLE_LINE, line=rows[0][0] + 1, cells=width, columns=len(names)))
+        raise RecordingError(N_(TABLE_LINE, line=rows[0][0] + 1, cells=width, columns=len(names)))
     cells.columns = pd.RangeIndex(cells.shape[1])
     return Table(head, names, units if units and len(units) == len(names) else None, cells)
 

@@ -15,7 +15,12 @@ from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, device_tables, tables, timestamps
 from copilot.eeg.formats.tables import Table
 from copilot.eeg.types import RecordingError, Source
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
+
+TABLE_ROWS_NUMBERED = N_(
+    "The time column only numbers the lines, so the sampling rate is not known; state it, or export times in seconds."
+)
+
 
 _TIME = re.compile(
     r"(?i)^\W*(?:\w+[. ])?(?:(?:unix|lsl|epoch|relative|elapsed)[_ ]?)?"
@@ -52,7 +57,9 @@ def open_text(path: Path, files: Sequence[Path], sfreq: float | None, channels: 
                 table, files, sfreq, channels
             )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise RecordingError(sentence(english.TABLE_DAMAGED)) from error
+        raise RecordingError(
+            N_("The table is damaged or cut short; every line needs the same columns, one for each channel.")
+        ) from error
     return source
 
 
@@ -78,10 +85,10 @@ def _open_plain(table: Table, files: Sequence[Path], sfreq: float | None, channe
     if own is None and clock is not None and clock.rate is not None:
         own, origin = clock.rate, english.RATE_FROM_TIMES
     if own is None and sfreq is None and names and time is not None:
-        raise RecordingError(sentence(english.TABLE_ROWS_NUMBERED))
+        raise RecordingError(N_(TABLE_ROWS_NUMBERED))
     rate, origin = timestamps.choose_rate(own, sfreq, origin)
     if rate is None or not names:
-        raise RecordingError(sentence(english.TABLE_STATES_NOTHING))
+        raise RecordingError(N_(english.TABLE_STATES_NOTHING))
     if clock is None:
         counter = next((i for i, name in enumerate(header) if _INDEX.match(name) and name), None)
         nothing = np.zeros(0, dtype=np.int64)
@@ -92,7 +99,7 @@ def _open_plain(table: Table, files: Sequence[Path], sfreq: float | None, channe
     numbers = device_tables.parse_numbers(table.cells[columns])
     numbers, units_known, notes = _scale_to_microvolts(numbers, names, columns, table.units)
     data, found = timestamps.join_parts(numbers, clock, rate)
-    kind = english.KIND_EMOTIV if any(name.startswith("EEG.") for name in header) or emotiv else english.KIND_TABLE
+    kind = N_("Emotiv CSV") if any(name.startswith("EEG.") for name in header) or emotiv else N_("text table")
     source = arrays.make_source(kind, data.T, rate, names, *found, *notes, stated=units_known)
     return replace(source, rate_from=origin)
 
@@ -121,7 +128,7 @@ def _match_names(
         wanted = [channel_names.standard_name(name) for name in names if channel_names.standard_name(name)]
         if found != wanted:
             raise RecordingError(
-                sentence(
+                N_(
                     english.TABLE_NAMES_CONFLICT,
                     stated=tuple(str(name) for name in found),
                     typed=tuple(str(name) for name in wanted) or str(len(names)),
@@ -135,8 +142,14 @@ def _match_names(
         return eeg, names
     if eeg:
         counts = {"names": len(names), "columns": len(eeg), "first": eeg[0] + 1, "last": eeg[-1] + 1}
-        raise RecordingError(sentence(english.TABLE_EEG_COLUMNS, **counts))
-    raise RecordingError(sentence(english.TABLE_SHAPE, names=len(names), columns=len(columns)))
+        raise RecordingError(N_(english.TABLE_EEG_COLUMNS, **counts))
+    raise RecordingError(
+        N_(
+            "{names} channel names do not fit {columns} columns; state one name for each column.",
+            names=len(names),
+            columns=len(columns),
+        )
+    )
 
 
 def _read_clock(table: Table, header: Sequence[str], time: int | None) -> timestamps.Clock | None:
@@ -180,9 +193,18 @@ def _scale_to_microvolts(
     if not stated:
         return numbers, False, []
     if wrong := sorted({units[k] for k in electrodes if units[k] and units[k].lower() not in _VOLTS}):
-        raise RecordingError(sentence(english.TABLE_UNIT, units=tuple(wrong)))
+        raise RecordingError(
+            N_(
+                "The columns are in {units}, which are no units of voltage; export the signal in microvolts.",
+                units=tuple(wrong),
+            )
+        )
     usual = Counter(stated).most_common(1)[0][0]
     for k in electrodes:
         numbers[:, k] *= np.float32(_VOLTS[(units[k] or usual).lower()])
-    notes: list[str] = [sentence(english.NOTE_UNITS_MISSING)] if len(stated) < len(electrodes) else []
+    notes: list[str] = (
+        [N_("Some columns state no unit; that of the others was assumed for them.")]
+        if len(stated) < len(electrodes)
+        else []
+    )
     return numbers, True, notes

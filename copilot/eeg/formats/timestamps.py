@@ -9,7 +9,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from copilot.eeg.types import SFREQ_HZ, RecordingError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_, english
+
+TABLE_LOST = N_(
+    "Of the samples {share:.0%} are missing in short pieces, too many to bridge; record again closer to the receiver, "
+    "or export all samples."
+)
+TABLE_RATE_CONFLICT = N_(
+    "The file says {stated:g} Hz and {typed:g} Hz was typed; leave the rate empty, or correct the file if it is wrong."
+)
+
 
 #: A typed rate and the file's own may differ by this share.
 RATE_TOLERANCE = 0.01
@@ -116,23 +125,29 @@ def join_parts(data: npt.NDArray[np.float32], clock: Clock, rate: float) -> tupl
     lost = clock.lost[keep]
     data = data[keep]
     if repeats:
-        notes.append(sentence(english.NOTE_SAME_TWICE, count=repeats))
+        notes.append(N_("The same part is in the file more than once; {count} repeats were left out.", count=repeats))
     if parts := len(clock.restarts) - repeats:
-        notes.append(sentence(english.NOTE_TIMES_AGAIN, count=parts + 1))
+        notes.append(N_("The times begin again: the recording has {count} parts, which were joined.", count=parts + 1))
     short = np.where(lost <= BRIDGED_SECONDS * rate, lost, 0)
     share = short.sum() / (len(data) + short.sum())
     if share > MAX_LOST:
-        raise RecordingError(sentence(english.TABLE_LOST, share=float(share)))
+        raise RecordingError(N_(TABLE_LOST, share=float(share)))
     pauses = np.flatnonzero(lost > BRIDGED_SECONDS * rate)
     if len(pauses):
-        notes.append(sentence(english.NOTE_PAUSES, count=len(pauses), seconds=float(lost[pauses].sum() / rate)))
+        notes.append(
+            N_(
+                "Pauses in the recording: {count}, with {seconds:.1f} s missing in all; the parts were joined.",
+                count=len(pauses),
+                seconds=float(lost[pauses].sum() / rate),
+            )
+        )
         edge = round(0.1 * rate)
         if 2 * edge * len(pauses) < 0.02 * len(data):
             data = data.copy()
             for pause in pauses:
                 data[max(0, pause - edge) : pause + edge] = np.nan
     if short.any():
-        notes.append(sentence(english.NOTE_LOST, share=float(share)))
+        notes.append(N_("Lost samples, {share:.1%} of all, were bridged by straight lines.", share=float(share)))
         places = np.arange(len(data)) + np.cumsum(short)
         every = np.arange(places[-1] + 1)
         data = np.stack([np.interp(every, places, row) for row in data.T], axis=1).astype(np.float32)
@@ -259,7 +274,7 @@ def choose_rate(own: float | None, typed: float | None, origin: str) -> tuple[fl
         RecordingError: both are there and differ.
     """
     if own is not None and typed is not None and abs(own - typed) > RATE_TOLERANCE * own:
-        raise RecordingError(sentence(english.TABLE_RATE_CONFLICT, stated=own, typed=typed))
+        raise RecordingError(N_(TABLE_RATE_CONFLICT, stated=own, typed=typed))
     if own is None:
         return typed, english.RATE_TYPED
     return own, origin

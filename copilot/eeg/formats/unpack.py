@@ -12,7 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from copilot.eeg.types import RecordingError
-from copilot.i18n import english, sentence
+from copilot.i18n import N_
+
+FILES_TOO_LARGE = N_(
+    "The recording has {megabytes:.0f} MB and at most {most} MB are read; cut out the part that matters."
+)
+
 
 MAX_MEMBERS = 1000
 MB = 2**20
@@ -28,9 +33,9 @@ def unpack_files(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
     """
     files = [file for path in paths for file in _list_files(Path(path))]
     if not files:
-        raise RecordingError(sentence(english.NO_FILE))
+        raise RecordingError(N_("No file was given; choose an EEG recording."))
     if any(source.stat().st_size == 0 for source, _ in files):
-        raise RecordingError(sentence(english.FILE_EMPTY))
+        raise RecordingError(N_("The file is empty (0 bytes); export or copy it again."))
     _check_size(sum(source.stat().st_size for source, _ in files), max_mb)
     with tempfile.TemporaryDirectory(prefix="eeg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -51,12 +56,12 @@ def _list_files(path: Path) -> Iterator[tuple[Path, Path]]:
     elif path.is_file():
         yield path, Path(path.name)
     else:
-        raise RecordingError(sentence(english.FILE_MISSING))
+        raise RecordingError(N_("The file is not there; check its path."))
 
 
 def _link_file(source: Path, target: Path) -> None:
     if target.exists():
-        raise RecordingError(sentence(english.FILES_SAME_NAME))
+        raise RecordingError(N_("Two of the files have the same name; give only the files of one recording."))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source.resolve(), target)
@@ -66,7 +71,7 @@ def _link_file(source: Path, target: Path) -> None:
 
 def _check_size(size: int, max_mb: int) -> None:
     if size > max_mb * MB:
-        raise RecordingError(sentence(english.FILES_TOO_LARGE, megabytes=size / MB, most=max_mb))
+        raise RecordingError(N_(FILES_TOO_LARGE, megabytes=size / MB, most=max_mb))
 
 
 def _is_archive(path: Path, max_mb: int) -> bool:
@@ -78,10 +83,10 @@ def _is_archive(path: Path, max_mb: int) -> bool:
         with zipfile.ZipFile(path) as archive:
             members = {member.filename: member.file_size for member in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise RecordingError(sentence(english.ZIP_DAMAGED)) from error
+        raise RecordingError(N_("The .zip is damaged or cut short; make it again.")) from error
     _check_size(sum(members.values()), max_mb)
     if "[Content_Types].xml" in members:
-        raise RecordingError(sentence(english.FILE_OFFICE))
+        raise RecordingError(N_("This is an Office document, not EEG; save a table as .csv and give that."))
     return not (members and all(name.endswith(".npy") for name in members))
 
 
@@ -90,13 +95,15 @@ def _unpack_archive(path: Path, folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if _is_wanted(member)]
             if not members or len(members) > MAX_MEMBERS:
-                raise RecordingError(sentence(english.ZIP_COUNT))
+                raise RecordingError(N_("The .zip holds no files, or far too many; zip the files of one recording."))
             for member in members:
                 _extract_member(archive, member, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         if isinstance(error, RecordingError):
             raise
-        raise RecordingError(sentence(english.ZIP_LOCKED)) from error
+        raise RecordingError(
+            N_("The .zip is damaged or protected by a password; make it again without one.")
+        ) from error
 
 
 def _is_wanted(member: zipfile.ZipInfo) -> bool:
@@ -108,17 +115,17 @@ def _extract_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: P
     """Write one member; ``zipfile`` never gives more bytes than the directory, whose sum was checked, promises."""
     relative = PurePosixPath(member.filename)
     if relative.is_absolute() or ".." in relative.parts or "\\" in member.filename or ":" in member.filename:
-        raise RecordingError(sentence(english.ZIP_PATH))
+        raise RecordingError(N_("The .zip holds a path that leads out of it; zip the files of one recording only."))
     folders = relative.parts[:-1]
     # Only an .mff keeps its folders.
     kept = next((i for i, part in enumerate(folders) if part.endswith(".mff")), len(folders))
     target = folder.joinpath(*relative.parts[kept:])
     if target.exists():
-        raise RecordingError(sentence(english.ZIP_SAME_NAME))
+        raise RecordingError(N_("Two files in the .zip have the same name; zip the files of one recording only."))
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as source, target.open("xb") as file:
         head = source.read(8)
         if head.startswith(_ARCHIVES) and target.suffix.lower() != ".npz":
-            raise RecordingError(sentence(english.ZIP_IN_ZIP))
+            raise RecordingError(N_("The .zip holds another archive; unpack that one first."))
         file.write(head)
         shutil.copyfileobj(source, file)

@@ -11,7 +11,74 @@ from copilot.eeg import plausibility
 from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.preprocessing import bad_channels, ica, line_noise
 from copilot.eeg.types import Recording, RecordingError
-from copilot.i18n import Sentence, english, sentence
+from copilot.i18n import N_, Message, english
+
+TOO_FEW_SECONDS = N_(
+    "Only {seconds} seconds of this recording can be used, and {least} are needed: record for a minute or more, "
+    "sitting still."
+)
+TOO_MANY_BAD = N_(
+    "{bad} of {total} electrodes carry no usable signal ({names}): check their contact with the skin and record again."
+)
+TOO_FEW_SECONDS_LOUD = N_(
+    "Only {seconds} seconds of this recording can be used, and {least} are needed: its usual amplitude of "
+    "{amplitude:.0f} µV is more than EEG has, so check the unit that the file or its export states, and that the "
+    "person sat still."
+)
+TOO_FEW_SECONDS_HUM = N_(
+    "Only {seconds} seconds of this recording can be used, and {least} are needed: interference at {hertz:g} Hz "
+    "drowns the rest, so find what causes it and record again."
+)
+COPIES = N_(
+    "Most channels hold the same signal as others and nothing of their own: check how the electrodes are connected and "
+    "that they touch the skin."
+)
+NORMALISED = N_(
+    "All channels have the same size, so the values were normalised and are no voltages: export the recording again in "
+    "microvolts."
+)
+NOTHING_LEFT = N_(
+    "Nearly everything in this recording is noise or muscle tension, and no brain signal is left: check that the "
+    "headset is worn and that its electrodes touch the skin, then record again."
+)
+TRUST_MEANS = {
+    "good": N_("The signal is good."),
+    "fair": N_("The signal is fair: take what is read from it with care."),
+    "poor": N_("The signal is poor: what is read from it is hardly more than a guess, so record again if you can."),
+}
+EMPTY_BANDS = N_(
+    "These bands hold next to nothing, as after a filter: {bands}. What is read from them does not come from the brain."
+)
+INTERFERENCE_SHARED = N_(
+    "Interference at {hertz:g} Hz was found on all electrodes; the average reference took most of it out."
+)
+AMPLITUDE_SMALL = N_(
+    "The usual amplitude is {amplitude:.2g} µV, less than EEG has: the unit that the file or its export states is "
+    "likely wrong."
+)
+AMPLITUDE_LARGE = N_(
+    "The usual amplitude is {amplitude:.0f} µV, more than EEG has: the unit that the file or its export states is "
+    "likely wrong."
+)
+NAMES_MIXED = N_(
+    "Neighbouring electrodes are not as alike as on a head: this is no EEG, or the channels have each other's names."
+)
+NAMES_SHIFTED = N_(
+    "The signals fit a head better when every name moves by one channel: names and signals have likely slipped."
+)
+MUCH_REMOVED = N_(
+    "Cleaning took out {removed} of {total} components and left {share:.0%} of the amplitude: most of the recording "
+    "was not brain."
+)
+ELECTRODES_ESTIMATED = N_(
+    "{bad} of {total} electrodes gave no usable signal and were estimated from their neighbours: {which}."
+)
+TOO_FEW_TO_SEPARATE = N_(
+    "With fewer than {count} good electrodes, eyes and muscles cannot be told apart from brain: seconds with large "
+    "deflections are left out instead, and the recording keeps its own reference."
+)
+ARTEFACTS = {"ocular": N_("eye movement"), "muscle": N_("muscle tension")}
+
 
 SFREQ = 250
 """Samples per second of every cleaned recording, Hz."""
@@ -140,24 +207,26 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     report = progress or (lambda share, words: None)
     _require_seconds(int(recording.seconds))
     if plausibility.is_normalised(recording.data):
-        raise RecordingError(sentence(english.NORMALISED))
+        raise RecordingError(N_(NORMALISED))
     # Missing values become a flat stretch, which is found below.
     recording = replace(recording, data=np.nan_to_num(recording.data, posinf=0.0, neginf=0.0))
     with use_log_level("ERROR"):  # MNE's warnings are about choices made here on purpose (short filters, few points)
-        report(0.0, english.CLEANING_MAINS)
+        report(0.0, N_("looking for mains hum"))
         line_hz, line_ratio = line_noise.find_line_noise(recording.data, recording.sfreq)
-        report(0.1, english.CLEANING_FILTER)
+        report(0.1, N_("filtering"))
         data = _filter_and_resample(recording, line_hz)
-        report(0.3, english.CLEANING_ELECTRODES)
+        report(0.3, N_("looking for bad electrodes"))
         found = bad_channels.find_bad_channels(recording.data, recording.sfreq, data, SFREQ)
         _require_channels(recording.channels, found)
         if found.repeated.mean() > 0.5:
-            raise RecordingError(sentence(english.REPEATS))
+            raise RecordingError(
+                N_("Most of this recording repeats the same stretch sample by sample: export it again.")
+            )
         found = _add_unlike_electrodes(data, recording.channels, found)
         _require_channels(recording.channels, found)
-        report(0.4, english.CLEANING_ARTEFACTS)
+        report(0.4, N_("taking out eyes and muscles"))
         cleaned, removed, components = _remove_artefacts(data, recording.channels, found)
-    report(0.95, english.CLEANING_LOUD)
+    report(0.95, N_("looking for loud seconds"))
     empty = _find_empty_seconds(cleaned.data)
     usable = _find_usable_seconds(cleaned.data, found, empty)
     _require_seconds(int(usable.sum()), cleaned.data)
@@ -165,10 +234,20 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     empty |= found.common & ~found.repeated
     if empty.any():
         told = doubts if _has_inner_seconds(empty) and empty.mean() > GAPS_SHARE else remarks
-        told.append(sentence(english.SECONDS_EMPTY, count=int(empty.sum())))
+        told.append(
+            N_(
+                "{count} seconds hold no signal, because it was bridged, held or fades away; they are not used.",
+                count=int(empty.sum()),
+            )
+        )
     if found.repeated.any():
-        remarks.append(sentence(english.SECONDS_REPEATED, count=int(found.repeated.sum())))
-    report(1.0, english.CLEANING_DONE)
+        remarks.append(
+            N_(
+                "{count} seconds repeat earlier ones sample by sample; they are not used.",
+                count=int(found.repeated.sum()),
+            )
+        )
+    report(1.0, N_("clean"))
     quality = _make_quality(
         recording,
         cleaned,
@@ -194,15 +273,15 @@ def _require_seconds(seconds: int, data: npt.NDArray[np.float32] | None = None) 
     amplitude = 0.0 if data is None else float(np.median(_measure_amplitude(data)))
     if data is not None and amplitude > USUAL_UV[1] / 2:
         if line := plausibility.find_narrow_line(*plausibility.compute_density(data, SFREQ)):
-            raise RecordingError(sentence(english.TOO_FEW_SECONDS_HUM, hertz=line, **counts))
-        raise RecordingError(sentence(english.TOO_FEW_SECONDS_LOUD, amplitude=amplitude, **counts))
-    raise RecordingError(sentence(english.TOO_FEW_SECONDS, **counts))
+            raise RecordingError(N_(TOO_FEW_SECONDS_HUM, hertz=line, **counts))
+        raise RecordingError(N_(TOO_FEW_SECONDS_LOUD, amplitude=amplitude, **counts))
+    raise RecordingError(N_(TOO_FEW_SECONDS, **counts))
 
 
 def _require_channels(channels: Sequence[str], found: bad_channels.SignalFaults) -> None:
     bad = _select_names(channels, found.bad)
     if 2 * len(bad) >= len(channels):
-        raise RecordingError(sentence(english.TOO_MANY_BAD, bad=len(bad), total=len(channels), names=bad))
+        raise RecordingError(N_(TOO_MANY_BAD, bad=len(bad), total=len(channels), names=bad))
 
 
 def _add_unlike_electrodes(
@@ -223,7 +302,7 @@ def _add_unlike_electrodes(
     unlike = np.zeros_like(good)
     unlike[good] = plausibility.find_unlike_electrodes(referenced, SFREQ, _select_names(channels, good))
     if 2 * unlike.sum() >= good.sum():
-        raise RecordingError(sentence(english.COPIES))
+        raise RecordingError(N_(COPIES))
     return replace(found, flat=found.flat | unlike)
 
 
@@ -387,11 +466,11 @@ def _make_quality(
         for i, name in enumerate(recording.channels)
     )
     quality = Quality(channels, line_hz, line_ratio, usable, removed, "", ())
-    interfered = any(getattr(said, "template", "") == english.INTERFERENCE_SHARED for said in remarks)
+    interfered = any(getattr(said, "template", "") == INTERFERENCE_SHARED for said in remarks)
     trust = "poor" if doubts else _rate_trust(quality)
     if trust == "good" and (interfered or interrupted):
         trust = "fair"
-    told = (*_describe_cleaning(quality), *remarks, *doubts, sentence(english.TRUST_MEANS[trust]))
+    told = (*_describe_cleaning(quality), *remarks, *doubts, N_(TRUST_MEANS[trust]))
     return replace(quality, trust=trust, sentences=told)
 
 
@@ -448,33 +527,44 @@ def _find_doubts(
         joined[good] = _judge_many_channels(before, _select_names(recording.channels, ~found.bad), doubts)
         kept, count = float(np.median(after.std(axis=1) / np.maximum(before.std(axis=1), 1e-9))), sum(removed.values())
         if kept < KEPT_SHARE[0]:
-            raise RecordingError(sentence(english.NOTHING_LEFT))
+            raise RecordingError(N_(NOTHING_LEFT))
         if kept < KEPT_SHARE[1] or count > MOST_COMPONENTS * components:
-            doubts.append(sentence(english.MUCH_REMOVED, removed=count, total=components, share=kept))
+            doubts.append(N_(MUCH_REMOVED, removed=count, total=components, share=kept))
     else:
         joined[good] = _judge_few_channels(own, doubts)
     if joined.any():
-        remarks.append(sentence(english.ELECTRODES_JOINED, names=_select_names(recording.channels, joined)))
+        remarks.append(
+            N_(
+                "Connected with each other, as by gel or a wire, so that they hold the same signal: {names}.",
+                names=_select_names(recording.channels, joined),
+            )
+        )
 
     hz, power = plausibility.compute_density(before, SFREQ)
     own_power = plausibility.compute_density(own, SFREQ)[1] if many else power
     line, own_line = plausibility.find_narrow_line(hz, power), plausibility.find_narrow_line(hz, own_power)
     if line is not None:
-        doubts.append(sentence(english.INTERFERENCE, hertz=line))
+        doubts.append(N_("Interference at {hertz:g} Hz was found and is still in the signal.", hertz=line))
     elif own_line is not None:
-        remarks.append(sentence(english.INTERFERENCE_SHARED, hertz=own_line))
+        remarks.append(N_(INTERFERENCE_SHARED, hertz=own_line))
     if empty := plausibility.find_empty_bands(hz, power):
-        doubts.append(sentence(english.EMPTY_BANDS, bands=tuple(english.BANDS[name] for name in empty)))
+        doubts.append(N_(EMPTY_BANDS, bands=tuple(english.BANDS[name] for name in empty)))
     # Without what all electrodes share, and with it: EEG falls either way.
     apart = power if many else plausibility.compute_density(own - own.mean(axis=0), SFREQ)[1]
     if min(plausibility.measure_fall(hz, apart), plausibility.measure_fall(hz, own_power)) < plausibility.MIN_FALL:
-        doubts.append(sentence(english.NOT_FALLING))
+        doubts.append(N_("Fast frequencies are as strong as slow ones, as in noise or muscle tension and not in EEG."))
     step = plausibility.measure_step(recording.data)
     if step > plausibility.COARSE * amplitude:
-        doubts.append(sentence(english.COARSE_STEPS, step=step, amplitude=amplitude))
+        doubts.append(
+            N_(
+                "The values come in steps of {step:.2g} µV, too coarse for a signal of {amplitude:.2g} µV.",
+                step=step,
+                amplitude=amplitude,
+            )
+        )
     if not USUAL_UV[0] <= amplitude <= USUAL_UV[1]:
-        said = english.AMPLITUDE_SMALL if amplitude < USUAL_UV[0] else english.AMPLITUDE_LARGE
-        doubts.append(sentence(said, amplitude=amplitude))
+        said = AMPLITUDE_SMALL if amplitude < USUAL_UV[0] else AMPLITUDE_LARGE
+        doubts.append(N_(said, amplitude=amplitude))
     return doubts, remarks, joined
 
 
@@ -492,13 +582,13 @@ def _judge_many_channels(
         Which channels are joined, bool, shape (channels,).
     """
     if plausibility.measure_first_component(before) > plausibility.ONE_SOURCE:
-        raise RecordingError(sentence(english.ALL_THE_SAME))
+        raise RecordingError(N_(english.ALL_THE_SAME))
     directions = plausibility.compute_directions(channels)
     covariance = np.cov(before)
     if np.median(plausibility.correlate_with_prediction(covariance, directions)) < plausibility.NEIGHBOUR_R:
-        doubts.append(sentence(english.NAMES_MIXED))
+        doubts.append(N_(NAMES_MIXED))
     elif plausibility.are_names_shifted(covariance, directions):
-        doubts.append(sentence(english.NAMES_SHIFTED))
+        doubts.append(N_(NAMES_SHIFTED))
     return np.asarray(
         plausibility.find_equal_electrodes(np.cov(plausibility.extract_slow_band(before, SFREQ)), directions)[1].any(
             axis=1
@@ -517,9 +607,9 @@ def _judge_few_channels(own: npt.NDArray[np.float64], doubts: list[str]) -> npt.
     )
     between = likeness[np.triu_indices(len(own), 1)]
     if between.min(initial=1.0) > plausibility.FEW_SAME_R:
-        doubts.append(sentence(english.ELECTRODES_SAME))
+        doubts.append(N_("All electrodes hold nearly the same signal: check how they are connected."))
     elif between.max(initial=0.0) < plausibility.FEW_APART_R:
-        doubts.append(sentence(english.ELECTRODES_APART))
+        doubts.append(N_("The electrodes have nothing in common, unlike any on one head: this is likely no EEG."))
     return np.asarray((likeness > plausibility.JOINED_R).any(axis=1))
 
 
@@ -527,38 +617,52 @@ def _describe_cleaning(quality: Quality) -> list[str]:
     """Describe what was done, in plain words."""
     low, high = BAND_HZ
     told: list[str] = [
-        sentence(english.MAINS_REMOVED, hertz=quality.line_hz) if quality.line_hz else sentence(english.MAINS_ABSENT),
-        sentence(english.BAND_LIMITED, low=low, high=high, rate=SFREQ),
+        N_("Mains hum at {hertz:g} Hz was found and removed.", hertz=quality.line_hz)
+        if quality.line_hz
+        else N_("No mains hum was found."),
+        N_(
+            "The signal was limited to {low:g} to {high:g} Hz, at {rate} samples a second.",
+            low=low,
+            high=high,
+            rate=SFREQ,
+        ),
     ]
     told += [_describe_channels(quality.channels), *_describe_artefacts(quality.components_removed)]
-    return [*told, sentence(english.SECONDS_USABLE, usable=quality.clean_seconds, total=quality.clean.size)]
+    return [
+        *told,
+        N_("{usable} of {total} seconds are usable.", usable=quality.clean_seconds, total=quality.clean.size),
+    ]
 
 
 def _describe_channels(channels: Sequence[ChannelQuality]) -> str:
-    words = {"flat": english.FAULT_FLAT, "railed": english.FAULT_RAILED, "noisy": english.FAULT_NOISY}
+    words = {"flat": N_("no signal"), "railed": N_("clipped"), "noisy": N_("noisy")}
     faults_of = {c.name: [said for fault, said in words.items() if getattr(c, fault)] for c in channels}
-    bad = tuple(sentence(english.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
+    bad = tuple(N_(english.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
     if not bad:
-        return sentence(english.ELECTRODES_GOOD, count=len(channels))
+        return N_("All {count} electrodes gave a usable signal.", count=len(channels))
     estimated = any(c.interpolated for c in channels)
-    fate = english.ELECTRODES_ESTIMATED if estimated else english.ELECTRODES_LEFT_OUT
-    return sentence(fate, bad=len(bad), total=len(channels), which=bad)
+    fate = (
+        ELECTRODES_ESTIMATED
+        if estimated
+        else N_("{bad} of {total} electrodes gave no usable signal and were left out: {which}.")
+    )
+    return N_(fate, bad=len(bad), total=len(channels), which=bad)
 
 
 def _describe_artefacts(removed: dict[str, int]) -> list[str]:
     if not removed:
-        return [sentence(english.TOO_FEW_TO_SEPARATE, count=bad_channels.FEW_CHANNELS)]
-    found = {english.ARTEFACTS[kind]: count for kind, count in removed.items() if count}
-    counts = [sentence(english.COMPONENTS_OF, count=count, kind=kind) for kind, count in found.items()]
-    components = reduce(_join_with_and, counts) if counts else english.NO_COMPONENTS
+        return [N_(TOO_FEW_TO_SEPARATE, count=bad_channels.FEW_CHANNELS)]
+    found = {ARTEFACTS[kind]: count for kind, count in removed.items() if count}
+    counts = [N_("{count} of {kind}", count=count, kind=kind) for kind, count in found.items()]
+    components = reduce(_join_with_and, counts) if counts else N_("nothing")
     told: list[str] = [
-        sentence(english.COMPONENTS_REMOVED, components=components),
-        sentence(english.AVERAGE_REFERENCE),
+        N_("Independent component analysis took out: {components}.", components=components),
+        N_("Voltages are against the average of all electrodes."),
     ]
     if "ocular" not in removed:
-        told.append(sentence(english.NO_EYE_ELECTRODES))
+        told.append(N_("No electrode is near the eyes, so blinks could not be looked for."))
     return told
 
 
-def _join_with_and(some: Sentence, more: Sentence) -> Sentence:
-    return sentence(english.AND, some=some, more=more)
+def _join_with_and(some: Message, more: Message) -> Message:
+    return N_("{some} and {more}", some=some, more=more)
