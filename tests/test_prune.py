@@ -398,7 +398,7 @@ def test_a_name_is_looked_up_on_the_hub(half, tmp_path):
     process = start("somebody/tiny", tmp_path / "out", **offline)
     said, complaints = process.communicate(timeout=60)
     assert (process.returncode, complaints) == (0, "")
-    assert said.startswith("somebody/tiny: 1/2 goes")
+    assert said.startswith("somebody/tiny: 1/2 cut")
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == (half.out / "model.safetensors").read_bytes()
     process = start("somebody/else", tmp_path / "other", **offline)
     complaints = process.communicate(timeout=60)[1]
