@@ -1,4 +1,4 @@
-"""From a fine-tuned checkpoint to files that llama.cpp, Ollama and the Hub run: ``python -m convert VERB --help``.
+"""Convert a fine-tuned checkpoint to files that llama.cpp, Ollama and the Hub run: ``python -m convert VERB --help``.
 
 One verb, one module, each also an importable function with the same arguments.
 """

@@ -243,8 +243,8 @@ def test_the_report_tells_sizes_and_speed(pair):
     report, (old, new) = pair.report, pair.tokenizers
     before, after = (Checkpoint.open(folder).shape for folder in (pair.old, pair.new))
     assert (report.before.tokens, report.after.tokens) == (old.get_vocab_size(), new.get_vocab_size())
-    assert (report.before.read_rows, report.after.read_rows) == (before.vocabulary, after.vocabulary)
-    assert report.after.read_rows % 64 == 0
+    assert (report.before.rows, report.after.rows) == (before.vocabulary, after.vocabulary)
+    assert report.after.rows % 64 == 0
     assert report.before.parameters - report.after.parameters == (before.vocabulary - after.vocabulary) * before.hidden
     assert report.after.bytes == 4 * report.after.parameters
     for speed in (report.speed_before, report.speed_after):
@@ -255,7 +255,7 @@ def test_the_report_tells_sizes_and_speed(pair):
 
 def test_a_full_vocabulary_shrinks_and_decodes_faster(qwen2_pair):
     report = qwen2_pair.report
-    assert report.after.read_rows < 0.01 * ROWS
+    assert report.after.rows < 0.01 * ROWS
     assert report.speed_after.decode > 1.5 * report.speed_before.decode
     table = "\n".join(report.lines())
     assert "151,936" in table
