@@ -15,7 +15,7 @@ from copilot.settings import Settings
 DECISIVE = ("server", "server_model", "readout", "language", "max_minutes")
 
 
-def made_with(settings: Settings) -> dict[str, object]:
+def describe_run(settings: Settings) -> dict[str, object]:
     """Everything but the recording and the person.
 
     Raises:
@@ -29,22 +29,22 @@ def made_with(settings: Settings) -> dict[str, object]:
     return {"model": model, "decoder": Classifier.load(settings.decoder).sha256, "software": __version__, **chosen}
 
 
-def fingerprint(task: Task, made_with: Mapping[str, object]) -> str:
+def compute_cache_key(task: Task, made_with: Mapping[str, object]) -> str:
     """Sha256 over the contents of its files, what is known of the person, and ``made_with``.
 
     Raises:
         OSError: a file cannot be read.
     """
     others = [part for path in task.baselines for part in with_companions(path)]
-    files, baselines = ([_sha256(path) for path in paths] for paths in (task.files, others))
-    everything = [asdict(task.person), asdict(task.particulars), files, baselines, made_with]
+    files, baselines = ([_hash_path(path) for path in paths] for paths in (task.files, others))
+    everything = [asdict(task.person), asdict(task.patient), files, baselines, made_with]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
+def _hash_path(path: Path) -> str:
     """Of a file, or of all files in a folder that is one recording."""
     if path.is_dir():
-        parts = [_sha256(part) for part in sorted(path.rglob("*")) if part.is_file()]
+        parts = [_hash_path(part) for part in sorted(path.rglob("*")) if part.is_file()]
         return hashlib.sha256("".join(parts).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

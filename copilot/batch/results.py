@@ -35,13 +35,13 @@ SOURCES, JOURNAL = "sources.csv", "finished.jsonl"
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator["Results"]:
+def open_results(folder: Path) -> Iterator["Results"]:
     """Give the folder, made if need be, to this program alone.
 
     Raises:
         BatchError: it cannot be made, another program writes to it, or it holds something else.
     """
-    with _locked(folder):
+    with _lock_folder(folder):
         results = Results(folder)
         shutil.rmtree(results.scratch, ignore_errors=True)  # of somebody who was killed
         results.scratch.mkdir(mode=0o700)
@@ -51,7 +51,7 @@ def opened(folder: Path) -> Iterator["Results"]:
             shutil.rmtree(results.scratch, ignore_errors=True)
 
 
-def _locked(folder: Path) -> io.TextIOWrapper:
+def _lock_folder(folder: Path) -> io.TextIOWrapper:
     """The open file whose lock keeps others out; the system takes the lock away from whoever dies."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,10 +64,10 @@ def _locked(folder: Path) -> io.TextIOWrapper:
             )
         with suppress(PermissionError):  # of somebody else, or a disk without rights
             folder.chmod(0o700)  # records hold names: the folder of an earlier version, or one that was there empty
-        lock = os.fdopen(_private(str(folder / ".lock"), os.O_CREAT | os.O_WRONLY), "w")
+        lock = os.fdopen(_open_private(str(folder / ".lock"), os.O_CREAT | os.O_WRONLY), "w")
     except OSError as error:
         raise BatchError(
-            N_("{folder} cannot be made or written to: {why}.", folder=str(folder), why=_why(error))
+            N_("{folder} cannot be made or written to: {why}.", folder=str(folder), why=_describe_os_error(error))
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,7 +91,7 @@ class Results:
         """For temporary files."""
         return self._folder / ".scratch"
 
-    def numbers(self, names: Sequence[str]) -> dict[str, int]:
+    def assign_numbers(self, names: Sequence[str]) -> dict[str, int]:
         """The number that stands for each recording: the same in every run, and never another recording's.
 
         Raises:
@@ -101,7 +101,7 @@ class Results:
         if path.is_file():
             try:
                 with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                    known = {_file_name(row["file"]): int(row["number"]) for row in csv.DictReader(file)}
+                    known = {_unescape_cell(row["file"]): int(row["number"]) for row in csv.DictReader(file)}
             except (KeyError, TypeError, ValueError, csv.Error):
                 raise BatchError(N_(BATCH_BAD_SOURCES)) from None
         new = (name for name in names if name not in known)
@@ -110,11 +110,11 @@ class Results:
         self.write_table(SOURCES, ("number", "file"), rows)
         return {name: known[name] for name in names}
 
-    def finished(self, number: int, fingerprint: str) -> Outcome | None:
+    def find_finished(self, number: int, key: str) -> Outcome | None:
         """The outcome of an earlier run, if its record is whole and was made from just this."""
         entry = self._entries.get(number, {})
         place = self._folder / "records" / f"{number:04}.json"
-        if entry.get("fingerprint") != fingerprint or not place.with_suffix(".md").is_file():
+        if entry.get("fingerprint") != key or not place.with_suffix(".md").is_file():
             return None
         try:
             record = from_json(place.read_text(encoding="utf-8"))
@@ -122,7 +122,7 @@ class Results:
             return None
         return Outcome(number, record, seconds=float(entry["seconds"]), worker=str(entry["worker"]))
 
-    def keep(self, outcome: Outcome, fingerprint: str) -> None:
+    def write_record(self, outcome: Outcome, key: str) -> None:
         """Write a record, which counts as finished only when all of it is on the disk.
 
         Raises:
@@ -130,13 +130,13 @@ class Results:
         """
         assert outcome.record is not None
         name = f"records/{outcome.number:04}"
-        self._note({"number": outcome.number})  # what was there is being replaced
+        self._append_to_journal({"number": outcome.number})  # what was there is being replaced
         self.write(f"{name}.json", to_json(outcome.record).encode())
         self.write(f"{name}.md", to_markdown(outcome.record).encode())
-        made = {"fingerprint": fingerprint, "seconds": round(outcome.seconds, 2), "worker": outcome.worker}
-        self._note({"number": outcome.number, **made})
+        made = {"fingerprint": key, "seconds": round(outcome.seconds, 2), "worker": outcome.worker}
+        self._append_to_journal({"number": outcome.number, **made})
 
-    def forget(self, number: int) -> None:
+    def remove_record(self, number: int) -> None:
         """Take away the record of a recording that cannot be read any more: it was made from something else."""
         for suffix in (".json", ".md"):
             (self._folder / "records" / f"{number:04}{suffix}").unlink(missing_ok=True)
@@ -146,7 +146,7 @@ class Results:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns)
         writer.writeheader()
-        writer.writerows({column: _cell(value) for column, value in row.items()} for row in rows)
+        writer.writerows({column: _escape_cell(value) for column, value in row.items()} for row in rows)
         self.write(name, text.getvalue().encode(errors="surrogateescape"))
 
     def write(self, name: str, content: bytes) -> None:
@@ -162,14 +162,14 @@ class Results:
             _write_through(partial, "wb", content)
             partial.replace(path)
         except OSError as error:
-            raise BatchError(N_(BATCH_NOT_WRITTEN, file=name, why=_why(error))) from error
+            raise BatchError(N_(BATCH_NOT_WRITTEN, file=name, why=_describe_os_error(error))) from error
 
-    def _note(self, entry: Mapping[str, Any]) -> None:
+    def _append_to_journal(self, entry: Mapping[str, Any]) -> None:
         """A line of the journal; the line break before it ends a line that a killed run broke off."""
         try:
             _write_through(self._folder / JOURNAL, "ab", f"\n{json.dumps(entry)}".encode())
         except OSError as error:
-            raise BatchError(N_(BATCH_NOT_WRITTEN, file=JOURNAL, why=_why(error))) from error
+            raise BatchError(N_(BATCH_NOT_WRITTEN, file=JOURNAL, why=_describe_os_error(error))) from error
 
     def _read_journal(self) -> dict[int, dict[str, Any]]:
         """The last entry of every number; lines that are not whole do not count."""
@@ -185,17 +185,17 @@ class Results:
 
 
 def _write_through(path: Path, mode: str, content: bytes) -> None:
-    with open(path, mode, opener=_private) as file:
+    with open(path, mode, opener=_open_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _cell(value: object) -> object:
+def _escape_cell(value: object) -> object:
     """A cell that no spreadsheet takes for a formula: an apostrophe before what could begin one, and before another.
 
     Numbers stay as they are. Names of files may begin with anything (OWASP, CSV injection).
@@ -204,10 +204,10 @@ def _cell(value: object) -> object:
     return value if _NUMBER.fullmatch(text) or not text.lstrip(" ").startswith(_FORMULA) else f"'{text}"
 
 
-def _file_name(cell: str) -> str:
+def _unescape_cell(cell: str) -> str:
     """The text that ``_cell`` made this of."""
     return cell[1:] if cell.startswith("'") and cell[1:].lstrip(" ").startswith(_FORMULA) else cell
 
 
-def _why(error: OSError) -> str:
+def _describe_os_error(error: OSError) -> str:
     return error.strerror or type(error).__name__

@@ -33,7 +33,7 @@ class Task:
     number: int
     files: tuple[Path, ...]
     person: Person = field(default_factory=Person)
-    particulars: PatientIdentity = field(default_factory=PatientIdentity)
+    patient: PatientIdentity = field(default_factory=PatientIdentity)
     baselines: tuple[Path, ...] = ()
 
 
@@ -56,7 +56,7 @@ class Outcome:
     worker: str = ""
 
 
-def memory(settings: Settings) -> int:
+def estimate_memory(settings: Settings) -> int:
     """Bytes that one reader takes: its model, and a long recording while it is cleaned."""
     return WHILE_CLEANING + (0 if settings.server else settings.model.stat().st_size)
 
@@ -78,7 +78,7 @@ class Worker:
         from copilot.llm.open_engine import open_engine
 
         self._settings, self._worker = settings, worker
-        self._decoder = Classifier.load(settings.decoder)
+        self._classifier = Classifier.load(settings.decoder)
         self._engine = open_engine(settings)
 
     def read(self, task: Task) -> Outcome:
@@ -86,12 +86,12 @@ class Worker:
         begun = time.perf_counter()
         record, reason = None, ""
         try:
-            record = self._record(task)
+            record = self._make_record(task)
         except Exception as error:
-            reason = reason_of(error)
+            reason = describe_error(error)
         return Outcome(task.number, record, reason, time.perf_counter() - begun, self._worker)
 
-    def _record(self, task: Task) -> Record:
+    def _make_record(self, task: Task) -> Record:
         from copilot.events import RecordReady
         from copilot.pipeline import analyse
 
@@ -100,21 +100,21 @@ class Worker:
             task.person,
             engine=self._engine,
             settings=self._settings,
-            classifier=self._decoder,
+            classifier=self._classifier,
             baselines=task.baselines,
-            patient=task.particulars,
+            patient=task.patient,
             language=self._settings.language or "en",
         )
         assert isinstance(last, RecordReady)
         return last.record
 
 
-def died(task: Task, worker: str, how: str) -> Outcome:
+def make_crash_outcome(task: Task, worker: str, how: str) -> Outcome:
     """The outcome of a recording whose worker ended before its answer came; ``how`` says what of."""
     return Outcome(task.number, None, N_(BATCH_DIED, how=how), worker=worker)
 
 
-def reason_of(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Our own sentence, or for what nobody foresaw its kind and place: not its words, which may quote the file."""
     if isinstance(error, CopilotError):
         return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)

@@ -7,18 +7,20 @@ from copilot.eeg.types import Recording
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Figures:
     """Two PNG files: ten seconds of the signal, and the power of five bands over the scalp."""
 
     signal: bytes = field(repr=False)
     bands: bytes = field(repr=False)
 
 
-def draw(raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False) -> Pictures:
+def draw_figures(
+    raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False
+) -> Figures:
     """Draw them, for paper or for a dark page; takes about a second."""
     from copilot.eeg import plots  # matplotlib takes a second to import
 
-    return Pictures(
+    return Figures(
         signal=plots.png(plots.signal_figure(raw, cleaned, quality, dark=dark, language=language)),
         bands=plots.png(plots.band_power_figure(cleaned, quality, dark=dark, language=language)),
     )

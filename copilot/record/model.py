@@ -61,8 +61,8 @@ class Origin:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _one_of("Origin", self.kind, ORIGINS)
-        _time(self.at)
+        _check_choice("Origin", self.kind, ORIGINS)
+        _check_time(self.at)
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ class Findings:
             raise RecordError(
                 "A record's seconds and hertz are finite and not negative; no more are clean than there are."
             )
-        _one_of("Confidence", self.confidence, emotions.CONFIDENCES)
-        _one_of("Quality", self.trust, TRUSTS)
+        _check_choice("Confidence", self.confidence, emotions.CONFIDENCES)
+        _check_choice("Quality", self.trust, TRUSTS)
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,9 @@ class Change:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _one_of("Action", self.action, ACTIONS)
-        _time(self.at)
-        _somebody(self.name, self.role)
+        _check_choice("Action", self.action, ACTIONS)
+        _check_time(self.at)
+        _check_name_and_role(self.name, self.role)
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ class Signature:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _time(self.at)
-        _somebody(self.name, self.role)
+        _check_time(self.at)
+        _check_name_and_role(self.name, self.role)
         if not self.statement:
             raise RecordError(N_("Say what you sign: the statement is empty."))
 
@@ -240,9 +240,9 @@ class Record:
     def __post_init__(self) -> None:
         if not re.fullmatch(UUID, self.id) or not 1 <= self.version <= MOST_VERSIONS:
             raise RecordError(f"A record has a UUID and a version from 1 to {MOST_VERSIONS}.")
-        _one_of("Read-out", self.readout, READOUTS)
-        _one_of("Language", self.language, tuple(LANGUAGES))
-        _time(self.created)
+        _check_choice("Read-out", self.readout, READOUTS)
+        _check_choice("Language", self.language, tuple(LANGUAGES))
+        _check_time(self.created)
         keys = [field.key for field in self.fields]
         if len(set(keys)) < len(keys):
             raise RecordError("Two fields of the record have the same key.")
@@ -270,7 +270,7 @@ class Record:
         return SIGNED if self.signature else DRAFT
 
     @property
-    def doubtful(self) -> bool:
+    def is_doubtful(self) -> bool:
         """Whether the recording is poor or no emotion stands out: the first line says so then."""
         return self.findings.trust == "poor" or self.findings.confidence != "clear"
 
@@ -279,7 +279,7 @@ class Record:
         """When it was last changed or, if never, created."""
         return self.history[-1].at if self.history else self.created
 
-    def stands(self, key: str) -> bool:
+    def is_unedited(self, key: str) -> bool:
         """Whether this field is there and no clinician rewrote it: only then do exports show the numbers behind it."""
         return any(field.key == key and field.origin.kind != WRITTEN for field in self.fields)
 
@@ -312,9 +312,9 @@ def without_identity(record: Record) -> Record:
     Also those that stood there earlier; of the history, who did what remains and no text. The signature stays the
     original's: it holds for that, not for this copy.
     """
-    names, numbers = (_once_there(record, key) for key in IDENTITY)
+    names, numbers = (_collect_values(record, key) for key in IDENTITY)
 
-    def said(text: str) -> str:
+    def remove_identity(text: str) -> str:
         for name in names:
             text = hidden(text, name=name)
         for number in numbers:
@@ -322,16 +322,23 @@ def without_identity(record: Record) -> Record:
         return text
 
     sections = (
-        replace(section, fields=tuple(replace(f, value=said(f.value)) for f in section.fields if f.key not in IDENTITY))
+        replace(
+            section,
+            fields=tuple(replace(f, value=remove_identity(f.value)) for f in section.fields if f.key not in IDENTITY),
+        )
         for section in record.sections
     )
     history = (replace(change, before="", after="") for change in record.history if change.key not in IDENTITY)
     return replace(
-        record, headline=said(record.headline), sections=tuple(sections), history=tuple(history), nameless=True
+        record,
+        headline=remove_identity(record.headline),
+        sections=tuple(sections),
+        history=tuple(history),
+        nameless=True,
     )
 
 
-def _once_there(record: Record, key: str) -> list[str]:
+def _collect_values(record: Record, key: str) -> list[str]:
     """Every text that the field has or had, longest first."""
     texts = {field.value for field in record.fields if field.key == key}
     texts |= {text for change in record.history if change.key == key for text in (change.before, change.after)}
@@ -343,17 +350,17 @@ def timestamp(now: datetime) -> str:
     return now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+def _check_choice(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise RecordError(f"{what} is {value!r:.80}; it can be {', '.join(allowed)}.")
 
 
-def _somebody(name: str, role: str) -> None:
+def _check_name_and_role(name: str, role: str) -> None:
     if not (name and role):
         raise RecordError(N_(english.RECORD_NOBODY))
 
 
-def _time(text: str) -> None:
+def _check_time(text: str) -> None:
     """As ``timestamp`` writes it."""
     try:
         known = re.fullmatch(TIME, text) and datetime.fromisoformat(text)

@@ -8,7 +8,7 @@ from datetime import datetime
 from textwrap import shorten
 
 from copilot.i18n import N_, Translator, english
-from copilot.record.draft import SOFTWARE, headline, tidied
+from copilot.record.draft import SOFTWARE, headline, normalise_value
 from copilot.record.model import (
     MAX_VALUE,
     MOST_CHANGES,
@@ -47,7 +47,7 @@ class Reviewer:
     def __post_init__(self) -> None:
         for what, label in (("name", english.FIELD_NAME), ("role", N_("Role"))):
             text = normalise_line(getattr(self, what))
-            _short(label, text, MAX_NAME)
+            _check_length(label, text, MAX_NAME)
             object.__setattr__(self, what, text)
         if not (self.name and self.role):
             raise RecordError(N_(english.RECORD_NOBODY))
@@ -59,11 +59,11 @@ def accept(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Recor
     Raises:
         RecordError: it is signed, or the field does not wait for review.
     """
-    _unlocked(record)
+    _check_unlocked(record)
     old = record.field(key)
     if old.accepted:
         raise RecordError(N_("This field is not waiting for review."))
-    return _changed(record, replace(old, accepted=True), "accepted", reviewer, now)
+    return _replace_field(record, replace(old, accepted=True), "accepted", reviewer, now)
 
 
 def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime) -> Record:
@@ -72,10 +72,10 @@ def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime
     Raises:
         RecordError: it is signed, or has no such field, or the text is too long, or the record was changed too often.
     """
-    _unlocked(record)
+    _check_unlocked(record)
     old = record.field(key)
-    _short(old.label, value, MAX_VALUE)
-    text = tidied(key, value)
+    _check_length(old.label, value, MAX_VALUE)
+    text = normalise_value(key, value)
     if text == old.value:
         return record
     if text and len(record.history) >= MOST_CHANGES:
@@ -84,7 +84,9 @@ def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime
         )
     if len(text.splitlines()) > MAX_LINES:
         raise RecordError(N_("{label} has too many lines; at most {most} are kept.", label=old.label, most=MAX_LINES))
-    return _changed(record, _written(old, text, reviewer, now), "edited" if text else "deleted", reviewer, now)
+    return _replace_field(
+        record, _write_field(old, text, reviewer, now), "edited" if text else "deleted", reviewer, now
+    )
 
 
 def delete(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Record:
@@ -98,7 +100,7 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
     Raises:
         RecordError: it is signed already, a field waits for review, or the statement is empty.
     """
-    _unlocked(record)
+    _check_unlocked(record)
     if record.pending:
         labels = tuple(field.label for field in record.pending)
         raise RecordError(
@@ -109,7 +111,7 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
             )
         )
     words, at = normalise_line(statement), timestamp(now)
-    _short(english.SIGNATURE, words, MAX_STATEMENT)
+    _check_length(english.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
     signature = Signature(reviewer.name, reviewer.role, words, at, "")
     return replace(whole, signature=replace(signature, sha256=digest(whole, signature)))
@@ -133,11 +135,11 @@ def amend(record: Record, reviewer: Reviewer, now: datetime) -> Record:
     )
 
 
-def _written(old: Field, text: str, reviewer: Reviewer, now: datetime) -> Field:
+def _write_field(old: Field, text: str, reviewer: Reviewer, now: datetime) -> Field:
     return replace(old, value=text, origin=Origin(WRITTEN, timestamp(now), SOFTWARE, reviewer.name), accepted=True)
 
 
-def _changed(record: Record, new: Field, action: str, reviewer: Reviewer, now: datetime) -> Record:
+def _replace_field(record: Record, new: Field, action: str, reviewer: Reviewer, now: datetime) -> Record:
     """The record with ``new`` in place of the field of its key, and a change in its history."""
     before = record.field(new.key).value
     change = Change(timestamp(now), reviewer.name, reviewer.role, action, new.key, before, new.value)
@@ -145,30 +147,32 @@ def _changed(record: Record, new: Field, action: str, reviewer: Reviewer, now: d
         replace(section, fields=tuple(new if field.key == new.key else field for field in section.fields))
         for section in record.sections
     )
-    return replace(record, headline=_headline(record, new), sections=tuple(sections), history=(*record.history, change))
+    return replace(
+        record, headline=_update_headline(record, new), sections=tuple(sections), history=(*record.history, change)
+    )
 
 
-def _headline(record: Record, new: Field) -> str:
+def _update_headline(record: Record, new: Field) -> str:
     """The first line, which must not go on stating an emotion that a clinician took out."""
     if new.key != "emotion" or new.origin.kind != WRITTEN:
         return record.headline
-    say = Translator(record.language)
-    stated = say(
+    translate = Translator(record.language)
+    stated = translate(
         N_("Emotion, as the clinician wrote it: {emotion}"),
         emotion=shorten(new.value, LONGEST_EMOTION, placeholder=" …"),
     )
     return headline(
         record.findings,
-        stated if new.value else say(N_("No emotion is stated: what the model suggested was deleted.")),
-        say,
+        stated if new.value else translate(N_("No emotion is stated: what the model suggested was deleted.")),
+        translate,
     )
 
 
-def _short(label: str, text: str, most: int) -> None:
+def _check_length(label: str, text: str, most: int) -> None:
     if len(text) > most:
         raise RecordError(N_(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
 
 
-def _unlocked(record: Record) -> None:
+def _check_unlocked(record: Record) -> None:
     if record.signature:
         raise RecordError(N_("The record is signed and locked; amend it to change something."))

@@ -18,21 +18,21 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from copilot.batch.worker import BatchError, Outcome, Task, Worker, died, memory, reason_of
+from copilot.batch.worker import BatchError, Outcome, Task, Worker, describe_error, estimate_memory, make_crash_outcome
 from copilot.i18n import N_, english
 from copilot.settings import Settings
 
 #: Seconds that a process has to leave by itself.
-LEAVE_S = 5.0
+EXIT_TIMEOUT_S = 5.0
 
 
-def how_many(settings: Settings) -> int:
+def count_workers(settings: Settings) -> int:
     """Processes that this machine has cores and memory for, at least one."""
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(settings.threads, installed // memory(settings)))
+    return max(1, min(settings.threads, installed // estimate_memory(settings)))
 
 
-def outcomes(tasks: Sequence[Task], settings: Settings, workers: int, scratch: Path) -> Generator[Outcome]:
+def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, scratch: Path) -> Generator[Outcome]:
     """Read all of them, in the order in which they get ready. Closing the generator ends the processes.
 
     Args:
@@ -51,7 +51,7 @@ def outcomes(tasks: Sequence[Task], settings: Settings, workers: int, scratch: P
             pool.start(str(number))
         while pool.running:
             for pipe in wait(list(pool.running)):
-                yield from pool.attend(pool.running[pipe])  # type: ignore[index]
+                yield from pool.handle_message(pool.running[pipe])  # type: ignore[index]
     finally:
         pool.stop()
 
@@ -65,23 +65,23 @@ class _Worker:
     pipe: Connection
     task: Task | None = None
 
-    def hear(self) -> Outcome | str | None:
+    def receive(self) -> Outcome | str | None:
         """An outcome, or what went wrong with opening the model (empty: nothing); None where the process died."""
         try:
-            heard: Outcome | str = self.pipe.recv()
-            return heard
+            message: Outcome | str = self.pipe.recv()
+            return message
         except (EOFError, OSError):
             self.process.join()
             return None
 
-    def end(self) -> str:
+    def describe_exit(self) -> str:
         """How the process ended: a signal's name or a status."""
         code = self.process.exitcode or 0
         return signal.Signals(-code).name if code < 0 else str(code)
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.join(LEAVE_S)
+        self.process.join(EXIT_TIMEOUT_S)
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -95,23 +95,25 @@ class _Pool:
         self._waiting, self._settings, self._scratch = waiting, settings, scratch
 
     def start(self, name: str) -> None:
-        ours, theirs = multiprocessing.Pipe()
+        own_end, worker_end = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=_serve, args=(theirs, self._settings, name, self._scratch), daemon=True)
+        process = context.Process(
+            target=_run_worker, args=(worker_end, self._settings, name, self._scratch), daemon=True
+        )
         process.start()
-        theirs.close()
-        self.running[ours] = _Worker(name, process, ours)
+        worker_end.close()
+        self.running[own_end] = _Worker(name, process, own_end)
 
-    def attend(self, worker: _Worker) -> Iterator[Outcome]:
+    def handle_message(self, worker: _Worker) -> Iterator[Outcome]:
         """Take what a process says and give it the next task, or another process in its place."""
-        heard = worker.hear()
-        if isinstance(heard, Outcome):
-            yield heard
-        elif heard is None and worker.task:
-            yield died(worker.task, worker.name, worker.end())
-        elif heard != "":  # no recording's fault: there is no point in going on
-            raise BatchError(heard or N_(english.BATCH_NOT_OPENED, how=worker.end()))
-        if heard is not None and self._waiting:
+        message = worker.receive()
+        if isinstance(message, Outcome):
+            yield message
+        elif message is None and worker.task:
+            yield make_crash_outcome(worker.task, worker.name, worker.describe_exit())
+        elif message != "":  # no recording's fault: there is no point in going on
+            raise BatchError(message or N_(english.BATCH_NOT_OPENED, how=worker.describe_exit()))
+        if message is not None and self._waiting:
             worker.task = self._waiting.popleft()
             with contextlib.suppress(OSError):  # it died meanwhile, which is heard next
                 worker.pipe.send(worker.task)
@@ -127,25 +129,25 @@ class _Pool:
             worker.stop()
 
 
-def _serve(pipe: Connection, settings: Settings, name: str, scratch: Path) -> None:
+def _run_worker(pipe: Connection, settings: Settings, name: str, scratch: Path) -> None:
     """What a process does: open the model, then read what it is given."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody; whoever started this process decides
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     tempfile.tempdir = str(scratch)
     with contextlib.suppress(EOFError, OSError):  # nobody is left to listen
         try:
-            reader = Worker(settings, name)
+            worker = Worker(settings, name)
         except Exception as error:
-            pipe.send(reason_of(error))
+            pipe.send(describe_error(error))
             return
         # Only now: while a model opens, llama.cpp calls back into Python, where an exit would be swallowed.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         pipe.send("")
         while True:
-            pipe.send(reader.read(pipe.recv()))
+            pipe.send(worker.read(pipe.recv()))
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Whoever is killed outright cannot tell its processes to end."""
     parent = multiprocessing.parent_process()
     assert parent is not None

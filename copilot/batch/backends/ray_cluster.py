@@ -14,8 +14,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from copilot.batch.backends.ray_payload import RayPayload, remove_abandoned
-from copilot.batch.worker import BatchError, Outcome, Task, Worker, died, memory, reason_of
+from copilot.batch.backends.ray_payload import RayPayload, remove_abandoned_folders
+from copilot.batch.worker import BatchError, Outcome, Task, Worker, describe_error, estimate_memory, make_crash_outcome
 from copilot.i18n import N_, english
 from copilot.settings import ROOT, Settings
 
@@ -29,10 +29,10 @@ BATCH_NO_NODE = N_(
 
 
 #: Seconds within which the first reader has to have opened its model.
-START_S = 120
+START_TIMEOUT_S = 120
 
 
-def outcomes(tasks: Sequence[Task], settings: Settings, workers: int, address: str) -> Generator[Outcome]:
+def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, address: str) -> Generator[Outcome]:
     """Read all of them, in the order in which they get ready. Closing the generator ends the readers.
 
     Args:
@@ -46,17 +46,17 @@ def outcomes(tasks: Sequence[Task], settings: Settings, workers: int, address: s
     """
     ray = _connect(address)
     try:
-        needed = memory(settings)
+        needed = estimate_memory(settings)
         pool = _Pool(ray, deque(tasks), replace(settings, threads=1), needed)
-        for _ in range(min(len(tasks), workers or _room(ray, needed))):
+        for _ in range(min(len(tasks), workers or _count_workers(ray, needed))):
             pool.start()
-        while pool.busy:
-            yield from pool.attend()
+        while pool.has_tasks:
+            yield from pool.handle_result()
     finally:
         ray.shutdown()
 
 
-class Remote:
+class RemoteWorker:
     """What runs on a machine of the cluster: a reader, once it is opened."""
 
     def open(self, settings: Settings, model_sha256: str) -> str:
@@ -66,16 +66,16 @@ class Remote:
         try:
             if model_sha256 != _model_sha256(settings):
                 return N_("A machine of the Ray cluster has another model file; copy the same one to all of them.")
-            remove_abandoned()
-            self._reader = Worker(settings, ray.get_runtime_context().get_node_id()[:8])
+            remove_abandoned_folders()
+            self._worker = Worker(settings, ray.get_runtime_context().get_node_id()[:8])
         except Exception as error:
-            return reason_of(error)
+            return describe_error(error)
         return ""
 
-    def read(self, parcel: RayPayload) -> Outcome:
+    def read(self, payload: RayPayload) -> Outcome:
         """The outcome of one recording."""
-        with parcel.unpacked() as task:
-            return self._reader.read(task)
+        with payload.unpack() as task:
+            return self._worker.read(task)
 
 
 class _Pool:
@@ -84,49 +84,49 @@ class _Pool:
     def __init__(self, ray: Any, waiting: deque[Task], settings: Settings, needed: int) -> None:
         options = {"num_cpus": 1, "memory": needed, "scheduling_strategy": "SPREAD"}
         self._ray, self._waiting, self._settings = ray, waiting, settings
-        self._remote = ray.remote(Remote).options(**options)
+        self._remote = ray.remote(RemoteWorker).options(**options)
         self._sha256 = _model_sha256(settings)
         self._calls: dict[Any, tuple[Any, Task | None]] = {}
 
     @property
-    def busy(self) -> bool:
+    def has_tasks(self) -> bool:
         """Whether anything is still to be read; readers that could not be placed do not count."""
         return bool(self._waiting) or any(task for _, task in self._calls.values())
 
     def start(self) -> None:
-        reader = self._remote.remote()
-        self._calls[reader.open.remote(self._settings, self._sha256)] = (reader, None)
+        worker = self._remote.remote()
+        self._calls[worker.open.remote(self._settings, self._sha256)] = (worker, None)
 
-    def attend(self) -> Iterator[Outcome]:
+    def handle_result(self) -> Iterator[Outcome]:
         """Wait for a call to end, and give its reader the next task, or start another in its place."""
         reading = any(task for _, task in self._calls.values())
-        ended, _ = self._ray.wait(list(self._calls), timeout=None if reading else START_S)
+        ended, _ = self._ray.wait(list(self._calls), timeout=None if reading else START_TIMEOUT_S)
         if not ended:
-            needed = memory(self._settings) / 2**30
-            raise BatchError(N_(BATCH_NO_NODE, seconds=START_S, gigabytes=needed))
-        reader, task = self._calls.pop(ended[0])
+            needed = estimate_memory(self._settings) / 2**30
+            raise BatchError(N_(BATCH_NO_NODE, seconds=START_TIMEOUT_S, gigabytes=needed))
+        worker, task = self._calls.pop(ended[0])
         try:
-            heard = self._ray.get(ended[0])
+            answer = self._ray.get(ended[0])
         except self._ray.exceptions.RayError as error:  # the reader or its machine is gone
             how = type(error).__name__
             if task is None:
                 raise BatchError(N_(english.BATCH_NOT_OPENED, how=how)) from None
-            yield died(task, "", how)
+            yield make_crash_outcome(task, "", how)
             if self._waiting:
                 self.start()
             return
-        if isinstance(heard, Outcome):
-            yield heard
-        elif heard:
-            raise BatchError(heard)
-        yield from self._give(reader)
+        if isinstance(answer, Outcome):
+            yield answer
+        elif answer:
+            raise BatchError(answer)
+        yield from self._submit_next(worker)
 
-    def _give(self, reader: Any) -> Iterator[Outcome]:
+    def _submit_next(self, worker: Any) -> Iterator[Outcome]:
         """The next task, or the next whose files can be read."""
         while self._waiting:
             task = self._waiting.popleft()
             try:
-                self._calls[reader.read.remote(RayPayload.packed(task))] = (reader, task)
+                self._calls[worker.read.remote(RayPayload.pack(task))] = (worker, task)
                 return
             except OSError as error:
                 yield Outcome(task.number, None, N_(english.BATCH_NOT_READ, why=error.strerror))
@@ -141,7 +141,7 @@ def _connect(address: str) -> Any:
     except ImportError as error:
         raise BatchError(N_(BATCH_NO_RAY)) from error
     try:
-        _knock(address)
+        _check_reachable(address)
         environment, stop = {"env_vars": {"PYTHONPATH": str(ROOT)}}, signal.getsignal(signal.SIGTERM)
         ray.init(address, runtime_env=environment, configure_logging=False, log_to_driver=False)
         signal.signal(signal.SIGTERM, stop)  # Ray's own prints where it was
@@ -153,17 +153,17 @@ def _connect(address: str) -> Any:
     return ray
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Ray itself waits three minutes for somebody to answer."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
-def _room(ray: Any, needed: int) -> int:
+def _count_workers(ray: Any, needed: int) -> int:
     """Readers that the machines have cores and memory for, at least one."""
-    having = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return max(1, sum(int(min(node.get("CPU", 0), node.get("memory", 0) // needed)) for node in having))
+    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return max(1, sum(int(min(node.get("CPU", 0), node.get("memory", 0) // needed)) for node in resources))
 
 
 def _model_sha256(settings: Settings) -> str:

@@ -23,18 +23,18 @@ class RayPayload:
     contents: dict[str, bytes]
 
     @classmethod
-    def packed(cls, task: Task) -> "RayPayload":
+    def pack(cls, task: Task) -> "RayPayload":
         """The recording in a folder of its own, and so is each baseline."""
         places = [("recording", path) for path in task.files]
         for number, baseline in enumerate(task.baselines):
             places += [(f"baseline-{number}", path) for path in with_companions(baseline)]
-        contents = {f"{where}/{name}": part.read_bytes() for where, path in places for name, part in _parts(path)}
+        contents = {f"{where}/{name}": part.read_bytes() for where, path in places for name, part in _list_files(path)}
         files = tuple(Path("recording") / path.name for path in task.files)
         baselines = tuple(Path(f"baseline-{n}") / path.name for n, path in enumerate(task.baselines))
         return cls(replace(task, files=files, baselines=baselines), contents)
 
     @contextmanager
-    def unpacked(self) -> Iterator[Task]:
+    def unpack(self) -> Iterator[Task]:
         """Give the task with files that are gone at the end of the block, as is whatever else is temporary in it."""
         with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as name:
             folder, before = Path(name), tempfile.tempdir
@@ -50,7 +50,7 @@ class RayPayload:
                 tempfile.tempdir = before
 
 
-def remove_abandoned() -> None:
+def remove_abandoned_folders() -> None:
     """Remove what readers left that were killed; the number of a process is in the name."""
     for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
         try:
@@ -61,7 +61,7 @@ def remove_abandoned() -> None:
             continue
 
 
-def _parts(path: Path) -> Iterator[tuple[str, Path]]:
+def _list_files(path: Path) -> Iterator[tuple[str, Path]]:
     """A file, or the files of a folder that is one recording."""
     for part in sorted(path.rglob("*")) if path.is_dir() else (path,):
         if part.is_file():

@@ -87,27 +87,29 @@ def from_json(text: str) -> Record:
     if len(text) > MOST_TEXT:
         raise RecordError(N_(RECORD_TOO_LARGE))
     try:
-        loaded = json.loads(text, object_pairs_hook=_once)
+        loaded = json.loads(text, object_pairs_hook=_refuse_duplicate_keys)
     except (ValueError, RecursionError):
         raise RecordError(N_(english.RECORD_NOT_JSON)) from None
     if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
         raise RecordError(N_(RECORD_FORMAT))
     status = [loaded.pop(name, None) for name in ("format", "notice", "status")][-1]
-    if any(len(each) > (LONGEST_TEXT if isinstance(each, str) else MOST_ITEMS) for each in _parts(loaded)):
+    if any(
+        len(item) > (LONGEST_TEXT if isinstance(item, str) else MOST_ITEMS) for item in _iterate_texts_and_lists(loaded)
+    ):
         raise RecordError(N_(RECORD_TOO_LARGE))
     try:
-        record: Record = _reader().validate_json(json.dumps(loaded))
+        record: Record = _type_adapter().validate_json(json.dumps(loaded))
     except ValidationError as error:
-        raise _bad(error) from None
+        raise _describe_fault(error) from None
     if status != record.status or record.nameless:
         raise RecordError(N_(RECORD_FORMAT))
     _check_size(record)
     return record
 
 
-def schema() -> dict[str, Any]:
+def make_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of what ``to_json`` writes."""
-    own = _reader().json_schema()
+    own = _type_adapter().json_schema()
     for kind, values in _ALLOWED.items():
         for name, allowed in values.items():
             own["$defs"].get(kind, own)["properties"][name] |= allowed
@@ -121,14 +123,14 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _parts(loaded: Any) -> Iterator[str | list[Any]]:
+def _iterate_texts_and_lists(loaded: Any) -> Iterator[str | list[Any]]:
     """Every text and list in parsed JSON."""
     waiting = [loaded]
     while waiting:
-        each = waiting.pop()
-        waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
-        if isinstance(each, str | list):
-            yield each
+        item = waiting.pop()
+        waiting += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if isinstance(item, str | list):
+            yield item
 
 
 def _check_size(record: Record) -> None:
@@ -151,7 +153,7 @@ def _check_size(record: Record) -> None:
         raise RecordError(N_(RECORD_TOO_LARGE))
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object in which no key stands twice: readers do not agree on which of them counts (RFC 8259, 4)."""
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a key stands twice")
@@ -159,13 +161,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @cache
-def _reader() -> Any:
+def _type_adapter() -> Any:
     from pydantic import TypeAdapter  # a quarter of a second to import: not before a record is read
 
     return TypeAdapter(Record)
 
 
-def _bad(error: Any) -> RecordError:
+def _describe_fault(error: Any) -> RecordError:
     """The first fault, without the value, which may be long."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = normalise_line(".".join(str(part) for part in first["loc"]))[:100] or "record"
@@ -182,4 +184,4 @@ def _bad(error: Any) -> RecordError:
 
 
 if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2))
+    print(json.dumps(make_schema(), indent=2))

@@ -43,7 +43,7 @@ STORE_TRACES = N_(
 SCHEMA = 1
 
 #: Seconds to wait for somebody else who is just saving.
-PATIENCE = 5.0
+LOCK_TIMEOUT_S = 5.0
 
 _TABLES = (
     # What belongs to all versions of a record; "eeg" only where the user wants the signal kept.
@@ -62,7 +62,7 @@ _TABLES = (
 )
 #: The last time that a run saw, and when deleting resumes (see ``expiry``); files of earlier versions get it too.
 _CLOCK = "CREATE TABLE clock (seen TEXT NOT NULL, resumes TEXT NOT NULL) STRICT"
-_FAULTS = {
+_MESSAGES = {
     sqlite3.SQLITE_FULL: STORE_FULL,
     sqlite3.SQLITE_IOERR: STORE_FULL,
     sqlite3.SQLITE_READONLY: STORE_NOT_WRITABLE,
@@ -101,10 +101,12 @@ class Database:
             _create(self._file)
         except OSError as error:
             raise StoreError(N_(STORE_NOT_WRITABLE, file=self._file)) from error
-        with self._connected() as connection:
-            if _schema(connection) == 0:
+        with self._connect() as connection:
+            if _read_schema(connection) == 0:
                 connection.execute("BEGIN IMMEDIATE")
-                for statement in _TABLES if _schema(connection) == 0 else ():  # another process may have been first
+                for statement in (
+                    _TABLES if _read_schema(connection) == 0 else ()
+                ):  # another process may have been first
                     connection.execute(statement)
                 connection.execute("COMMIT")
         with self.transaction() as connection:  # a file that cannot be used is told of now, not at the first save
@@ -121,9 +123,9 @@ class Database:
         Raises:
             StoreError: the file cannot be read or written, or somebody else writes for longer than ``PATIENCE``.
         """
-        with self._connected() as connection:
+        with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            if (found := _schema(connection)) != SCHEMA:  # each time: a newer program may come while this one runs
+            if (found := _read_schema(connection)) != SCHEMA:  # each time: a newer program may come while this one runs
                 raise StoreError(N_(STORE_OTHER_VERSION, file=self._file, found=found, known=SCHEMA))
             yield connection
             connection.execute("COMMIT")
@@ -137,24 +139,24 @@ class Database:
             StoreError: it could not be done, for one of ``transaction``'s reasons.
         """
         try:
-            with self._connected() as connection:
+            with self._connect() as connection:
                 connection.execute("VACUUM")
         except StoreError as error:
             raise StoreError(N_(STORE_TRACES, why=error.args[0])) from error
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _connect(self) -> Iterator[sqlite3.Connection]:
         uri = f"{self._file.as_uri()}?mode=rw"  # "rw" makes no file: SQLite would let others read it
         try:
-            with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)) as connection:
-                connection.text_factory = _text
+            with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S, isolation_level=None)) as connection:
+                connection.text_factory = _decode_text
                 for setting in _SETTINGS:
                     connection.execute(f"PRAGMA {setting}")
                 yield connection
         except UnicodeDecodeError as error:  # SQLite quotes the damage in its message
             raise StoreError(N_(STORE_DAMAGED, file=self._file)) from error
         except sqlite3.Error as error:
-            fault = _FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, STORE_DAMAGED)
+            fault = _MESSAGES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, STORE_DAMAGED)
             raise StoreError(N_(fault, file=self._file)) from error
 
 
@@ -178,10 +180,10 @@ def _has_clock(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone() is not None
 
 
-def _schema(connection: sqlite3.Connection) -> int:
+def _read_schema(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _text(raw: bytes) -> str:
+def _decode_text(raw: bytes) -> str:
     """Text as SQLite gives it, where damaged with lone surrogates, which no record accepts."""
     return raw.decode(errors="surrogateescape")

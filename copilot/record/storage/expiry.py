@@ -16,13 +16,13 @@ _OLDER = """SELECT id, max(changed) FROM versions GROUP BY id
     HAVING julianday(?) - julianday(max(changed)) > ? ORDER BY max(changed)"""
 
 
-def watch(connection: Connection, now: datetime) -> datetime:
+def update_clock(connection: Connection, now: datetime) -> datetime:
     """Note the time, in a transaction that writes; returns when deleting resumes, ``now`` or earlier where it may.
 
     The first run deletes nothing: it cannot know whether the clock is right.
     """
     now = now.astimezone(UTC)
-    seen, resumes = _noted(connection)
+    seen, resumes = _read_clock(connection)
     if seen is None:
         resumes = now + timedelta(seconds=1)
     elif now - seen > timedelta(days=JUMP_DAYS):
@@ -34,19 +34,19 @@ def watch(connection: Connection, now: datetime) -> datetime:
     return resumes
 
 
-def older(connection: Connection, days: int, now: datetime) -> list[tuple[str, str]]:
+def find_older(connection: Connection, days: int, now: datetime) -> list[tuple[str, str]]:
     """Id and last change of the records that were last changed more than ``days`` days before ``now``, oldest first."""
     return connection.execute(_OLDER, (timestamp(now), days)).fetchall()
 
 
-def due(connection: Connection, days: int, now: datetime) -> dict[str, datetime]:
+def find_due(connection: Connection, days: int, now: datetime) -> dict[str, datetime]:
     """When each record is deleted, by its id, of those whose time is over within ``NOTICE_DAYS``; soonest first."""
-    _, resumes = _noted(connection)
-    soon = older(connection, days - NOTICE_DAYS, now)
+    _, resumes = _read_clock(connection)
+    soon = find_older(connection, days - NOTICE_DAYS, now)
     return {id: max(datetime.fromisoformat(changed) + timedelta(days=days), resumes) for id, changed in soon}
 
 
-def _noted(connection: Connection) -> tuple[datetime | None, datetime]:
+def _read_clock(connection: Connection) -> tuple[datetime | None, datetime]:
     """The last time seen, None where there is none, and when deleting resumes."""
     row = connection.execute("SELECT seen, resumes FROM clock").fetchone()
     never = datetime.min.replace(tzinfo=UTC)

@@ -43,7 +43,7 @@ class Entry:
     label: str
 
 
-def read(row: Row) -> Record:
+def read_record(row: Row) -> Record:
     """The record of a row; anybody may have changed the file.
 
     Raises:
@@ -59,18 +59,20 @@ def read(row: Row) -> Record:
     return record
 
 
-def listed(row: Row) -> tuple[Entry, str]:
+def make_entry(row: Row) -> tuple[Entry, str]:
     """What a list shows of a row, and what a search looks through."""
     id, version, status, changed, _ = row
     try:
-        record = read(row)
+        record = read_record(row)
     except StoreError as error:
-        return Entry(id, version, status, "", changed, error.args[0], ""), searchable([str(id)])
+        return Entry(id, version, status, "", changed, error.args[0], ""), normalise_for_search([str(id)])
     label = ", ".join(field.value for field in record.fields if field.key in IDENTITY and field.value)
-    return Entry(id, version, status, record.created, changed, record.headline, label), searchable(_texts(record))
+    return Entry(id, version, status, record.created, changed, record.headline, label), normalise_for_search(
+        _collect_texts(record)
+    )
 
 
-def _texts(record: Record) -> Iterator[str]:
+def _collect_texts(record: Record) -> Iterator[str]:
     yield from (record.id, record.headline, record.created, *record.notes)
     for field in record.fields:
         yield from (field.label, field.value)
@@ -78,17 +80,17 @@ def _texts(record: Record) -> Iterator[str]:
         yield from (change.name, change.role, change.at, change.before, change.after)
 
 
-def searchable(texts: Iterable[str]) -> str:
+def normalise_for_search(texts: Iterable[str]) -> str:
     """Texts as a search compares them: upper and lower case, full and half width are the same."""
     return unicodedata.normalize("NFKC", "\n".join(texts)).casefold()
 
 
-def files(rows: list[Row], blobs: tuple[bytes | None, ...], unreadable: str) -> Iterator[tuple[str, bytes]]:
+def make_files(rows: list[Row], blobs: tuple[bytes | None, ...], unreadable: str) -> Iterator[tuple[str, bytes]]:
     """Names and contents of a record's files; no name has anything of the person in it."""
     folder = unreadable
     for row in rows:
         try:
-            record = read(row)
+            record = read_record(row)
         except StoreError:
             yield f"{unreadable}-v{row[1]}.json", str(row[4]).encode(errors="surrogateescape")
             continue

@@ -10,11 +10,11 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from copilot.i18n import N_
 from copilot.record.export.json_format import to_json
-from copilot.record.figures import Pictures
+from copilot.record.figures import Figures
 from copilot.record.model import Change, Record
 from copilot.record.storage import expiry
 from copilot.record.storage.database import Database, RecordGone, StoreError
-from copilot.record.storage.rows import Entry, Row, files, listed, read, searchable
+from copilot.record.storage.rows import Entry, Row, make_entry, make_files, normalise_for_search, read_record
 
 STORE_GONE = N_(
     "This record is not kept any more: somebody deleted it, or its time was over. Keep it again if you want it back."
@@ -52,7 +52,7 @@ class Store:
         self._database = Database(folder / FILE)
 
     def save(
-        self, record: Record, pictures: Pictures | None = None, signal: bytes | None = None, *, kept: bool = False
+        self, record: Record, figures: Figures | None = None, signal: bytes | None = None, *, must_exist: bool = False
     ) -> None:
         """Keep a new record, or what follows from the kept one; saving the same twice changes nothing.
 
@@ -67,14 +67,14 @@ class Store:
             RecordGone: it had to be kept already and is not.
         """
         row: Row = (record.id, record.version, record.status, record.changed, to_json(record))
-        read(row)  # what could not be read again is not kept in the first place
-        pngs = (pictures.signal, pictures.bands) if pictures else (None, None)
+        read_record(row)  # what could not be read again is not kept in the first place
+        pngs = (figures.signal, figures.bands) if figures else (None, None)
         with self._database.transaction(write=True) as connection:
             before = connection.execute(_VERSIONS, (record.id, None)).fetchone()
-            newest = read(before) if before else None
-            if kept and not newest:
+            newest = read_record(before) if before else None
+            if must_exist and not newest:
                 raise RecordGone(N_(STORE_GONE))
-            if newest and not _follows(record, newest):
+            if newest and not _is_successor(record, newest):
                 raise StoreError(N_(STORE_CHANGED))
             connection.execute(_SAVE_MEASURED, (record.id, *pngs, signal))
             if record != newest:
@@ -84,10 +84,10 @@ class Store:
         """The newest version of each record whose text has all ``words`` in it, the last changed first."""
         with self._database.transaction() as connection:
             rows = connection.execute(_NEWEST).fetchall()
-        wanted = searchable([words]).split()
-        return [entry for entry, text in map(listed, rows) if all(word in text for word in wanted)]
+        wanted = normalise_for_search([words]).split()
+        return [entry for entry, text in map(make_entry, rows) if all(word in text for word in wanted)]
 
-    def open(self, id: str, version: int | None = None) -> tuple[Record, Pictures | None]:
+    def open(self, id: str, version: int | None = None) -> tuple[Record, Figures | None]:
         """A version of a record, the newest where none is named, and its pictures where kept.
 
         Raises:
@@ -98,13 +98,13 @@ class Store:
             pngs = connection.execute("SELECT signal, bands FROM measured WHERE id = ?", (id,)).fetchone()
         if not row:
             raise StoreError(N_("This record is not kept here: it was deleted, or its time was over."))
-        return read(row), Pictures(*pngs) if pngs and all(pngs) else None
+        return read_record(row), Figures(*pngs) if pngs and all(pngs) else None
 
     def versions(self, id: str) -> list[Entry]:
         """All kept versions of a record, the newest first."""
         with self._database.transaction() as connection:
             rows = connection.execute(_VERSIONS, (id, None)).fetchall()
-        return [listed(row)[0] for row in rows]
+        return [make_entry(row)[0] for row in rows]
 
     def export_all(self) -> bytes:
         """A zip file with a folder a record: every version as JSON and Markdown; pictures and signal where kept.
@@ -119,7 +119,7 @@ class Store:
                 with self._database.transaction() as connection:
                     rows = connection.execute(_VERSIONS, (id, None)).fetchall()
                     blobs = connection.execute("SELECT signal, bands, eeg FROM measured WHERE id = ?", (id,)).fetchone()
-                for name, content in files(rows, blobs or (), f"unreadable/{number}"):
+                for name, content in make_files(rows, blobs or (), f"unreadable/{number}"):
                     packed = name.endswith((".png", ".npz"))
                     archive.writestr(name, content, ZIP_STORED if packed else ZIP_DEFLATED)
         return buffer.getvalue()
@@ -127,7 +127,7 @@ class Store:
     def delete(self, id: str) -> None:
         """Delete all versions of a record; no byte of it stays in a file (freed blocks of the disk are not ours)."""
         with self._database.transaction(write=True) as connection:
-            _delete(connection, [(id,)])
+            _delete_rows(connection, [(id,)])
         self._database.rewrite()
 
     def expire(self, days: int, now: datetime) -> int:
@@ -136,30 +136,30 @@ class Store:
         None where the clock has jumped ahead since the last call, or at the first one (see ``expiry``).
         """
         with self._database.transaction(write=True) as connection:
-            resumes = expiry.watch(connection, now)
-            over = expiry.older(connection, days, now)
+            resumes = expiry.update_clock(connection, now)
+            over = expiry.find_older(connection, days, now)
             waits = now.astimezone(UTC) < resumes
             if over and waits:
                 _log.warning("%d kept records are due, but the clock has jumped: kept until %s.", len(over), resumes)
             expired = [] if waits else over
-            _delete(connection, [(id,) for id, _ in expired])
+            _delete_rows(connection, [(id,) for id, _ in expired])
             free = connection.execute("PRAGMA freelist_count").fetchone()[0]
         if expired or free:  # free pages: an earlier deletion may have been killed before its end
             self._database.rewrite()
         return len(expired)
 
-    def due(self, days: int, now: datetime) -> dict[str, datetime]:
+    def find_due(self, days: int, now: datetime) -> dict[str, datetime]:
         """When ``expire`` will delete which record, by its id, of those due within ``expiry.NOTICE_DAYS`` days."""
         with self._database.transaction() as connection:
-            return expiry.due(connection, days, now)
+            return expiry.find_due(connection, days, now)
 
 
-def _delete(connection: Connection, ids: list[tuple[str]]) -> None:
+def _delete_rows(connection: Connection, ids: list[tuple[str]]) -> None:
     for table in ("versions", "measured"):
         connection.executemany(f"DELETE FROM {table} WHERE id = ?", ids)
 
 
-def _follows(record: Record, kept: Record) -> bool:
+def _is_successor(record: Record, kept: Record) -> bool:
     """Whether ``record`` is what is kept, or what a reviewer made of it."""
     done = len(kept.history)
     if kept.signature:
@@ -167,13 +167,13 @@ def _follows(record: Record, kept: Record) -> bool:
     else:
         next_one = (record.version, record.amends) == (kept.version, kept.amends)
     goes_on = len(record.history) > done and record.history[:done] == kept.history
-    return record == kept or (next_one and goes_on and _replayed(kept, record.history[done:]) == _texts(record))
+    return record == kept or (next_one and goes_on and _replayed(kept, record.history[done:]) == _map_values(record))
 
 
-def _texts(record: Record) -> dict[str, str]:
+def _map_values(record: Record) -> dict[str, str]:
     return {field.key: field.value for field in record.fields}
 
 
 def _replayed(kept: Record, changes: Iterable[Change]) -> dict[str, str]:
     """The kept record's texts after these changes."""
-    return _texts(kept) | {change.key: change.after for change in changes if change.key}
+    return _map_values(kept) | {change.key: change.after for change in changes if change.key}

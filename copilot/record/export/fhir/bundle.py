@@ -21,13 +21,13 @@ EEG was taken is not in a record: nothing has an ``effective`` time, and ``issue
 import json
 
 from copilot.i18n import N_, Translator
-from copilot.record.export.fhir.care_plan import plan
-from copilot.record.export.fhir.diagnostic_report import report
-from copilot.record.export.fhir.document_reference import document
-from copilot.record.export.fhir.observation import observations
-from copilot.record.export.fhir.patient import encounter, patient
-from copilot.record.export.fhir.provenance import device, provenance
-from copilot.record.figures import Pictures
+from copilot.record.export.fhir.care_plan import make_care_plan
+from copilot.record.export.fhir.diagnostic_report import make_diagnostic_report
+from copilot.record.export.fhir.document_reference import make_document_reference
+from copilot.record.export.fhir.observation import make_observations
+from copilot.record.export.fhir.patient import make_encounter, make_patient
+from copilot.record.export.fhir.provenance import make_device, make_provenance
+from copilot.record.figures import Figures
 from copilot.record.model import Record, RecordError, without_identity
 
 FHIR_SIGN_FIRST = N_(
@@ -35,7 +35,7 @@ FHIR_SIGN_FIRST = N_(
 )
 
 
-def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
+def to_fhir(record: Record, figures: Figures | None = None) -> bytes:
     """The record as a FHIR R4 transaction bundle, JSON in UTF-8; the same record gives the same bytes.
 
     Args:
@@ -47,13 +47,18 @@ def to_fhir(record: Record, pictures: Pictures | None = None) -> bytes:
     """
     if record.version > 1 and not record.signature:
         raise RecordError(N_(FHIR_SIGN_FIRST))
-    record, say = without_identity(record), Translator(record.language)
-    context = [patient(record, say), encounter(record, say), device(record)]
-    made = [*observations(record, say), report(record, say), document(record, say, pictures), plan(record, say)]
+    record, translate = without_identity(record), Translator(record.language)
+    context = [make_patient(record, translate), make_encounter(record, translate), make_device(record)]
+    made = [
+        *make_observations(record, translate),
+        make_diagnostic_report(record, translate),
+        make_document_reference(record, translate, figures),
+        make_care_plan(record, translate),
+    ]
     bundle = {
         "resourceType": "Bundle",
         "language": record.language,
         "type": "transaction",
-        "entry": [*context, *made, provenance(record, say, made)],
+        "entry": [*context, *made, make_provenance(record, translate, made)],
     }
     return json.dumps(bundle, ensure_ascii=False, indent=1).encode()

@@ -14,7 +14,7 @@ BASE = "https://eeg-emotion-copilot.invalid/fhir"
 #: Names of a bundle's resources; the person's is a pseudonym.
 PARTS = f"{BASE}/part"
 #: Sha256 of what a record rests on.
-SIGNED_RECORDS, PROMPTS, DECODERS = f"{BASE}/signed-record", f"{BASE}/prompt", f"{BASE}/decoder"
+SIGNED_RECORDS, PROMPTS, CLASSIFIERS = f"{BASE}/signed-record", f"{BASE}/prompt", f"{BASE}/decoder"
 #: What was measured or inferred, and how good a recording is.
 MEASURES, QUALITIES = f"{BASE}/measure", f"{BASE}/quality"
 
@@ -42,11 +42,11 @@ REPORT = {"draft": "partial", "signed": "final", "amended": "amended"}
 DOCUMENT = {"draft": "preliminary", "signed": "final", "amended": "amended"}
 
 
-def concept(text: str, coding: Json | None = None) -> Json:
+def make_concept(text: str, coding: Json | None = None) -> Json:
     """A CodeableConcept: words for people, and a code where there is one."""
     return {"coding": [coding], "text": text} if coding else {"text": text}
 
 
-def quantity(value: float, unit: str, code: str) -> Json:
+def make_quantity(value: float, unit: str, code: str) -> Json:
     """A Quantity in a UCUM unit."""
     return {"value": value, "unit": unit, "system": UCUM, "code": code}

@@ -8,42 +8,45 @@ from copilot import NOTICE
 from copilot.i18n import Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
-from copilot.record.export.fhir.entries import entry, reference, stage, written_at
-from copilot.record.export.fhir.narrative import Narrative, line
-from copilot.record.export.fhir.patient import by_signer, signature_line, signers
+from copilot.record.export.fhir.entries import get_stage, make_entry, make_reference, written_at
+from copilot.record.export.fhir.narrative import Narrative, make_line
+from copilot.record.export.fhir.patient import make_signature_line, make_signers, reference_signer
 from copilot.record.export.pdf.document import to_pdf
-from copilot.record.figures import Pictures
+from copilot.record.figures import Figures
 from copilot.record.model import SUGGESTED, Record
 
 #: Characters of R4's longest string. It does not hold for base64, but servers refuse more there too.
 LONGEST = 1024 * 1024
 
 
-def document(record: Record, say: Translator, pictures: Pictures | None) -> Json:
+def make_document_reference(record: Record, translate: Translator, figures: Figures | None) -> Json:
     """The record as PDF, without name and number."""
-    title = say(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
-    lines = (line(say(english.FHIR_NOTICE), say(NOTICE)), signature_line(record, say))
-    return entry(
+    title = translate(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
+    lines = (make_line(translate(english.FHIR_NOTICE), translate(NOTICE)), make_signature_line(record, translate))
+    return make_entry(
         record,
         "DocumentReference",
         Narrative(record.language, title, lines),
         by_ai=any(field.origin.kind == SUGGESTED for field in record.fields),
-        contained=signers(record),
+        contained=make_signers(record),
         status="current",
-        docStatus=codes.DOCUMENT[stage(record)],
-        type=codes.concept(title, codes.EEG_STUDY),
-        subject=reference(record, "Patient"),
+        docStatus=codes.DOCUMENT[get_stage(record)],
+        type=codes.make_concept(title, codes.EEG_STUDY),
+        subject=make_reference(record, "Patient"),
         date=written_at(record),
-        author=[reference(record, "Device")],
-        authenticator=by_signer(record),
-        description=say(NOTICE),
-        content=[{"attachment": {"title": title, **_attachment(record, pictures)}}],
-        context={"encounter": [reference(record, "Encounter")], "related": [reference(record, "DiagnosticReport")]},
+        author=[make_reference(record, "Device")],
+        authenticator=reference_signer(record),
+        description=translate(NOTICE),
+        content=[{"attachment": {"title": title, **_make_attachment(record, figures)}}],
+        context={
+            "encounter": [make_reference(record, "Encounter")],
+            "related": [make_reference(record, "DiagnosticReport")],
+        },
     )
 
 
-def _attachment(record: Record, pictures: Pictures | None) -> Json:
-    pdf = _pdf(record, pictures)
+def _make_attachment(record: Record, figures: Figures | None) -> Json:
+    pdf = _make_pdf(record, figures)
     return {
         "contentType": "application/pdf",
         "language": record.language,
@@ -54,16 +57,16 @@ def _attachment(record: Record, pictures: Pictures | None) -> Json:
     }
 
 
-def _pdf(record: Record, pictures: Pictures | None) -> bytes:
+def _make_pdf(record: Record, figures: Figures | None) -> bytes:
     """With pictures in fewer colours, a third smaller; without them where it would still be too long."""
-    if pictures:
-        pdf = to_pdf(record, Pictures(_coarse(pictures.signal, 64), _coarse(pictures.bands, 256)))
+    if figures:
+        pdf = to_pdf(record, Figures(_reduce_colours(figures.signal, 64), _reduce_colours(figures.bands, 256)))
         if len(pdf) * 4 / 3 < LONGEST - 4:
             return pdf
     return to_pdf(record)
 
 
-def _coarse(png: bytes, colours: int) -> bytes:
+def _reduce_colours(png: bytes, colours: int) -> bytes:
     from PIL import Image  # only where there is a picture
 
     smaller = BytesIO()

@@ -9,13 +9,13 @@ import uuid
 from typing import Any
 
 from copilot.record.export.fhir.codes import ASSERTED_BY_AI, BASE, PARTS, Json
-from copilot.record.export.fhir.narrative import Narrative, plain
+from copilot.record.export.fhir.narrative import Narrative, clean_text
 from copilot.record.model import Record
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, BASE)
 
 
-def entry(
+def make_entry(
     record: Record, kind: str, narrative: Narrative, *, key: str = "", by_ai: bool = False, **elements: Any
 ) -> Json:
     """One entry of the bundle: a resource and the request that creates or updates it.
@@ -28,31 +28,31 @@ def entry(
         by_ai: whether a model asserted what it says.
         elements: the resource's own; those that are empty are left out.
     """
-    name = part(record, kind, key)
+    name = make_name(record, kind, key)
     named, search = {"identifier": [{"system": PARTS, "value": name}]}, "identifier"
     meta: Json = {"security": [ASSERTED_BY_AI] if by_ai else []}
     if kind == "Provenance":
         named, search = {}, "_tag"
         meta["tag"] = [{"system": PARTS, "code": name}]
-    resource = {"meta": meta, "language": narrative.language, "text": narrative.element(), **named, **elements}
+    resource = {"meta": meta, "language": narrative.language, "text": narrative.to_element(), **named, **elements}
     return {
-        "fullUrl": reference(record, kind, key)["reference"],
-        "resource": {"resourceType": kind, **_filled(resource)},
+        "fullUrl": make_reference(record, kind, key)["reference"],
+        "resource": {"resourceType": kind, **_remove_empty(resource)},
         "request": {"method": "PUT", "url": f"{kind}?{search}={PARTS}%7C{name}"},
     }
 
 
-def part(record: Record, kind: str, key: str = "") -> str:
+def make_name(record: Record, kind: str, key: str = "") -> str:
     """The name by which a server finds it again; a Patient's is the person's pseudonym."""
-    return f"{_uuid(record, kind)}.{key or kind.lower()}"
+    return f"{_make_uuid(record, kind)}.{key or kind.lower()}"
 
 
-def reference(record: Record, kind: str, key: str = "") -> Json:
+def make_reference(record: Record, kind: str, key: str = "") -> Json:
     """A reference to another entry of the bundle; the server puts its own id there."""
-    return {"reference": f"urn:uuid:{_uuid(record, kind, 'entry', key)}", "type": kind}
+    return {"reference": f"urn:uuid:{_make_uuid(record, kind, 'entry', key)}", "type": kind}
 
 
-def stage(record: Record) -> str:
+def get_stage(record: Record) -> str:
     """``draft``, ``signed`` or ``amended``: a key of the statuses in ``codes``."""
     if not record.signature:
         return "draft"
@@ -64,16 +64,16 @@ def written_at(record: Record) -> str:
     return record.changed
 
 
-def _uuid(record: Record, kind: str, *more: str) -> str:
+def _make_uuid(record: Record, kind: str, *more: str) -> str:
     """Random as the record's id, and the same whenever it is asked for; a model's does not depend on the record."""
     of = (record.model, record.model_sha256, record.software) if kind == "Device" else (record.id,)
     return str(uuid.uuid5(_NAMESPACE, "\n".join((kind, *more, *of))))
 
 
-def _filled(value: Any) -> Any:
+def _remove_empty(value: Any) -> Any:
     """Without what is empty, which FHIR's JSON forbids, and with printable text only."""
     if isinstance(value, dict):
-        return {key: filled for key, each in value.items() if (filled := _filled(each)) not in ("", [], {}, None)}
+        return {key: filled for key, each in value.items() if (filled := _remove_empty(each)) not in ("", [], {}, None)}
     if isinstance(value, list):
-        return [filled for each in value if (filled := _filled(each)) not in ("", [], {}, None)]
-    return plain(value) if isinstance(value, str) else value
+        return [filled for each in value if (filled := _remove_empty(each)) not in ("", [], {}, None)]
+    return clean_text(value) if isinstance(value, str) else value

@@ -20,37 +20,42 @@ class Narrative:
     title: str
     lines: tuple[str, ...]
 
-    def element(self) -> Json:
+    def to_element(self) -> Json:
         """The resource's ``text``."""
         items = "".join(f"<li>{line}</li>" for line in self.lines if line)
-        body = f"<p><b>{_markup(self.title)}</b></p>" + (f"<ul>{items}</ul>" if items else "")
-        return {"status": "generated", "div": f'<div xmlns="{XHTML}" {_spoken(self.language)}>{body}</div>'}
+        body = f"<p><b>{_escape_xhtml(self.title)}</b></p>" + (f"<ul>{items}</ul>" if items else "")
+        return {
+            "status": "generated",
+            "div": f'<div xmlns="{XHTML}" {_language_attributes(self.language)}>{body}</div>',
+        }
 
 
-def line(label: str, value: str, language: str = "") -> str:
+def make_line(label: str, value: str, language: str = "") -> str:
     """One line of a narrative, empty where there is no value; ``language`` where it isn't the narrative's own."""
-    if not plain(value):
+    if not clean_text(value):
         return ""
-    said = f"<span {_spoken(language)}>{_markup(value)}</span>" if language else _markup(value)
-    return f"{_markup(label)}: {said}"
+    said = f"<span {_language_attributes(language)}>{_escape_xhtml(value)}</span>" if language else _escape_xhtml(value)
+    return f"{_escape_xhtml(label)}: {said}"
 
 
-def field_line(field: Field, say: Translator) -> str:
+def make_field_line(field: Field, translate: Translator) -> str:
     """A field of the record with its origin; of text that waits for review only that it waits."""
     if not field.accepted:
-        return line(field.label, say(english.PENDING))
+        return make_line(field.label, translate(english.PENDING))
     prose = field.origin.kind == SUGGESTED and field.key in PROSE
-    return line(f"{field.label} ({say(english.ORIGIN[field.origin.kind])})", field.value, "en" if prose else "")
+    return make_line(
+        f"{field.label} ({translate(english.ORIGIN[field.origin.kind])})", field.value, "en" if prose else ""
+    )
 
 
-def plain(text: str) -> str:
+def clean_text(text: str) -> str:
     """Printable lines, none of them empty: what FHIR and XML take as a string."""
     return "\n".join(filter(None, (normalise_line(part) for part in text.splitlines())))
 
 
-def _spoken(language: str) -> str:
+def _language_attributes(language: str) -> str:
     return f'lang="{language}" xml:lang="{language}"'
 
 
-def _markup(text: str) -> str:
-    return escape(plain(text)).replace("\n", "<br/>")
+def _escape_xhtml(text: str) -> str:
+    return escape(clean_text(text)).replace("\n", "<br/>")

@@ -25,18 +25,18 @@ _BREAK = re.compile(rf"(?<= )(?!%)|(?:(?<=[{_HAN}])|(?=[{_HAN}]))(?<![{_OPENING}
 def add_fonts(pdf: FPDF, main: str) -> frozenset[int]:
     """Give the document its fonts, ``main`` first; returns the code points that they have letters for."""
     for style, name in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
-        pdf.add_font(LATIN, style, _latin_fonts() / name)
+        pdf.add_font(LATIN, style, _find_latin_fonts() / name)
     pdf.add_font(CHINESE, "", chinese_font())
     pdf.set_fallback_fonts([LATIN if main == CHINESE else CHINESE], exact_match=False)
     return frozenset(code for font in pdf.fonts.values() if isinstance(font, TTFFont) for code in font.cmap)
 
 
-def drawable(line: str, known: frozenset[int]) -> str:
+def replace_unknown_letters(line: str, known: frozenset[int]) -> str:
     """One line of printable text, with what no font has replaced."""
     return "".join(letter if ord(letter) in known else UNKNOWN for letter in normalise_line(line))
 
 
-def wrapped(line: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
+def wrap_line(line: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
     """Break a drawable line into lines at most so wide by ``measure``; a word that is wider breaks at any letter."""
     full, used = "", 0.0
     for word in _BREAK.split(line):
@@ -48,7 +48,7 @@ def wrapped(line: str, width: float, measure: Callable[[str], float]) -> Iterato
     yield full.rstrip()
 
 
-def _latin_fonts() -> Path:
+def _find_latin_fonts() -> Path:
     """Matplotlib's fonts, found without importing it."""
     found = find_spec("matplotlib")
     assert found is not None  # requirements.txt names it

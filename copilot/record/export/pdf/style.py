@@ -19,7 +19,7 @@ class TextStyle:
     colour: str = INK
     bold: bool = False
 
-    def but(self, colour: str) -> "TextStyle":
+    def with_colour(self, colour: str) -> "TextStyle":
         """The same in another colour."""
         return replace(self, colour=colour)
 
