@@ -1,4 +1,4 @@
-"""What a record is made from, as one number: where that changed, the recording is read again (see ``fingerprint``)."""
+"""Identify what a record is made from: if that changed, the recording is read again (see ``compute_cache_key``)."""
 
 import hashlib
 import json
@@ -11,15 +11,15 @@ from copilot.batch.worker import Task
 from copilot.eeg.discovery import with_companions
 from copilot.settings import Settings
 
-#: Settings that decide what is in a record; the others only decide how fast it is there.
+#: Settings that change the content of a record; the others only change how fast it is made.
 DECISIVE = ("server", "server_model", "readout", "language", "max_minutes")
 
 
 def describe_run(settings: Settings) -> dict[str, object]:
-    """Everything but the recording and the person.
+    """Return what all records of a run are made with: model, classifier, software and settings.
 
     Raises:
-        EngineError, DecoderError: the model or the decoder is not there.
+        EngineError, ClassifierError: the model or the classifier is missing.
     """
     from copilot.eeg.classifier import Classifier
     from copilot.llm.gguf_header import open_model_file
@@ -30,7 +30,7 @@ def describe_run(settings: Settings) -> dict[str, object]:
 
 
 def compute_cache_key(task: Task, made_with: Mapping[str, object]) -> str:
-    """Sha256 over the contents of its files, what is known of the person, and ``made_with``.
+    """Return the SHA-256 of the contents of a task's files, the data about the person, and ``made_with``.
 
     Raises:
         OSError: a file cannot be read.
@@ -42,7 +42,7 @@ def compute_cache_key(task: Task, made_with: Mapping[str, object]) -> str:
 
 
 def _hash_path(path: Path) -> str:
-    """Of a file, or of all files in a folder that is one recording."""
+    """Return the SHA-256 of a file, or of all files in a folder that is one recording."""
     if path.is_dir():
         parts = [_hash_path(part) for part in sorted(path.rglob("*")) if part.is_file()]
         return hashlib.sha256("".join(parts).encode()).hexdigest()

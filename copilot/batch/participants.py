@@ -1,10 +1,10 @@
-"""The table of people: what is known of who was recorded (see ``read``).
+"""Read the table of participants (see ``read_participants``).
 
-One row a recording (column ``file``, its path inside the folder) or a person (``participant_id``: the recordings whose
-names begin with it, as in ``P01_rest.edf``, or that lie in a folder of that name). Then, each if it is there: ``age``,
-``gender`` or ``sex``, ``appearance``, ``complaint``, ``history``; ``baseline``, other recordings of the same person,
-paths inside the folder with ``;`` between; ``name`` and ``number``, for the record alone. Tables are untrusted: what is
-said about a fault never quotes a cell, which may hold a name.
+The table has one row per recording (column ``file``, its path inside the folder) or per person (``participant_id``: the
+recordings whose names begin with it, as in ``P01_rest.edf``, or that are in a folder of that name). Optional columns:
+``age``, ``gender`` or ``sex``, ``appearance``, ``complaint``, ``history``; ``baseline``, other recordings of the same
+person, paths inside the folder separated by ``;``; ``name`` and ``number``, for the record alone. Tables are untrusted:
+messages about faults never quote a cell, which may contain a name.
 """
 
 import unicodedata
@@ -30,13 +30,13 @@ BATCH_BAD_PERSON = N_(
 
 @dataclass(frozen=True)
 class Participant:
-    """What is known of who was recorded.
+    """The data about one recorded person.
 
     Attributes:
-        person: what the form would ask.
-        particulars: name and number, for the record alone.
-        baselines: other recordings of the same person, by their paths inside the folder.
-        remarks: what the summary has to say about it, plain sentences.
+        person: the answers to the questions of the form.
+        patient: name and number, for the record alone.
+        baselines: other recordings of the same person, as paths inside the folder.
+        remarks: plain sentences about the data, for the summary.
     """
 
     person: Person = field(default_factory=Person)
@@ -46,11 +46,11 @@ class Participant:
 
 
 def read_participants(table: Path | None, names: Collection[str]) -> tuple[dict[str, Participant], list[str]]:
-    """What is known for each recording, and what is wrong with the table, in plain sentences.
+    """Return the participant of each recording, and the faults of the table as plain sentences.
 
     Args:
-        table: a .csv or .tsv; None: nothing is known of anybody.
-        names: of the recordings, their paths inside the folder with ``/`` between.
+        table: a .csv or .tsv file; None: there are no data about any person.
+        names: paths of the recordings inside the folder, separated by ``/``.
 
     Raises:
         BatchError: it cannot be read, or has neither column to find recordings by.
@@ -73,7 +73,7 @@ def read_participants(table: Path | None, names: Collection[str]) -> tuple[dict[
 
 
 def _index_rows(rows: Sequence[csv_tables.Row]) -> tuple[dict[tuple[str, str], int], list[str]]:
-    """The row (the heading is row 1) of each column and value that name recordings; and what is wrong with others."""
+    """Return the row (the heading is row 1) of each column and value that name recordings, and faults of other rows."""
     by_key: dict[tuple[str, str], int] = {}
     faults: list[str] = []
     for line, row in enumerate(rows, start=2):
@@ -94,7 +94,7 @@ def _index_rows(rows: Sequence[csv_tables.Row]) -> tuple[dict[tuple[str, str], i
 
 
 def _find_row(name: str, by_key: dict[tuple[str, str], int]) -> int | None:
-    """The row that names this recording most exactly: by its file, by how it begins, by a folder that it lies in."""
+    """Return the row that names this recording most exactly: by its path, the beginning of its name, or its folder."""
     path = PurePosixPath(_normalise_unicode(name))
     words = path.stem.split("_")
     beginnings = ["_".join(words[:n]) for n in range(len(words), 0, -1)]
@@ -105,6 +105,14 @@ def _find_row(name: str, by_key: dict[tuple[str, str], int]) -> int | None:
 def _make_participant(
     name: str, line: int | None, rows: Sequence[csv_tables.Row], known: Mapping[str, str]
 ) -> Participant:
+    """Return the participant of one recording.
+
+    Args:
+        name: path of the recording inside the folder.
+        line: number of its row in the table; None: it has none.
+        rows: all rows of the table, the first of which is row 2.
+        known: paths of all recordings, by their composed form.
+    """
     if line is None:
         return Participant(remarks=(N_("The table of people has no row for it."),))
     row, remarks = rows[line - 2], []
@@ -132,5 +140,5 @@ def _make_participant(
 
 
 def _normalise_unicode(name: str) -> str:
-    """Unicode's composed form: what a Mac names a file is not what a table says."""
+    """Return the composed form (NFC): names of files on a Mac are decomposed, those in tables usually not."""
     return unicodedata.normalize("NFC", name)

@@ -1,7 +1,7 @@
-"""A folder of recordings to records and one summary (see ``run``).
+"""Make draft records and one summary from a folder of recordings (see ``run``).
 
-The same command again goes on where it was: what failed or is missing is read, and what was made from another file,
-person, model or setting is made again.
+The same command resumes an earlier run: recordings that failed or are missing are read, and records that were made from
+another file, person, model or setting are made again.
 """
 
 import sys
@@ -26,20 +26,21 @@ def run(
     """Read every recording of a folder; one bad file never stops the rest.
 
     Args:
-        folder: of recordings, plain or BIDS.
-        out: folder for records and summary; see ``results``.
+        folder: folder of recordings, plain or BIDS.
+        out: folder for the records and the summary; see ``results``.
         settings: as for one recording.
-        table: of people; by default the ``participants.tsv`` in the folder, if there is one; see ``people``.
-        workers: readers at once; 0: as many as there are cores and memory for.
-        ray: address of a Ray cluster whose machines read instead of this one; see ``cluster``.
+        table: table of participants; by default ``participants.tsv`` in the folder, if it exists; see ``participants``.
+        workers: number of workers at the same time; 0: as many as there are cores and memory for.
+        ray: address of a Ray cluster that reads instead of this machine; see ``ray_cluster``.
 
     Returns:
-        What came of it, in a sentence.
+        A sentence that reports how many recordings have a record.
 
     Raises:
-        BatchError, EngineError, DecoderError: it cannot begin or go on; what is finished stays.
+        BatchError, EngineError, ClassifierError: the batch cannot start or continue; finished records stay.
     """
-    table = table or _participants(folder)
+    if not table and (folder / "participants.tsv").is_file():
+        table = folder / "participants.tsv"
     paths = {path.relative_to(folder).as_posix(): path for path in _find_recordings(folder, out, table)}
     given, faults = participants.read_participants(table, list(paths))
     made = describe_run(settings)
@@ -49,7 +50,7 @@ def run(
         batch = _Batch(tasks, kept, Translator(settings.language or "en"))
         try:
             batch.find_finished(made)
-        except KeyboardInterrupt:  # the last run's summary stays: this one knows less yet
+        except KeyboardInterrupt:  # the last run's summary stays: it is more complete
             raise BatchError(
                 N_("Stopped before anything was read; what earlier runs finished stays as it is.")
             ) from None
@@ -76,7 +77,7 @@ def run(
 
 
 class _Batch:
-    """What has become of each recording so far."""
+    """The outcomes of the recordings so far."""
 
     def __init__(self, tasks: Sequence[Task], kept: results.Results, translate: Translator) -> None:
         self.outcomes: dict[int, Outcome] = {}
@@ -86,15 +87,15 @@ class _Batch:
 
     @property
     def done(self) -> int:
-        """How many recordings have their record."""
+        """How many recordings have a record."""
         return sum(outcome.record is not None for outcome in self.outcomes.values())
 
     def list_waiting(self) -> list[Task]:
-        """What is still to be read."""
+        """Return the tasks that have no outcome yet."""
         return [task for task in self._tasks if task.number not in self.outcomes]
 
     def find_finished(self, made: Mapping[str, object]) -> None:
-        """Find what earlier runs finished, for which every file is read once."""
+        """Find the records that earlier runs finished; this reads every file once."""
         with _make_bar(self.translate(N_("Looking for what is finished")), len(self._tasks)) as bar:
             for task in self._tasks:
                 try:
@@ -107,7 +108,7 @@ class _Batch:
                 bar.update()
 
     def keep_outcomes(self, outcomes: Generator[Outcome]) -> None:
-        """Keep every outcome as it comes."""
+        """Write each outcome to the folder as soon as it is there."""
         already, total = len(self.outcomes), len(self._tasks)
         with closing(outcomes), _make_bar(self.translate(N_("Recordings")), total, already) as bar:
             for outcome in outcomes:
@@ -120,12 +121,12 @@ class _Batch:
                 bar.update()
 
 
-def _participants(folder: Path) -> Path | None:
-    table = folder / "participants.tsv"
-    return table if table.is_file() else None
-
-
 def _find_recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
+    """Find the recordings in a folder, without its results and its table of participants.
+
+    Raises:
+        BatchError: there is no such folder, or no recording in it.
+    """
     if not folder.is_dir():
         raise BatchError(N_("{folder} is not a folder; name the one that holds the recordings.", folder=str(folder)))
     found = discovery.recordings(folder, leave_out=[out, *([table] if table else [])])
@@ -135,12 +136,21 @@ def _find_recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
 
 
 def _make_task(number: int, name: str, paths: Mapping[str, Path], given: participants.Participant) -> Task:
+    """Return the task for one recording.
+
+    Args:
+        number: number of the recording.
+        name: its path inside the folder, a key of ``paths``.
+        paths: paths of all recordings.
+        given: data about the recorded person.
+    """
     baselines = tuple(paths[other].absolute() for other in given.baselines)
     files = discovery.with_companions(paths[name].absolute())
     return Task(number, files, given.person, given.patient, baselines)
 
 
 def _run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, ray: str, scratch: Path) -> Generator[Outcome]:
+    """Start the backend that was asked for; see ``run`` for the arguments."""
     if ray and tasks:
         from copilot.batch.backends import ray_cluster
 
@@ -149,7 +159,7 @@ def _run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, ray: str
 
 
 def _make_bar(doing: str, total: int, already: int = 0) -> Any:
-    """A bar with an estimate on standard error; away from a terminal a line every half minute."""
+    """Return a progress bar with an estimate on standard error; without a terminal it is a line every 30 seconds."""
     from tqdm import tqdm
 
     often = 0.2 if sys.stderr.isatty() else 30

@@ -1,6 +1,6 @@
-"""What a batch came to: ``summary.csv`` for programs, ``summary.md`` and ``summary.png`` for people (see ``write``).
+"""Write the summary of a batch: ``summary.csv`` for programs, ``summary.md`` and ``summary.png`` for people.
 
-Recordings go by their number: names of files may hold names of people.
+Recordings are identified by their number: names of files may contain names of people.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One recording: its number, what became of it (None: not read yet), and what there is to say about the person."""
+    """One recording: its number, its outcome (None: not read yet), and remarks about the person's data."""
 
     number: int
     outcome: Outcome | None
@@ -63,21 +63,21 @@ class Row:
 
     @property
     def findings(self) -> Findings | None:
-        """The numbers of its record."""
+        """The numbers of its record, None if there is none."""
         return self.outcome.record.findings if self.outcome and self.outcome.record else None
 
 
 def write_summary(results: Results, rows: Sequence[Row], faults: Sequence[str], translate: Translator) -> None:
-    """Write table, text and picture.
+    """Write the table, the text and the figure.
 
     Args:
-        results: the folder to write them to.
-        rows: one a recording, in the order to show them.
-        faults: of the table of people as a whole, plain sentences.
-        say: in which language.
+        results: the folder of the batch.
+        rows: one per recording, in the order to show them.
+        faults: faults of the table of participants as a whole, plain sentences.
+        translate: translator for the language of the summary.
 
     Raises:
-        BatchError: the disk refuses.
+        BatchError: a file cannot be written.
     """
     results.write_table("summary.csv", COLUMNS, (_make_cells(row, translate) for row in rows))
     relied_on = [row.findings for row in rows if row.findings and row.findings.trust != "poor"]
@@ -88,6 +88,7 @@ def write_summary(results: Results, rows: Sequence[Row], faults: Sequence[str], 
 
 
 def _make_cells(row: Row, translate: Translator) -> dict[str, object]:
+    """Return the cells of one row of ``summary.csv``, by their column."""
     cells: dict[str, object] = {"number": f"{row.number:04}", "status": row.status}
     cells["remarks"] = " ".join(map(translate, row.remarks))
     outcome, findings = row.outcome, row.findings
@@ -110,16 +111,18 @@ def _make_cells(row: Row, translate: Translator) -> dict[str, object]:
 
 
 def _clean_share(findings: Findings) -> float:
+    """Return the share of clean seconds, from 0 to 1."""
     return findings.clean_seconds / findings.seconds if findings.seconds else 0.0
 
 
 def _count_emotions(relied_on: Sequence[Findings]) -> summary_figure.Counts:
-    """How often each emotion was the most probable, by how far it stood out."""
+    """Count how often each emotion was the most probable one, by confidence."""
     counted = Counter((emotions.top(found.probabilities), found.confidence) for found in relied_on)
     return {name: {how: counted[name, how] for how in emotions.CONFIDENCES} for name in emotions.EMOTIONS}
 
 
 def _count_qualities(rows: Sequence[Row]) -> dict[str, int]:
+    """Count the recordings of each quality."""
     counted = Counter(row.findings.trust for row in rows if row.findings)
     return {trust: counted[trust] for trust in TRUSTS}
 
@@ -127,7 +130,14 @@ def _count_qualities(rows: Sequence[Row]) -> dict[str, int]:
 def _make_text(
     rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[str], translate: Translator
 ) -> Iterator[str]:
-    """The text, part by part; everything in it is this program's own words and numbers."""
+    """Yield the lines of ``summary.md``, which contains only texts and numbers of this program.
+
+    Args:
+        rows: one per recording.
+        relied_on: numbers of the recordings whose quality is not poor.
+        faults: faults of the table of participants.
+        translate: translator for the language of the summary.
+    """
     status = Counter(row.status for row in rows)
     counts = {"total": len(rows), "done": status[DONE], "failed": status[FAILED], "waiting": status[WAITING]}
     calibrated = relied_on and all(found.calibrated for found in relied_on)
@@ -155,6 +165,7 @@ def _make_text(
 
 
 def _make_emotion_section(relied_on: Sequence[Findings], translate: Translator) -> Iterator[str]:
+    """Yield the table of emotions: how often each was the most probable one, and its mean probability."""
     yield from (
         f"## {translate(BATCH_EMOTIONS)}",
         "",
@@ -172,6 +183,7 @@ def _make_emotion_section(relied_on: Sequence[Findings], translate: Translator) 
 
 
 def _make_quality_section(rows: Sequence[Row], translate: Translator) -> Iterator[str]:
+    """Yield the table of recording qualities and the median share of clean seconds."""
     yield from ("", f"## {translate(english.BATCH_QUALITY)}", "")
     counted = [(translate(term("quality", trust)), str(count)) for trust, count in _count_qualities(rows).items()]
     yield from _make_table([translate(english.BATCH_QUALITY), translate(english.BATCH_RECORDINGS)], counted)
@@ -182,6 +194,7 @@ def _make_quality_section(rows: Sequence[Row], translate: Translator) -> Iterato
 def _make_list_section(
     title: str, head: str, numbered: Sequence[tuple[int, str]], translate: Translator
 ) -> Iterator[str]:
+    """Yield a table of texts by the number of their recording, nothing if there is none."""
     if numbered:
         yield from ("", f"## {translate(title)}", "")
         cells = [(f"{number:04}", translate(text)) for number, text in numbered]
@@ -189,6 +202,7 @@ def _make_list_section(
 
 
 def _make_provenance_section(rows: Sequence[Row], translate: Translator) -> Iterator[str]:
+    """Yield the software, the models, and the median time per recording."""
     outcomes = [row.outcome for row in rows if row.outcome and row.outcome.record]
     records = [outcome.record for outcome in outcomes if outcome.record]
     yield from ("", f"## {translate(BATCH_MADE)}", "", f"- {translate(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
@@ -200,5 +214,6 @@ def _make_provenance_section(rows: Sequence[Row], translate: Translator) -> Iter
 
 
 def _make_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
     for cells in (heads, ["---"] * len(heads), *rows):
         yield f"| {' | '.join(escape_markdown(cell) if cell != '---' else cell for cell in cells)} |"

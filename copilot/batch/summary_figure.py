@@ -1,4 +1,4 @@
-"""The picture of a summary: how often each emotion came first, and how good the recordings were (see ``draw``)."""
+"""Draw the figure of a summary: how often each emotion came first, and the quality of the recordings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from copilot.i18n import Translator, english
 from copilot.i18n.terms import term
 
-#: Recordings by emotion and by how far it stood out.
+#: Number of recordings by emotion and by confidence.
 Counts = Mapping[str, Mapping[str, int]]
 
 _CONFIDENCE = {"clear": "#1d4ed8", "leaning": "#93b4f5", "unclear": "#ccd2da"}
@@ -14,7 +14,13 @@ _TRUST = {"good": "#1d4ed8", "fair": "#fb923c", "poor": "#7f1d1d"}
 
 
 def draw_summary(counts: Counts, trusts: Mapping[str, int], translate: Translator) -> bytes:
-    """Both as bars, as PNG on white paper."""
+    """Draw bars and return a PNG file with a white background.
+
+    Args:
+        counts: number of recordings by most probable emotion and by confidence.
+        trusts: number of recordings by quality.
+        translate: translator for the language of the labels.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -40,6 +46,7 @@ def draw_summary(counts: Counts, trusts: Mapping[str, int], translate: Translato
 
 
 def _draw_emotions(axes: Any, counts: Counts, translate: Translator) -> None:
+    """Draw one stacked bar per emotion, with one colour per confidence."""
     names, before = [translate(term("emotion", name)) for name in counts], [0] * len(counts)
     for how, colour in _CONFIDENCE.items():
         here = [counted[how] for counted in counts.values()]

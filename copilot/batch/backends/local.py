@@ -1,7 +1,7 @@
-"""Readers in processes of this machine (see ``outcomes``).
+"""Run a batch's workers in processes of this machine (see ``run_tasks``).
 
-``concurrent.futures`` gives up all its processes where one dies, as it does when memory runs out; here the recording is
-told as failed and its process is replaced.
+``concurrent.futures`` gives up all its processes if one dies, for example because memory runs out. This module reports
+the recording of that process as failed and starts another process in its place.
 """
 
 import contextlib
@@ -22,24 +22,26 @@ from copilot.batch.worker import BatchError, Outcome, Task, Worker, describe_err
 from copilot.i18n import N_, english
 from copilot.settings import Settings
 
-#: Seconds that a process has to leave by itself.
+#: Seconds that a process has to exit by itself.
 EXIT_TIMEOUT_S = 5.0
 
 
 def count_workers(settings: Settings) -> int:
-    """Processes that this machine has cores and memory for, at least one."""
+    """Return how many workers this machine has cores and memory for, at least one."""
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(1, min(settings.threads, installed // estimate_memory(settings)))
 
 
 def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, scratch: Path) -> Generator[Outcome]:
-    """Read all of them, in the order in which they get ready. Closing the generator ends the processes.
+    """Read all recordings and yield their outcomes in the order of completion.
+
+    Closing the generator ends the processes.
 
     Args:
-        tasks: what to read.
-        settings: its threads are shared between the processes.
-        workers: processes, each with a model of its own.
-        scratch: folder for their temporary files; whoever is killed leaves some there.
+        tasks: the recordings to read.
+        settings: as for one recording; its threads are divided between the processes.
+        workers: number of processes, each with a model of its own.
+        scratch: folder for the temporary files of the processes; a process that is killed leaves some there.
 
     Raises:
         BatchError: a process cannot open its model.
@@ -58,7 +60,7 @@ def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, scratch: 
 
 @dataclass
 class _Worker:
-    """One process, the pipe to it, and what it is reading."""
+    """One process, the pipe to it, and its current task."""
 
     name: str
     process: BaseProcess
@@ -66,7 +68,10 @@ class _Worker:
     task: Task | None = None
 
     def receive(self) -> Outcome | str | None:
-        """An outcome, or what went wrong with opening the model (empty: nothing); None where the process died."""
+        """Return the process's next message.
+
+        This is an outcome, or the error from opening the model (empty: it was opened); None if the process died.
+        """
         try:
             message: Outcome | str = self.pipe.recv()
             return message
@@ -75,11 +80,12 @@ class _Worker:
             return None
 
     def describe_exit(self) -> str:
-        """How the process ended: a signal's name or a status."""
+        """Return how the process ended: the name of a signal or an exit status."""
         code = self.process.exitcode or 0
         return signal.Signals(-code).name if code < 0 else str(code)
 
     def stop(self) -> None:
+        """End the process, by force if it does not exit in time, and close the pipe."""
         self.process.terminate()
         self.process.join(EXIT_TIMEOUT_S)
         self.process.kill()
@@ -88,13 +94,14 @@ class _Worker:
 
 
 class _Pool:
-    """The processes that run, by their pipes, and the tasks that wait for them."""
+    """The running processes, by their pipes, and the tasks that wait for them."""
 
     def __init__(self, waiting: deque[Task], settings: Settings, scratch: Path) -> None:
         self.running: dict[Connection, _Worker] = {}
         self._waiting, self._settings, self._scratch = waiting, settings, scratch
 
     def start(self, name: str) -> None:
+        """Start a process under this name."""
         own_end, worker_end = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
         process = context.Process(
@@ -105,17 +112,17 @@ class _Pool:
         self.running[own_end] = _Worker(name, process, own_end)
 
     def handle_message(self, worker: _Worker) -> Iterator[Outcome]:
-        """Take what a process says and give it the next task, or another process in its place."""
+        """Take a worker's message and send it the next task, or replace the worker if it died."""
         message = worker.receive()
         if isinstance(message, Outcome):
             yield message
         elif message is None and worker.task:
             yield make_crash_outcome(worker.task, worker.name, worker.describe_exit())
-        elif message != "":  # no recording's fault: there is no point in going on
+        elif message != "":  # the model cannot be opened, whatever the recording
             raise BatchError(message or N_(english.BATCH_NOT_OPENED, how=worker.describe_exit()))
         if message is not None and self._waiting:
             worker.task = self._waiting.popleft()
-            with contextlib.suppress(OSError):  # it died meanwhile, which is heard next
+            with contextlib.suppress(OSError):  # it died meanwhile: the next message reports that
                 worker.pipe.send(worker.task)
             return
         self.running.pop(worker.pipe).stop()
@@ -123,6 +130,7 @@ class _Pool:
             self.start(worker.name)
 
     def stop(self) -> None:
+        """End all processes; they exit at the same time."""
         for worker in self.running.values():
             worker.process.terminate()
         for worker in self.running.values():
@@ -130,17 +138,17 @@ class _Pool:
 
 
 def _run_worker(pipe: Connection, settings: Settings, name: str, scratch: Path) -> None:
-    """What a process does: open the model, then read what it is given."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody; whoever started this process decides
+    """Open the model, then read the tasks that arrive; this is the main function of a process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     tempfile.tempdir = str(scratch)
-    with contextlib.suppress(EOFError, OSError):  # nobody is left to listen
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
         try:
             worker = Worker(settings, name)
         except Exception as error:
             pipe.send(describe_error(error))
             return
-        # Only now: while a model opens, llama.cpp calls back into Python, where an exit would be swallowed.
+        # Only now: while a model opens, llama.cpp calls back into Python, where an exit would be ignored.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         pipe.send("")
         while True:
@@ -148,7 +156,7 @@ def _run_worker(pipe: Connection, settings: Settings, name: str, scratch: Path) 
 
 
 def _exit_with_parent() -> None:
-    """Whoever is killed outright cannot tell its processes to end."""
+    """End this process when its parent dies: a parent that is killed cannot end its processes."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,9 +1,10 @@
-"""Readers on the machines of a Ray cluster (see ``outcomes``): ``--ray auto``, ``host:6379`` or ``ray://host:10001``.
+"""Run a batch's workers on a Ray cluster (see ``run_tasks``): ``--ray auto``, ``host:6379`` or ``ray://host:10001``.
 
-Recordings are sent as bytes, so that the machines need no common disk; what comes back is the record, and nothing stays
-there (of a reader that was killed, until another opens). Each machine has this project at the same path, with what
-requirements.txt names, ray in the same version and the same model file. Ray reports on its use unless it is told not
-to: ``ray start --head --disable-usage-stats --include-dashboard=false`` starts a cluster that does not.
+Recordings are sent as bytes, so that the machines need no common disk. Only the record comes back, and nothing remains
+on the machines (files of a worker that was killed remain until another one opens). Each machine needs this project at
+the same path, the packages of requirements.txt, ray in the same version and the same model file. Ray sends usage
+statistics by default: ``ray start --head --disable-usage-stats --include-dashboard=false`` starts a cluster that sends
+none.
 """
 
 import os
@@ -28,18 +29,20 @@ BATCH_NO_NODE = N_(
 )
 
 
-#: Seconds within which the first reader has to have opened its model.
+#: Seconds within which the first worker has to open its model.
 START_TIMEOUT_S = 120
 
 
 def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, address: str) -> Generator[Outcome]:
-    """Read all of them, in the order in which they get ready. Closing the generator ends the readers.
+    """Read all recordings and yield their outcomes in the order of completion.
+
+    Closing the generator ends the workers.
 
     Args:
-        tasks: at least one.
-        settings: the model's path is that on every machine.
-        workers: readers, one core each; 0: as many as the cluster has cores and memory for.
-        address: of the cluster.
+        tasks: the recordings to read, at least one.
+        settings: as for one recording; the model has the same path on every machine.
+        workers: number of workers, one core each; 0: as many as the cluster has cores and memory for.
+        address: address of the cluster.
 
     Raises:
         BatchError: Ray is missing, there is no such cluster, or a machine cannot open the model.
@@ -57,10 +60,10 @@ def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, address: 
 
 
 class RemoteWorker:
-    """What runs on a machine of the cluster: a reader, once it is opened."""
+    """A worker on a machine of the cluster; ``open`` has to be called before ``read``."""
 
     def open(self, settings: Settings, model_sha256: str) -> str:
-        """Open the model; returns what went wrong, empty where nothing did."""
+        """Open the model; return the error message, empty if there is none."""
         import ray
 
         try:
@@ -73,13 +76,13 @@ class RemoteWorker:
         return ""
 
     def read(self, payload: RayPayload) -> Outcome:
-        """The outcome of one recording."""
+        """Read one recording and return its outcome."""
         with payload.unpack() as task:
             return self._worker.read(task)
 
 
 class _Pool:
-    """Calls under way, each with its reader and what that reads (None: it opens its model), and the tasks that wait."""
+    """The running calls, each with its worker and task (None: the worker opens its model), and the tasks that wait."""
 
     def __init__(self, ray: Any, waiting: deque[Task], settings: Settings, needed: int) -> None:
         options = {"num_cpus": 1, "memory": needed, "scheduling_strategy": "SPREAD"}
@@ -90,15 +93,16 @@ class _Pool:
 
     @property
     def has_tasks(self) -> bool:
-        """Whether anything is still to be read; readers that could not be placed do not count."""
+        """Whether any recording is still to be read; workers for which no machine was found do not count."""
         return bool(self._waiting) or any(task for _, task in self._calls.values())
 
     def start(self) -> None:
+        """Start a worker, which opens its model."""
         worker = self._remote.remote()
         self._calls[worker.open.remote(self._settings, self._sha256)] = (worker, None)
 
     def handle_result(self) -> Iterator[Outcome]:
-        """Wait for a call to end, and give its reader the next task, or start another in its place."""
+        """Wait for a call to end, then give its worker the next task, or start another worker in its place."""
         reading = any(task for _, task in self._calls.values())
         ended, _ = self._ray.wait(list(self._calls), timeout=None if reading else START_TIMEOUT_S)
         if not ended:
@@ -107,7 +111,7 @@ class _Pool:
         worker, task = self._calls.pop(ended[0])
         try:
             answer = self._ray.get(ended[0])
-        except self._ray.exceptions.RayError as error:  # the reader or its machine is gone
+        except self._ray.exceptions.RayError as error:  # the worker or its machine is gone
             how = type(error).__name__
             if task is None:
                 raise BatchError(N_(english.BATCH_NOT_OPENED, how=how)) from None
@@ -122,7 +126,7 @@ class _Pool:
         yield from self._submit_next(worker)
 
     def _submit_next(self, worker: Any) -> Iterator[Outcome]:
-        """The next task, or the next whose files can be read."""
+        """Send the worker the next task whose files can be read; yield an outcome for each unreadable one before it."""
         while self._waiting:
             task = self._waiting.popleft()
             try:
@@ -133,8 +137,13 @@ class _Pool:
 
 
 def _connect(address: str) -> Any:
+    """Connect to the cluster and return the module ``ray``.
+
+    Raises:
+        BatchError: Ray is missing, or there is no such cluster.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray announces that it will be so one day
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns that this will become its default
     try:
         import ray
         import ray.exceptions
@@ -144,8 +153,8 @@ def _connect(address: str) -> Any:
         _check_reachable(address)
         environment, stop = {"env_vars": {"PYTHONPATH": str(ROOT)}}, signal.getsignal(signal.SIGTERM)
         ray.init(address, runtime_env=environment, configure_logging=False, log_to_driver=False)
-        signal.signal(signal.SIGTERM, stop)  # Ray's own prints where it was
-    except ImportError as error:  # ray:// needs more of it
+        signal.signal(signal.SIGTERM, stop)  # Ray's own handler prints a stack trace
+    except ImportError as error:  # ray:// needs the extra "client"
         raise BatchError(N_(BATCH_NO_RAY)) from error
     except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -154,19 +163,24 @@ def _connect(address: str) -> Any:
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself waits three minutes for somebody to answer."""
+    """Refuse an address at which no program answers within ten seconds; Ray itself waits three minutes.
+
+    Raises:
+        OSError: no connection.
+    """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _count_workers(ray: Any, needed: int) -> int:
-    """Readers that the machines have cores and memory for, at least one."""
+    """Return how many workers the cluster has cores and memory (``needed`` bytes each) for, at least one."""
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return max(1, sum(int(min(node.get("CPU", 0), node.get("memory", 0) // needed)) for node in resources))
 
 
 def _model_sha256(settings: Settings) -> str:
+    """Return the SHA-256 of the model file, empty for a server's model."""
     from copilot.llm.gguf_header import open_model_file
 
     return "" if settings.server else open_model_file(settings.model).sha256
