@@ -32,10 +32,9 @@ from copilot.result import Result
 from copilot.text import normalise_line
 
 COMMA = N_(", ")
-
-
 SOFTWARE = f"EEG Emotion Copilot {__version__}"
 
+#: Makes a field from its key, label and text.
 MakeField = Callable[[str, str, str], Field]
 
 
@@ -52,31 +51,29 @@ def draft(
     """Draft the record of one analysis.
 
     Args:
-        person: what the form said.
+        person: the answers in the form.
         recording: the cleaned recording.
-        quality: what cleaning found.
-        reading: the complete reading.
-        now: the time to write down; taken as local time where it has no zone.
-        particulars: what is meant for the record alone.
-        language: of labels and of what code writes.
+        quality: quality of the recording, from cleaning.
+        result: the complete result of the model.
+        now: the time of the draft; local time if it has no time zone.
+        patient: data for the record alone.
+        language: language of labels and of texts that this code writes.
     """
     translate, at = Translator(language), timestamp(now)
-    result = replace(result, trust=quality.trust)  # of a poor recording no emotion is stated as clear
-    entered, measured = (
-        _make_field_factory(Origin(ENTERED, at, SOFTWARE)),
-        _make_field_factory(Origin(MEASURED, at, SOFTWARE)),
-    )
+    result = replace(result, trust=quality.trust)  # so that no emotion of a poor recording is called clear
+    entered = _make_field_factory(Origin(ENTERED, at, SOFTWARE))
+    measured = _make_field_factory(Origin(MEASURED, at, SOFTWARE))
     suggested = _make_field_factory(
         Origin(SUGGESTED, at, SOFTWARE, result.model, result.model_sha256, result.prompt_sha256)
     )
-    counted = _make_field_factory(Origin(SUGGESTED, at, SOFTWARE, "decoder", result.decoder_sha256))
+    computed = _make_field_factory(Origin(SUGGESTED, at, SOFTWARE, "decoder", result.decoder_sha256))
     if result.readout != "decoder":
-        counted = suggested
+        computed = suggested
     written = _make_field_factory(Origin(WRITTEN, at, SOFTWARE))
-    given = patient or PatientIdentity()
+    patient = patient or PatientIdentity()
     findings, first = _collect_findings(recording, quality, result), percent(max(result.probabilities))
     sections = (
-        Section("basic", translate(N_("Basic information")), _make_basic_fields(person, given, translate, entered)),
+        Section("basic", translate(N_("Basic information")), _make_basic_fields(person, patient, translate, entered)),
         Section("history", translate(N_("Medical history")), _make_history_fields(person, translate, entered)),
         Section(
             "examination",
@@ -84,21 +81,23 @@ def draft(
             _make_examination_fields(recording, quality, translate, measured),
         ),
         _make_optional_section(
-            "laboratory", N_("Laboratory"), english.FIELD_LABORATORY, given.laboratory, translate, entered
+            "laboratory", N_("Laboratory"), english.FIELD_LABORATORY, patient.laboratory, translate, entered
         ),
         Section(
-            "assessment", translate(N_("Assessment")), _make_assessment_fields(result, translate, counted, suggested)
+            "assessment", translate(N_("Assessment")), _make_assessment_fields(result, translate, computed, suggested)
         ),
         Section("plan", translate(N_("Plan")), _make_plan_fields(result, translate, suggested)),
         Section("follow_up", translate(N_("Follow-up")), (written("follow_up", translate(N_("Follow-up")), ""),)),
-        _make_optional_section("expenses", N_("Expenses"), english.FIELD_EXPENSES, given.expenses, translate, entered),
+        _make_optional_section(
+            "expenses", N_("Expenses"), english.FIELD_EXPENSES, patient.expenses, translate, entered
+        ),
     )
     return Record(
         id=str(uuid.uuid4()),
         version=1,
         amends="",
         language=language,
-        headline=headline(
+        headline=make_headline(
             findings,
             translate(
                 N_("Most probable of nine emotions: {emotion} ({percent})."),
@@ -122,12 +121,12 @@ def draft(
 
 
 def percent(share: float) -> str:
-    """A share of 1 as it is written everywhere: ``34.2 %``."""
+    """Return a share from 0 to 1 as the record shows it: ``34.2 %``."""
     return f"{100 * share:.1f} %"
 
 
 def normalise_value(key: str, value: str) -> str:
-    """A field's text as it is kept: printable lines, and no age above 89 (see ``Person.age_text``)."""
+    """Return a field's text as the record contains it: printable lines, and no age above 89 (``Person.age_text``)."""
     lines = "\n".join(normalise_line(line) for line in value.splitlines()).strip()
     years = re.search(r"\d+", lines) if key == "age" else None
     if years and (len(years[0]) > 2 or int(years[0]) > 89):
@@ -135,8 +134,14 @@ def normalise_value(key: str, value: str) -> str:
     return lines
 
 
-def headline(findings: Findings, emotion: str, translate: Translator) -> str:
-    """The first line: what there is to doubt or, if nothing, the emotion as it is stated."""
+def make_headline(findings: Findings, emotion: str, translate: Translator) -> str:
+    """Return the first line of a record: the doubts or, if there are none, the emotion.
+
+    Args:
+        findings: numbers of the record.
+        emotion: sentence that states the emotion.
+        translate: translator for the record's language.
+    """
     doubts = []
     if findings.trust == "poor":
         doubts.append(translate(N_("Poor recording: do not rely on what it says about emotion.")))
@@ -146,6 +151,8 @@ def headline(findings: Findings, emotion: str, translate: Translator) -> str:
 
 
 def _make_field_factory(origin: Origin) -> MakeField:
+    """Return a function that makes a field of this origin from its key, label and text."""
+
     def make(key: str, label: str, value: str) -> Field:
         text = normalise_value(key, value)
         return Field(key, label, text, origin, accepted=origin.kind != SUGGESTED or not text)
@@ -156,10 +163,21 @@ def _make_field_factory(origin: Origin) -> MakeField:
 def _make_optional_section(
     key: str, title: str, label: str, value: str, translate: Translator, make: MakeField
 ) -> Section:
+    """Return a section with one field, without fields if the value is empty.
+
+    Args:
+        key: key of the section and of the field.
+        title: title of the section, in English.
+        label: label of the field, in English.
+        value: text of the field.
+        translate: translator for the record's language.
+        make: makes the field.
+    """
     return Section(key, translate(title), (make(key, translate(label), value),) if value else ())
 
 
 def _collect_findings(recording: Recording, quality: Quality, result: Result) -> Findings:
+    """Return the numbers of the record."""
     return Findings(
         probabilities=tuple(float(p) for p in result.probabilities),
         confidence=result.confidence,
@@ -175,11 +193,12 @@ def _collect_findings(recording: Recording, quality: Quality, result: Result) ->
 
 
 def _make_basic_fields(
-    person: Person, given: PatientIdentity, translate: Translator, make: MakeField
+    person: Person, patient: PatientIdentity, translate: Translator, make: MakeField
 ) -> tuple[Field, ...]:
+    """Return the fields about the person."""
     return (
-        make("name", translate(english.FIELD_NAME), given.name),
-        make("number", translate(english.FIELD_NUMBER), given.number),
+        make("name", translate(english.FIELD_NAME), patient.name),
+        make("number", translate(english.FIELD_NUMBER), patient.number),
         make("gender", translate(english.FIELD_GENDER), translate(term("gender", person.gender))),
         make("age", translate(N_("Age")), "" if person.age is None else person.age_text),
         make("appearance", translate(N_("Appearance, in their own words")), person.appearance),
@@ -187,6 +206,7 @@ def _make_basic_fields(
 
 
 def _make_history_fields(person: Person, translate: Translator, make: MakeField) -> tuple[Field, ...]:
+    """Return the fields with what the person reports."""
     return (
         make("complaint", translate(N_("Complaint")), person.complaint),
         make("history", translate(N_("History")), person.history),
@@ -196,6 +216,7 @@ def _make_history_fields(person: Person, translate: Translator, make: MakeField)
 def _make_examination_fields(
     recording: Recording, quality: Quality, translate: Translator, make: MakeField
 ) -> tuple[Field, ...]:
+    """Return the fields about the recording, its cleaning and its quality."""
     share = percent(quality.clean_share)
     mains = translate(N_("none found"))
     if quality.line_hz:
@@ -204,7 +225,7 @@ def _make_examination_fields(
             hertz=f"{quality.line_hz:.0f}",
             times=f"{quality.line_ratio:.1f}",
         )
-    done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a sentence of the reader
+    done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a note of the reader
     as_read = ""
     if recording.rate_read is not None:
         as_read = translate(COMMA).join((f"{recording.rate_read:g} Hz", translate(recording.rate_from)))
@@ -242,6 +263,7 @@ def _make_examination_fields(
 
 
 def _describe_faults(channels: Iterable[ChannelQuality], translate: Translator) -> Iterable[str]:
+    """Yield one text per electrode with a fault: its name and its faults."""
     for channel in channels:
         if faults := [name for name in ("flat", "railed", "noisy", "interpolated") if getattr(channel, name)]:
             yield translate(
@@ -250,6 +272,7 @@ def _describe_faults(channels: Iterable[ChannelQuality], translate: Translator) 
 
 
 def _describe_removed(removed: dict[str, int], translate: Translator) -> str:
+    """Return how many components of each kind were removed, empty if none was."""
     counts = (
         translate(english.COUNTED, count=count, kind=term("component", kind))
         for kind, count in removed.items()
@@ -259,9 +282,16 @@ def _describe_removed(removed: dict[str, int], translate: Translator) -> str:
 
 
 def _make_assessment_fields(
-    result: Result, translate: Translator, counted: MakeField, make: MakeField
+    result: Result, translate: Translator, computed: MakeField, make: MakeField
 ) -> tuple[Field, ...]:
-    """The numbers, by what counted them, and the model's prose."""
+    """Return the fields of the assessment.
+
+    Args:
+        result: the complete result of the model.
+        translate: translator for the record's language.
+        computed: makes the fields with numbers, whose origin is the classifier or the model.
+        make: makes the field with the model's prose.
+    """
     ranked = [
         f"{translate(term('emotion', name))} {percent(p)}" for name, p in emotions.by_probability(result.probabilities)
     ]
@@ -271,17 +301,17 @@ def _make_assessment_fields(
         else translate(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
     )
     classes = zip(emotions.THREE_CLASSES, emotions.three_classes(result.probabilities), strict=True)
+    valence = round(result.valence, 2) + 0.0  # + 0.0: no "-0.00"
     listed = translate(COMMA).join(f"{translate(term('class', name))} {percent(p)}" for name, p in classes)
     return (
-        counted("emotion", translate(N_("Emotion")), first),
-        counted("probabilities", translate(N_("Probabilities")), "\n".join(ranked)),
-        counted("three_class", translate(N_("Negative, neutral, positive")), listed),
-        counted(
-            "valence", translate(N_("Valence (-1 to +1)")), f"{round(result.valence, 2) + 0.0:+.2f}"
-        ),  # + 0.0: no "-0.00"
+        computed("emotion", translate(N_("Emotion")), first),
+        computed("probabilities", translate(N_("Probabilities")), "\n".join(ranked)),
+        computed("three_class", translate(N_("Negative, neutral, positive")), listed),
+        computed("valence", translate(N_("Valence (-1 to +1)")), f"{valence:+.2f}"),
         make("assessment", translate(N_("Assessment")), result.assessment),
     )
 
 
 def _make_plan_fields(result: Result, translate: Translator, make: MakeField) -> tuple[Field, ...]:
+    """Return the field with the model's suggestions."""
     return (make("suggestions", translate(N_("Suggestions")), "\n".join(result.suggestions)),)

@@ -1,4 +1,4 @@
-"""The pictures that go with a record: the signal and its band powers, as a chart on white paper shows them."""
+"""Draw the figures of a record: the signal and its band powers."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,15 @@ class Figures:
 def draw_figures(
     raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False
 ) -> Figures:
-    """Draw them, for paper or for a dark page; takes about a second."""
+    """Draw the figures of a record; this takes about a second.
+
+    Args:
+        raw: the recording as read.
+        cleaned: the recording after cleaning.
+        quality: quality of the recording, from cleaning.
+        language: language of the labels.
+        dark: whether the figures are for a dark page; otherwise for white paper.
+    """
     from copilot.eeg import plots  # matplotlib takes a second to import
 
     return Figures(

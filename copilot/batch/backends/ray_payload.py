@@ -61,9 +61,7 @@ def remove_abandoned_folders() -> None:
     """Remove the folders of workers that were killed; a folder's name contains the number of the process."""
     for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
         try:
-            os.kill(
-                int(left.name.removeprefix(SCRATCH).split("-")[0]), 0
-            )  # signal 0 only checks whether the process exists
+            os.kill(int(left.name.removeprefix(SCRATCH).split("-")[0]), 0)  # signal 0 only checks that it exists
         except ProcessLookupError:
             shutil.rmtree(left, ignore_errors=True)
         except (PermissionError, ValueError):
