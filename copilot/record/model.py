@@ -196,8 +196,8 @@ class Record:
     Attributes:
         id: a random UUID (RFC 9562), the same for all its versions.
         version: 1 for the first version, one more for every amendment.
-        amends: digest of the signed version that this version amends, else empty.
-        language: language of labels and texts by code, a key of ``i18n.LANGUAGES``; the model's prose is English.
+        amends: digest of the signed version that this one amends, else empty.
+        language: language of labels and of texts by code (a key of ``LANGUAGES``); the model's prose is English.
         headline: the first line, which states how far to trust the rest.
         notes: remarks about the result that a reader must know, plain sentences.
         sections: sections in the paper's order; a field's key occurs once in the whole record.
@@ -212,8 +212,8 @@ class Record:
         history: every change by a clinician, in order, over all versions.
         signature: the signature, which locks the record; None for a draft.
         decoder_sha256: digest of the classifier's file, empty if it is not known.
-        nameless: whether this is a copy for exports without name and number (see ``without_identity``); its signature is
-            that of the original.
+        nameless: whether this is a copy for exports without name and number (see ``without_identity``), whose signature
+            is that of the original.
 
     Raises:
         RecordError: a value is not allowed, two fields have the same key, text of the model is marked as accepted

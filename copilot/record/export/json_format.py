@@ -1,4 +1,4 @@
-"""A record as JSON, and back without loss.
+"""Convert records to JSON and back without loss.
 
 The schema is published as ``record.schema.json`` beside this file.
 ``python -m copilot.record.export.json_format`` prints it.
@@ -32,17 +32,17 @@ RECORD_FORMAT = N_("This JSON is not a record that this version of EEG Emotion C
 RECORD_TOO_LARGE = N_("This is larger than any record of this program can be; use another copy of it.")
 
 
-#: Told in every JSON export; another number means other keys.
+#: Value of "format" in every JSON export; another number means other keys.
 FORMAT = "eeg-emotion-copilot-record-2"
 
-#: More than any record that this program makes: characters of the file and of one text, items of one list, fields,
-#: characters and lines of what exports show, names and numbers that the person has or had.
+#: Limits above any record that this program makes: characters of the file and of one text, items of one list; fields,
+#: characters and lines that exports show; present and earlier names and numbers of the person.
 MOST_TEXT, LONGEST_TEXT, MOST_ITEMS = 10**7, 5 * MAX_VALUE, 2 * MOST_CHANGES
 MOST_FIELDS, MOST_SHOWN, MOST_LINES, MOST_NAMES = 60, 40 * MAX_VALUE, 4000, 20
 
 
 _TIME = {"pattern": f"^{TIME}$"}
-#: What the types alone do not say in the schema; ``record`` refuses the same.
+#: Constraints that the types do not express in the schema; ``model`` enforces the same.
 _ALLOWED: dict[str, dict[str, dict[str, Any]]] = {
     "Origin": {"kind": {"enum": list(ORIGINS)}, "at": _TIME},
     "Change": {"action": {"enum": list(ACTIONS)}, "at": _TIME, "name": {"minLength": 1}, "role": {"minLength": 1}},
@@ -66,21 +66,21 @@ _ALLOWED: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def as_dict(record: Record) -> dict[str, Any]:
-    """The record as plain JSON types."""
+    """Return the record as plain JSON types."""
     plain = json.loads(json.dumps(record, default=vars, allow_nan=False))
     return {"format": FORMAT, "notice": NOTICE, "status": record.status, **plain}
 
 
 def to_json(record: Record) -> str:
-    """The record as JSON text."""
+    """Return the record as JSON text."""
     return json.dumps(as_dict(record), ensure_ascii=False, indent=2)
 
 
 def from_json(text: str) -> Record:
-    """Read what ``to_json`` wrote; nothing is lost.
+    """Return the record from a text that ``to_json`` wrote; nothing is lost.
 
     Raises:
-        RecordError: the text is no JSON, or not such a record, or it was changed after it was signed.
+        RecordError: the text is not JSON or not such a record, or the record was changed after it was signed.
     """
     from pydantic import ValidationError
 
@@ -108,7 +108,7 @@ def from_json(text: str) -> Record:
 
 
 def make_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of what ``to_json`` writes."""
+    """Return the JSON Schema (2020-12) of the texts that ``to_json`` writes."""
     own = _type_adapter().json_schema()
     for kind, values in _ALLOWED.items():
         for name, allowed in values.items():
@@ -124,7 +124,7 @@ def make_schema() -> dict[str, Any]:
 
 
 def _iterate_texts_and_lists(loaded: Any) -> Iterator[str | list[Any]]:
-    """Every text and list in parsed JSON."""
+    """Yield every text and list in parsed JSON, without recursion."""
     waiting = [loaded]
     while waiting:
         item = waiting.pop()
@@ -134,10 +134,10 @@ def _iterate_texts_and_lists(loaded: Any) -> Iterator[str | list[Any]]:
 
 
 def _check_size(record: Record) -> None:
-    """Refuse what takes too long to export: every export is quick for what is left.
+    """Refuse a record that would take too long to export: every export is quick for the others.
 
     Raises:
-        RecordError: it has more of something than any record that this program makes.
+        RecordError: the record exceeds a limit above any record that this program makes.
     """
     shown = [record.headline, *record.notes, *(section.title for section in record.sections)]
     shown += [text for field in record.fields for text in (field.label, field.value)]
@@ -154,7 +154,11 @@ def _check_size(record: Record) -> None:
 
 
 def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object in which no key stands twice: readers do not agree on which of them counts (RFC 8259, 4)."""
+    """Return a JSON object, in which no key may occur twice: readers disagree on which one counts (RFC 8259, 4).
+
+    Raises:
+        ValueError: a key occurs twice.
+    """
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a key stands twice")
     return dict(pairs)
@@ -162,13 +166,14 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 @cache
 def _type_adapter() -> Any:
-    from pydantic import TypeAdapter  # a quarter of a second to import: not before a record is read
+    """Return pydantic's type adapter, which reads and describes records."""
+    from pydantic import TypeAdapter  # takes a quarter of a second to import: only when a record is read
 
     return TypeAdapter(Record)
 
 
 def _describe_fault(error: Any) -> RecordError:
-    """The first fault, without the value, which may be long."""
+    """Return an error that states the first fault, without its value, which may be long."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = normalise_line(".".join(str(part) for part in first["loc"]))[:100] or "record"
     own = first.get("ctx", {}).get("error")

@@ -1,4 +1,4 @@
-"""A record as Markdown, for people."""
+"""Convert records to Markdown, for people."""
 
 import re
 
@@ -9,7 +9,7 @@ from copilot.text import normalise_line
 
 
 def to_markdown(record: Record) -> str:
-    """Notice and headline first, origin behind every label, signature and changes last.
+    """Return the record as Markdown: notice and headline first, origin after every label, signature and changes last.
 
     Text from outside is escaped (CommonMark, https://spec.commonmark.org/0.31.2/#backslash-escapes), so that markup
     typed into a form stays text.
@@ -38,8 +38,8 @@ def to_markdown(record: Record) -> str:
 
 
 def describe_record(record: Record, translate: Translator) -> list[tuple[str, str]]:
-    """What this record is and what made it: labels and texts, in the order to show them."""
-    told = [
+    """Return labels and texts about the record, its software and its model, in the order to show them."""
+    rows = [
         (translate(N_("Status")), translate(english.STATUS[record.status])),
         (translate(english.ABOUT_ID), f"{record.id}, {translate(english.ABOUT_VERSION, version=record.version)}"),
         (translate(english.ABOUT_CREATED), record.created),
@@ -51,16 +51,17 @@ def describe_record(record: Record, translate: Translator) -> list[tuple[str, st
         (translate(english.ABOUT_READOUT), translate(english.READOUT_SHORT[record.readout])),
         (translate(N_("EEG codec")), record.codec),
     ]
-    return [*told, (translate(english.ABOUT_AMENDS), record.amends)] if record.amends else told
+    return [*rows, (translate(english.ABOUT_AMENDS), record.amends)] if record.amends else rows
 
 
 def _field_lines(fields: tuple[Field, ...], translate: Translator) -> list[str]:
+    """Return list items for fields; a text of several lines becomes a nested list."""
     lines = []
     for field in fields:
         first, *more = field.value.splitlines() or [""]
         origin = translate(english.ORIGIN[field.origin.kind] if field.accepted else english.PENDING)
-        told = f" ({escape_markdown(origin)})" if field.value or field.origin.by else ""
-        head = f"- **{escape_markdown(field.label)}**{told}:"
+        shown_origin = f" ({escape_markdown(origin)})" if field.value or field.origin.by else ""
+        head = f"- **{escape_markdown(field.label)}**{shown_origin}:"
         if more:
             lines += [head, *(f"  {_format_item(line)}" for line in (first, *more))]
         else:
@@ -69,6 +70,7 @@ def _field_lines(fields: tuple[Field, ...], translate: Translator) -> list[str]:
 
 
 def _signature_lines(record: Record, translate: Translator) -> list[str]:
+    """Return list items for the signature of a signed record."""
     signed = record.signature
     assert signed is not None
     who = translate(
@@ -81,6 +83,7 @@ def _signature_lines(record: Record, translate: Translator) -> list[str]:
 
 
 def _history_lines(record: Record, translate: Translator) -> list[str]:
+    """Return list items for the changes, with the text before and after each one."""
     labels = {field.key: field.label for field in record.fields}
     lines = []
     for change in record.history:
@@ -95,12 +98,12 @@ def _history_lines(record: Record, translate: Translator) -> list[str]:
 
 
 def escape_markdown(text: str) -> str:
-    """Text inside a line of Markdown: no HTML, emphasis, link, code, table or bare web address comes of it."""
+    """Escape text for a line of Markdown: it yields no HTML, emphasis, link, code, table or bare web address."""
     line = normalise_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*_\[\]~|#!$])", r"\\\1", line)
     return re.sub(r"(:(?=//)|(?<=www)\.)", r"\\\1", line, flags=re.I)
 
 
 def _format_item(text: str) -> str:
-    """Text as a list item: what stands first in a block could make it a heading or another list."""
+    """Return text as a list item; its first characters are escaped too, which could begin a heading or another list."""
     return "- " + re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escape_markdown(text))

@@ -1,4 +1,4 @@
-"""What is proposed: CarePlan, never more than a draft proposal."""
+"""Make the CarePlan, which is always a draft proposal."""
 
 from copilot import NOTICE
 from copilot.i18n import N_, Translator, english
@@ -10,14 +10,14 @@ from copilot.record.model import SUGGESTED, Record
 FHIR_PLAN = N_("Proposal for a plan, to be decided on by a clinician")
 
 
-#: Sections that the plan is made of.
+#: Sections of the record that the plan contains.
 PLANNED = ("plan", "follow_up")
 
 
 def make_care_plan(record: Record, translate: Translator) -> Json:
-    """Suggestions and follow-up that a clinician accepted or wrote, one activity a line.
+    """Return a CarePlan: suggestions and follow-up that a clinician accepted or wrote, one activity per line.
 
-    It stays a draft and a proposal when the record is signed: only the clinic's own system can put a plan in force.
+    It remains a draft and a proposal when the record is signed: only the clinic's own system can activate a plan.
     """
     fields = [field for section in record.sections if section.key in PLANNED for field in section.fields]
     taken = [field for field in fields if field.accepted]

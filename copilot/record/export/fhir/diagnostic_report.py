@@ -1,10 +1,10 @@
-"""What is concluded from it: DiagnosticReport."""
+"""Make the DiagnosticReport."""
 
 from copilot import NOTICE
 from copilot.i18n import N_, Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
-from copilot.record.export.fhir.entries import get_stage, make_entry, make_reference, written_at
+from copilot.record.export.fhir.entries import get_stage, make_entry, make_reference
 from copilot.record.export.fhir.narrative import Narrative, make_field_line, make_line
 from copilot.record.export.fhir.observation import collect_measures
 from copilot.record.export.fhir.patient import make_signers, reference_signer
@@ -13,12 +13,12 @@ from copilot.record.model import SUGGESTED, Record
 FHIR_REPORT = N_("EEG read for emotion with the help of AI")
 
 
-#: Sections that the report is made of, and the fields of theirs that conclude it.
+#: Sections of the record that the report contains, and the fields that form its conclusion.
 REPORTED, CONCLUDING = ("examination", "assessment"), ("emotion", "assessment")
 
 
 def make_diagnostic_report(record: Record, translate: Translator) -> Json:
-    """The examination with its results, and what a clinician accepted or wrote as its conclusion."""
+    """Return a DiagnosticReport: the examination with its results, and the conclusion by a clinician."""
     fields = [field for section in record.sections if section.key in REPORTED for field in section.fields]
     version = f"{record.id}, {translate(english.ABOUT_VERSION, version=record.version)}"
     lines = (
@@ -31,7 +31,7 @@ def make_diagnostic_report(record: Record, translate: Translator) -> Json:
         make_line(translate(N_("Note")), translate(english.ABOUT_PROSE)),
         make_line(translate(english.ABOUT_ID), version),
     )
-    standing = [measure for measure in collect_measures(record, translate) if record.is_unedited(measure.field)]
+    unedited = [measure for measure in collect_measures(record, translate) if record.is_unedited(measure.field)]
     return make_entry(
         record,
         "DiagnosticReport",
@@ -43,20 +43,23 @@ def make_diagnostic_report(record: Record, translate: Translator) -> Json:
         code=codes.make_concept(translate(FHIR_REPORT), codes.EEG_STUDY),
         subject=make_reference(record, "Patient"),
         encounter=make_reference(record, "Encounter"),
-        issued=written_at(record),
+        issued=record.changed,
         resultsInterpreter=[reference_signer(record)],
-        result=[make_reference(record, "Observation", measure.key) for measure in standing],
+        result=[make_reference(record, "Observation", measure.key) for measure in unedited],
         conclusion=_make_conclusion(record, translate),
     )
 
 
 def _get_headline(record: Record) -> str:
-    """The first line, unless it states an emotion that only the model stands for yet."""
+    """Return the first line, empty if it states an emotion that no clinician has accepted yet."""
     return record.headline if record.is_doubtful or record.field("emotion").accepted else ""
 
 
 def _make_conclusion(record: Record, translate: Translator) -> str:
-    """Nothing before a clinician took part of it; then the headline first, which says how far to trust the rest."""
+    """Return the texts that a clinician accepted or wrote, empty if there are none.
+
+    The headline is the first line: it states how far to trust the rest.
+    """
     taken = [field for key in CONCLUDING if (field := record.field(key)).accepted and field.value]
-    told = (f"{field.label} ({translate(english.ORIGIN[field.origin.kind])}): {field.value}" for field in taken)
-    return "\n".join(filter(None, (_get_headline(record), *told))) if taken else ""
+    texts = (f"{field.label} ({translate(english.ORIGIN[field.origin.kind])}): {field.value}" for field in taken)
+    return "\n".join(filter(None, (_get_headline(record), *texts))) if taken else ""

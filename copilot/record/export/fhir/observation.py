@@ -1,4 +1,4 @@
-"""What was measured and inferred: one Observation a number, as OpenMRS wants them, never from text."""
+"""Make Observations: one per number, as OpenMRS requires, from the record's findings and never from its text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from copilot.i18n import N_, Translator, english
 from copilot.i18n.terms import term
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
-from copilot.record.export.fhir.entries import get_stage, make_entry, make_reference, written_at
+from copilot.record.export.fhir.entries import get_stage, make_entry, make_reference
 from copilot.record.export.fhir.narrative import Narrative, make_line
 from copilot.record.model import SUGGESTED, Record
 
@@ -18,11 +18,11 @@ class Measure:
     """One number or grade.
 
     Attributes:
-        key: its code in our system.
-        title: what it is.
-        value: the Observation's ``value[x]``.
-        shown: the same for people.
-        field: the record's field that shows it.
+        key: its code in our code system.
+        title: its name for people.
+        value: element ``value[x]`` of the Observation.
+        shown: the value for people.
+        field: key of the record's field that shows it.
     """
 
     key: str
@@ -33,12 +33,12 @@ class Measure:
 
 
 def make_observations(record: Record, translate: Translator) -> list[Json]:
-    """An Observation for every measure, whether or not it still stands."""
+    """Return an Observation for every measure, also if a clinician deleted or replaced its field."""
     return [_make_observation(record, measure, translate) for measure in collect_measures(record, translate)]
 
 
 def collect_measures(record: Record, translate: Translator) -> Iterator[Measure]:
-    """Nine probabilities, their three classes, valence, the recording's quality and its clean share."""
+    """Yield nine probabilities, those of three classes, valence, and the recording's quality and clean share."""
     found = record.findings
     for name, share in zip(emotions.EMOTIONS, found.probabilities, strict=True):
         yield _make_percentage(
@@ -79,11 +79,13 @@ def collect_measures(record: Record, translate: Translator) -> Iterator[Measure]
 
 
 def _make_percentage(key: str, title: str, share: float, field: str) -> Measure:
+    """Return a measure in percent from a share from 0 to 1; see ``Measure`` for the other arguments."""
     percent = round(100 * share, 1)
     return Measure(key, title, {"valueQuantity": codes.make_quantity(percent, "%", "%")}, f"{percent:.1f} %", field)
 
 
 def _make_observation(record: Record, measure: Measure, translate: Translator) -> Json:
+    """Return the entry of a measure's Observation."""
     elements, lines = (_describe_value if record.is_unedited(measure.field) else _describe_withdrawal)(
         record, measure, translate
     )
@@ -97,14 +99,14 @@ def _make_observation(record: Record, measure: Measure, translate: Translator) -
         code=codes.make_concept(measure.title, {"system": codes.MEASURES, "code": measure.key}),
         subject=make_reference(record, "Patient"),
         encounter=make_reference(record, "Encounter"),
-        issued=written_at(record),
+        issued=record.changed,
         device=make_reference(record, "Device"),
         **elements,
     )
 
 
 def _describe_value(record: Record, measure: Measure, translate: Translator) -> tuple[Json, tuple[str, ...]]:
-    """The value; of what a model inferred also where it comes from and how far to trust it."""
+    """Return elements and narrative lines for a value; for an inferred one also its source and reliability."""
     field = record.field(measure.field)
     elements = {"status": codes.OBSERVATION[get_stage(record)], **measure.value}
     origin = translate(english.ORIGIN[field.origin.kind] if field.accepted else english.PENDING)
@@ -124,7 +126,7 @@ def _describe_value(record: Record, measure: Measure, translate: Translator) -> 
 
 
 def _describe_withdrawal(record: Record, measure: Measure, translate: Translator) -> tuple[Json, tuple[str, ...]]:
-    """A server that got the value from an earlier import must not go on showing it."""
+    """Return elements and narrative lines that withdraw a value: a server may have it from an earlier import."""
     why = translate(N_("A clinician deleted or replaced this in review."))
     reason = codes.make_concept(why, codes.UNKNOWN_VALUE)
     return {"status": "entered-in-error", "dataAbsentReason": reason}, (make_line(measure.title, why),)

@@ -1,4 +1,4 @@
-"""Whom the record is about and when it was made: Patient and Encounter."""
+"""Make the Patient, the Encounter and the Practitioner who signed."""
 
 from copilot.i18n import N_, Translator, english
 from copilot.i18n.terms import term
@@ -12,12 +12,12 @@ from copilot.record.model import Record
 FHIR_ENCOUNTER = N_("An EEG was read for emotion, and a record of it drafted")
 
 
-#: What the person told, which is what the encounter is about.
+#: Fields with what the person reported, which the encounter contains.
 ENCOUNTER_FIELDS = ("appearance", "complaint", "history", "laboratory")
 
 
 def make_patient(record: Record, translate: Translator) -> Json:
-    """The person by a pseudonym, with gender and perhaps birth year: never with name, number or birth date."""
+    """Return a Patient: a pseudonym, gender and perhaps birth year, never name, number or birth date."""
     year = _estimate_birth_year(record)
     lines = (
         make_line(translate(N_("Pseudonym")), make_name(record, "Patient")),
@@ -34,15 +34,15 @@ def make_patient(record: Record, translate: Translator) -> Json:
 
 
 def make_encounter(record: Record, translate: Translator) -> Json:
-    """The making of this record, from its draft to its first signature, and what the person told for it."""
+    """Return an Encounter: from the draft of the record to its first signature, with what the person reported."""
     signed = next((change.at for change in record.history if change.action == "signed"), "")
-    told = [field for field in record.fields if field.key in ENCOUNTER_FIELDS]
-    kind: Json = {"class": codes.UNKNOWN_CLASS}  # a word of Python's own
+    reported = [field for field in record.fields if field.key in ENCOUNTER_FIELDS]
+    kind: Json = {"class": codes.UNKNOWN_CLASS}  # "class" is a keyword of Python
     return make_entry(
         record,
         "Encounter",
         Narrative(
-            record.language, translate(FHIR_ENCOUNTER), tuple(make_field_line(field, translate) for field in told)
+            record.language, translate(FHIR_ENCOUNTER), tuple(make_field_line(field, translate) for field in reported)
         ),
         status="finished" if signed else "in-progress",
         **kind,
@@ -54,18 +54,22 @@ def make_encounter(record: Record, translate: Translator) -> Json:
 
 
 def _get_value(record: Record, key: str) -> str:
+    """Return the text of a field."""
     return record.field(key).value
 
 
 def _code_gender(record: Record, translate: Translator) -> str:
-    """FHIR's word; none where a clinician wrote something else."""
+    """Return FHIR's code for the gender, empty if a clinician wrote another text."""
     value = _get_value(record, "gender").casefold()
     known = {translate(term("gender", word)).casefold(): word for word in GENDERS} | {word: word for word in GENDERS}
     return known.get(value, "").replace("unspecified", "unknown")
 
 
 def _estimate_birth_year(record: Record) -> str:
-    """At the latest, from a plain age below 90; the record has no birth date."""
+    """Return the latest possible birth year if the age is a number below 90, else an empty text.
+
+    The record has no birth date.
+    """
     age = _get_value(record, "age")
     if not (age.isascii() and age.isdecimal() and int(age) < 90):
         return ""
@@ -73,7 +77,10 @@ def _estimate_birth_year(record: Record) -> str:
 
 
 def make_signers(record: Record) -> list[Json]:
-    """Who signed, to be contained in the resources that tell of it: a typed name is nobody outside this record."""
+    """Return the Practitioner who signed, to be contained in other resources; an empty list for a draft.
+
+    The Practitioner is contained because a typed name identifies no person outside this record.
+    """
     signed = record.signature
     if signed is None:
         return []
@@ -82,12 +89,12 @@ def make_signers(record: Record) -> list[Json]:
 
 
 def reference_signer(record: Record) -> Json:
-    """A reference to who signed, empty before."""
+    """Return a reference to the contained Practitioner who signed, empty for a draft."""
     return {"reference": "#signer", "type": "Practitioner"} if record.signature else {}
 
 
 def make_signature_line(record: Record, translate: Translator) -> str:
-    """Who signed and when, for a narrative."""
+    """Return a narrative line with the signer and the time, empty for a draft."""
     signed = record.signature
     who = translate(english.SIGNED_BY, name=signed.name, role=signed.role, at=signed.at) if signed else ""
     return make_line(translate(english.SIGNATURE), who)

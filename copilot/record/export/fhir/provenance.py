@@ -1,9 +1,9 @@
-"""Who made what: the model as Device, and Provenance with the clinicians who wrote and verified."""
+"""Make the Device (the model) and the Provenance, which names the clinicians who wrote and verified."""
 
 from copilot.i18n import N_, Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
-from copilot.record.export.fhir.entries import make_entry, make_reference, written_at
+from copilot.record.export.fhir.entries import make_entry, make_reference
 from copilot.record.export.fhir.narrative import Narrative, make_line
 from copilot.record.export.fhir.patient import make_signature_line, make_signers, reference_signer
 from copilot.record.model import WRITTEN, Record
@@ -12,18 +12,18 @@ FHIR_DEVICE = N_("AI model that infers emotion from EEG, not a medical device")
 
 
 def make_device(record: Record) -> Json:
-    """The model and the software that ran it: one Device for all the records they made, hence in English always."""
+    """Return a Device: the model and its software; it is always in English, because many records share it."""
     translate = Translator("en")
     versions = {
         translate(english.ABOUT_MODEL_FILE): record.model_sha256,
         translate(english.ABOUT_SOFTWARE): record.software,
     }
     name = record.model or translate(english.NONE)
-    told = {translate(english.ABOUT_MODEL): name, **versions}
+    values = {translate(english.ABOUT_MODEL): name, **versions}
     return make_entry(
         record,
         "Device",
-        Narrative("en", translate(FHIR_DEVICE), tuple(make_line(label, value) for label, value in told.items())),
+        Narrative("en", translate(FHIR_DEVICE), tuple(make_line(label, value) for label, value in values.items())),
         status="active",
         deviceName=[{"name": name, "type": "model-name"}],
         type=codes.make_concept(translate(FHIR_DEVICE)),
@@ -32,7 +32,13 @@ def make_device(record: Record) -> Json:
 
 
 def make_provenance(record: Record, translate: Translator, made: list[Json]) -> Json:
-    """Authors of the entries in ``made``: the model, whoever wrote in the record, and once signed its verifier."""
+    """Return a Provenance: the model and the clinicians who wrote as authors, the signer as verifier.
+
+    Args:
+        record: the record.
+        translate: translator for the record's language.
+        made: entries of which they are the authors.
+    """
     written = [field for field in record.fields if field.origin.kind == WRITTEN and field.value]
     names = sorted({field.origin.by for field in written} - {""})
     authors = [make_reference(record, "Device"), *({"display": name} for name in names)]
@@ -45,7 +51,7 @@ def make_provenance(record: Record, translate: Translator, made: list[Json]) -> 
         contained=make_signers(record),
         target=[{"reference": each["fullUrl"], "type": each["resource"]["resourceType"]} for each in made],
         occurredDateTime=record.created,
-        recorded=written_at(record),
+        recorded=record.changed,
         agent=agents + verifiers,
         entity=[
             _make_entity("source", codes.PROMPTS, record.prompt_sha256),
@@ -56,14 +62,17 @@ def make_provenance(record: Record, translate: Translator, made: list[Json]) -> 
 
 
 def _make_agent(role: Json, who: Json) -> Json:
+    """Return an agent of the Provenance."""
     return {"type": codes.make_concept(role["display"], role), "who": who}
 
 
 def _make_entity(role: str, system: str, sha256: str) -> Json:
+    """Return an entity of the Provenance, empty if there is no digest."""
     return {"role": role, "what": {"identifier": {"system": system, "value": sha256}}} if sha256 else {}
 
 
 def _make_lines(record: Record, translate: Translator, names: list[str]) -> tuple[str, ...]:
+    """Return the narrative lines of the Provenance; ``names`` are the clinicians who wrote."""
     signed = record.signature.sha256 if record.signature else ""
     return (
         make_line(translate(N_("AI model, author")), record.model),
