@@ -117,11 +117,11 @@ class Results:
     def find_finished(self, number: int, key: str) -> Outcome | None:
         """Return the outcome of an earlier run, None if its record is incomplete or has another cache key."""
         entry = self._entries.get(number, {})
-        place = self._folder / "records" / f"{number:04}.json"
-        if entry.get("fingerprint") != key or not place.with_suffix(".md").is_file():
+        path = self._folder / "records" / f"{number:04}.json"
+        if entry.get("fingerprint") != key or not path.with_suffix(".md").is_file():
             return None
         try:
-            record = from_json(place.read_text(encoding="utf-8"))
+            record = from_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, RecordError):
             return None
         return Outcome(number, record, seconds=float(entry["seconds"]), worker=str(entry["worker"]))

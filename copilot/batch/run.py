@@ -42,14 +42,14 @@ def run(
     if not table and (folder / "participants.tsv").is_file():
         table = folder / "participants.tsv"
     paths = {path.relative_to(folder).as_posix(): path for path in _find_recordings(folder, out, table)}
-    given, faults = participants.read_participants(table, list(paths))
-    made = describe_run(settings)
+    people, faults = participants.read_participants(table, list(paths))
+    made_with = describe_run(settings)
     with results.open_results(out) as kept:
         numbers = kept.assign_numbers(list(paths))
-        tasks = [_make_task(numbers[name], name, paths, given[name]) for name in paths]
+        tasks = [_make_task(numbers[name], name, paths, people[name]) for name in paths]
         batch = _Batch(tasks, kept, Translator(settings.language or "en"))
         try:
-            batch.find_finished(made)
+            batch.find_finished(made_with)
         except KeyboardInterrupt:  # the last run's summary stays: it is more complete
             raise BatchError(
                 N_("Stopped before anything was read; what earlier runs finished stays as it is.")
@@ -66,7 +66,7 @@ def run(
             ) from None
         finally:
             in_order = sorted(paths, key=lambda name: numbers[name])
-            rows = [summary.Row(numbers[n], batch.outcomes.get(numbers[n]), given[n].remarks) for n in in_order]
+            rows = [summary.Row(numbers[n], batch.outcomes.get(numbers[n]), people[n].remarks) for n in in_order]
             summary.write_summary(kept, rows, faults, batch.translate)
     return batch.translate(
         N_("{done} of {total} recordings have their draft record; {folder}/summary.md says the rest."),
@@ -94,12 +94,12 @@ class _Batch:
         """Return the tasks that have no outcome yet."""
         return [task for task in self._tasks if task.number not in self.outcomes]
 
-    def find_finished(self, made: Mapping[str, object]) -> None:
+    def find_finished(self, made_with: Mapping[str, object]) -> None:
         """Find the records that earlier runs finished; this reads every file once."""
         with _make_bar(self.translate(N_("Looking for what is finished")), len(self._tasks)) as bar:
             for task in self._tasks:
                 try:
-                    self._keys[task.number] = compute_cache_key(task, made)
+                    self._keys[task.number] = compute_cache_key(task, made_with)
                     outcome = self._kept.find_finished(task.number, self._keys[task.number])
                 except OSError as error:
                     outcome = Outcome(task.number, None, N_(english.BATCH_NOT_READ, why=error.strerror))
@@ -135,18 +135,18 @@ def _find_recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
     return found
 
 
-def _make_task(number: int, name: str, paths: Mapping[str, Path], given: participants.Participant) -> Task:
+def _make_task(number: int, name: str, paths: Mapping[str, Path], participant: participants.Participant) -> Task:
     """Return the task for one recording.
 
     Args:
         number: number of the recording.
         name: its path inside the folder, a key of ``paths``.
         paths: paths of all recordings.
-        given: data about the recorded person.
+        participant: data about the recorded person.
     """
-    baselines = tuple(paths[other].absolute() for other in given.baselines)
+    baselines = tuple(paths[other].absolute() for other in participant.baselines)
     files = discovery.with_companions(paths[name].absolute())
-    return Task(number, files, given.person, given.patient, baselines)
+    return Task(number, files, participant.person, participant.patient, baselines)
 
 
 def _run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, ray: str, scratch: Path) -> Generator[Outcome]:

@@ -40,8 +40,8 @@ def make_line(label: str, value: str, language: str = "") -> str:
     """
     if not clean_text(value):
         return ""
-    said = f"<span {_language_attributes(language)}>{_escape_xhtml(value)}</span>" if language else _escape_xhtml(value)
-    return f"{_escape_xhtml(label)}: {said}"
+    text = f"<span {_language_attributes(language)}>{_escape_xhtml(value)}</span>" if language else _escape_xhtml(value)
+    return f"{_escape_xhtml(label)}: {text}"
 
 
 def make_field_line(field: Field, translate: Translator) -> str:

@@ -1,4 +1,4 @@
-"""A record as a PDF of one or two pages for a chart (see ``to_pdf``)."""
+"""Convert records to PDFs of one or two pages for a chart (see ``to_pdf``)."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from copilot.record.model import Record
 
 
 def to_pdf(record: Record, figures: Figures | None = None) -> bytes:
-    """The record on A4: its status on every page, what waits for a clinician marked, text that can be searched.
+    """Return the record as an A4 PDF with its status on every page, marks at fields that wait, and searchable text.
 
-    The same record and pictures give the same bytes; nothing of the person is in the document's properties. Fonts are
-    embedded with the letters that are used; text, pictures and headings are tagged (ISO 32000-1, 14.8).
+    The same record and figures give the same bytes; the document's properties contain no data about the person. Fonts
+    are embedded with the letters that are used; text, figures and headings are tagged (ISO 32000-1, 14.8).
     """
     from fpdf.prefs import ViewerPreferences  # fpdf2 takes a fifth of a second to import
 

@@ -1,4 +1,4 @@
-"""Fields as rows: the label and where its text comes from on the left, the text on the right."""
+"""Draw fields as rows: label on the left, text with its origin on the right. Lengths are in millimetres."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from copilot.record.export.pdf.page import Page
 from copilot.record.export.pdf.style import ACCENT, BODY, HEADING, LABEL, LEFT, QUIET, TINY, WARN, WIDTH
 from copilot.record.model import ENTERED, MEASURED, SUGGESTED, WRITTEN, Field, Record, Section
 
+#: Space below a row, space between two columns, width of the labels.
 GAP, GUTTER, LABEL_WIDE = 1.5, 6.0, 34.0
+#: Fields whose lines are items of a list.
 LISTS = ("processing", "suggestions", "probabilities")
-"""Fields whose lines are items."""
 
 
 @dataclass(frozen=True)
 class FieldRow:
-    """What one field shows; ``pending`` while it waits for a clinician, ``empty`` where nobody wrote anything."""
+    """The contents of one row; ``pending`` while the field waits for a clinician, ``empty`` if it has no text."""
 
     key: str
     label: str
@@ -27,13 +28,20 @@ class FieldRow:
 
 
 def draw_section(page: Page, record: Record, part: Section, translate: Translator) -> None:
-    """A section with nothing but rows."""
+    """Draw a section that consists of rows only."""
     draw_heading(page, part, translate)
     draw_rows(page, make_rows(record, part, translate))
 
 
 def draw_heading(page: Page, part: Section, translate: Translator, space: float = 14) -> None:
-    """A section's title with where its text comes from, on a page with at least so much room below."""
+    """Draw the title of a section with the origins of its text.
+
+    Args:
+        page: the document, at the place where the section begins.
+        part: the section.
+        translate: translator for the record's language.
+        space: least space below the title on the same page, millimetres.
+    """
     page.ensure_space(space + HEADING.leading + 4)
     page.y += 2.4
     top = page.y
@@ -50,18 +58,18 @@ def draw_heading(page: Page, part: Section, translate: Translator, space: float 
 
 
 def make_rows(record: Record, part: Section, translate: Translator) -> list[FieldRow]:
-    """The fields of a section as they are shown."""
+    """Return the rows of a section's fields."""
     return [_make_row(record, field, translate) for field in part.fields]
 
 
 def draw_rows(page: Page, shown: Sequence[FieldRow]) -> None:
-    """Rows below each other; two short ones share a line."""
+    """Draw rows below each other; two short rows share a line."""
     half = (WIDTH - GUTTER) / 2
     waiting = list(shown)
     while waiting:
         row = waiting.pop(0)
         if waiting and all(_is_short(page, each, half) for each in (row, waiting[0])):
-            page.ensure_space(BODY.leading + GAP)  # for both, or the first would leave the second behind
+            page.ensure_space(BODY.leading + GAP)  # for both, so that they are on the same page
             top = page.y
             draw_row(page, row, LEFT, half)
             page.y = top
@@ -73,7 +81,15 @@ def draw_rows(page: Page, shown: Sequence[FieldRow]) -> None:
 def draw_rows_in_column(
     page: Page, shown: Sequence[FieldRow], left: float, width: float, bottom: float
 ) -> list[FieldRow]:
-    """Rows in a column from here down to ``bottom``; returns those that have no room in it."""
+    """Draw rows in a column from the current height and return the rows for which it has no space.
+
+    Args:
+        page: the document.
+        shown: the rows.
+        left: left edge of the column, millimetres.
+        width: width of the column, millimetres.
+        bottom: lower end of the column, millimetres from the top of the page.
+    """
     for number, row in enumerate(shown):
         if page.y + _row_height(page, row, width) > bottom:
             return list(shown[number:])
@@ -82,7 +98,7 @@ def draw_rows_in_column(
 
 
 def draw_row(page: Page, row: FieldRow, left: float, width: float) -> None:
-    """One row; a long text goes on over the next pages."""
+    """Draw one row, ``width`` millimetres wide; a long text continues on the next pages."""
     label, text = _column_widths(width)
     head = page.text_height(row.label, label, LABEL)
     page.ensure_space(max(head, min(_row_height(page, row, width), 5 * BODY.leading)))
@@ -98,29 +114,30 @@ def draw_row(page: Page, row: FieldRow, left: float, width: float) -> None:
 
 
 def draw_mark(page: Page, row: FieldRow, left: float, width: float) -> None:
-    """Who suggested, accepted or wrote a row's text."""
+    """Write who suggested, accepted or wrote a row's text; ``left`` and ``width`` are in millimetres."""
     colour = WARN if row.pending else ACCENT
     page.write_text(row.mark, left, width, TINY.with_colour(colour), tint=WARN if row.pending else "")
 
 
 def format_date(at: str) -> str:
-    """The date of a time, in UTC."""
+    """Return the date of a time in UTC: ``2026-03-01``."""
     return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y-%m-%d")
 
 
 def format_time(at: str) -> str:
-    """A time as it is read: ``2026-03-01 10:30 UTC``."""
+    """Return a time for people: ``2026-03-01 10:30 UTC``."""
     return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _make_row(record: Record, field: Field, translate: Translator) -> FieldRow:
+    """Return the row of a field."""
     empty = not field.value.strip()
     text = translate(english.LEFT_EMPTY) if empty else field.value
     return FieldRow(field.key, field.label, text, _make_mark(record, field, translate), not field.accepted, empty)
 
 
 def _make_mark(record: Record, field: Field, translate: Translator) -> str:
-    """Who suggested, accepted or wrote it; nothing where the section's head says it all."""
+    """Return who suggested, accepted or wrote a field, empty if the section's title states its origin."""
     if not field.accepted:
         return translate(english.PENDING)
     if field.origin.kind == WRITTEN and field.origin.by:
@@ -134,12 +151,12 @@ def _make_mark(record: Record, field: Field, translate: Translator) -> str:
 
 
 def _column_widths(width: float) -> tuple[float, float]:
-    """Of the label and of the text; in a narrow column the label stands above the text."""
+    """Return the widths of label and text in millimetres; in a narrow column the label is above the text."""
     return (LABEL_WIDE, width - LABEL_WIDE - 3) if width > 80 else (width, width)
 
 
 def _row_height(page: Page, row: FieldRow, width: float) -> float:
-    """Of a row with its gap."""
+    """Return the height of a row with the space below it, millimetres."""
     label, text = _column_widths(width)
     head = page.text_height(row.label, label, LABEL)
     lines = sum(page.text_height(line, text - _indent(row), BODY) for line in row.text.splitlines())
@@ -148,8 +165,10 @@ def _row_height(page: Page, row: FieldRow, width: float) -> float:
 
 
 def _is_short(page: Page, row: FieldRow, width: float) -> bool:
+    """Return whether a row without mark fits on one line of this width (millimetres)."""
     return not row.mark and _row_height(page, row, width) <= BODY.leading + GAP
 
 
 def _indent(row: FieldRow) -> float:
+    """Return the indent of a row's text in millimetres: more than zero for the items of a list."""
     return 3.0 if row.key in LISTS and len(row.text.splitlines()) > 1 else 0.0

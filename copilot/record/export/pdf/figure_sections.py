@@ -1,4 +1,4 @@
-"""The two sections with pictures: the examination beside its signal, the assessment beside its probabilities."""
+"""Draw the two sections with figures: examination with signal, assessment with probabilities. Lengths: millimetres."""
 
 from copilot import emotions
 from copilot.i18n import Translator, english
@@ -11,17 +11,26 @@ from copilot.record.export.pdf.style import BODY, BOLD, BOTTOM, INK, LABEL, LEFT
 from copilot.record.figures import Figures
 from copilot.record.model import Findings, Record, Section
 
+#: Width of one of two columns.
 HALF = (WIDTH - field_rows.GUTTER) / 2
+#: Most height of the figures, and the least space below the title of their section.
 HIGH, LOW = 104.0, 64.0
-"""Height of the pictures at most, and where the page has less room left."""
+#: Of a bar: width of its name, length of the longest one, distance between two, thickness.
 NAME, TRACK, STEP, THICK = 27.0, 54.0, 5.3, 3.3
-"""Of a bar, millimetres: room for its name, length of the longest possible, from one to the next, thickness."""
+#: Distance from the left margin to the column beside the bars.
 COLUMN = 104.0
-"""Where the column beside the bars begins, from the left margin."""
 
 
 def draw_examination(page: Page, record: Record, part: Section, figures: Figures | None, translate: Translator) -> None:
-    """The signal on the left, band powers and as many rows as have room on the right, the others below."""
+    """Draw the signal on the left, band powers and as many rows as fit on the right, the others below.
+
+    Args:
+        page: the document.
+        record: the record.
+        part: the section.
+        figures: figures of the record; None: only rows are drawn.
+        translate: translator for the record's language.
+    """
     shown = field_rows.make_rows(record, part, translate)
     if figures is None:
         field_rows.draw_heading(page, part, translate)
@@ -39,7 +48,16 @@ def draw_examination(page: Page, record: Record, part: Section, figures: Figures
 
 
 def draw_assessment(page: Page, record: Record, part: Section, translate: Translator) -> None:
-    """Nine bars, beside them what follows from them, below the text; without bars that has the whole width."""
+    """Draw nine bars, the values that follow from them beside them, and the text below.
+
+    Without bars the values have the whole width.
+
+    Args:
+        page: the document.
+        record: the record.
+        part: the section.
+        translate: translator for the record's language.
+    """
     field_rows.draw_heading(page, part, translate, space=72)
     shown = field_rows.make_rows(record, part, translate)
     figures = [row for row in shown if row.key in ("emotion", "three_class", "valence")]
@@ -59,13 +77,13 @@ def draw_assessment(page: Page, record: Record, part: Section, translate: Transl
     calibrated = english.CALIBRATED if record.findings.calibrated else english.NOT_CALIBRATED
     page.write_text(translate(calibrated), LEFT, WIDTH, TINY)
     page.y += 2
-    said = [row for row in drawn if _is_shown_by_bars(row, record.findings, translate)]
-    others = [row for row in shown if row not in (*figures, *said)]
+    complete = [row for row in drawn if _is_shown_by_bars(row, record.findings, translate)]
+    others = [row for row in shown if row not in (*figures, *complete)]
     field_rows.draw_rows(page, [*rest, *others])
 
 
 def _rank_emotions(findings: Findings, translate: Translator) -> list[tuple[str, float, str]]:
-    """Name, probability and colour of each emotion, most probable first."""
+    """Return name, probability and colour of each emotion, most probable first."""
     return [
         (
             translate(term("emotion", name)),
@@ -77,13 +95,13 @@ def _rank_emotions(findings: Findings, translate: Translator) -> list[tuple[str,
 
 
 def _is_shown_by_bars(row: FieldRow, findings: Findings, translate: Translator) -> bool:
-    """Whether the bars say all that the row does."""
-    said = [f"{name} {percent(share)}" for name, share, _ in _rank_emotions(findings, translate)]
-    return row.text.splitlines() == said
+    """Return whether the bars show the complete text of the row."""
+    lines = [f"{name} {percent(share)}" for name, share, _ in _rank_emotions(findings, translate)]
+    return row.text.splitlines() == lines
 
 
 def _draw_bars(page: Page, findings: Findings, row: FieldRow, translate: Translator) -> None:
-    """Bars on a scale that ends a little above the longest, at 40 % or more; a line where chance is."""
+    """Draw bars on a scale that ends a little above the longest bar, at 40 % or more; a line marks chance."""
     ranked = _rank_emotions(findings, translate)
     end = max(0.4, 1.05 * ranked[0][1])
     if _is_shown_by_bars(row, findings, translate):
@@ -108,7 +126,7 @@ def _draw_bars(page: Page, findings: Findings, row: FieldRow, translate: Transla
 
 
 def _draw_three_classes(page: Page, findings: Findings, left: float, width: float, translate: Translator) -> None:
-    """One bar in three colours."""
+    """Draw the probabilities of three classes as one bar in three colours."""
     x, top = left, page.y + 1
     for place, share in enumerate(emotions.three_classes(findings.probabilities)):
         name = emotions.THREE_CLASSES[place]
@@ -123,7 +141,7 @@ def _draw_three_classes(page: Page, findings: Findings, left: float, width: floa
 
 
 def _draw_valence(page: Page, findings: Findings, left: float, width: float) -> None:
-    """A scale from -1 to +1 with a mark."""
+    """Draw the valence as a mark on a scale from -1 to +1."""
     y, value = page.y + 1.2, emotions.valence(findings.probabilities)
     page.draw_rectangle(left, y, width, 0.5, LINE)
     page.draw_rectangle(left + width / 2 - 0.15, y - 0.8, 0.3, 2.1, QUIET)

@@ -1,4 +1,4 @@
-"""What stands before and after the record's sections: title, notice, signature, headline, and what it was made with."""
+"""Draw the texts before and after the record's sections: title, notice, signature, headline, provenance."""
 
 from copilot import NOTICE
 from copilot.i18n import N_, Translator, english
@@ -24,13 +24,12 @@ from copilot.record.model import Record, Signature
 
 PDF_NOT_A_DEVICE = N_("Research tool, not a medical device")
 
-
+#: Digits of a SHA-256 in its short form.
 DIGITS = 8
-"""Of a SHA-256 where it is short."""
 
 
 def make_frame(record: Record, translate: Translator) -> PageFrame:
-    """What every page of this record shows."""
+    """Return the texts that every page of this record shows."""
     title = translate(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
     status = translate(N_("Signed") if record.signature else N_("Draft - not signed"))
     version = translate(english.ABOUT_VERSION, version=record.version)
@@ -39,7 +38,7 @@ def make_frame(record: Record, translate: Translator) -> PageFrame:
 
 
 def draw_front_matter(page: Page, record: Record, translate: Translator) -> None:
-    """Title, notice, who signed or what waits, what a copy leaves out, headline, notes."""
+    """Draw title, notice, signature or number of waiting fields, what a copy leaves out, headline, and notes."""
     page.y = TOP - 11
     page.write_text(page.frame.title, LEFT, WIDTH - 55, style.TITLE, tag="H1")
     page.write_text(_describe_origin(record, translate), LEFT, WIDTH, SMALL)
@@ -48,22 +47,11 @@ def draw_front_matter(page: Page, record: Record, translate: Translator) -> None
     if record.signature:
         _draw_signature(page, record.signature, translate)
     elif record.pending:
-        _draw_band(
-            page,
-            [
-                (
-                    translate(
-                        N_(
-                            "AI-suggested fields that no clinician has reviewed: {count}. They are marked like this "
-                            "line."
-                        ),
-                        count=len(record.pending),
-                    ),
-                    SMALL.with_colour(WARN),
-                )
-            ],
-            WARN,
+        waiting = translate(
+            N_("AI-suggested fields that no clinician has reviewed: {count}. They are marked like this line."),
+            count=len(record.pending),
         )
+        _draw_band(page, [(waiting, SMALL.with_colour(WARN))], WARN)
     if record.nameless:
         page.write_text(
             translate(N_("This copy leaves out name and number; a signature on it is that of the original.")),
@@ -78,24 +66,25 @@ def draw_front_matter(page: Page, record: Record, translate: Translator) -> None
 
 
 def draw_about(page: Page, record: Record, translate: Translator) -> None:
-    """What made the record, in small print."""
-    title, told = translate(english.ABOUT_RECORD), describe_record(record, translate)
-    page.ensure_space(HEADING.leading + 5 + (len(told) + 1) * TINY.leading)
+    """Draw the provenance of the record in small print."""
+    title, lines = translate(english.ABOUT_RECORD), describe_record(record, translate)
+    page.ensure_space(HEADING.leading + 5 + (len(lines) + 1) * TINY.leading)
     page.y += 2.4
     page.start_section(title)
     page.write_text(title, LEFT, WIDTH, HEADING, tag="H2")
     page.draw_rule(page.y + 0.3)
     page.y += 2
-    for label, text in told:
+    for label, text in lines:
         page.write_text(f"{label}: {text}", LEFT, WIDTH, TINY)
 
 
 def _describe_origin(record: Record, translate: Translator) -> str:
-    """One line: when, with what, which version."""
+    """Return one line with the time, version, model and software of the record."""
+    digest = f" ({record.model_sha256[:DIGITS]})" if record.model_sha256 else ""
     parts = [
         f"{translate(english.ABOUT_CREATED)} {format_time(record.created)}",
         translate(english.ABOUT_VERSION, version=record.version),
-        f"{translate(english.ABOUT_MODEL)} {_format_name(record.model, record.model_sha256)}",
+        f"{translate(english.ABOUT_MODEL)} {record.model}{digest}",
         record.software,
     ]
     if record.amends:
@@ -103,11 +92,8 @@ def _describe_origin(record: Record, translate: Translator) -> str:
     return " · ".join(parts)
 
 
-def _format_name(name: str, sha256: str) -> str:
-    return f"{name} ({sha256[:DIGITS]})" if sha256 else name
-
-
 def _draw_notice(page: Page, text: str) -> None:
+    """Draw the notice on a coloured background."""
     height = page.text_height(text, WIDTH - 6, style.NOTE)
     page.draw_rectangle(LEFT, page.y, WIDTH, height + 2.4, style.WARN_SOFT)
     page.y += 1.2
@@ -116,6 +102,7 @@ def _draw_notice(page: Page, text: str) -> None:
 
 
 def _draw_signature(page: Page, signed: Signature, translate: Translator) -> None:
+    """Draw signer, statement and digest."""
     who = translate(english.SIGNED_BY, name=signed.name, role=signed.role, at=format_time(signed.at))
     lines = [
         (who, style.SIGNER),
@@ -126,13 +113,13 @@ def _draw_signature(page: Page, signed: Signature, translate: Translator) -> Non
 
 
 def _draw_band(page: Page, lines: list[tuple[str, TextStyle]], colour: str) -> None:
-    """Lines with a coloured bar and colour behind."""
+    """Draw lines on a coloured background with a coloured bar on the left."""
     for text, text_style in lines:
         page.write_text(text, LEFT + 2.5, WIDTH - 2.5, text_style, tint=colour)
     page.y += 2.4
 
 
 def _draw_headline(page: Page, record: Record) -> None:
-    """The first sentence; in the colour of a warning where it is one."""
+    """Draw the headline, in the colour of a warning if it states a doubt."""
     page.write_text(record.headline, LEFT, WIDTH, HEADLINE.with_colour(WARN if record.is_doubtful else INK))
     page.y += 1

@@ -1,7 +1,7 @@
-"""A4 paper that text flows on, with tags for screen readers and a head and a foot on every page.
+"""Write text on A4 pages, with tags for screen readers and a header and a footer on every page.
 
-Text is drawn as it is, whatever it holds, and no page break cuts a line. Lengths are millimetres from the upper left
-corner.
+Any text is drawn as it is, and no page break cuts a line. Lengths are in millimetres, places are measured from the
+upper left corner.
 """
 
 from collections.abc import Iterator
@@ -18,13 +18,14 @@ from copilot.record.export.pdf import style
 from copilot.record.export.pdf.fonts import CHINESE, LATIN, RIGHT_TO_LEFT, add_fonts, replace_unknown_letters, wrap_line
 from copilot.record.export.pdf.style import BOTTOM, LEFT, TOP, WIDTH, TextStyle
 
-#: Stands for the number of pages; no text from outside holds it, for ``normalise_line`` takes out private characters.
+#: Placeholder for the number of pages; text from outside cannot contain it: ``normalise_line`` removes private
+#: characters.
 PAGES = "\ue000\ue000"
 
 
 @dataclass(frozen=True)
 class PageFrame:
-    """What every page shows: the title and status above, a line below, a watermark unless signed."""
+    """The texts on every page: title and status at the top, a line at the bottom, a watermark unless signed."""
 
     title: str
     status: str
@@ -33,11 +34,11 @@ class PageFrame:
 
 
 class Page(FPDF):
-    """Pages that grow with their text.
+    """A document to which text adds pages.
 
     Args:
-        language: of the text, ``zh`` for Chinese letters first.
-        furniture: what every page shows.
+        language: language of the text; ``zh``: Chinese letters have priority.
+        frame: the texts on every page.
     """
 
     def __init__(self, language: str, frame: PageFrame) -> None:
@@ -54,7 +55,7 @@ class Page(FPDF):
         self.add_page()
 
     def header(self) -> None:
-        """The status on the right, and from the second page on the title on the left."""
+        """Draw the status on the right and, from the second page, the title on the left; fpdf2 calls this."""
         status = self.frame.status
         with self.tag("Artifact"):
             width = self.text_width(status, style.STATUS) + 8
@@ -68,7 +69,7 @@ class Page(FPDF):
         self.y = TOP + 2
 
     def footer(self) -> None:
-        """Which record, what it is not, which page; across a draft, that it is one."""
+        """Draw the line at the bottom, the number of the page and, on a draft, the watermark; fpdf2 calls this."""
         with self.tag("Artifact"):
             self.draw_rule(283)
             self.write_line(self.frame.foot, LEFT, 284.5, style.TINY)
@@ -89,15 +90,15 @@ class Page(FPDF):
         tint: str = "",
         indent: float = 0,
     ) -> None:
-        """Write text from here downwards, over as many pages as it takes.
+        """Write text from the current height downwards, over as many pages as needed.
 
         Args:
-            text: of any length.
-            left, width: of the column.
-            look: size, colour, weight.
-            tag: see ``tagged``.
-            tint: colour that marks it.
-            indent: where given, the text is an item with a bullet, and so far from it.
+            text: text of any length.
+            left, width: left edge and width of the column, millimetres.
+            text_style: size, colour and weight of the letters.
+            tag: kind of text; see ``tag``.
+            tint: colour that marks the text.
+            indent: if given, the text is an item with a bullet at this distance in millimetres.
         """
         lines, bullet = self.wrap_text(text, width - indent, text_style), "•" if indent else ""
         while lines:
@@ -118,64 +119,80 @@ class Page(FPDF):
     def write_line(
         self, text: str, left: float, top: float, text_style: TextStyle, *, width: float = 0, align: str = "L"
     ) -> None:
-        """Write one line of text anywhere."""
+        """Write one line of text at any place.
+
+        Args:
+            text: one line.
+            left, top: its place, millimetres.
+            text_style: size, colour and weight of the letters.
+            width: width in which the text is aligned, millimetres; 0: up to the right margin.
+            align: ``L``, ``C`` or ``R``.
+        """
         with self._use_style(text_style):
             self.set_xy(left, top)
             self.cell(width, text_style.leading, replace_unknown_letters(text, self.known), align=align)
 
     def wrap_text(self, text: str, width: float, text_style: TextStyle) -> list[str]:
-        """The lines of the text as ``flow`` writes them."""
+        """Return the lines of the text as ``write_text`` writes them; ``width`` is in millimetres."""
         key = (text, width, text_style)
-        if key not in self._wrapped_texts:  # asked for twice before it is written: how high is it, is there room
+        if key not in self._wrapped_texts:  # needed several times: for the height, the space and the text
             with self._use_style(text_style, text):
                 paragraphs = [replace_unknown_letters(line, self.known) for line in text.splitlines()]
-                measure = lru_cache(maxsize=None)(self.get_string_width)  # most of the time goes into this
+                measure = lru_cache(maxsize=None)(self.get_string_width)  # this takes most of the time
                 self._wrapped_texts[key] = [line for each in paragraphs for line in wrap_line(each, width, measure)]
         return list(self._wrapped_texts[key])
 
     def text_height(self, text: str, width: float, text_style: TextStyle) -> float:
-        """Of the text as ``flow`` writes it."""
+        """Return the height of the text as ``write_text`` writes it, millimetres."""
         return len(self.wrap_text(text, width, text_style)) * text_style.leading
 
     def text_width(self, text: str, text_style: TextStyle) -> float:
-        """Of the text on one line."""
+        """Return the width of the text on one line, millimetres."""
         with self._use_style(text_style):
             return float(self.get_string_width(replace_unknown_letters(text, self.known)))
 
     def ensure_space(self, height: float) -> None:
-        """Begin a new page unless there is this much room on this one."""
+        """Begin a new page unless this one has so much space left (millimetres)."""
         if self.y + height > BOTTOM:
             self.add_page()
 
     def draw_rule(self, top: float, left: float = LEFT, width: float = WIDTH) -> None:
-        """A thin line."""
+        """Draw a thin horizontal line."""
         self.set_draw_color(style.LINE)
         self.set_line_width(0.25)
         self.line(left, top, left + width, top)
 
     def draw_dashed_line(self, left: float, top: float, bottom: float) -> None:
-        """A dashed upright line."""
+        """Draw a dashed vertical line."""
         self.set_draw_color(style.INK)
         self.set_line_width(0.25)
         with self.local_context(dash_pattern={"dash": 0.9, "gap": 0.7, "phase": 0}):
             self.line(left, top, left, bottom)
 
     def draw_rectangle(self, left: float, top: float, width: float, height: float, colour: str) -> None:
-        """A filled rectangle."""
+        """Draw a filled rectangle, nothing if it has no area; lengths are in millimetres."""
         if width > 0 and height > 0:
             self.set_fill_color(colour)
             self.rect(left, top, width, height, "F")
 
     def draw_tint(self, left: float, top: float, width: float, height: float, colour: str) -> None:
-        """Colour behind text, with a bar of ``colour`` on its left: what waits for review, what is signed."""
+        """Draw a coloured background for text and a bar of ``colour`` on its left, for waiting or signed text."""
         soft = style.WARN_SOFT if colour == style.WARN else style.SOFT
         self.draw_rectangle(left - 2.5, top, width + 2.5, height + 0.5, soft)
         self.draw_rectangle(left - 2.5, top, 0.9, height + 0.5, colour)
 
     def draw_picture(self, png: bytes, left: float, top: float, width: float, most: float, alt: str) -> float:
-        """A picture at most so wide and high; returns its height."""
+        """Draw a picture and return its height in millimetres.
+
+        Args:
+            png: contents of a PNG file.
+            left, top: its place, millimetres.
+            width: most width, millimetres.
+            most: most height, millimetres.
+            alt: description for screen readers.
+        """
         with Image.open(BytesIO(png)) as opened:
-            picture = opened.convert("RGB")  # matplotlib's fourth channel is opaque everywhere
+            picture = opened.convert("RGB")  # matplotlib's alpha channel is opaque everywhere
         height = min(most, width * picture.height / picture.width)
         with self.tag("Figure", alt_text=alt):
             self.image(picture, left, top, h=height)
@@ -183,10 +200,14 @@ class Page(FPDF):
 
     @contextmanager
     def tag(self, kind: str, **words: str) -> Iterator[None]:
-        """Tell screen readers what is drawn: ``H1``, ``H2``, ``P``, ``Figure``, or ``Artifact`` for what they skip.
+        """Tag what is drawn in the block for screen readers.
 
-        Fpdf2 itself tags pictures only, and what has no tag beside a tagged picture is not read out
+        Fpdf2 itself tags pictures only, and untagged text beside a tagged picture is not read out
         (ISO 32000-1, 14.7 and 14.8.2.2).
+
+        Args:
+            kind: ``H1``, ``H2``, ``P``, ``Figure``, or ``Artifact`` for what screen readers skip.
+            words: attributes of the tag, such as ``alt_text``.
         """
         if kind == "Artifact":
             self._out("/Artifact BMC")
@@ -198,7 +219,7 @@ class Page(FPDF):
         self._out("EMC")
 
     def _write(self, lines: list[str], left: float, top: float, text_style: TextStyle) -> None:
-        """Lines that have room here."""
+        """Write lines that fit on this page."""
         with self._use_style(text_style, "".join(lines)):
             for number, line in enumerate(lines):
                 self.set_xy(left, top + number * text_style.leading)
@@ -206,7 +227,7 @@ class Page(FPDF):
 
     @contextmanager
     def _use_style(self, text_style: TextStyle, text: str = "") -> Iterator[None]:
-        """Write like this; Noto Sans SC has no bold letters here, so their outlines are drawn too."""
+        """Use a style in the block; the bundled Noto Sans SC has no bold letters, so their outlines are drawn too."""
         bold = text_style.bold and self.main == LATIN
         self.set_font(self.main, "B" if bold else "", text_style.size)
         self.set_text_color(text_style.colour)
@@ -217,6 +238,7 @@ class Page(FPDF):
             yield
 
     def _draw_watermark(self, text: str) -> None:
+        """Draw a text across the page."""
         width = self.text_width(text, style.WATERMARK)
         with self.local_context(fill_opacity=0.08, stroke_opacity=0.08), self.rotation(52, self.w / 2, self.h / 2):
             self.write_line(text, (self.w - width) / 2, self.h / 2 - 10, style.WATERMARK)
