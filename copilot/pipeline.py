@@ -213,7 +213,7 @@ def analyse(
     )
     yield ResultReady(result, complete=True)
     now = datetime.now(UTC)
-    yield RecordReady(draft(person, prepared.cleaned, quality, result, now=now, particulars=patient, language=language))
+    yield RecordReady(draft(person, prepared.cleaned, quality, result, now=now, patient=patient, language=language))
 
 
 def prepare_prompt(

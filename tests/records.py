@@ -46,10 +46,10 @@ def reading(joy=0.44, **changes):
     return Result(**{**values, **changes})
 
 
-def drafted(person=PERSON, trust="good", particulars=None, language="en", **changes):
+def drafted(person=PERSON, trust="good", patient=None, language="en", **changes):
     """A draft; ``changes`` are of the reading."""
     recording = Recording(np.zeros((3, 15000), np.float32), 250.0, ("Fp1", "T7", "O1"), "EDF", ("ECG was left out.",))
-    made = {"particulars": particulars, "language": language}
+    made = {"patient": patient, "language": language}
     return draft(person, recording, quality(trust), reading(**changes), now=NOW, **made)
 
 

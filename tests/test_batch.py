@@ -329,7 +329,7 @@ def test_rows_find_their_recordings_the_most_exact_first(tmp_path):
     table = tmp_path / "people.tsv"
     table.write_text("participant_id\tage\tfile\nP1\t30\t\nP1_b\t31\t\nward\t32\t\nn/a\t33\tP1_b_eyes.edf\n")
     names = ["P1_rest.edf", "P1_b_rest.edf", "P1_b_eyes.edf", "ward/night/x.edf", "P10_rest.edf"]
-    given, faults = participants.read(table, names)
+    given, faults = participants.read_participants(table, names)
     assert [given[name].person.age for name in names] == [30, 31, 33, 32, None]
     assert ["no row" in " ".join(given[name].remarks) for name in names] == [False] * 4 + [True]
     assert faults == []
@@ -337,14 +337,14 @@ def test_rows_find_their_recordings_the_most_exact_first(tmp_path):
 
 def test_a_mac_and_a_table_may_write_a_name_differently(tmp_path):
     (tmp_path / "people.csv").write_text("file,age,baseline\nJos\u00e9.edf,30,Ren\u00e9.edf ; Jos\u00e9.edf\n", "utf-8")
-    given, _ = participants.read(tmp_path / "people.csv", ["Jose\u0301.edf", "Rene\u0301.edf"])
+    given, _ = participants.read_participants(tmp_path / "people.csv", ["Jose\u0301.edf", "Rene\u0301.edf"])
     assert given["Jose\u0301.edf"].person.age == 30
     assert given["Jose\u0301.edf"].baselines == ("Rene\u0301.edf",)  # not itself
 
 
 def test_words_of_danger_are_told_and_not_quoted(tmp_path):
     (tmp_path / "people.csv").write_text("file,complaint\na.edf,I want to kill myself\nb.edf,sleeps badly\n")
-    given, _ = participants.read(tmp_path / "people.csv", ["a.edf", "b.edf"])
+    given, _ = participants.read_participants(tmp_path / "people.csv", ["a.edf", "b.edf"])
     (remark,) = given["a.edf"].remarks
     assert "danger" in remark
     assert "kill" not in remark
@@ -356,28 +356,28 @@ def test_a_line_broken_off_by_a_kill_costs_that_line_alone(finished, tmp_path):
     journal = out / "finished.jsonl"
     entry = json.loads(next(line for line in journal.read_text().splitlines() if '"number": 1, "fingerprint"' in line))
     journal.write_bytes(journal.read_bytes() + b'\n{"number": 4, "finger')
-    with results.opened(out) as kept:
-        known = kept.finished(1, entry["fingerprint"])
+    with results.open_results(out) as kept:
+        known = kept.find_finished(1, entry["fingerprint"])
         assert known is not None
-        kept.keep(Outcome(9, known.record, seconds=1.0, worker="1"), "new")
-    with results.opened(out) as kept:
-        assert kept.finished(9, "new").record == known.record
-        assert kept.finished(1, "other") is None
+        kept.write_record(Outcome(9, known.record, seconds=1.0, worker="1"), "new")
+    with results.open_results(out) as kept:
+        assert kept.find_finished(9, "new").record == known.record
+        assert kept.find_finished(1, "other") is None
         (out / "records" / "0001.json").write_text("{")
-        assert kept.finished(1, entry["fingerprint"]) is None
+        assert kept.find_finished(1, entry["fingerprint"]) is None
 
 
 def test_numbers_stay_and_a_changed_list_of_them_is_refused(tmp_path):
-    with results.opened(tmp_path / "out") as kept:
-        assert kept.numbers(["b.edf", "c\n=1+1.edf"]) == {"b.edf": 1, "c\n=1+1.edf": 2}
-        assert kept.numbers(["a.edf", "c\n=1+1.edf"]) == {"a.edf": 3, "c\n=1+1.edf": 2}
+    with results.open_results(tmp_path / "out") as kept:
+        assert kept.assign_numbers(["b.edf", "c\n=1+1.edf"]) == {"b.edf": 1, "c\n=1+1.edf": 2}
+        assert kept.assign_numbers(["a.edf", "c\n=1+1.edf"]) == {"a.edf": 3, "c\n=1+1.edf": 2}
         (tmp_path / "out" / "sources.csv").write_text("one,two\n1,2\n")
         with pytest.raises(BatchError, match="put it back"):
-            kept.numbers(["a.edf"])
+            kept.assign_numbers(["a.edf"])
 
 
 def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(tmp_path):
-    with results.opened(tmp_path / "out") as kept:
+    with results.open_results(tmp_path / "out") as kept:
         kept.write("summary.md", b"before")
         kept.scratch.rmdir()  # as good as a disk that takes nothing more
         with pytest.raises(BatchError, match=r"summary\.md could not be written"):
@@ -392,20 +392,20 @@ HOSTILE = (
 
 
 def test_no_name_of_a_file_is_a_formula_and_each_keeps_its_number(tmp_path):
-    with results.opened(tmp_path / "out") as kept:
-        numbers = kept.numbers(HOSTILE)
+    with results.open_results(tmp_path / "out") as kept:
+        numbers = kept.assign_numbers(HOSTILE)
     with (tmp_path / "out" / "sources.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         cells = [row["file"] for row in csv.DictReader(file)]
     assert not [cell for cell in cells if cell.lstrip(" ")[0] in "=+-@\t\r\n\uff1d"]
     for name, cell in zip(HOSTILE, cells, strict=True):
         assert cell.removeprefix("'") == name or cell == name  # still to be identified
-    with results.opened(tmp_path / "out") as kept:
-        assert kept.numbers([*HOSTILE[::-1], "new.edf"]) == {**numbers, "new.edf": len(HOSTILE) + 1}
+    with results.open_results(tmp_path / "out") as kept:
+        assert kept.assign_numbers([*HOSTILE[::-1], "new.edf"]) == {**numbers, "new.edf": len(HOSTILE) + 1}
 
 
 def test_no_cell_of_a_summary_is_a_formula_and_numbers_stay_numbers(tmp_path):
     values = {"a": "=1+1", "b": "-0.1234", "c": "+2", "d": -3, "e": "@x", "f": "", "g": "joy", "h": "-x"}
-    with results.opened(tmp_path / "out") as kept:
+    with results.open_results(tmp_path / "out") as kept:
         kept.write_table("summary.csv", tuple(values), [values])
     with (tmp_path / "out" / "summary.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
@@ -417,5 +417,5 @@ def test_only_the_user_can_read_what_a_batch_writes(finished, tmp_path):
     assert {oct(path.stat().st_mode & 0o777) for path in out.rglob("*") if path.is_file()} == {"0o600"}
     assert {oct(path.stat().st_mode & 0o777) for path in (out, *out.rglob("*")) if path.is_dir()} == {"0o700"}
     (tmp_path / "there").mkdir(mode=0o755)
-    with results.opened(tmp_path / "there"):
+    with results.open_results(tmp_path / "there"):
         assert (tmp_path / "there").stat().st_mode & 0o777 == 0o700

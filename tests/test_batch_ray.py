@@ -52,9 +52,9 @@ def test_a_recording_arrives_with_all_its_files_and_leaves_none(tmp_path):
     package.mkdir()
     for path in (header, data, package / "signal1.bin"):
         path.write_bytes(path.name.encode())
-    sent = ray_payload.RayPayload.packed(Task(7, (header, data), baselines=(package, header)))
+    sent = ray_payload.RayPayload.pack(Task(7, (header, data), baselines=(package, header)))
     assert not any(str(tmp_path) in str(path) for path in (*sent.task.files, *sent.task.baselines))
-    with sent.unpacked() as task:
+    with sent.unpack() as task:
         assert [path.read_bytes() for path in task.files] == [b"a.vhdr", b"a.eeg"]
         assert len({path.parent for path in task.files}) == 1
         assert (task.baselines[0] / "signal1.bin").read_bytes() == b"signal1.bin"
@@ -70,23 +70,23 @@ def test_what_a_killed_reader_left_is_removed_by_the_next(tmp_path, monkeypatch)
     left, own = tmp_path / f"{ray_payload.SCRATCH}4194305-x", tmp_path / f"{ray_payload.SCRATCH}{os.getpid()}-x"
     (left / "recording").mkdir(parents=True)
     own.mkdir()
-    ray_payload.remove_abandoned()
+    ray_payload.remove_abandoned_folders()
     assert list(tmp_path.iterdir()) == [own]
 
 
 def test_a_machine_with_another_model_is_refused():
     pytest.importorskip("ray", reason="Ray is not installed")
-    assert "another model file" in ray_cluster.Remote().open(Settings(), "f" * 64)
+    assert "another model file" in ray_cluster.RemoteWorker().open(Settings(), "f" * 64)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999", "nonsense"])
 def test_a_cluster_that_is_not_there_is_a_sentence(address):
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(BatchError, match=r"cannot be used: .*\. Check the address"):
-        list(ray_cluster.outcomes([Task(1, (Path("a.edf"),))], Settings(), 0, address))
+        list(ray_cluster.run_tasks([Task(1, (Path("a.edf"),))], Settings(), 0, address))
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BatchError, match="pip install"):
-        list(ray_cluster.outcomes([Task(1, (Path("a.edf"),))], Settings(), 0, "auto"))
+        list(ray_cluster.run_tasks([Task(1, (Path("a.edf"),))], Settings(), 0, "auto"))

@@ -44,7 +44,7 @@ def test_after_a_long_pause_deleting_resumes_when_it_was_announced_for_a_month(t
     store.expire(365, NOW)
     back = NOW + 500 * DAY
     assert store.expire(365, back) == 0
-    assert store.due(365, back) == {record.id: back + 30 * DAY}
+    assert store.find_due(365, back) == {record.id: back + 30 * DAY}
     assert store.expire(365, back + 15 * DAY) == 0
     assert store.expire(365, back + 30 * DAY) == 1
     assert traces(record, tmp_path) == []
@@ -65,11 +65,14 @@ def test_what_is_due_is_known_a_month_before(tmp_path):
     for record in (old, later, amended):
         store.save(record)
     store.expire(365, NOW)
-    assert store.due(365, NOW + 300 * DAY) == {}
-    due = store.due(365, NOW + 340 * DAY)
+    assert store.find_due(365, NOW + 300 * DAY) == {}
+    due = store.find_due(365, NOW + 340 * DAY)
     # Signing counts as a change, and so does amending.
     assert due == {old.id: NOW + 365 * DAY}
-    assert list(store.due(365, NOW + 360 * DAY).items()) == [(old.id, NOW + 365 * DAY), (later.id, NOW + 385 * DAY)]
+    assert list(store.find_due(365, NOW + 360 * DAY).items()) == [
+        (old.id, NOW + 365 * DAY),
+        (later.id, NOW + 385 * DAY),
+    ]
 
 
 def test_a_clock_that_jumps_back_leaves_records_usable(tmp_path):
@@ -95,7 +98,7 @@ def test_a_store_of_an_earlier_version_gets_a_clock(tmp_path):
     earlier.execute("DROP TABLE clock")
     earlier.close()
     store = Store(tmp_path)
-    assert store.due(365, NOW + 364 * DAY) == {record.id: NOW + 365 * DAY}
+    assert store.find_due(365, NOW + 364 * DAY) == {record.id: NOW + 365 * DAY}
     assert store.expire(365, NOW + 500 * DAY) == 0
     assert store.open(record.id)[0] == record
 
@@ -169,7 +172,7 @@ def test_no_damage_ends_in_anything_but_a_sentence(tmp_path):
             store.export_all,
             lambda: [store.open(entry.id) for entry in store.find()],
             lambda: store.expire(365, NOW),
-            lambda: store.due(365, NOW),
+            lambda: store.find_due(365, NOW),
             lambda: store.save(drafted()),
         ):
             try:

@@ -28,13 +28,13 @@ from copilot.i18n import N_, Translator, english
 from copilot.person import Person
 from copilot.record import review
 from copilot.record.export.fhir.bundle import to_fhir
-from copilot.record.export.fhir.care_plan import plan
+from copilot.record.export.fhir.care_plan import make_care_plan
 from copilot.record.export.fhir.codes import BASE
-from copilot.record.export.fhir.diagnostic_report import report
-from copilot.record.export.fhir.observation import observations
-from copilot.record.export.fhir.patient import encounter, patient
-from copilot.record.export.fhir.provenance import provenance
-from copilot.record.figures import Pictures
+from copilot.record.export.fhir.diagnostic_report import make_diagnostic_report
+from copilot.record.export.fhir.observation import make_observations
+from copilot.record.export.fhir.patient import make_encounter, make_patient
+from copilot.record.export.fhir.provenance import make_provenance
+from copilot.record.figures import Figures
 from copilot.record.model import RecordError
 from copilot.record.patient_identity import PatientIdentity
 from tests.fhir_definitions import FOLDER, Definitions
@@ -285,7 +285,7 @@ def test_what_a_model_asserted_says_so_and_what_was_measured_does_not():
     ids=["calibrated", "uncertain", "poor"],
 )
 def test_an_inferred_number_says_how_far_to_trust_it(record, told, sentence):
-    entries = {each["request"]["url"].rpartition(".")[2]: each for each in observations(record, Translator("en"))}
+    entries = {each["request"]["url"].rpartition(".")[2]: each for each in make_observations(record, Translator("en"))}
     inferred = entries["emotion-joy"]["resource"]
     assert [each["text"] for each in inferred["note"]] == [sentence]
     assert [each["text"] for each in inferred.get("interpretation", [])] == ([told] if told else [])
@@ -355,7 +355,7 @@ def test_what_a_clinician_wrote_is_the_clinicians():
 
 def test_a_poor_reading_is_concluded_with_that_first():
     record = reviewed(drafted(trust="poor", joy=0.12))
-    conclusion = report(record, Translator("en"))["resource"]["conclusion"]
+    conclusion = make_diagnostic_report(record, Translator("en"))["resource"]["conclusion"]
     assert conclusion.startswith(N_("Poor recording: do not rely on what it says about emotion."))
 
 
@@ -372,7 +372,7 @@ def test_pictures_go_into_the_document_while_servers_take_it():
     for size, shown in ((40, 2), (1200, 0)):
         png = BytesIO()
         Image.fromarray(rng.integers(0, 255, (size, size, 3), np.uint8)).save(png, "PNG")  # does not compress
-        content = to_fhir(DRAFT, Pictures(png.getvalue(), png.getvalue()))
+        content = to_fhir(DRAFT, Figures(png.getvalue(), png.getvalue()))
         (attachment,) = every(only(content, "DocumentReference")["content"], "attachment")
         pdf = base64.b64decode(attachment["data"])
         assert (attachment["contentType"], attachment["size"]) == ("application/pdf", len(pdf))
@@ -429,7 +429,7 @@ def test_provenance_tells_prompt_decoder_and_amended_version_and_the_device_its_
 
 def test_name_number_and_birth_date_are_nowhere():
     who = PatientIdentity(name="Wilhelmina Zx Quorndon", number="QX-7712390")
-    record = drafted(Person("female", 20), particulars=who)
+    record = drafted(Person("female", 20), patient=who)
     record = review.edit(record, "number", "QX-7712391", REVIEWER, NOW)
     for each in (record, signed(record)):
         content = to_fhir(each)
@@ -448,7 +448,7 @@ def traces(content):
 
 def test_names_and_numbers_in_free_text_are_left_out_also_those_that_were_corrected():
     who = PatientIdentity("Wilhelmina Zx Quorndon", "QX-7712390", laboratory="TSH 1.2 of Quorndon, chart QX-7712390")
-    record = drafted(Person("female", 20), particulars=who)
+    record = drafted(Person("female", 20), patient=who)
     for key, text in {
         "name": "Ottoline Brace",
         "complaint": "Wilhelmina Zx Quorndon, now Brace, has headaches",
@@ -481,7 +481,7 @@ def test_the_document_shows_whose_digest_was_signed():
 )
 def test_the_birth_year_is_known_from_a_plain_age_below_90(age, year):
     record = review.edit(DRAFT, "age", age, REVIEWER, NOW)
-    assert patient(record, Translator("en"))["resource"].get("birthDate") == year
+    assert make_patient(record, Translator("en"))["resource"].get("birthDate") == year
 
 
 @pytest.mark.parametrize(
@@ -489,11 +489,11 @@ def test_the_birth_year_is_known_from_a_plain_age_below_90(age, year):
 )
 def test_gender_is_fhirs_word_for_it_where_there_is_one(gender, code):
     record = review.edit(DRAFT, "gender", gender, REVIEWER, NOW)
-    assert patient(record, Translator("en"))["resource"].get("gender") == code
+    assert make_patient(record, Translator("en"))["resource"].get("gender") == code
 
 
 def test_gender_is_understood_in_the_records_language():
-    resource = patient(drafted(Person("male"), language="zh"), Translator("zh"))["resource"]
+    resource = make_patient(drafted(Person("male"), language="zh"), Translator("zh"))["resource"]
     assert resource["gender"] == "male"
 
 
@@ -543,7 +543,7 @@ HOSTILE = '</div><script>alert("1")</script>&nbsp;\x00\x1b\ud7ff\ufffe\u202e {"a
 def test_markup_and_control_characters_stay_text():
     record = drafted(
         Person("other", 30, HOSTILE, HOSTILE, HOSTILE),
-        particulars=PatientIdentity(laboratory=HOSTILE),
+        patient=PatientIdentity(laboratory=HOSTILE),
         assessment=HOSTILE,
         suggestions=(HOSTILE, "\x00", " "),
         notes=(HOSTILE,),
@@ -564,8 +564,8 @@ def test_any_text_gives_xhtml_and_no_empty_string(text, other):
     say = Translator("en")
     record = drafted(Person(appearance=text, complaint=other), assessment=text, suggestions=(other,), model=text)
     record = reviewed(replace(record, headline=other))
-    entries = [make(record, say) for make in (patient, encounter, report, plan)]
-    for entry in [*entries, provenance(record, say, entries)]:
+    entries = [make(record, say) for make in (make_patient, make_encounter, make_diagnostic_report, make_care_plan)]
+    for entry in [*entries, make_provenance(record, say, entries)]:
         ElementTree.fromstring(entry["resource"]["text"]["div"])
         strings = list(_strings(entry["resource"]))
         assert all(each.strip() and each.replace("\n", " ").isprintable() for each in strings)

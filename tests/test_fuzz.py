@@ -50,11 +50,16 @@ PLANTED = {
     ),
     "a crash": (
         "copilot.record.export.json_format",
-        "def _once(pairs): import os; os.abort()",
+        "def _refuse_duplicate_keys(pairs): import os; os.abort()",
         "record",
         "crash: SIGABRT",
     ),
-    "a hang": ("copilot.record.export.json_format", "def _once(pairs): import time; time.sleep(9)", "record", "hangs"),
+    "a hang": (
+        "copilot.record.export.json_format",
+        "def _refuse_duplicate_keys(pairs): import time; time.sleep(9)",
+        "record",
+        "hangs",
+    ),
     "a traceback": ("copilot.llm.gguf_header", "_Cursor._text = None", "gguf", "traceback: TypeError"),
 }
 #: One process for all of them, since importing takes seconds: each is planted, looked for, and taken out again.

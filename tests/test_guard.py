@@ -50,7 +50,7 @@ def copilot(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Service:
     settings = Settings(port=free_port(), threads=2, max_upload_mb=2, store=True, data=tmp_path_factory.mktemp("data"))
     made = Service(settings, lambda _: FakeEngine())
     assert made.store is not None
-    made.store.save(drafted(particulars=PatientIdentity(name="Rosa Lind")))
+    made.store.save(drafted(patient=PatientIdentity(name="Rosa Lind")))
     return made
 
 

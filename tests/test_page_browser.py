@@ -302,7 +302,7 @@ def test_markup_of_others_loads_nothing_and_stays_letters(
     page.locator("#accept-assessment").click()
     expect(page.locator("#field-assessment .origin")).to_contain_text("O'Neil & Sons [Berlin] *MD*")
 
-    record = json.loads(to_json(drafted(particulars=PatientIdentity(name=image("kept"), number=image("number")[:100]))))
+    record = json.loads(to_json(drafted(patient=PatientIdentity(name=image("kept"), number=image("number")[:100]))))
     for section in record["sections"]:
         section["title"] = image("title")[:100]
         for field in section["fields"]:

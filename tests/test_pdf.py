@@ -25,7 +25,7 @@ from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.pdf.document import to_pdf
 from copilot.record.export.pdf.figure_sections import NAME, TRACK
 from copilot.record.export.pdf.style import INK, LEFT, TONES
-from copilot.record.figures import Pictures
+from copilot.record.figures import Figures
 from copilot.record.model import without_identity
 from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import accept, amend, delete, edit
@@ -52,7 +52,7 @@ def pictures():
         Image.new("RGBA", size, "#7030a0").save(drawn, "png")
         return drawn.getvalue()
 
-    return Pictures(png((1200, 1464)), png((1200, 960)))
+    return Figures(png((1200, 1464)), png((1200, 960)))
 
 
 def pages(pdf):

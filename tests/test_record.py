@@ -26,7 +26,7 @@ def test_sections_follow_the_paper_and_leave_out_what_nothing_here_can_fill():
 
 
 def test_laboratory_and_expenses_stand_in_it_only_if_entered():
-    record = drafted(particulars=PatientIdentity(laboratory="TSH 2.1 mU/l", expenses="EEG 120 EUR"))
+    record = drafted(patient=PatientIdentity(laboratory="TSH 2.1 mU/l", expenses="EEG 120 EUR"))
     assert [section.key for section in record.sections] == [
         *("basic", "history", "examination", "laboratory", "assessment", "plan", "follow_up", "expenses")
     ]
@@ -34,7 +34,7 @@ def test_laboratory_and_expenses_stand_in_it_only_if_entered():
 
 
 def test_name_and_number_stand_where_they_belong_and_can_be_taken_out():
-    record = drafted(particulars=PatientIdentity(name="Rosa Lind", number="4711"))
+    record = drafted(patient=PatientIdentity(name="Rosa Lind", number="4711"))
     assert (value(record, "name"), value(record, "number")) == ("Rosa Lind", "4711")
     assert "Rosa" not in repr(without_identity(record))
     assert "4711" not in repr(without_identity(record))

@@ -240,7 +240,7 @@ def test_json_that_is_no_record_is_refused_in_a_sentence(text, said):
 
 @pytest.mark.parametrize("kind", EXPORTS)
 def test_a_file_name_holds_nothing_of_the_person(kind):
-    record = drafted(particulars=PatientIdentity(name="Rosa Lind", number="4711"))
+    record = drafted(patient=PatientIdentity(name="Rosa Lind", number="4711"))
     assert re.fullmatch(r"record-[0-9a-f]{8}-v1-draft\.(md|json|pdf|fhir\.json)", file_name(record, kind))
     assert "-v2-signed." in file_name(signed(amend(signed(record), REVIEWER, NOW)), kind)
 

@@ -71,7 +71,7 @@ def visit(browser: Any, address: str) -> Iterator[Any]:
 
 def kept(store: Store, name: str, **changes: Any) -> Record:
     """A draft that is in the store under this name, with six suggestions to review."""
-    record = drafted(particulars=PatientIdentity(name=name), **changes)
+    record = drafted(patient=PatientIdentity(name=name), **changes)
     store.save(record)
     return record
 
@@ -231,7 +231,7 @@ def test_a_downloaded_record_is_opened_again_and_what_is_being_typed_is_guarded(
     visit: Any, store: Store, tmp_path: Path
 ) -> None:
     kept(store, "Somebody")
-    record, file = drafted(particulars=PatientIdentity(name="Back Again")), tmp_path / "record.json"
+    record, file = drafted(patient=PatientIdentity(name="Back Again")), tmp_path / "record.json"
     file.write_text(to_json(record))
     page = visit()
     page.get_by_text(N_("Go on with a record (JSON)")).click()

@@ -22,7 +22,7 @@ import pytest
 from copilot.record import review
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.markdown import to_markdown
-from copilot.record.figures import Pictures
+from copilot.record.figures import Figures
 from copilot.record.model import RecordError, digest, timestamp
 from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import Reviewer, accept, amend, edit
@@ -40,7 +40,7 @@ WARM.set_forkserver_preload(["tests.test_store"])
 
 
 def drafted(name="", number="", assessment="Calm.", trust="good", now=NOW):
-    record = records.drafted(trust=trust, particulars=PatientIdentity(name=name, number=number), assessment=assessment)
+    record = records.drafted(trust=trust, patient=PatientIdentity(name=name, number=number), assessment=assessment)
     return replace(record, created=timestamp(now))
 
 
@@ -52,7 +52,7 @@ def signed(record, reviewer=WU):
 
 def pictures_of(record):
     """Bytes that belong to this record alone, on many pages of the file."""
-    return Pictures(f"signal of {record.id} ".encode() * 800, f"bands of {record.id} ".encode() * 800)
+    return Figures(f"signal of {record.id} ".encode() * 800, f"bands of {record.id} ".encode() * 800)
 
 
 def filed(tmp_path):
@@ -377,10 +377,10 @@ def test_what_one_reviewer_deleted_does_not_come_back_when_another_saves_it(tmp_
     store, record = Store(tmp_path), drafted("Ada", "A-7")
     store.save(record, pictures_of(record))
     mine = edit(store.open(record.id)[0], "assessment", "Tense.", WU, NOW)
-    store.save(mine, kept=True)
+    store.save(mine, must_exist=True)
     store.delete(record.id)
     with pytest.raises(StoreError, match=r"not kept any more.*Keep it again"):
-        store.save(accept(mine, "suggestions", WU, NOW), pictures_of(record), kept=True)
+        store.save(accept(mine, "suggestions", WU, NOW), pictures_of(record), must_exist=True)
     assert (store.find(), traces(record, tmp_path)) == ([], [])
     store.save(mine)
     assert store.open(record.id) == (mine, None)
@@ -438,7 +438,7 @@ def test_the_first_start_of_several_at_once_makes_one_store(tmp_path):
 
 
 def test_who_cannot_wait_any_longer_is_asked_to_try_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT_S", 0.1)
     store, record = Store(tmp_path), drafted()
     with Database(tmp_path / FILE).transaction(write=True), pytest.raises(StoreError, match="try again in a moment"):
         store.save(record)

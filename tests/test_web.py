@@ -364,7 +364,7 @@ def test_chat_streams_and_remembers(told: Session) -> None:
 
 def test_a_question_names_nobody_to_the_model(told: Session) -> None:
     engine = FakeEngine()
-    told.record = drafted(particulars=PatientIdentity(name="Rosa Lind", number="47-11b"))
+    told.record = drafted(patient=PatientIdentity(name="Rosa Lind", number="47-11b"))
     page = merged(chat.ask(serving(engine), SAY, told, "Is Rosa, chart 47-11b, born 12.03.1980, well?"))
     assert page["chatbot"][0]["content"] == "Is (name), chart (number), born (date), well?"
     assert all(text not in str(engine.calls) for text in ("Rosa", "47-11b", "1980"))

@@ -1,1 +1,1 @@
-"""A folder of recordings to records and one summary: ``python -m copilot batch FOLDER --out DIR``."""
+"""Make draft records and one summary from a folder of recordings: ``python -m copilot batch FOLDER --out DIR``."""

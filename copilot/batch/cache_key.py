@@ -1,4 +1,4 @@
-"""What a record is made from, as one number: where that changed, the recording is read again (see ``fingerprint``)."""
+"""Identify what a record is made from: if that changed, the recording is read again (see ``compute_cache_key``)."""
 
 import hashlib
 import json
@@ -11,15 +11,15 @@ from copilot.batch.worker import Task
 from copilot.eeg.discovery import find_recording_files
 from copilot.settings import Settings
 
-#: Settings that decide what is in a record; the others only decide how fast it is there.
+#: Settings that change the content of a record; the others only change how fast it is made.
 DECISIVE = ("server", "server_model", "readout", "language", "max_minutes")
 
 
-def made_with(settings: Settings) -> dict[str, object]:
-    """Everything but the recording and the person.
+def describe_run(settings: Settings) -> dict[str, object]:
+    """Return what all records of a run are made with: model, classifier, software and settings.
 
     Raises:
-        EngineError, DecoderError: the model or the decoder is not there.
+        EngineError, ClassifierError: the model or the classifier is missing.
     """
     from copilot.eeg.classifier import Classifier
     from copilot.llm.gguf_header import open_model_file
@@ -29,22 +29,22 @@ def made_with(settings: Settings) -> dict[str, object]:
     return {"model": model, "decoder": Classifier.load(settings.decoder).sha256, "software": __version__, **chosen}
 
 
-def fingerprint(task: Task, made_with: Mapping[str, object]) -> str:
-    """Sha256 over the contents of its files, what is known of the person, and ``made_with``.
+def compute_cache_key(task: Task, made_with: Mapping[str, object]) -> str:
+    """Return the SHA-256 of the contents of a task's files, the data about the person, and ``made_with``.
 
     Raises:
         OSError: a file cannot be read.
     """
     others = [part for path in task.baselines for part in find_recording_files(path)]
-    files, baselines = ([_sha256(path) for path in paths] for paths in (task.files, others))
-    everything = [asdict(task.person), asdict(task.particulars), files, baselines, made_with]
+    files, baselines = ([_hash_path(path) for path in paths] for paths in (task.files, others))
+    everything = [asdict(task.person), asdict(task.patient), files, baselines, made_with]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    """Of a file, or of all files in a folder that is one recording."""
+def _hash_path(path: Path) -> str:
+    """Return the SHA-256 of a file, or of all files in a folder that is one recording."""
     if path.is_dir():
-        parts = [_sha256(part) for part in sorted(path.rglob("*")) if part.is_file()]
+        parts = [_hash_path(part) for part in sorted(path.rglob("*")) if part.is_file()]
         return hashlib.sha256("".join(parts).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,10 +1,10 @@
-"""The table of people: what is known of who was recorded (see ``read``).
+"""Read the table of participants (see ``read_participants``).
 
-One row a recording (column ``file``, its path inside the folder) or a person (``participant_id``: the recordings whose
-names begin with it, as in ``P01_rest.edf``, or that lie in a folder of that name). Then, each if it is there: ``age``,
-``gender`` or ``sex``, ``appearance``, ``complaint``, ``history``; ``baseline``, other recordings of the same person,
-paths inside the folder with ``;`` between; ``name`` and ``number``, for the record alone. Tables are untrusted: what is
-said about a fault never quotes a cell, which may hold a name.
+The table has one row per recording (column ``file``, its path inside the folder) or per person (``participant_id``: the
+recordings whose names begin with it, as in ``P01_rest.edf``, or that are in a folder of that name). Optional columns:
+``age``, ``gender`` or ``sex``, ``appearance``, ``complaint``, ``history``; ``baseline``, other recordings of the same
+person, paths inside the folder separated by ``;``; ``name`` and ``number``, for the record alone. Tables are untrusted:
+messages about faults never quote a cell, which may contain a name.
 """
 
 import unicodedata
@@ -30,27 +30,27 @@ BATCH_BAD_PERSON = N_(
 
 @dataclass(frozen=True)
 class Participant:
-    """What is known of who was recorded.
+    """The data about one recorded person.
 
     Attributes:
-        person: what the form would ask.
-        particulars: name and number, for the record alone.
-        baselines: other recordings of the same person, by their paths inside the folder.
-        remarks: what the summary has to say about it, plain sentences.
+        person: the answers to the questions of the form.
+        patient: name and number, for the record alone.
+        baselines: other recordings of the same person, as paths inside the folder.
+        remarks: plain sentences about the data, for the summary.
     """
 
     person: Person = field(default_factory=Person)
-    particulars: PatientIdentity = field(default_factory=PatientIdentity)
+    patient: PatientIdentity = field(default_factory=PatientIdentity)
     baselines: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
-def read(table: Path | None, names: Collection[str]) -> tuple[dict[str, Participant], list[str]]:
-    """What is known for each recording, and what is wrong with the table, in plain sentences.
+def read_participants(table: Path | None, names: Collection[str]) -> tuple[dict[str, Participant], list[str]]:
+    """Return the participant of each recording, and the faults of the table as plain sentences.
 
     Args:
-        table: a .csv or .tsv; None: nothing is known of anybody.
-        names: of the recordings, their paths inside the folder with ``/`` between.
+        table: a .csv or .tsv file; None: there are no data about any person.
+        names: paths of the recordings inside the folder, separated by ``/``.
 
     Raises:
         BatchError: it cannot be read, or has neither column to find recordings by.
@@ -63,22 +63,22 @@ def read(table: Path | None, names: Collection[str]) -> tuple[dict[str, Particip
         raise BatchError(str(error)) from error
     if rows and not {"file", "participant_id"} & rows[0].keys():
         raise BatchError(N_(BATCH_NO_KEY))
-    by_key, faults = _by_key(rows)
-    found = {name: _row_for(name, by_key) for name in names}
+    by_key, faults = _index_rows(rows)
+    found = {name: _find_row(name, by_key) for name in names}
     used = {line for line in found.values() if line is not None}
-    idle = [line for line in by_key.values() if line not in used]
-    faults += [N_("Row {row} names no recording of this folder.", row=line) for line in idle]
-    known = {_composed(name): name for name in names}
-    return {name: _given(name, line, rows, known) for name, line in found.items()}, faults
+    unused = [line for line in by_key.values() if line not in used]
+    faults += [N_("Row {row} names no recording of this folder.", row=line) for line in unused]
+    known = {_normalise_unicode(name): name for name in names}
+    return {name: _make_participant(name, line, rows, known) for name, line in found.items()}, faults
 
 
-def _by_key(rows: Sequence[csv_tables.Row]) -> tuple[dict[tuple[str, str], int], list[str]]:
-    """The row (the heading is row 1) of each column and value that name recordings; and what is wrong with others."""
+def _index_rows(rows: Sequence[csv_tables.Row]) -> tuple[dict[tuple[str, str], int], list[str]]:
+    """Return the row (the heading is row 1) of each column and value that name recordings, and faults of other rows."""
     by_key: dict[tuple[str, str], int] = {}
     faults: list[str] = []
     for line, row in enumerate(rows, start=2):
         column = "file" if row.get("file") else "participant_id"
-        key = (column, _composed(row.get(column, "")))
+        key = (column, _normalise_unicode(row.get(column, "")))
         if not key[1] or key in by_key:
             faults.append(
                 N_(
@@ -93,29 +93,39 @@ def _by_key(rows: Sequence[csv_tables.Row]) -> tuple[dict[tuple[str, str], int],
     return by_key, faults
 
 
-def _row_for(name: str, by_key: dict[tuple[str, str], int]) -> int | None:
-    """The row that names this recording most exactly: by its file, by how it begins, by a folder that it lies in."""
-    path = PurePosixPath(_composed(name))
+def _find_row(name: str, by_key: dict[tuple[str, str], int]) -> int | None:
+    """Return the row that names this recording most exactly: by its path, the beginning of its name, or its folder."""
+    path = PurePosixPath(_normalise_unicode(name))
     words = path.stem.split("_")
     beginnings = ["_".join(words[:n]) for n in range(len(words), 0, -1)]
     keys = [("file", str(path)), *(("participant_id", who) for who in (*beginnings, *reversed(path.parent.parts)))]
     return next((by_key[key] for key in keys if key in by_key), None)
 
 
-def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: Mapping[str, str]) -> Participant:
+def _make_participant(
+    name: str, line: int | None, rows: Sequence[csv_tables.Row], known: Mapping[str, str]
+) -> Participant:
+    """Return the participant of one recording.
+
+    Args:
+        name: path of the recording inside the folder.
+        line: number of its row in the table; None: it has none.
+        rows: all rows of the table, the first of which is row 2.
+        known: paths of all recordings, by their composed form.
+    """
     if line is None:
         return Participant(remarks=(N_("The table of people has no row for it."),))
     row, remarks = rows[line - 2], []
-    person, particulars = Person(), PatientIdentity()
+    person, patient = Person(), PatientIdentity()
     try:
         person = csv_tables.person(row, "")
     except csv_tables.TableError:
         remarks.append(N_(BATCH_BAD_PERSON, row=line))
     try:
-        particulars = PatientIdentity(name=row.get("name", ""), number=row.get("number", ""))
+        patient = PatientIdentity(name=row.get("name", ""), number=row.get("number", ""))
     except PersonError:
         remarks.append(N_("Name or number in row {row} of the table of people is too long and was left out.", row=line))
-    asked_for = [_composed(other.strip()) for other in row.get("baseline", "").split(";") if other.strip()]
+    asked_for = [_normalise_unicode(other.strip()) for other in row.get("baseline", "").split(";") if other.strip()]
     if any(other not in known for other in asked_for):
         remarks.append(
             N_(
@@ -126,9 +136,9 @@ def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: M
     if find_help("\n".join((person.appearance, person.complaint, person.history))):
         remarks.append(N_("The person's own words speak of danger: please read them now."))
     baselines = tuple(known[other] for other in asked_for if other in known and known[other] != name)
-    return Participant(person, particulars, baselines, tuple(remarks))
+    return Participant(person, patient, baselines, tuple(remarks))
 
 
-def _composed(name: str) -> str:
-    """Unicode's composed form: what a Mac names a file is not what a table says."""
+def _normalise_unicode(name: str) -> str:
+    """Return the composed form (NFC): names of files on a Mac are decomposed, those in tables usually not."""
     return unicodedata.normalize("NFC", name)

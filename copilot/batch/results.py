@@ -1,7 +1,7 @@
-"""The folder that a batch writes (see ``opened``).
+"""Write the folder of a batch (see ``open_results``).
 
-``records/0001.json`` and ``.md`` are the drafts. ``sources.csv`` tells which number is which file; nothing else holds
-names of files. ``finished.jsonl`` tells what each record was made from, so that a batch goes on where it was.
+``records/0001.json`` and ``.md`` are the drafts. ``sources.csv`` maps numbers to files; no other file contains names of
+files. ``finished.jsonl`` contains the cache key of each record, so that a batch that is run again resumes.
 """
 
 import csv
@@ -28,22 +28,22 @@ BATCH_BAD_SOURCES = N_(
 )
 
 
-#: What a spreadsheet may take for the beginning of a formula, also in full width; and the sign that says it is text.
+#: Characters that may begin a formula in a spreadsheet, also in full width; the last is the apostrophe that marks text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 SOURCES, JOURNAL = "sources.csv", "finished.jsonl"
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator["Results"]:
-    """Give the folder, made if need be, to this program alone.
+def open_results(folder: Path) -> Iterator["Results"]:
+    """Create the folder if it is missing and lock it for this program.
 
     Raises:
-        BatchError: it cannot be made, another program writes to it, or it holds something else.
+        BatchError: it cannot be created, another program writes to it, or it contains something else.
     """
-    with _locked(folder):
+    with _lock_folder(folder):
         results = Results(folder)
-        shutil.rmtree(results.scratch, ignore_errors=True)  # of somebody who was killed
+        shutil.rmtree(results.scratch, ignore_errors=True)  # of a run that was killed
         results.scratch.mkdir(mode=0o700)
         try:
             yield results
@@ -51,8 +51,12 @@ def opened(folder: Path) -> Iterator["Results"]:
             shutil.rmtree(results.scratch, ignore_errors=True)
 
 
-def _locked(folder: Path) -> io.TextIOWrapper:
-    """The open file whose lock keeps others out; the system takes the lock away from whoever dies."""
+def _lock_folder(folder: Path) -> io.TextIOWrapper:
+    """Return the open file whose lock excludes other programs; the system releases the lock of a process that dies.
+
+    Raises:
+        BatchError: see ``open_results``.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / SOURCES).is_file() and any(not path.name.startswith(".") for path in folder.iterdir()):
@@ -62,12 +66,12 @@ def _locked(folder: Path) -> io.TextIOWrapper:
                     folder=str(folder),
                 )
             )
-        with suppress(PermissionError):  # of somebody else, or a disk without rights
-            folder.chmod(0o700)  # records hold names: the folder of an earlier version, or one that was there empty
-        lock = os.fdopen(_private(str(folder / ".lock"), os.O_CREAT | os.O_WRONLY), "w")
+        with suppress(PermissionError):  # the folder of another user, or a disk without permissions
+            folder.chmod(0o700)  # records contain names: an earlier version's folder or an empty one may be open
+        lock = os.fdopen(_open_private(str(folder / ".lock"), os.O_CREAT | os.O_WRONLY), "w")
     except OSError as error:
         raise BatchError(
-            N_("{folder} cannot be made or written to: {why}.", folder=str(folder), why=_why(error))
+            N_("{folder} cannot be made or written to: {why}.", folder=str(folder), why=_describe_os_error(error))
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +84,7 @@ def _locked(folder: Path) -> io.TextIOWrapper:
 
 
 class Results:
-    """The folder's contents; every file in it is whole or not there."""
+    """The contents of the folder; every file in it is complete or missing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -88,20 +92,20 @@ class Results:
 
     @property
     def scratch(self) -> Path:
-        """For temporary files."""
+        """Folder for temporary files."""
         return self._folder / ".scratch"
 
-    def numbers(self, names: Sequence[str]) -> dict[str, int]:
-        """The number that stands for each recording: the same in every run, and never another recording's.
+    def assign_numbers(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the number of each recording: the same in every run, and never that of another recording.
 
         Raises:
-            BatchError: the table of them is not what an earlier run wrote, or the disk refuses.
+            BatchError: ``sources.csv`` is not as an earlier run wrote it, or cannot be written.
         """
         path, known = self._folder / SOURCES, {}
         if path.is_file():
             try:
                 with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                    known = {_file_name(row["file"]): int(row["number"]) for row in csv.DictReader(file)}
+                    known = {_unescape_cell(row["file"]): int(row["number"]) for row in csv.DictReader(file)}
             except (KeyError, TypeError, ValueError, csv.Error):
                 raise BatchError(N_(BATCH_BAD_SOURCES)) from None
         new = (name for name in names if name not in known)
@@ -110,50 +114,59 @@ class Results:
         self.write_table(SOURCES, ("number", "file"), rows)
         return {name: known[name] for name in names}
 
-    def finished(self, number: int, fingerprint: str) -> Outcome | None:
-        """The outcome of an earlier run, if its record is whole and was made from just this."""
+    def find_finished(self, number: int, key: str) -> Outcome | None:
+        """Return the outcome of an earlier run, None if its record is incomplete or has another cache key."""
         entry = self._entries.get(number, {})
-        place = self._folder / "records" / f"{number:04}.json"
-        if entry.get("fingerprint") != fingerprint or not place.with_suffix(".md").is_file():
+        path = self._folder / "records" / f"{number:04}.json"
+        if entry.get("fingerprint") != key or not path.with_suffix(".md").is_file():
             return None
         try:
-            record = from_json(place.read_text(encoding="utf-8"))
+            record = from_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, RecordError):
             return None
         return Outcome(number, record, seconds=float(entry["seconds"]), worker=str(entry["worker"]))
 
-    def keep(self, outcome: Outcome, fingerprint: str) -> None:
+    def write_record(self, outcome: Outcome, key: str) -> None:
         """Write a record, which counts as finished only when all of it is on the disk.
 
         Raises:
-            BatchError: the disk refuses.
+            BatchError: a file cannot be written.
         """
         assert outcome.record is not None
         name = f"records/{outcome.number:04}"
-        self._note({"number": outcome.number})  # what was there is being replaced
+        self._append_to_journal({"number": outcome.number})  # from now on an earlier record does not count as finished
         self.write(f"{name}.json", to_json(outcome.record).encode())
         self.write(f"{name}.md", to_markdown(outcome.record).encode())
-        made = {"fingerprint": fingerprint, "seconds": round(outcome.seconds, 2), "worker": outcome.worker}
-        self._note({"number": outcome.number, **made})
+        made = {"fingerprint": key, "seconds": round(outcome.seconds, 2), "worker": outcome.worker}
+        self._append_to_journal({"number": outcome.number, **made})
 
-    def forget(self, number: int) -> None:
-        """Take away the record of a recording that cannot be read any more: it was made from something else."""
+    def remove_record(self, number: int) -> None:
+        """Remove the record of a recording that cannot be read any more: it was made from another file."""
         for suffix in (".json", ".md"):
             (self._folder / "records" / f"{number:04}{suffix}").unlink(missing_ok=True)
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-        """Write a table of comma-separated values (RFC 4180) without formulas; raises as ``write``."""
+        """Write a table of comma-separated values (RFC 4180) without formulas.
+
+        Args:
+            name: name of the file in the folder.
+            columns: heads of the columns, in order.
+            rows: cells by their column; a missing cell is left empty.
+
+        Raises:
+            BatchError: the file cannot be written.
+        """
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns)
         writer.writeheader()
-        writer.writerows({column: _cell(value) for column, value in row.items()} for row in rows)
+        writer.writerows({column: _escape_cell(value) for column, value in row.items()} for row in rows)
         self.write(name, text.getvalue().encode(errors="surrogateescape"))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file under another name, then give it its own.
+        """Write a file atomically: under a temporary name, then rename it.
 
         Raises:
-            BatchError: the disk refuses.
+            BatchError: the file cannot be written.
         """
         path = self._folder / name
         partial = self.scratch / path.name
@@ -162,17 +175,17 @@ class Results:
             _write_through(partial, "wb", content)
             partial.replace(path)
         except OSError as error:
-            raise BatchError(N_(BATCH_NOT_WRITTEN, file=name, why=_why(error))) from error
+            raise BatchError(N_(BATCH_NOT_WRITTEN, file=name, why=_describe_os_error(error))) from error
 
-    def _note(self, entry: Mapping[str, Any]) -> None:
-        """A line of the journal; the line break before it ends a line that a killed run broke off."""
+    def _append_to_journal(self, entry: Mapping[str, Any]) -> None:
+        """Append a line to the journal; the line break before it ends a line that a killed run left incomplete."""
         try:
             _write_through(self._folder / JOURNAL, "ab", f"\n{json.dumps(entry)}".encode())
         except OSError as error:
-            raise BatchError(N_(BATCH_NOT_WRITTEN, file=JOURNAL, why=_why(error))) from error
+            raise BatchError(N_(BATCH_NOT_WRITTEN, file=JOURNAL, why=_describe_os_error(error))) from error
 
     def _read_journal(self) -> dict[int, dict[str, Any]]:
-        """The last entry of every number; lines that are not whole do not count."""
+        """Return the last entry of every number; incomplete lines are ignored."""
         entries: dict[int, dict[str, Any]] = {}
         path = self._folder / JOURNAL
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
@@ -185,29 +198,33 @@ class Results:
 
 
 def _write_through(path: Path, mode: str, content: bytes) -> None:
-    with open(path, mode, opener=_private) as file:
+    """Write a file that only its user can read, and wait until it is on the disk."""
+    with open(path, mode, opener=_open_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
+    """Open a file that only its user can read, if it is new."""
     return os.open(path, flags, 0o600)
 
 
-def _cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula: an apostrophe before what could begin one, and before another.
+def _escape_cell(value: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula.
 
-    Numbers stay as they are. Names of files may begin with anything (OWASP, CSV injection).
+    An apostrophe is put before a character that may begin a formula, and before another apostrophe. Numbers stay as
+    they are. Names of files may begin with any character (OWASP, CSV injection).
     """
     text = str(value)
     return value if _NUMBER.fullmatch(text) or not text.lstrip(" ").startswith(_FORMULA) else f"'{text}"
 
 
-def _file_name(cell: str) -> str:
-    """The text that ``_cell`` made this of."""
+def _unescape_cell(cell: str) -> str:
+    """Return the text from which ``_escape_cell`` made this cell."""
     return cell[1:] if cell.startswith("'") and cell[1:].lstrip(" ").startswith(_FORMULA) else cell
 
 
-def _why(error: OSError) -> str:
+def _describe_os_error(error: OSError) -> str:
+    """Return the system's message, or the kind of error if there is none."""
     return error.strerror or type(error).__name__

@@ -1,6 +1,6 @@
-"""What a batch came to: ``summary.csv`` for programs, ``summary.md`` and ``summary.png`` for people (see ``write``).
+"""Write the summary of a batch: ``summary.csv`` for programs, ``summary.md`` and ``summary.png`` for people.
 
-Recordings go by their number: names of files may hold names of people.
+Recordings are identified by their number: names of files may contain names of people.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from copilot.batch.worker import Outcome
 from copilot.i18n import N_, Translator, english
 from copilot.i18n.terms import term
 from copilot.record.draft import SOFTWARE, percent
-from copilot.record.export.markdown import escaped
+from copilot.record.export.markdown import escape_markdown
 from copilot.record.model import Findings
 
 BATCH_TITLE = N_("Summary of a batch of EEG readings")
@@ -48,7 +48,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One recording: its number, what became of it (None: not read yet), and what there is to say about the person."""
+    """One recording: its number, its outcome (None: not read yet), and remarks about the person's data."""
 
     number: int
     outcome: Outcome | None
@@ -63,34 +63,41 @@ class Row:
 
     @property
     def findings(self) -> Findings | None:
-        """The numbers of its record."""
+        """The numbers of its record, None if there is none."""
         return self.outcome.record.findings if self.outcome and self.outcome.record else None
 
 
-def write(results: Results, rows: Sequence[Row], faults: Sequence[str], say: Translator) -> None:
-    """Write table, text and picture.
+def write_summary(results: Results, rows: Sequence[Row], faults: Sequence[str], translate: Translator) -> None:
+    """Write the table, the text and the figure.
 
     Args:
-        results: the folder to write them to.
-        rows: one a recording, in the order to show them.
-        faults: of the table of people as a whole, plain sentences.
-        say: in which language.
+        results: the folder of the batch.
+        rows: one per recording, in the order to show them.
+        faults: faults of the table of participants as a whole, plain sentences.
+        translate: translator for the language of the summary.
 
     Raises:
-        BatchError: the disk refuses.
+        BatchError: a file cannot be written.
     """
-    results.write_table("summary.csv", COLUMNS, (_cells(row, say) for row in rows))
+    results.write_table("summary.csv", COLUMNS, (_make_cells(row, translate) for row in rows))
     relied_on = [row.findings for row in rows if row.findings and row.findings.trust != "poor"]
-    results.write("summary.png", summary_figure.draw(_counts(relied_on), _trusts(rows), say))
-    results.write("summary.md", ("\n".join(_lines(rows, relied_on, faults, say)) + "\n").encode())
+    results.write(
+        "summary.png", summary_figure.draw_summary(_count_emotions(relied_on), _count_qualities(rows), translate)
+    )
+    results.write("summary.md", ("\n".join(_make_text(rows, relied_on, faults, translate)) + "\n").encode())
 
 
-def _cells(row: Row, say: Translator) -> dict[str, object]:
+def _make_cells(row: Row, translate: Translator) -> dict[str, object]:
+    """Return the cells of one row of ``summary.csv``, by their column."""
     cells: dict[str, object] = {"number": f"{row.number:04}", "status": row.status}
-    cells["remarks"] = " ".join(map(say, row.remarks))
+    cells["remarks"] = " ".join(map(translate, row.remarks))
     outcome, findings = row.outcome, row.findings
     if outcome:
-        cells |= {"reason": say(outcome.reason), "worker": outcome.worker, "seconds_taken": f"{outcome.seconds:.1f}"}
+        cells |= {
+            "reason": translate(outcome.reason),
+            "worker": outcome.worker,
+            "seconds_taken": f"{outcome.seconds:.1f}",
+        }
     if outcome and outcome.record and findings:
         probabilities = findings.probabilities
         classes = (f"class_{name}" for name in emotions.THREE_CLASSES)
@@ -104,89 +111,109 @@ def _cells(row: Row, say: Translator) -> dict[str, object]:
 
 
 def _clean_share(findings: Findings) -> float:
+    """Return the share of clean seconds, from 0 to 1."""
     return findings.clean_seconds / findings.seconds if findings.seconds else 0.0
 
 
-def _counts(relied_on: Sequence[Findings]) -> summary_figure.Counts:
-    """How often each emotion was the most probable, by how far it stood out."""
+def _count_emotions(relied_on: Sequence[Findings]) -> summary_figure.Counts:
+    """Count how often each emotion was the most probable one, by confidence."""
     counted = Counter((emotions.top(found.probabilities), found.confidence) for found in relied_on)
     return {name: {how: counted[name, how] for how in emotions.CONFIDENCES} for name in emotions.EMOTIONS}
 
 
-def _trusts(rows: Sequence[Row]) -> dict[str, int]:
+def _count_qualities(rows: Sequence[Row]) -> dict[str, int]:
+    """Count the recordings of each quality."""
     counted = Counter(row.findings.trust for row in rows if row.findings)
     return {trust: counted[trust] for trust in TRUSTS}
 
 
-def _lines(rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[str], say: Translator) -> Iterator[str]:
-    """The text, part by part; everything in it is this program's own words and numbers."""
+def _make_text(
+    rows: Sequence[Row], relied_on: Sequence[Findings], faults: Sequence[str], translate: Translator
+) -> Iterator[str]:
+    """Yield the lines of ``summary.md``, which contains only texts and numbers of this program.
+
+    Args:
+        rows: one per recording.
+        relied_on: numbers of the recordings whose quality is not poor.
+        faults: faults of the table of participants.
+        translate: translator for the language of the summary.
+    """
     status = Counter(row.status for row in rows)
     counts = {"total": len(rows), "done": status[DONE], "failed": status[FAILED], "waiting": status[WAITING]}
     calibrated = relied_on and all(found.calibrated for found in relied_on)
     yield from (
-        f"# {say(BATCH_TITLE)}",
+        f"# {translate(BATCH_TITLE)}",
         "",
-        f"**{say(NOTICE)}**",
+        f"**{translate(NOTICE)}**",
         "",
-        say(N_("{total} recordings: {done} read, {failed} failed, {waiting} not read yet."), **counts),
+        translate(N_("{total} recordings: {done} read, {failed} failed, {waiting} not read yet."), **counts),
         "",
     )
-    yield from (f"- {say(BATCH_DRAFTS)}", f"- {say(BATCH_CARE)}", f"- {say(BATCH_SOURCES)}")
-    yield f"- {say(english.CALIBRATED if calibrated else english.NOT_CALIBRATED)}"
+    yield from (f"- {translate(BATCH_DRAFTS)}", f"- {translate(BATCH_CARE)}", f"- {translate(BATCH_SOURCES)}")
+    yield f"- {translate(english.CALIBRATED if calibrated else english.NOT_CALIBRATED)}"
     if status[DONE]:
-        yield from ("", f"![{say(BATCH_CHART)}](summary.png)", "")
-        yield from _emotions(relied_on, say)
-        yield from _quality(rows, say)
+        yield from ("", f"![{translate(BATCH_CHART)}](summary.png)", "")
+        yield from _make_emotion_section(relied_on, translate)
+        yield from _make_quality_section(rows, translate)
     failed = [(row.number, row.outcome.reason) for row in rows if row.outcome and row.status == FAILED]
-    yield from _listed(N_("Failed"), N_("Reason"), failed, say)
+    yield from _make_list_section(N_("Failed"), N_("Reason"), failed, translate)
     remarks = [(row.number, remark) for row in rows for remark in row.remarks]
-    yield from _listed(N_("About the people"), N_("Remark"), remarks, say)
+    yield from _make_list_section(N_("About the people"), N_("Remark"), remarks, translate)
     if faults:
-        yield from ("", f"## {say(BATCH_TABLE)}", "", *(f"- {say(fault)}" for fault in faults))
-    yield from _made(rows, say)
+        yield from ("", f"## {translate(BATCH_TABLE)}", "", *(f"- {translate(fault)}" for fault in faults))
+    yield from _make_provenance_section(rows, translate)
 
 
-def _emotions(relied_on: Sequence[Findings], say: Translator) -> Iterator[str]:
+def _make_emotion_section(relied_on: Sequence[Findings], translate: Translator) -> Iterator[str]:
+    """Yield the table of emotions: how often each was the most probable one, and its mean probability."""
     yield from (
-        f"## {say(BATCH_EMOTIONS)}",
+        f"## {translate(BATCH_EMOTIONS)}",
         "",
-        say(N_("Over the {count} recordings of good or fair quality."), count=len(relied_on)),
+        translate(N_("Over the {count} recordings of good or fair quality."), count=len(relied_on)),
         "",
     )
     heads = (english.BATCH_EMOTION, *english.BATCH_CONFIDENCE.values(), N_("Mean probability"))
     rows = []
-    for place, (name, counted) in enumerate(_counts(relied_on).items()):
+    for place, (name, counted) in enumerate(_count_emotions(relied_on).items()):
         average = percent(mean(found.probabilities[place] for found in relied_on)) if relied_on else ""
-        rows.append((say(term("emotion", name)), *(str(counted[how]) for how in english.BATCH_CONFIDENCE), average))
-    yield from _table([say(head) for head in heads], rows)
+        rows.append(
+            (translate(term("emotion", name)), *(str(counted[how]) for how in english.BATCH_CONFIDENCE), average)
+        )
+    yield from _make_table([translate(head) for head in heads], rows)
 
 
-def _quality(rows: Sequence[Row], say: Translator) -> Iterator[str]:
-    yield from ("", f"## {say(english.BATCH_QUALITY)}", "")
-    counted = [(say(term("quality", trust)), str(count)) for trust, count in _trusts(rows).items()]
-    yield from _table([say(english.BATCH_QUALITY), say(english.BATCH_RECORDINGS)], counted)
+def _make_quality_section(rows: Sequence[Row], translate: Translator) -> Iterator[str]:
+    """Yield the table of recording qualities and the median share of clean seconds."""
+    yield from ("", f"## {translate(english.BATCH_QUALITY)}", "")
+    counted = [(translate(term("quality", trust)), str(count)) for trust, count in _count_qualities(rows).items()]
+    yield from _make_table([translate(english.BATCH_QUALITY), translate(english.BATCH_RECORDINGS)], counted)
     share = median(_clean_share(row.findings) for row in rows if row.findings)
-    yield from ("", f"{say(BATCH_CLEAN)}: {percent(share)}")
+    yield from ("", f"{translate(BATCH_CLEAN)}: {percent(share)}")
 
 
-def _listed(title: str, head: str, numbered: Sequence[tuple[int, str]], say: Translator) -> Iterator[str]:
+def _make_list_section(
+    title: str, head: str, numbered: Sequence[tuple[int, str]], translate: Translator
+) -> Iterator[str]:
+    """Yield a table of texts by the number of their recording, nothing if there is none."""
     if numbered:
-        yield from ("", f"## {say(title)}", "")
-        cells = [(f"{number:04}", say(text)) for number, text in numbered]
-        yield from _table([say(N_("Number")), say(head)], cells)
+        yield from ("", f"## {translate(title)}", "")
+        cells = [(f"{number:04}", translate(text)) for number, text in numbered]
+        yield from _make_table([translate(N_("Number")), translate(head)], cells)
 
 
-def _made(rows: Sequence[Row], say: Translator) -> Iterator[str]:
+def _make_provenance_section(rows: Sequence[Row], translate: Translator) -> Iterator[str]:
+    """Yield the software, the models, and the median time per recording."""
     outcomes = [row.outcome for row in rows if row.outcome and row.outcome.record]
     records = [outcome.record for outcome in outcomes if outcome.record]
-    yield from ("", f"## {say(BATCH_MADE)}", "", f"- {say(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
+    yield from ("", f"## {translate(BATCH_MADE)}", "", f"- {translate(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
     for model, sha256 in sorted({(record.model, record.model_sha256) for record in records}):
-        yield f"- {say(english.ABOUT_MODEL)}: {escaped(model)}"
-        yield f"- {say(english.ABOUT_MODEL_FILE)}: {sha256 or say(english.ABOUT_REMOTE)}"
+        yield f"- {translate(english.ABOUT_MODEL)}: {escape_markdown(model)}"
+        yield f"- {translate(english.ABOUT_MODEL_FILE)}: {sha256 or translate(english.ABOUT_REMOTE)}"
     if outcomes:
-        yield f"- {say(BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
+        yield f"- {translate(BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _make_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
     for cells in (heads, ["---"] * len(heads), *rows):
-        yield f"| {' | '.join(escaped(cell) if cell != '---' else cell for cell in cells)} |"
+        yield f"| {' | '.join(escape_markdown(cell) if cell != '---' else cell for cell in cells)} |"

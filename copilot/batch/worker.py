@@ -1,4 +1,4 @@
-"""One recording to its record, by whoever holds a model: a process here or on another machine (see ``Worker``)."""
+"""Make the record of one recording in a process of this or another machine (see ``Worker``)."""
 
 import time
 import traceback
@@ -18,34 +18,34 @@ BATCH_DIED = N_(
 )
 
 
-#: Bytes: 30 minutes of 32 electrodes at 500 Hz take 1.4 GB where they are cleaned and 0.4 GB where they are read from.
+#: Bytes: 30 minutes of 32 electrodes at 500 Hz take 1.4 GB in the process that cleans them and 0.4 GB in the worker.
 WHILE_CLEANING = 2 * 2**30
 
 
 class BatchError(CopilotError, ValueError):
-    """A batch cannot begin or go on; the message is one plain sentence."""
+    """A batch cannot start or continue; the message is one plain sentence."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One recording to read, under the number that stands for it everywhere."""
+    """One recording to read, with the number that identifies it in all results."""
 
     number: int
     files: tuple[Path, ...]
     person: Person = field(default_factory=Person)
-    particulars: PatientIdentity = field(default_factory=PatientIdentity)
+    patient: PatientIdentity = field(default_factory=PatientIdentity)
     baselines: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one recording.
+    """The outcome of one recording.
 
     Attributes:
-        number: the task's.
-        record: its draft; None where it failed.
-        reason: why it failed, one plain sentence that names no file; else empty.
-        seconds: that it took.
+        number: number of the task.
+        record: its draft; None if it failed.
+        reason: why it failed, one plain sentence without names of files; empty if it did not fail.
+        seconds: the time that it took.
         worker: which process or machine read it.
     """
 
@@ -56,42 +56,43 @@ class Outcome:
     worker: str = ""
 
 
-def memory(settings: Settings) -> int:
-    """Bytes that one reader takes: its model, and a long recording while it is cleaned."""
+def estimate_memory(settings: Settings) -> int:
+    """Return the bytes that one worker needs: its model, and a long recording while it is cleaned."""
     return WHILE_CLEANING + (0 if settings.server else settings.model.stat().st_size)
 
 
 class Worker:
-    """A model, opened once, that reads one recording after the other."""
+    """An open model that reads one recording after the other."""
 
     def __init__(self, settings: Settings, worker: str) -> None:
-        """Open the model and the decoder.
+        """Open the model and the classifier.
 
         Args:
-            settings: as for one recording; ``settings.language`` is that of the records.
-            worker: what to call whoever reads.
+            settings: as for one recording; ``settings.language`` is the language of the records.
+            worker: name of this worker in the outcomes.
 
         Raises:
-            EngineError, DecoderError: they cannot be opened.
+            EngineError, ClassifierError: the model or the classifier cannot be opened.
         """
         from copilot.eeg.classifier import Classifier
         from copilot.llm.open_engine import open_engine
 
         self._settings, self._worker = settings, worker
-        self._decoder = Classifier.load(settings.decoder)
+        self._classifier = Classifier.load(settings.decoder)
         self._engine = open_engine(settings)
 
     def read(self, task: Task) -> Outcome:
-        """The outcome of one recording; whatever goes wrong with it is its reason."""
+        """Read one recording and return its outcome; any error becomes its reason."""
         begun = time.perf_counter()
         record, reason = None, ""
         try:
-            record = self._record(task)
+            record = self._make_record(task)
         except Exception as error:
-            reason = reason_of(error)
+            reason = describe_error(error)
         return Outcome(task.number, record, reason, time.perf_counter() - begun, self._worker)
 
-    def _record(self, task: Task) -> Record:
+    def _make_record(self, task: Task) -> Record:
+        """Analyse a recording and return its draft record."""
         from copilot.events import RecordReady
         from copilot.pipeline import analyse
 
@@ -100,22 +101,31 @@ class Worker:
             task.person,
             engine=self._engine,
             settings=self._settings,
-            classifier=self._decoder,
+            classifier=self._classifier,
             baselines=task.baselines,
-            patient=task.particulars,
+            patient=task.patient,
             language=self._settings.language or "en",
         )
         assert isinstance(last, RecordReady)
         return last.record
 
 
-def died(task: Task, worker: str, how: str) -> Outcome:
-    """The outcome of a recording whose worker ended before its answer came; ``how`` says what of."""
+def make_crash_outcome(task: Task, worker: str, how: str) -> Outcome:
+    """Return the outcome of a recording whose worker died.
+
+    Args:
+        task: the recording.
+        worker: name of the worker, empty if it is not known.
+        how: signal, exit status or error with which the worker ended.
+    """
     return Outcome(task.number, None, N_(BATCH_DIED, how=how), worker=worker)
 
 
-def reason_of(error: Exception) -> str:
-    """Our own sentence, or for what nobody foresaw its kind and place: not its words, which may quote the file."""
+def describe_error(error: Exception) -> str:
+    """Return the message of an error of this program, or the kind and place of any other error.
+
+    The message of another error may quote the file, so it is left out.
+    """
     if isinstance(error, CopilotError):
         return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
     places: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)

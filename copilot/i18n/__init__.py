@@ -101,4 +101,3 @@ def read_catalogue(language: str) -> Catalogue:
 def language_of(text: str) -> str:
     """Return the language of a typed text: Chinese where there is a Han character (Unicode 16, CJK blocks)."""
     return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"
-

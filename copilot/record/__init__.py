@@ -1,1 +1,1 @@
-"""The draft medical record and its exports."""
+"""Draft, review, store and export medical records."""

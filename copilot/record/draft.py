@@ -32,89 +32,101 @@ from copilot.result import Result
 from copilot.text import normalise_line
 
 COMMA = N_(", ")
-
-
 SOFTWARE = f"EEG Emotion Copilot {__version__}"
 
-Make = Callable[[str, str, str], Field]
+#: Makes a field from its key, label and text.
+MakeField = Callable[[str, str, str], Field]
 
 
 def draft(
     person: Person,
     recording: Recording,
     quality: Quality,
-    reading: Result,
+    result: Result,
     *,
     now: datetime,
-    particulars: PatientIdentity | None = None,
+    patient: PatientIdentity | None = None,
     language: str = "en",
 ) -> Record:
     """Draft the record of one analysis.
 
     Args:
-        person: what the form said.
+        person: the answers in the form.
         recording: the cleaned recording.
-        quality: what cleaning found.
-        reading: the complete reading.
-        now: the time to write down; taken as local time where it has no zone.
-        particulars: what is meant for the record alone.
-        language: of labels and of what code writes.
+        quality: quality of the recording, from cleaning.
+        result: the complete result of the model.
+        now: the time of the draft; local time if it has no time zone.
+        patient: data for the record alone.
+        language: language of labels and of texts that this code writes.
     """
-    say, at = Translator(language), timestamp(now)
-    reading = replace(reading, trust=quality.trust)  # of a poor recording no emotion is stated as clear
-    entered, measured = _maker(Origin(ENTERED, at, SOFTWARE)), _maker(Origin(MEASURED, at, SOFTWARE))
-    suggested = _maker(Origin(SUGGESTED, at, SOFTWARE, reading.model, reading.model_sha256, reading.prompt_sha256))
-    counted = _maker(Origin(SUGGESTED, at, SOFTWARE, "decoder", reading.decoder_sha256))
-    if reading.readout != "decoder":
-        counted = suggested
-    written = _maker(Origin(WRITTEN, at, SOFTWARE))
-    given = particulars or PatientIdentity()
-    findings, first = _findings(recording, quality, reading), percent(max(reading.probabilities))
+    translate, at = Translator(language), timestamp(now)
+    result = replace(result, trust=quality.trust)  # so that no emotion of a poor recording is called clear
+    entered = _make_field_factory(Origin(ENTERED, at, SOFTWARE))
+    measured = _make_field_factory(Origin(MEASURED, at, SOFTWARE))
+    suggested = _make_field_factory(
+        Origin(SUGGESTED, at, SOFTWARE, result.model, result.model_sha256, result.prompt_sha256)
+    )
+    computed = _make_field_factory(Origin(SUGGESTED, at, SOFTWARE, "decoder", result.decoder_sha256))
+    if result.readout != "decoder":
+        computed = suggested
+    written = _make_field_factory(Origin(WRITTEN, at, SOFTWARE))
+    patient = patient or PatientIdentity()
+    findings, first = _collect_findings(recording, quality, result), percent(max(result.probabilities))
     sections = (
-        Section("basic", say(N_("Basic information")), _basic(person, given, say, entered)),
-        Section("history", say(N_("Medical history")), _history(person, say, entered)),
-        Section("examination", say(N_("Examination: EEG")), _examination(recording, quality, say, measured)),
-        _only_if("laboratory", N_("Laboratory"), english.FIELD_LABORATORY, given.laboratory, say, entered),
-        Section("assessment", say(N_("Assessment")), _assessment(reading, say, counted, suggested)),
-        Section("plan", say(N_("Plan")), _plan(reading, say, suggested)),
-        Section("follow_up", say(N_("Follow-up")), (written("follow_up", say(N_("Follow-up")), ""),)),
-        _only_if("expenses", N_("Expenses"), english.FIELD_EXPENSES, given.expenses, say, entered),
+        Section("basic", translate(N_("Basic information")), _make_basic_fields(person, patient, translate, entered)),
+        Section("history", translate(N_("Medical history")), _make_history_fields(person, translate, entered)),
+        Section(
+            "examination",
+            translate(N_("Examination: EEG")),
+            _make_examination_fields(recording, quality, translate, measured),
+        ),
+        _make_optional_section(
+            "laboratory", N_("Laboratory"), english.FIELD_LABORATORY, patient.laboratory, translate, entered
+        ),
+        Section(
+            "assessment", translate(N_("Assessment")), _make_assessment_fields(result, translate, computed, suggested)
+        ),
+        Section("plan", translate(N_("Plan")), _make_plan_fields(result, translate, suggested)),
+        Section("follow_up", translate(N_("Follow-up")), (written("follow_up", translate(N_("Follow-up")), ""),)),
+        _make_optional_section(
+            "expenses", N_("Expenses"), english.FIELD_EXPENSES, patient.expenses, translate, entered
+        ),
     )
     return Record(
         id=str(uuid.uuid4()),
         version=1,
         amends="",
         language=language,
-        headline=headline(
+        headline=make_headline(
             findings,
-            say(
+            translate(
                 N_("Most probable of nine emotions: {emotion} ({percent})."),
-                emotion=term("emotion", reading.emotion),
+                emotion=term("emotion", result.emotion),
                 percent=first,
             ),
-            say,
+            translate,
         ),
-        notes=tuple(say(note) for note in reading.notes),
+        notes=tuple(translate(note) for note in result.notes),
         sections=tuple(section for section in sections if section.fields),
         findings=findings,
         created=at,
         software=SOFTWARE,
-        model=reading.model,
-        model_sha256=reading.model_sha256,
-        prompt_sha256=reading.prompt_sha256,
-        readout=reading.readout,
-        codec=reading.codec,
-        decoder_sha256=reading.decoder_sha256,
+        model=result.model,
+        model_sha256=result.model_sha256,
+        prompt_sha256=result.prompt_sha256,
+        readout=result.readout,
+        codec=result.codec,
+        decoder_sha256=result.decoder_sha256,
     )
 
 
 def percent(share: float) -> str:
-    """A share of 1 as it is written everywhere: ``34.2 %``."""
+    """Return a share from 0 to 1 as the record shows it: ``34.2 %``."""
     return f"{100 * share:.1f} %"
 
 
-def tidied(key: str, value: str) -> str:
-    """A field's text as it is kept: printable lines, and no age above 89 (see ``Person.age_text``)."""
+def normalise_value(key: str, value: str) -> str:
+    """Return a field's text as the record contains it: printable lines, and no age above 89 (``Person.age_text``)."""
     lines = "\n".join(normalise_line(line) for line in value.splitlines()).strip()
     years = re.search(r"\d+", lines) if key == "age" else None
     if years and (len(years[0]) > 2 or int(years[0]) > 89):
@@ -122,33 +134,54 @@ def tidied(key: str, value: str) -> str:
     return lines
 
 
-def headline(findings: Findings, emotion: str, say: Translator) -> str:
-    """The first line: what there is to doubt or, if nothing, the emotion as it is stated."""
+def make_headline(findings: Findings, emotion: str, translate: Translator) -> str:
+    """Return the first line of a record: the doubts or, if there are none, the emotion.
+
+    Args:
+        findings: numbers of the record.
+        emotion: sentence that states the emotion.
+        translate: translator for the record's language.
+    """
     doubts = []
     if findings.trust == "poor":
-        doubts.append(say(N_("Poor recording: do not rely on what it says about emotion.")))
+        doubts.append(translate(N_("Poor recording: do not rely on what it says about emotion.")))
     if findings.confidence != "clear":
-        doubts.append(say(N_("No emotion stands out above the uncertainty of this reading.")))
+        doubts.append(translate(N_("No emotion stands out above the uncertainty of this reading.")))
     return " ".join(doubts) or emotion
 
 
-def _maker(origin: Origin) -> Make:
+def _make_field_factory(origin: Origin) -> MakeField:
+    """Return a function that makes a field of this origin from its key, label and text."""
+
     def make(key: str, label: str, value: str) -> Field:
-        text = tidied(key, value)
+        text = normalise_value(key, value)
         return Field(key, label, text, origin, accepted=origin.kind != SUGGESTED or not text)
 
     return make
 
 
-def _only_if(key: str, title: str, label: str, value: str, say: Translator, make: Make) -> Section:
-    return Section(key, say(title), (make(key, say(label), value),) if value else ())
+def _make_optional_section(
+    key: str, title: str, label: str, value: str, translate: Translator, make: MakeField
+) -> Section:
+    """Return a section with one field, without fields if the value is empty.
+
+    Args:
+        key: key of the section and of the field.
+        title: title of the section, in English.
+        label: label of the field, in English.
+        value: text of the field.
+        translate: translator for the record's language.
+        make: makes the field.
+    """
+    return Section(key, translate(title), (make(key, translate(label), value),) if value else ())
 
 
-def _findings(recording: Recording, quality: Quality, reading: Result) -> Findings:
+def _collect_findings(recording: Recording, quality: Quality, result: Result) -> Findings:
+    """Return the numbers of the record."""
     return Findings(
-        probabilities=tuple(float(p) for p in reading.probabilities),
-        confidence=reading.confidence,
-        calibrated=reading.calibrated,
+        probabilities=tuple(float(p) for p in result.probabilities),
+        confidence=result.confidence,
+        calibrated=result.calibrated,
         trust=quality.trust,
         seconds=int(quality.clean.size),
         clean_seconds=quality.clean_seconds,
@@ -159,47 +192,54 @@ def _findings(recording: Recording, quality: Quality, reading: Result) -> Findin
     )
 
 
-def _basic(person: Person, given: PatientIdentity, say: Translator, make: Make) -> tuple[Field, ...]:
+def _make_basic_fields(
+    person: Person, patient: PatientIdentity, translate: Translator, make: MakeField
+) -> tuple[Field, ...]:
+    """Return the fields about the person."""
     return (
-        make("name", say(english.FIELD_NAME), given.name),
-        make("number", say(english.FIELD_NUMBER), given.number),
-        make("gender", say(english.FIELD_GENDER), say(term("gender", person.gender))),
-        make("age", say(N_("Age")), "" if person.age is None else person.age_text),
-        make("appearance", say(N_("Appearance, in their own words")), person.appearance),
+        make("name", translate(english.FIELD_NAME), patient.name),
+        make("number", translate(english.FIELD_NUMBER), patient.number),
+        make("gender", translate(english.FIELD_GENDER), translate(term("gender", person.gender))),
+        make("age", translate(N_("Age")), "" if person.age is None else person.age_text),
+        make("appearance", translate(N_("Appearance, in their own words")), person.appearance),
     )
 
 
-def _history(person: Person, say: Translator, make: Make) -> tuple[Field, ...]:
+def _make_history_fields(person: Person, translate: Translator, make: MakeField) -> tuple[Field, ...]:
+    """Return the fields with what the person reports."""
     return (
-        make("complaint", say(N_("Complaint")), person.complaint),
-        make("history", say(N_("History")), person.history),
+        make("complaint", translate(N_("Complaint")), person.complaint),
+        make("history", translate(N_("History")), person.history),
     )
 
 
-def _examination(recording: Recording, quality: Quality, say: Translator, make: Make) -> tuple[Field, ...]:
+def _make_examination_fields(
+    recording: Recording, quality: Quality, translate: Translator, make: MakeField
+) -> tuple[Field, ...]:
+    """Return the fields about the recording, its cleaning and its quality."""
     share = percent(quality.clean_share)
-    mains = say(N_("none found"))
+    mains = translate(N_("none found"))
     if quality.line_hz:
-        mains = say(
+        mains = translate(
             N_("{hertz} Hz, {times} times its neighbourhood before removal"),
             hertz=f"{quality.line_hz:.0f}",
             times=f"{quality.line_ratio:.1f}",
         )
-    done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a sentence of the reader
+    done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a note of the reader
     as_read = ""
     if recording.rate_read is not None:
-        as_read = say(COMMA).join((f"{recording.rate_read:g} Hz", say(recording.rate_from)))
+        as_read = translate(COMMA).join((f"{recording.rate_read:g} Hz", translate(recording.rate_from)))
     values = (
-        ("source", N_("Kind of file"), say(recording.source)),
+        ("source", N_("Kind of file"), translate(recording.source)),
         ("seconds", N_("Length"), f"{recording.seconds:.0f} s"),
         *([("rate_read", N_("Sampling rate as read"), as_read)] if as_read else []),
         ("sfreq", N_("Sampling rate after cleaning"), f"{recording.sfreq:g} Hz"),
         ("electrodes", N_("Electrodes"), f"{len(recording.channels)}: {', '.join(recording.channels)}"),
-        ("trust", N_("Quality"), say(term("quality", quality.trust))),
+        ("trust", N_("Quality"), translate(term("quality", quality.trust))),
         (
             "clean",
             N_("Clean share"),
-            say(
+            translate(
                 N_("{clean} of {total} s ({percent})"),
                 clean=quality.clean_seconds,
                 total=quality.clean.size,
@@ -210,51 +250,68 @@ def _examination(recording: Recording, quality: Quality, say: Translator, make: 
         (
             "bad_channels",
             N_("Bad electrodes"),
-            say(COMMA).join(_faults(quality.channels, say)) or say(english.NONE),
+            translate(COMMA).join(_describe_faults(quality.channels, translate)) or translate(english.NONE),
         ),
-        ("removed", N_("Components removed"), _counts(quality.components_removed, say) or say(english.NONE)),
-        ("processing", N_("What was found and done"), "\n".join(say(line) for line in done)),
+        (
+            "removed",
+            N_("Components removed"),
+            _describe_removed(quality.components_removed, translate) or translate(english.NONE),
+        ),
+        ("processing", N_("What was found and done"), "\n".join(translate(line) for line in done)),
     )
-    return tuple(make(key, say(label), value) for key, label, value in values)
+    return tuple(make(key, translate(label), value) for key, label, value in values)
 
 
-def _faults(channels: Iterable[ChannelQuality], say: Translator) -> Iterable[str]:
+def _describe_faults(channels: Iterable[ChannelQuality], translate: Translator) -> Iterable[str]:
+    """Yield one text per electrode with a fault: its name and its faults."""
     for channel in channels:
         if faults := [name for name in ("flat", "railed", "noisy", "interpolated") if getattr(channel, name)]:
-            yield say(
+            yield translate(
                 english.ELECTRODE_FAULT, name=channel.name, fault=tuple(term("channel", fault) for fault in faults)
             )
 
 
-def _counts(removed: dict[str, int], say: Translator) -> str:
+def _describe_removed(removed: dict[str, int], translate: Translator) -> str:
+    """Return how many components of each kind were removed, empty if none was."""
     counts = (
-        say(english.COUNTED, count=count, kind=term("component", kind)) for kind, count in removed.items() if count
+        translate(english.COUNTED, count=count, kind=term("component", kind))
+        for kind, count in removed.items()
+        if count
     )
-    return say(COMMA).join(counts)
+    return translate(COMMA).join(counts)
 
 
-def _assessment(reading: Result, say: Translator, counted: Make, make: Make) -> tuple[Field, ...]:
-    """The numbers, by what counted them, and the model's prose."""
+def _make_assessment_fields(
+    result: Result, translate: Translator, computed: MakeField, make: MakeField
+) -> tuple[Field, ...]:
+    """Return the fields of the assessment.
+
+    Args:
+        result: the complete result of the model.
+        translate: translator for the record's language.
+        computed: makes the fields with numbers, whose origin is the classifier or the model.
+        make: makes the field with the model's prose.
+    """
     ranked = [
-        f"{say(term('emotion', name))} {percent(p)}" for name, p in emotions.by_probability(reading.probabilities)
+        f"{translate(term('emotion', name))} {percent(p)}" for name, p in emotions.by_probability(result.probabilities)
     ]
     first = (
         ranked[0]
-        if reading.certain
-        else say(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
+        if result.certain
+        else translate(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
     )
-    classes = zip(emotions.THREE_CLASSES, emotions.three_classes(reading.probabilities), strict=True)
-    listed = say(COMMA).join(f"{say(term('class', name))} {percent(p)}" for name, p in classes)
+    classes = zip(emotions.THREE_CLASSES, emotions.three_classes(result.probabilities), strict=True)
+    valence = round(result.valence, 2) + 0.0  # + 0.0: no "-0.00"
+    listed = translate(COMMA).join(f"{translate(term('class', name))} {percent(p)}" for name, p in classes)
     return (
-        counted("emotion", say(N_("Emotion")), first),
-        counted("probabilities", say(N_("Probabilities")), "\n".join(ranked)),
-        counted("three_class", say(N_("Negative, neutral, positive")), listed),
-        counted(
-            "valence", say(N_("Valence (-1 to +1)")), f"{round(reading.valence, 2) + 0.0:+.2f}"
-        ),  # + 0.0: no "-0.00"
-        make("assessment", say(N_("Assessment")), reading.assessment),
+        computed("emotion", translate(N_("Emotion")), first),
+        computed("probabilities", translate(N_("Probabilities")), "\n".join(ranked)),
+        computed("three_class", translate(N_("Negative, neutral, positive")), listed),
+        computed("valence", translate(N_("Valence (-1 to +1)")), f"{valence:+.2f}"),
+        make("assessment", translate(N_("Assessment")), result.assessment),
     )
 
 
-def _plan(reading: Result, say: Translator, make: Make) -> tuple[Field, ...]:
-    return (make("suggestions", say(N_("Suggestions")), "\n".join(reading.suggestions)),)
+def _make_plan_fields(result: Result, translate: Translator, make: MakeField) -> tuple[Field, ...]:
+    """Return the field with the model's suggestions."""
+    return (make("suggestions", translate(N_("Suggestions")), "\n".join(result.suggestions)),)

@@ -1,4 +1,4 @@
-"""The pictures that go with a record: the signal and its band powers, as a chart on white paper shows them."""
+"""Draw the figures of a record: the signal and its band powers."""
 
 from dataclasses import dataclass, field
 
@@ -7,18 +7,28 @@ from copilot.eeg.types import Recording
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Figures:
     """Two PNG files: ten seconds of the signal, and the power of five bands over the scalp."""
 
     signal: bytes = field(repr=False)
     bands: bytes = field(repr=False)
 
 
-def draw(raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False) -> Pictures:
-    """Draw them, for paper or for a dark page; takes about a second."""
+def draw_figures(
+    raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False
+) -> Figures:
+    """Draw the figures of a record; this takes about a second.
+
+    Args:
+        raw: the recording as read.
+        cleaned: the recording after cleaning.
+        quality: quality of the recording, from cleaning.
+        language: language of the labels.
+        dark: whether the figures are for a dark page; otherwise for white paper.
+    """
     from copilot.eeg import plots  # matplotlib takes a second to import
 
-    return Pictures(
+    return Figures(
         signal=plots.encode_png(plots.draw_signal(raw, cleaned, quality, dark=dark, language=language)),
         bands=plots.encode_png(plots.draw_band_power(cleaned, quality, dark=dark, language=language)),
     )

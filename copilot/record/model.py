@@ -1,7 +1,7 @@
-"""The record: sections of fields, each with its origin, a history of every change, and perhaps a signature.
+"""Define the record: sections of fields with their origins, a history of every change, and an optional signature.
 
 Sections follow the electronic medical record of the EEG Emotion Copilot paper (arXiv 2410.00166). A record is never
-changed: ``drafting`` makes one, ``review`` makes the next from it.
+changed: ``draft`` makes the first one, and ``review`` returns a new one for every change.
 """
 
 import hashlib
@@ -17,27 +17,27 @@ from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, N_, english
 from copilot.settings import READOUTS
 
-#: Who a field's text comes from.
+#: Origins of a field's text: the form, the recording, the model, a clinician.
 ENTERED, MEASURED, SUGGESTED, WRITTEN = "entered", "measured", "suggested", "written"
 ORIGINS = (ENTERED, MEASURED, SUGGESTED, WRITTEN)
 
 ACTIONS = ("accepted", "edited", "deleted", "signed", "amended")
 DRAFT, SIGNED = "draft", "signed"
 
-#: Fields that say who the person is; see ``without_identity``.
+#: Fields that identify the person; see ``without_identity``.
 IDENTITY = ("name", "number")
 
 MOST_VERSIONS = 9999
-#: Characters of a field and changes that a clinician can make.
+#: Most characters of a field, and most changes that a clinician can make.
 MAX_VALUE, MOST_CHANGES = 4000, 1000
 TRUSTS = ("good", "fair", "poor")
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_STRICT = {"extra": "forbid", "strict": True}  # for pydantic, which reads records (``as_json``)
+_STRICT = {"extra": "forbid", "strict": True}  # for pydantic, which reads records (``json_format``)
 
 
 class RecordError(CopilotError, ValueError):
-    """A record cannot be used or changed so; the message is one plain sentence."""
+    """A record cannot be used or cannot be changed in this way; the message is one plain sentence."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Origin:
 
     Attributes:
         kind: one of ``ORIGINS``.
-        at: when it got there, ISO 8601 in UTC.
-        software: this program and its version, through which it came.
-        by: the model's id where suggested, the clinician's name where written, else empty.
-        model_sha256, prompt_sha256: of the model file and of the prompt's messages, where suggested.
+        at: time of entry, ISO 8601 in UTC.
+        software: this program and its version.
+        by: the model's id if suggested, the clinician's name if written, else empty.
+        model_sha256, prompt_sha256: digests of the model file and of the prompt's messages, if suggested.
     """
 
     kind: str
@@ -61,8 +61,8 @@ class Origin:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _one_of("Origin", self.kind, ORIGINS)
-        _time(self.at)
+        _check_choice("Origin", self.kind, ORIGINS)
+        _check_time(self.at)
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class Field:
 
     Attributes:
         key: unique in the record, the same in every language.
-        label: what a reader sees, in the record's language.
-        value: plain text, perhaps of several lines, empty where there is nothing.
+        label: label for people, in the record's language.
+        value: plain text of one or more lines, or empty.
         origin: where the text comes from.
-        accepted: False as long as text that the model suggested waits for a clinician.
+        accepted: False while text that the model suggested waits for a clinician.
     """
 
     key: str
@@ -101,19 +101,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Findings:
-    """The numbers behind the text, as code measured them; exports take numbers from here and never out of text.
+    """The numbers behind the text, as code measured them; exports take numbers from here, never from text.
 
     Attributes:
         probabilities: nine, in the order of ``emotions.EMOTIONS``.
         confidence: ``clear``, ``leaning`` or ``unclear``, see ``emotions.confidence``.
-        calibrated: whether it was measured how often such probabilities are right.
-        trust: ``good``, ``fair`` or ``poor``: the recording's quality.
-        seconds: whole seconds of the recording.
-        clean_seconds: how many of them are usable.
-        sfreq: samples a second after cleaning, Hz.
-        electrodes: of the cleaned recording.
-        bad_electrodes: that carried no usable signal.
-        line_hz: mains frequency that was found, or None.
+        calibrated: whether the probabilities are calibrated: how often they are right was measured.
+        trust: quality of the recording: ``good``, ``fair`` or ``poor``.
+        seconds: length of the recording, whole seconds.
+        clean_seconds: usable seconds among them.
+        sfreq: sampling rate after cleaning, Hz.
+        electrodes: electrodes of the cleaned recording.
+        bad_electrodes: electrodes without usable signal.
+        line_hz: frequency of the line noise that was found, Hz, or None.
     """
 
     probabilities: tuple[float, ...]
@@ -137,20 +137,20 @@ class Findings:
             raise RecordError(
                 "A record's seconds and hertz are finite and not negative; no more are clean than there are."
             )
-        _one_of("Confidence", self.confidence, emotions.CONFIDENCES)
-        _one_of("Quality", self.trust, TRUSTS)
+        _check_choice("Confidence", self.confidence, emotions.CONFIDENCES)
+        _check_choice("Quality", self.trust, TRUSTS)
 
 
 @dataclass(frozen=True)
 class Change:
-    """One act of a clinician.
+    """One action of a clinician.
 
     Attributes:
-        at: when, ISO 8601 in UTC.
-        name, role: who.
+        at: time of the action, ISO 8601 in UTC.
+        name, role: the clinician.
         action: one of ``ACTIONS``.
-        key: of the field, empty where the whole record is meant.
-        before, after: the field's text.
+        key: key of the field, empty if the action concerns the whole record.
+        before, after: text of the field before and after the action.
     """
 
     at: str
@@ -163,14 +163,17 @@ class Change:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _one_of("Action", self.action, ACTIONS)
-        _time(self.at)
-        _somebody(self.name, self.role)
+        _check_choice("Action", self.action, ACTIONS)
+        _check_time(self.at)
+        _check_name_and_role(self.name, self.role)
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Who signed, with what words, when; ``sha256`` is the digest of the record with all of these (``digest``)."""
+    """A clinician's signature: name, role, statement and time.
+
+    ``sha256`` is the digest of the record with all of these (see ``digest``).
+    """
 
     name: str
     role: str
@@ -180,8 +183,8 @@ class Signature:
     __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
-        _time(self.at)
-        _somebody(self.name, self.role)
+        _check_time(self.at)
+        _check_name_and_role(self.name, self.role)
         if not self.statement:
             raise RecordError(N_("Say what you sign: the statement is empty."))
 
@@ -192,28 +195,29 @@ class Record:
 
     Attributes:
         id: a random UUID (RFC 9562), the same for all its versions.
-        version: 1, and one more for every amendment.
+        version: 1 for the first version, one more for every amendment.
         amends: digest of the signed version that this one amends, else empty.
-        language: of labels and of what code wrote, a key of ``language.LANGUAGES``; the model's prose is English.
-        headline: the first line: how far to trust the rest.
-        notes: what a reader must know about the reading, plain sentences.
-        sections: in the paper's order; a field's key occurs once in the whole record.
-        findings: the numbers.
-        created: when it was drafted, ISO 8601 in UTC.
+        language: language of labels and of texts by code (a key of ``LANGUAGES``); the model's prose is English.
+        headline: the first line, which states how far to trust the rest.
+        notes: remarks about the result that a reader must know, plain sentences.
+        sections: sections in the paper's order; a field's key occurs once in the whole record.
+        findings: the numbers behind the text.
+        created: time of the draft, ISO 8601 in UTC.
         software: this program and its version.
-        model: id of the model file or server model.
-        model_sha256: empty for a remote model.
-        prompt_sha256: of the rendered messages.
-        readout: where the probabilities come from, one of ``READOUTS``.
-        codec: name of the EEG text's codec.
+        model: id of the model file or of the server's model.
+        model_sha256: digest of the model file, empty for a server's model.
+        prompt_sha256: digest of the rendered messages.
+        readout: source of the probabilities, one of ``READOUTS``.
+        codec: name of the text encoding of the EEG.
         history: every change by a clinician, in order, over all versions.
-        signature: once signed; the record is locked then.
-        decoder_sha256: of the small decoder's file, empty where it is not known.
-        nameless: a copy for exports, see ``without_identity``; its signature is the original's.
+        signature: the signature, which locks the record; None for a draft.
+        decoder_sha256: digest of the classifier's file, empty if it is not known.
+        nameless: whether this is a copy for exports without name and number (see ``without_identity``), whose signature
+            is that of the original.
 
     Raises:
-        RecordError: a value that is none of those allowed, two fields with one key, text of the model that is called
-            accepted and that nobody accepted, a signature over another record.
+        RecordError: a value is not allowed, two fields have the same key, text of the model is marked as accepted
+            although no clinician accepted it, or the signature belongs to another record.
     """
 
     id: str
@@ -240,9 +244,9 @@ class Record:
     def __post_init__(self) -> None:
         if not re.fullmatch(UUID, self.id) or not 1 <= self.version <= MOST_VERSIONS:
             raise RecordError(f"A record has a UUID and a version from 1 to {MOST_VERSIONS}.")
-        _one_of("Read-out", self.readout, READOUTS)
-        _one_of("Language", self.language, tuple(LANGUAGES))
-        _time(self.created)
+        _check_choice("Read-out", self.readout, READOUTS)
+        _check_choice("Language", self.language, tuple(LANGUAGES))
+        _check_time(self.created)
         keys = [field.key for field in self.fields]
         if len(set(keys)) < len(keys):
             raise RecordError("Two fields of the record have the same key.")
@@ -270,24 +274,24 @@ class Record:
         return SIGNED if self.signature else DRAFT
 
     @property
-    def doubtful(self) -> bool:
-        """Whether the recording is poor or no emotion stands out: the first line says so then."""
+    def is_doubtful(self) -> bool:
+        """Whether the recording is poor or no emotion is clear; the first line then states it."""
         return self.findings.trust == "poor" or self.findings.confidence != "clear"
 
     @property
     def changed(self) -> str:
-        """When it was last changed or, if never, created."""
+        """Time of the last change or, if there is none, of the draft."""
         return self.history[-1].at if self.history else self.created
 
-    def stands(self, key: str) -> bool:
-        """Whether this field is there and no clinician rewrote it: only then do exports show the numbers behind it."""
+    def is_unedited(self, key: str) -> bool:
+        """Return whether a field exists and no clinician rewrote it; only then exports show the numbers behind it."""
         return any(field.key == key and field.origin.kind != WRITTEN for field in self.fields)
 
     def field(self, key: str) -> Field:
-        """The field with this key.
+        """Return the field with this key.
 
         Raises:
-            RecordError: there is none.
+            RecordError: there is no such field.
         """
         for field in self.fields:
             if field.key == key:
@@ -298,7 +302,10 @@ class Record:
 
 
 def digest(record: Record, signature: Signature | None = None) -> str:
-    """Sha256 of the record as canonical JSON, with name, role, words and time of its signature, or of this one."""
+    """Return the SHA-256 of the record as canonical JSON.
+
+    It covers name, role, statement and time of ``signature``, which is the record's own if None is given.
+    """
     signature = signature or record.signature
     signed = replace(signature, sha256="") if signature else None
     plain = {**vars(record), "signature": signed, "nameless": False}
@@ -307,14 +314,14 @@ def digest(record: Record, signature: Signature | None = None) -> str:
 
 
 def without_identity(record: Record) -> Record:
-    """A copy for exports that go by a pseudonym: name and number are out of fields, free text and history.
+    """Return a copy for exports under a pseudonym: fields, free text and history are without name and number.
 
-    Also those that stood there earlier; of the history, who did what remains and no text. The signature stays the
-    original's: it holds for that, not for this copy.
+    Earlier names and numbers are removed too. The history keeps who did what, but no text. The signature remains that
+    of the original: it is valid for the original, not for this copy.
     """
-    names, numbers = (_once_there(record, key) for key in IDENTITY)
+    names, numbers = (_collect_values(record, key) for key in IDENTITY)
 
-    def said(text: str) -> str:
+    def remove_identity(text: str) -> str:
         for name in names:
             text = hidden(text, name=name)
         for number in numbers:
@@ -322,39 +329,65 @@ def without_identity(record: Record) -> Record:
         return text
 
     sections = (
-        replace(section, fields=tuple(replace(f, value=said(f.value)) for f in section.fields if f.key not in IDENTITY))
+        replace(
+            section,
+            fields=tuple(replace(f, value=remove_identity(f.value)) for f in section.fields if f.key not in IDENTITY),
+        )
         for section in record.sections
     )
     history = (replace(change, before="", after="") for change in record.history if change.key not in IDENTITY)
     return replace(
-        record, headline=said(record.headline), sections=tuple(sections), history=tuple(history), nameless=True
+        record,
+        headline=remove_identity(record.headline),
+        sections=tuple(sections),
+        history=tuple(history),
+        nameless=True,
     )
 
 
-def _once_there(record: Record, key: str) -> list[str]:
-    """Every text that the field has or had, longest first."""
+def _collect_values(record: Record, key: str) -> list[str]:
+    """Return every text that a field has or had, longest first."""
     texts = {field.value for field in record.fields if field.key == key}
     texts |= {text for change in record.history if change.key == key for text in (change.before, change.after)}
     return sorted(filter(None, texts), key=len, reverse=True)
 
 
 def timestamp(now: datetime) -> str:
-    """ISO 8601 in UTC, whole seconds; local time where ``now`` has no zone."""
+    """Return a time as ISO 8601 in UTC, whole seconds; ``now`` is local time if it has no time zone."""
     return now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+def _check_choice(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that is not allowed.
+
+    Args:
+        what: name of the value, for the message.
+        value: the value to check.
+        allowed: the values to choose from.
+
+    Raises:
+        RecordError: the value is not allowed.
+    """
     if value not in allowed:
         raise RecordError(f"{what} is {value!r:.80}; it can be {', '.join(allowed)}.")
 
 
-def _somebody(name: str, role: str) -> None:
+def _check_name_and_role(name: str, role: str) -> None:
+    """Refuse an empty name or role.
+
+    Raises:
+        RecordError: one of them is empty.
+    """
     if not (name and role):
         raise RecordError(N_(english.RECORD_NOBODY))
 
 
-def _time(text: str) -> None:
-    """As ``timestamp`` writes it."""
+def _check_time(text: str) -> None:
+    """Refuse a time that is not in the format of ``timestamp``.
+
+    Raises:
+        RecordError: the time has another format.
+    """
     try:
         known = re.fullmatch(TIME, text) and datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a person or clinician may add for the record alone: none of it ever reaches a prompt, a file name or a log."""
+"""Validate data for the record alone: none of them ever reach a prompt, a file name or a log."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ MAX_NAME = 120
 
 @dataclass(frozen=True)
 class PatientIdentity:
-    """Name, number (a chart's or study's), laboratory results and expenses: all optional, all only for the record.
+    """Name, number (of a chart or study), laboratory results and expenses: all optional, all for the record alone.
 
     Raises:
         PersonError: a text that is too long.

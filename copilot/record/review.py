@@ -1,6 +1,7 @@
-"""What a clinician does with a record: accept, edit or delete its fields, sign it, amend it.
+"""Review a record: accept, edit or delete its fields, sign it, amend it.
 
-Each act makes a new record with one more change in its history; nothing leaves the draft by itself.
+Each action returns a new record with one more change in its history; without a clinician's action a record stays a
+draft.
 """
 
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from datetime import datetime
 from textwrap import shorten
 
 from copilot.i18n import N_, Translator, english
-from copilot.record.draft import SOFTWARE, headline, tidied
+from copilot.record.draft import SOFTWARE, make_headline, normalise_value
 from copilot.record.model import (
     MAX_VALUE,
     MOST_CHANGES,
@@ -25,17 +26,17 @@ from copilot.record.model import (
 from copilot.record.patient_identity import MAX_NAME
 from copilot.text import normalise_line
 
-#: Characters that are kept at most.
+#: Most characters of a signature statement.
 MAX_STATEMENT = 600
-#: Lines of a field that are kept at most.
+#: Most lines of a field.
 MAX_LINES = 100
-#: Of an emotion that a clinician wrote, in the first line.
+#: Most characters in the first line of an emotion that a clinician wrote.
 LONGEST_EMOTION = 120
 
 
 @dataclass(frozen=True)
 class Reviewer:
-    """Who reviews.
+    """The clinician who reviews.
 
     Raises:
         RecordError: the name or the role is empty or too long.
@@ -47,35 +48,48 @@ class Reviewer:
     def __post_init__(self) -> None:
         for what, label in (("name", english.FIELD_NAME), ("role", N_("Role"))):
             text = normalise_line(getattr(self, what))
-            _short(label, text, MAX_NAME)
+            _check_length(label, text, MAX_NAME)
             object.__setattr__(self, what, text)
         if not (self.name and self.role):
             raise RecordError(N_(english.RECORD_NOBODY))
 
 
 def accept(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Record:
-    """The record with this suggested field taken as it is.
+    """Accept a suggested field as it is and return the new record.
+
+    Args:
+        record: a draft.
+        key: key of the field.
+        reviewer: the clinician who accepts it.
+        now: time of the change.
 
     Raises:
-        RecordError: it is signed, or the field does not wait for review.
+        RecordError: the record is signed, or the field does not wait for review.
     """
-    _unlocked(record)
+    _check_unlocked(record)
     old = record.field(key)
     if old.accepted:
         raise RecordError(N_("This field is not waiting for review."))
-    return _changed(record, replace(old, accepted=True), "accepted", reviewer, now)
+    return _replace_field(record, replace(old, accepted=True), "accepted", reviewer, now)
 
 
 def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime) -> Record:
-    """The record with this field's text written by the reviewer; the same record where the text is the same.
+    """Replace the text of a field and return the new record, or the same record if the text is the same.
+
+    Args:
+        record: a draft.
+        key: key of the field.
+        value: the new text.
+        reviewer: the clinician who wrote it.
+        now: time of the change.
 
     Raises:
-        RecordError: it is signed, or has no such field, or the text is too long, or the record was changed too often.
+        RecordError: the record is signed, has no such field or was changed too often, or the text is too long.
     """
-    _unlocked(record)
+    _check_unlocked(record)
     old = record.field(key)
-    _short(old.label, value, MAX_VALUE)
-    text = tidied(key, value)
+    _check_length(old.label, value, MAX_VALUE)
+    text = normalise_value(key, value)
     if text == old.value:
         return record
     if text and len(record.history) >= MOST_CHANGES:
@@ -84,21 +98,28 @@ def edit(record: Record, key: str, value: str, reviewer: Reviewer, now: datetime
         )
     if len(text.splitlines()) > MAX_LINES:
         raise RecordError(N_("{label} has too many lines; at most {most} are kept.", label=old.label, most=MAX_LINES))
-    return _changed(record, _written(old, text, reviewer, now), "edited" if text else "deleted", reviewer, now)
+    new = replace(old, value=text, origin=Origin(WRITTEN, timestamp(now), SOFTWARE, reviewer.name), accepted=True)
+    return _replace_field(record, new, "edited" if text else "deleted", reviewer, now)
 
 
 def delete(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Record:
-    """The record with this field emptied."""
+    """Empty a field and return the new record; see ``edit``."""
     return edit(record, key, "", reviewer, now)
 
 
 def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> Record:
-    """The record signed, which locks it.
+    """Sign and thereby lock a record; return the signed one.
+
+    Args:
+        record: a draft.
+        reviewer: the clinician who signs.
+        statement: what the clinician declares.
+        now: time of the signature.
 
     Raises:
-        RecordError: it is signed already, a field waits for review, or the statement is empty.
+        RecordError: the record is signed already, a field waits for review, or the statement is empty.
     """
-    _unlocked(record)
+    _check_unlocked(record)
     if record.pending:
         labels = tuple(field.label for field in record.pending)
         raise RecordError(
@@ -109,17 +130,22 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
             )
         )
     words, at = normalise_line(statement), timestamp(now)
-    _short(english.SIGNATURE, words, MAX_STATEMENT)
+    _check_length(english.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
     signature = Signature(reviewer.name, reviewer.role, words, at, "")
     return replace(whole, signature=replace(signature, sha256=digest(whole, signature)))
 
 
 def amend(record: Record, reviewer: Reviewer, now: datetime) -> Record:
-    """The next version of a signed record: a draft that points to it.
+    """Return the next version of a signed record: a draft that refers to it by its digest.
+
+    Args:
+        record: a signed record.
+        reviewer: the clinician who amends it.
+        now: time of the change.
 
     Raises:
-        RecordError: it is not signed.
+        RecordError: the record is not signed.
     """
     if record.signature is None:
         raise RecordError(N_("Only a signed record can be amended; this one is still a draft."))
@@ -133,42 +159,58 @@ def amend(record: Record, reviewer: Reviewer, now: datetime) -> Record:
     )
 
 
-def _written(old: Field, text: str, reviewer: Reviewer, now: datetime) -> Field:
-    return replace(old, value=text, origin=Origin(WRITTEN, timestamp(now), SOFTWARE, reviewer.name), accepted=True)
+def _replace_field(record: Record, new: Field, action: str, reviewer: Reviewer, now: datetime) -> Record:
+    """Return the record with ``new`` in place of the field with its key, and one more change in its history.
 
-
-def _changed(record: Record, new: Field, action: str, reviewer: Reviewer, now: datetime) -> Record:
-    """The record with ``new`` in place of the field of its key, and a change in its history."""
+    Args:
+        record: a draft.
+        new: the field to insert.
+        action: one of ``ACTIONS``.
+        reviewer: the clinician who changes it.
+        now: time of the change.
+    """
     before = record.field(new.key).value
     change = Change(timestamp(now), reviewer.name, reviewer.role, action, new.key, before, new.value)
     sections = (
         replace(section, fields=tuple(new if field.key == new.key else field for field in section.fields))
         for section in record.sections
     )
-    return replace(record, headline=_headline(record, new), sections=tuple(sections), history=(*record.history, change))
+    return replace(
+        record, headline=_update_headline(record, new), sections=tuple(sections), history=(*record.history, change)
+    )
 
 
-def _headline(record: Record, new: Field) -> str:
-    """The first line, which must not go on stating an emotion that a clinician took out."""
+def _update_headline(record: Record, new: Field) -> str:
+    """Return the first line after a change: it must not state an emotion that a clinician replaced or deleted."""
     if new.key != "emotion" or new.origin.kind != WRITTEN:
         return record.headline
-    say = Translator(record.language)
-    stated = say(
+    translate = Translator(record.language)
+    stated = translate(
         N_("Emotion, as the clinician wrote it: {emotion}"),
         emotion=shorten(new.value, LONGEST_EMOTION, placeholder=" …"),
     )
-    return headline(
+    return make_headline(
         record.findings,
-        stated if new.value else say(N_("No emotion is stated: what the model suggested was deleted.")),
-        say,
+        stated if new.value else translate(N_("No emotion is stated: what the model suggested was deleted.")),
+        translate,
     )
 
 
-def _short(label: str, text: str, most: int) -> None:
+def _check_length(label: str, text: str, most: int) -> None:
+    """Refuse a text of more than ``most`` characters.
+
+    Raises:
+        RecordError: the text is too long.
+    """
     if len(text) > most:
         raise RecordError(N_(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
 
 
-def _unlocked(record: Record) -> None:
+def _check_unlocked(record: Record) -> None:
+    """Refuse a signed record.
+
+    Raises:
+        RecordError: the record is signed.
+    """
     if record.signature:
         raise RecordError(N_("The record is signed and locked; amend it to change something."))

@@ -55,7 +55,7 @@ def _list(service: Service, say: Translator, page: Parts, words: str) -> None:
     assert service.store is not None
     try:
         entries = service.store.find(words or "")
-        due = service.store.due(service.settings.keep_days, datetime.now(UTC))
+        due = service.store.find_due(service.settings.keep_days, datetime.now(UTC))
     except Exception as error:
         html(panels.problem(explain(say, error)[1]))
         return

@@ -13,7 +13,7 @@ import gradio as gr
 
 from copilot.i18n import Translator, english
 from copilot.record import review
-from copilot.record.draft import tidied
+from copilot.record.draft import normalise_value
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import Field, Record, RecordError, digest
 from copilot.record.review import Reviewer
@@ -175,7 +175,7 @@ def _edit(visit: Session, record: Record, what: ReviewInput) -> dict[str, Record
     """
     wrong = {}
     for field, value in zip(record.fields, what.values, strict=True):
-        if tidied(field.key, value) == field.value:
+        if normalise_value(field.key, value) == field.value:
             continue
         reviewer = what.reviewer
         try:

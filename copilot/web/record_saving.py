@@ -25,7 +25,7 @@ def save(service: Service, visit: Session, *, with_signal: bool = False, kept: b
     assert service.store is not None
     assert visit.record is not None
     signal = _archive(visit.cleaned) if with_signal and visit.cleaned else None
-    service.store.save(visit.record, visit.pictures, signal, kept=kept)
+    service.store.save(visit.record, visit.pictures, signal, must_exist=kept)
     visit.not_kept = ""
     visit.kept_at, visit.saved = timestamp(datetime.now(UTC)), digest(visit.record)
 

@@ -10,7 +10,7 @@ from copilot.i18n import N_, Translator
 from copilot.i18n import english as words
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
 from copilot.record import figures
-from copilot.record.figures import Pictures
+from copilot.record.figures import Figures
 from copilot.result import Result, parse_answer
 from copilot.web import charts, panels
 from copilot.web.queue import Ahead, Opening
@@ -57,7 +57,7 @@ class Screen:
         self.messages: list[Message] = []
         self.signal: SignalReady | None = None
         self.reading: Result | None = None
-        self._drawn: Pictures | None = None
+        self._drawn: Figures | None = None
         self._progress: dict[str, float | None] = {}
         self._estimates: dict[str, float] = {}
         self._text = ""
@@ -86,7 +86,7 @@ class Screen:
                 assert self.reading is not None
                 return {**redrawn(), "progress": panels.said(_took(self._say, self.reading.timings))}
 
-    def pictures(self) -> Pictures:
+    def pictures(self) -> Figures:
         """The signal and its bands on white paper, as the record takes them along."""
         assert self._drawn is not None
         return self._draw(dark=False) if self._dark else self._drawn
@@ -113,10 +113,10 @@ class Screen:
             "done": panels.subheading(say(N_("What was found and done"))) + panels.sentences(done),
         }
 
-    def _draw(self, *, dark: bool) -> Pictures:
+    def _draw(self, *, dark: bool) -> Figures:
         assert self.signal is not None
         raw, cleaned, quality = self.signal.raw, self.signal.cleaned, self.signal.quality
-        return figures.draw(raw, cleaned, quality, self._say.language, dark=dark)
+        return figures.draw_figures(raw, cleaned, quality, self._say.language, dark=dark)
 
     def _read(self, reading: Result, complete: bool) -> Update:
         self.reading = reading

@@ -10,7 +10,7 @@ from copilot.i18n import N_
 from copilot.i18n import english as words
 from copilot.llm.base import Message
 from copilot.person import MAX_AGE, Person, PersonError
-from copilot.record.figures import Pictures
+from copilot.record.figures import Figures
 from copilot.record.model import Record, digest
 from copilot.record.patient_identity import PatientIdentity
 from copilot.web.uploads import Attachment
@@ -46,7 +46,7 @@ class Session:
     turns: list[Message] = field(default_factory=list)
     answered: list[Message] = field(default_factory=list)
     record: Record | None = None
-    pictures: Pictures | None = None
+    pictures: Figures | None = None
     cleaned: Recording | None = None
     reviewer: tuple[str, str] = ("", "")
     kept_at: str = ""

@@ -1,1 +1,1 @@
-"""Backends that run a batch's workers: processes of this machine, or a Ray cluster."""
+"""Run a batch's workers in processes of this machine or on a Ray cluster."""

@@ -1,4 +1,4 @@
-"""A task with the contents of its files, to be read on a machine that does not see them (see ``RayPayload``)."""
+"""Send a task together with the contents of its files to a machine without access to them (see ``RayPayload``)."""
 
 import os
 import shutil
@@ -11,31 +11,38 @@ from pathlib import Path
 from copilot.batch.worker import Task
 from copilot.eeg.discovery import find_recording_files
 
-#: What names of temporary folders begin with.
+#: Prefix of temporary folders' names.
 SCRATCH = "eeg-copilot-reader-"
 
 
 @dataclass(frozen=True)
 class RayPayload:
-    """A task and the contents of its files, by their paths in a folder that is made where it arrives."""
+    """A task and the contents of its files, by their paths in a folder that the receiving machine creates."""
 
     task: Task
     contents: dict[str, bytes]
 
     @classmethod
-    def packed(cls, task: Task) -> "RayPayload":
-        """The recording in a folder of its own, and so is each baseline."""
+    def pack(cls, task: Task) -> "RayPayload":
+        """Read the files of a task; the recording and each baseline get a folder of their own.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
         places = [("recording", path) for path in task.files]
         for number, baseline in enumerate(task.baselines):
             places += [(f"baseline-{number}", path) for path in find_recording_files(baseline)]
-        contents = {f"{where}/{name}": part.read_bytes() for where, path in places for name, part in _parts(path)}
+        contents = {f"{where}/{name}": part.read_bytes() for where, path in places for name, part in _list_files(path)}
         files = tuple(Path("recording") / path.name for path in task.files)
         baselines = tuple(Path(f"baseline-{n}") / path.name for n, path in enumerate(task.baselines))
         return cls(replace(task, files=files, baselines=baselines), contents)
 
     @contextmanager
-    def unpacked(self) -> Iterator[Task]:
-        """Give the task with files that are gone at the end of the block, as is whatever else is temporary in it."""
+    def unpack(self) -> Iterator[Task]:
+        """Write the files to a temporary folder and give the task with their paths.
+
+        At the end of the block the folder is removed, with all other temporary files that were made in the block.
+        """
         with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as name:
             folder, before = Path(name), tempfile.tempdir
             for relative, content in self.contents.items():
@@ -50,19 +57,19 @@ class RayPayload:
                 tempfile.tempdir = before
 
 
-def remove_abandoned() -> None:
-    """Remove what readers left that were killed; the number of a process is in the name."""
+def remove_abandoned_folders() -> None:
+    """Remove the folders of workers that were killed; a folder's name contains the number of the process."""
     for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
         try:
-            os.kill(int(left.name.removeprefix(SCRATCH).split("-")[0]), 0)  # only asks whether it could be sent
+            os.kill(int(left.name.removeprefix(SCRATCH).split("-")[0]), 0)  # signal 0 only checks that it exists
         except ProcessLookupError:
             shutil.rmtree(left, ignore_errors=True)
         except (PermissionError, ValueError):
             continue
 
 
-def _parts(path: Path) -> Iterator[tuple[str, Path]]:
-    """A file, or the files of a folder that is one recording."""
+def _list_files(path: Path) -> Iterator[tuple[str, Path]]:
+    """List a file, or the files of a folder that is one recording, with their paths relative to its parent."""
     for part in sorted(path.rglob("*")) if path.is_dir() else (path,):
         if part.is_file():
             yield part.relative_to(path.parent).as_posix(), part

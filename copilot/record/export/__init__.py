@@ -1,1 +1,1 @@
-"""Exports of a record: Markdown, JSON, PDF and FHIR."""
+"""Export records as Markdown, JSON, PDF and FHIR."""

@@ -1,4 +1,4 @@
-"""A record as JSON, and back without loss.
+"""Convert records to JSON and back without loss.
 
 The schema is published as ``record.schema.json`` beside this file.
 ``python -m copilot.record.export.json_format`` prints it.
@@ -32,17 +32,17 @@ RECORD_FORMAT = N_("This JSON is not a record that this version of EEG Emotion C
 RECORD_TOO_LARGE = N_("This is larger than any record of this program can be; use another copy of it.")
 
 
-#: Told in every JSON export; another number means other keys.
+#: Value of "format" in every JSON export; another number means other keys.
 FORMAT = "eeg-emotion-copilot-record-2"
 
-#: More than any record that this program makes: characters of the file and of one text, items of one list, fields,
-#: characters and lines of what exports show, names and numbers that the person has or had.
+#: Limits above any record that this program makes: characters of the file and of one text, items of one list; fields,
+#: characters and lines that exports show; present and earlier names and numbers of the person.
 MOST_TEXT, LONGEST_TEXT, MOST_ITEMS = 10**7, 5 * MAX_VALUE, 2 * MOST_CHANGES
 MOST_FIELDS, MOST_SHOWN, MOST_LINES, MOST_NAMES = 60, 40 * MAX_VALUE, 4000, 20
 
 
 _TIME = {"pattern": f"^{TIME}$"}
-#: What the types alone do not say in the schema; ``record`` refuses the same.
+#: Constraints that the types do not express in the schema; ``model`` enforces the same.
 _ALLOWED: dict[str, dict[str, dict[str, Any]]] = {
     "Origin": {"kind": {"enum": list(ORIGINS)}, "at": _TIME},
     "Change": {"action": {"enum": list(ACTIONS)}, "at": _TIME, "name": {"minLength": 1}, "role": {"minLength": 1}},
@@ -66,48 +66,50 @@ _ALLOWED: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def as_dict(record: Record) -> dict[str, Any]:
-    """The record as plain JSON types."""
+    """Return the record as plain JSON types."""
     plain = json.loads(json.dumps(record, default=vars, allow_nan=False))
     return {"format": FORMAT, "notice": NOTICE, "status": record.status, **plain}
 
 
 def to_json(record: Record) -> str:
-    """The record as JSON text."""
+    """Return the record as JSON text."""
     return json.dumps(as_dict(record), ensure_ascii=False, indent=2)
 
 
 def from_json(text: str) -> Record:
-    """Read what ``to_json`` wrote; nothing is lost.
+    """Return the record from a text that ``to_json`` wrote; nothing is lost.
 
     Raises:
-        RecordError: the text is no JSON, or not such a record, or it was changed after it was signed.
+        RecordError: the text is not JSON or not such a record, or the record was changed after it was signed.
     """
     from pydantic import ValidationError
 
     if len(text) > MOST_TEXT:
         raise RecordError(N_(RECORD_TOO_LARGE))
     try:
-        loaded = json.loads(text, object_pairs_hook=_once)
+        loaded = json.loads(text, object_pairs_hook=_refuse_duplicate_keys)
     except (ValueError, RecursionError):
         raise RecordError(N_(english.RECORD_NOT_JSON)) from None
     if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
         raise RecordError(N_(RECORD_FORMAT))
     status = [loaded.pop(name, None) for name in ("format", "notice", "status")][-1]
-    if any(len(each) > (LONGEST_TEXT if isinstance(each, str) else MOST_ITEMS) for each in _parts(loaded)):
+    if any(
+        len(item) > (LONGEST_TEXT if isinstance(item, str) else MOST_ITEMS) for item in _iterate_texts_and_lists(loaded)
+    ):
         raise RecordError(N_(RECORD_TOO_LARGE))
     try:
-        record: Record = _reader().validate_json(json.dumps(loaded))
+        record: Record = _type_adapter().validate_json(json.dumps(loaded))
     except ValidationError as error:
-        raise _bad(error) from None
+        raise _describe_fault(error) from None
     if status != record.status or record.nameless:
         raise RecordError(N_(RECORD_FORMAT))
     _check_size(record)
     return record
 
 
-def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of what ``to_json`` writes."""
-    own = _reader().json_schema()
+def make_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the texts that ``to_json`` writes."""
+    own = _type_adapter().json_schema()
     for kind, values in _ALLOWED.items():
         for name, allowed in values.items():
             own["$defs"].get(kind, own)["properties"][name] |= allowed
@@ -121,21 +123,21 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _parts(loaded: Any) -> Iterator[str | list[Any]]:
-    """Every text and list in parsed JSON."""
+def _iterate_texts_and_lists(loaded: Any) -> Iterator[str | list[Any]]:
+    """Yield every text and list in parsed JSON, without recursion."""
     waiting = [loaded]
     while waiting:
-        each = waiting.pop()
-        waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
-        if isinstance(each, str | list):
-            yield each
+        item = waiting.pop()
+        waiting += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if isinstance(item, str | list):
+            yield item
 
 
 def _check_size(record: Record) -> None:
-    """Refuse what takes too long to export: every export is quick for what is left.
+    """Refuse a record that would take too long to export: every export is quick for the others.
 
     Raises:
-        RecordError: it has more of something than any record that this program makes.
+        RecordError: the record exceeds a limit above any record that this program makes.
     """
     shown = [record.headline, *record.notes, *(section.title for section in record.sections)]
     shown += [text for field in record.fields for text in (field.label, field.value)]
@@ -151,22 +153,27 @@ def _check_size(record: Record) -> None:
         raise RecordError(N_(RECORD_TOO_LARGE))
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object in which no key stands twice: readers do not agree on which of them counts (RFC 8259, 4)."""
+def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, in which no key may occur twice: readers disagree on which one counts (RFC 8259, 4).
+
+    Raises:
+        ValueError: a key occurs twice.
+    """
     if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return dict(pairs)
 
 
 @cache
-def _reader() -> Any:
-    from pydantic import TypeAdapter  # a quarter of a second to import: not before a record is read
+def _type_adapter() -> Any:
+    """Return pydantic's type adapter, which reads and describes records."""
+    from pydantic import TypeAdapter  # takes a quarter of a second to import: only when a record is read
 
     return TypeAdapter(Record)
 
 
-def _bad(error: Any) -> RecordError:
-    """The first fault, without the value, which may be long."""
+def _describe_fault(error: Any) -> RecordError:
+    """Return an error that states the first fault, without its value, which may be long."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = normalise_line(".".join(str(part) for part in first["loc"]))[:100] or "record"
     own = first.get("ctx", {}).get("error")
@@ -182,4 +189,4 @@ def _bad(error: Any) -> RecordError:
 
 
 if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2))
+    print(json.dumps(make_schema(), indent=2))

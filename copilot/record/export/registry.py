@@ -1,4 +1,4 @@
-"""The ways a record leaves: what each is called, what its file ends with, and how it is written."""
+"""List the export formats of a record: title, suffix of the files, and how to write one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from copilot.record.export.fhir.bundle import to_fhir
 from copilot.record.export.json_format import to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.export.pdf.document import to_pdf
-from copilot.record.figures import Pictures
+from copilot.record.figures import Figures
 from copilot.record.model import Record
 
 
 @dataclass(frozen=True)
 class Export:
-    """One way a record leaves.
+    """One export format.
 
     Attributes:
-        title: what a button for it says.
-        suffix: of its files.
-        media_type: IANA's name for what is in them.
-        write: makes the bytes of a file from a record and its pictures, if they are there.
+        title: text of its button.
+        suffix: suffix of its files.
+        media_type: IANA's name of the format.
+        write: returns the bytes of a file for a record and its figures, if there are any.
     """
 
     title: str
     suffix: str
     media_type: str
-    write: Callable[[Record, Pictures | None], bytes]
+    write: Callable[[Record, Figures | None], bytes]
 
 
 EXPORTS = {
@@ -37,5 +37,5 @@ EXPORTS = {
 
 
 def file_name(record: Record, kind: str) -> str:
-    """A name for the file, without anything of the person: ``record-3f2a91c0-v1-draft.pdf``."""
+    """Return the name of an export file, without data about the person: ``record-3f2a91c0-v1-draft.pdf``."""
     return f"record-{record.id[:8]}-v{record.version}-{record.status}{EXPORTS[kind].suffix}"

@@ -1,1 +1,1 @@
-"""The store of records: one SQLite file."""
+"""Keep records in one SQLite file."""

@@ -1,8 +1,8 @@
-"""The store's SQLite file: its tables, its transactions, and in plain words why one fails.
+"""Access the store's SQLite file: create its tables, run transactions, and explain errors in plain sentences.
 
 A transaction is on the disk before it returns (rollback journal, https://sqlite.org/atomiccommit.html), so a process
-killed at any moment leaves what was there before or what is there after. A connection lives for one operation:
-threads and processes may share a file.
+that is killed at any moment leaves the state before or after it. Each operation opens a connection of its own: threads
+and processes may share a file.
 """
 
 import os
@@ -42,17 +42,17 @@ STORE_TRACES = N_(
 #: SQLite's ``user_version`` of a file with these tables; another number means other tables.
 SCHEMA = 1
 
-#: Seconds to wait for somebody else who is just saving.
-PATIENCE = 5.0
+#: Seconds to wait while another process or thread is saving.
+LOCK_TIMEOUT_S = 5.0
 
 _TABLES = (
-    # What belongs to all versions of a record; "eeg" only where the user wants the signal kept.
+    # Data of all versions of a record; "eeg" only if the user wants to keep the signal.
     "CREATE TABLE measured (id TEXT PRIMARY KEY, signal BLOB, bands BLOB, eeg BLOB) STRICT",
     """CREATE TABLE versions (
         id TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL, changed TEXT NOT NULL, record TEXT NOT NULL,
         PRIMARY KEY (id, version)
     ) STRICT""",
-    # A signed version is never written over, whoever opens this file: by UPDATE and by INSERT OR REPLACE.
+    # No program that opens this file can overwrite a signed version, by UPDATE or by INSERT OR REPLACE.
     """CREATE TRIGGER signed_is_not_updated BEFORE UPDATE ON versions WHEN OLD.status = 'signed'
         BEGIN SELECT RAISE(ABORT, 'a signed version is locked'); END""",
     """CREATE TRIGGER signed_is_not_replaced BEFORE INSERT ON versions WHEN EXISTS
@@ -60,9 +60,9 @@ _TABLES = (
         BEGIN SELECT RAISE(ABORT, 'a signed version is locked'); END""",
     f"PRAGMA user_version = {SCHEMA}",
 )
-#: The last time that a run saw, and when deleting resumes (see ``expiry``); files of earlier versions get it too.
+#: Time of the last run, and when deleting resumes (see ``expiry``); it is added to files of earlier versions too.
 _CLOCK = "CREATE TABLE clock (seen TEXT NOT NULL, resumes TEXT NOT NULL) STRICT"
-_FAULTS = {
+_MESSAGES = {
     sqlite3.SQLITE_FULL: STORE_FULL,
     sqlite3.SQLITE_IOERR: STORE_FULL,
     sqlite3.SQLITE_READONLY: STORE_NOT_WRITABLE,
@@ -71,27 +71,27 @@ _FAULTS = {
     sqlite3.SQLITE_BUSY: N_("Somebody else is writing to the kept records; try again in a moment."),
 }
 _SETTINGS = (
-    "journal_mode = DELETE",  # a write-ahead log would keep what was deleted
-    "synchronous = EXTRA",  # also the folder, so that no power cut brings a finished journal back
+    "journal_mode = DELETE",  # a write-ahead log would keep deleted data
+    "synchronous = EXTRA",  # also syncs the folder, so that no power cut restores a finished journal
     "secure_delete = ON",
-    "temp_store = MEMORY",  # nothing of a record in the system's temporary folder
+    "temp_store = MEMORY",  # no data of a record in the system's temporary folder
 )
 _creating = threading.Lock()
 
 
 class StoreError(CopilotError, ValueError):
-    """Records cannot be kept or read; the message is one plain sentence that says what to do."""
+    """Records cannot be kept or read; the message is one plain sentence that states what to do."""
 
 
 class RecordGone(StoreError):
-    """A record that was kept is kept no more."""
+    """A record that was kept is not kept any more."""
 
 
 class Database:
-    """An SQLite file with the store's tables, made with its folder where missing, readable by its user only.
+    """An SQLite file with the store's tables, readable by its user only; it and its folder are created if missing.
 
     Raises:
-        StoreError: it cannot be made, or is no such file, or another version of this program wrote it.
+        StoreError: the file cannot be created, is no such file, or was written by another version of this program.
     """
 
     def __init__(self, file: Path) -> None:
@@ -101,13 +101,15 @@ class Database:
             _create(self._file)
         except OSError as error:
             raise StoreError(N_(STORE_NOT_WRITABLE, file=self._file)) from error
-        with self._connected() as connection:
-            if _schema(connection) == 0:
+        with self._connect() as connection:
+            if _read_schema(connection) == 0:
                 connection.execute("BEGIN IMMEDIATE")
-                for statement in _TABLES if _schema(connection) == 0 else ():  # another process may have been first
+                for statement in (
+                    _TABLES if _read_schema(connection) == 0 else ()
+                ):  # another process may have been first
                     connection.execute(statement)
                 connection.execute("COMMIT")
-        with self.transaction() as connection:  # a file that cannot be used is told of now, not at the first save
+        with self.transaction() as connection:  # reports an unusable file now, not at the first save
             has_clock = _has_clock(connection)
         if not has_clock:
             with self.transaction(write=True) as connection:
@@ -116,56 +118,63 @@ class Database:
 
     @contextmanager
     def transaction(self, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """All or nothing: an error takes back what was done. Readers see one state of the file.
+        """Run one transaction: an error undoes all of it, and readers see one state of the file.
 
         Raises:
-            StoreError: the file cannot be read or written, or somebody else writes for longer than ``PATIENCE``.
+            StoreError: the file cannot be read or written, or is locked for longer than ``LOCK_TIMEOUT_S``.
         """
-        with self._connected() as connection:
+        with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            if (found := _schema(connection)) != SCHEMA:  # each time: a newer program may come while this one runs
+            if (
+                found := _read_schema(connection)
+            ) != SCHEMA:  # each time: a newer program may change the file while this one runs
                 raise StoreError(N_(STORE_OTHER_VERSION, file=self._file, found=found, known=SCHEMA))
             yield connection
             connection.execute("COMMIT")
 
     def rewrite(self) -> None:
-        """Write the whole file anew, without what was deleted.
+        """Write the whole file anew, without deleted data.
 
         ``secure_delete`` alone is not enough: SQLite leaves copies behind when it moves rows from page to page.
 
         Raises:
-            StoreError: it could not be done, for one of ``transaction``'s reasons.
+            StoreError: as in ``transaction``.
         """
         try:
-            with self._connected() as connection:
+            with self._connect() as connection:
                 connection.execute("VACUUM")
         except StoreError as error:
             raise StoreError(N_(STORE_TRACES, why=error.args[0])) from error
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        uri = f"{self._file.as_uri()}?mode=rw"  # "rw" makes no file: SQLite would let others read it
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        """Open a connection for one operation.
+
+        Raises:
+            StoreError: the operation failed.
+        """
+        uri = f"{self._file.as_uri()}?mode=rw"  # "rw" creates no file: SQLite would make it readable by others
         try:
-            with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)) as connection:
-                connection.text_factory = _text
+            with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S, isolation_level=None)) as connection:
+                connection.text_factory = _decode_text
                 for setting in _SETTINGS:
                     connection.execute(f"PRAGMA {setting}")
                 yield connection
-        except UnicodeDecodeError as error:  # SQLite quotes the damage in its message
+        except UnicodeDecodeError as error:  # SQLite's message quotes the damaged text
             raise StoreError(N_(STORE_DAMAGED, file=self._file)) from error
         except sqlite3.Error as error:
-            fault = _FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, STORE_DAMAGED)
+            fault = _MESSAGES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, STORE_DAMAGED)
             raise StoreError(N_(fault, file=self._file)) from error
 
 
 def _create(file: Path) -> None:
-    """Make an empty file for the user alone, or make an old one so.
+    """Create an empty file that only its user can read, or restrict an old file to its user.
 
-    Never opens a file that is there: closing it would end this process's locks on it, and with them another thread's
+    Never open an existing file here: closing it would end this process's locks on it, and with them another thread's
     transaction (https://sqlite.org/howtocorrupt.html, 2.2).
 
     Raises:
-        StoreError: a link, a folder or another thing is in its place, which may belong to something else.
+        StoreError: a link, a folder or another thing has this name; it may belong to another program.
     """
     with _creating, suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -175,13 +184,15 @@ def _create(file: Path) -> None:
 
 
 def _has_clock(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has the table ``clock``."""
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone() is not None
 
 
-def _schema(connection: sqlite3.Connection) -> int:
+def _read_schema(connection: sqlite3.Connection) -> int:
+    """Return the number of the file's tables; see ``SCHEMA``."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _text(raw: bytes) -> str:
-    """Text as SQLite gives it, where damaged with lone surrogates, which no record accepts."""
+def _decode_text(raw: bytes) -> str:
+    """Decode SQLite's text; damaged bytes become lone surrogates, which no record accepts."""
     return raw.decode(errors="surrogateescape")

@@ -1,6 +1,7 @@
-"""A row of the store: the record in it, its line in a list, its files in an export.
+"""Convert rows of the store: to records, to entries of a list, to files of an export.
 
-Anybody may have changed the store's file, so a row is believed only where it holds a whole record, and its own.
+Any program may have changed the store's file, so a row is trusted only if it contains a complete record with the row's
+own id, version and status.
 """
 
 import unicodedata
@@ -24,14 +25,14 @@ Row = tuple[str, int, str, str, str]
 
 @dataclass(frozen=True)
 class Entry:
-    """A kept version of a record, as a list shows it.
+    """A kept version of a record, for a list.
 
     Attributes:
         id, version: see ``Record``.
         status: ``draft`` or ``signed``.
         created, changed: ISO 8601 in UTC; ``created`` is empty where the record cannot be read.
-        headline: of the record, or a sentence that says it cannot be read.
-        label: name and number, where given.
+        headline: first line of the record, or a sentence that it cannot be read.
+        label: name and number, if given.
     """
 
     id: str
@@ -43,11 +44,11 @@ class Entry:
     label: str
 
 
-def read(row: Row) -> Record:
-    """The record of a row; anybody may have changed the file.
+def read_record(row: Row) -> Record:
+    """Return the record of a row.
 
     Raises:
-        StoreError: it is damaged, or another record than the row says.
+        StoreError: the record is damaged, or it is not the one that the row states.
     """
     id, version, status, _, text = row
     try:
@@ -59,18 +60,21 @@ def read(row: Row) -> Record:
     return record
 
 
-def listed(row: Row) -> tuple[Entry, str]:
-    """What a list shows of a row, and what a search looks through."""
+def make_entry(row: Row) -> tuple[Entry, str]:
+    """Return the entry of a row for a list, and its text for a search."""
     id, version, status, changed, _ = row
     try:
-        record = read(row)
+        record = read_record(row)
     except StoreError as error:
-        return Entry(id, version, status, "", changed, error.args[0], ""), searchable([str(id)])
+        return Entry(id, version, status, "", changed, error.args[0], ""), normalise_for_search([str(id)])
     label = ", ".join(field.value for field in record.fields if field.key in IDENTITY and field.value)
-    return Entry(id, version, status, record.created, changed, record.headline, label), searchable(_texts(record))
+    return Entry(id, version, status, record.created, changed, record.headline, label), normalise_for_search(
+        _collect_texts(record)
+    )
 
 
-def _texts(record: Record) -> Iterator[str]:
+def _collect_texts(record: Record) -> Iterator[str]:
+    """Yield all texts of a record that a search looks through."""
     yield from (record.id, record.headline, record.created, *record.notes)
     for field in record.fields:
         yield from (field.label, field.value)
@@ -78,17 +82,23 @@ def _texts(record: Record) -> Iterator[str]:
         yield from (change.name, change.role, change.at, change.before, change.after)
 
 
-def searchable(texts: Iterable[str]) -> str:
-    """Texts as a search compares them: upper and lower case, full and half width are the same."""
+def normalise_for_search(texts: Iterable[str]) -> str:
+    """Join texts for a search, in which upper and lower case, full and half width are the same."""
     return unicodedata.normalize("NFKC", "\n".join(texts)).casefold()
 
 
-def files(rows: list[Row], blobs: tuple[bytes | None, ...], unreadable: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of a record's files; no name has anything of the person in it."""
+def make_files(rows: list[Row], blobs: tuple[bytes | None, ...], unreadable: str) -> Iterator[tuple[str, bytes]]:
+    """Yield names and contents of a record's files; no name contains data about the person.
+
+    Args:
+        rows: all versions of the record.
+        blobs: PNG of the signal, PNG of the band powers and ``.npz`` of the recording, None if not kept.
+        unreadable: folder for what cannot be read.
+    """
     folder = unreadable
     for row in rows:
         try:
-            record = read(row)
+            record = read_record(row)
         except StoreError:
             yield f"{unreadable}-v{row[1]}.json", str(row[4]).encode(errors="surrogateescape")
             continue

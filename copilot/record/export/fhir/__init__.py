@@ -1,1 +1,1 @@
-"""The resources of a record's FHIR bundle, by theme; ``copilot.record.export.fhir.bundle`` puts them together."""
+"""Make the resources of a record's FHIR bundle; ``copilot.record.export.fhir.bundle`` combines them."""

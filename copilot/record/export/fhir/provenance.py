@@ -1,73 +1,85 @@
-"""Who made what: the model as Device, and Provenance with the clinicians who wrote and verified."""
+"""Make the Device (the model) and the Provenance, which names the clinicians who wrote and verified."""
 
 from copilot.i18n import N_, Translator, english
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
-from copilot.record.export.fhir.entries import entry, reference, written_at
-from copilot.record.export.fhir.narrative import Narrative, line
-from copilot.record.export.fhir.patient import by_signer, signature_line, signers
+from copilot.record.export.fhir.entries import make_entry, make_reference
+from copilot.record.export.fhir.narrative import Narrative, make_line
+from copilot.record.export.fhir.patient import make_signature_line, make_signers, reference_signer
 from copilot.record.model import WRITTEN, Record
 
 FHIR_DEVICE = N_("AI model that infers emotion from EEG, not a medical device")
 
 
-def device(record: Record) -> Json:
-    """The model and the software that ran it: one Device for all the records they made, hence in English always."""
-    say = Translator("en")
-    versions = {say(english.ABOUT_MODEL_FILE): record.model_sha256, say(english.ABOUT_SOFTWARE): record.software}
-    name = record.model or say(english.NONE)
-    told = {say(english.ABOUT_MODEL): name, **versions}
-    return entry(
+def make_device(record: Record) -> Json:
+    """Return a Device: the model and its software; it is always in English, because many records share it."""
+    translate = Translator("en")
+    versions = {
+        translate(english.ABOUT_MODEL_FILE): record.model_sha256,
+        translate(english.ABOUT_SOFTWARE): record.software,
+    }
+    name = record.model or translate(english.NONE)
+    values = {translate(english.ABOUT_MODEL): name, **versions}
+    return make_entry(
         record,
         "Device",
-        Narrative("en", say(FHIR_DEVICE), tuple(line(label, value) for label, value in told.items())),
+        Narrative("en", translate(FHIR_DEVICE), tuple(make_line(label, value) for label, value in values.items())),
         status="active",
         deviceName=[{"name": name, "type": "model-name"}],
-        type=codes.concept(say(FHIR_DEVICE)),
-        version=[{"type": codes.concept(label), "value": value} for label, value in versions.items() if value],
+        type=codes.make_concept(translate(FHIR_DEVICE)),
+        version=[{"type": codes.make_concept(label), "value": value} for label, value in versions.items() if value],
     )
 
 
-def provenance(record: Record, say: Translator, made: list[Json]) -> Json:
-    """Authors of the entries in ``made``: the model, whoever wrote in the record, and once signed its verifier."""
+def make_provenance(record: Record, translate: Translator, made: list[Json]) -> Json:
+    """Return a Provenance: the model and the clinicians who wrote as authors, the signer as verifier.
+
+    Args:
+        record: the record.
+        translate: translator for the record's language.
+        made: entries of which they are the authors.
+    """
     written = [field for field in record.fields if field.origin.kind == WRITTEN and field.value]
     names = sorted({field.origin.by for field in written} - {""})
-    authors = [reference(record, "Device"), *({"display": name} for name in names)]
-    agents = [_agent(codes.AUTHOR, who) for who in authors]
-    verifiers = [_agent(codes.VERIFIER, by_signer(record))] if record.signature else []
-    return entry(
+    authors = [make_reference(record, "Device"), *({"display": name} for name in names)]
+    agents = [_make_agent(codes.AUTHOR, who) for who in authors]
+    verifiers = [_make_agent(codes.VERIFIER, reference_signer(record))] if record.signature else []
+    return make_entry(
         record,
         "Provenance",
-        Narrative(record.language, say(N_("Who made this record")), _lines(record, say, names)),
-        contained=signers(record),
+        Narrative(record.language, translate(N_("Who made this record")), _make_lines(record, translate, names)),
+        contained=make_signers(record),
         target=[{"reference": each["fullUrl"], "type": each["resource"]["resourceType"]} for each in made],
         occurredDateTime=record.created,
-        recorded=written_at(record),
+        recorded=record.changed,
         agent=agents + verifiers,
         entity=[
-            _entity("source", codes.PROMPTS, record.prompt_sha256),
-            _entity("source", codes.DECODERS, record.decoder_sha256),
-            _entity("revision", codes.SIGNED_RECORDS, record.amends),
+            _make_entity("source", codes.PROMPTS, record.prompt_sha256),
+            _make_entity("source", codes.CLASSIFIERS, record.decoder_sha256),
+            _make_entity("revision", codes.SIGNED_RECORDS, record.amends),
         ],
     )
 
 
-def _agent(role: Json, who: Json) -> Json:
-    return {"type": codes.concept(role["display"], role), "who": who}
+def _make_agent(role: Json, who: Json) -> Json:
+    """Return an agent of the Provenance."""
+    return {"type": codes.make_concept(role["display"], role), "who": who}
 
 
-def _entity(role: str, system: str, sha256: str) -> Json:
+def _make_entity(role: str, system: str, sha256: str) -> Json:
+    """Return an entity of the Provenance, empty if there is no digest."""
     return {"role": role, "what": {"identifier": {"system": system, "value": sha256}}} if sha256 else {}
 
 
-def _lines(record: Record, say: Translator, names: list[str]) -> tuple[str, ...]:
+def _make_lines(record: Record, translate: Translator, names: list[str]) -> tuple[str, ...]:
+    """Return the narrative lines of the Provenance; ``names`` are the clinicians who wrote."""
     signed = record.signature.sha256 if record.signature else ""
     return (
-        line(say(N_("AI model, author")), record.model),
-        line(say(N_("Clinicians who wrote in it")), ", ".join(names)),
-        signature_line(record, say),
-        line(say(english.SIGNATURE_DIGEST), signed),
-        line(say(english.ABOUT_AMENDS), record.amends),
-        line(say(english.ABOUT_PROMPT), record.prompt_sha256),
-        line(say(english.ABOUT_DECODER), record.decoder_sha256),
+        make_line(translate(N_("AI model, author")), record.model),
+        make_line(translate(N_("Clinicians who wrote in it")), ", ".join(names)),
+        make_signature_line(record, translate),
+        make_line(translate(english.SIGNATURE_DIGEST), signed),
+        make_line(translate(english.ABOUT_AMENDS), record.amends),
+        make_line(translate(english.ABOUT_PROMPT), record.prompt_sha256),
+        make_line(translate(english.ABOUT_DECODER), record.decoder_sha256),
     )

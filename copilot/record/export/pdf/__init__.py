@@ -1,1 +1,1 @@
-"""What ``as_pdf`` draws a record with: the paper, and what stands on it."""
+"""Draw a record as a PDF: its pages, front matter, fields and figures."""

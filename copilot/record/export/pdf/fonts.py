@@ -1,4 +1,4 @@
-"""Letters: the fonts, what stands for a letter that none of them has, and where a line may break."""
+"""Add fonts, replace letters that no font contains, and break lines."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,26 +18,38 @@ RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _HAN = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _OPENING = "\uff08\u300a\u300c\u300e\u201c\u2018\u3010"
 _CLOSING = "\uff0c\u3002\u3001\uff1b\uff1a\uff1f\uff01\uff09\u300b\u300d\u300f\u201d\u2019\u3011\uff05"
-#: Behind a space, but not before a percent sign; beside a Chinese letter, but not apart from its punctuation.
+#: Places for a line break: after a space, but not before a percent sign; beside a Chinese letter, but not between it
+#: and its punctuation.
 _BREAK = re.compile(rf"(?<= )(?!%)|(?:(?<=[{_HAN}])|(?=[{_HAN}]))(?<![{_OPENING}])(?![{_CLOSING} ])")
 
 
 def add_fonts(pdf: FPDF, main: str) -> frozenset[int]:
-    """Give the document its fonts, ``main`` first; returns the code points that they have letters for."""
+    """Add the fonts to the document, ``main`` first, and return the code points for which they have letters."""
     for style, name in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
-        pdf.add_font(LATIN, style, _latin_fonts() / name)
+        pdf.add_font(LATIN, style, _find_latin_fonts() / name)
     pdf.add_font(CHINESE, "", chinese_font())
     pdf.set_fallback_fonts([LATIN if main == CHINESE else CHINESE], exact_match=False)
     return frozenset(code for font in pdf.fonts.values() if isinstance(font, TTFFont) for code in font.cmap)
 
 
-def drawable(line: str, known: frozenset[int]) -> str:
-    """One line of printable text, with what no font has replaced."""
+def replace_unknown_letters(line: str, known: frozenset[int]) -> str:
+    """Return one line of printable text in which letters without font are replaced.
+
+    Args:
+        line: any text.
+        known: code points for which the fonts have letters.
+    """
     return "".join(letter if ord(letter) in known else UNKNOWN for letter in normalise_line(line))
 
 
-def wrapped(line: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
-    """Break a drawable line into lines at most so wide by ``measure``; a word that is wider breaks at any letter."""
+def wrap_line(line: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
+    """Break a line into lines of at most ``width``; a wider word is broken at any letter.
+
+    Args:
+        line: text whose letters the fonts contain.
+        width: most width, in the unit of ``measure``.
+        measure: returns the width of a text.
+    """
     full, used = "", 0.0
     for word in _BREAK.split(line):
         for part in [word] if measure(word.rstrip()) <= width else word:
@@ -48,8 +60,8 @@ def wrapped(line: str, width: float, measure: Callable[[str], float]) -> Iterato
     yield full.rstrip()
 
 
-def _latin_fonts() -> Path:
-    """Matplotlib's fonts, found without importing it."""
+def _find_latin_fonts() -> Path:
+    """Return the folder of Matplotlib's fonts without importing Matplotlib."""
     found = find_spec("matplotlib")
     assert found is not None  # requirements.txt names it
     assert found.origin is not None

@@ -1,7 +1,7 @@
-"""A4 paper that text flows on, with tags for screen readers and a head and a foot on every page.
+"""Write text on A4 pages, with tags for screen readers and a header and a footer on every page.
 
-Text is drawn as it is, whatever it holds, and no page break cuts a line. Lengths are millimetres from the upper left
-corner.
+Any text is drawn as it is, and no page break cuts a line. Lengths are in millimetres, places are measured from the
+upper left corner.
 """
 
 from collections.abc import Iterator
@@ -15,16 +15,17 @@ from fpdf.enums import TextMode
 from PIL import Image
 
 from copilot.record.export.pdf import style
-from copilot.record.export.pdf.fonts import CHINESE, LATIN, RIGHT_TO_LEFT, add_fonts, drawable, wrapped
+from copilot.record.export.pdf.fonts import CHINESE, LATIN, RIGHT_TO_LEFT, add_fonts, replace_unknown_letters, wrap_line
 from copilot.record.export.pdf.style import BOTTOM, LEFT, TOP, WIDTH, TextStyle
 
-#: Stands for the number of pages; no text from outside holds it, for ``normalise_line`` takes out private characters.
+#: Placeholder for the number of pages; text from outside cannot contain it: ``normalise_line`` removes private
+#: characters.
 PAGES = "\ue000\ue000"
 
 
 @dataclass(frozen=True)
 class PageFrame:
-    """What every page shows: the title and status above, a line below, a watermark unless signed."""
+    """The texts on every page: title and status at the top, a line at the bottom, a watermark unless signed."""
 
     title: str
     status: str
@@ -33,20 +34,20 @@ class PageFrame:
 
 
 class Page(FPDF):
-    """Pages that grow with their text.
+    """A document to which text adds pages.
 
     Args:
-        language: of the text, ``zh`` for Chinese letters first.
-        furniture: what every page shows.
+        language: language of the text; ``zh``: Chinese letters have priority.
+        frame: the texts on every page.
     """
 
-    def __init__(self, language: str, furniture: PageFrame) -> None:
+    def __init__(self, language: str, frame: PageFrame) -> None:
         super().__init__(format="A4")
-        self.furniture = furniture
+        self.frame = frame
         self.main = CHINESE if language == "zh" else LATIN
         self.set_lang(language)
         self.known = add_fonts(self, self.main)
-        self._wrapped: dict[tuple[str, float, TextStyle], list[str]] = {}
+        self._wrapped_texts: dict[tuple[str, float, TextStyle], list[str]] = {}
         self.alias_nb_pages(PAGES)
         self.set_margin(0)
         self.c_margin = 0
@@ -54,137 +55,159 @@ class Page(FPDF):
         self.add_page()
 
     def header(self) -> None:
-        """The status on the right, and from the second page on the title on the left."""
-        status = self.furniture.status
-        with self.tagged("Artifact"):
-            width = self.width_of(status, style.STATUS) + 8
+        """Draw the status on the right and, from the second page, the title on the left; fpdf2 calls this."""
+        status = self.frame.status
+        with self.tag("Artifact"):
+            width = self.text_width(status, style.STATUS) + 8
             left = LEFT + WIDTH - width
-            self.set_fill_color(style.ACCENT if self.furniture.signed else style.WARN)
+            self.set_fill_color(style.ACCENT if self.frame.signed else style.WARN)
             self.rect(left, 11, width, 6.2, "F", round_corners=True, corner_radius=3.1)
-            self.put(status, left, 12.1, style.STATUS, width=width, align="C")
+            self.write_line(status, left, 12.1, style.STATUS, width=width, align="C")
             if self.page > 1:
-                self.put(self.furniture.title, LEFT, 12, style.RUNNING)
-                self.rule(19)
+                self.write_line(self.frame.title, LEFT, 12, style.RUNNING)
+                self.draw_rule(19)
         self.y = TOP + 2
 
     def footer(self) -> None:
-        """Which record, what it is not, which page; across a draft, that it is one."""
-        with self.tagged("Artifact"):
-            self.rule(283)
-            self.put(self.furniture.foot, LEFT, 284.5, style.TINY)
-            with self._pen(style.TINY):
+        """Draw the line at the bottom, the number of the page and, on a draft, the watermark; fpdf2 calls this."""
+        with self.tag("Artifact"):
+            self.draw_rule(283)
+            self.write_line(self.frame.foot, LEFT, 284.5, style.TINY)
+            with self._use_style(style.TINY):
                 self.set_xy(LEFT + WIDTH - self.get_string_width(f"{self.page} / 0"), 284.5)
                 self.cell(0, style.TINY.leading, f"{self.page} / {PAGES}")
-            if not self.furniture.signed:
-                self._watermark(self.furniture.status)
+            if not self.frame.signed:
+                self._draw_watermark(self.frame.status)
 
-    def flow(
+    def write_text(
         self,
         text: str,
         left: float,
         width: float,
-        look: TextStyle,
+        text_style: TextStyle,
         *,
         tag: str = "P",
         tint: str = "",
         indent: float = 0,
     ) -> None:
-        """Write text from here downwards, over as many pages as it takes.
+        """Write text from the current height downwards, over as many pages as needed.
 
         Args:
-            text: of any length.
-            left, width: of the column.
-            look: size, colour, weight.
-            tag: see ``tagged``.
-            tint: colour that marks it.
-            indent: where given, the text is an item with a bullet, and so far from it.
+            text: text of any length.
+            left, width: left edge and width of the column, millimetres.
+            text_style: size, colour and weight of the letters.
+            tag: kind of text; see ``tag``.
+            tint: colour that marks the text.
+            indent: if given, the text is an item with a bullet at this distance in millimetres.
         """
-        lines, bullet = self.lines(text, width - indent, look), "•" if indent else ""
+        lines, bullet = self.wrap_text(text, width - indent, text_style), "•" if indent else ""
         while lines:
-            fit = int((BOTTOM - self.y + 0.01) / look.leading)
+            fit = int((BOTTOM - self.y + 0.01) / text_style.leading)
             if fit < 1:
                 self.add_page()
                 continue
             chunk, lines = lines[:fit], lines[fit:]
-            top, height = self.y, len(chunk) * look.leading
+            top, height = self.y, len(chunk) * text_style.leading
             if tint:
-                self.tint(left, top, width, height, tint)
-            with self.tagged(tag):
+                self.draw_tint(left, top, width, height, tint)
+            with self.tag(tag):
                 if bullet:
-                    self.put(bullet, left, top, look)
-                self._write(chunk, left + indent, top, look)
+                    self.write_line(bullet, left, top, text_style)
+                self._write(chunk, left + indent, top, text_style)
             self.y, bullet = top + height, ""
 
-    def put(self, text: str, left: float, top: float, look: TextStyle, *, width: float = 0, align: str = "L") -> None:
-        """Write one line of text anywhere."""
-        with self._pen(look):
+    def write_line(
+        self, text: str, left: float, top: float, text_style: TextStyle, *, width: float = 0, align: str = "L"
+    ) -> None:
+        """Write one line of text at any place.
+
+        Args:
+            text: one line.
+            left, top: its place, millimetres.
+            text_style: size, colour and weight of the letters.
+            width: width in which the text is aligned, millimetres; 0: up to the right margin.
+            align: ``L``, ``C`` or ``R``.
+        """
+        with self._use_style(text_style):
             self.set_xy(left, top)
-            self.cell(width, look.leading, drawable(text, self.known), align=align)
+            self.cell(width, text_style.leading, replace_unknown_letters(text, self.known), align=align)
 
-    def lines(self, text: str, width: float, look: TextStyle) -> list[str]:
-        """The lines of the text as ``flow`` writes them."""
-        key = (text, width, look)
-        if key not in self._wrapped:  # asked for twice before it is written: how high is it, is there room
-            with self._pen(look, text):
-                paragraphs = [drawable(line, self.known) for line in text.splitlines()]
-                measure = lru_cache(maxsize=None)(self.get_string_width)  # most of the time goes into this
-                self._wrapped[key] = [line for each in paragraphs for line in wrapped(each, width, measure)]
-        return list(self._wrapped[key])
+    def wrap_text(self, text: str, width: float, text_style: TextStyle) -> list[str]:
+        """Return the lines of the text as ``write_text`` writes them; ``width`` is in millimetres."""
+        key = (text, width, text_style)
+        if key not in self._wrapped_texts:  # needed several times: for the height, the space and the text
+            with self._use_style(text_style, text):
+                paragraphs = [replace_unknown_letters(line, self.known) for line in text.splitlines()]
+                measure = lru_cache(maxsize=None)(self.get_string_width)  # this takes most of the time
+                self._wrapped_texts[key] = [line for each in paragraphs for line in wrap_line(each, width, measure)]
+        return list(self._wrapped_texts[key])
 
-    def height(self, text: str, width: float, look: TextStyle) -> float:
-        """Of the text as ``flow`` writes it."""
-        return len(self.lines(text, width, look)) * look.leading
+    def text_height(self, text: str, width: float, text_style: TextStyle) -> float:
+        """Return the height of the text as ``write_text`` writes it, millimetres."""
+        return len(self.wrap_text(text, width, text_style)) * text_style.leading
 
-    def width_of(self, text: str, look: TextStyle) -> float:
-        """Of the text on one line."""
-        with self._pen(look):
-            return float(self.get_string_width(drawable(text, self.known)))
+    def text_width(self, text: str, text_style: TextStyle) -> float:
+        """Return the width of the text on one line, millimetres."""
+        with self._use_style(text_style):
+            return float(self.get_string_width(replace_unknown_letters(text, self.known)))
 
-    def keep(self, height: float) -> None:
-        """Begin a new page unless there is this much room on this one."""
+    def ensure_space(self, height: float) -> None:
+        """Begin a new page unless this one has so much space left (millimetres)."""
         if self.y + height > BOTTOM:
             self.add_page()
 
-    def rule(self, top: float, left: float = LEFT, width: float = WIDTH) -> None:
-        """A thin line."""
+    def draw_rule(self, top: float, left: float = LEFT, width: float = WIDTH) -> None:
+        """Draw a thin horizontal line."""
         self.set_draw_color(style.LINE)
         self.set_line_width(0.25)
         self.line(left, top, left + width, top)
 
-    def dashed(self, left: float, top: float, bottom: float) -> None:
-        """A dashed upright line."""
+    def draw_dashed_line(self, left: float, top: float, bottom: float) -> None:
+        """Draw a dashed vertical line."""
         self.set_draw_color(style.INK)
         self.set_line_width(0.25)
         with self.local_context(dash_pattern={"dash": 0.9, "gap": 0.7, "phase": 0}):
             self.line(left, top, left, bottom)
 
-    def box(self, left: float, top: float, width: float, height: float, colour: str) -> None:
-        """A filled rectangle."""
+    def draw_rectangle(self, left: float, top: float, width: float, height: float, colour: str) -> None:
+        """Draw a filled rectangle, nothing if it has no area; lengths are in millimetres."""
         if width > 0 and height > 0:
             self.set_fill_color(colour)
             self.rect(left, top, width, height, "F")
 
-    def tint(self, left: float, top: float, width: float, height: float, colour: str) -> None:
-        """Colour behind text, with a bar of ``colour`` on its left: what waits for review, what is signed."""
+    def draw_tint(self, left: float, top: float, width: float, height: float, colour: str) -> None:
+        """Draw a coloured background for text and a bar of ``colour`` on its left, for waiting or signed text."""
         soft = style.WARN_SOFT if colour == style.WARN else style.SOFT
-        self.box(left - 2.5, top, width + 2.5, height + 0.5, soft)
-        self.box(left - 2.5, top, 0.9, height + 0.5, colour)
+        self.draw_rectangle(left - 2.5, top, width + 2.5, height + 0.5, soft)
+        self.draw_rectangle(left - 2.5, top, 0.9, height + 0.5, colour)
 
-    def picture(self, png: bytes, left: float, top: float, width: float, most: float, alt: str) -> float:
-        """A picture at most so wide and high; returns its height."""
+    def draw_picture(self, png: bytes, left: float, top: float, width: float, most: float, alt: str) -> float:
+        """Draw a picture and return its height in millimetres.
+
+        Args:
+            png: contents of a PNG file.
+            left, top: its place, millimetres.
+            width: most width, millimetres.
+            most: most height, millimetres.
+            alt: description for screen readers.
+        """
         with Image.open(BytesIO(png)) as opened:
-            picture = opened.convert("RGB")  # matplotlib's fourth channel is opaque everywhere
+            picture = opened.convert("RGB")  # matplotlib's alpha channel is opaque everywhere
         height = min(most, width * picture.height / picture.width)
-        with self.tagged("Figure", alt_text=alt):
+        with self.tag("Figure", alt_text=alt):
             self.image(picture, left, top, h=height)
         return height
 
     @contextmanager
-    def tagged(self, kind: str, **words: str) -> Iterator[None]:
-        """Tell screen readers what is drawn: ``H1``, ``H2``, ``P``, ``Figure``, or ``Artifact`` for what they skip.
+    def tag(self, kind: str, **words: str) -> Iterator[None]:
+        """Tag what is drawn in the block for screen readers.
 
-        Fpdf2 itself tags pictures only, and what has no tag beside a tagged picture is not read out
+        Fpdf2 itself tags pictures only, and untagged text beside a tagged picture is not read out
         (ISO 32000-1, 14.7 and 14.8.2.2).
+
+        Args:
+            kind: ``H1``, ``H2``, ``P``, ``Figure``, or ``Artifact`` for what screen readers skip.
+            words: attributes of the tag, such as ``alt_text``.
         """
         if kind == "Artifact":
             self._out("/Artifact BMC")
@@ -195,26 +218,27 @@ class Page(FPDF):
         yield
         self._out("EMC")
 
-    def _write(self, lines: list[str], left: float, top: float, look: TextStyle) -> None:
-        """Lines that have room here."""
-        with self._pen(look, "".join(lines)):
+    def _write(self, lines: list[str], left: float, top: float, text_style: TextStyle) -> None:
+        """Write lines that fit on this page."""
+        with self._use_style(text_style, "".join(lines)):
             for number, line in enumerate(lines):
-                self.set_xy(left, top + number * look.leading)
-                self.cell(0, look.leading, line)
+                self.set_xy(left, top + number * text_style.leading)
+                self.cell(0, text_style.leading, line)
 
     @contextmanager
-    def _pen(self, look: TextStyle, text: str = "") -> Iterator[None]:
-        """Write like this; Noto Sans SC has no bold letters here, so their outlines are drawn too."""
-        bold = look.bold and self.main == LATIN
-        self.set_font(self.main, "B" if bold else "", look.size)
-        self.set_text_color(look.colour)
+    def _use_style(self, text_style: TextStyle, text: str = "") -> Iterator[None]:
+        """Use a style in the block; the bundled Noto Sans SC has no bold letters, so their outlines are drawn too."""
+        bold = text_style.bold and self.main == LATIN
+        self.set_font(self.main, "B" if bold else "", text_style.size)
+        self.set_text_color(text_style.colour)
         self.set_text_shaping(bool(RIGHT_TO_LEFT.search(text)))
-        with self.local_context(text_mode=TextMode.FILL_STROKE if look.bold and not bold else TextMode.FILL):
-            self.set_draw_color(look.colour)
-            self.set_line_width(0.013 * look.size)
+        with self.local_context(text_mode=TextMode.FILL_STROKE if text_style.bold and not bold else TextMode.FILL):
+            self.set_draw_color(text_style.colour)
+            self.set_line_width(0.013 * text_style.size)
             yield
 
-    def _watermark(self, text: str) -> None:
-        width = self.width_of(text, style.WATERMARK)
+    def _draw_watermark(self, text: str) -> None:
+        """Draw a text across the page."""
+        width = self.text_width(text, style.WATERMARK)
         with self.local_context(fill_opacity=0.08, stroke_opacity=0.08), self.rotation(52, self.w / 2, self.h / 2):
-            self.put(text, (self.w - width) / 2, self.h / 2 - 10, style.WATERMARK)
+            self.write_line(text, (self.w - width) / 2, self.h / 2 - 10, style.WATERMARK)

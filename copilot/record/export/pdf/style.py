@@ -1,4 +1,4 @@
-"""How the PDF looks: colours, sizes of letters, the paper's margins (millimetres)."""
+"""Define the look of the PDF: colours, sizes of letters (points), margins of the page (millimetres)."""
 
 from dataclasses import dataclass, replace
 
@@ -12,15 +12,15 @@ LEFT, TOP, BOTTOM, WIDTH = 17.0, 21.0, 279.0, 176.0
 
 @dataclass(frozen=True)
 class TextStyle:
-    """How text looks: size in points, distance of its lines in millimetres, colour, weight."""
+    """The look of text: size in points, distance of its lines in millimetres, colour, weight."""
 
     size: float
     leading: float
     colour: str = INK
     bold: bool = False
 
-    def but(self, colour: str) -> "TextStyle":
-        """The same in another colour."""
+    def with_colour(self, colour: str) -> "TextStyle":
+        """Return the same style in another colour."""
         return replace(self, colour=colour)
 
 
