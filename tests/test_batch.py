@@ -279,7 +279,7 @@ def test_a_bids_folder_brings_its_own_people(tmp_path):
         (("{there}/in", "--out", "{there}/keyless.csv"), "cannot be made or written to"),
         (("{there}/in", "--out", "{there}/out", "--people", "{there}/none.csv"), "cannot be read"),
         (("{there}/in", "--out", "{there}/out", "--people", "{there}/keyless.csv"), "neither a column file nor"),
-        (("{there}/in", "--out", "{there}/out", "--workers", "0"), "'0' is not a number of readers"),
+        (("{there}/in", "--out", "{there}/out", "--workers", "0"), "'0' is not a number of recordings"),
     ],
 )
 def test_what_cannot_begin_is_refused_in_a_sentence(tmp_path, arguments, said, capsys):

@@ -346,10 +346,10 @@ def without_identity(record: Record) -> Record:
 
 
 def _collect_values(record: Record, key: str) -> list[str]:
-    """Return every text that a field has or had, longest first."""
+    """Return every text that a field has or had: longest first, then by the alphabet, so that the order is fixed."""
     texts = {field.value for field in record.fields if field.key == key}
     texts |= {text for change in record.history if change.key == key for text in (change.before, change.after)}
-    return sorted(filter(None, texts), key=len, reverse=True)
+    return sorted(filter(None, texts), key=lambda text: (-len(text), text))
 
 
 def timestamp(now: datetime) -> str:
