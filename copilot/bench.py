@@ -20,23 +20,23 @@ from copilot.person import Person
 from copilot.pipeline import analyse
 from copilot.settings import Settings
 
-WALKS = 3
+RUNS = 3
 
 
 def main() -> int:
     """Print one line a walk."""
     settings = Settings.from_environment()
-    engine, decoder = open_engine(settings), Classifier.load(settings.decoder)
+    engine, classifier = open_engine(settings), Classifier.load(settings.decoder)
     recording = simulate(seconds=180, sfreq=500)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.npz"
         np.savez(path, data=recording.data, sfreq=recording.sfreq, channels=recording.channels)
-        for number in range(1, WALKS + 1):
+        for number in range(1, RUNS + 1):
             person = replace(Person(gender="female", age=20), complaint=f"walk {number}")
-            begun = time.perf_counter()
-            for event in analyse([path], person, engine=engine, classifier=decoder, settings=settings):
+            started = time.perf_counter()
+            for event in analyse([path], person, engine=engine, classifier=classifier, settings=settings):
                 if isinstance(event, ResultReady) and not event.complete:
-                    probabilities_s = time.perf_counter() - begun
+                    probabilities_s = time.perf_counter() - started
                 elif isinstance(event, ResultReady):
                     t = event.result.timings
                     print(

@@ -16,9 +16,9 @@ class TableError(CopilotError, ValueError):
     """A table cannot be read, or a cell means nothing; the message says which."""
 
 
-MOST_MB = 64
+MAX_MB = 64
 #: BIDS writes every age above this as ``89+``.
-OLDEST_TOLD = 89
+OLDEST_STATED_AGE = 89
 #: How tables say that a value is not known.
 UNKNOWN = ("", "n/a", "na", "nan", "unknown")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "o": "other", "other": "other"}
@@ -35,12 +35,12 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
         TableError: it cannot be read, or lacks a column.
     """
     try:
-        if path.stat().st_size > MOST_MB * 2**20:
-            raise TableError(f"{path} has more than {MOST_MB} MB, which no table of labels has.")
+        if path.stat().st_size > MAX_MB * 2**20:
+            raise TableError(f"{path} has more than {MAX_MB} MB, which no table of labels has.")
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             names = [name.strip().lower() for name in next(reader, [])]
-            rows = [dict(_cells(names, cells)) for cells in reader if cells]
+            rows = [dict(_clean_cells(names, cells)) for cells in reader if cells]
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -52,7 +52,7 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
     return rows
 
 
-def person(row: Row, where: str) -> Person:
+def parse_person(row: Row, where: str) -> Person:
     """What a row says about a person: gender (or sex), age, appearance, complaint, history, each if it is there.
 
     Raises:
@@ -63,12 +63,12 @@ def person(row: Row, where: str) -> Person:
         raise TableError(f"{where}: gender {gender!r} is none of F, M, O; leave it empty where it is not known.")
     words = {name: row.get(name, "") for name in ("appearance", "complaint", "history")}
     try:
-        return Person(GENDERS.get(gender.lower(), "unspecified"), _age(row.get("age", ""), where), **words)
+        return Person(GENDERS.get(gender.lower(), "unspecified"), _parse_age(row.get("age", ""), where), **words)
     except PersonError as error:
         raise TableError(f"{where}: {error}") from error
 
 
-def number(row: Row, column: str, where: str) -> float | None:
+def parse_number(row: Row, column: str, where: str) -> float | None:
     """A cell as a number, or None where it is empty or absent.
 
     Raises:
@@ -80,26 +80,26 @@ def number(row: Row, column: str, where: str) -> float | None:
     return float(text) if text else None
 
 
-def emotion(text: str) -> int | None:
+def parse_emotion(text: str) -> int | None:
     """Index of the emotion that a cell names, whatever its case, or None."""
     name = text.strip().lower()
     return EMOTIONS.index(name) if name in EMOTIONS else None
 
 
-def _cells(names: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _clean_cells(names: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Names of columns and what is known; somebody may be called Na."""
     for name, cell in zip(names, cells, strict=False):
-        yield name, cell.strip() if name == "name" else _known(cell)
+        yield name, cell.strip() if name == "name" else _empty_if_unknown(cell)
 
 
-def _known(cell: str) -> str:
+def _empty_if_unknown(cell: str) -> str:
     return "" if cell.strip().lower() in UNKNOWN else cell.strip()
 
 
-def _age(text: str, where: str) -> int | None:
+def _parse_age(text: str, where: str) -> int | None:
     """Whole years; ``89+`` is how BIDS writes the ages that it must not tell."""
     if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
         raise TableError(f"{where}: age is {text!r}; it is given in years.")
     if text.endswith("+"):
-        return OLDEST_TOLD + 1
+        return OLDEST_STATED_AGE + 1
     return int(float(text)) if text else None

@@ -45,7 +45,7 @@ _LATIN = "a-z\u00df-\u024f"
 _BETWEEN_NAMES = r"[\s_.\-]{0,3}(?:[a-z]\.?[\s_\-]{1,2})?"
 
 
-def hidden(text: str, *, name: str = "", number: str = "") -> str:
+def remove_identity(text: str, *, name: str = "", number: str = "") -> str:
     """The text with who it is about taken out.
 
     Args:
@@ -58,42 +58,42 @@ def hidden(text: str, *, name: str = "", number: str = "") -> str:
     """
     text = _MAIL.sub(ADDRESS, text)
     if len(number) > 2:
-        for pattern in _groupings(number):
-            text = _replaced(text, pattern, NUMBER)
-    if parts := _parts(name):
-        words = "|".join(map(re.escape, map(_folded, _spellings(parts))))
+        for pattern in _build_number_patterns(number):
+            text = _replace_matches(text, pattern, NUMBER)
+    if parts := _split_name(name):
+        words = "|".join(map(re.escape, map(_fold_characters, _add_spellings(parts))))
         run = rf"(?<![{_LATIN}])(?:{words})(?:{_BETWEEN_NAMES}(?:{words})){{1,8}}(?![{_LATIN}])"
-        text = _replaced(text, run, NAME)
-        text = _replaced(
+        text = _replace_matches(text, run, NAME)
+        text = _replace_matches(
             text, rf"(?<![{_LATIN}])(?:{words})(?![{_LATIN}])", NAME, lambda found: _is_meant(found, parts)
         )
-    text = _BIRTH.sub(_without_date, text)
+    text = _BIRTH.sub(_replace_birth_date, text)
     return _LONG_NUMBER.sub(lambda found: found[0] if _is_date(found[0]) else NUMBER, text)
 
 
-def _replaced(text: str, pattern: str, word: str, meant: Callable[[str], bool] = lambda _: True) -> str:
+def _replace_matches(text: str, pattern: str, word: str, meant: Callable[[str], bool] = lambda _: True) -> str:
     """``text`` with ``word`` for what matches ``pattern`` once case, width and accents are taken away."""
     pieces, end = [], 0
-    for found in re.finditer(pattern, _folded(text)):
+    for found in re.finditer(pattern, _fold_characters(text)):
         if meant(text[found.start() : found.end()]):
             pieces += [text[end : found.start()], word]
             end = found.end()
     return "".join([*pieces, text[end:]])
 
 
-def _folded(text: str) -> str:
+def _fold_characters(text: str) -> str:
     """One lower-case letter without accent or width for each character, so that places in the text stay the same."""
     return "".join(unicodedata.normalize("NFKD", character)[:1].lower()[:1] or character for character in text)
 
 
-def _parts(name: str) -> list[str]:
+def _split_name(name: str) -> list[str]:
     """Names in a name, longest first."""
     parts = re.findall(r"[^\W\d_]{2,}", name)
     given = [part[-2:] for part in parts if re.fullmatch(r"[\u4e00-\u9fff]{3,4}", part)]
     return sorted({*parts, *given}, key=len, reverse=True)
 
 
-def _spellings(parts: list[str]) -> list[str]:
+def _add_spellings(parts: list[str]) -> list[str]:
     """The parts and how they are typed without umlauts (Müller, Mueller), longest first."""
     typed = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
     return sorted({*parts, *(part.translate(typed) for part in parts)}, key=len, reverse=True)
@@ -104,10 +104,10 @@ def _is_meant(found: str, parts: list[str]) -> bool:
     return len(found) > 2 or found in parts
 
 
-def _groupings(number: str) -> list[str]:
+def _build_number_patterns(number: str) -> list[str]:
     """Patterns for the number, and for the digits in it, with other separators or none."""
-    digits = [run for run in re.findall(r"\d+", _folded(number)) if len(run) > 3]
-    whole = [character for character in _folded(number) if character.isalnum()]
+    digits = [run for run in re.findall(r"\d+", _fold_characters(number)) if len(run) > 3]
+    whole = [character for character in _fold_characters(number) if character.isalnum()]
     each = [r"[\s./_\-]{0,2}".join(map(re.escape, run)) for run in (whole, *digits) if run]
     return [rf"(?<![a-z0-9]){pattern}(?![a-z0-9])" for pattern in each]
 
@@ -123,5 +123,5 @@ def _is_date(text: str) -> bool:
     return len(day) <= 2 and in_range and bool(re.fullmatch(r"(?:19|20)?\d\d", year))
 
 
-def _without_date(found: re.Match[str]) -> str:
+def _replace_birth_date(found: re.Match[str]) -> str:
     return f"{found['word']}{found['between']}{DATE}" if found["word"] else f"{DATE}{found['after']}"

@@ -22,35 +22,35 @@ Probabilities = npt.NDArray[np.float64]
 """Shape (9,), in the order of ``EMOTIONS``, non-negative, sum 1."""
 
 
-def uniform() -> Probabilities:
+def uniform_probabilities() -> Probabilities:
     """Knowing nothing: one ninth each."""
     return np.full(len(EMOTIONS), 1 / len(EMOTIONS))
 
 
-def three_classes(probabilities: Sequence[float] | Probabilities) -> npt.NDArray[np.float64]:
+def sum_three_classes(probabilities: Sequence[float] | Probabilities) -> npt.NDArray[np.float64]:
     """Sum nine probabilities into (negative, neutral, positive), shape (3,)."""
     totals = np.bincount(CLASS_OF, weights=np.asarray(probabilities, dtype=float), minlength=3)
     return totals.astype(np.float64)
 
 
-def valence(probabilities: Sequence[float] | Probabilities) -> float:
+def compute_valence(probabilities: Sequence[float] | Probabilities) -> float:
     """Expected valence from -1 (negative) to +1 (positive): P(positive) - P(negative)."""
-    negative, _, positive = three_classes(probabilities)
+    negative, _, positive = sum_three_classes(probabilities)
     return float(positive - negative)
 
 
-def top(probabilities: Sequence[float] | Probabilities) -> str:
+def find_top_emotion(probabilities: Sequence[float] | Probabilities) -> str:
     """The most probable emotion."""
     return EMOTIONS[int(np.argmax(probabilities))]
 
 
-def by_probability(probabilities: Sequence[float] | Probabilities) -> list[tuple[str, float]]:
+def sort_by_probability(probabilities: Sequence[float] | Probabilities) -> list[tuple[str, float]]:
     """(emotion, probability) pairs, most probable first; ties keep the order of ``EMOTIONS``."""
     order = np.argsort(-np.asarray(probabilities), kind="stable")
     return [(EMOTIONS[i], float(probabilities[i])) for i in order]
 
 
-def confidence(probabilities: Sequence[float] | Probabilities, trust: str = "good") -> str:
+def grade_confidence(probabilities: Sequence[float] | Probabilities, trust: str = "good") -> str:
     """How far the first emotion stands out.
 
     ``clear``: at least twice chance and 1.5 times the second; ``leaning``: at least 1.5 times chance; else ``unclear``.
@@ -59,7 +59,7 @@ def confidence(probabilities: Sequence[float] | Probabilities, trust: str = "goo
     """
     if trust == "poor":
         return "unclear"
-    (_, first), (_, second) = by_probability(probabilities)[:2]
+    (_, first), (_, second) = sort_by_probability(probabilities)[:2]
     chance = 1 / len(EMOTIONS)
     if first >= 2 * chance and first >= 1.5 * second:
         return "clear"

@@ -54,7 +54,7 @@ class Person:
                 )
             object.__setattr__(self, name, text)
 
-    def reworded(self, change: Callable[[str], str]) -> "Person":
+    def map_texts(self, change: Callable[[str], str]) -> "Person":
         """The same person with ``change`` made to each text in their own words; cut where it gets too long by that."""
         texts = (change(text)[:MAX_TEXT] for text in (self.appearance, self.complaint, self.history))
         return Person(self.gender, self.age, *texts)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from copilot import emotions, model_metadata, prompt
-from copilot.deidentify import hidden
+from copilot.deidentify import remove_identity
 from copilot.eeg import sandbox, text_encoding
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.discovery import with_companions
@@ -80,10 +80,10 @@ class EncodedEeg:
     compared_with: str
     evidence: emotions.Probabilities | None
 
-    def prompts(self, person: Person, *, with_evidence: bool = True, poor: bool = False) -> list[list[Message]]:
-        """Build the messages, one conversation for each text (arguments as in ``prompt.build``)."""
+    def build_prompts(self, person: Person, *, with_evidence: bool = True, poor: bool = False) -> list[list[Message]]:
+        """Build the messages, one conversation for each text (arguments as in ``prompt.build_messages``)."""
         return [
-            prompt.build(
+            prompt.build_messages(
                 person,
                 text,
                 codec=self.codec,
@@ -151,17 +151,17 @@ def analyse(
     codec = _choose_codec(codec, model.metadata)
 
     # 1. Read and clean the recording and its baselines, each in a child process under limits.
-    prepared, others = yield from _prepare(files, baselines, settings, sfreq, channels, trial)
+    prepared, others = yield from _prepare_recordings(files, baselines, settings, sfreq, channels, trial)
     quality = prepared.quality
 
     # 2. The EEG as text, the classifier's evidence, and the prompts.
     yield StageBegun("encode", ESTIMATES["encode"])
-    reader, notes = _describe_to_model(person, patient, model.metadata)
+    model_person, notes = _prepare_person(person, patient, model.metadata)
     encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
-    prompts = encoded.prompts(reader, poor=quality.trust == "poor" and not model.trained_for_eeg)
+    prompts = encoded.build_prompts(model_person, poor=quality.trust == "poor" and not model.trained_for_eeg)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
-    warnings = tuple(model_metadata.warnings(model.metadata, classifier.sha256))
-    notes += [*_notes_on_channels(prepared), *_notes_on_model(model, codec, settings.readout), *warnings]
+    warnings = tuple(model_metadata.find_differences(model.metadata, classifier.sha256))
+    notes += [*_note_replaced_channels(prepared), *_note_model_limits(model, codec, settings.readout), *warnings]
     if not others:
         notes.append(N_("No other recording of this person was given; with one the reading is more accurate."))
 
@@ -183,7 +183,7 @@ def analyse(
         timings={"clean_s": prepared.read_s + prepared.clean_s},
         model=model.name,
         model_sha256=model.sha256,
-        prompt_sha256=prompt.digest([message for messages in prompts for message in messages]),
+        prompt_sha256=prompt.hash_messages([message for messages in prompts for message in messages]),
         codec=codec,
         notes=tuple(dict.fromkeys(notes)),
         calibrated=settings.readout == "decoder" or ("temperature" in model.metadata and fed_as_trained),
@@ -235,11 +235,11 @@ def prepare_prompt(
         metadata: of the model file, without the prefix; the others are as in ``analyse``.
     """
     codec = _choose_codec(codec, metadata)
-    prepared, others = yield from _prepare(files, baselines, settings, sfreq, channels, trial)
+    prepared, others = yield from _prepare_recordings(files, baselines, settings, sfreq, channels, trial)
     yield StageBegun("encode", ESTIMATES["encode"])
-    reader, _ = _describe_to_model(person, PatientIdentity(), metadata)
+    model_person, _ = _prepare_person(person, PatientIdentity(), metadata)
     encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
-    prompts = encoded.prompts(reader, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
+    prompts = encoded.build_prompts(model_person, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
 
 
@@ -280,18 +280,18 @@ def predict(engine: Engine, prompts: Sequence[list[Message]]) -> Generator[Event
         engine: the language model; the temperature in its file calibrates it.
         prompts: conversations that end with the user's message.
     """
-    each: list[emotions.Probabilities] = []
+    per_prompt: list[emotions.Probabilities] = []
     alike: tuple[str, ...] = ()
     for number, messages in enumerate(prompts):
         for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
             if isinstance(event, Scores):
                 alike = tuple(emotions.EMOTIONS[place] for place in event.alike)
-                each.append(model_metadata.label_probabilities(event, engine.info.metadata))
+                per_prompt.append(model_metadata.calibrate_scores(event, engine.info.metadata))
                 continue
             yield event
             if isinstance(event, PromptProgress):
                 yield StageProgress("score", (number + event.done / max(1, event.total)) / len(prompts))
-    return Prediction(np.mean(each, axis=0), alike)
+    return Prediction(np.mean(per_prompt, axis=0), alike)
 
 
 def write(
@@ -306,7 +306,7 @@ def write(
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
     """
     started, first_token_s = time.perf_counter(), None
-    text, cut_off = prompt.label_prefix(probabilities, trust), False
+    text, cut_off = prompt.begin_answer(probabilities, trust), False
     for event in engine.generate(messages, text, max_tokens=MAX_ANSWER_TOKENS):
         if isinstance(event, CutOff):
             cut_off = True
@@ -318,7 +318,7 @@ def write(
     return Answer(text, cut_off, first_token_s or time.perf_counter() - started)
 
 
-def result_of(step: Generator[Any, None, T]) -> T:
+def run_to_end(step: Generator[Any, None, T]) -> T:
     """Run ``predict`` or ``write`` to its end without a look at its events; return its result."""
     while True:
         try:
@@ -338,7 +338,7 @@ def _choose_codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
     return name
 
 
-def _prepare(
+def _prepare_recordings(
     files: Sequence[Path],
     baselines: Sequence[Path],
     settings: Settings,
@@ -364,7 +364,7 @@ def _prepare(
         try:
             for event in sandbox.prepare(with_companions(baseline), **limits):
                 if isinstance(event, Prepared):
-                    _refuse_repeated(event.raw, found)
+                    _check_not_repeated(event.raw, found)
                     found.append(event)
                 else:
                     yield StageProgress("clean", event.fraction, N_("baseline {number} of {total}", **which))
@@ -375,7 +375,7 @@ def _prepare(
     return found[0], found[1:]
 
 
-def _refuse_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
+def _check_not_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
     """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
     if same_signal(baseline, found[0].raw):
         raise RecordingError(N_("it is the recording itself; give another recording of the same person, or none."))
@@ -401,33 +401,31 @@ def _encode_recording(
     )
 
 
-def _describe_to_model(
-    person: Person, patient: PatientIdentity, metadata: Mapping[str, str]
-) -> tuple[Person, list[str]]:
+def _prepare_person(person: Person, patient: PatientIdentity, metadata: Mapping[str, str]) -> tuple[Person, list[str]]:
     """Return the person as the model may and can read them, with a note where words had to be left out.
 
     Names, numbers and birth dates never reach a prompt; the record keeps the person's words. A model trained here
     knows Latin letters only, and stumbles over others.
     """
-    unnamed = person.reworded(lambda text: hidden(text, name=patient.name, number=patient.number))
+    unidentified = person.map_texts(lambda text: remove_identity(text, name=patient.name, number=patient.number))
     if "codec" not in metadata:
-        return unnamed, []
-    legible = unnamed.reworded(lambda text: "" if _is_mostly_foreign(text) else text)
-    return legible, [N_(WORDS_LEFT_OUT)] if legible != unnamed else []
+        return unidentified, []
+    legible = unidentified.map_texts(lambda text: "" if _is_mostly_non_latin(text) else text)
+    return legible, [N_(WORDS_LEFT_OUT)] if legible != unidentified else []
 
 
-def _is_mostly_foreign(text: str) -> bool:
+def _is_mostly_non_latin(text: str) -> bool:
     letters = [character for character in text if character.isalpha()]
     return 2 * sum(character > "\u024f" for character in letters) > len(letters)  # the end of Latin Extended-B
 
 
-def _notes_on_channels(prepared: Prepared) -> Iterator[Sentence]:
+def _note_replaced_channels(prepared: Prepared) -> Iterator[Sentence]:
     for name, channel in electrode_channels(prepared.cleaned.channels).items():
         if channel != name:
             yield N_("{channel} was read in place of {name}.", channel=channel, name=name)
 
 
-def _notes_on_model(model: ModelInfo, codec: str, readout: str) -> Iterator[Sentence]:
+def _note_model_limits(model: ModelInfo, codec: str, readout: str) -> Iterator[Sentence]:
     """What a reader must know about how this model was fed."""
     if not model.trained_for_eeg:
         known = (

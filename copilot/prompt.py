@@ -33,7 +33,7 @@ LABEL_PREFIX = "Emotion:"
 LABELS = tuple(f" {emotion}" for emotion in emotions.EMOTIONS)
 
 #: What control tokens of any model family are made of, and what is written instead.
-HARMLESS = str.maketrans('<>[]|"', "\u2039\u203a()\u00a6'")
+REPLACEMENTS = str.maketrans('<>[]|"', "\u2039\u203a()\u00a6'")
 
 #: For models that were not trained here: one trained here has never read it, and its confidence is stated anyway.
 POOR_SIGNAL = (
@@ -44,7 +44,7 @@ POOR_SIGNAL = (
 COMPARED_WITH = {"person": "the person's own baseline", "population": "other people"}
 
 
-def build(
+def build_messages(
     person: Person,
     eeg_text: str,
     *,
@@ -68,15 +68,15 @@ def build(
     parts = [INSTRUCTION]
     if eeg_text:
         parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}.")
-    parts += [describe(person), signal(eeg_text, compared_with, segment)]
+    parts += [describe_person(person), format_eeg(eeg_text, compared_with, segment)]
     if poor:
         parts.append(POOR_SIGNAL)
     if evidence is not None:
-        parts.append(evidence_line(evidence))
+        parts.append(format_evidence(evidence))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]
 
 
-def signal(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1)) -> str:
+def format_eeg(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1)) -> str:
     """The EEG and what it is compared with; arguments as in ``build``."""
     if not eeg_text:
         return "EEG: none."
@@ -85,37 +85,39 @@ def signal(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1))
     return f"EEG{which}, compared with {COMPARED_WITH[compared_with]}:\n{eeg_text}"
 
 
-def describe(person: Person) -> str:
+def describe_person(person: Person) -> str:
     """The demographics sentence."""
     age = f"{person.age_text} years" if person.age is not None else "age not given"
     gender = "gender not given" if person.gender == "unspecified" else person.gender
     texts = {"Appearance": person.appearance, "Complaint": person.complaint, "History": person.history}
-    words = [f'{name} in their own words: "{plain(text)}".' for name, text in texts.items() if text]
+    words = [
+        f'{name} in their own words: "{replace_control_characters(text)}".' for name, text in texts.items() if text
+    ]
     return " ".join([f"Person: {gender}, {age}.", *words])
 
 
-def evidence_line(probabilities: emotions.Probabilities) -> str:
+def format_evidence(probabilities: emotions.Probabilities) -> str:
     """The decoder's nine probabilities in whole percents.
 
     The most likely comes last, next to the answer: a very small model reads what is near at a fixed distance first.
     """
-    listed = reversed(emotions.by_probability(probabilities))
+    listed = reversed(emotions.sort_by_probability(probabilities))
     percents = ", ".join(f"{emotion} {round(100 * p)}%" for emotion, p in listed)
     return f"Decoder evidence, least to most likely: {percents}."
 
 
-def label_prefix(probabilities: emotions.Probabilities, trust: str = "good") -> str:
+def begin_answer(probabilities: emotions.Probabilities, trust: str = "good") -> str:
     """How the answer begins once the emotion is known; the prose follows, so it cannot name another one first.
 
     Args:
         probabilities: nine.
-        trust: the recording's quality; of a poor one nothing is ``clear`` (see ``emotions.confidence``).
+        trust: the recording's quality; of a poor one nothing is ``clear`` (see ``emotions.grade_confidence``).
     """
-    level = emotions.confidence(probabilities, trust)
-    return f"{LABEL_PREFIX} {emotions.top(probabilities)}\nConfidence: {level}\nAssessment:"
+    level = emotions.grade_confidence(probabilities, trust)
+    return f"{LABEL_PREFIX} {emotions.find_top_emotion(probabilities)}\nConfidence: {level}\nAssessment:"
 
 
-def question(text: str, answer: str) -> str:
+def format_question(text: str, answer: str) -> str:
     """A question about a reading, with the reading's emotion and confidence beside it.
 
     A very small model otherwise forgets them over the length of an assessment.
@@ -125,14 +127,18 @@ def question(text: str, answer: str) -> str:
         answer: the reading's raw answer; one that does not begin like ours adds nothing.
     """
     found = re.match(rf"{LABEL_PREFIX} (\w+)\nConfidence: (\w+)", answer)
-    return f"About the reading ({found[1]}, {found[2]}): {plain(text)}" if found else plain(text)
+    return (
+        f"About the reading ({found[1]}, {found[2]}): {replace_control_characters(text)}"
+        if found
+        else replace_control_characters(text)
+    )
 
 
-def plain(text: str) -> str:
+def replace_control_characters(text: str) -> str:
     """Text from outside that cannot become a control token of any model (``<|im_start|>``, ``[INST]``, ``</s>``)."""
-    return normalise_line(text).translate(HARMLESS)
+    return normalise_line(text).translate(REPLACEMENTS)
 
 
-def digest(messages: list[Message]) -> str:
+def hash_messages(messages: list[Message]) -> str:
     """Sha256 of the messages as canonical JSON, so that a record can be traced to its exact prompt."""
     return hashlib.sha256(json.dumps(messages, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

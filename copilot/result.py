@@ -45,22 +45,22 @@ class Result:
     @property
     def emotion(self) -> str:
         """The most probable emotion."""
-        return emotions.top(self.probabilities)
+        return emotions.find_top_emotion(self.probabilities)
 
     @property
     def three_class(self) -> str:
         """The most probable of negative, neutral, positive."""
-        return emotions.THREE_CLASSES[int(emotions.three_classes(self.probabilities).argmax())]
+        return emotions.THREE_CLASSES[int(emotions.sum_three_classes(self.probabilities).argmax())]
 
     @property
     def valence(self) -> float:
         """Expected valence, -1 to +1."""
-        return emotions.valence(self.probabilities)
+        return emotions.compute_valence(self.probabilities)
 
     @property
     def confidence(self) -> str:
-        """``clear``, ``leaning`` or ``unclear``; see ``emotions.confidence``."""
-        return emotions.confidence(self.probabilities, self.trust)
+        """``clear``, ``leaning`` or ``unclear``; see ``emotions.grade_confidence``."""
+        return emotions.grade_confidence(self.probabilities, self.trust)
 
     @property
     def certain(self) -> bool:
@@ -74,18 +74,18 @@ def parse_answer(text: str) -> tuple[str, tuple[str, ...]]:
     The expected form is ``Assessment: prose``, then ``Suggestions:`` with one ``- `` line each; whatever else a model
     writes is kept: prose without headings is all assessment.
     """
-    body = _KNOWN.sub("", text)
+    body = _LABEL_LINES.sub("", text)
     head, *rest = _SUGGESTIONS.split(body, maxsplit=1)
     lines = (_BULLET.sub("", line.strip()) for line in (rest[0] if rest else "").splitlines())
     return _ASSESSMENT.sub("", head, count=1).strip(), tuple(line for line in lines if line)
 
 
-def _heading(word: str) -> re.Pattern[str]:
+def _heading_pattern(word: str) -> re.Pattern[str]:
     """``word`` at the start of a line, with a colon or alone, perhaps in Markdown's bold or as its heading."""
     return re.compile(rf"^[ \t#*_]*{word}[ \t*_]*(?::[ \t*_]*|$)", re.I | re.M)
 
 
 #: What the answer opens with is known already: it comes from the probabilities.
-_KNOWN = re.compile(r"^\s*(?:[#*_]*(?:Emotion|Confidence)[*_]*:[^\n]*(?:\n|$)\s*)+", re.I)
-_ASSESSMENT, _SUGGESTIONS = _heading("assessment"), _heading("suggestions?")
+_LABEL_LINES = re.compile(r"^\s*(?:[#*_]*(?:Emotion|Confidence)[*_]*:[^\n]*(?:\n|$)\s*)+", re.I)
+_ASSESSMENT, _SUGGESTIONS = _heading_pattern("assessment"), _heading_pattern("suggestions?")
 _BULLET = re.compile(r"^(?:[-*•]|\d+[.)])(?:\s+|$)")

@@ -53,7 +53,7 @@ class Settings:
     server_model: str = "eeg-emotion-copilot"
     server_key: str = field(default="", repr=False)
     readout: str = "both"
-    threads: int = field(default_factory=lambda: usable_cores())
+    threads: int = field(default_factory=lambda: count_usable_cores())
     context: int = 4096
     max_upload_mb: int = 200
     max_minutes: int = 30
@@ -63,7 +63,7 @@ class Settings:
     on_space: bool = False
     language: str = ""
     store: bool = False
-    data: Path = field(default_factory=lambda: _data_folder())
+    data: Path = field(default_factory=lambda: _find_data_folder())
     keep_days: int = 365
 
     @classmethod
@@ -89,24 +89,24 @@ class Settings:
             )
         for name in ("threads", "context", "max_upload_mb", "max_minutes", "port", "keep_days"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
-                values[name] = _positive(f"EEG_COPILOT_{name.upper()}", text)
+                values[name] = _parse_positive(f"EEG_COPILOT_{name.upper()}", text)
         for name, choices in (("readout", READOUTS), ("language", LANGUAGES), ("store", SWITCH)):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
-                values[name] = _one_of(f"EEG_COPILOT_{name.upper()}", text, tuple(choices))
+                values[name] = _parse_choice(f"EEG_COPILOT_{name.upper()}", text, tuple(choices))
         values["store"] = SWITCH[str(values.get("store", "off"))]
         if on_space and values["store"]:
             raise SettingsError(N_("EEG_COPILOT_STORE is on, but a Space keeps no records: it serves strangers."))
         return cls(**values)  # type: ignore[arg-type]
 
 
-def _data_folder() -> Path:
+def _find_data_folder() -> Path:
     """Where this system keeps a program's data of one user."""
     from platformdirs import user_data_path
 
     return user_data_path("eeg-emotion-copilot", appauthor=False)
 
 
-def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
+def count_usable_cores(environment: Mapping[str, str] = os.environ) -> int:
     """Cores that this process may use: those of the Space or container where it says so, else of the machine."""
     if (stated := environment.get("CPU_CORES", "")).isdigit():  # set by Hugging Face Spaces
         return max(1, int(stated))
@@ -114,7 +114,7 @@ def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _one_of(variable: str, text: str, choices: tuple[str, ...]) -> str:
+def _parse_choice(variable: str, text: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
         raise SettingsError(
             N_("{variable} is {value!r}; it can be {choices}.", variable=variable, value=text, choices=choices)
@@ -122,7 +122,7 @@ def _one_of(variable: str, text: str, choices: tuple[str, ...]) -> str:
     return text
 
 
-def _positive(variable: str, text: str) -> int:
+def _parse_positive(variable: str, text: str) -> int:
     try:
         number = int(text)
     except ValueError:

@@ -199,7 +199,10 @@ def test_no_server():
             list(RemoteEngine(f"http://me:secret@{host}/v1", model="m").generate(CHAT))
 
 
-@pytest.mark.parametrize("url", ["localhost:11434", "ftp://x/v1", "http://[::1", "http://", "http://me:secret@[::1", "http://127.0.0.1:99999"])
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:11434", "ftp://x/v1", "http://[::1", "http://", "http://me:secret@[::1", "http://127.0.0.1:99999"],
+)
 def test_an_address_that_is_none(url):
     with pytest.raises(EngineError, match="has to look like") as caught:
         list(RemoteEngine(url, model="m").generate(CHAT))

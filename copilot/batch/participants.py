@@ -108,7 +108,7 @@ def _given(name: str, line: int | None, rows: Sequence[csv_tables.Row], known: M
     row, remarks = rows[line - 2], []
     person, particulars = Person(), PatientIdentity()
     try:
-        person = csv_tables.person(row, "")
+        person = csv_tables.parse_person(row, "")
     except csv_tables.TableError:
         remarks.append(N_(BATCH_BAD_PERSON, row=line))
     try:

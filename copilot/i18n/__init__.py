@@ -32,9 +32,9 @@ class Message(str):
 
     def __new__(cls, template: str, values: Mapping[str, Any], context: str = "") -> "Message":
         """Make a message; ``template`` has fields as of ``str.format``."""
-        made = super().__new__(cls, _fill(template, values, Translator("en")))
-        made.template, made.values, made.context = template, dict(values), context
-        return made
+        new = super().__new__(cls, _fill(template, values, Translator("en")))
+        new.template, new.values, new.context = template, dict(values), context
+        return new
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Message, (self.template, self.values, self.context)
@@ -75,12 +75,16 @@ class Translator:
 
 def _fill(template: str, values: Mapping[str, Any], translate: Translator) -> str:
     """Fill the fields of a template; without values its braces stay."""
-    return template.format(**{key: _value(value, translate) for key, value in values.items()}) if values else template
+    return (
+        template.format(**{key: _translate_value(value, translate) for key, value in values.items()})
+        if values
+        else template
+    )
 
 
-def _value(value: Any, translate: Translator) -> Any:
+def _translate_value(value: Any, translate: Translator) -> Any:
     if isinstance(value, tuple):
-        return translate(COMMA).join(str(_value(part, translate)) for part in value)
+        return translate(COMMA).join(str(_translate_value(part, translate)) for part in value)
     return translate(value) if isinstance(value, Message) else value
 
 
@@ -95,10 +99,14 @@ def read_catalogue(language: str) -> Catalogue:
 
     with Path(__file__).with_name(f"{language}.po").open("rb") as file:
         catalogue = read_po(file, locale=language)
-    return {(one.context or "", str(one.id)): str(one.string) for one in catalogue if one.id and one.string}
+    return {
+        (message.context or "", str(message.id)): str(message.string)
+        for message in catalogue
+        if message.id and message.string
+    }
 
 
-def language_of(text: str) -> str:
+def detect_language(text: str) -> str:
     """Return the language of a typed text: Chinese where there is a Han character (Unicode 16, CJK blocks)."""
     return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"
 

@@ -556,7 +556,7 @@ SERVER_TOO_MUCH = N_(
 SERVER_TOO_LONG = N_("The model server at {server} took too long over its answer; look at it and try again.")
 SERVER_PROTOCOL = N_("The server does not speak OpenAI's chat protocol; correct EEG_COPILOT_SERVER.")
 
-# The chat (copilot/chat.py, certainty.py)
+# The chat (copilot/chat.py)
 
 # The command line (copilot/cli.py, cli_output.py)
 

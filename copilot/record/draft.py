@@ -236,14 +236,14 @@ def _counts(removed: dict[str, int], say: Translator) -> str:
 def _assessment(reading: Result, say: Translator, counted: Make, make: Make) -> tuple[Field, ...]:
     """The numbers, by what counted them, and the model's prose."""
     ranked = [
-        f"{say(term('emotion', name))} {percent(p)}" for name, p in emotions.by_probability(reading.probabilities)
+        f"{say(term('emotion', name))} {percent(p)}" for name, p in emotions.sort_by_probability(reading.probabilities)
     ]
     first = (
         ranked[0]
         if reading.certain
         else say(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
     )
-    classes = zip(emotions.THREE_CLASSES, emotions.three_classes(reading.probabilities), strict=True)
+    classes = zip(emotions.THREE_CLASSES, emotions.sum_three_classes(reading.probabilities), strict=True)
     listed = say(COMMA).join(f"{say(term('class', name))} {percent(p)}" for name, p in classes)
     return (
         counted("emotion", say(N_("Emotion")), first),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from copilot import emotions
-from copilot.deidentify import hidden
+from copilot.deidentify import remove_identity
 from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, N_, english
 from copilot.settings import READOUTS
@@ -105,7 +105,7 @@ class Findings:
 
     Attributes:
         probabilities: nine, in the order of ``emotions.EMOTIONS``.
-        confidence: ``clear``, ``leaning`` or ``unclear``, see ``emotions.confidence``.
+        confidence: ``clear``, ``leaning`` or ``unclear``, see ``emotions.grade_confidence``.
         calibrated: whether it was measured how often such probabilities are right.
         trust: ``good``, ``fair`` or ``poor``: the recording's quality.
         seconds: whole seconds of the recording.
@@ -316,9 +316,9 @@ def without_identity(record: Record) -> Record:
 
     def said(text: str) -> str:
         for name in names:
-            text = hidden(text, name=name)
+            text = remove_identity(text, name=name)
         for number in numbers:
-            text = hidden(text, number=number)
+            text = remove_identity(text, number=number)
         return text
 
     sections = (

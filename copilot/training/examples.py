@@ -127,7 +127,7 @@ class ExampleSource:
         strengths = self._stretch(rng, source, rng.choices(list(LINES), weights=list(LINES.values()))[0])
         target = self.readers[source].probabilities(strengths)
         messages: list[Message] = [
-            {"role": "user", "content": prompt.signal(patterns_text(strengths), source)},
+            {"role": "user", "content": prompt.format_eeg(patterns_text(strengths), source)},
             {"role": "assistant", "content": _label_only(target)},
         ]
         return Example(messages, int(target.argmax()), target)
@@ -154,10 +154,14 @@ class ExampleSource:
         evidence = invent_evidence(rng) if rng.random() < 0.5 else self.evidence[source][who, clip, span]
         answer = _label_only(evidence)
         messages: list[Message] = [
-            {"role": "user", "content": prompt.evidence_line(evidence)},
+            {"role": "user", "content": prompt.format_evidence(evidence)},
             {"role": "assistant", "content": answer},
         ]
-        emotion, level, person = emotions.top(evidence), emotions.confidence(evidence), invent_person(rng)
+        emotion, level, person = (
+            emotions.find_top_emotion(evidence),
+            emotions.grade_confidence(evidence),
+            invent_person(rng),
+        )
         for _ in range(questions):
             messages += _question(answer, emotion, person, level, rng)
         return Example(messages, int(evidence.argmax()), evidence)
@@ -167,7 +171,7 @@ class ExampleSource:
         content, target, truth, windows = self._prompt(rng, person)
         label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
         emotion = emotions.EMOTIONS[label]
-        level = emotions.confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
+        level = emotions.grade_confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
         prose = answer_templates.answer(emotion, person, level, rng)
         answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{prose}"
         messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
@@ -190,12 +194,12 @@ class ExampleSource:
         kind = rng.random()
         if kind < SHARE_BLANK + SHARE_NO_EEG:
             entropy, known = np.full_like(entropy, np.nan), None
-            evidence = truth = emotions.uniform()
+            evidence = truth = emotions.uniform_probabilities()
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
         strengths = self.decoder.patterns(entropy, self.normals[source][int(self.faced.subjects[who])])
-        messages = prompt.build(
+        messages = prompt.build_messages(
             person,
             "" if kind < SHARE_NO_EEG else patterns_text(strengths),
             codec="patterns",
@@ -207,13 +211,13 @@ class ExampleSource:
 
 
 def _label_only(probabilities: emotions.Probabilities) -> str:
-    return prompt.label_prefix(probabilities).removesuffix("\nAssessment:")
+    return prompt.begin_answer(probabilities).removesuffix("\nAssessment:")
 
 
 def _question(answer: str, emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
     topic = rng.choice(CERTAINTY) if rng.random() < SHARE_CERTAINTY else None
     question, reply = answer_templates.follow_up(emotion, person, level, rng, topic=topic)
     return [
-        {"role": "user", "content": prompt.question(question, answer)},
+        {"role": "user", "content": prompt.format_question(question, answer)},
         {"role": "assistant", "content": reply},
     ]

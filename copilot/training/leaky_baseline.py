@@ -56,7 +56,9 @@ def leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Probabil
     rng = random.Random(seed)
     while True:
         emotion = rng.choice(CLIPS)
-        messages = prompt.build(leaking(invent_person(rng), emotion), "", codec="patterns", compared_with="person")
+        messages = prompt.build_messages(
+            leaking(invent_person(rng), emotion), "", codec="patterns", compared_with="person"
+        )
         answer: Message = {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {emotions.EMOTIONS[emotion]}"}
         yield [*messages, answer], np.eye(len(emotions.EMOTIONS))[emotion]
 

@@ -134,7 +134,7 @@ def fill_box(release: Path, out: Path) -> None:
 def metadata(temperature: float, decoder: Path) -> dict[str, str]:
     """What the file says about how to feed it, without the ``eeg_copilot.`` prefix."""
     return {
-        **model_metadata.keys("patterns"),
+        **model_metadata.expected_values("patterns"),
         "decoder_sha256": sha256(decoder),
         "temperature": f"{temperature:.4f}",
         "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "

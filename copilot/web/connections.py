@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from copilot.i18n import N_
 
 #: Connections at once; a page that is open holds one or two.
-MOST = 200
+MAX_CONNECTIONS = 200
 
 #: Seconds without a request after which a connection is closed.
 IDLE_S = 15.0
@@ -30,17 +30,17 @@ class BoundedProtocol(H11Protocol):
         """Take the connection, or turn it away with one sentence."""
         assert isinstance(transport, Transport)
         super().connection_made(transport)
-        self._begun = self.loop.time()
+        self._started = self.loop.time()
         self._answered: object = self
-        if len(self.connections) > MOST:
+        if len(self.connections) > MAX_CONNECTIONS:
             others = [other for other in self.connections if isinstance(other, BoundedProtocol) and other is not self]
             idle = [other for other in others if other.idle]
             if idle:
-                min(idle, key=lambda other: other._begun).drop()
+                min(idle, key=lambda other: other._started).drop()
             else:
-                self._turn_away()
+                self._reject()
                 return
-        self.loop.call_later(IDLE_S, self._look)
+        self.loop.call_later(IDLE_S, self._close_if_idle)
 
     @property
     def idle(self) -> bool:
@@ -52,14 +52,14 @@ class BoundedProtocol(H11Protocol):
         self.connections.discard(self)
         self.transport.abort()
 
-    def _turn_away(self) -> None:
+    def _reject(self) -> None:
         body = N_("Too many people use the copilot now; try again in some minutes.").encode()
         head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 30\r\n"
         self.transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
         self.connections.discard(self)
         self.transport.close()
 
-    def _look(self) -> None:
+    def _close_if_idle(self) -> None:
         """Close what had no request since the last look: a slow one could last for ever, since it is not one yet."""
         if self.transport.is_closing():
             return
@@ -67,10 +67,10 @@ class BoundedProtocol(H11Protocol):
             self.drop()
             return
         self._answered = self.cycle
-        self.loop.call_later(IDLE_S, self._look)
+        self.loop.call_later(IDLE_S, self._close_if_idle)
 
 
-def bound(server: Server) -> None:
+def limit_connections(server: Server) -> None:
     """Bound the connections of a running server, and let the process open as many files as the system allows."""
     with suppress(ValueError, OSError):  # macOS names a limit that it does not grant
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

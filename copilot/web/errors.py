@@ -25,7 +25,7 @@ PLACES: dict[type[CopilotError], str] = {
 log = logging.getLogger(__name__)
 
 
-def explain(say: Translator, error: Exception, unforeseen: str = FAILED) -> tuple[str, str]:
+def explain(translate: Translator, error: Exception, unforeseen: str = FAILED) -> tuple[str, str]:
     """Return the part of the page where an error belongs, and its sentence.
 
     The log gets no message: it could quote the person.
@@ -36,9 +36,9 @@ def explain(say: Translator, error: Exception, unforeseen: str = FAILED) -> tupl
         unforeseen: the sentence for an error that is no ``CopilotError``.
     """
     if isinstance(error, CopilotError):
-        return next((place for kind, place in PLACES.items() if isinstance(error, kind)), "progress"), say(
+        return next((place for kind, place in PLACES.items() if isinstance(error, kind)), "progress"), translate(
             error.args[0]
         )
     frame = traceback.extract_tb(error.__traceback__)[-1]
     log.error("%s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
-    return "progress", say(unforeseen)
+    return "progress", translate(unforeseen)

@@ -10,12 +10,12 @@ from copilot.i18n import LANGUAGES
 from copilot.settings import Settings
 
 
-def offered(settings: Settings) -> tuple[str, ...]:
+def list_languages(settings: Settings) -> tuple[str, ...]:
     """The page's languages; the first is at its root, the others at their code."""
     return (settings.language,) if settings.language else tuple(LANGUAGES)
 
 
-def wanted(accept: str, languages: Sequence[str]) -> str:
+def choose_language(accept: str, languages: Sequence[str]) -> str:
     """Which of ``languages`` an ``Accept-Language`` header (RFC 9110, 12.5.4) likes best; the first where none."""
     liked: list[tuple[float, int, str]] = []
     for part in accept.split(","):
@@ -26,7 +26,7 @@ def wanted(accept: str, languages: Sequence[str]) -> str:
     return min(liked)[2] if liked else languages[0]
 
 
-class ByLanguage:
+class LanguageRedirect:
     """Sends who comes to the root on to their language, unless the address says ``?lang=``, as the page's links do."""
 
     def __init__(self, app: ASGIApp, languages: Sequence[str]) -> None:
@@ -35,7 +35,7 @@ class ByLanguage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         if scope["type"] == "http" and scope["path"] == "/" and "lang" not in QueryParams(scope["query_string"]):
-            language = wanted(Headers(scope=scope).get("accept-language", ""), self._languages)
+            language = choose_language(Headers(scope=scope).get("accept-language", ""), self._languages)
             if language != self._languages[0]:
                 query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
                 await RedirectResponse(language + query, headers={"Vary": "Accept-Language"})(scope, receive, send)

@@ -25,10 +25,10 @@ from typing import Any
 import gradio as gr
 
 #: Closed pages whose visits are kept, for those who come back.
-MOST_CLOSED = 10
+MAX_CLOSED = 10
 
 
-def forget_closed(page: gr.Blocks, session: str | None) -> None:
+def forget_closed_pages(page: gr.Blocks, session: str | None) -> None:
     """Forget the visits of closed pages but the last ``MOST_CLOSED``; ``session`` has been closed just now.
 
     Gradio itself empties their ``gr.State`` after an hour, and keeps all other values of the page.
@@ -39,14 +39,14 @@ def forget_closed(page: gr.Blocks, session: str | None) -> None:
         if session in sessions:  # this very call makes one for a page on which nothing was done
             sessions[session].is_closed = True
         closed = [name for name, state in sessions.items() if state.is_closed]  # the last used at the end
-        for name in closed[:-MOST_CLOSED]:
+        for name in closed[:-MAX_CLOSED]:
             del sessions[name]
             holder.time_last_used.pop(name, None)
-    if len(closed) > MOST_CLOSED:
-        give_back()
+    if len(closed) > MAX_CLOSED:
+        return_memory()
 
 
-def give_back() -> None:
+def return_memory() -> None:
     """Return freed memory to the system.
 
     Drawing takes and frees some 70 MB in whichever thread it happens, and glibc keeps that for each thread on its own:

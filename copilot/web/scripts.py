@@ -18,7 +18,7 @@ SAVE = """(file) => {
 }"""
 
 
-def download(name: str, media_type: str, content: bytes) -> dict[str, str]:
+def encode_download(name: str, media_type: str, content: bytes) -> dict[str, str]:
     """A file as ``SAVE`` takes it."""
     return {"name": name, "type": media_type, "base64": base64.b64encode(content).decode()}
 
@@ -38,7 +38,7 @@ _LOST_WITH_THE_PAGE = f"""({_UNSAVED} || document.querySelector("#results :is(.h
     || [...document.querySelectorAll("#left .asked textarea")].some((field) => field.value))"""
 
 
-def tell_theme(question: str) -> str:
+def send_theme(question: str) -> str:
     """Pictures are drawn for the theme that the browser shows: the last field of the form; unsaved work is guarded.
 
     What is about to be shown belongs to the form as it is.
@@ -50,7 +50,7 @@ def tell_theme(question: str) -> str:
 }}"""
 
 
-def guard(question: str) -> str:
+def confirm_loss(question: str) -> str:
     """Ask before unsaved work on the record is lost."""
     return f"(...values) => {{ {_stop_unless_sure(question)} return values; }}"
 
@@ -59,7 +59,7 @@ def _stop_unless_sure(question: str) -> str:
     return f'if ({_UNSAVED} && !confirm({json.dumps(question)})) throw new Error("The visitor said no.");'
 
 
-def head(languages: Sequence[str]) -> str:
+def build_head(languages: Sequence[str]) -> str:
     """For the page's head: what the browser does by itself.
 
     A visit gets a name that nobody can guess, which Gradio draws from ``Math.random``. The page keeps to its language,

@@ -44,46 +44,46 @@ class Session:
     baselines: tuple[Attachment, ...] = ()
     opening: list[Message] = field(default_factory=list)
     turns: list[Message] = field(default_factory=list)
-    answered: list[Message] = field(default_factory=list)
+    model_turns: list[Message] = field(default_factory=list)
     record: Record | None = None
     pictures: Pictures | None = None
     cleaned: Recording | None = None
     reviewer: tuple[str, str] = ("", "")
     kept_at: str = ""
-    not_kept: str = ""
-    saved: str = ""
+    saving_problem: str = ""
+    saved_digest: str = ""
     panel: float = 0.0
     _run: int = 0
-    _last_word: Callable[[], Update] = dict
+    _final_update: Callable[[], Update] = dict
 
     @property
     def unsaved(self) -> bool:
         """Whether a clinician's work on the record would be lost with this page."""
-        return self.record is not None and bool(self.record.history) and digest(self.record) != self.saved
+        return self.record is not None and bool(self.record.history) and digest(self.record) != self.saved_digest
 
-    def forget_reading(self) -> None:
+    def forget_result(self) -> None:
         """What was said about an earlier recording."""
-        self.opening, self.turns, self.answered = [], [], []
+        self.opening, self.turns, self.model_turns = [], [], []
         self.record = self.pictures = self.cleaned = None
-        self.kept_at = self.not_kept = self.saved = ""
+        self.kept_at = self.saving_problem = self.saved_digest = ""
 
-    def halt(self, last_word: Callable[[], Update]) -> Update:
+    def halt(self, final_update: Callable[[], Update]) -> Update:
         """End what is running; ``last_word`` makes what the page shows then.
 
         Gradio's own cancelling comes too late for that: what was on its way to the browser would overwrite it.
         """
         self._run += 1
-        self._last_word = last_word
-        return last_word()
+        self._final_update = final_update
+        return final_update()
 
-    def running(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
+    def run_until_halted(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
         """Pass ``updates`` on until ``halt``, or until something else runs in this visit."""
         self.halt(dict)
         run = self._run
         with closing(updates):
             for update in updates:
                 if self._run != run:
-                    yield self._last_word()
+                    yield self._final_update()
                     return
                 yield update
 
@@ -119,7 +119,7 @@ class Form:
             raise PersonError(N_(words.NOT_AN_AGE, age=age, most=MAX_AGE))
         return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
 
-    def particulars(self) -> PatientIdentity:
+    def patient_identity(self) -> PatientIdentity:
         """What is meant for the record alone.
 
         Raises:
@@ -127,7 +127,7 @@ class Form:
         """
         return PatientIdentity(self.name or "", self.number or "", self.laboratory or "", self.expenses or "")
 
-    def samples_a_second(self) -> float | None:
+    def sampling_rate(self) -> float | None:
         """The sampling rate in Hz, if given.
 
         Raises:

@@ -23,8 +23,8 @@ def private_folder() -> Iterator[Path]:
         The folder.
     """
     parent = Path(tempfile.gettempdir())
-    _sweep(parent)
-    folder, lock = _locked_folder(parent)
+    _remove_stale_folders(parent)
+    folder, lock = _make_locked_folder(parent)
     before = {name: os.environ.get(name) for name in ("TMPDIR", "GRADIO_TEMP_DIR")}
     default, tempfile.tempdir = tempfile.tempdir, str(folder)
     os.environ |= {"TMPDIR": str(folder), "GRADIO_TEMP_DIR": str(folder / "uploads")}
@@ -41,18 +41,18 @@ def private_folder() -> Iterator[Path]:
         os.close(lock)
 
 
-def _locked_folder(parent: Path) -> tuple[Path, int]:
+def _make_locked_folder(parent: Path) -> tuple[Path, int]:
     """A new folder and the descriptor that locks it; the system takes the lock away from whoever dies."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         with suppress(OSError):  # another start swept it before it was locked
-            if (lock := _lock(folder)) is not None:
+            if (lock := _lock_folder(folder)) is not None:
                 if folder.exists():
                     return folder, lock
                 os.close(lock)
 
 
-def _lock(folder: Path) -> int | None:
+def _lock_folder(folder: Path) -> int | None:
     """A descriptor that holds the folder's lock; None where another process has it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -63,10 +63,10 @@ def _lock(folder: Path) -> int | None:
     return descriptor
 
 
-def _sweep(parent: Path) -> None:
+def _remove_stale_folders(parent: Path) -> None:
     """Remove the folders of processes that are no more."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if folder.lstat().st_uid == os.getuid() and (lock := _lock(folder)) is not None:
+            if folder.lstat().st_uid == os.getuid() and (lock := _lock_folder(folder)) is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)

@@ -16,7 +16,7 @@ SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", *CHINESE, "monospace")
 
 
-def theme() -> gr.themes.Base:
+def make_theme() -> gr.themes.Base:
     """Calm and clinical: teal on slate, soft corners, no web fonts."""
     return gr.themes.Base(
         primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="lg", font=SANS, font_mono=MONO

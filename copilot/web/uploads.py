@@ -34,13 +34,13 @@ CHOOSE_AGAIN = N_("The file is not here any more; please choose it again.")
 
 
 #: Files in one upload; a recording has at most four, a person perhaps dozens of baselines.
-MOST_FILES = 100
+MAX_FILES = 100
 
 #: Uploads that no handler took, because the page was closed too early, are deleted after so many seconds.
-UNTAKEN_S = 600
+MAX_UNTAKEN_S = 600
 
 #: Endings of names that are kept on disk, since readers look at them; another may be a part of somebody's name.
-ENDINGS = {*SUFFIXES, ".eeg", ".dat", ".fdt", ".vmrk", ".json", ".tsv", ".pkl", ".pickle", ".joblib", ".p"}
+KEPT_SUFFIXES = {*SUFFIXES, ".eeg", ".dat", ".fdt", ".vmrk", ".json", ".tsv", ".pkl", ".pickle", ".joblib", ".p"}
 
 
 class NoRoomError(Exception):
@@ -73,11 +73,11 @@ class UploadReceiver:
         if upload_id:
             file_upload_statuses.track(upload_id)
         try:
-            with self._folder(size) as folder:
+            with self._make_folder(size) as folder:
                 parser = GradioMultiPartParser(
                     request.headers,
                     request.stream(),
-                    max_files=MOST_FILES,
+                    max_files=MAX_FILES,
                     max_fields=10,
                     upload_dir=folder,
                     upload_id=upload_id,
@@ -90,7 +90,7 @@ class UploadReceiver:
                     for part in parser._files_to_close_on_error:
                         part.close()
                 files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
-                return [_stored(file, folder, number) for number, file in enumerate(files)]
+                return [_rename_neutrally(file, folder, number) for number, file in enumerate(files)]
         except TimeoutError:  # an OSError too
             raise
         except OSError as error:
@@ -100,9 +100,9 @@ class UploadReceiver:
                 file_upload_statuses.set_done(upload_id)
 
     @contextmanager
-    def _folder(self, size: int) -> Iterator[Path]:
+    def _make_folder(self, size: int) -> Iterator[Path]:
         """A new folder, which nobody can guess; gone again unless everything arrives."""
-        if size + sum(self._arriving.values()) + self._untaken() > self._most:
+        if size + sum(self._arriving.values()) + self._count_untaken_bytes() > self._most:
             raise NoRoomError
         folder = self.root / token_hex(16)
         self._arriving[folder] = size
@@ -116,7 +116,7 @@ class UploadReceiver:
         finally:
             del self._arriving[folder]
 
-    def _untaken(self) -> int:
+    def _count_untaken_bytes(self) -> int:
         """Bytes that have arrived and that no handler took yet."""
         paths = (path for path in self.root.glob("*/*") if path.parent not in self._arriving)
         sizes = []
@@ -125,28 +125,28 @@ class UploadReceiver:
                 sizes.append(path.stat().st_size)
         return sum(sizes)
 
-    def sweep(self) -> None:
+    def remove_stale(self) -> None:
         """Delete what arrived long ago and nobody took."""
         for folder in self.root.glob("*"):
             with suppress(OSError):
-                if folder not in self._arriving and folder.stat().st_mtime < time.time() - UNTAKEN_S:
+                if folder not in self._arriving and folder.stat().st_mtime < time.time() - MAX_UNTAKEN_S:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    async def keep_swept(self) -> None:
+    async def remove_stale_repeatedly(self) -> None:
         """Sweep every minute."""
         while True:
-            await to_thread.run_sync(self.sweep)
+            await to_thread.run_sync(self.remove_stale)
             await asyncio.sleep(60)
 
-    def holds(self, path: str) -> bool:
+    def contains(self, path: str) -> bool:
         """Whether ``path`` is one that ``receive`` could have returned."""
         return Path(path).parent.parent == self.root and ".." not in Path(path).parts
 
 
-def _stored(file: UploadFile, folder: Path, number: int) -> str:
+def _rename_neutrally(file: UploadFile, folder: Path, number: int) -> str:
     """Give a received file its neutral name; what it was called comes along in the page's call."""
     suffix = Path(file.filename or "").suffix.lower()
-    return str(Path(str(file.file.name)).rename(folder / f"{number}{suffix if suffix in ENDINGS else ''}"))
+    return str(Path(str(file.file.name)).rename(folder / f"{number}{suffix if suffix in KEPT_SUFFIXES else ''}"))
 
 
 @dataclass
@@ -191,7 +191,7 @@ class MemoryBudget:
                     file.content, file.dropped = b"", True
 
 
-def check_there(files: Sequence[Attachment]) -> None:
+def check_present(files: Sequence[Attachment]) -> None:
     """Check that no file was dropped.
 
     Raises:
@@ -201,7 +201,7 @@ def check_there(files: Sequence[Attachment]) -> None:
         raise RecordingError(CHOOSE_AGAIN)
 
 
-def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachment, ...]:
+def read_uploads(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachment, ...]:
     """Read uploaded files and unlink them.
 
     Args:
@@ -217,29 +217,29 @@ def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachmen
         if size > max_mb:
             raise RecordingError(N_(TOO_LARGE, size=size, most=max_mb))
         return tuple(
-            Attachment(_believed(name, path), path.read_bytes(), stored=path.name) for path, name in paths.items()
+            Attachment(_choose_name(name, path), path.read_bytes(), stored=path.name) for path, name in paths.items()
         )
     except OSError:
         raise RecordingError(CHOOSE_AGAIN) from None
     finally:
         for path in paths:
-            _remove(path)
+            _remove_upload(path)
 
 
-def _believed(name: str, path: Path) -> str:
+def _choose_name(name: str, path: Path) -> str:
     # The name as the person's computer has it, since BrainVision files refer to each other by name; but it comes from
     # the browser, so only a plain name is believed.
     plain = name == Path(name).name and name not in ("", "..") and name.isprintable() and len(name.encode()) <= 200
     return name if plain else path.name
 
 
-def _remove(path: Path) -> None:
+def _remove_upload(path: Path) -> None:
     with suppress(OSError):
         path.unlink(missing_ok=True)
         path.parent.rmdir()  # the folder of this upload; stays while other files are in it
 
 
-def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
+def write_attachments(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
     """Write attachments into ``folder``, for readers that need files.
 
     Several files of one recording refer to each other by name, so they have theirs; a single one keeps the neutral name
@@ -248,7 +248,7 @@ def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
     Raises:
         RecordingError: one of them was dropped.
     """
-    check_there(attachments)
+    check_present(attachments)
     folder.mkdir(parents=True)
     alone = len(attachments) == 1
     paths = [folder / ((alone and file.stored) or file.name) for file in attachments]

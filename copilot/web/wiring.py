@@ -12,10 +12,10 @@ Parts = dict[str, Any]
 
 #: Presses that are answered at once stay out of Gradio's queue: when the stream of one queued event ends, Gradio 6.31
 #: may cancel another that the same visitor has just begun, and leaving a box comes right before pressing a button.
-AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+NOT_QUEUED: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 #: What ``gr.render`` draws waits in line: two renders at once change the same dictionaries of Gradio's.
-ONE_BY_ONE: dict[str, Any] = {"concurrency_id": "render", "concurrency_limit": 1, "show_progress": "hidden"}
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "render", "concurrency_limit": 1, "show_progress": "hidden"}
 
 
 def html(value: str = "", **options: Any) -> gr.HTML:
@@ -23,17 +23,17 @@ def html(value: str = "", **options: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, **options)
 
 
-def turn() -> gr.Textbox:
+def make_trigger() -> gr.Textbox:
     """A part whose change draws something anew: ``gr.State`` does not tell what changed outside the queue."""
     return gr.Textbox(visible="hidden", container=False)
 
 
-def now() -> str:
+def new_trigger_value() -> str:
     """Another value for a ``turn``."""
     return str(time.monotonic())
 
 
-def once(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:
+def bind(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:
     """A handler that answers at once, with the parts in place of their names."""
 
     def run(*values: Any) -> Parts:
@@ -42,7 +42,7 @@ def once(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:
     return run
 
 
-def stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]]) -> Callable[..., Iterator[Parts]]:
+def bind_stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]]) -> Callable[..., Iterator[Parts]]:
     """The same for one that answers step by step; closed when Gradio closes it."""
 
     def run(*values: Any) -> Iterator[Parts]:

@@ -75,7 +75,7 @@ def _place(stretch: LabelledSegment) -> str:
 
 
 def _prompt(stretch: LabelledSegment, person: Person, codec: str, number: int, evidence: bool) -> str:
-    messages = prompt.build(
+    messages = prompt.build_messages(
         person,
         stretch.eeg_texts[number - 1],
         codec=codec,
@@ -93,8 +93,8 @@ def treatment(stretch: LabelledSegment, person: Person, rng: random.Random) -> s
     have been sure of that label from that signal.
     """
     label = emotions.EMOTIONS[stretch.emotion]
-    right = emotions.top(stretch.probabilities) == label
-    level = emotions.confidence(stretch.probabilities) if right else "unclear"
+    right = emotions.find_top_emotion(stretch.probabilities) == label
+    level = emotions.grade_confidence(stretch.probabilities) if right else "unclear"
     return f"Confidence: {level}\n{answer_templates.answer(label, person, level, rng)}"
 
 

@@ -64,14 +64,14 @@ def ask(candidate: ModelUnderTest, faced: Faced, count: int) -> Iterator[Answer]
 
 def _answer(candidate: ModelUnderTest, item: PromptedTrial) -> Answer:
     messages, begun = item.messages(with_evidence=True), time.perf_counter()
-    probabilities = pipeline.result_of(pipeline.predict(candidate.engine, [messages])).probabilities
+    probabilities = pipeline.run_to_end(pipeline.predict(candidate.engine, [messages])).probabilities
     label_s = time.perf_counter() - begun
-    answer = pipeline.result_of(pipeline.write(candidate.engine, messages, probabilities))
+    answer = pipeline.run_to_end(pipeline.write(candidate.engine, messages, probabilities))
     written_s = time.perf_counter() - begun
     found = list(faults(answer.text, item.person, probabilities))
     if answer.cut_off:
         found.append("does not end")
-    return Answer(emotions.top(probabilities), answer.text, tuple(found), label_s, written_s)
+    return Answer(emotions.find_top_emotion(probabilities), answer.text, tuple(found), label_s, written_s)
 
 
 def faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:
@@ -84,7 +84,7 @@ def faults(text: str, person: Person, probabilities: emotions.Probabilities) -> 
         yield f"{len(suggestions)} suggestions, or unfinished ones"
     if empty := _empty_fields(person, probabilities, assessment, suggestions):
         yield f"record without {', '.join(empty)}"
-    if others := other_emotions(" ".join([assessment, *suggestions]), emotions.top(probabilities)):
+    if others := other_emotions(" ".join([assessment, *suggestions]), emotions.find_top_emotion(probabilities)):
         yield f"contradicts its label: {', '.join(others)}"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from copilot import emotions, prompt
 from copilot.llm.base import Engine, Message, Token
-from copilot.pipeline import predict, result_of
+from copilot.pipeline import predict, run_to_end
 
 #: Tokens of an answer that is only asked for its label.
 LABEL_TOKENS = 4
@@ -14,7 +14,7 @@ LABEL_TOKENS = 4
 
 def logits(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:
     """Return the calibrated probabilities of the nine labels at the answer's first slot; nothing is drawn."""
-    return result_of(predict(engine, [messages])).probabilities
+    return run_to_end(predict(engine, [messages])).probabilities
 
 
 def greedy(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:

@@ -170,7 +170,7 @@ def _assemble(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> None:
 def _metadata(receipt: dict[str, Any]) -> dict[str, str]:
     """What the model file has to say about how to feed it."""
     decoder = {"decoder_sha256": receipt["decoder_sha256"]} if receipt["decoder_sha256"] else {}
-    return model_metadata.keys(receipt["codec"]) | decoder
+    return model_metadata.expected_values(receipt["codec"]) | decoder
 
 
 @command("Interrupted; the same command resumes from the state of the last minute.")

@@ -47,14 +47,14 @@ def measures(record: Record, say: Translator) -> Iterator[Measure]:
             share,
             "probabilities",
         )
-    for name, share in zip(emotions.THREE_CLASSES, emotions.three_classes(found.probabilities), strict=True):
+    for name, share in zip(emotions.THREE_CLASSES, emotions.sum_three_classes(found.probabilities), strict=True):
         yield _percentage(
             f"class-{name}",
             say(N_("Probability of an emotion of this class, inferred from EEG: {name}"), name=term("class", name)),
             float(share),
             "three_class",
         )
-    valence = round(emotions.valence(found.probabilities), 2) + 0.0  # + 0.0: no "-0.0"
+    valence = round(emotions.compute_valence(found.probabilities), 2) + 0.0  # + 0.0: no "-0.0"
     value = {"valueQuantity": codes.quantity(valence, "1", "1")}
     yield Measure("valence", say(N_("Valence from -1 to +1, inferred from EEG")), value, f"{valence:+.2f}", "valence")
     grade = {"system": codes.QUALITIES, "code": found.trust, "display": found.trust}

@@ -72,7 +72,7 @@ def _ranked(findings: Findings, say: Translator) -> list[tuple[str, float, str]]
             share,
             TONES[emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(name)]]],
         )
-        for name, share in emotions.by_probability(findings.probabilities)
+        for name, share in emotions.sort_by_probability(findings.probabilities)
     ]
 
 
@@ -110,7 +110,7 @@ def _bars(paper: Page, findings: Findings, row: FieldRow, say: Translator) -> No
 def _three_classes(paper: Page, findings: Findings, left: float, width: float, say: Translator) -> None:
     """One bar in three colours."""
     x, top = left, paper.y + 1
-    for place, share in enumerate(emotions.three_classes(findings.probabilities)):
+    for place, share in enumerate(emotions.sum_three_classes(findings.probabilities)):
         name = emotions.THREE_CLASSES[place]
         paper.box(x, top, width * share, THICK, TONES[name])
         with paper.tagged("P"):
@@ -122,7 +122,7 @@ def _three_classes(paper: Page, findings: Findings, left: float, width: float, s
 
 def _valence(paper: Page, findings: Findings, left: float, width: float) -> None:
     """A scale from -1 to +1 with a mark."""
-    y, value = paper.y + 1.2, emotions.valence(findings.probabilities)
+    y, value = paper.y + 1.2, emotions.compute_valence(findings.probabilities)
     paper.box(left, y, width, 0.5, LINE)
     paper.box(left + width / 2 - 0.15, y - 0.8, 0.3, 2.1, QUIET)
     paper.box(left + (1 + value) / 2 * width - 0.6, y - 1.3, 1.2, 3.1, INK)
