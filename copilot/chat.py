@@ -1,4 +1,4 @@
-"""The chat about a reading (see ``ask``)."""
+"""Answer questions about a result (see ``ask``)."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -39,12 +39,12 @@ HOW_SURE_THEN = N_(
 
 #: Messages that every question needs: system, prompt, the model's answer.
 OPENING = 3
-#: Later messages that are kept; older ones are forgotten, and all of them where the context overflows nevertheless.
+#: Later messages that are sent; older ones are left out, and all of them if the context overflows nevertheless.
 MAX_LATER = 8
 MAX_QUESTION = 1000
 
 _IT = r"(?:it|this|that|(?:the|this|my|your) (?:result|reading|emotion|assessment|answer|eeg))"
-#: The page's own questions as people ask them; the rest is not what the small models learned to answer well.
+#: The page's own questions as people ask them; the small models were not trained to answer others well.
 _TRAINED_QUESTIONS = re.compile(
     rf"(?:what (?:does|do|did) {_IT}(?: all)? (?:mean|say|tell)(?: for me| to me| about me)?"
     rf"|what is {_IT} (?:telling me|saying)|(?:can|could|would) you (?:please )?explain {_IT}|explain {_IT}"
@@ -72,28 +72,31 @@ MAX_CONFIDENCE_QUESTION = 80
 
 
 class FixedText(Token):
-    """A text that no model wrote; a model that found it among its own answers would go on as it never learned to."""
+    """A text that no model wrote.
+
+    It is not given to the model as an earlier answer: the model never learned to continue after it.
+    """
 
 
 def ask(
     engine: Engine, conversation: Sequence[Message], question: str, trust: str = "good"
 ) -> Iterator[Waiting | PromptProgress | Token]:
-    """Answer a question about a reading, streaming.
+    """Answer a question about a result, streaming.
 
-    Words of self-harm or danger are answered by a fixed text, or one stands before the answer (see ``safety``); "how
-    sure are you?" is answered from the reading's own confidence. The models that were trained for this copilot answer
-    the page's own questions, each by itself; any other gets a sentence that says so.
+    A message about self-harm or danger gets a fixed text, alone or before the answer (``safety``). "How sure are you?"
+    is answered from the result's own confidence. The models that were trained for this copilot answer the page's own
+    questions, each by itself; every other question gets a sentence that states this.
 
-    Where the earlier turns do not fit in the context, the question is asked without them.
+    If the earlier turns do not fit into the context, the question is asked without them.
 
     Args:
         engine: the language model.
-        conversation: the reading's messages, its raw answer, then earlier turns that the model itself answered.
+        conversation: the result's messages, its raw answer, then earlier turns that the model itself answered.
         question: what the person typed.
-        trust: the recording's quality.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
 
     Raises:
-        ContextError: not even the reading and this question fit.
+        ContextError: not even the result and this question fit.
         EngineError: the model cannot answer, or the question is longer than ``MAX_QUESTION``.
     """
     found = find_help(question)
@@ -122,12 +125,15 @@ def ask(
 
 
 def answer_confidence_question(question: str, answer: str, trust: str = "good") -> str | None:
-    """The answer to "how sure are you?" in the language of the question, or None for any other question.
+    """Return the answer to "how sure are you?" in the language of the question, or None for any other question.
+
+    The answer is written by code: asked how sure it is, the bundled model answers fluently and often with another
+    confidence than the result's own (measured: always ``clear``).
 
     Args:
         question: what the person typed.
-        reading: the reading's raw answer, which begins with its emotion and confidence; else the answer is None.
-        trust: the recording's quality.
+        answer: the result's raw answer; None is returned unless it begins with an emotion and a confidence.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
     """
     found = re.match(rf"{prompt.LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(HOW_SURE)})\b", answer)
     if not found or len(question) > MAX_CONFIDENCE_QUESTION or not _CONFIDENCE_QUESTION.search(question):
@@ -140,13 +146,13 @@ def answer_confidence_question(question: str, answer: str, trust: str = "good") 
 
 
 def _generate_answer(engine: Engine, messages: Sequence[Message]) -> Iterator[Waiting | PromptProgress | Token]:
-    """The answer, with three dots where it lacks its end."""
+    """Yield the model's answer, with three dots if it was cut off."""
     for event in engine.generate(messages, max_tokens=300):
         yield Token(" …") if isinstance(event, CutOff) else event
 
 
 def _is_trained_question(question: str) -> bool:
-    """Whether this is one of the page's own questions, in its words or near them."""
+    """Return whether this is one of the page's own questions, in its words or similar ones."""
     if question.strip() in _translate_questions():
         return True
     words = re.sub(r"[^a-z ]+", "", question.replace("'s", " is").lower()[: MAX_QUESTION + 1])
@@ -155,14 +161,14 @@ def _is_trained_question(question: str) -> bool:
 
 
 def _translate_questions() -> dict[str, str]:
-    """The page's own questions in Chinese, and the same in English."""
+    """Return the page's own questions: their Chinese text, and the same in English."""
     return {Translator("zh")(question): question for question in english.QUESTIONS}
 
 
 def _rewrite_turn(turn: Message, answer: str) -> Message:
-    """A turn as the model learned them; the same each time, so that it is read only once.
+    """Return a turn in the form that the model was trained on; the same each time, so that it is read only once.
 
-    The page's own questions come back in English.
+    The page's own questions are replaced by their English text.
     """
     if turn["role"] != "user":
         return turn

@@ -1,7 +1,7 @@
 """The command line: ``python -m copilot analyse recording.edf --age 20 --gender female``.
 
-``analyse`` reads one recording, ``prompt`` prints what the model would be asked, ``chat`` answers questions about a
-result, ``batch`` reads a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or settings
+``analyse`` analyses one recording, ``prompt`` prints the prompt of the model, ``chat`` answers questions about a
+result, ``batch`` analyses a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or settings
 that cannot be used or a batch that was stopped, 130 after Ctrl-C.
 """
 
@@ -26,7 +26,7 @@ CHAT_HINT = N_("Ask about this reading; Ctrl-C stops an answer, Ctrl-D or exit l
 ANSWER_STOPPED = N_("Stopped.")
 
 
-# What reads signals and runs models is imported inside the functions that need it: --help has to be quick.
+# Modules for signals and models are imported in the functions that need them, so that --help is quick.
 if TYPE_CHECKING:
     from copilot.events import Event
     from copilot.llm.base import Engine, Message
@@ -46,10 +46,10 @@ E = TypeVar("E")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
+    """A parser whose errors are one sentence each."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong, without the usage, and exit."""
+        """Print the error, without the usage, and exit."""
         self.exit(BAD_INPUT, f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.\n")
 
 
@@ -67,15 +67,15 @@ class LastEvents:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status."""
+    """Run one command and return the exit status."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a bar or a name must not end the run
+            stream.reconfigure(errors="replace")  # a bar or a name that cannot be printed must not end the run
     options = make_parser().parse_args(arguments)
     try:
         options.command(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # what reads our output is gone; without dup2 Python complains when it flushes at exit
+    except BrokenPipeError:  # the reader of our output is gone; without dup2 Python reports an error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
@@ -98,7 +98,7 @@ def analyse(options: argparse.Namespace) -> None:
 
 
 def prompt(options: argparse.Namespace) -> None:
-    """Print the user message and nothing else: Ollama adds the model's own template and system text."""
+    """Print the user message alone: Ollama adds the model's own template and system text."""
     from copilot.events import PromptReady
     from copilot.llm.gguf_header import open_model_file
     from copilot.pipeline import prepare_prompt
@@ -106,19 +106,19 @@ def prompt(options: argparse.Namespace) -> None:
 
     with _make_inputs(options) as inputs:
         model = inputs["settings"].model
-        # The model may live in Ollama only; without its file here it is fed by the defaults.
+        # The model may be in Ollama only; without its file here the defaults apply.
         metadata = open_model_file(model).own_metadata if model.is_file() else {}
         if (options.codec or metadata.get("codec")) == "wavelet-segments":
             raise SettingsError(
                 N_("The codec wavelet-segments makes ten prompts, not one; use analyse or another codec.")
             )
         last_events = _show_events(prepare_prompt(**inputs, metadata=metadata), human=False)
-    # Ollama takes a line break at the end as part of the message, which the model never saw in training.
+    # Ollama takes a line break at the end as part of the message; no message in training had one.
     print(last_events.get(PromptReady).messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
 
 
 def chat(options: argparse.Namespace) -> None:
-    """Analyse a recording, then answer questions about it until the input ends or says ``exit``."""
+    """Analyse a recording, then answer questions about it until the input ends or a line is ``exit``."""
     from copilot import pipeline
     from copilot.events import PromptReady, ResultReady, SignalReady
 
@@ -134,7 +134,7 @@ def chat(options: argparse.Namespace) -> None:
 
 
 def batch(options: argparse.Namespace) -> None:
-    """Analyse a folder of recordings: a draft record of each, and one summary."""
+    """Analyse a folder of recordings: write a draft record of each, and one summary."""
     from copilot.batch.run import run
     from copilot.settings import Settings
 
@@ -177,7 +177,7 @@ def make_parser() -> Parser:
 
 
 def _add_input(command: argparse.ArgumentParser) -> None:
-    """Add what all commands but ``batch`` take: a person and an EEG."""
+    """Add the arguments of all commands but ``batch``: a person and an EEG."""
     add = command.add_argument
     add("files", nargs="*", type=Path, metavar="FILE", help="the recording; all its files, where a format has several")
     add("--example", choices=EXAMPLES, help="a simulated recording instead of a file of your own")
@@ -198,6 +198,7 @@ def _add_input(command: argparse.ArgumentParser) -> None:
 
 
 def _parse_years(text: str) -> int:
+    """Return the text as a number of years."""
     try:
         return int(text)
     except ValueError:
@@ -231,7 +232,7 @@ def _split_names(text: str) -> list[str]:
 
 
 def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
-    """Answer words of danger in what the person wrote before everything else."""
+    """Print the safety text first if the person's words contain words of danger."""
     from copilot.safety import find_help
 
     if found := find_help("\n".join((options.appearance, options.complaint, options.history))):
@@ -240,7 +241,7 @@ def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
 
 @contextmanager
 def _make_inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
-    """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
+    """Yield the arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
     from copilot.eeg.classifier import Classifier
     from copilot.eeg.simulate import write_example
     from copilot.person import Person
@@ -280,7 +281,7 @@ def _open_engine(settings: "Settings") -> "Engine":
 
 
 def _make_translator() -> Translator:
-    """The language that the settings choose; English where they cannot be read."""
+    """Return the translator for the language of the settings; English if the settings cannot be read."""
     from copilot.settings import Settings, SettingsError
 
     try:
@@ -308,7 +309,7 @@ def _show_events(events: "Iterator[Event]", *, human: bool) -> LastEvents:
 
 
 def _make_json(last_events: LastEvents) -> dict[str, Any]:
-    """The one object of ``--json``."""
+    """Return the object that ``--json`` prints."""
     from copilot.emotions import EMOTIONS
     from copilot.events import RecordReady, ResultReady, SignalReady
     from copilot.record.export.json_format import as_dict
@@ -334,7 +335,7 @@ def _make_json(last_events: LastEvents) -> dict[str, Any]:
 
 
 def _read_questions(stdin: TextIO) -> Iterator[str]:
-    """Lines until the end or ``exit``; from a pipe each is printed too, so that the output reads as a conversation."""
+    """Yield lines until the end or ``exit``; those of a pipe are printed too, so that the output is a conversation."""
     from copilot.cli_output import print_text
 
     typed = stdin.isatty()
@@ -350,7 +351,7 @@ def _read_questions(stdin: TextIO) -> Iterator[str]:
 
 
 def _read_line(stdin: TextIO, typed: bool) -> str:
-    """One line with its end; empty when there are no more."""
+    """Return one line with its end; empty at the end of the input."""
     try:
         return input("\n> ") + "\n" if typed else stdin.readline()
     except EOFError:
@@ -358,7 +359,14 @@ def _read_line(stdin: TextIO, typed: bool) -> str:
 
 
 def _answer_question(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
-    """Stream one answer; returns the turn to remember, nothing where the model gave none."""
+    """Stream one answer; return the turn to remember, or nothing if the model gave none.
+
+    Args:
+        engine: the language model.
+        conversation: the result's messages, its raw answer, then earlier turns.
+        question: what the person typed.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+    """
     from copilot.chat import FixedText, ask
     from copilot.cli_output import ProgressBar, ResultPrinter, print_text
     from copilot.llm.base import EngineError, Token
@@ -385,7 +393,7 @@ def _answer_question(engine: "Engine", conversation: "list[Message]", question: 
 
 
 def _print_error(error: Exception) -> int:
-    """Tell what went wrong in one sentence; returns the exit status."""
+    """Print the error in one sentence; return the exit status."""
     from copilot.errors import CopilotError
     from copilot.text import normalise_line
 

@@ -1,4 +1,4 @@
-"""What the command line prints: progress on stderr, the reading on stdout."""
+"""Print the output of the command line: progress on stderr, the result on stdout."""
 
 import shutil
 import sys
@@ -24,9 +24,9 @@ _ERASE = "\r\x1b[2K"
 
 @dataclass
 class ProgressBar:
-    """Progress on stderr: one line in place on a terminal, else one line a stage.
+    """Progress on stderr: on a terminal one line that is overwritten, else one line per stage.
 
-    Away from a terminal lines are held back until the input has proved good, so that an error stands alone.
+    Without a terminal, lines are not printed before the input is known to be good, so that an error is printed alone.
     """
 
     stage: str = ""
@@ -36,7 +36,7 @@ class ProgressBar:
     _held: list[str] | None = field(default_factory=list)
 
     def show(self, event: Event) -> None:
-        """Tell how far things are, if this event says so."""
+        """Show the progress that this event reports, if any."""
         match event:
             case StageBegun():
                 seconds = max(1, round(event.estimate_s))
@@ -56,7 +56,7 @@ class ProgressBar:
                 self.clear()
 
     def clear(self) -> None:
-        """Take the line in place away, before something else is printed."""
+        """Erase the overwritten line, before something else is printed."""
         if self._shown:
             print(_ERASE, end="", file=sys.stderr, flush=True)
         self._shown = False
@@ -71,8 +71,8 @@ class ProgressBar:
 
     def _overwrite_line(self, text: str) -> None:
         if self.in_place:
-            room = shutil.get_terminal_size().columns - 1  # a line that wraps could not be erased
-            print(f"{_ERASE}{text.rstrip()[:room]}", end="", file=sys.stderr, flush=True)
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be erased
+            print(f"{_ERASE}{text.rstrip()[:width]}", end="", file=sys.stderr, flush=True)
             self._shown = True
 
     def _print_held_lines(self) -> None:
@@ -83,20 +83,20 @@ class ProgressBar:
 
 @dataclass
 class ResultPrinter:
-    """Prints what a person came for: the signal's quality, probabilities, assessment, answers."""
+    """Print the result: the signal's quality, probabilities, assessment, answers."""
 
     translate: Translator = field(default_factory=lambda: Translator("en"))
     _in_answer: bool = False
 
     def show(self, event: Event) -> None:
-        """Print this event, if it says something."""
+        """Print this event, if it belongs to the result."""
         match event:
             case SignalReady():
                 print_text(describe_quality(event.quality, self.translate))
             case ResultReady(complete=False):
                 print_text(f"\n{describe_result(event.result, self.translate)}\n\n{self.translate(ASSESSMENT_HEADING)}")
             case Token():
-                # The first token carries the space that parts it from the words before.
+                # The first token begins with the space between it and the text before.
                 print_text(event.text if self._in_answer else event.text.lstrip(), end="")
                 self._in_answer = True
             case RecordReady():
@@ -104,12 +104,12 @@ class ResultPrinter:
 
 
 def print_text(text: str, end: str = "\n") -> None:
-    """Print to stdout at once, without what could steer the terminal: a model or a file may hold escape sequences."""
+    """Print to stdout at once, without control characters: a model or a file may contain escape sequences."""
     print("".join(c for c in text if c.isprintable() or c in "\n\t"), end=end, flush=True)
 
 
 def describe_quality(quality: Quality, translate: Translator) -> str:
-    """The quality report in words."""
+    """Return the quality report as lines of text."""
     head = translate(
         N_("Quality: {trust}, {clean} of {total} s are clean ({percent})."),
         trust=term("quality", quality.trust),
@@ -121,7 +121,7 @@ def describe_quality(quality: Quality, translate: Translator) -> str:
 
 
 def describe_result(result: Result, translate: Translator) -> str:
-    """Nine bars, the read-outs, and what to know about them."""
+    """Return nine bars, the most probable emotion, the source of the probabilities and the notes, as lines of text."""
     bars = [
         f"{_pad_text(translate(term('emotion', name)), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
         for name, p in emotions.sort_by_probability(result.probabilities)
@@ -146,6 +146,6 @@ def describe_result(result: Result, translate: Translator) -> str:
 
 
 def _pad_text(text: str, width: int) -> str:
-    """``text`` with spaces behind it; a Chinese character is two columns wide (Unicode Standard Annex 11)."""
+    """Return ``text`` with spaces after it; a Chinese character is two columns wide (Unicode Standard Annex 11)."""
     columns = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
     return text + " " * (width - columns)

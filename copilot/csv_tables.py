@@ -1,4 +1,4 @@
-"""Tables that come with recordings: a .csv or .tsv as rows, and what such a row says about a person."""
+"""Read tables that come with recordings: the rows of a .csv or .tsv, and what a row states about a person."""
 
 import csv
 import re
@@ -13,23 +13,23 @@ Row = dict[str, str]
 
 
 class TableError(CopilotError, ValueError):
-    """A table cannot be read, or a cell means nothing; the message says which."""
+    """A table cannot be read, or a cell cannot be used; the message names it."""
 
 
 MAX_MB = 64
 #: BIDS writes every age above this as ``89+``.
 OLDEST_STATED_AGE = 89
-#: How tables say that a value is not known.
+#: Cells that state that a value is not known.
 UNKNOWN = ("", "n/a", "na", "nan", "unknown")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "o": "other", "other": "other"}
 
 
 def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
-    """Every row, with the columns' names in lower case; what is not known is empty.
+    """Return every row, with the columns' names in lower case; values that are not known are empty.
 
     Args:
         path: separated by tabs if it ends in .tsv, else by commas.
-        needed: columns without which the table is of no use.
+        needed: columns without which the table cannot be used.
 
     Raises:
         TableError: it cannot be read, or lacks a column.
@@ -53,10 +53,10 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
 
 
 def parse_person(row: Row, where: str) -> Person:
-    """What a row says about a person: gender (or sex), age, appearance, complaint, history, each if it is there.
+    """Return the person of a row: gender (or sex), age, appearance, complaint, history, each if it is given.
 
     Raises:
-        TableError: a value that means nothing; ``where`` says which row.
+        TableError: a value cannot be used; ``where`` names the row in the message.
     """
     gender = row.get("gender") or row.get("sex") or ""
     if gender and gender.lower() not in GENDERS:
@@ -69,10 +69,15 @@ def parse_person(row: Row, where: str) -> Person:
 
 
 def parse_number(row: Row, column: str, where: str) -> float | None:
-    """A cell as a number, or None where it is empty or absent.
+    """Return a cell as a number, or None if it is empty or absent.
+
+    Args:
+        row: of ``read_rows``.
+        column: its name in lower case.
+        where: names the row in the message of an error.
 
     Raises:
-        TableError: anything else, or a negative or infinite number.
+        TableError: the cell is something else, or a negative or infinite number.
     """
     text = row.get(column, "")
     if text and not re.fullmatch(r"(\d{1,9}(\.\d*)?|\.\d+)([eE][+-]?\d)?", text):
@@ -81,23 +86,24 @@ def parse_number(row: Row, column: str, where: str) -> float | None:
 
 
 def parse_emotion(text: str) -> int | None:
-    """Index of the emotion that a cell names, whatever its case, or None."""
+    """Return the index of the emotion that a cell names, in any case, or None."""
     name = text.strip().lower()
     return EMOTIONS.index(name) if name in EMOTIONS else None
 
 
 def _clean_cells(names: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Names of columns and what is known; somebody may be called Na."""
+    """Yield names of columns and their values, empty where not known; a person may be called Na."""
     for name, cell in zip(names, cells, strict=False):
         yield name, cell.strip() if name == "name" else _empty_if_unknown(cell)
 
 
 def _empty_if_unknown(cell: str) -> str:
+    """Return the cell without spaces around it; empty if it states that the value is not known."""
     return "" if cell.strip().lower() in UNKNOWN else cell.strip()
 
 
 def _parse_age(text: str, where: str) -> int | None:
-    """Whole years; ``89+`` is how BIDS writes the ages that it must not tell."""
+    """Return whole years; BIDS writes ages that must not be stated as ``89+``."""
     if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
         raise TableError(f"{where}: age is {text!r}; it is given in years.")
     if text.endswith("+"):

@@ -47,7 +47,7 @@ WORDS_LEFT_OUT = N_(
 )
 
 
-#: Stages in the order they happen, with the words a person sees.
+#: Stages in their order, with the text that a user sees.
 STAGES = {
     "read": N_("Reading the file"),
     "clean": N_("Cleaning the signal"),
@@ -56,7 +56,7 @@ STAGES = {
     "write": N_("Writing the assessment"),
 }
 
-#: Seconds each stage takes on two cores for three minutes of 19 channels, measured with the model in the box.
+#: Seconds each stage takes on two cores for three minutes of 19 channels, measured with the bundled model.
 ESTIMATES = {"read": 1.0, "clean": 3.0, "encode": 0.2, "score": 0.5, "write": 3.0}
 
 MAX_ANSWER_TOKENS = 320
@@ -66,13 +66,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EncodedEeg:
-    """A recording as the model reads it.
+    """A recording in the form that the model reads.
 
     Attributes:
-        texts: EEG as text, one for each segment that is read by itself.
+        texts: the EEG as text, one for each segment that is read by itself.
         codec: name of the text encoding.
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
-        evidence: the classifier's nine probabilities; None where it was not asked.
+        evidence: the classifier's nine probabilities, shape (9,); None if it was not asked.
     """
 
     texts: tuple[str, ...]
@@ -81,7 +81,13 @@ class EncodedEeg:
     evidence: emotions.Probabilities | None
 
     def build_prompts(self, person: Person, *, with_evidence: bool = True, poor: bool = False) -> list[list[Message]]:
-        """Build the messages, one conversation for each text (arguments as in ``prompt.build_messages``)."""
+        """Return the messages, one conversation for each text.
+
+        Args:
+            person: as the model may read them.
+            with_evidence: whether the prompt contains the classifier's evidence.
+            poor: whether to state that the signal's quality is poor.
+        """
         return [
             prompt.build_messages(
                 person,
@@ -98,7 +104,7 @@ class EncodedEeg:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Nine calibrated probabilities, and the labels that this model's tokenizer cannot tell apart."""
+    """Nine calibrated probabilities, shape (9,), and the labels that this model's tokenizer cannot distinguish."""
 
     probabilities: emotions.Probabilities
     alike: tuple[str, ...] = ()
@@ -106,7 +112,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model wrote, its beginning included; whether it was cut off; seconds until its first token."""
+    """What the model wrote, including its given beginning; whether it was cut off; seconds until its first token."""
 
     text: str
     cut_off: bool
@@ -135,12 +141,13 @@ def analyse(
         person: what the form asked.
         engine: the language model.
         settings: limits and read-out.
-        classifier: gives the evidence, and what is normal where nothing is known of the person.
+        classifier: gives the evidence, and the population's normal if there is no baseline of the person.
         baselines: other recordings of the same person, the main file of each.
         codec: name of the text encoding; by default the one that the model file names, else ``patterns``.
-        sfreq: samples a second, Hz, for arrays that do not state it; channels: their names, likewise.
+        sfreq: sampling rate in Hz, for arrays that do not state it.
+        channels: names of the channels, likewise.
         trial: which trial of an array is the recording, counted from 1; a baseline is a file with one recording.
-        patient: name, number and the like, for the record alone.
+        patient: name, number and similar, for the record alone.
         language: of the record's labels and of the sentences in it.
 
     Raises:
@@ -192,7 +199,7 @@ def analyse(
     )
     yield ResultReady(result, complete=False)
 
-    # 4. The prose behind the label, then everything as a draft record.
+    # 4. The prose after the label, then everything as a draft record.
     yield StageBegun("write", ESTIMATES["write"])
     begun = time.perf_counter() - started
     answer = yield from write(engine, prompts[-1], result.probabilities, quality.trust)
@@ -229,7 +236,7 @@ def prepare_prompt(
     channels: Sequence[str] | None = None,
     trial: int | None = None,
 ) -> Iterator[Event]:
-    """Do the first half of ``analyse``, for a model that is not here: the last event is ``PromptReady``.
+    """Prepare the prompt as ``analyse`` does, for a model that runs elsewhere: the last event is ``PromptReady``.
 
     Args:
         metadata: of the model file, without the prefix; the others are as in ``analyse``.
@@ -253,12 +260,12 @@ def encode(
     baselines: Sequence[Recording] = (),
     evidence: bool = True,
 ) -> EncodedEeg:
-    """Turn features into what the model reads.
+    """Turn features into the text and the evidence that the model reads.
 
     Args:
         entropy: differential entropy, shape (30, seconds, 5), NaN where absent or not usable.
         normal: what to compare with: the person's own normal or the population's.
-        classifier: knows the principal patterns and gives the evidence.
+        classifier: contains the principal patterns and gives the evidence.
         codec: name of the text encoding.
         recording: the cleaned signal, which the wavelet encodings read.
         baselines: cleaned recordings of the same person, likewise.
@@ -274,7 +281,7 @@ def encode(
 
 
 def predict(engine: Engine, prompts: Sequence[list[Message]]) -> Generator[Event, None, Prediction]:
-    """Score the nine labels behind each prompt; return the mean of the calibrated probabilities.
+    """Score the nine labels after each prompt; return the mean of the calibrated probabilities.
 
     Args:
         engine: the language model; the temperature in its file calibrates it.
@@ -297,12 +304,12 @@ def predict(engine: Engine, prompts: Sequence[list[Message]]) -> Generator[Event
 def write(
     engine: Engine, messages: list[Message], probabilities: emotions.Probabilities, trust: str = "good"
 ) -> Generator[Event, None, Answer]:
-    """Stream the prose behind the most probable label; return the whole answer.
+    """Stream the prose after the most probable label; return the whole answer.
 
     Args:
         engine: the language model.
         messages: the prompt.
-        probabilities: nine; the answer begins with the first of them, so that it cannot name another.
+        probabilities: nine, shape (9,); the answer begins with the first emotion, so that it cannot name another.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
     """
     started, first_token_s = time.perf_counter(), None
@@ -319,7 +326,7 @@ def write(
 
 
 def run_to_end(step: Generator[Any, None, T]) -> T:
-    """Run ``predict`` or ``write`` to its end without a look at its events; return its result."""
+    """Run ``predict`` or ``write`` to its end, ignore its events, and return its result."""
     while True:
         try:
             next(step)
@@ -346,7 +353,16 @@ def _prepare_recordings(
     channels: Sequence[str] | None,
     trial: int | None,
 ) -> Generator[Event, None, tuple[Prepared, list[Prepared]]]:
-    """Read and clean the recording, then its baselines, none of which may be the same signal as another."""
+    """Read and clean the recording, then its baselines; refuse a baseline with the same signal as another recording.
+
+    Args:
+        files: the files of the recording.
+        baselines: the main file of each baseline.
+        settings: limits of size and length.
+        sfreq: sampling rate in Hz, for arrays that do not state it.
+        channels: names of the channels, likewise.
+        trial: which trial of an array is the recording, counted from 1.
+    """
     limits: dict[str, Any] = {"sfreq": sfreq, "channels": channels}
     limits |= {"max_mb": settings.max_upload_mb, "max_minutes": settings.max_minutes}
     begun, found = "", []
@@ -386,7 +402,7 @@ def _check_not_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
 def _encode_recording(
     prepared: Prepared, baselines: Sequence[Prepared], classifier: Classifier, codec: str, *, evidence: bool
 ) -> EncodedEeg:
-    """Compare a recording with the person's own normal over all recordings given, or else with everybody's."""
+    """Encode a recording compared with the person's own normal over all recordings, or with the population's without baselines."""
     if len(found := electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
         raise RecordingError(N_(TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
     entropy, *others = (differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines))
@@ -402,10 +418,10 @@ def _encode_recording(
 
 
 def _prepare_person(person: Person, patient: PatientIdentity, metadata: Mapping[str, str]) -> tuple[Person, list[str]]:
-    """Return the person as the model may and can read them, with a note where words had to be left out.
+    """Return the person as the model may and can read them, with a note if words had to be left out.
 
-    Names, numbers and birth dates never reach a prompt; the record keeps the person's words. A model trained here
-    knows Latin letters only, and stumbles over others.
+    Names, numbers and birth dates never reach a prompt; the record keeps the person's words. A model trained here was
+    trained on Latin letters only, and fails on others.
     """
     unidentified = person.map_texts(lambda text: remove_identity(text, name=patient.name, number=patient.number))
     if "codec" not in metadata:
@@ -415,18 +431,20 @@ def _prepare_person(person: Person, patient: PatientIdentity, metadata: Mapping[
 
 
 def _is_mostly_non_latin(text: str) -> bool:
+    """Return whether most letters are beyond Latin Extended-B."""
     letters = [character for character in text if character.isalpha()]
-    return 2 * sum(character > "\u024f" for character in letters) > len(letters)  # the end of Latin Extended-B
+    return 2 * sum(character > "\u024f" for character in letters) > len(letters)
 
 
 def _note_replaced_channels(prepared: Prepared) -> Iterator[Sentence]:
+    """Yield a note for each channel that was read in place of another."""
     for name, channel in electrode_channels(prepared.cleaned.channels).items():
         if channel != name:
             yield N_("{channel} was read in place of {name}.", channel=channel, name=name)
 
 
 def _note_model_limits(model: ModelInfo, codec: str, readout: str) -> Iterator[Sentence]:
-    """What a reader must know about how this model was fed."""
+    """Yield what a reader must know about this model and its prompts."""
     if not model.trained_for_eeg:
         known = (
             N_("was not trained for EEG")

@@ -1,6 +1,6 @@
-"""Every word that goes to the language model: the paper's data structure (instruction, person, signal), versioned.
+"""Build every prompt: the paper's data structure (instruction, person, signal), with a version.
 
-The only place where prompt words live; training and use build their prompts here, so that they cannot differ.
+This is the only module with prompt texts; training and use both build their prompts here, so that they cannot differ.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from copilot.llm.base import Message
 from copilot.person import Person
 from copilot.text import normalise_line
 
-#: Written into the model file; a file trained with other words is told apart by it.
+#: Written into the model file, so that a file trained with other prompt texts is recognised.
 PROMPT_VERSION = "2"
 
 SYSTEM = (
@@ -22,20 +22,20 @@ SYSTEM = (
     "suggestions. You never diagnose."
 )
 
-#: What never changes comes first: an engine that keeps its cache reads it once.
+#: The constant part comes first: an engine that keeps its cache reads it only once.
 INSTRUCTION = (
     "Infer the current emotional state, give an assessment and personalised suggestions. "
     f"Answer with Emotion (one of {', '.join(emotions.EMOTIONS)}), Confidence, Assessment and Suggestions."
 )
 
-#: What the answer begins with; the nine labels are scored right behind it.
+#: The beginning of the answer; the nine labels are scored directly after it.
 LABEL_PREFIX = "Emotion:"
 LABELS = tuple(f" {emotion}" for emotion in emotions.EMOTIONS)
 
-#: What control tokens of any model family are made of, and what is written instead.
+#: Characters that control tokens of any model family are made of, and their replacements.
 REPLACEMENTS = str.maketrans('<>[]|"', "\u2039\u203a()\u00a6'")
 
-#: For models that were not trained here: one trained here has never read it, and its confidence is stated anyway.
+#: Only for models that were not trained here: those trained here never read it, and their confidence is stated anyway.
 POOR_SIGNAL = (
     "Signal quality: poor. The EEG is hardly more than a guess: say so, do not call any emotion likely or clear, and "
     "suggest to record again."
@@ -54,16 +54,16 @@ def build_messages(
     segment: tuple[int, int] = (1, 1),
     poor: bool = False,
 ) -> list[Message]:
-    """The chat messages for one EEG text.
+    """Return the chat messages for one EEG text.
 
     Args:
         person: what the form asked.
-        eeg_text: from ``copilot.eeg.text_encoding``; empty for a prompt that knows only the person.
-        codec: its name.
+        eeg_text: from ``copilot.eeg.text_encoding``; empty for a prompt with the person only.
+        codec: name of the text encoding.
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
-        evidence: the decoder's nine probabilities, or None to let the language model judge alone.
-        segment: which of how many texts of this recording.
-        poor: whether to say that the signal's quality is poor.
+        evidence: the classifier's nine probabilities, shape (9,), or None for a prompt without evidence.
+        segment: number of this text from 1, and how many texts this recording has.
+        poor: whether to state that the signal's quality is poor.
     """
     parts = [INSTRUCTION]
     if eeg_text:
@@ -77,7 +77,7 @@ def build_messages(
 
 
 def format_eeg(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1)) -> str:
-    """The EEG and what it is compared with; arguments as in ``build``."""
+    """Return the EEG text below a line with what it is compared with; arguments as in ``build_messages``."""
     if not eeg_text:
         return "EEG: none."
     number, count = segment
@@ -86,7 +86,7 @@ def format_eeg(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1,
 
 
 def describe_person(person: Person) -> str:
-    """The demographics sentence."""
+    """Return the sentence with the demographics, and the person's own words."""
     age = f"{person.age_text} years" if person.age is not None else "age not given"
     gender = "gender not given" if person.gender == "unspecified" else person.gender
     texts = {"Appearance": person.appearance, "Complaint": person.complaint, "History": person.history}
@@ -97,9 +97,9 @@ def describe_person(person: Person) -> str:
 
 
 def format_evidence(probabilities: emotions.Probabilities) -> str:
-    """The decoder's nine probabilities in whole percents.
+    """Return the classifier's nine probabilities, shape (9,), as a line with whole percents.
 
-    The most likely comes last, next to the answer: a very small model reads what is near at a fixed distance first.
+    The most likely is last, next to the answer: a very small model relies most on what is at a short, fixed distance.
     """
     listed = reversed(emotions.sort_by_probability(probabilities))
     percents = ", ".join(f"{emotion} {round(100 * p)}%" for emotion, p in listed)
@@ -107,10 +107,12 @@ def format_evidence(probabilities: emotions.Probabilities) -> str:
 
 
 def begin_answer(probabilities: emotions.Probabilities, trust: str = "good") -> str:
-    """How the answer begins once the emotion is known; the prose follows, so it cannot name another one first.
+    """Return the beginning of the answer, with the emotion and its confidence.
+
+    The prose continues it, so that it cannot name another emotion first.
 
     Args:
-        probabilities: nine.
+        probabilities: nine, shape (9,).
         trust: the recording's quality; of a poor one nothing is ``clear`` (see ``emotions.grade_confidence``).
     """
     level = emotions.grade_confidence(probabilities, trust)
@@ -118,13 +120,13 @@ def begin_answer(probabilities: emotions.Probabilities, trust: str = "good") -> 
 
 
 def format_question(text: str, answer: str) -> str:
-    """A question about a reading, with the reading's emotion and confidence beside it.
+    """Return a question about a result, with the result's emotion and confidence before it.
 
-    A very small model otherwise forgets them over the length of an assessment.
+    Without them a very small model forgets both over the length of an assessment.
 
     Args:
         text: what the person typed.
-        answer: the reading's raw answer; one that does not begin like ours adds nothing.
+        answer: the result's raw answer; if it does not begin with emotion and confidence, nothing is added.
     """
     found = re.match(rf"{LABEL_PREFIX} (\w+)\nConfidence: (\w+)", answer)
     return (
@@ -135,10 +137,10 @@ def format_question(text: str, answer: str) -> str:
 
 
 def replace_control_characters(text: str) -> str:
-    """Text from outside that cannot become a control token of any model (``<|im_start|>``, ``[INST]``, ``</s>``)."""
+    """Return text from outside without what control tokens are made of (``<|im_start|>``, ``[INST]``, ``</s>``)."""
     return normalise_line(text).translate(REPLACEMENTS)
 
 
 def hash_messages(messages: list[Message]) -> str:
-    """Sha256 of the messages as canonical JSON, so that a record can be traced to its exact prompt."""
+    """Return the sha256 of the messages as canonical JSON, by which a record can be traced to its exact prompt."""
     return hashlib.sha256(json.dumps(messages, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,9 +1,9 @@
-"""Messages that are written in English where they are raised, and translated where they are shown.
+"""Mark messages in English where they are raised, and translate them where they are shown.
 
 ``N_("Row {row} has no file.", row=3)`` marks an English text for translation and fills in its values; the result is a
-string in English that a ``Translator`` can still translate. ``NP_("role", "other")`` does so in a context, where one
-English word has several translations. Nothing else is ever translated: a name, a file's label or a model's
-prose stays as it is. The translations are in ``LANGUAGE.po`` (GNU gettext's format).
+string in English that a ``Translator`` can still translate. ``NP_("role", "other")`` does so in a context, for an
+English word that has several translations. Nothing else is ever translated: a name, a file's label and a model's
+prose stay as they are. The translations are in ``LANGUAGE.po`` (GNU gettext's format).
 """
 
 import re
@@ -22,7 +22,7 @@ Catalogue = Mapping[tuple[str, str], str]
 class Message(str):
     """An English text with its template, its values and its context, so that it can be translated later.
 
-    Its own text is English: values are filled in where there are any, and a tuple among them becomes a list.
+    As a string it is English with its values filled in; a tuple among them becomes a list.
     """
 
     __slots__ = ("context", "template", "values")
@@ -48,7 +48,7 @@ def N_(template: str, /, **values: Any) -> Message:
 
 
 def NP_(context: str, template: str, /, **values: Any) -> Message:
-    """Mark an English text for translation in a context, which a translator sees and nobody else."""
+    """Mark an English text for translation in a context, which distinguishes it in the catalogue and is never shown."""
     return Message(template, values, context)
 
 
@@ -74,7 +74,7 @@ class Translator:
 
 
 def _fill(template: str, values: Mapping[str, Any], translate: Translator) -> str:
-    """Fill the fields of a template; without values its braces stay."""
+    """Fill the fields of a template; a template without values keeps its braces."""
     return (
         template.format(**{key: _translate_value(value, translate) for key, value in values.items()})
         if values
@@ -83,13 +83,14 @@ def _fill(template: str, values: Mapping[str, Any], translate: Translator) -> st
 
 
 def _translate_value(value: Any, translate: Translator) -> Any:
+    """Return a value of a message as it is filled in: translated if it is a message, a list if it is a tuple."""
     if isinstance(value, tuple):
         return translate(COMMA).join(str(_translate_value(part, translate)) for part in value)
     return translate(value) if isinstance(value, Message) else value
 
 
 COMMA = N_(", ")
-"""What stands between the parts of a list."""
+"""The separator of the parts of a list."""
 
 
 @cache
@@ -107,7 +108,7 @@ def read_catalogue(language: str) -> Catalogue:
 
 
 def detect_language(text: str) -> str:
-    """Return the language of a typed text: Chinese where there is a Han character (Unicode 16, CJK blocks)."""
+    """Return the language of a typed text: Chinese if it contains a Han character (Unicode 16, CJK blocks)."""
     return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"
 
 

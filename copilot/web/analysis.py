@@ -1,7 +1,7 @@
-"""What happens when somebody fills in the form and presses Analyse, Stop or Clear: inputs to updates.
+"""Handle the form: Analyse, Stop and Clear turn inputs into updates of the page.
 
-An update names parts of the page (see ``layout``) and gives their new values; nothing here knows where they are. All
-that belongs to a visitor is in their ``Session``, which Gradio keeps for each browser tab.
+An update names parts of the page (see ``layout``) and gives their new values. All data of a visitor are in their
+``Session``, which Gradio keeps for each browser tab.
 """
 
 from collections.abc import Generator
@@ -29,12 +29,12 @@ from copilot.web.wiring import Update
 
 
 def allow_analysis(agreed: bool) -> Update:
-    """Without consent there is no analysis."""
+    """Allow an analysis only after consent."""
     return {"analyse": gr.update(interactive=agreed), "consent_problem": ""}
 
 
 def select_source(translate: Translator, name: str) -> Update:
-    """The upload for an own recording; for an example, what it simulates."""
+    """Show the upload for an own recording, or the description of an example."""
     about = "" if name == OWN else panels.quiet_text(translate(simulate.EXAMPLES[name].description))
     return {"own": gr.update(visible=name == OWN), "about": about, "recording_problem": ""}
 
@@ -42,7 +42,15 @@ def select_source(translate: Translator, name: str) -> Update:
 def take_upload(
     service: Service, translate: Translator, what: str, session: Session, uploaded: list[dict[str, Any]] | None
 ) -> Update:
-    """Move uploaded files into memory, as the visit's ``recording`` or ``baselines``."""
+    """Move uploaded files into memory, as the session's ``recording`` or ``baselines``.
+
+    Args:
+        service: the copilot.
+        translate: into the visitor's language.
+        what: ``recording`` or ``baselines``.
+        session: the visitor's.
+        uploaded: files as the browser describes them.
+    """
     try:
         files = uploads.read_uploads(uploaded, service.settings.max_upload_mb)
         if not all(file.content for file in files):
@@ -57,7 +65,7 @@ def take_upload(
 
 
 def analyse(service: Service, translate: Translator, session: Session, form: Form) -> Generator[Update, None, None]:
-    """Walk from the form to the record, showing every event of ``analysis.analyse``."""
+    """Analyse the recording of the form, and show every event of ``pipeline.analyse``."""
     return session.run_until_halted(_check_and_analyse(service, translate, session, form))
 
 
@@ -66,7 +74,7 @@ def _check_and_analyse(
 ) -> Generator[Update, None, None]:
     try:
         person = _check_form(session, form)
-    except Exception as error:  # an earlier reading stays: nothing has begun
+    except Exception as error:  # an earlier result stays: no analysis has begun
         yield {**clear_problems(), **_show_error(translate, error)}
         return
     session.forget_result()
@@ -78,16 +86,16 @@ def _check_and_analyse(
 
 
 def _show_error(translate: Translator, error: Exception) -> Update:
-    """The sentence where it belongs, and where one looks: the form may be scrolled out of sight."""
+    """Show the sentence at its part of the page and in the progress line, since the form may be out of sight."""
     place, sentence = explain(translate, error)
     return dict.fromkeys(("progress", place), panels.problem(sentence))
 
 
 def _check_form(session: Session, form: Form) -> Person:
-    """The person, where everything that an analysis needs has been filled in as it should.
+    """Return the person, after checking everything that an analysis needs.
 
     Raises:
-        ConsentError, PersonError, RecordingError: it has not.
+        ConsentError, PersonError, RecordingError: something is missing or cannot be used.
     """
     if not form.consent:
         raise ConsentError(N_("Please agree to the notice first."))
@@ -120,7 +128,7 @@ def _stream_events(
 
 
 def _remember_result(service: Service, session: Session, screen: ResultScreen, event: RecordReady) -> None:
-    """What the visit remembers of an analysis that went well."""
+    """Store the result of a complete analysis in the session."""
     assert screen.result is not None
     assert screen.signal is not None
     session.record, session.pictures = event.record, screen.pictures()
@@ -131,7 +139,7 @@ def _remember_result(service: Service, session: Session, screen: ResultScreen, e
 def _run_pipeline(
     service: Service, translate: Translator, session: Session, form: Form, person: Person
 ) -> Generator[Event, None, None]:
-    """The events of one analysis. Its files exist from its turn in the line until they are read."""
+    """Yield the events of one analysis. Its files exist from its turn in the queue until they are read."""
     engine, classifier = service.get_models()
     particulars = form.patient_identity()
     folder = TemporaryDirectory(prefix="eeg-copilot-")
@@ -157,7 +165,7 @@ def _run_pipeline(
 
 
 def _write_files(session: Session, source: str, folder: Path) -> tuple[list[Path], list[Path]]:
-    """Write the recording and its baselines; an example has none, since it is nobody's."""
+    """Write the recording and its baselines; an example has none, since it is of no real person."""
     if source != OWN:
         return [simulate.write_example(source, folder)], []
     baselines = [
@@ -167,12 +175,12 @@ def _write_files(session: Session, source: str, folder: Path) -> tuple[list[Path
 
 
 def set_buttons(*, analyse: bool, stop: bool) -> Update:
-    """Which of the two can be pressed. Made anew each time, because Gradio takes updates apart."""
+    """Enable or disable Analyse and Stop. The update is new each time, because Gradio changes updates in place."""
     return {"analyse": gr.update(interactive=analyse), "stop": gr.update(interactive=stop)}
 
 
 def stop(translate: Translator, session: Session) -> Update:
-    """End the analysis or the answer that is running."""
+    """Stop the running analysis or answer."""
     return session.halt(
         lambda: {
             **set_buttons(analyse=True, stop=False),
@@ -183,7 +191,7 @@ def stop(translate: Translator, session: Session) -> Update:
 
 
 def clear(session: Session) -> Update:
-    """End what is running and begin a new visit: the old one's files, words, reading and record are forgotten."""
+    """Stop what is running and begin a new session, without the files, texts, result and record of the old one."""
     return {**session.halt(_clear_page), **asdict(Form()), "visit": Session()}
 
 

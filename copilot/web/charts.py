@@ -1,4 +1,4 @@
-"""The signal and the reading as HTML: quality, bars, prose. All text from outside is escaped here."""
+"""Render signal and result as HTML: quality, bars, prose. All text from outside is escaped here."""
 
 import base64
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ CODEC = N_("EEG text")
 SUGGESTIONS = N_("Suggestions")
 
 
-#: Brows and mouth of each emotion's face, as SVG paths in a box of 24 by 24.
+#: Brows and mouth of each emotion's face, as SVG paths in a square of 24 by 24.
 FACES = {
     "anger": ("M6 7l4 2M18 7l-4 2", "M8 17q4-3 8 0"),
     "disgust": ("M6 8h4M14 7l4 1", "M8 16q2-2 4 0t4 0"),
@@ -51,13 +51,13 @@ FACES = {
 
 
 def picture(png: bytes, alt: str) -> str:
-    """A PNG in the page itself: no file of anybody's signal for others to guess the path of."""
+    """Return a PNG as part of the page itself, so that no file of a signal has a path that others could guess."""
     data = base64.b64encode(png).decode()
     return f'<img class="figure" alt="{escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def quality(translate: Translator, report: Quality) -> str:
-    """How far to trust the recording, and which of its seconds are clean."""
+    """Return the quality of the recording, and which of its seconds are clean."""
     counts = {"clean": report.clean_seconds, "total": report.clean.size}
     return (
         f'<div class="trust"><span class="pill {escape(report.trust)}">{escape(translate(TRUST[report.trust]))}</span>'
@@ -67,7 +67,7 @@ def quality(translate: Translator, report: Quality) -> str:
 
 
 def _draw_seconds(clean: npt.NDArray[np.bool_], alt: str) -> str:
-    """A strip with one mark for each run of clean seconds."""
+    """Return a strip with one mark for each run of clean seconds; ``clean`` has shape (seconds,)."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], clean.astype(np.int8), [0]))))
     runs = "".join(f'<rect x="{a}" width="{b - a}" height="1"/>' for a, b in edges.reshape(-1, 2))
     return (
@@ -77,7 +77,7 @@ def _draw_seconds(clean: npt.NDArray[np.bool_], alt: str) -> str:
 
 
 def emotion_result(translate: Translator, result: Result) -> str:
-    """The emotion with its uncertainty: headline, nine bars, three classes, valence, where it comes from."""
+    """Return the emotion with its uncertainty: headline, nine bars, three classes, valence, source."""
     first = max(result.probabilities)
     poor = result.trust == "poor"
     says = (
@@ -94,18 +94,20 @@ def emotion_result(translate: Translator, result: Result) -> str:
     if poor:
         beside = translate(N_("What the bars show rests on a poor signal: do not rely on it."))
     measured = translate(words.CALIBRATED if result.calibrated else words.NOT_CALIBRATED)
-    source = f"{translate(READOUT[result.readout])}. {translate(words.MODEL)}: {result.model}. {translate(CODEC)}: {result.codec}."
+    model, codec = f"{translate(words.MODEL)}: {result.model}", f"{translate(CODEC)}: {result.codec}"
+    source = f"{translate(READOUT[result.readout])}. {model}. {codec}."
+    classes, axis = _draw_three_classes(translate, result.probabilities), _draw_valence(translate, result.valence)
     return (
         f'<div class="headline">{"" if poor else _draw_face(result.emotion)}<div><strong>{escape(says)}</strong>'
         f"<span>{escape(beside)}</span></div></div>{_draw_bars(translate, result.probabilities)}"
-        f'<div class="readouts">{_draw_three_classes(translate, result.probabilities)}{_draw_valence(translate, result.valence)}</div>'
+        f'<div class="readouts">{classes}{axis}</div>'
         f'<p class="quiet">{escape(measured)}</p><p class="quiet">{escape(source)}</p>'
         f"{sentences(map(translate, result.notes)) if result.notes else ''}"
     )
 
 
 def format_percent(share: float) -> str:
-    """A share of 1 in whole percent."""
+    """Return a share of 1 in whole percent."""
     if 0 < share < 0.005:
         return "< 1 %"
     return f"{100 * share:.0f} %"
@@ -118,7 +120,8 @@ def _find_tone(emotion: str) -> str:
 def _draw_face(emotion: str) -> str:
     brows, mouth = FACES[emotion]
     return (
-        f'<svg class="face {_find_tone(emotion)}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.5" '
+        f'<svg class="face {_find_tone(emotion)}" viewBox="0 0 24 24" fill="none" stroke="currentColor" '
+        'stroke-width="1.5" '
         f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><circle cx="12" cy="12" r="10.5"/>'
         f'<path d="{brows}"/><path d="{mouth}"/><g fill="currentColor" stroke="none"><circle cx="8.5" cy="11" r="1.2"/>'
         '<circle cx="15.5" cy="11" r="1.2"/></g></svg>'
@@ -126,7 +129,7 @@ def _draw_face(emotion: str) -> str:
 
 
 def _draw_bars(translate: Translator, probabilities: emotions.Probabilities) -> str:
-    """Most probable first; the scale ends a little above the longest bar, at 40 % or more."""
+    """Return nine bars, most probable first; the scale ends a little above the longest, at 40 % or more."""
     ranked = emotions.sort_by_probability(probabilities)
     end = max(0.4, 1.05 * ranked[0][1])
     items = "".join(
@@ -166,7 +169,7 @@ def _draw_valence(translate: Translator, value: float) -> str:
 
 
 def prose(translate: Translator, assessment: str, suggestions: Sequence[str], *, writing: bool = False) -> str:
-    """The assessment and its suggestions, as the model wrote them; with a cursor while it is being written."""
+    """Return assessment and suggestions as the model wrote them; with a cursor while it is writing."""
     paragraphs = "".join(f"<p>{escape(part)}</p>" for part in assessment.split("\n") if part.strip())
     more = f"<h3>{escape(translate(SUGGESTIONS))}</h3>{sentences(suggestions)}" if suggestions else ""
     return f'<div class="essay{" writing" if writing else ""}" lang="en">{paragraphs or "<p></p>"}{more}</div>'

@@ -1,4 +1,4 @@
-"""The chat about a reading: what happens when somebody asks, or stops the answer."""
+"""Handle the chat about a result: questions, and stopping an answer."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -24,7 +24,7 @@ STOPPED = N_("(stopped)")
 
 
 def ask(service: Service, translate: Translator, session: Session, question: str) -> Generator[Update, None, None]:
-    """Answer a question about the reading, streaming."""
+    """Answer a question about the result, streaming."""
     return session.run_until_halted(_stream_answer(service, translate, session, question))
 
 
@@ -40,7 +40,7 @@ def _stream_answer(
         yield {"urgent": panels.urgent_text(help_there.text)}
     if len(question) > chat.MAX_QUESTION and not (help_there and help_there.certain):
         too_long = translate(english.QUESTION_TOO_LONG, length=len(question), most=chat.MAX_QUESTION)
-        yield {"chat_status": panels.problem(too_long)}  # what was typed stays in its box
+        yield {"chat_status": panels.problem(too_long)}  # the question stays in its text field
         return
     asked: Message = {"role": "user", "content": question}
     answer: Message = {"role": "assistant", "content": ""}
@@ -73,20 +73,20 @@ def _stream_answer(
 
 
 def _remove_patient(session: Session, question: str) -> str:
-    """The question without the person's name and number, which must not reach the model."""
+    """Return the question without the person's name and number, which must not reach the model."""
     named = {field.key: field.value for field in session.record.fields} if session.record else {}
     return remove_identity(question, name=named.get("name", ""), number=named.get("number", ""))
 
 
 def _find_trust(session: Session) -> str:
-    """The quality of the recording that is talked about."""
+    """Return the quality of the recording that the chat is about."""
     return session.record.findings.trust if session.record else "good"
 
 
 def _answer_events(
     service: Service, conversation: list[Message], question: str, trust: str, help_there: Help | None
 ) -> Generator[Any, None, None]:
-    """The events of one answer; words of danger do not wait for the model or in the line."""
+    """Yield the events of one answer; a message about danger waits neither for the model nor in the queue."""
     if help_there and help_there.certain:
         yield FixedText(help_there.text)
         return
@@ -98,9 +98,14 @@ def _answer_events(
 
 
 def format_turns(translate: Translator, session: Session, nothing_said: str = "") -> list[dict[str, str]]:
-    """The chat as the page shows it: letters only, since Gradio's chat draws HTML, whoever wrote it.
+    """Return the chat as plain text, escaped, since Gradio's chat renders HTML from any source.
 
-    The ready-made questions, which the model gets in English, stand there in the page's language.
+    The page's own questions, which the model gets in English, are shown in the page's language.
+
+    Args:
+        translate: into the visitor's language.
+        session: the visitor's.
+        nothing_said: shown for an empty turn.
     """
     return [
         {
@@ -113,12 +118,12 @@ def format_turns(translate: Translator, session: Session, nothing_said: str = ""
 
 
 def stop_answer(translate: Translator, session: Session) -> Update:
-    """End the answer that is running and keep what it said."""
+    """Stop the running answer and keep its text so far."""
     return session.halt(lambda: show_stopped(translate, session))
 
 
 def show_stopped(translate: Translator, session: Session) -> Update:
-    """The chat after an answer was ended."""
+    """Return the chat after an answer was stopped."""
     return {
         "chatbot": format_turns(translate, session, translate(STOPPED)),
         "chat_status": "",

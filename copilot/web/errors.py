@@ -1,4 +1,4 @@
-"""What went wrong, in one plain sentence in the visitor's language (see ``explain``)."""
+"""Explain an error in one plain sentence in the visitor's language (see ``explain``)."""
 
 import logging
 import traceback
@@ -15,7 +15,7 @@ class ConsentError(CopilotError, ValueError):
     """The notice has not been agreed to."""
 
 
-#: Errors that belong to one part of the page; all others stand in the progress line.
+#: Errors that belong to one part of the page; all others are shown in the progress line.
 PLACES: dict[type[CopilotError], str] = {
     ConsentError: "consent_problem",
     PersonError: "person_problem",

@@ -1,8 +1,8 @@
-"""What a request may be before Gradio sees it (see ``Guard``).
+"""Check every request before Gradio gets it (see ``Guard``).
 
-Gradio serves far more than this page needs: it fetches addresses for whoever asks, serves files by path, and answers to
-every name that leads to this machine. Here a request is refused unless the page or its documented programming interface
-(``gradio_client``) makes one like it.
+Gradio serves far more than this page needs: it fetches addresses for any client, serves files by path, and answers to
+every name of this machine. Here a request is refused unless the page or its documented programming interface
+(``gradio_client``) makes such requests.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ BODY_TOO_LARGE = N_("This is more than the {most} MB that are taken at once; cho
 BROKE_OFF = N_("The upload came too slowly or broke off; choose the file again.")
 
 
-#: What the page and ``gradio_client`` ask for, measured in a browser; the pages themselves come on top.
+#: Paths that the page and ``gradio_client`` request, measured in a browser; the pages' own addresses are added.
 _READ = re.compile(
     r"/(?:config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|(?:static|assets)/.+)"
     r"|/gradio_api/(?:info|startup-events|upload_progress|queue/data|heartbeat/[\w-]+|call/\w+/\w+)"
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 class _RefusedError(Exception):
-    """A request is answered with this status and sentence."""
+    """A request gets this status and sentence as its answer."""
 
     def __init__(self, status: int, sentence: str, **values: Any) -> None:
         self.status, self.sentence, self.values = status, sentence, values
@@ -64,12 +64,12 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Input:
-    """What a call may give for one part of the page.
+    """What a call may contain for one part of the page.
 
     Attributes:
         kind: its Gradio type.
-        choices: what can be chosen, where it is a choice.
-        several: whether it takes a list of files instead of one.
+        choices: the values of a choice.
+        several: whether it is a list of files instead of one.
     """
 
     kind: str
@@ -77,7 +77,7 @@ class Input:
     several: bool = False
 
     def accepts(self, value: Any) -> bool:
-        """Whether the page could send ``value``."""
+        """Return whether the page could send ``value``."""
         if self.kind == "checkbox":
             return isinstance(value, bool)
         if self.kind == "textbox":
@@ -198,7 +198,7 @@ class Guard:
             raise _RefusedError(403, OTHER_PAGE)
 
     def _is_own_name(self, name: str) -> bool:
-        """Whether the server is called so; an address cannot be a stranger's name for this machine."""
+        """Return whether this is a name of the server; an address cannot be a foreign name for this machine."""
         if name in self._names:
             return True
         try:
@@ -251,7 +251,7 @@ class Guard:
             raise _RefusedError(422, WRONG_CALL)
 
     def _is_harmless(self, part: dict[str, Any], host: str) -> bool:
-        """Whether a part of a call that describes a file describes one that was uploaded here."""
+        """Return whether a part of a call that describes a file describes one that was uploaded here."""
         path, url = part.get("path"), part.get("url")
         if path is not None and not (isinstance(path, str) and self._receiver.contains(path)):
             return False
@@ -261,19 +261,19 @@ class Guard:
         return whole is not None and self._is_same_host(whole[1], host)
 
     def _is_same_host(self, netloc: str, host: str) -> bool:
-        """Whether a name with its port is the one that a request was sent to; a proxy may have told us another."""
+        """Return whether a name with its port is that of the request; behind a proxy also an allowed name."""
         return netloc == host or _parse_host(netloc) in self._settings.allowed_hosts
 
 
 def _match_inputs(data: Sequence[Any], inputs: Sequence[Input]) -> bool:
-    """Whether values are those of the inputs; a call by name may leave out the visitor's state."""
+    """Return whether values match the inputs; a call by name may leave out the visitor's state."""
     without_state = [one for one in inputs if one.kind != "state"]
     expected = inputs if len(data) == len(inputs) else without_state
     return len(data) == len(expected) and all(one.accepts(value) for one, value in zip(expected, data, strict=True))
 
 
 def read_inputs(config: Mapping[str, Any]) -> dict[int | str, list[Input]]:
-    """The inputs of every call in a page's configuration, by the call's number and by its name."""
+    """Return the inputs of every call in a page's configuration, by the call's number and by its name."""
     parts = {
         part["id"]: Input(
             part["type"],
@@ -290,7 +290,7 @@ def read_inputs(config: Mapping[str, Any]) -> dict[int | str, list[Input]]:
 
 
 def _parse_host(netloc: str) -> str:
-    """The name or address in a ``Host`` header or an address, without port."""
+    """Return the name or address in a ``Host`` header or an address, without port."""
     try:
         return urlsplit(f"//{netloc}").hostname or ""
     except ValueError:
@@ -298,7 +298,7 @@ def _parse_host(netloc: str) -> str:
 
 
 def _find_dictionaries(value: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary in a JSON value, however deep."""
+    """Yield every dictionary in a JSON value, at any depth."""
     rest = [value]
     while rest:
         part = rest.pop()
@@ -310,7 +310,7 @@ def _find_dictionaries(value: Any) -> Iterator[dict[str, Any]]:
 
 
 class _TooLargeError(Exception):
-    """More came than is taken."""
+    """The body is larger than allowed."""
 
 
 def _read_length(headers: Headers) -> int | None:
@@ -319,10 +319,10 @@ def _read_length(headers: Headers) -> int | None:
 
 
 def _limit_body(receive: Receive, most: int) -> Receive:
-    """``receive`` with at most ``most`` bytes, and not too slowly.
+    """Return ``receive`` limited to ``most`` bytes, and in time.
 
     Raises:
-        _TooLargeError: more came.
+        _TooLargeError: the body is larger.
         TimeoutError: it came too slowly.
     """
     left, until = most, asyncio.get_running_loop().time() + _WHOLE_S
@@ -340,7 +340,7 @@ def _limit_body(receive: Receive, most: int) -> Receive:
 
 
 async def _read_body(receive: Receive, headers: Headers) -> bytes:
-    """The body of a call."""
+    """Return the body of a call."""
     too_large = _RefusedError(413, BODY_TOO_LARGE, most=_CALL_MB)
     if (_read_length(headers) or 0) > _CALL_MB * MB:
         raise too_large
@@ -360,7 +360,7 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body once more, then what comes after it."""
+    """Return a ``receive`` that gives the body once more, then what comes after it."""
     given = False
 
     async def again() -> Message:

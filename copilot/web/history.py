@@ -1,4 +1,4 @@
-"""The records kept on this machine: a list to search, open, take along and delete from. Not there without a store."""
+"""Show the records that are kept on this machine: a list to search, open, export and delete from. Only with a store."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,11 +27,11 @@ MAX_LISTED = 30
 
 
 def card(service: Service, translate: Translator, page: Parts, blocks: gr.Blocks) -> Parts:
-    """The card with the list in it.
+    """Add the card with the list.
 
     Args:
         service: the copilot, with its store.
-        say: the visitor's language.
+        translate: into the visitor's language.
         page: the parts of the page, complete when the list is first drawn.
         blocks: the page, whose loading draws the list.
     """
@@ -70,7 +70,7 @@ def _draw_list(service: Service, translate: Translator, page: Parts, words: str)
 
 
 def _draw_row(service: Service, translate: Translator, page: Parts, entry: Entry, due: datetime | None) -> None:
-    """One record, and the question that comes before it is deleted."""
+    """Draw one record, and the question before it is deleted."""
     with gr.Row(elem_classes="kept-row"):
         html(record_html.list_entry(translate, entry, due))
         opening = gr.Button(translate(N_("Open")), size="sm", scale=0, min_width=80)
@@ -90,7 +90,15 @@ def _draw_row(service: Service, translate: Translator, page: Parts, entry: Entry
 def connect_opening(
     event: Callable[..., Any], service: Service, translate: Translator, page: Parts, identifier: str
 ) -> None:
-    """Make ``event`` open the record into the panel."""
+    """Make ``event`` open the record in the panel.
+
+    Args:
+        event: such as a button's ``click``.
+        service: the copilot, with its store.
+        translate: into the visitor's language.
+        page: the parts of the page.
+        identifier: of the record.
+    """
     reached = {name: part for name, part in page.items() if name != "asks"}
     handler = bind(reached, partial(open_record, service, translate, identifier))
     inputs = [page["visit"], page["consent"]]
@@ -101,7 +109,7 @@ def connect_opening(
 
 
 def open_record(service: Service, translate: Translator, identifier: str, session: Session, agreed: bool) -> Update:
-    """A new visit with this record, and nothing else of an analysis, in it."""
+    """Begin a new session with this record, without an analysis."""
     assert service.store is not None
     try:
         record, pictures = service.store.open(identifier)
@@ -112,7 +120,7 @@ def open_record(service: Service, translate: Translator, identifier: str, sessio
 
 
 def delete(service: Service, translate: Translator, identifier: str, session: Session) -> Update:
-    """Delete a record for good; where it is open, it goes on unkept."""
+    """Delete a record for good; if it is open, it stays open, but is not kept."""
     assert service.store is not None
     again = {"kept_turn": new_trigger_value()}
     try:
@@ -126,7 +134,7 @@ def delete(service: Service, translate: Translator, identifier: str, session: Se
 
 
 def export_all(service: Service, translate: Translator) -> Update:
-    """Everything that is kept, as one zip for the browser to save."""
+    """Return all kept records as one zip for the browser to save."""
     assert service.store is not None
     try:
         content = service.store.export_all()

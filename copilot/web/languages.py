@@ -1,4 +1,4 @@
-"""Which language a visitor gets: the first page goes on to the one that their browser asks for (see ``ByLanguage``)."""
+"""Choose a visitor's language: the first page redirects to the one that the browser asks for (``LanguageRedirect``)."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from copilot.settings import Settings
 
 
 def list_languages(settings: Settings) -> tuple[str, ...]:
-    """The page's languages; the first is at its root, the others at their code."""
+    """Return the page's languages; the first is at its root, the others at their code."""
     return (settings.language,) if settings.language else tuple(LANGUAGES)
 
 
 def choose_language(accept: str, languages: Sequence[str]) -> str:
-    """Which of ``languages`` an ``Accept-Language`` header (RFC 9110, 12.5.4) likes best; the first where none."""
+    """Return the one of ``languages`` that an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers; the first if none."""
     liked: list[tuple[float, int, str]] = []
     for part in accept.split(","):
         tag, _, weight = part.partition(";")
@@ -27,7 +27,7 @@ def choose_language(accept: str, languages: Sequence[str]) -> str:
 
 
 class LanguageRedirect:
-    """Sends who comes to the root on to their language, unless the address says ``?lang=``, as the page's links do."""
+    """Redirect a visitor of the root to their language, unless the address has ``?lang=``, as the page's links do."""
 
     def __init__(self, app: ASGIApp, languages: Sequence[str]) -> None:
         self._app, self._languages = app, languages

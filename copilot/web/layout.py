@@ -1,4 +1,4 @@
-"""What is where on the page, and which handler belongs to which button (see ``build``)."""
+"""Lay out the page, and connect its parts to their handlers (see ``build_page``)."""
 
 import asyncio
 import logging
@@ -43,16 +43,16 @@ from copilot.web.theme import CSS, make_theme
 from copilot.web.uploads import UploadReceiver
 from copilot.web.wiring import Parts, Update, bind, bind_stream, html, make_trigger
 
-#: Calls of one kind that Gradio carries out at once, and as many may wait. More than can be in our own line, which says
-#: who is ahead and, when it is full, that: in Gradio's a visitor sees nothing.
+#: Calls of one kind that Gradio carries out at once, and as many may wait. More than can be in our own queue, which shows
+#: a visitor's place, or that it is full: in Gradio's queue a visitor sees nothing.
 MAX_CALLS = MAX_WAITING + 24
 
-#: Visits that are remembered at once; the one that was quiet longest is forgotten first.
+#: Sessions that are kept at once; the one that was unused longest is forgotten first.
 MAX_SESSIONS = 200
 
 
 def build_page(service: Service) -> gr.Blocks:
-    """The page in every language, each at its own address, not yet launched."""
+    """Return the page in every language, each at its own address, not yet launched."""
     first, *others = list_languages(service.settings)
     with gr.Blocks(title=words.TITLE, fill_width=True) as page:
         _lay_out_page(service, Translator(first), page)
@@ -64,7 +64,7 @@ def build_page(service: Service) -> gr.Blocks:
 
 
 def _make_close_handler(page: gr.Blocks) -> Callable[[gr.Request], None]:
-    """What happens when somebody closes the page; Gradio gives the request to a plain function only."""
+    """Return the handler of a closed page; Gradio gives the request to a plain function only."""
 
     def closed(request: gr.Request) -> None:
         memory.forget_closed_pages(page, request.session_hash)
@@ -92,7 +92,7 @@ def _lay_out_page(service: Service, translate: Translator, blocks: gr.Blocks) ->
 
 
 def _describe_place(translate: Translator, settings: Settings) -> str:
-    """Who gets to see what: the server's host only, since its URL may hold a password."""
+    """Return who gets the data: of a server only the host, since its URL may contain a password."""
     space = (
         translate(N_("This copilot runs on a Hugging Face Space: your recording is sent there and read there."))
         if settings.on_space
@@ -110,7 +110,7 @@ def _describe_place(translate: Translator, settings: Settings) -> str:
 
 
 def launch_page(page: gr.Blocks, service: Service) -> str:
-    """Serve the page and return its address; the caller decides how long.
+    """Serve the page and return its address, without blocking.
 
     Raises:
         SettingsError: the port is taken.
@@ -148,7 +148,7 @@ def launch_page(page: gr.Blocks, service: Service) -> str:
 
 @asynccontextmanager
 async def _install_guard(page: gr.Blocks, settings: Settings, app: Any) -> AsyncIterator[None]:
-    """Set the guard before everything else, Gradio's own middleware among it, before the first connection is taken."""
+    """Put the guard before everything else, also Gradio's own middleware, before the first connection is accepted."""
     largest = settings.max_upload_mb
     receiver = UploadReceiver(Path(get_upload_folder()), largest, UPLOADS_HELD * largest)
     app.middleware_stack = Guard(app.middleware_stack, settings, receiver, read_inputs(page.config))
@@ -158,7 +158,7 @@ async def _install_guard(page: gr.Blocks, settings: Settings, app: Any) -> Async
 
 
 def _log_without_messages() -> None:
-    """Keep Gradio from writing errors, which quote what somebody sent, to the terminal: their type and place only."""
+    """Make Gradio log only type and place of an error: its message quotes what a visitor sent."""
 
     def print_exc() -> None:
         kind, _, trace = sys.exc_info()
@@ -172,7 +172,7 @@ def _log_without_messages() -> None:
 
 
 def _connect_handlers(service: Service, translate: Translator, parts: Parts) -> None:
-    """Which press calls which handler."""
+    """Connect every event to its handler."""
     asks = parts.pop("asks")
     session, fields = parts["visit"], [parts[name] for name in Form.__dataclass_fields__]
     options = {"outputs": list(parts.values()), "show_progress": "hidden"}

@@ -1,4 +1,4 @@
-"""The left side of the page: notice, person, what is for the record only, recording, and the buttons."""
+"""Lay out the left side of the page: notice, person, fields for the record only, recording, and the buttons."""
 
 import gradio as gr
 
@@ -33,7 +33,7 @@ BASELINE_HINT = N_(
 
 
 def consent(translate: Translator) -> Parts:
-    """The notice, and the box without which nothing starts."""
+    """Add the notice, and the checkbox without which no analysis starts."""
     with gr.Column(elem_classes="card"):
         html(panels.heading(translate(N_("Before you start")), 1))
         gr.Markdown("\n\n".join(map(translate, CONSENT)), elem_classes="quiet")
@@ -49,7 +49,7 @@ def consent(translate: Translator) -> Parts:
 
 
 def person(translate: Translator) -> Parts:
-    """What the model reads about the person, and apart from it what only the record gets."""
+    """Add the fields about the person that the model reads, and those for the record only."""
     with gr.Column(elem_classes="card asked"):
         html(panels.heading(translate(N_("The person")), 2))
         with gr.Row():
@@ -102,7 +102,7 @@ def _text_field(label: str, hint: str) -> gr.Textbox:
 
 
 def recording(translate: Translator, max_mb: int) -> Parts:
-    """An own recording with its baselines, or one of the simulated examples."""
+    """Add the upload of a recording with its baselines, and the simulated examples."""
     sources = [
         (translate(N_("My own recording")), OWN),
         *((translate(example.title), name) for name, example in EXAMPLES.items()),
@@ -145,7 +145,7 @@ def _upload(label: str, hint: str) -> tuple[gr.File, gr.HTML]:
 
 
 def actions(translate: Translator) -> Parts:
-    """Analyse, Stop, Clear; and going on with a record that is there already."""
+    """Add Analyse, Stop, Clear, and the upload of an existing record."""
     with gr.Column(elem_classes="card", elem_id="actions"):
         with gr.Row():
             analyse = gr.Button(translate(N_("Analyse")), variant="primary", interactive=False, scale=3, min_width=120)

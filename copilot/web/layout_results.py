@@ -1,6 +1,6 @@
-"""The right side of the page down to the chat, and the prompt.
+"""Lay out the right side of the page down to the chat, and the prompt.
 
-Every card is always part of the page; ``page.css`` hides it while there is nothing in it.
+Every card is always part of the page; ``page.css`` hides it while it is empty.
 """
 
 import gradio as gr
@@ -11,7 +11,7 @@ from copilot.web.wiring import Parts, html
 
 
 def result_cards(translate: Translator) -> Parts:
-    """Progress, the signal, the probabilities, the assessment."""
+    """Add progress, signal, probabilities and assessment."""
     with gr.Column(elem_classes="card", elem_id="empty-card"):
         html(panels.empty_state(translate))
     parts = {"urgent": html(elem_id="urgent"), "progress": html(elem_id="progress")}
@@ -35,7 +35,7 @@ def result_cards(translate: Translator) -> Parts:
 
 
 def chat(translate: Translator) -> Parts:
-    """Questions about the reading: ready-made ones by their English text (``asks``), and a box for one's own."""
+    """Add the chat: ready-made questions by their English text (``asks``), and a text field."""
     with gr.Column(elem_classes="card", elem_id="chat-card"):
         html(panels.heading(translate(N_("Ask about it"))))
         # Answers stay plain text: rendered Markdown could load a picture from somewhere else.
@@ -74,7 +74,7 @@ def _question_field(translate: Translator) -> Parts:
 
 
 def prompt(translate: Translator) -> Parts:
-    """What the model was given to read."""
+    """Add the exact prompt."""
     with (
         gr.Column(elem_classes="card", elem_id="prompt-card"),
         gr.Accordion(translate(N_("The exact prompt")), open=False),
