@@ -402,7 +402,10 @@ def _check_not_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
 def _encode_recording(
     prepared: Prepared, baselines: Sequence[Prepared], classifier: Classifier, codec: str, *, evidence: bool
 ) -> EncodedEeg:
-    """Encode a recording compared with the person's own normal over all recordings, or with the population's without baselines."""
+    """Encode a recording, compared with the person's own normal over all recordings.
+
+    Without baselines it is compared with the population's.
+    """
     if len(found := electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
         raise RecordingError(N_(TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
     entropy, *others = (differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines))

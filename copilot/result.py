@@ -82,7 +82,7 @@ def parse_answer(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _heading_pattern(word: str) -> re.Pattern[str]:
-    """Return a pattern for ``word`` at the start of a line, with a colon or alone, perhaps bold or a heading in Markdown."""
+    """Return a pattern for ``word`` at the start of a line, with a colon or alone, perhaps in Markdown's bold."""
     return re.compile(rf"^[ \t#*_]*{word}[ \t*_]*(?::[ \t*_]*|$)", re.I | re.M)
 
 

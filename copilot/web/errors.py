@@ -31,7 +31,7 @@ def explain(translate: Translator, error: Exception, unforeseen: str = FAILED) -
     The log gets no message: it could quote the person.
 
     Args:
-        say: the visitor's language.
+        translate: into the visitor's language.
         error: what was raised.
         unforeseen: the sentence for an error that is no ``CopilotError``.
     """

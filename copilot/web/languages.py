@@ -16,7 +16,7 @@ def list_languages(settings: Settings) -> tuple[str, ...]:
 
 
 def choose_language(accept: str, languages: Sequence[str]) -> str:
-    """Return the one of ``languages`` that an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers; the first if none."""
+    """Return which of ``languages`` an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers; the first if none."""
     liked: list[tuple[float, int, str]] = []
     for part in accept.split(","):
         tag, _, weight = part.partition(";")

@@ -1,6 +1,6 @@
-"""The page's frame and what it says, as HTML: masthead, headings, messages, stages. Text from outside is escaped here.
+"""Render the page's frame and messages as HTML: masthead, headings, stages. Text from outside is escaped here.
 
-A function with sentences of its own takes a ``Translator`` first; others expect text in the visitor's language.
+A function with its own sentences takes a ``Translator`` first; others expect text in the visitor's language.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,15 +39,15 @@ _WAVE = "M2 12h3l2-6 3 12 3-9 2 5 2-2h5"
 
 
 def notice(translate: Translator) -> str:
-    """The line that stays in view."""
+    """Return the line that is always in view."""
     return f'<div class="notice-line" role="note">{escape(translate(NOTICE))}</div>'
 
 
 def language_switch(translate: Translator, addresses: Mapping[str, str]) -> str:
-    """Links to the same page in other languages.
+    """Return links to the same page in other languages.
 
     Args:
-        say: the language of this page.
+        translate: into the language of this page.
         addresses: of the page in each language.
     """
     links = "".join(
@@ -59,7 +59,14 @@ def language_switch(translate: Translator, addresses: Mapping[str, str]) -> str:
 
 
 def masthead(translate: Translator, model: str, where: str, switch: str = "") -> str:
-    """Name, what it does, which model runs where, and perhaps the ``switch``."""
+    """Return name, purpose, which model runs where, and the links to other languages.
+
+    Args:
+        translate: into the visitor's language.
+        model: its name.
+        where: who gets the data.
+        switch: HTML of ``language_switch``.
+    """
     return (
         '<header class="masthead"><svg viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" '
         f'fill="var(--accent)"/><path d="{_WAVE}" fill="none" stroke="var(--card)" stroke-width="1.6" '
@@ -71,18 +78,18 @@ def masthead(translate: Translator, model: str, where: str, switch: str = "") ->
 
 
 def heading(text: str, number: int | None = None) -> str:
-    """A card's title, with its step's number where it has one."""
+    """Return a card's title, with the number of its step if it has one."""
     step = f'<span class="step" aria-hidden="true">{number}</span>' if number else ""
     return f"<h2>{step}{escape(text)}</h2>"
 
 
 def subheading(text: str) -> str:
-    """A title inside a card."""
+    """Return a title inside a card."""
     return f"<h3>{escape(text)}</h3>"
 
 
 def empty_state(translate: Translator) -> str:
-    """What stands where the reading will be."""
+    """Return what is shown before there is a result."""
     steps = "".join(
         f"<li><b>{escape(translate(title))}</b> {escape(translate(what))}</li>" for title, what in EMPTY_STEPS
     )
@@ -95,27 +102,27 @@ def empty_state(translate: Translator) -> str:
 
 
 def problem(sentence: str) -> str:
-    """One plain sentence about what went wrong, announced to screen readers."""
+    """Return one plain sentence about an error, announced to screen readers."""
     return f'<div class="problem" role="alert">{escape(sentence)}</div>'
 
 
 def outdated_notice(translate: Translator) -> str:
-    """What stands above a reading as soon as the form has changed (see ``scripts.head``)."""
+    """Return the sentence above a result whose form has changed since (see ``scripts.build_head``)."""
     return f'<div class="outdated" role="status">{escape(translate(OUTDATED))}</div>'
 
 
 def confirmation(sentence: str) -> str:
-    """A quiet confirmation."""
+    """Return a sentence that something succeeded."""
     return f'<div class="good-news" role="status">{escape(sentence)}</div>'
 
 
 def quiet_text(sentence: str) -> str:
-    """A sentence in the background."""
+    """Return a sentence in small, grey type."""
     return f'<div class="quiet">{escape(sentence)}</div>'
 
 
 def urgent_text(text: str) -> str:
-    """The fixed safety text, where it cannot be overlooked."""
+    """Return the fixed safety text, in the most visible place."""
     return f'<div class="urgent" role="alert">{escape(text)}</div>'
 
 
@@ -126,21 +133,21 @@ def stages(
     estimates: Mapping[str, float],
     detail: str = "",
 ) -> str:
-    """The five stages.
+    """Return the five stages.
 
     Args:
-        say: the language.
+        translate: into the visitor's language.
         waiting: what is being waited for, if anything.
-        progress: share done of each stage that has begun, 0 to 1; None where only the estimate is known.
+        progress: share done of each stage that has begun, 0 to 1; None if only the estimate is known.
         estimates: seconds of each stage that has begun.
-        detail: what is going on in the last stage that has begun.
+        detail: what the last stage is doing now.
     """
     items = (_stage_item(translate, name, progress, estimates.get(name), detail) for name in STAGES)
     return f'<div class="card">{status(waiting)}<ol class="stages">{"".join(items)}</ol></div>'
 
 
 def status(sentence: str) -> str:
-    """A sentence about what is being waited for, announced politely."""
+    """Return a sentence about what is being waited for, announced politely to screen readers."""
     return f'<p class="status" role="status">{escape(sentence)}</p>' if sentence else ""
 
 
@@ -164,11 +171,11 @@ def _stage_item(
 
 
 def message_card(sentence: str) -> str:
-    """A sentence in place of the stages."""
+    """Return a sentence in place of the stages."""
     return f'<div class="card quiet said" role="status">{escape(sentence)}</div>'
 
 
 def sentences(lines: Iterable[str]) -> str:
-    """A plain list, each sentence once."""
+    """Return a plain list, each sentence once."""
     items = (f"<li>{escape(line)}</li>" for line in dict.fromkeys(lines))
     return f'<ul class="plain-list">{"".join(items)}</ul>'

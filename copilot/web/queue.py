@@ -1,7 +1,7 @@
-"""What all visitors share: the settings, one model opened in the background, and the line in front of it.
+"""Share settings, one model and one queue among all visitors.
 
-Nothing of any visitor is kept here but the place of an anonymous ticket in the line, and, where there is a store,
-what they ask it to keep.
+The model is opened in the background. Of a visitor only an anonymous ticket in the queue is kept here, and, if there
+is a store, the records that they keep.
 """
 
 import importlib
@@ -25,10 +25,10 @@ from copilot.web.uploads import MemoryBudget
 
 Event = TypeVar("Event")
 
-#: How many visitors may wait at once; then the next is asked to come back.
+#: Visitors that may wait at once; the next one is asked to come back.
 MAX_WAITING = 40
 
-#: All visitors' files together may take so many times what one may upload, on disk and in memory each.
+#: All visitors' files together may take this many times what one may upload, on disk and in memory each.
 UPLOADS_HELD = 5
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ahead:
-    """``count`` visitors come first."""
+    """``count`` visitors are ahead in the queue."""
 
     count: int
 
@@ -51,9 +51,9 @@ class QueueFullError(CopilotError):
 
 
 class Queue:
-    """First come, first served: cleaning and the model take all cores, so ``places`` visitors at a time have them.
+    """A queue, first come, first served: cleaning and the model take all cores, so only ``places`` run at a time.
 
-    Gradio's own queue frees a place as soon as Stop is pressed, while the stopped step may still run; here a place is
+    Gradio's own queue frees a place as soon as Stop is pressed, while the stopped step may still run. Here a place is
     free only when its generator has really ended.
     """
 
@@ -63,10 +63,10 @@ class Queue:
         self._changed = threading.Condition()
 
     def run_in_turn(self, work: Iterator[Event]) -> Generator[Ahead | Event, None, None]:
-        """The events of ``work`` when it is its turn; until then how many are ahead, whenever that changes.
+        """Yield the events of ``work`` when it is its turn; until then how many are ahead, whenever that changes.
 
         Raises:
-            LineFullError: too many wait.
+            QueueFullError: too many wait.
         """
         ticket = object()
         with self._changed:
@@ -78,9 +78,7 @@ class Queue:
             while (ahead := self._count_ahead(ticket)) > 0:
                 yield Ahead(shown := ahead)
                 with self._changed:
-                    self._changed.wait(
-                        0.5
-                    )  # short, so that Stop and a closed tab are noticed; each costs computing time
+                    self._changed.wait(0.5)  # short, so that Stop and a closed tab are noticed soon
             if shown:
                 yield Ahead(0)
             yield from work
@@ -95,16 +93,17 @@ class Queue:
 
 
 class Service:
-    """The copilot behind the page.
+    """What all visitors share.
 
     Args:
         settings: of this process.
         open_engine: opens the language model; called once, in the background.
 
     Attributes:
-        store: where records are kept, or None where that is off.
-        held: counts the files that visitors brought.
-        presses: locks; presses in one record panel are carried out one after another, and seldom wait for another's.
+        store: of kept records, or None if that is off.
+        memory_budget: bounds the memory of uploaded files.
+        press_locks: presses in one record panel are handled one after another, and seldom wait for another panel's.
+        queue: of visitors.
 
     Raises:
         StoreError: the store cannot be opened.
@@ -122,31 +121,31 @@ class Service:
 
     @property
     def model_name(self) -> str:
-        """What the model is called before it is open."""
+        """Return the model's name, known before it is open."""
         return self.settings.server_model if self.settings.server else self.settings.model.stem
 
     def start(self) -> None:
-        """Open the model and import what drawing and cleaning need, behind the first page."""
+        """Open the model and import what drawing and cleaning need, in the background."""
         threading.Thread(target=self._open_models, name="open model", daemon=True).start()
         if self.store:
             threading.Thread(target=self._expire_records, args=[self.store], name="expire records", daemon=True).start()
 
     def wait_for_model(self) -> Iterator[Opening]:
-        """Wait until the model is open (or could not be opened)."""
+        """Wait until the model is open or could not be opened."""
         while not self._models.done():
             yield Opening()
             wait([self._models], timeout=0.2)  # short, so that Stop is noticed
 
     def get_models(self) -> tuple[Engine, Classifier]:
-        """The language model and the decoder.
+        """Return the language model and the classifier.
 
         Raises:
-            EngineError, DecoderError: whatever opening them raised.
+            EngineError, ClassifierError: raised while opening them.
         """
         return self._models.result()
 
     def _expire_records(self, store: Store) -> None:
-        """Delete what has been kept long enough, now and every hour."""
+        """Delete records that have been kept long enough, now and every hour."""
         while True:
             try:
                 store.expire(self.settings.keep_days, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""A record comes into the panel from elsewhere: from a file (see ``open_file``), or from the store (see ``kept``)."""
+"""Open a record in the panel: from a file (see ``open_file``), or from the store (see ``history``)."""
 
 from functools import partial
 from typing import Any
@@ -13,12 +13,19 @@ from copilot.web.render import clear_results, redraw_panel
 from copilot.web.session import Session
 from copilot.web.wiring import Update
 
-#: More than any record has, megabytes.
+#: More than any record takes, megabytes.
 MAX_MB = 5
 
 
 def open_file(translate: Translator, session: Session, agreed: bool, uploaded: dict[str, Any] | None) -> Update:
-    """Open a record that was downloaded as JSON, or written by a batch; the file is read into memory and unlinked."""
+    """Open a record that was downloaded as JSON, or written by a batch; the file is read into memory and deleted.
+
+    Args:
+        translate: into the visitor's language.
+        session: the visitor's.
+        agreed: whether they agreed to the notice.
+        uploaded: the file as the browser describes it.
+    """
     try:
         record = _read_record(uploaded)
     except Exception as error:
@@ -28,7 +35,7 @@ def open_file(translate: Translator, session: Session, agreed: bool, uploaded: d
 
 
 def show_in_panel(session: Session, new: Session, agreed: bool) -> Update:
-    """The visit that comes in place of this one: its record, and nothing of an analysis; the form stays as it is."""
+    """Replace the session by a new one with a record and without an analysis; the form stays as it is."""
     assert new.record is not None
     new.saved_digest, new.reviewer = digest(new.record), session.reviewer
     new.recording, new.baselines = session.recording, session.baselines

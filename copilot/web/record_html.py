@@ -1,4 +1,4 @@
-"""The record panel's own words as HTML: its state, what is left to review, its changes. All text is escaped here."""
+"""Render the record panel's texts as HTML: state, progress of the review, changes. All text is escaped here."""
 
 from datetime import datetime
 from html import escape
@@ -17,12 +17,12 @@ KEPT_UNTIL = N_("will be deleted on {date}; download it, or change it to keep it
 
 
 def format_time(at: str) -> str:
-    """An ISO 8601 time in UTC for people: ``2026-03-01 10:30 UTC``."""
+    """Return an ISO 8601 time in UTC for people: ``2026-03-01 10:30 UTC``."""
     return f"{at[:10]} {at[11:16]} UTC"
 
 
 def problem(translate: Translator, sentence: str) -> str:
-    """What is missing, next to what was pressed, with the way to the reviewer's name and role; work waits for it."""
+    """Return an error beside the button that caused it, with a link to the reviewer's fields if they are empty."""
     way = (
         f'<a href="#reviewer">{escape(translate(english.REVIEWER))}</a>'
         if translate(english.RECORD_NOBODY) == sentence
@@ -32,14 +32,14 @@ def problem(translate: Translator, sentence: str) -> str:
 
 
 def saved_notice(translate: Translator, at: str) -> str:
-    """When the record was kept last."""
+    """Return when the record was last kept."""
     return panels.confirmation(
         translate(N_("Kept at {at}. From now on every change is kept at once."), at=format_time(at))
     )
 
 
 def state(translate: Translator, session: Session) -> str:
-    """Headline, draft or signed, version, signature; and whether it would be lost with the page."""
+    """Return headline, status, version, signature, and whether closing the page would lose changes."""
     record = session.record
     assert record is not None
     version = translate(english.ABOUT_VERSION, version=record.version)
@@ -60,7 +60,7 @@ def _amendment_hint(translate: Translator, record: Record) -> str:
 
 
 def signature(translate: Translator, record: Record) -> str:
-    """Who signed what and when; empty for a draft."""
+    """Return who signed what and when; empty for a draft."""
     signed = record.signature
     if signed is None:
         return ""
@@ -72,7 +72,7 @@ def signature(translate: Translator, record: Record) -> str:
 
 
 def review_progress(translate: Translator, record: Record) -> str:
-    """How many suggestions have been reviewed, and the way to those that have not."""
+    """Return how many suggestions have been reviewed, with links to the others."""
     pending = record.pending
     total = sum(_was_suggested(record, field) for field in record.fields)
     if not total or record.signature:
@@ -87,12 +87,12 @@ def review_progress(translate: Translator, record: Record) -> str:
 
 
 def _was_suggested(record: Record, field: Field) -> bool:
-    """Whether the field's text came from the model once."""
+    """Return whether the field's text came from the model at first."""
     suggested = field.origin.kind == SUGGESTED and bool(field.value)
     return suggested or (field.key in _SUGGESTED_FIELDS and _find_last_change(record, field.key) is not None)
 
 
-#: Fields that the model fills (see ``drafting``).
+#: Fields that the model fills (see ``copilot.record.draft``).
 _SUGGESTED_FIELDS = ("emotion", "probabilities", "three_class", "valence", "assessment", "suggestions")
 
 
@@ -102,7 +102,7 @@ def _find_last_change(record: Record, key: str) -> Change | None:
 
 
 def field_origin(translate: Translator, record: Record, field: Field) -> str:
-    """Where a field's text comes from, and who stands for it."""
+    """Return where a field's text comes from, and who accepted or wrote it."""
     return f'<div class="origin">{escape(_describe_origin(translate, record, field))}</div>'
 
 
@@ -118,7 +118,7 @@ def _describe_origin(translate: Translator, record: Record, field: Field) -> str
 
 
 def history(translate: Translator, record: Record) -> str:
-    """Who did what when, newest last; with the text before and after where it changed."""
+    """Return who did what and when, newest last; with the text before and after each change."""
     if not record.history:
         return f'<p class="quiet">{escape(translate(NO_CHANGES))}</p>'
     labels = {field.key: field.label for field in record.fields}
@@ -134,13 +134,15 @@ def _change_item(translate: Translator, change: Change, label: str) -> str:
             for word, text in ((english.BEFORE, change.before), (english.AFTER, change.after))
         )
     return (
-        f"<li><b>{escape(change.name)}</b>, {escape(change.role)}: {escape(translate(english.ACTION[change.action]))} "
-        f"<b>{escape(label)}</b> <time>{escape(format_time(change.at))}</time>{f'<dl>{texts}</dl>' if texts else ''}</li>"
+        f"<li><b>{escape(change.name)}</b>, {escape(change.role)}: "
+        f"{escape(translate(english.ACTION[change.action]))} "
+        f"<b>{escape(label)}</b> <time>{escape(format_time(change.at))}</time>"
+        f"{f'<dl>{texts}</dl>' if texts else ''}</li>"
     )
 
 
 def list_entry(translate: Translator, kept: Entry, due: datetime | None = None) -> str:
-    """A kept record in the list: who it is called, how far it is, what it says first, and when it will be deleted."""
+    """Return a kept record for the list: label, headline, status, version, and when it will be deleted."""
     label = f"<b>{escape(kept.label)}</b> " if kept.label else ""
     version = translate(english.ABOUT_VERSION, version=kept.version)
     changed = translate(N_("changed {at}"), at=format_time(kept.changed))

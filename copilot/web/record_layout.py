@@ -1,7 +1,7 @@
-"""The record panel: what is where in it, and which press does what (see ``reviewing``).
+"""Lay out the record panel, and connect its parts to their handlers (see ``record_review``).
 
-It is drawn anew for another record and after signing or amending; every other press changes only what it must, so that
-nobody loses what they are typing.
+The panel is redrawn for another record and after signing or amending. Every other press changes only what it must, so
+that no text is lost while it is being typed.
 """
 
 import time
@@ -33,12 +33,12 @@ STATEMENT = N_(
 
 
 def card(service: Service, translate: Translator, page: Parts) -> Parts:
-    """The card with the panel in it.
+    """Add the card with the panel.
 
     Args:
         service: the copilot.
-        say: the visitor's language.
-        page: the parts of the page, complete when the panel is first drawn; a change of ``panel`` draws it anew.
+        translate: into the visitor's language.
+        page: the parts of the page, complete when the panel is first drawn; a change of ``panel`` redraws it.
     """
     with gr.Column(elem_classes="card", elem_id="record-card"):
         html(panels.heading(translate(N_("The record"))))
@@ -117,7 +117,7 @@ def _field(translate: Translator, record: Record, field: Field) -> Parts:
 
 
 def _choose_size(field: Field) -> str:
-    """How much room a field gets."""
+    """Return the CSS class for the size of a field."""
     lines = field.value.splitlines()
     if field.origin.kind == WRITTEN or len(field.value) > 60 * max(1, len(lines) - 1):
         return "wide"
@@ -165,7 +165,7 @@ def _downloads(translate: Translator) -> Parts:
 
 
 def _saving_fields(translate: Translator, service: Service) -> Parts:
-    """Whether the record is kept: apart from the panel, since the list of kept records changes it too."""
+    """Add what shows whether the record is kept, outside the panel, since the list of kept records changes it too."""
     parts: Parts = {}
     if service.store:
         with gr.Row(elem_id="keep-row"):
@@ -180,7 +180,7 @@ def _saving_fields(translate: Translator, service: Service) -> Parts:
 
 
 def _connect_handlers(panel: RecordPanel, record: Record, parts: Parts, page: Parts) -> None:
-    """Which press does what; each carries all boxes."""
+    """Connect every event to its handler; each gets the texts of all fields."""
     fields = [field.key for field in record.fields]
     boxes = [parts[name] for name in ("name", "role", "statement", *(f"box {key}" for key in fields))]
     outside = ("panel", "kept", "problem keep", "kept_turn")

@@ -1,7 +1,7 @@
-"""What happens in the record panel: every press first takes what was typed into the record, then does its own deed.
+"""Handle the record panel: every press first takes the typed texts into the record, then does its own action.
 
-A press that cannot be carried out leaves all boxes as they are and says what is missing next to itself. Updates name
-parts of the panel (see ``record_panel``); those of a field carry its key: ``box age``, ``review age``, ``problem age``.
+A press that fails leaves all text fields as they are and shows beside itself what is missing. Updates name parts of
+the panel (see ``record_layout``); those of a field contain its key: ``box age``, ``review age``, ``problem age``.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ from copilot.web.render import redraw_panel
 from copilot.web.session import Session
 from copilot.web.wiring import Update, new_trigger_value
 
-#: Places of the panel, beside its fields, where a press can fail.
+#: Places of the panel, besides its fields, where a press can fail.
 PLACES = ("reviewer", "sign", "export", "keep")
 
 
 @dataclass(frozen=True)
 class ReviewInput:
-    """What stands in the panel's boxes: who reviews, what they sign, each field's text in order."""
+    """The panel's text fields: who reviews, what they sign, each field's text in order."""
 
     name: str
     role: str
@@ -39,7 +39,7 @@ class ReviewInput:
 
     @property
     def reviewer(self) -> Reviewer:
-        """Who reviews.
+        """Return the reviewer.
 
         Raises:
             RecordError: the name or the role is missing.
@@ -49,12 +49,12 @@ class ReviewInput:
 
 @dataclass(frozen=True)
 class RecordPanel:
-    """Where one record is reviewed.
+    """The panel of one record.
 
     Attributes:
         service: the copilot.
-        say: the visitor's language.
-        token: of the panel as it was drawn; what comes late from an earlier one is not for this record.
+        translate: into the visitor's language.
+        token: of the panel as it was drawn; a late event of an earlier panel is not for this record.
     """
 
     service: Service
@@ -66,12 +66,12 @@ Action = Callable[[Record, ReviewInput], Update]
 
 
 def take_edits(panel: RecordPanel, place: str, session: Session, *texts: str) -> Update:
-    """Somebody left a box: what they changed becomes an edit."""
+    """Take the texts that were changed into the record, after a text field was left."""
     return _handle_press(panel, place, session, texts)
 
 
 def accept(panel: RecordPanel, key: str, session: Session, *texts: str) -> Update:
-    """Take a suggestion as it is; where it was changed before, that counts."""
+    """Accept a suggestion; if its text was changed before, take the change instead."""
 
     def action(record: Record, entered: ReviewInput) -> Update:
         if not record.field(key).accepted:
@@ -92,7 +92,7 @@ def delete(panel: RecordPanel, key: str, session: Session, *texts: str) -> Updat
 
 
 def sign(panel: RecordPanel, session: Session, *texts: str) -> Update:
-    """Sign, which locks the record."""
+    """Sign the record, which locks it."""
 
     def action(record: Record, entered: ReviewInput) -> Update:
         session.record = review.sign(record, entered.reviewer, entered.statement, datetime.now(UTC))
@@ -112,7 +112,7 @@ def amend(panel: RecordPanel, session: Session, *texts: str) -> Update:
 
 
 def export(panel: RecordPanel, kind: str, session: Session, *texts: str) -> Update:
-    """The record as it now stands, for the browser to save: nothing is written on this machine."""
+    """Return the current record for the browser to save: no file is written on this machine."""
 
     def action(record: Record, _: ReviewInput) -> Update:
         content = EXPORTS[kind].write(record, session.pictures)
@@ -142,7 +142,15 @@ def _handle_press(
 def _apply_press(
     panel: RecordPanel, place: str, session: Session, texts: tuple[str, ...], action: Action | None
 ) -> Update:
-    """Take what was typed, do the deed, keep the outcome where the record is kept, and tell what changed."""
+    """Take the typed texts, do the action, keep the record if it is a kept one, and show what changed.
+
+    Args:
+        panel: the one that was pressed.
+        place: where in it an error is shown.
+        session: the visitor's.
+        texts: name, role, statement, then each field's text.
+        action: what the press does besides.
+    """
     before = session.record
     if before is None or session.panel != panel.token:
         return {}
@@ -166,7 +174,7 @@ def _apply_press(
 
 
 def list_places(record: Record) -> tuple[str, ...]:
-    """Where in the panel a press can fail."""
+    """Return the places of the panel where a press can fail."""
     return (*PLACES, *(field.key for field in record.fields))
 
 
@@ -175,10 +183,10 @@ def _render_problem(translate: Translator, error: Exception) -> Any:
 
 
 def _apply_edits(session: Session, record: Record, entered: ReviewInput) -> dict[str, RecordError]:
-    """Take every changed text into the visit's record; what is wrong with one, by its key, does not lose another.
+    """Take every changed text into the session's record; return errors by field, so that one error loses no other text.
 
     Raises:
-        RecordError: something was changed and nobody says who.
+        RecordError: a text was changed, but name or role of the reviewer is missing.
     """
     wrong = {}
     for field, value in zip(record.fields, entered.values, strict=True):
@@ -193,7 +201,7 @@ def _apply_edits(session: Session, record: Record, entered: ReviewInput) -> dict
 
 
 def _show_changes(translate: Translator, session: Session, before: Record, entered: ReviewInput) -> Update:
-    """The panel after a press. Boxes keep what is in them, since somebody may be typing: only what changed is sent."""
+    """Return the panel after a press. Only changes are sent, since a text field may be in use."""
     record = session.record
     assert record is not None
     update = {

@@ -1,4 +1,4 @@
-"""The visit's record on its way into the store, and what the record panel says about that."""
+"""Save the session's record to the store, and show in the record panel whether that succeeded."""
 
 import io
 from datetime import UTC, datetime
@@ -17,10 +17,16 @@ from copilot.web.wiring import Update, new_trigger_value
 
 
 def save(service: Service, session: Session, *, with_signal: bool = False, kept: bool = False) -> None:
-    """Write the visit's record into the store.
+    """Write the session's record into the store.
+
+    Args:
+        service: the copilot, with its store.
+        session: the visitor's.
+        with_signal: whether to keep the cleaned signal too.
+        kept: whether the record is in the store already.
 
     Raises:
-        StoreError: it cannot be kept, or somebody else changed it meanwhile.
+        StoreError: it cannot be kept, or was changed elsewhere meanwhile.
     """
     assert service.store is not None
     assert session.record is not None
@@ -31,7 +37,7 @@ def save(service: Service, session: Session, *, with_signal: bool = False, kept:
 
 
 def save_changes(service: Service, translate: Translator, session: Session, before: Record) -> Update:
-    """The kept record follows the visit's; where it cannot, the panel says so, and the next press tries again."""
+    """Save a kept record after a press; if that fails, the panel shows why, and the next press tries again."""
     if session.record is before and not session.saving_problem:
         return show_saving(translate, session)
     try:
@@ -45,7 +51,7 @@ def save_changes(service: Service, translate: Translator, session: Session, befo
 
 
 def show_saving(translate: Translator, session: Session) -> Update:
-    """Whether and since when the record is kept."""
+    """Show whether and since when the record is kept."""
     at = "" if session.saving_problem else record_html.saved_notice(translate, session.kept_at)
     return {
         "kept": f'<div class="is-kept">{at}</div>' if session.kept_at else "",
@@ -54,7 +60,7 @@ def show_saving(translate: Translator, session: Session) -> Update:
 
 
 def _pack_signal(cleaned: Recording) -> bytes:
-    """The signal as the same kind of ``.npz`` file that the copilot reads, made in memory."""
+    """Return the signal as an ``.npz`` file of the kind that the copilot reads, made in memory."""
     buffer = io.BytesIO()
     channels, units = np.array(cleaned.channels), np.array("uV")
     np.savez_compressed(buffer, data=cleaned.data, sfreq=cleaned.sfreq, channels=channels, units=units)

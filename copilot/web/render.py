@@ -1,4 +1,4 @@
-"""Events of one analysis turned into what changes on the page (see ``Screen.show``)."""
+"""Turn events of an analysis into updates of the page (see ``ResultScreen.show``)."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from copilot.web import charts, panels
 from copilot.web.queue import Ahead, Opening
 from copilot.web.wiring import Update, new_trigger_value
 
-#: The page is drawn anew at most this often while text streams in, seconds.
+#: While text streams in, the page is redrawn at most once in this time, seconds.
 REDRAW_S = 0.05
 
 
 def clear_results() -> Update:
-    """The page before a reading.
+    """Return the page without a result.
 
-    No card is shown or hidden from here: the style sheet shows a card as long as there is something in it. Gradio 6.31
-    loses a message that a part is visible where it comes while the part is still being mounted.
+    No card is shown or hidden from here: the style sheet shows a card as long as it has content. Gradio 6.31 loses a
+    message that makes a part visible while the part is still being mounted.
     """
     texts = (
         *("urgent", "chat_status", "signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"),
@@ -34,21 +34,21 @@ def clear_results() -> Update:
 
 
 def clear_problems() -> Update:
-    """The page without what was wrong at the last press."""
+    """Return the page without the errors of the last press."""
     parts = ("progress", "person_problem", "recording_problem", "consent_problem", "open_problem")
     return dict.fromkeys(parts, "")
 
 
 def redraw_panel() -> Update:
-    """The record panel anew, from what the visit holds then."""
+    """Return an update that redraws the record panel from the session."""
     return {"panel": new_trigger_value()}
 
 
 class ResultScreen:
-    """Remembers how far the analysis is, because events only say what is new.
+    """The state of an analysis on the page, because events contain only what is new.
 
     Args:
-        say: the visitor's language.
+        translate: into the visitor's language.
         dark: whether their page is dark.
     """
 
@@ -63,7 +63,7 @@ class ResultScreen:
         self._text = ""
 
     def show(self, event: Event | Ahead | Opening) -> Update:
-        """What this event changes."""
+        """Return what this event changes."""
         match event:
             case Ahead() | Opening() | Waiting() | PromptProgress():
                 return self.show_stages(describe_waiting(self._translate, event))
@@ -90,12 +90,12 @@ class ResultScreen:
                 }
 
     def pictures(self) -> Pictures:
-        """The signal and its bands on white paper, as the record takes them along."""
+        """Return the signal and its bands on white, as the record contains them."""
         assert self._drawn is not None
         return self._draw(dark=False) if self._dark else self._drawn
 
     def show_stages(self, status: str, detail: str = "") -> Update:
-        """The stages, under a sentence that says what is being waited for."""
+        """Return the stages, below a sentence about what is being waited for."""
         html = panels.stages(self._translate, status, self._progress, self._estimates, detail)
         return {"progress": html}
 
@@ -105,7 +105,7 @@ class ResultScreen:
         return self.show_stages("")
 
     def _show_signal(self, event: SignalReady) -> Update:
-        """Both pictures and the quality report."""
+        """Return both pictures and the quality report."""
         self.signal, translate = event, self._translate
         drawn = self._drawn = self._draw(dark=self._dark)
         done = map(translate, (*event.quality.sentences, *event.cleaned.notes))
@@ -130,7 +130,7 @@ class ResultScreen:
 
 
 def join_tokens(events: Iterable[Any]) -> Iterator[Any]:
-    """The same events with tokens joined: to draw the page for each of them would slow the model down."""
+    """Yield the same events with tokens joined: redrawing the page for each token would slow the model down."""
     text, drawn = "", 0.0
     for event in events:
         if isinstance(event, Token) and not isinstance(event, FixedText):
@@ -147,7 +147,7 @@ def join_tokens(events: Iterable[Any]) -> Iterator[Any]:
 
 
 def describe_waiting(translate: Translator, event: object) -> str:
-    """The sentence that says what is being waited for, or nothing."""
+    """Return the sentence about what is being waited for, or an empty text."""
     match event:
         case Ahead(0):
             return ""
