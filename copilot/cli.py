@@ -1,8 +1,8 @@
 """The command line: ``python -m copilot analyse recording.edf --age 20 --gender female``.
 
 ``analyse`` analyses one recording, ``prompt`` prints the model's prompt, ``chat`` answers questions about a
-result, ``batch`` analyses a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or settings
-that cannot be used or a batch that was stopped, 130 after Ctrl-C.
+result, ``batch`` analyses a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or
+settings that cannot be used or a batch that was stopped, 130 after Ctrl-C.
 """
 
 import argparse

@@ -105,7 +105,7 @@ class Findings:
 
     Attributes:
         probabilities: nine, in the order of ``emotions.EMOTIONS``.
-        confidence: ``clear``, ``leaning`` or ``unclear``, see ``emotions.grade_confidence``.
+        confidence: ``clear``, ``leaning`` or ``unclear``, see ``emotions.confidence``.
         calibrated: whether it was measured how often such probabilities are right.
         trust: ``good``, ``fair`` or ``poor``: the recording's quality.
         seconds: whole seconds of the recording.

@@ -80,7 +80,7 @@ def emotion_result(translate: Translator, result: Result) -> str:
     """Return the emotion with its uncertainty: headline, nine bars, three classes, valence, source."""
     first = max(result.probabilities)
     poor = result.trust == "poor"
-    says = (
+    headline = (
         translate(N_("The recording is too poor to name an emotion"))
         if poor
         else translate(HEADLINE[result.confidence], emotion=term("emotion", result.emotion))
@@ -98,7 +98,7 @@ def emotion_result(translate: Translator, result: Result) -> str:
     source = f"{translate(READOUT[result.readout])}. {model}. {codec}."
     classes, axis = _draw_three_classes(translate, result.probabilities), _draw_valence(translate, result.valence)
     return (
-        f'<div class="headline">{"" if poor else _draw_face(result.emotion)}<div><strong>{escape(says)}</strong>'
+        f'<div class="headline">{"" if poor else _draw_face(result.emotion)}<div><strong>{escape(headline)}</strong>'
         f"<span>{escape(beside)}</span></div></div>{_draw_bars(translate, result.probabilities)}"
         f'<div class="readouts">{classes}{axis}</div>'
         f'<p class="quiet">{escape(measured)}</p><p class="quiet">{escape(source)}</p>'

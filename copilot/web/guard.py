@@ -97,7 +97,7 @@ class Guard:
     - The path is one of those needed; everything else is not found.
     - ``Host`` is this machine, the configured name or address, or an allowed name: a page whose name points to
       127.0.0.1 (DNS rebinding) reads nothing.
-    - A browser says where a request comes from (``Origin``, ``Sec-Fetch-Site``): other sites may only open a page.
+    - A browser states where a request comes from (``Origin``, ``Sec-Fetch-Site``): other sites may only open a page.
     - A call's JSON is small, names no file but one that this process took in, and fits the page's own inputs.
     - Uploads are bounded, each and together (see ``UploadReceiver``).
     - Answers tell the browser to load nothing from elsewhere, and who may frame the page.
@@ -105,7 +105,7 @@ class Guard:
     Args:
         app: the rest of the server.
         settings: of this process.
-        reception: takes uploads.
+        receiver: stores uploads.
         inputs: of each call that the page makes, by its number and by its name; others are the record panel's.
     """
 
@@ -150,7 +150,7 @@ class Guard:
             if not begun:
                 await self._make_refusal(scope, refused)(scope, receive, send_with_headers)
         except (ClientDisconnect, TimeoutError):
-            pass  # nobody listens
+            pass  # the client is gone
         except Exception as error:
             # Its words may quote the person, so the log gets none of them.
             frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -43,7 +43,7 @@ from copilot.web.theme import CSS, make_theme
 from copilot.web.uploads import UploadReceiver
 from copilot.web.wiring import Parts, Update, bind, bind_stream, html, make_trigger
 
-#: Calls of one kind that Gradio carries out at once, and as many may wait. More than fit into our own queue, which shows
+#: Calls of one kind that Gradio runs at once, and as many may wait. More than fit into our own queue, which shows
 #: a visitor's place, or that it is full: in Gradio's queue a visitor sees nothing.
 MAX_CALLS = MAX_WAITING + 24
 
