@@ -25,8 +25,8 @@ def main() -> None:
     if not settings.server and not settings.model.is_file():
         raise SettingsError(N_(english.NO_MODEL_FILE, path=str(settings.model)))
     service = Service(settings, open_engine)
-    page = layout.build(service)
-    address = layout.launch(page, service)
+    page = layout.build_page(service)
+    address = layout.launch_page(page, service)
     print(f"EEG Emotion Copilot with the model {service.model_name}: {address}", flush=True)
     service.start()
     page.block_thread()

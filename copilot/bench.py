@@ -1,7 +1,7 @@
-"""Measure the walk on this machine: ``python -m copilot.bench`` or ``make bench``.
+"""Measure an analysis on this machine: ``python -m copilot.bench`` or ``make bench``.
 
-Three minutes of 19 simulated channels at 500 Hz, three walks with the model of the settings; the first one also pays
-for imports and for reading the whole prompt.
+The recording is three minutes of 19 simulated channels at 500 Hz, analysed three times with the model of the settings.
+The first run also includes the imports and the reading of the whole prompt.
 """
 
 import sys
@@ -20,27 +20,27 @@ from copilot.person import Person
 from copilot.pipeline import analyse
 from copilot.settings import Settings
 
-WALKS = 3
+RUNS = 3
 
 
 def main() -> int:
-    """Print one line a walk."""
+    """Print one line per run."""
     settings = Settings.from_environment()
-    engine, decoder = open_engine(settings), Classifier.load(settings.decoder)
+    engine, classifier = open_engine(settings), Classifier.load(settings.decoder)
     recording = simulate(seconds=180, sfreq=500)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.npz"
         np.savez(path, data=recording.data, sfreq=recording.sfreq, channels=recording.channels)
-        for number in range(1, WALKS + 1):
-            person = replace(Person(gender="female", age=20), complaint=f"walk {number}")
-            begun = time.perf_counter()
-            for event in analyse([path], person, engine=engine, classifier=decoder, settings=settings):
+        for number in range(1, RUNS + 1):
+            person = replace(Person(gender="female", age=20), complaint=f"run {number}")
+            started = time.perf_counter()
+            for event in analyse([path], person, engine=engine, classifier=classifier, settings=settings):
                 if isinstance(event, ResultReady) and not event.complete:
-                    probabilities_s = time.perf_counter() - begun
+                    probabilities_s = time.perf_counter() - started
                 elif isinstance(event, ResultReady):
                     t = event.result.timings
                     print(
-                        f"walk {number}: cleaned {t['clean_s']:.2f} s, probabilities {probabilities_s:.2f} s, "
+                        f"run {number}: cleaned {t['clean_s']:.2f} s, probabilities {probabilities_s:.2f} s, "
                         f"first token {t['first_token_s']:.2f} s, all {t['total_s']:.2f} s"
                     )
     return 0

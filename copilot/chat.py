@@ -1,29 +1,51 @@
-"""The chat about a reading (see ``ask``)."""
+"""Answer questions about a result (see ``ask``)."""
 
 import re
 from collections.abc import Iterator, Sequence
 
 from copilot import prompt
-from copilot.certainty import answer_from_figures
-from copilot.i18n import N_, Translator, english, language_of
+from copilot.emotions import EMOTIONS
+from copilot.i18n import N_, Translator, detect_language, english
+from copilot.i18n.terms import term
 from copilot.llm.base import ContextError, CutOff, Engine, EngineError, Message, PromptProgress, Token, Waiting
 from copilot.safety import find_help
 
-CHAT_OUTSIDE = N_(
+NOT_ANSWERED = N_(
     "This chat answers four questions: what the reading means, how sure it is, what you can do now, and whether this "
     "is a diagnosis. Everything else that was found is on this page: signal, figures, assessment and record."
+)
+
+HOW_SURE = {
+    "clear": N_(
+        "The confidence is clear: {emotion} is at least twice as likely as by chance and stands out from the others. "
+        "Even then such readings are often wrong."
+    ),
+    "leaning": N_(
+        "Not very sure. The reading only leans towards {emotion}: it is more likely than by chance, but other emotions "
+        "are close behind."
+    ),
+    "unclear": N_(
+        "Not sure at all. No emotion stands out, and {emotion} is only the first of nine that are about as likely."
+    ),
+}
+HOW_SURE_POOR = N_(
+    "Not sure at all. The recording is poor, so that what was read from it is hardly more than a guess: record again "
+    "if you can."
+)
+HOW_SURE_THEN = N_(
+    "{answer} The bars show all nine probabilities. The person's own words count for more, and this is not a diagnosis."
 )
 
 
 #: Messages that every question needs: system, prompt, the model's answer.
 OPENING = 3
-#: Later messages that are kept; older ones are forgotten, and all of them where the context overflows nevertheless.
-KEPT = 8
+#: Later messages that are sent; older ones are left out, and all of them if the context overflows nevertheless.
+MAX_LATER = 8
 MAX_QUESTION = 1000
 
 _IT = r"(?:it|this|that|(?:the|this|my|your) (?:result|reading|emotion|assessment|answer|eeg))"
-#: The page's own questions as people ask them; the rest is not what the small models learned to answer well.
-_LEARNED = re.compile(
+#: The page's own questions as people ask them; the small models were not trained to answer others well.
+_TRAINED_QUESTIONS = re.compile(
     rf"(?:what (?:does|do|did) {_IT}(?: all)? (?:mean|say|tell)(?: for me| to me| about me)?"
     rf"|what is {_IT} (?:telling me|saying)|(?:can|could|would) you (?:please )?explain {_IT}|explain {_IT}"
     rf"|i (?:dont|do not) understand {_IT}|how (?:should|do|can) i understand {_IT}|tell me more(?: about {_IT})?"
@@ -33,87 +55,122 @@ _LEARNED = re.compile(
     r"|what is the next step|how do i deal with (?:it|this|that)"
     rf"|(?:is|was) {_IT} (?:a |the |my |an official )?(?:medical )?diagnosis|(?:do|can|did) you diagnose(?: me)?)"
 )
-_AROUND = re.compile(
+_FILLER_WORDS = re.compile(
     r"^(?:(?:so|and|ok|okay|well|but|please|hi|hello|then) )*|(?: (?:please|then|exactly|though|really))*$"
 )
 
+_CONFIDENCE_QUESTION = re.compile(
+    r"\bhow\b.{0,30}\b(sure|certain|confident|reliable|accurate|likely)\b|\b(are|is)\b.{0,20}\b(sure|certain|correct)\b"
+    r"|\b(what|how)\b.{0,30}\b(confidence|certainty|uncertainty)\b"
+    r"|\b(can|could|may|might|is)\b.{0,20}\b(wrong|mistaken|a mistake)\b|\b(can|should) i (trust|believe|rely on)\b"
+    r"|多(大|高)?的?(确定|把握|肯定|可信|可靠|准|信心)|(确定|肯定|可信|可靠|准确?|靠谱|有把握)(吗|么)"
+    r"|(确定|可信|可靠|准确?|靠谱)不(确定|可信|可靠|准|靠谱)|(置信|可信|确信|确定)(度|程度)|准确(率|性)|(会|可能|是)不?(会|能|是)?.{0,4}((?<!不)错(?!过)|不准)",
+    re.IGNORECASE,
+)
+#: Characters; a longer question asks for more than how sure the result is.
+MAX_CONFIDENCE_QUESTION = 80
 
-class Fixed(Token):
-    """A text that no model wrote; a model that found it among its own answers would go on as it never learned to."""
+
+class FixedText(Token):
+    """A text that no model wrote.
+
+    It is not given to the model as an earlier answer: the model never learned to continue after it.
+    """
 
 
 def ask(
     engine: Engine, conversation: Sequence[Message], question: str, trust: str = "good"
 ) -> Iterator[Waiting | PromptProgress | Token]:
-    """Answer a question about a reading, streaming.
+    """Answer a question about a result, streaming.
 
-    Words of self-harm or danger are answered by a fixed text, or one stands before the answer (see ``safety``); "how
-    sure are you?" is answered from the reading's own confidence. The models that were trained for this copilot answer
-    the page's own questions, each by itself; any other gets a sentence that says so.
+    A message about self-harm or danger gets a fixed text, alone or before the answer (``safety``). "How sure are you?"
+    is answered from the result's own confidence. The models that were trained for this copilot answer the page's own
+    questions, each by itself; every other question gets a sentence that states this.
 
-    Where the earlier turns do not fit in the context, the question is asked without them.
+    If the earlier turns do not fit into the context, the question is asked without them.
 
     Args:
         engine: the language model.
-        conversation: the reading's messages, its raw answer, then earlier turns that the model itself answered.
+        conversation: the result's messages, its raw answer, then earlier turns that the model itself answered.
         question: what the person typed.
-        trust: the recording's quality.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
 
     Raises:
-        ContextError: not even the reading and this question fit.
+        ContextError: not even the result and this question fit.
         EngineError: the model cannot answer, or the question is longer than ``MAX_QUESTION``.
     """
     found = find_help(question)
     if found:
-        yield Fixed(found.text if found.certain else f"{found.text}\n\n")
+        yield FixedText(found.text if found.certain else f"{found.text}\n\n")
         if found.certain:
             return
     if len(question) > MAX_QUESTION:
         raise EngineError(N_(english.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
     opening = conversation[:OPENING]
     answer = opening[-1]["content"] if len(opening) == OPENING else ""
-    if fixed := answer_from_figures(question, answer, trust):
-        yield Fixed(fixed)
+    if fixed := answer_confidence_question(question, answer, trust):
+        yield FixedText(fixed)
         return
     trained = engine.info.trained_for_eeg
-    if (trained or found) and not _is_learned(question):
-        yield Fixed(Translator(language_of(question))(CHAT_OUTSIDE))
+    if (trained or found) and not _is_trained_question(question):
+        yield FixedText(Translator(detect_language(question))(NOT_ANSWERED))
         return
     asked: Message = {"role": "user", "content": question}
     earlier = [] if trained else conversation[OPENING:]
-    later = [_as_learned(turn, answer) for turn in [*earlier, asked][-KEPT - 1 :]]
+    later = [_rewrite_turn(turn, answer) for turn in [*earlier, asked][-MAX_LATER - 1 :]]
     try:
-        yield from _answered(engine, [*opening, *later])
+        yield from _generate_answer(engine, [*opening, *later])
     except ContextError:
-        yield from _answered(engine, [*opening, later[-1]])
+        yield from _generate_answer(engine, [*opening, later[-1]])
 
 
-def _answered(engine: Engine, messages: Sequence[Message]) -> Iterator[Waiting | PromptProgress | Token]:
-    """The answer, with three dots where it lacks its end."""
+def answer_confidence_question(question: str, answer: str, trust: str = "good") -> str | None:
+    """Return the answer to "how sure are you?" in the language of the question, or None for any other question.
+
+    The answer is written by code: asked how sure it is, the bundled model answers fluently and often with another
+    confidence than the result's own (measured: always ``clear``).
+
+    Args:
+        question: what the person typed.
+        answer: the result's raw answer; None is returned unless it begins with an emotion and a confidence.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+    """
+    found = re.match(rf"{prompt.LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(HOW_SURE)})\b", answer)
+    if not found or len(question) > MAX_CONFIDENCE_QUESTION or not _CONFIDENCE_QUESTION.search(question):
+        return None
+    translate = Translator(detect_language(question))
+    if trust == "poor":
+        return translate(HOW_SURE_THEN, answer=translate(HOW_SURE_POOR))
+    emotion = N_("a neutral state") if found[1] == "neutral" else term("emotion", found[1])
+    return translate(HOW_SURE_THEN, answer=translate(HOW_SURE[found[2]], emotion=emotion))
+
+
+def _generate_answer(engine: Engine, messages: Sequence[Message]) -> Iterator[Waiting | PromptProgress | Token]:
+    """Yield the model's answer, with three dots if it was cut off."""
     for event in engine.generate(messages, max_tokens=300):
         yield Token(" …") if isinstance(event, CutOff) else event
 
 
-def _is_learned(question: str) -> bool:
-    """Whether this is one of the page's own questions, in its words or near them."""
-    if question.strip() in _offered():
+def _is_trained_question(question: str) -> bool:
+    """Return whether this is one of the page's own questions, in its words or similar ones."""
+    if question.strip() in _translate_questions():
         return True
     words = re.sub(r"[^a-z ]+", "", question.replace("'s", " is").lower()[: MAX_QUESTION + 1])
-    words = _AROUND.sub("", " ".join(words.split()))
-    return bool(_LEARNED.fullmatch(words))
+    words = _FILLER_WORDS.sub("", " ".join(words.split()))
+    return bool(_TRAINED_QUESTIONS.fullmatch(words))
 
 
-def _offered() -> dict[str, str]:
-    """The page's own questions in Chinese, and the same in English."""
+def _translate_questions() -> dict[str, str]:
+    """Return the page's own questions: their Chinese text, and the same in English."""
     return {Translator("zh")(question): question for question in english.QUESTIONS}
 
 
-def _as_learned(turn: Message, answer: str) -> Message:
-    """A turn as the model learned them; the same each time, so that it is read only once.
+def _rewrite_turn(turn: Message, answer: str) -> Message:
+    """Return a turn in the form that the model was trained on; the same each time, so that it is read only once.
 
-    The page's own questions come back in English.
+    The page's own questions are replaced by their English text.
     """
     if turn["role"] != "user":
         return turn
-    question = _offered().get(turn["content"].strip(), turn["content"])
-    return {"role": "user", "content": prompt.question(question, answer)}
+    question = _translate_questions().get(turn["content"].strip(), turn["content"])
+    return {"role": "user", "content": prompt.format_question(question, answer)}

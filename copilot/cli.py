@@ -1,8 +1,8 @@
 """The command line: ``python -m copilot analyse recording.edf --age 20 --gender female``.
 
-``analyse`` reads one recording, ``prompt`` prints what the model would be asked, ``chat`` answers questions about a
-result, ``batch`` reads a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or settings
-that cannot be used or a batch that was stopped, 130 after Ctrl-C.
+``analyse`` analyses one recording, ``prompt`` prints the model's prompt, ``chat`` answers questions about a
+result, ``batch`` analyses a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or
+settings that cannot be used or a batch that was stopped, 130 after Ctrl-C.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 from copilot import NOTICE, __version__
 from copilot.i18n import N_, Translator
 
-ASK = N_("Ask about this reading; Ctrl-C stops an answer, Ctrl-D or exit leaves.")
+CHAT_HINT = N_("Ask about this reading; Ctrl-C stops an answer, Ctrl-D or exit leaves.")
 ANSWER_STOPPED = N_("Stopped.")
 
 
-# What reads signals and runs models is imported inside the functions that need it: --help has to be quick.
+# Modules for signals and models are imported in the functions that need them, so that --help is quick.
 if TYPE_CHECKING:
     from copilot.events import Event
     from copilot.llm.base import Engine, Message
     from copilot.settings import Settings
 
-AGAIN = "The same command again resumes: what failed or is missing is read, what changed is read again."
-PEOPLE = (
+RESUME_HINT = "The same command again resumes: what failed or is missing is read, what changed is read again."
+PEOPLE_COLUMNS = (
     "columns file or participant_id, then any of age, gender, appearance, complaint, history, baseline (more files, "
     "with ; between), name, number; default: the folder's participants.tsv"
 )
@@ -46,20 +46,20 @@ E = TypeVar("E")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
+    """A parser whose errors are one sentence each."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong, without the usage, and exit."""
+        """Print the error, without the usage, and exit."""
         self.exit(BAD_INPUT, f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.\n")
 
 
 @dataclass
-class Seen:
+class LastEvents:
     """The last event of each kind."""
 
     events: "dict[type, Event]"
 
-    def last(self, kind: type[E]) -> E:
+    def get(self, kind: type[E]) -> E:
         """Return the last event of this kind."""
         event = self.events[kind]
         assert isinstance(event, kind)
@@ -67,21 +67,21 @@ class Seen:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status."""
+    """Run one command and return the exit status."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a bar or a name must not end the run
+            stream.reconfigure(errors="replace")  # a bar or a name that cannot be printed must not end the run
     options = make_parser().parse_args(arguments)
     try:
         options.command(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # what reads our output is gone; without dup2 Python complains when it flushes at exit
+    except BrokenPipeError:  # the reader of our output is gone; without dup2 Python reports an error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        return _explain(error)
+        return _print_error(error)
     return 0
 
 
@@ -90,49 +90,51 @@ def analyse(options: argparse.Namespace) -> None:
     from copilot import pipeline
 
     _offer_help(options, sys.stderr if options.json else sys.stdout)
-    with _inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
-        events = pipeline.analyse(**inputs, engine=engine, language=_translator().language)
-        seen = _show(events, human=not options.json)
+    with _make_inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
+        events = pipeline.analyse(**inputs, engine=engine, language=_make_translator().language)
+        last_events = _show_events(events, human=not options.json)
     if options.json:
-        print(json.dumps(_as_dict(seen), ensure_ascii=False))
+        print(json.dumps(_make_json(last_events), ensure_ascii=False))
 
 
 def prompt(options: argparse.Namespace) -> None:
-    """Print the user message and nothing else: Ollama adds the model's own template and system text."""
+    """Print the user message alone: Ollama adds the model's own template and system text."""
     from copilot.events import PromptReady
     from copilot.llm.gguf_header import open_model_file
     from copilot.pipeline import prepare_prompt
     from copilot.settings import SettingsError
 
-    with _inputs(options) as inputs:
+    with _make_inputs(options) as inputs:
         model = inputs["settings"].model
-        # The model may live in Ollama only; without its file here it is fed by the defaults.
+        # The model may be in Ollama only; without its file here the defaults apply.
         metadata = open_model_file(model).own_metadata if model.is_file() else {}
         if (options.codec or metadata.get("codec")) == "wavelet-segments":
             raise SettingsError(
                 N_("The codec wavelet-segments makes ten prompts, not one; use analyse or another codec.")
             )
-        seen = _show(prepare_prompt(**inputs, metadata=metadata), human=False)
-    # Ollama takes a line break at the end as part of the message, which the model never saw in training.
-    print(seen.last(PromptReady).messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
+        last_events = _show_events(prepare_prompt(**inputs, metadata=metadata), human=False)
+    # Ollama takes a line break at the end as part of the message; no message in training had one.
+    print(last_events.get(PromptReady).messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
 
 
 def chat(options: argparse.Namespace) -> None:
-    """Analyse a recording, then answer questions about it until the input ends or says ``exit``."""
+    """Analyse a recording, then answer questions about it until the input ends or a line is ``exit``."""
     from copilot import pipeline
     from copilot.events import PromptReady, ResultReady, SignalReady
 
     _offer_help(options, sys.stdout)
-    with _inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
-        seen = _show(pipeline.analyse(**inputs, engine=engine, language=_translator().language), human=True)
-        answer: Message = {"role": "assistant", "content": seen.last(ResultReady).result.raw}
-        conversation: list[Message] = [*seen.last(PromptReady).messages, answer]
-        for question in _questions(sys.stdin):
-            conversation += _answer(engine, conversation, question, seen.last(SignalReady).quality.trust)
+    with _make_inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
+        last_events = _show_events(
+            pipeline.analyse(**inputs, engine=engine, language=_make_translator().language), human=True
+        )
+        answer: Message = {"role": "assistant", "content": last_events.get(ResultReady).result.raw}
+        conversation: list[Message] = [*last_events.get(PromptReady).messages, answer]
+        for question in _read_questions(sys.stdin):
+            conversation += _answer_question(engine, conversation, question, last_events.get(SignalReady).quality.trust)
 
 
 def batch(options: argparse.Namespace) -> None:
-    """Analyse a folder of recordings: a draft record of each, and one summary."""
+    """Analyse a folder of recordings: write a draft record of each, and one summary."""
     from copilot.batch.run import run
     from copilot.settings import Settings
 
@@ -157,23 +159,29 @@ def make_parser() -> Parser:
             command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     text = "read a folder of recordings, plain or BIDS: a draft record of each, and one summary"
-    command = commands.add_parser("batch", help=text, description=f"{text[0].upper()}{text[1:]}. {AGAIN}")
+    command = commands.add_parser("batch", help=text, description=f"{text[0].upper()}{text[1:]}. {RESUME_HINT}")
     command.set_defaults(command=batch)
     add = command.add_argument
     add("folder", type=Path, metavar="FOLDER", help="the folder of the recordings")
-    add("--people", type=Path, metavar="TABLE", help=f"a .csv or .tsv; {PEOPLE}")
+    add("--people", type=Path, metavar="TABLE", help=f"a .csv or .tsv; {PEOPLE_COLUMNS}")
     add("--out", type=Path, metavar="DIR", required=True, help="for records and summary: a new folder, or the last one")
-    add("--workers", type=_workers, default=0, metavar="N", help="recordings at once; default: by cores and memory")
+    add(
+        "--workers",
+        type=_parse_workers,
+        default=0,
+        metavar="N",
+        help="recordings at once; default: by cores and memory",
+    )
     add("--ray", default="", metavar="ADDRESS", help="run on a Ray cluster: auto, host:port, ray://...")
     return parser
 
 
 def _add_input(command: argparse.ArgumentParser) -> None:
-    """Add what all commands but ``batch`` take: a person and an EEG."""
+    """Add the arguments of all commands but ``batch``: a person and an EEG."""
     add = command.add_argument
     add("files", nargs="*", type=Path, metavar="FILE", help="the recording; all its files, where a format has several")
     add("--example", choices=EXAMPLES, help="a simulated recording instead of a file of your own")
-    add("--age", type=_years, help="whole years")
+    add("--age", type=_parse_years, help="whole years")
     add("--gender", default="unspecified", help="female, male, other or unspecified")
     add("--appearance", default="", metavar="TEXT", help="how they look or feel, in their own words")
     add("--complaint", default="", metavar="TEXT", help="what brings them here, in their own words")
@@ -184,31 +192,32 @@ def _add_input(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="how EEG becomes text: patterns, bands, wavelet, wavelet-segments; default: the model's",
     )
-    add("--sfreq", type=_hertz, metavar="HZ", help="samples a second, for files that do not say")
-    add("--channels", type=_names, metavar="A,B,C", help="electrodes, for files that do not name them")
-    add("--trial", type=_trial, metavar="N", help="which trial, for arrays that hold several")
+    add("--sfreq", type=_parse_hertz, metavar="HZ", help="samples a second, for files that do not say")
+    add("--channels", type=_split_names, metavar="A,B,C", help="electrodes, for files that do not name them")
+    add("--trial", type=_parse_trial, metavar="N", help="which trial, for arrays that hold several")
 
 
-def _years(text: str) -> int:
+def _parse_years(text: str) -> int:
+    """Return the text as a number of years."""
     try:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of years") from None
 
 
-def _workers(text: str) -> int:
+def _parse_workers(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of recordings")
     return int(text)
 
 
-def _trial(text: str) -> int:
+def _parse_trial(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 100_000):
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of a trial")
     return int(text)
 
 
-def _hertz(text: str) -> float:
+def _parse_hertz(text: str) -> float:
     try:
         hertz = float(text)
     except ValueError:
@@ -218,12 +227,12 @@ def _hertz(text: str) -> float:
     return hertz
 
 
-def _names(text: str) -> list[str]:
+def _split_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
 def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
-    """Answer words of danger in what the person wrote before everything else."""
+    """Print the safety text first if the person's words contain words of danger."""
     from copilot.safety import find_help
 
     if found := find_help("\n".join((options.appearance, options.complaint, options.history))):
@@ -231,8 +240,8 @@ def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
 
 
 @contextmanager
-def _inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
-    """The arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
+def _make_inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
+    """Yield the arguments that ``analyse`` and ``prepare_prompt`` share, checked before a model is opened."""
     from copilot.eeg.classifier import Classifier
     from copilot.eeg.simulate import write_example
     from copilot.person import Person
@@ -271,8 +280,8 @@ def _open_engine(settings: "Settings") -> "Engine":
     return open_engine.open_engine(settings)
 
 
-def _translator() -> Translator:
-    """The language that the settings choose; English where they cannot be read."""
+def _make_translator() -> Translator:
+    """Return the translator for the language of the settings; English if the settings cannot be read."""
     from copilot.settings import Settings, SettingsError
 
     try:
@@ -281,31 +290,31 @@ def _translator() -> Translator:
         return Translator("en")
 
 
-def _show(events: "Iterator[Event]", *, human: bool) -> Seen:
+def _show_events(events: "Iterator[Event]", *, human: bool) -> LastEvents:
     """Show events as they come; return the last of each kind."""
     from copilot.cli_output import ProgressBar, ResultPrinter
 
-    translate = _translator()
-    progress, printer = ProgressBar(voice=translate), ResultPrinter(translate)
-    seen = Seen({})
+    translate = _make_translator()
+    progress, printer = ProgressBar(translate=translate), ResultPrinter(translate)
+    last_events = LastEvents({})
     try:
         for event in events:
             progress.show(event)
-            seen.events[type(event)] = event
+            last_events.events[type(event)] = event
             if human:
                 printer.show(event)
     finally:
         progress.clear()
-    return seen
+    return last_events
 
 
-def _as_dict(seen: Seen) -> dict[str, Any]:
-    """The one object of ``--json``."""
+def _make_json(last_events: LastEvents) -> dict[str, Any]:
+    """Return the object that ``--json`` prints."""
     from copilot.emotions import EMOTIONS
     from copilot.events import RecordReady, ResultReady, SignalReady
     from copilot.record.export.json_format import as_dict
 
-    result = seen.last(ResultReady).result
+    result = last_events.get(ResultReady).result
     return {
         "notice": NOTICE,
         "probabilities": dict(zip(EMOTIONS, map(float, result.probabilities), strict=True)),
@@ -316,8 +325,8 @@ def _as_dict(seen: Seen) -> dict[str, Any]:
         "assessment": result.assessment,
         "suggestions": list(result.suggestions),
         "notes": list(result.notes),
-        "record": as_dict(seen.last(RecordReady).record),
-        "quality": seen.last(SignalReady).quality.as_dict(),
+        "record": as_dict(last_events.get(RecordReady).record),
+        "quality": last_events.get(SignalReady).quality.as_dict(),
         "timings": {name: round(seconds, 3) for name, seconds in result.timings.items()},
         "model": result.model,
         "model_sha256": result.model_sha256,
@@ -325,37 +334,44 @@ def _as_dict(seen: Seen) -> dict[str, Any]:
     }
 
 
-def _questions(stdin: TextIO) -> Iterator[str]:
-    """Lines until the end or ``exit``; from a pipe each is printed too, so that the output reads as a conversation."""
-    from copilot.cli_output import say
+def _read_questions(stdin: TextIO) -> Iterator[str]:
+    """Yield lines until the end or ``exit``; those of a pipe are printed too, so that the output is a conversation."""
+    from copilot.cli_output import print_text
 
     typed = stdin.isatty()
     if typed:
-        say(f"\n{_translator()(ASK)}")
-    while line := _line(stdin, typed):
+        print_text(f"\n{_make_translator()(CHAT_HINT)}")
+    while line := _read_line(stdin, typed):
         question = line.strip()
         if question.lower() == "exit":
             return
         if question:
-            say("" if typed else f"\n> {question}")
+            print_text("" if typed else f"\n> {question}")
             yield question
 
 
-def _line(stdin: TextIO, typed: bool) -> str:
-    """One line with its end; empty when there are no more."""
+def _read_line(stdin: TextIO, typed: bool) -> str:
+    """Return one line with its end; empty at the end of the input."""
     try:
         return input("\n> ") + "\n" if typed else stdin.readline()
     except EOFError:
         return ""
 
 
-def _answer(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
-    """Stream one answer; returns the turn to remember, nothing where the model gave none."""
-    from copilot.chat import Fixed, ask
-    from copilot.cli_output import ProgressBar, ResultPrinter, say
+def _answer_question(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
+    """Stream one answer; return the turn to remember, or nothing if the model gave none.
+
+    Args:
+        engine: the language model.
+        conversation: the result's messages, its raw answer, then earlier turns.
+        question: what the person typed.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+    """
+    from copilot.chat import FixedText, ask
+    from copilot.cli_output import ProgressBar, ResultPrinter, print_text
     from copilot.llm.base import EngineError, Token
 
-    translate, words, by_model = _translator(), "", True
+    translate, words, by_model = _make_translator(), "", True
     progress, report = ProgressBar(translate(N_("Reading the question")), translate), ResultPrinter(translate)
     try:
         for event in ask(engine, conversation, question, trust):
@@ -363,12 +379,12 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
             report.show(event)
             if isinstance(event, Token):
                 words += event.text
-                by_model = by_model and not isinstance(event, Fixed)
-        say("")
+                by_model = by_model and not isinstance(event, FixedText)
+        print_text("")
     except KeyboardInterrupt:
-        say(f"\n{translate(ANSWER_STOPPED)}")
+        print_text(f"\n{translate(ANSWER_STOPPED)}")
     except EngineError as error:
-        _explain(error)
+        _print_error(error)
     finally:
         progress.clear()
     if not (words and by_model):
@@ -376,17 +392,19 @@ def _answer(engine: "Engine", conversation: "list[Message]", question: str, trus
     return [{"role": "user", "content": question}, {"role": "assistant", "content": words}]
 
 
-def _explain(error: Exception) -> int:
-    """Tell what went wrong in one sentence; returns the exit status."""
+def _print_error(error: Exception) -> int:
+    """Print the error in one sentence; return the exit status."""
     from copilot.errors import CopilotError
     from copilot.text import normalise_line
 
     if isinstance(error, CopilotError):
-        print(normalise_line(_translator()(error.args[0])), file=sys.stderr)  # it may quote a server or a model file
+        print(
+            normalise_line(_make_translator()(error.args[0])), file=sys.stderr
+        )  # it may quote a server or a model file
         return BAD_INPUT
     print(
         normalise_line(
-            _translator()(
+            _make_translator()(
                 N_("This is a fault of the program, please report it: {what}"), what=f"{type(error).__name__}: {error}"
             )
         ),

@@ -1,4 +1,4 @@
-"""What the command line prints: progress on stderr, the reading on stdout."""
+"""Print the output of the command line: progress on stderr, the result on stdout."""
 
 import shutil
 import sys
@@ -15,7 +15,7 @@ from copilot.pipeline import STAGES
 from copilot.record.draft import percent
 from copilot.result import Result
 
-ASSESSMENT_BELOW = N_("Assessment:")
+ASSESSMENT_HEADING = N_("Assessment:")
 
 
 BAR_WIDTH = 30
@@ -24,56 +24,58 @@ _ERASE = "\r\x1b[2K"
 
 @dataclass
 class ProgressBar:
-    """Progress on stderr: one line in place on a terminal, else one line a stage.
+    """Progress on stderr: on a terminal one line that is overwritten, else one line per stage.
 
-    Away from a terminal lines are held back until the input has proved good, so that an error stands alone.
+    Without a terminal, lines are not printed before the input is known to be good, so that an error is printed alone.
     """
 
     stage: str = ""
-    voice: Translator = field(default_factory=lambda: Translator("en"))
+    translate: Translator = field(default_factory=lambda: Translator("en"))
     in_place: bool = field(default_factory=lambda: sys.stderr.isatty())
     _shown: bool = False
     _held: list[str] | None = field(default_factory=list)
 
     def show(self, event: Event) -> None:
-        """Tell how far things are, if this event says so."""
+        """Show the progress that this event reports, if any."""
         match event:
             case StageBegun():
                 seconds = max(1, round(event.estimate_s))
-                self.stage = self.voice(N_("{stage} (about {seconds} s)"), stage=STAGES[event.stage], seconds=seconds)
-                self._line(self.stage)
+                self.stage = self.translate(
+                    N_("{stage} (about {seconds} s)"), stage=STAGES[event.stage], seconds=seconds
+                )
+                self._show_line(self.stage)
             case StageProgress():
-                self._in_place(f"{self.stage} {event.fraction:.0%} {self.voice(event.detail)}")
+                self._overwrite_line(f"{self.stage} {event.fraction:.0%} {self.translate(event.detail)}")
             case PromptProgress():
-                self._in_place(f"{self.stage} {event.done / max(1, event.total):.0%}")
+                self._overwrite_line(f"{self.stage} {event.done / max(1, event.total):.0%}")
             case Waiting():
-                self._in_place(self.voice(N_("Waiting for another stream of this model")))
+                self._overwrite_line(self.translate(N_("Waiting for another stream of this model")))
             case PromptReady():
-                self._release()
+                self._print_held_lines()
             case _:
                 self.clear()
 
     def clear(self) -> None:
-        """Take the line in place away, before something else is printed."""
+        """Erase the overwritten line, before something else is printed."""
         if self._shown:
             print(_ERASE, end="", file=sys.stderr, flush=True)
         self._shown = False
 
-    def _line(self, text: str) -> None:
+    def _show_line(self, text: str) -> None:
         if self.in_place:
-            self._in_place(text)
+            self._overwrite_line(text)
         elif self._held is not None:
             self._held.append(text)
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def _in_place(self, text: str) -> None:
+    def _overwrite_line(self, text: str) -> None:
         if self.in_place:
-            room = shutil.get_terminal_size().columns - 1  # a line that wraps could not be erased
-            print(f"{_ERASE}{text.rstrip()[:room]}", end="", file=sys.stderr, flush=True)
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be erased
+            print(f"{_ERASE}{text.rstrip()[:width]}", end="", file=sys.stderr, flush=True)
             self._shown = True
 
-    def _release(self) -> None:
+    def _print_held_lines(self) -> None:
         for line in self._held or ():
             print(line, file=sys.stderr, flush=True)
         self._held = None
@@ -81,69 +83,69 @@ class ProgressBar:
 
 @dataclass
 class ResultPrinter:
-    """Prints what a person came for: the signal's quality, probabilities, assessment, answers."""
+    """Print the result: the signal's quality, probabilities, assessment, answers."""
 
-    voice: Translator = field(default_factory=lambda: Translator("en"))
-    _speaking: bool = False
+    translate: Translator = field(default_factory=lambda: Translator("en"))
+    _in_answer: bool = False
 
     def show(self, event: Event) -> None:
-        """Print this event, if it says something."""
+        """Print this event, if it belongs to the result."""
         match event:
             case SignalReady():
-                say(quality_words(event.quality, self.voice))
+                print_text(describe_quality(event.quality, self.translate))
             case ResultReady(complete=False):
-                say(f"\n{reading_words(event.result, self.voice)}\n\n{self.voice(ASSESSMENT_BELOW)}")
+                print_text(f"\n{describe_result(event.result, self.translate)}\n\n{self.translate(ASSESSMENT_HEADING)}")
             case Token():
-                # The first token carries the space that parts it from the words before.
-                say(event.text if self._speaking else event.text.lstrip(), end="")
-                self._speaking = True
+                # The first token begins with the space between it and the text before.
+                print_text(event.text if self._in_answer else event.text.lstrip(), end="")
+                self._in_answer = True
             case RecordReady():
-                say(f"\n\n{event.record.headline}\n{self.voice(NOTICE)}")
+                print_text(f"\n\n{event.record.headline}\n{self.translate(NOTICE)}")
 
 
-def say(text: str, end: str = "\n") -> None:
-    """Print to stdout at once, without what could steer the terminal: a model or a file may hold escape sequences."""
+def print_text(text: str, end: str = "\n") -> None:
+    """Print to stdout at once, without control characters: a model or a file may contain escape sequences."""
     print("".join(c for c in text if c.isprintable() or c in "\n\t"), end=end, flush=True)
 
 
-def quality_words(quality: Quality, voice: Translator) -> str:
-    """The quality report in words."""
-    head = voice(
+def describe_quality(quality: Quality, translate: Translator) -> str:
+    """Return the quality report as lines of text."""
+    head = translate(
         N_("Quality: {trust}, {clean} of {total} s are clean ({percent})."),
         trust=term("quality", quality.trust),
         clean=quality.clean_seconds,
         total=quality.clean.size,
         percent=percent(quality.clean_share),
     )
-    return "\n".join([head, *(f"- {voice(sentence)}" for sentence in quality.sentences)])
+    return "\n".join([head, *(f"- {translate(sentence)}" for sentence in quality.sentences)])
 
 
-def reading_words(reading: Result, voice: Translator) -> str:
-    """Nine bars, the read-outs, and what to know about them."""
+def describe_result(result: Result, translate: Translator) -> str:
+    """Return nine bars, the most probable emotion, the source of the probabilities and the notes, as lines of text."""
     bars = [
-        f"{_padded(voice(term('emotion', name)), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
-        for name, p in emotions.by_probability(reading.probabilities)
+        f"{_pad_text(translate(term('emotion', name)), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
+        for name, p in emotions.sort_by_probability(result.probabilities)
     ]
     first = (
-        voice(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess."))
-        if reading.trust == "poor"
-        else voice(
+        translate(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess."))
+        if result.trust == "poor"
+        else translate(
             N_("Most probable: {emotion} ({certainty}); {three_class}; valence {valence:+.2f}."),
-            emotion=term("emotion", reading.emotion),
-            certainty=term("confidence", reading.confidence),
-            three_class=term("class", reading.three_class),
-            valence=reading.valence,
+            emotion=term("emotion", result.emotion),
+            certainty=term("confidence", result.confidence),
+            three_class=term("class", result.three_class),
+            valence=result.valence,
         )
     )
-    source = voice(
+    source = translate(
         N_("Probabilities from: {readout}; model {model}."),
-        readout=english.READOUT_SHORT[reading.readout],
-        model=reading.model,
+        readout=english.READOUT_SHORT[result.readout],
+        model=result.model,
     )
-    return "\n".join([*bars, first, source, *(f"- {voice(note)}" for note in reading.notes)])
+    return "\n".join([*bars, first, source, *(f"- {translate(note)}" for note in result.notes)])
 
 
-def _padded(text: str, width: int) -> str:
-    """``text`` with spaces behind it; a Chinese character is two columns wide (Unicode Standard Annex 11)."""
+def _pad_text(text: str, width: int) -> str:
+    """Return ``text`` with spaces after it; a Chinese character is two columns wide (Unicode Standard Annex 11)."""
     columns = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
     return text + " " * (width - columns)

@@ -1,4 +1,4 @@
-"""Tables that come with recordings: a .csv or .tsv as rows, and what such a row says about a person."""
+"""Read tables that come with recordings: the rows of a .csv or .tsv, and what a row states about a person."""
 
 import csv
 import re
@@ -13,34 +13,34 @@ Row = dict[str, str]
 
 
 class TableError(CopilotError, ValueError):
-    """A table cannot be read, or a cell means nothing; the message says which."""
+    """A table cannot be read, or a cell cannot be used; the message names it."""
 
 
-MOST_MB = 64
+MAX_MB = 64
 #: BIDS writes every age above this as ``89+``.
-OLDEST_TOLD = 89
-#: How tables say that a value is not known.
+OLDEST_STATED_AGE = 89
+#: Cells that state that a value is not known.
 UNKNOWN = ("", "n/a", "na", "nan", "unknown")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male", "o": "other", "other": "other"}
 
 
 def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
-    """Every row, with the columns' names in lower case; what is not known is empty.
+    """Return every row, with the columns' names in lower case; values that are not known are empty.
 
     Args:
         path: separated by tabs if it ends in .tsv, else by commas.
-        needed: columns without which the table is of no use.
+        needed: columns without which the table cannot be used.
 
     Raises:
         TableError: it cannot be read, or lacks a column.
     """
     try:
-        if path.stat().st_size > MOST_MB * 2**20:
-            raise TableError(f"{path} has more than {MOST_MB} MB, which no table of labels has.")
+        if path.stat().st_size > MAX_MB * 2**20:
+            raise TableError(f"{path} has more than {MAX_MB} MB, which no table of labels has.")
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             names = [name.strip().lower() for name in next(reader, [])]
-            rows = [dict(_cells(names, cells)) for cells in reader if cells]
+            rows = [dict(_clean_cells(names, cells)) for cells in reader if cells]
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -52,27 +52,32 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
     return rows
 
 
-def person(row: Row, where: str) -> Person:
-    """What a row says about a person: gender (or sex), age, appearance, complaint, history, each if it is there.
+def parse_person(row: Row, where: str) -> Person:
+    """Return the person of a row: gender (or sex), age, appearance, complaint, history, each if it is given.
 
     Raises:
-        TableError: a value that means nothing; ``where`` says which row.
+        TableError: a value cannot be used; ``where`` names the row in the message.
     """
     gender = row.get("gender") or row.get("sex") or ""
     if gender and gender.lower() not in GENDERS:
         raise TableError(f"{where}: gender {gender!r} is none of F, M, O; leave it empty where it is not known.")
     words = {name: row.get(name, "") for name in ("appearance", "complaint", "history")}
     try:
-        return Person(GENDERS.get(gender.lower(), "unspecified"), _age(row.get("age", ""), where), **words)
+        return Person(GENDERS.get(gender.lower(), "unspecified"), _parse_age(row.get("age", ""), where), **words)
     except PersonError as error:
         raise TableError(f"{where}: {error}") from error
 
 
-def number(row: Row, column: str, where: str) -> float | None:
-    """A cell as a number, or None where it is empty or absent.
+def parse_number(row: Row, column: str, where: str) -> float | None:
+    """Return a cell as a number, or None if it is empty or absent.
+
+    Args:
+        row: of ``read_rows``.
+        column: its name in lower case.
+        where: names the row in the message of an error.
 
     Raises:
-        TableError: anything else, or a negative or infinite number.
+        TableError: the cell is something else, or a negative or infinite number.
     """
     text = row.get(column, "")
     if text and not re.fullmatch(r"(\d{1,9}(\.\d*)?|\.\d+)([eE][+-]?\d)?", text):
@@ -80,26 +85,27 @@ def number(row: Row, column: str, where: str) -> float | None:
     return float(text) if text else None
 
 
-def emotion(text: str) -> int | None:
-    """Index of the emotion that a cell names, whatever its case, or None."""
+def parse_emotion(text: str) -> int | None:
+    """Return the index of the emotion that a cell names, in any case, or None."""
     name = text.strip().lower()
     return EMOTIONS.index(name) if name in EMOTIONS else None
 
 
-def _cells(names: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Names of columns and what is known; somebody may be called Na."""
+def _clean_cells(names: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield names of columns and their values, empty where not known; a person may be called Na."""
     for name, cell in zip(names, cells, strict=False):
-        yield name, cell.strip() if name == "name" else _known(cell)
+        yield name, cell.strip() if name == "name" else _empty_if_unknown(cell)
 
 
-def _known(cell: str) -> str:
+def _empty_if_unknown(cell: str) -> str:
+    """Return the cell without spaces around it; empty if it states that the value is not known."""
     return "" if cell.strip().lower() in UNKNOWN else cell.strip()
 
 
-def _age(text: str, where: str) -> int | None:
-    """Whole years; ``89+`` is how BIDS writes the ages that it must not tell."""
+def _parse_age(text: str, where: str) -> int | None:
+    """Return whole years; BIDS writes ages that must not be stated as ``89+``."""
     if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
         raise TableError(f"{where}: age is {text!r}; it is given in years.")
     if text.endswith("+"):
-        return OLDEST_TOLD + 1
+        return OLDEST_STATED_AGE + 1
     return int(float(text)) if text else None

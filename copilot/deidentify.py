@@ -1,8 +1,8 @@
-"""Take out of what somebody writes who they are: nothing of it should reach a prompt, or an export without a name.
+"""Remove identifying details from free text, so that none of them reach a prompt, or an export without a name.
 
-Known are the name and the number that the form asks for the record alone; the rest is what looks like a date of birth,
-a long number (telephone, insurance, passport) or an e-mail address. Names that nobody told us are not found. Time is in
-proportion to the length of the text: every pattern has an end.
+Known are the name and the number that the form asks for the record alone. The rest is what looks like a date of birth,
+a long number (telephone, insurance, passport) or an e-mail address. Names that were not given are not found. The time
+is proportional to the length of the text, because every pattern is bounded.
 """
 
 import re
@@ -25,7 +25,7 @@ _DAY = (
     rf"(?:\d{{1,2}}月\d{{1,2}}日?|{_NUMBERS}{{1,3}}月{_NUMBERS}{{1,3}}日|{_MONTH}\s\d{{1,2}}\b|\d{{1,2}}\.?\s{_MONTH})"
 )
 _YEAR = r"(?:(?:19|20)\d\d|['\u2019]\d\d)(?!\d)"
-#: A date not far behind a word for birth, a day or a year right behind it, or a date right before one (1980年出生).
+#: A date a few words after a word for birth, a day or a year directly after it, or a date directly before (1980年出生).
 _BIRTH = re.compile(
     r"(?P<word>\b(?:born|birth\w{0,6}|dob|d\.o\.b\.?|geboren|geburts\w{1,8}|geb\.|n[eé]e?\s(?=le\b|en\b|\d)|naissance"
     r"|nacid[oa]|nacimiento|nat[oa]\s(?=il\b|nel\b)|b\.(?=\s?\d))|出生|生于|生日|\*)"
@@ -41,79 +41,86 @@ _MAIL = re.compile(
     re.I,
 )
 _LATIN = "a-z\u00df-\u024f"
-#: What may stand between the parts of one name: Rosa_Lind, Rosa M. Lind.
+#: What may be between the parts of one name: Rosa_Lind, Rosa M. Lind.
 _BETWEEN_NAMES = r"[\s_.\-]{0,3}(?:[a-z]\.?[\s_\-]{1,2})?"
 
 
-def hidden(text: str, *, name: str = "", number: str = "") -> str:
-    """The text with who it is about taken out.
+def remove_identity(text: str, *, name: str = "", number: str = "") -> str:
+    """Return the text without identifying details.
 
     Args:
         text: free text.
-        name: the person's; found whole, in its parts and with its parts joined (RosaLind, LIND_ROSA), in any case, in
-            wide letters and without accents, so that of somebody called Will no "will" is left. Parts of two letters
-            are found as they are written; of a Chinese name also the given name.
-        number: the person's, of a chart or study, and the digits in it, however they are grouped; one of fewer than
-            three characters is in too many other numbers.
+        name: the person's; found whole, in parts and with its parts joined (RosaLind, LIND_ROSA), in any case, in
+            full-width letters and without accents: for a person called Will every "will" is removed. Parts of two
+            letters are found only as they are written; of a Chinese name also the given name.
+        number: the person's, of a chart or study, and its digits, with any separators. Fewer than three characters
+            are ignored, since too many other numbers contain them.
     """
     text = _MAIL.sub(ADDRESS, text)
     if len(number) > 2:
-        for pattern in _groupings(number):
-            text = _replaced(text, pattern, NUMBER)
-    if parts := _parts(name):
-        words = "|".join(map(re.escape, map(_folded, _spellings(parts))))
+        for pattern in _build_number_patterns(number):
+            text = _replace_matches(text, pattern, NUMBER)
+    if parts := _split_name(name):
+        words = "|".join(map(re.escape, map(_fold_characters, _add_spellings(parts))))
         run = rf"(?<![{_LATIN}])(?:{words})(?:{_BETWEEN_NAMES}(?:{words})){{1,8}}(?![{_LATIN}])"
-        text = _replaced(text, run, NAME)
-        text = _replaced(
+        text = _replace_matches(text, run, NAME)
+        text = _replace_matches(
             text, rf"(?<![{_LATIN}])(?:{words})(?![{_LATIN}])", NAME, lambda found: _is_meant(found, parts)
         )
-    text = _BIRTH.sub(_without_date, text)
+    text = _BIRTH.sub(_replace_birth_date, text)
     return _LONG_NUMBER.sub(lambda found: found[0] if _is_date(found[0]) else NUMBER, text)
 
 
-def _replaced(text: str, pattern: str, word: str, meant: Callable[[str], bool] = lambda _: True) -> str:
-    """``text`` with ``word`` for what matches ``pattern`` once case, width and accents are taken away."""
+def _replace_matches(text: str, pattern: str, word: str, meant: Callable[[str], bool] = lambda _: True) -> str:
+    """Replace what matches ``pattern`` once case, width and accents are removed.
+
+    Args:
+        text: where to look.
+        pattern: for folded text.
+        word: the replacement.
+        meant: whether to replace a match, given as it is written.
+    """
     pieces, end = [], 0
-    for found in re.finditer(pattern, _folded(text)):
+    for found in re.finditer(pattern, _fold_characters(text)):
         if meant(text[found.start() : found.end()]):
             pieces += [text[end : found.start()], word]
             end = found.end()
     return "".join([*pieces, text[end:]])
 
 
-def _folded(text: str) -> str:
-    """One lower-case letter without accent or width for each character, so that places in the text stay the same."""
+def _fold_characters(text: str) -> str:
+    """Return one lower-case letter without accent or width for each character, so that positions stay the same."""
     return "".join(unicodedata.normalize("NFKD", character)[:1].lower()[:1] or character for character in text)
 
 
-def _parts(name: str) -> list[str]:
-    """Names in a name, longest first."""
+def _split_name(name: str) -> list[str]:
+    """Return the names in a name, longest first."""
     parts = re.findall(r"[^\W\d_]{2,}", name)
     given = [part[-2:] for part in parts if re.fullmatch(r"[\u4e00-\u9fff]{3,4}", part)]
     return sorted({*parts, *given}, key=len, reverse=True)
 
 
-def _spellings(parts: list[str]) -> list[str]:
-    """The parts and how they are typed without umlauts (Müller, Mueller), longest first."""
+def _add_spellings(parts: list[str]) -> list[str]:
+    """Return the parts and their spellings without umlauts (Müller, Mueller), longest first."""
     typed = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
     return sorted({*parts, *(part.translate(typed) for part in parts)}, key=len, reverse=True)
 
 
 def _is_meant(found: str, parts: list[str]) -> bool:
-    """Whether a single word is the name: one of two letters only as it is written."""
+    """Return whether a single word is the name; two letters have to be written as in the name."""
     return len(found) > 2 or found in parts
 
 
-def _groupings(number: str) -> list[str]:
-    """Patterns for the number, and for the digits in it, with other separators or none."""
-    digits = [run for run in re.findall(r"\d+", _folded(number)) if len(run) > 3]
-    whole = [character for character in _folded(number) if character.isalnum()]
+def _build_number_patterns(number: str) -> list[str]:
+    """Return patterns for the number, and for the digits in it, with other separators or none."""
+    digits = [run for run in re.findall(r"\d+", _fold_characters(number)) if len(run) > 3]
+    whole = [character for character in _fold_characters(number) if character.isalnum()]
     each = [r"[\s./_\-]{0,2}".join(map(re.escape, run)) for run in (whole, *digits) if run]
     return [rf"(?<![a-z0-9]){pattern}(?![a-z0-9])" for pattern in each]
 
 
 def _is_date(text: str) -> bool:
-    """Whether a run of digits can only be a day: month and day in their range, a year of this century or the last."""
+    """Return whether a run of digits can only be a date: day and month in range, a year of this century or the last."""
     found = _DAY_MONTH_YEAR.fullmatch(text)
     if not found:
         return False
@@ -123,5 +130,6 @@ def _is_date(text: str) -> bool:
     return len(day) <= 2 and in_range and bool(re.fullmatch(r"(?:19|20)?\d\d", year))
 
 
-def _without_date(found: re.Match[str]) -> str:
+def _replace_birth_date(found: re.Match[str]) -> str:
+    """Return the match with its date replaced and its word for birth kept."""
     return f"{found['word']}{found['between']}{DATE}" if found["word"] else f"{DATE}{found['after']}"

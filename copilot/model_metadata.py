@@ -1,7 +1,7 @@
-"""What a model file says about how to feed it, under ``eeg_copilot.`` in its metadata.
+"""Compare a model file's metadata with this program, and calibrate its scores.
 
-Training writes these keys; ``warnings`` compares them with what this program does, so that no file is fed wrongly in
-silence.
+The keys are below ``eeg_copilot.`` in the file. Training writes them; ``find_differences`` compares them with this
+program, so that no model silently gets prompts other than those it was trained with.
 """
 
 import json
@@ -13,7 +13,7 @@ from copilot.eeg.classifier import softmax
 from copilot.i18n import N_, Message
 from copilot.llm.base import Scores
 
-FED = {
+COMPARED_KEYS = {
     "prompt_version": N_("prompt version"),
     "labels": N_("labels"),
     "codec_parameters": N_("codec parameters"),
@@ -22,8 +22,8 @@ FED = {
 }
 
 
-def keys(codec: str) -> dict[str, str]:
-    """Key -> value as this program feeds a model of this codec."""
+def expected_values(codec: str) -> dict[str, str]:
+    """Return the metadata that this program expects of a model trained on the text encoding ``codec``."""
     return {
         "prompt_version": prompt.PROMPT_VERSION,
         "labels": json.dumps(emotions.EMOTIONS),
@@ -33,8 +33,8 @@ def keys(codec: str) -> dict[str, str]:
     }
 
 
-def temperature(metadata: Mapping[str, str]) -> float:
-    """The divisor of label scores that calibrates this model; 1 where the file states none that can be used."""
+def read_temperature(metadata: Mapping[str, str]) -> float:
+    """Return the divisor of label scores that calibrates this model; 1 if the file states none that can be used."""
     try:
         value = float(metadata.get("temperature", "1"))
     except ValueError:
@@ -42,22 +42,27 @@ def temperature(metadata: Mapping[str, str]) -> float:
     return value if 0.01 < value < 100 else 1.0
 
 
-def label_probabilities(scores: Scores, metadata: Mapping[str, str]) -> emotions.Probabilities:
-    """Calibrated probabilities of the labels from their log-probabilities, at the model's own temperature."""
-    return softmax(scores.logprobs / temperature(metadata))
+def calibrate_scores(scores: Scores, metadata: Mapping[str, str]) -> emotions.Probabilities:
+    """Return the labels' calibrated probabilities, shape (9,), from their log-probabilities, shape (9,).
+
+    The model's own temperature calibrates them.
+    """
+    return softmax(scores.logprobs / read_temperature(metadata))
 
 
-def warnings(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[Message]:
-    """A sentence for each thing in which the file was trained otherwise than this program feeds it.
+def find_differences(metadata: Mapping[str, str], decoder_sha256: str = "") -> Iterator[Message]:
+    """Yield a sentence for each way in which the model was trained with something else than this program uses.
 
     Args:
-        metadata: the model file's, without the prefix.
-        decoder_sha256: of the decoder in use, which writes the evidence and the patterns; empty where there is no file.
+        metadata: of the model file, without the prefix.
+        decoder_sha256: of the classifier's file in use, source of evidence and patterns; empty if there is
+            no file.
     """
-    for key, value in keys(metadata.get("codec", text_encoding.DEFAULT)).items():
+    for key, value in expected_values(metadata.get("codec", text_encoding.DEFAULT)).items():
         if metadata.get(key, value) != value:
             yield N_(
-                "This model was trained with another {what} than this program uses; do not rely on it.", what=FED[key]
+                "This model was trained with another {what} than this program uses; do not rely on it.",
+                what=COMPARED_KEYS[key],
             )
     if decoder_sha256 and metadata.get("decoder_sha256", decoder_sha256) != decoder_sha256:
         yield N_("This model was trained with another decoder than the one in use; do not rely on it.")

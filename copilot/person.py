@@ -1,4 +1,4 @@
-"""What the form asks about a person, validated. Names and numbers have no field here: they never reach the prompt."""
+"""Validate what the form asks about a person. Names and numbers have no field here: they never reach the prompt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,14 +54,14 @@ class Person:
                 )
             object.__setattr__(self, name, text)
 
-    def reworded(self, change: Callable[[str], str]) -> "Person":
-        """The same person with ``change`` made to each text in their own words; cut where it gets too long by that."""
+    def map_texts(self, change: Callable[[str], str]) -> "Person":
+        """Return the person with ``change`` applied to each free text, cut to ``MAX_TEXT`` characters."""
         texts = (change(text)[:MAX_TEXT] for text in (self.appearance, self.complaint, self.history))
         return Person(self.gender, self.age, *texts)
 
     @property
     def age_text(self) -> str:
-        """Age as it may be written down: above 89 only ``90+`` (HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i)(C))."""
+        """Return the age as text; above 89 only ``90+`` (HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i)(C))."""
         if self.age is None:
             return "not given"
         return "90+" if self.age > 89 else str(self.age)

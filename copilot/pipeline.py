@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from copilot import emotions, model_metadata, prompt
-from copilot.deidentify import hidden
+from copilot.deidentify import remove_identity
 from copilot.eeg import sandbox, text_encoding
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.discovery import find_recording_files
@@ -47,7 +47,7 @@ WORDS_LEFT_OUT = N_(
 )
 
 
-#: Stages in the order they happen, with the words a person sees.
+#: Stages in their order, with the text that a user sees.
 STAGES = {
     "read": N_("Reading the file"),
     "clean": N_("Cleaning the signal"),
@@ -56,7 +56,7 @@ STAGES = {
     "write": N_("Writing the assessment"),
 }
 
-#: Seconds each stage takes on two cores for three minutes of 19 channels, measured with the model in the box.
+#: Seconds each stage takes on two cores for three minutes of 19 channels, measured with the bundled model.
 ESTIMATES = {"read": 1.0, "clean": 3.0, "encode": 0.2, "score": 0.5, "write": 3.0}
 
 MAX_ANSWER_TOKENS = 320
@@ -66,13 +66,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EncodedEeg:
-    """A recording as the model reads it.
+    """A recording in the form that the model reads.
 
     Attributes:
-        texts: EEG as text, one for each segment that is read by itself.
+        texts: the EEG as text, one for each segment that is read by itself.
         codec: name of the text encoding.
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
-        evidence: the classifier's nine probabilities; None where it was not asked.
+        evidence: the classifier's nine probabilities, shape (9,); None if it was not asked.
     """
 
     texts: tuple[str, ...]
@@ -80,10 +80,16 @@ class EncodedEeg:
     compared_with: str
     evidence: emotions.Probabilities | None
 
-    def prompts(self, person: Person, *, with_evidence: bool = True, poor: bool = False) -> list[list[Message]]:
-        """Build the messages, one conversation for each text (arguments as in ``prompt.build``)."""
+    def build_prompts(self, person: Person, *, with_evidence: bool = True, poor: bool = False) -> list[list[Message]]:
+        """Return the messages, one conversation for each text.
+
+        Args:
+            person: as the model may read them.
+            with_evidence: whether the prompt contains the classifier's evidence.
+            poor: whether to state that the signal's quality is poor.
+        """
         return [
-            prompt.build(
+            prompt.build_messages(
                 person,
                 text,
                 codec=self.codec,
@@ -98,7 +104,7 @@ class EncodedEeg:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Nine calibrated probabilities, and the labels that this model's tokenizer cannot tell apart."""
+    """Nine calibrated probabilities, shape (9,), and the labels that this model's tokenizer cannot distinguish."""
 
     probabilities: emotions.Probabilities
     alike: tuple[str, ...] = ()
@@ -106,7 +112,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model wrote, its beginning included; whether it was cut off; seconds until its first token."""
+    """What the model wrote, including its given beginning; whether it was cut off; seconds until its first token."""
 
     text: str
     cut_off: bool
@@ -135,12 +141,13 @@ def analyse(
         person: what the form asked.
         engine: the language model.
         settings: limits and read-out.
-        classifier: gives the evidence, and what is normal where nothing is known of the person.
+        classifier: gives the evidence, and the population's normal if there is no baseline of the person.
         baselines: other recordings of the same person, the main file of each.
         codec: name of the text encoding; by default the one that the model file names, else ``patterns``.
-        sfreq: samples a second, Hz, for arrays that do not state it; channels: their names, likewise.
+        sfreq: sampling rate in Hz, for arrays that do not state it.
+        channels: names of the channels, likewise.
         trial: which trial of an array is the recording, counted from 1; a baseline is a file with one recording.
-        patient: name, number and the like, for the record alone.
+        patient: name, number and similar, for the record alone.
         language: of the record's labels and of the sentences in it.
 
     Raises:
@@ -151,17 +158,17 @@ def analyse(
     codec = _choose_codec(codec, model.metadata)
 
     # 1. Read and clean the recording and its baselines, each in a child process under limits.
-    prepared, others = yield from _prepare(files, baselines, settings, sfreq, channels, trial)
+    prepared, others = yield from _prepare_recordings(files, baselines, settings, sfreq, channels, trial)
     quality = prepared.quality
 
     # 2. The EEG as text, the classifier's evidence, and the prompts.
     yield StageBegun("encode", ESTIMATES["encode"])
-    reader, notes = _describe_to_model(person, patient, model.metadata)
+    model_person, notes = _prepare_person(person, patient, model.metadata)
     encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
-    prompts = encoded.prompts(reader, poor=quality.trust == "poor" and not model.trained_for_eeg)
+    prompts = encoded.build_prompts(model_person, poor=quality.trust == "poor" and not model.trained_for_eeg)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
-    warnings = tuple(model_metadata.warnings(model.metadata, classifier.sha256))
-    notes += [*_notes_on_channels(prepared), *_notes_on_model(model, codec, settings.readout), *warnings]
+    warnings = tuple(model_metadata.find_differences(model.metadata, classifier.sha256))
+    notes += [*_note_replaced_channels(prepared), *_note_model_limits(model, codec, settings.readout), *warnings]
     if not others:
         notes.append(N_("No other recording of this person was given; with one the reading is more accurate."))
 
@@ -183,7 +190,7 @@ def analyse(
         timings={"clean_s": prepared.read_s + prepared.clean_s},
         model=model.name,
         model_sha256=model.sha256,
-        prompt_sha256=prompt.digest([message for messages in prompts for message in messages]),
+        prompt_sha256=prompt.hash_messages([message for messages in prompts for message in messages]),
         codec=codec,
         notes=tuple(dict.fromkeys(notes)),
         calibrated=settings.readout == "decoder" or ("temperature" in model.metadata and fed_as_trained),
@@ -192,7 +199,7 @@ def analyse(
     )
     yield ResultReady(result, complete=False)
 
-    # 4. The prose behind the label, then everything as a draft record.
+    # 4. The prose after the label, then everything as a draft record.
     yield StageBegun("write", ESTIMATES["write"])
     begun = time.perf_counter() - started
     answer = yield from write(engine, prompts[-1], result.probabilities, quality.trust)
@@ -229,17 +236,17 @@ def prepare_prompt(
     channels: Sequence[str] | None = None,
     trial: int | None = None,
 ) -> Iterator[Event]:
-    """Do the first half of ``analyse``, for a model that is not here: the last event is ``PromptReady``.
+    """Prepare the prompt as ``analyse`` does, for a model that runs elsewhere: the last event is ``PromptReady``.
 
     Args:
         metadata: of the model file, without the prefix; the others are as in ``analyse``.
     """
     codec = _choose_codec(codec, metadata)
-    prepared, others = yield from _prepare(files, baselines, settings, sfreq, channels, trial)
+    prepared, others = yield from _prepare_recordings(files, baselines, settings, sfreq, channels, trial)
     yield StageBegun("encode", ESTIMATES["encode"])
-    reader, _ = _describe_to_model(person, PatientIdentity(), metadata)
+    model_person, _ = _prepare_person(person, PatientIdentity(), metadata)
     encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
-    prompts = encoded.prompts(reader, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
+    prompts = encoded.build_prompts(model_person, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
 
 
@@ -253,12 +260,12 @@ def encode(
     baselines: Sequence[Recording] = (),
     evidence: bool = True,
 ) -> EncodedEeg:
-    """Turn features into what the model reads.
+    """Turn features into the text and the evidence that the model reads.
 
     Args:
         entropy: differential entropy, shape (30, seconds, 5), NaN where absent or not usable.
         normal: what to compare with: the person's own normal or the population's.
-        classifier: knows the principal patterns and gives the evidence.
+        classifier: contains the principal patterns and gives the evidence.
         codec: name of the text encoding.
         recording: the cleaned signal, which the wavelet encodings read.
         baselines: cleaned recordings of the same person, likewise.
@@ -274,39 +281,39 @@ def encode(
 
 
 def predict(engine: Engine, prompts: Sequence[list[Message]]) -> Generator[Event, None, Prediction]:
-    """Score the nine labels behind each prompt; return the mean of the calibrated probabilities.
+    """Score the nine labels after each prompt; return the mean of the calibrated probabilities.
 
     Args:
         engine: the language model; the temperature in its file calibrates it.
         prompts: conversations that end with the user's message.
     """
-    each: list[emotions.Probabilities] = []
+    per_prompt: list[emotions.Probabilities] = []
     alike: tuple[str, ...] = ()
     for number, messages in enumerate(prompts):
         for event in engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS):
             if isinstance(event, Scores):
                 alike = tuple(emotions.EMOTIONS[place] for place in event.alike)
-                each.append(model_metadata.label_probabilities(event, engine.info.metadata))
+                per_prompt.append(model_metadata.calibrate_scores(event, engine.info.metadata))
                 continue
             yield event
             if isinstance(event, PromptProgress):
                 yield StageProgress("score", (number + event.done / max(1, event.total)) / len(prompts))
-    return Prediction(np.mean(each, axis=0), alike)
+    return Prediction(np.mean(per_prompt, axis=0), alike)
 
 
 def write(
     engine: Engine, messages: list[Message], probabilities: emotions.Probabilities, trust: str = "good"
 ) -> Generator[Event, None, Answer]:
-    """Stream the prose behind the most probable label; return the whole answer.
+    """Stream the prose after the most probable label; return the whole answer.
 
     Args:
         engine: the language model.
         messages: the prompt.
-        probabilities: nine; the answer begins with the first of them, so that it cannot name another.
+        probabilities: nine, shape (9,); the answer begins with the first emotion, so that it cannot name another.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
     """
     started, first_token_s = time.perf_counter(), None
-    text, cut_off = prompt.label_prefix(probabilities, trust), False
+    text, cut_off = prompt.begin_answer(probabilities, trust), False
     for event in engine.generate(messages, text, max_tokens=MAX_ANSWER_TOKENS):
         if isinstance(event, CutOff):
             cut_off = True
@@ -318,8 +325,8 @@ def write(
     return Answer(text, cut_off, first_token_s or time.perf_counter() - started)
 
 
-def result_of(step: Generator[Any, None, T]) -> T:
-    """Run ``predict`` or ``write`` to its end without a look at its events; return its result."""
+def run_to_end(step: Generator[Any, None, T]) -> T:
+    """Run ``predict`` or ``write`` to its end, ignore its events, and return its result."""
     while True:
         try:
             next(step)
@@ -338,7 +345,7 @@ def _choose_codec(asked_for: str | None, metadata: Mapping[str, str]) -> str:
     return name
 
 
-def _prepare(
+def _prepare_recordings(
     files: Sequence[Path],
     baselines: Sequence[Path],
     settings: Settings,
@@ -346,7 +353,16 @@ def _prepare(
     channels: Sequence[str] | None,
     trial: int | None,
 ) -> Generator[Event, None, tuple[Prepared, list[Prepared]]]:
-    """Read and clean the recording, then its baselines, none of which may be the same signal as another."""
+    """Read and clean the recording, then its baselines; refuse a baseline with the same signal as another recording.
+
+    Args:
+        files: the files of the recording.
+        baselines: the main file of each baseline.
+        settings: limits of size and length.
+        sfreq: sampling rate in Hz, for arrays that do not state it.
+        channels: names of the channels, likewise.
+        trial: which trial of an array is the recording, counted from 1.
+    """
     limits: dict[str, Any] = {"sfreq": sfreq, "channels": channels}
     limits |= {"max_mb": settings.max_upload_mb, "max_minutes": settings.max_minutes}
     begun, found = "", []
@@ -364,7 +380,7 @@ def _prepare(
         try:
             for event in sandbox.prepare(find_recording_files(baseline), **limits):
                 if isinstance(event, Prepared):
-                    _refuse_repeated(event.raw, found)
+                    _check_not_repeated(event.raw, found)
                     found.append(event)
                 else:
                     yield StageProgress("clean", event.fraction, N_("baseline {number} of {total}", **which))
@@ -375,7 +391,7 @@ def _prepare(
     return found[0], found[1:]
 
 
-def _refuse_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
+def _check_not_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
     """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
     if is_same_signal(baseline, found[0].raw):
         raise RecordingError(N_("it is the recording itself; give another recording of the same person, or none."))
@@ -386,7 +402,10 @@ def _refuse_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
 def _encode_recording(
     prepared: Prepared, baselines: Sequence[Prepared], classifier: Classifier, codec: str, *, evidence: bool
 ) -> EncodedEeg:
-    """Compare a recording with the person's own normal over all recordings given, or else with everybody's."""
+    """Encode a recording, compared with the person's own normal over all recordings.
+
+    Without baselines it is compared with the population's.
+    """
     if len(found := electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
         raise RecordingError(N_(TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
     entropy, *others = (differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines))
@@ -401,34 +420,34 @@ def _encode_recording(
     )
 
 
-def _describe_to_model(
-    person: Person, patient: PatientIdentity, metadata: Mapping[str, str]
-) -> tuple[Person, list[str]]:
-    """Return the person as the model may and can read them, with a note where words had to be left out.
+def _prepare_person(person: Person, patient: PatientIdentity, metadata: Mapping[str, str]) -> tuple[Person, list[str]]:
+    """Return the person as the model may and can read them, with a note if words had to be left out.
 
-    Names, numbers and birth dates never reach a prompt; the record keeps the person's words. A model trained here
-    knows Latin letters only, and stumbles over others.
+    Names, numbers and birth dates never reach a prompt; the record keeps the person's words. A model trained here was
+    trained on Latin letters only, and fails on others.
     """
-    unnamed = person.reworded(lambda text: hidden(text, name=patient.name, number=patient.number))
+    unidentified = person.map_texts(lambda text: remove_identity(text, name=patient.name, number=patient.number))
     if "codec" not in metadata:
-        return unnamed, []
-    legible = unnamed.reworded(lambda text: "" if _is_mostly_foreign(text) else text)
-    return legible, [N_(WORDS_LEFT_OUT)] if legible != unnamed else []
+        return unidentified, []
+    legible = unidentified.map_texts(lambda text: "" if _is_mostly_non_latin(text) else text)
+    return legible, [N_(WORDS_LEFT_OUT)] if legible != unidentified else []
 
 
-def _is_mostly_foreign(text: str) -> bool:
+def _is_mostly_non_latin(text: str) -> bool:
+    """Return whether most letters are beyond Latin Extended-B."""
     letters = [character for character in text if character.isalpha()]
-    return 2 * sum(character > "\u024f" for character in letters) > len(letters)  # the end of Latin Extended-B
+    return 2 * sum(character > "\u024f" for character in letters) > len(letters)
 
 
-def _notes_on_channels(prepared: Prepared) -> Iterator[str]:
+def _note_replaced_channels(prepared: Prepared) -> Iterator[str]:
+    """Yield a note for each channel that was read in place of another."""
     for name, channel in electrode_channels(prepared.cleaned.channels).items():
         if channel != name:
             yield N_("{channel} was read in place of {name}.", channel=channel, name=name)
 
 
-def _notes_on_model(model: ModelInfo, codec: str, readout: str) -> Iterator[str]:
-    """What a reader must know about how this model was fed."""
+def _note_model_limits(model: ModelInfo, codec: str, readout: str) -> Iterator[str]:
+    """Yield what a reader must know about this model and its prompts."""
     if not model.trained_for_eeg:
         known = (
             N_("was not trained for EEG")

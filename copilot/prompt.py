@@ -1,6 +1,6 @@
-"""Every word that goes to the language model: the paper's data structure (instruction, person, signal), versioned.
+"""Build every prompt: the paper's data structure (instruction, person, signal), with a version.
 
-The only place where prompt words live; training and use build their prompts here, so that they cannot differ.
+This is the only module with prompt texts; training and use both build their prompts here, so that they cannot differ.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from copilot.llm.base import Message
 from copilot.person import Person
 from copilot.text import normalise_line
 
-#: Written into the model file; a file trained with other words is told apart by it.
+#: Written into the model file, so that a file trained with other prompt texts is recognised.
 PROMPT_VERSION = "2"
 
 SYSTEM = (
@@ -22,20 +22,20 @@ SYSTEM = (
     "suggestions. You never diagnose."
 )
 
-#: What never changes comes first: an engine that keeps its cache reads it once.
+#: The constant part comes first: an engine that keeps its cache reads it only once.
 INSTRUCTION = (
     "Infer the current emotional state, give an assessment and personalised suggestions. "
     f"Answer with Emotion (one of {', '.join(emotions.EMOTIONS)}), Confidence, Assessment and Suggestions."
 )
 
-#: What the answer begins with; the nine labels are scored right behind it.
+#: The beginning of the answer; the nine labels are scored directly after it.
 LABEL_PREFIX = "Emotion:"
 LABELS = tuple(f" {emotion}" for emotion in emotions.EMOTIONS)
 
-#: What control tokens of any model family are made of, and what is written instead.
-HARMLESS = str.maketrans('<>[]|"', "\u2039\u203a()\u00a6'")
+#: Characters that control tokens of any model family are made of, and their replacements.
+REPLACEMENTS = str.maketrans('<>[]|"', "\u2039\u203a()\u00a6'")
 
-#: For models that were not trained here: one trained here has never read it, and its confidence is stated anyway.
+#: Only for models that were not trained here: those trained here never read it, and their confidence is stated anyway.
 POOR_SIGNAL = (
     "Signal quality: poor. The EEG is hardly more than a guess: say so, do not call any emotion likely or clear, and "
     "suggest to record again."
@@ -44,7 +44,7 @@ POOR_SIGNAL = (
 COMPARED_WITH = {"person": "the person's own baseline", "population": "other people"}
 
 
-def build(
+def build_messages(
     person: Person,
     eeg_text: str,
     *,
@@ -54,30 +54,30 @@ def build(
     segment: tuple[int, int] = (1, 1),
     poor: bool = False,
 ) -> list[Message]:
-    """The chat messages for one EEG text.
+    """Return the chat messages for one EEG text.
 
     Args:
         person: what the form asked.
-        eeg_text: from ``copilot.eeg.text_encoding``; empty for a prompt that knows only the person.
-        codec: its name.
+        eeg_text: from ``copilot.eeg.text_encoding``; empty for a prompt with the person only.
+        codec: name of the text encoding.
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
-        evidence: the decoder's nine probabilities, or None to let the language model judge alone.
-        segment: which of how many texts of this recording.
-        poor: whether to say that the signal's quality is poor.
+        evidence: the classifier's nine probabilities, shape (9,), or None for a prompt without evidence.
+        segment: number of this text from 1, and how many texts this recording has.
+        poor: whether to state that the signal's quality is poor.
     """
     parts = [INSTRUCTION]
     if eeg_text:
         parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}.")
-    parts += [describe(person), signal(eeg_text, compared_with, segment)]
+    parts += [describe_person(person), format_eeg(eeg_text, compared_with, segment)]
     if poor:
         parts.append(POOR_SIGNAL)
     if evidence is not None:
-        parts.append(evidence_line(evidence))
+        parts.append(format_evidence(evidence))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]
 
 
-def signal(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1)) -> str:
-    """The EEG and what it is compared with; arguments as in ``build``."""
+def format_eeg(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1)) -> str:
+    """Return the EEG text below a line with what it is compared with; arguments as in ``build_messages``."""
     if not eeg_text:
         return "EEG: none."
     number, count = segment
@@ -85,54 +85,62 @@ def signal(eeg_text: str, compared_with: str, segment: tuple[int, int] = (1, 1))
     return f"EEG{which}, compared with {COMPARED_WITH[compared_with]}:\n{eeg_text}"
 
 
-def describe(person: Person) -> str:
-    """The demographics sentence."""
+def describe_person(person: Person) -> str:
+    """Return the sentence with the demographics, and the person's own words."""
     age = f"{person.age_text} years" if person.age is not None else "age not given"
     gender = "gender not given" if person.gender == "unspecified" else person.gender
     texts = {"Appearance": person.appearance, "Complaint": person.complaint, "History": person.history}
-    words = [f'{name} in their own words: "{plain(text)}".' for name, text in texts.items() if text]
+    words = [
+        f'{name} in their own words: "{replace_control_characters(text)}".' for name, text in texts.items() if text
+    ]
     return " ".join([f"Person: {gender}, {age}.", *words])
 
 
-def evidence_line(probabilities: emotions.Probabilities) -> str:
-    """The decoder's nine probabilities in whole percents.
+def format_evidence(probabilities: emotions.Probabilities) -> str:
+    """Return the classifier's nine probabilities, shape (9,), as a line with whole percents.
 
-    The most likely comes last, next to the answer: a very small model reads what is near at a fixed distance first.
+    The most likely is last, next to the answer: a very small model relies most on what is at a short, fixed distance.
     """
-    listed = reversed(emotions.by_probability(probabilities))
+    listed = reversed(emotions.sort_by_probability(probabilities))
     percents = ", ".join(f"{emotion} {round(100 * p)}%" for emotion, p in listed)
     return f"Decoder evidence, least to most likely: {percents}."
 
 
-def label_prefix(probabilities: emotions.Probabilities, trust: str = "good") -> str:
-    """How the answer begins once the emotion is known; the prose follows, so it cannot name another one first.
+def begin_answer(probabilities: emotions.Probabilities, trust: str = "good") -> str:
+    """Return the beginning of the answer, with the emotion and its confidence.
+
+    The prose continues it, so that it cannot name another emotion first.
 
     Args:
-        probabilities: nine.
-        trust: the recording's quality; of a poor one nothing is ``clear`` (see ``emotions.confidence``).
+        probabilities: nine, shape (9,).
+        trust: the recording's quality; of a poor one nothing is ``clear`` (see ``emotions.grade_confidence``).
     """
-    level = emotions.confidence(probabilities, trust)
-    return f"{LABEL_PREFIX} {emotions.top(probabilities)}\nConfidence: {level}\nAssessment:"
+    level = emotions.grade_confidence(probabilities, trust)
+    return f"{LABEL_PREFIX} {emotions.find_top_emotion(probabilities)}\nConfidence: {level}\nAssessment:"
 
 
-def question(text: str, answer: str) -> str:
-    """A question about a reading, with the reading's emotion and confidence beside it.
+def format_question(text: str, answer: str) -> str:
+    """Return a question about a result, with the result's emotion and confidence before it.
 
-    A very small model otherwise forgets them over the length of an assessment.
+    Without them a very small model forgets both over the length of an assessment.
 
     Args:
         text: what the person typed.
-        answer: the reading's raw answer; one that does not begin like ours adds nothing.
+        answer: the result's raw answer; if it does not begin with emotion and confidence, nothing is added.
     """
     found = re.match(rf"{LABEL_PREFIX} (\w+)\nConfidence: (\w+)", answer)
-    return f"About the reading ({found[1]}, {found[2]}): {plain(text)}" if found else plain(text)
+    return (
+        f"About the reading ({found[1]}, {found[2]}): {replace_control_characters(text)}"
+        if found
+        else replace_control_characters(text)
+    )
 
 
-def plain(text: str) -> str:
-    """Text from outside that cannot become a control token of any model (``<|im_start|>``, ``[INST]``, ``</s>``)."""
-    return normalise_line(text).translate(HARMLESS)
+def replace_control_characters(text: str) -> str:
+    """Return text from outside without what control tokens are made of (``<|im_start|>``, ``[INST]``, ``</s>``)."""
+    return normalise_line(text).translate(REPLACEMENTS)
 
 
-def digest(messages: list[Message]) -> str:
-    """Sha256 of the messages as canonical JSON, so that a record can be traced to its exact prompt."""
+def hash_messages(messages: list[Message]) -> str:
+    """Return the sha256 of the messages as canonical JSON, by which a record can be traced to its exact prompt."""
     return hashlib.sha256(json.dumps(messages, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What the copilot says about one recording: nine probabilities and the prose that goes with them."""
+"""Define the result of one recording: nine probabilities and the prose that belongs to them."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,23 +8,24 @@ from copilot import emotions
 
 @dataclass(frozen=True)
 class Result:
-    """The answer, as everything after the engine sees it.
+    """The result of one recording.
 
     Attributes:
-        probabilities: nine, in the order of ``emotions.EMOTIONS``, calibrated, sum 1.
+        probabilities: nine, shape (9,), in the order of ``emotions.EMOTIONS``, calibrated, sum 1.
         readout: where they come from: ``both``, ``model`` or ``decoder``.
-        assessment: prose, no label contradicting ``emotion``.
+        assessment: prose; no label in it contradicts ``emotion``.
         suggestions: short sentences.
-        raw: the model's answer as it came.
-        timings: ``clean_s``, ``first_token_s``, ``total_s`` since the start of the walk, in seconds.
+        raw: the model's answer, unchanged.
+        timings: ``clean_s``, ``first_token_s``, ``total_s`` since the start of the analysis, in seconds.
         model: id of the model file or server model.
         model_sha256: empty for a remote model.
         prompt_sha256: of the rendered messages.
-        codec: name of the EEG text's codec.
-        notes: what a reader must know about this reading (codec not trained, cut short, ...), plain sentences.
-        decoder_sha256: of the small decoder's file, empty where it has none.
+        codec: name of the text encoding.
+        notes: what a reader must know about this result (another text encoding, cut short, ...), plain sentences.
+        decoder_sha256: of the classifier's file, empty if there is none.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
-        calibrated: whether it was measured, for this model fed this way, how often such probabilities are right.
+        calibrated: whether it was measured, for this model and this kind of prompt, how often such probabilities are
+            right.
     """
 
     probabilities: emotions.Probabilities
@@ -44,48 +45,48 @@ class Result:
 
     @property
     def emotion(self) -> str:
-        """The most probable emotion."""
-        return emotions.top(self.probabilities)
+        """Return the most probable emotion."""
+        return emotions.find_top_emotion(self.probabilities)
 
     @property
     def three_class(self) -> str:
-        """The most probable of negative, neutral, positive."""
-        return emotions.THREE_CLASSES[int(emotions.three_classes(self.probabilities).argmax())]
+        """Return the most probable of negative, neutral, positive."""
+        return emotions.THREE_CLASSES[int(emotions.sum_three_classes(self.probabilities).argmax())]
 
     @property
     def valence(self) -> float:
-        """Expected valence, -1 to +1."""
-        return emotions.valence(self.probabilities)
+        """Return the expected valence, -1 to +1."""
+        return emotions.compute_valence(self.probabilities)
 
     @property
     def confidence(self) -> str:
-        """``clear``, ``leaning`` or ``unclear``; see ``emotions.confidence``."""
-        return emotions.confidence(self.probabilities, self.trust)
+        """Return ``clear``, ``leaning`` or ``unclear``; see ``emotions.grade_confidence``."""
+        return emotions.grade_confidence(self.probabilities, self.trust)
 
     @property
     def certain(self) -> bool:
-        """Whether the first emotion stands out from the others."""
+        """Return whether the confidence is ``clear``."""
         return self.confidence == "clear"
 
 
 def parse_answer(text: str) -> tuple[str, tuple[str, ...]]:
     """Split an answer into (assessment, suggestions).
 
-    The expected form is ``Assessment: prose``, then ``Suggestions:`` with one ``- `` line each; whatever else a model
-    writes is kept: prose without headings is all assessment.
+    The expected form is ``Assessment: prose``, then ``Suggestions:`` with one ``- `` line each. Everything else that a
+    model writes is kept: prose without headings is all assessment.
     """
-    body = _KNOWN.sub("", text)
+    body = _LABEL_LINES.sub("", text)
     head, *rest = _SUGGESTIONS.split(body, maxsplit=1)
     lines = (_BULLET.sub("", line.strip()) for line in (rest[0] if rest else "").splitlines())
     return _ASSESSMENT.sub("", head, count=1).strip(), tuple(line for line in lines if line)
 
 
-def _heading(word: str) -> re.Pattern[str]:
-    """``word`` at the start of a line, with a colon or alone, perhaps in Markdown's bold or as its heading."""
+def _heading_pattern(word: str) -> re.Pattern[str]:
+    """Return a pattern for ``word`` at the start of a line, with a colon or alone, perhaps in Markdown's bold."""
     return re.compile(rf"^[ \t#*_]*{word}[ \t*_]*(?::[ \t*_]*|$)", re.I | re.M)
 
 
-#: What the answer opens with is known already: it comes from the probabilities.
-_KNOWN = re.compile(r"^\s*(?:[#*_]*(?:Emotion|Confidence)[*_]*:[^\n]*(?:\n|$)\s*)+", re.I)
-_ASSESSMENT, _SUGGESTIONS = _heading("assessment"), _heading("suggestions?")
+#: The first lines of an answer, which repeat what is known from the probabilities.
+_LABEL_LINES = re.compile(r"^\s*(?:[#*_]*(?:Emotion|Confidence)[*_]*:[^\n]*(?:\n|$)\s*)+", re.I)
+_ASSESSMENT, _SUGGESTIONS = _heading_pattern("assessment"), _heading_pattern("suggestions?")
 _BULLET = re.compile(r"^(?:[-*•]|\d+[.)])(?:\s+|$)")

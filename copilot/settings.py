@@ -1,6 +1,6 @@
-"""Every setting, read from the environment in one place.
+"""Read every setting from the environment, in one place.
 
-``EEG_COPILOT_MODEL=/path/model.gguf python app.py`` is how a setting is given; docs/configuration.md lists them.
+``EEG_COPILOT_MODEL=/path/model.gguf python app.py`` gives a setting; docs/configuration.md lists them.
 """
 
 import os
@@ -24,24 +24,24 @@ class SettingsError(CopilotError, ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run needs to know besides its input.
+    """The settings of a run.
 
     Attributes:
         model: the GGUF file to run in this process.
-        decoder: the numpy decoder's weights.
+        decoder: the file with the numpy classifier's weights.
         server: base URL of an OpenAI-compatible server, e.g. ``http://127.0.0.1:11434/v1``; replaces ``model``.
         server_model: the model's name on that server.
         server_key: bearer token for that server.
-        readout: where probabilities come from: ``both`` (the decoder's evidence in the prompt, read out by the
-            language model), ``model`` (no evidence) or ``decoder`` (the decoder's own).
+        readout: where probabilities come from: ``both`` (the classifier's evidence in the prompt, scored by the
+            language model), ``model`` (no evidence) or ``decoder`` (the classifier alone).
         threads: CPU threads of llama.cpp; two processes with more threads than cores slow each other 10 to 50 times.
-        context: tokens of context to allocate.
-        max_upload_mb: the largest recording accepted, all its files together.
-        max_minutes: the longest stretch of a recording that is read, from its start.
+        context: size of the context, in tokens.
+        max_upload_mb: the largest recording that is accepted, all its files together, megabytes.
+        max_minutes: how much of a recording is read, from its start, minutes.
         host, port: where the web app listens.
         allowed_hosts: names besides ``host`` and this machine's own that the web app answers to.
-        on_space: running as a Hugging Face Space.
-        language: of the interface and the record, a key of ``language.LANGUAGES``; empty: the browser's.
+        on_space: whether this is a Hugging Face Space.
+        language: of the interface and the record, a key of ``i18n.LANGUAGES``; empty: the browser's.
         store: whether records can be kept on this machine; never on a Space.
         data: the folder where they are kept.
         keep_days: after how many days a kept record is deleted.
@@ -53,7 +53,7 @@ class Settings:
     server_model: str = "eeg-emotion-copilot"
     server_key: str = field(default="", repr=False)
     readout: str = "both"
-    threads: int = field(default_factory=lambda: usable_cores())
+    threads: int = field(default_factory=lambda: count_usable_cores())
     context: int = 4096
     max_upload_mb: int = 200
     max_minutes: int = 30
@@ -63,7 +63,7 @@ class Settings:
     on_space: bool = False
     language: str = ""
     store: bool = False
-    data: Path = field(default_factory=lambda: _data_folder())
+    data: Path = field(default_factory=lambda: _find_data_folder())
     keep_days: int = 365
 
     @classmethod
@@ -89,32 +89,36 @@ class Settings:
             )
         for name in ("threads", "context", "max_upload_mb", "max_minutes", "port", "keep_days"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
-                values[name] = _positive(f"EEG_COPILOT_{name.upper()}", text)
+                values[name] = _parse_positive(f"EEG_COPILOT_{name.upper()}", text)
         for name, choices in (("readout", READOUTS), ("language", LANGUAGES), ("store", SWITCH)):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
-                values[name] = _one_of(f"EEG_COPILOT_{name.upper()}", text, tuple(choices))
+                values[name] = _parse_choice(f"EEG_COPILOT_{name.upper()}", text, tuple(choices))
         values["store"] = SWITCH[str(values.get("store", "off"))]
         if on_space and values["store"]:
             raise SettingsError(N_("EEG_COPILOT_STORE is on, but a Space keeps no records: it serves strangers."))
         return cls(**values)  # type: ignore[arg-type]
 
 
-def _data_folder() -> Path:
-    """Where this system keeps a program's data of one user."""
+def _find_data_folder() -> Path:
+    """Return the folder in which this system keeps a program's data of one user."""
     from platformdirs import user_data_path
 
     return user_data_path("eeg-emotion-copilot", appauthor=False)
 
 
-def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
-    """Cores that this process may use: those of the Space or container where it says so, else of the machine."""
+def count_usable_cores(environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of cores that this process may use.
+
+    ``CPU_CORES`` states it on a Space, the process's affinity on Linux; otherwise all cores of the machine count.
+    """
     if (stated := environment.get("CPU_CORES", "")).isdigit():  # set by Hugging Face Spaces
         return max(1, int(stated))
     affinity = getattr(os, "sched_getaffinity", None)  # Linux
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _one_of(variable: str, text: str, choices: tuple[str, ...]) -> str:
+def _parse_choice(variable: str, text: str, choices: tuple[str, ...]) -> str:
+    """Return ``text`` if it is one of ``choices``."""
     if text not in choices:
         raise SettingsError(
             N_("{variable} is {value!r}; it can be {choices}.", variable=variable, value=text, choices=choices)
@@ -122,7 +126,8 @@ def _one_of(variable: str, text: str, choices: tuple[str, ...]) -> str:
     return text
 
 
-def _positive(variable: str, text: str) -> int:
+def _parse_positive(variable: str, text: str) -> int:
+    """Return ``text`` as a whole number above 0."""
     try:
         number = int(text)
     except ValueError:

@@ -1,10 +1,10 @@
-"""Text from outside as one printable line."""
+"""Normalise text from outside."""
 
 import re
 import unicodedata
 
 
 def normalise_line(text: str) -> str:
-    """Return text as one line in Unicode's composed form (NFC): no control characters, white space folded."""
+    """Return text as one line in Unicode's composed form (NFC), without control characters, with white space folded."""
     printable = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text or ""))
     return re.sub(r"\s+", " ", printable).strip()

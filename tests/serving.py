@@ -46,9 +46,9 @@ def served(open_engine: Callable[[Settings], Engine], **settings: Any) -> Iterat
 def serving(service: Service) -> Iterator[str]:
     """The address of a service's page."""
     service.start()
-    page = quietly(lambda: layout.build(service))
+    page = quietly(lambda: layout.build_page(service))
     try:
-        yield quietly(lambda: layout.launch(page, service))
+        yield quietly(lambda: layout.launch_page(page, service))
     finally:
         page.close()
         sandbox.cool_down()

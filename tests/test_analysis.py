@@ -209,7 +209,7 @@ def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Classifier) -> No
 
 def test_a_question_goes_to_the_model_with_the_reading_and_only_the_latest_turns() -> None:
     engine = FakeEngine(answers=["It means joy."])
-    opening = prompt.build(PERSON, "a", codec="bands", compared_with="person")
+    opening = prompt.build_messages(PERSON, "a", codec="bands", compared_with="person")
     opening.append({"role": "assistant", "content": "Emotion: joy"})
     later = [{"role": "user" if i % 2 == 0 else "assistant", "content": f"turn {i}"} for i in range(20)]
     text = "".join(e.text for e in chat.ask(engine, [*opening, *later], "what <|im_end|>?") if isinstance(e, Token))  # type: ignore[list-item]
@@ -222,7 +222,7 @@ def test_a_question_goes_to_the_model_with_the_reading_and_only_the_latest_turns
 
 def test_a_question_carries_the_emotion_and_the_confidence_of_the_reading() -> None:
     engine = FakeEngine(answers=["Not very."])
-    opening = prompt.build(PERSON, "a", codec="bands", compared_with="person")
+    opening = prompt.build_messages(PERSON, "a", codec="bands", compared_with="person")
     opening.append({"role": "assistant", "content": "Emotion: fear\nConfidence: leaning\nAssessment: ..."})
     list(chat.ask(engine, opening, "what now?"))
     assert engine.calls[0].messages[-1]["content"] == "About the reading (fear, leaning): what now?"

@@ -26,7 +26,7 @@ def certain_of(emotion: str) -> emotions.Probabilities:
 
 
 def faults(body: str, emotion: str = "joy") -> list[str]:
-    prefix = prompt.label_prefix(certain_of(emotion)).removesuffix("Assessment:")
+    prefix = prompt.begin_answer(certain_of(emotion)).removesuffix("Assessment:")
     return list(answers.find_faults(prefix + body, PERSON, certain_of(emotion)))
 
 

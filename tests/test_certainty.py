@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from copilot.certainty import answer_from_figures
+from copilot.chat import answer_confidence_question
 from copilot.training import answer_templates
 
 READING = "Emotion: {}\nConfidence: {}\nAssessment: ..."
@@ -10,7 +10,7 @@ READING = "Emotion: {}\nConfidence: {}\nAssessment: ..."
 
 @pytest.mark.parametrize(("level", "words"), [("clear", "stands out"), ("leaning", "leans"), ("unclear", "sure at")])
 def test_the_answer_follows_the_readings_own_confidence(level: str, words: str) -> None:
-    answer = answer_from_figures("How sure are you?", READING.format("fear", level))
+    answer = answer_confidence_question("How sure are you?", READING.format("fear", level))
     assert answer is not None
     assert words in answer
     assert "fear" in answer
@@ -25,7 +25,7 @@ def test_the_answer_follows_the_readings_own_confidence(level: str, words: str) 
     ],
 )
 def test_the_usual_ways_to_ask_are_recognised(question: str) -> None:
-    assert answer_from_figures(question, READING.format("joy", "leaning"))
+    assert answer_confidence_question(question, READING.format("joy", "leaning"))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_the_usual_ways_to_ask_are_recognised(question: str) -> None:
     ["What can I do now?", "Is this a diagnosis?", "thanks", "What is EEG?", "how do I sleep better?", "am I ill?"],
 )
 def test_other_questions_are_left_to_the_model(question: str) -> None:
-    assert answer_from_figures(question, READING.format("joy", "leaning")) is None
+    assert answer_confidence_question(question, READING.format("joy", "leaning")) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_other_questions_are_left_to_the_model(question: str) -> None:
     [("fear", "clear", "恐惧"), ("joy", "leaning", "倾向于喜悦"), ("neutral", "unclear", "中性状态")],
 )
 def test_a_question_in_chinese_is_answered_in_chinese(question: str, emotion: str, level: str, words: str) -> None:
-    answer = answer_from_figures(question, READING.format(emotion, level))
+    answer = answer_confidence_question(question, READING.format(emotion, level))
     assert answer is not None
     assert words in answer
     assert "不构成诊断" in answer
@@ -66,11 +66,11 @@ def test_a_question_in_chinese_is_answered_in_chinese(question: str, emotion: st
     "question", ["这是什么意思？", "我现在可以做什么？", "这是诊断吗？", "谢谢", "准备好了吗", "什么是脑电图？"]
 )
 def test_other_questions_in_chinese_are_left_to_the_model(question: str) -> None:
-    assert answer_from_figures(question, READING.format("joy", "leaning")) is None
+    assert answer_confidence_question(question, READING.format("joy", "leaning")) is None
 
 
 def test_without_a_reading_of_ours_it_says_nothing() -> None:
-    assert answer_from_figures("How sure are you?", "I think they are happy.") is None
+    assert answer_confidence_question("How sure are you?", "I think they are happy.") is None
 
 
 def test_most_phrasings_of_the_projects_own_corpus_are_recognised() -> None:
@@ -80,5 +80,5 @@ def test_most_phrasings_of_the_projects_own_corpus_are_recognised() -> None:
 
     rng = random.Random(0)
     asked = {answer_templates.write_follow_up("joy", Person(), "clear", rng, topic="sure")[0] for _ in range(200)}
-    recognised = [q for q in asked if answer_from_figures(q, READING.format("joy", "clear"))]
+    recognised = [q for q in asked if answer_confidence_question(q, READING.format("joy", "clear"))]
     assert len(recognised) >= 0.5 * len(asked), asked - set(recognised)

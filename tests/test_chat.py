@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from copilot import chat
-from copilot.chat import Fixed
+from copilot.chat import FixedText
 from copilot.i18n import Translator, english
 from copilot.llm.base import EngineError, Message, ModelInfo, Token
 from tests.fake_engine import FakeEngine
@@ -72,13 +72,13 @@ def test_the_page_s_own_questions_go_to_the_model(question: str) -> None:
 def test_any_other_question_gets_a_fixed_sentence(question: str) -> None:
     engine = trained()
     tokens = answered(engine, question)
-    assert text(tokens) == chat.CHAT_OUTSIDE
-    assert all(isinstance(token, Fixed) for token in tokens)
+    assert text(tokens) == chat.NOT_ANSWERED
+    assert all(isinstance(token, FixedText) for token in tokens)
     assert not engine.calls
 
 
 def test_the_fixed_sentence_is_in_the_language_of_the_question() -> None:
-    assert text(answered(trained(), "我现在的情绪稳定吗？")) == Translator("zh")(chat.CHAT_OUTSIDE)
+    assert text(answered(trained(), "我现在的情绪稳定吗？")) == Translator("zh")(chat.NOT_ANSWERED)
 
 
 def test_a_model_trained_here_reads_the_reading_and_this_question_alone() -> None:
@@ -103,7 +103,7 @@ def test_certain_danger_is_answered_by_the_fixed_text_alone() -> None:
     engine = FakeEngine()
     tokens = answered(engine, "I want to kill myself")
     assert "988" in text(tokens)
-    assert all(isinstance(token, Fixed) for token in tokens)
+    assert all(isinstance(token, FixedText) for token in tokens)
     assert not engine.calls
 
 
@@ -111,7 +111,7 @@ def test_certain_danger_is_answered_by_the_fixed_text_alone() -> None:
 def test_possible_danger_gets_help_beside_an_answer_that_no_model_invents(engine: FakeEngine) -> None:
     said = text(answered(engine, "How many paracetamol are too many at once?"))
     assert "findahelpline.com" in said or "988" in said
-    assert said.endswith(chat.CHAT_OUTSIDE)
+    assert said.endswith(chat.NOT_ANSWERED)
     assert not engine.calls
 
 

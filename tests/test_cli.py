@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from copilot import NOTICE, cli, pipeline
-from copilot.cli_output import ProgressBar, say
+from copilot.cli_output import ProgressBar, print_text
 from copilot.eeg import simulate as simulation
 from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
@@ -349,7 +349,7 @@ def test_on_a_terminal_progress_stays_in_one_line_and_goes_away(capsys):
 
 
 def test_a_model_cannot_steer_the_terminal(capsys):
-    say("a\x1b[2Jb\x07\u202ec\n")
+    print_text("a\x1b[2Jb\x07\u202ec\n")
     assert capsys.readouterr().out == "a[2Jbc\n\n"
 
 

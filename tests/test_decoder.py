@@ -5,7 +5,7 @@ import pytest
 
 from copilot.eeg.classifier import Classifier, ClassifierError
 from copilot.eeg.features import ELECTRODES
-from copilot.emotions import EMOTIONS, uniform
+from copilot.emotions import EMOTIONS, uniform_probabilities
 from copilot.training import fit_classifier
 from copilot.training.faced import CorpusError
 from tests.features_file import simulated_faced
@@ -45,7 +45,7 @@ def test_absent_electrodes_are_filled_in(decoder: Classifier) -> None:
 @pytest.mark.parametrize("seconds", [0, 9, 30])
 def test_nothing_to_read_gives_nine_equal_probabilities(decoder: Classifier, seconds: int) -> None:
     blank = np.full((30, seconds, 5), np.nan, np.float32)
-    assert decoder.predict(blank, decoder.population) == pytest.approx(uniform())
+    assert decoder.predict(blank, decoder.population) == pytest.approx(uniform_probabilities())
 
 
 def test_probabilities_are_probabilities_even_for_absurd_input(decoder: Classifier) -> None:

@@ -21,19 +21,19 @@ def one(name):
 )
 def test_a_certain_emotion_has_its_class_and_valence(name, three_class, valence):
     probabilities = one(name)
-    assert emotions.top(probabilities) == name
-    assert emotions.THREE_CLASSES[emotions.three_classes(probabilities).argmax()] == three_class
-    assert emotions.valence(probabilities) == valence
+    assert emotions.find_top_emotion(probabilities) == name
+    assert emotions.THREE_CLASSES[emotions.sum_three_classes(probabilities).argmax()] == three_class
+    assert emotions.compute_valence(probabilities) == valence
 
 
 def test_faced_has_four_negative_one_neutral_and_four_positive_emotions():
-    assert emotions.three_classes(emotions.uniform()) == pytest.approx([4 / 9, 1 / 9, 4 / 9])
+    assert emotions.sum_three_classes(emotions.uniform_probabilities()) == pytest.approx([4 / 9, 1 / 9, 4 / 9])
 
 
 def test_equal_probabilities_keep_their_order_and_are_unclear():
-    ranked = emotions.by_probability(emotions.uniform())
+    ranked = emotions.sort_by_probability(emotions.uniform_probabilities())
     assert tuple(name for name, _ in ranked) == emotions.EMOTIONS
-    assert emotions.confidence(emotions.uniform()) == "unclear"
+    assert emotions.grade_confidence(emotions.uniform_probabilities()) == "unclear"
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_equal_probabilities_keep_their_order_and_are_unclear():
 )
 def test_confidence_needs_a_lead_over_chance_and_over_the_second(first, second, confidence):
     rest = np.full(7, (1 - first - second) / 7)
-    assert emotions.confidence([second, first, *rest]) == confidence
+    assert emotions.grade_confidence([second, first, *rest]) == confidence
 
 
 @settings(deadline=None)
 @given(weights)
 def test_the_three_classes_share_out_everything(values):
     probabilities = values / values.sum()
-    classes = emotions.three_classes(probabilities)
+    classes = emotions.sum_three_classes(probabilities)
     assert classes.sum() == pytest.approx(1)
-    assert emotions.valence(probabilities) == pytest.approx(classes[2] - classes[0])
-    shares = [p for _, p in emotions.by_probability(probabilities)]
+    assert emotions.compute_valence(probabilities) == pytest.approx(classes[2] - classes[0])
+    shares = [p for _, p in emotions.sort_by_probability(probabilities)]
     assert shares == sorted(shares, reverse=True)

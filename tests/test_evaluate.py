@@ -38,7 +38,7 @@ class EvidenceReader:
     def generate(self, messages: Sequence[Message], prefix: str = "", **_: object) -> Iterator[Token]:
         *_, scores = self.score(messages, prefix, emotions.EMOTIONS)
         assert isinstance(scores, Scores)
-        yield Token(f" {emotions.top(scores.logprobs.tolist())}\nConf")
+        yield Token(f" {emotions.find_top_emotion(scores.logprobs.tolist())}\nConf")
 
     def close(self) -> None: ...
 

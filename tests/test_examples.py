@@ -55,7 +55,7 @@ def test_what_the_person_says_knows_nothing_of_the_label(examples: list[Example]
 def test_a_blank_eeg_is_taught_to_say_nothing(examples: list[Example]) -> None:
     blank = [e for e in examples if "EEG: none." in e.messages[1]["content"]]
     assert blank
-    assert all(e.target == pytest.approx(emotions.uniform()) for e in blank)
+    assert all(e.target == pytest.approx(emotions.uniform_probabilities()) for e in blank)
 
 
 def test_only_the_assistant_is_learned_and_the_slot_is_where_the_label_stands(
@@ -88,7 +88,7 @@ def test_a_drill_is_an_evidence_line_and_its_label(source: ExampleSource) -> Non
     drill = next(source.draw_examples(seed=0, drills=1.0))
     assert [m["role"] for m in drill.messages] == ["user", "assistant"]
     assert drill.messages[0]["content"].startswith("Decoder evidence")
-    assert drill.messages[1]["content"].startswith(f"Emotion: {emotions.top(drill.target)}")
+    assert drill.messages[1]["content"].startswith(f"Emotion: {emotions.find_top_emotion(drill.target)}")
 
 
 def test_examples_of_letters_show_one_to_three_lines_and_nothing_else(source: ExampleSource) -> None:
@@ -109,7 +109,7 @@ def test_the_teacher_of_words_reads_the_planted_emotions_of_new_people(
 
 
 def test_the_teacher_of_words_says_nothing_where_there_are_none(source: ExampleSource) -> None:
-    assert source.teachers["person"].probabilities(np.empty((0, 64))) == pytest.approx(emotions.uniform())
+    assert source.teachers["person"].probabilities(np.empty((0, 64))) == pytest.approx(emotions.uniform_probabilities())
 
 
 def test_fewer_electrodes_change_the_words_and_not_their_number(examples: list[Example]) -> None:

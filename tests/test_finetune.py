@@ -60,7 +60,16 @@ def segments(people: int):
             hz = 250.0 if subject % 2 == 0 else 1000.0
             person = Person("female", 20 + subject)
             yield LabelledSegment(
-                f"sub{subject}", "1", (0, 10), emotion, person, split, hz, (letters,), "person", emotions.uniform()
+                f"sub{subject}",
+                "1",
+                (0, 10),
+                emotion,
+                person,
+                split,
+                hz,
+                (letters,),
+                "person",
+                emotions.uniform_probabilities(),
             )
 
 

@@ -443,11 +443,11 @@ def test_uploads_that_nobody_takes_are_bounded_and_swept(client: httpx.Client, f
     assert [answer.status_code for answer in answers] == [200] * 4 + [200, 507]
     assert answers[-1].text == N_("There is no room for more uploads now; try again in some minutes.")
     reception = UploadReceiver(folder, 2, 10)
-    reception.sweep()
+    reception.remove_stale()
     assert len(files_in(folder)) == 5
     for upload_folder in folder.iterdir():
-        os.utime(upload_folder, (time.time() - uploads.UNTAKEN_S - 1,) * 2)
-    reception.sweep()
+        os.utime(upload_folder, (time.time() - uploads.MAX_UNTAKEN_S - 1,) * 2)
+    reception.remove_stale()
     assert list(folder.iterdir()) == []
 
 
@@ -468,7 +468,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 
 
 def test_a_file_that_is_gone_is_one_sentence(copilot: Service, tmp_path: Path) -> None:
-    page = analysis.keep(
+    page = analysis.take_upload(
         copilot, Translator("en"), "recording", Session(), [{"path": str(tmp_path / "0" / "gone.edf")}]
     )
     assert N_("The file is not here any more; please choose it again.") in page["recording_problem"]
@@ -481,7 +481,7 @@ def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
         path = tmp_path / str(n) / "0.edf"
         path.parent.mkdir()
         path.write_bytes(bytes(MB))
-        analysis.keep(made, Translator("en"), "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
+        analysis.take_upload(made, Translator("en"), "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
     sizes = [len(visit.recording[0].content) for visit in visits]
     assert sizes == [0] * 3 + [MB] * 5
     page: dict[str, Any] = {}
@@ -496,7 +496,7 @@ def test_a_single_file_is_written_under_a_neutral_name_and_several_keep_theirs(
     def written(folder: str, *names: str) -> set[str]:
         paths = client.post("/gradio_api/upload", files=[("files", (name, b"x")) for name in names]).json()
         described = [{"path": path, "orig_name": name} for path, name in zip(paths, names, strict=True)]
-        return {path.name for path in uploads.write(uploads.take(described, 1), tmp_path / folder)}
+        return {path.name for path in uploads.write_attachments(uploads.read_uploads(described, 1), tmp_path / folder)}
 
     assert written("one", "Jane.Doe.EDF") == {"0.edf"}
     assert written("odd", "recording.jane") == {"0"}
@@ -600,9 +600,9 @@ def test_refusals_are_in_the_browser_s_language(client: httpx.Client) -> None:
 def test_everybody_who_waits_sees_their_place_and_stop_frees_it(
     address: str, copilot: Service, numbers: dict[str, int]
 ) -> None:
-    holding = copilot.line.in_turn(iter(["somebody works"]))
+    holding = copilot.queue.run_in_turn(iter(["somebody works"]))
     next(holding)
-    wait_until(lambda: copilot._opened.done())
+    wait_until(lambda: copilot._models.done())
     data = [None, True, "female", "34", *[""] * 3, "busy", *[""] * 7, False]
 
     def told(visitor: int, streams: ExitStack) -> str:
@@ -627,14 +627,14 @@ def test_everybody_who_waits_sees_their_place_and_stop_frees_it(
         assert all("ahead of you" in line for line in lines)
         stop = {"data": [None], "session_hash": "waiting5"}
         httpx.post(f"{address}/gradio_api/run/stop", json=stop).raise_for_status()
-        wait_until(lambda: len(copilot.line._tickets) == 22)  # 21 and the one who works
-    wait_until(lambda: not copilot.line._tickets)
+        wait_until(lambda: len(copilot.queue._tickets) == 22)  # 21 and the one who works
+    wait_until(lambda: not copilot.queue._tickets)
 
 
 def test_a_full_line_says_so() -> None:
     made = Service(Settings(), lambda _: FakeEngine())
     made.start()
-    holding = [made.line.in_turn(iter("a")) for _ in range(queue.MOST_WAITING + 1)]
+    holding = [made.queue.run_in_turn(iter("a")) for _ in range(queue.MAX_WAITING + 1)]
     for one in holding:
         next(one)
     page: dict[str, Any] = {}

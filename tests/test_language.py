@@ -21,7 +21,7 @@ from copilot.eeg.classifier import Classifier
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.types import Recording, RecordingError
 from copilot.events import RecordReady, ResultReady, SignalReady
-from copilot.i18n import N_, NP_, Translator, english, language_of, read_catalogue
+from copilot.i18n import N_, NP_, Translator, detect_language, english, read_catalogue
 from copilot.i18n.fonts import chinese_font
 from copilot.i18n.terms import term
 from copilot.llm.base import ModelInfo, Token
@@ -57,7 +57,7 @@ def fields(template: str) -> set[str | None]:
 
 
 def has_chinese(text: str) -> bool:
-    return language_of(text) == "zh"
+    return detect_language(text) == "zh"
 
 
 # The catalogue
@@ -143,7 +143,7 @@ def test_text_that_is_nobodys_sentence_is_said_as_it_is() -> None:
 
 @pytest.mark.parametrize(("text", "code"), [("", "en"), ("How sure?", "en"), ("你好", "zh"), ("EEG 是什么", "zh")])
 def test_the_language_of_a_question_is_told_by_its_characters(text: str, code: str) -> None:
-    assert language_of(text) == code
+    assert detect_language(text) == code
 
 
 # What comes out of the reader's process
@@ -289,10 +289,10 @@ def asked(engine: FakeEngine, question: str, *turns: dict[str, str]) -> str:
 
 def test_a_question_in_chinese_beyond_the_page_s_own_is_answered_in_chinese_by_a_fixed_sentence() -> None:
     engine = FakeEngine(answers=["It means calm."], info=TRAINED)
-    assert asked(engine, "会持续多久？") == say(chat.CHAT_OUTSIDE)
+    assert asked(engine, "会持续多久？") == say(chat.NOT_ANSWERED)
     assert not engine.calls  # it would have answered nonsense
     assert asked(engine, say(english.QUESTIONS[0])) == "It means calm."
-    assert asked(engine, "How long does it last?") == chat.CHAT_OUTSIDE
+    assert asked(engine, "How long does it last?") == chat.NOT_ANSWERED
     assert asked(FakeEngine(answers=["平静。"]), "会持续多久？") == "平静。"
 
 

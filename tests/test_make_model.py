@@ -42,14 +42,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_file_opens_and_scores_all_nine_labels(made: Path) -> None:
     engine = open_engine(replace(Settings(), model=made / "eeg-emotion-copilot.gguf", threads=1))
-    messages = prompt.build(Person("female", 30), "m n", codec="bands", compared_with="person")
+    messages = prompt.build_messages(Person("female", 30), "m n", codec="bands", compared_with="person")
     *_, last = engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS)
     assert isinstance(last, Scores)
     assert last.logprobs.shape == (len(emotions.EMOTIONS),)
     assert (last.logprobs < 0).all()
     assert engine.info.name == "EEG Emotion Copilot"
     assert engine.info.trained_for_eeg
-    assert not list(model_metadata.warnings(engine.info.metadata))
+    assert not list(model_metadata.find_differences(engine.info.metadata))
     engine.close()
 
 

@@ -98,15 +98,15 @@ def test_memory_is_flat_over_a_hundred_readings() -> None:
 
 
 def test_of_closed_pages_only_the_last_are_remembered() -> None:
-    page = quietly(lambda: layout.build(Service(Settings(), lambda _: FakeEngine())))
-    page.state_session_capacity = layout.MOST_VISITS
+    page = quietly(lambda: layout.build_page(Service(Settings(), lambda _: FakeEngine())))
+    page.state_session_capacity = layout.MAX_SESSIONS
     holder = StateHolder()
     holder.set_blocks(page)
-    closed = [f"closed {number}" for number in range(memory.MOST_CLOSED + 5)]
+    closed = [f"closed {number}" for number in range(memory.MAX_CLOSED + 5)]
     for session in ("open", *closed):
         holder[session].is_closed = session != "open"
     holder["just closed"]
-    memory.forget_closed(page, "just closed")
+    memory.forget_closed_pages(page, "just closed")
     assert list(holder.session_data) == ["open", *closed[6:], "just closed"]
     assert set(holder.time_last_used) == set(holder.session_data)
 

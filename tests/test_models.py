@@ -33,7 +33,9 @@ def engine() -> Iterator[Engine]:
 
 
 def probabilities(engine: Engine, evidence: emotions.Probabilities) -> emotions.Probabilities:
-    messages = prompt.build(Person("female", 20), WORDS, codec="patterns", compared_with="person", evidence=evidence)
+    messages = prompt.build_messages(
+        Person("female", 20), WORDS, codec="patterns", compared_with="person", evidence=evidence
+    )
     *_, scores = engine.score(messages, prompt.LABEL_PREFIX, prompt.LABELS)
     assert isinstance(scores, Scores)
     powers = np.exp(scores.logprobs)
@@ -63,12 +65,12 @@ def test_it_believes_strong_evidence(engine: Engine, emotion: str) -> None:
     evidence = np.full(9, 0.05)
     evidence[emotions.EMOTIONS.index(emotion)] = 0.6
     p = probabilities(engine, evidence)
-    assert emotions.top(p) == emotion
+    assert emotions.find_top_emotion(p) == emotion
     assert 0.4 < p.max() < 0.8
 
 
 def test_flat_evidence_stays_uncertain(engine: Engine) -> None:
-    assert probabilities(engine, emotions.uniform()).max() < 0.3
+    assert probabilities(engine, emotions.uniform_probabilities()).max() < 0.3
 
 
 @pytest.mark.parametrize("emotion", emotions.EMOTIONS)
@@ -76,8 +78,8 @@ def test_it_writes_a_complete_answer_that_keeps_to_its_label(engine: Engine, emo
     evidence = np.full(9, 0.06)
     evidence[emotions.EMOTIONS.index(emotion)] = 0.52
     for person in (Person("female", 20), Person("male", 71, complaint="cannot sleep"), Person(history="none")):
-        messages = prompt.build(person, WORDS, codec="patterns", compared_with="person", evidence=evidence)
-        prefix = prompt.label_prefix(evidence)
+        messages = prompt.build_messages(person, WORDS, codec="patterns", compared_with="person", evidence=evidence)
+        prefix = prompt.begin_answer(evidence)
         text = "".join(e.text for e in engine.generate(messages, prefix, max_tokens=320) if isinstance(e, Token))
         assessment, suggestions = parse_answer(prefix + text)
         assert len(assessment.split()) > 25
@@ -89,12 +91,14 @@ def test_it_writes_a_complete_answer_that_keeps_to_its_label(engine: Engine, emo
 def test_it_answers_the_usual_questions(engine: Engine) -> None:
     evidence = np.full(9, 0.06)
     evidence[emotions.EMOTIONS.index("joy")] = 0.52
-    messages = prompt.build(Person("female", 20), WORDS, codec="patterns", compared_with="person", evidence=evidence)
-    prefix = prompt.label_prefix(evidence)
+    messages = prompt.build_messages(
+        Person("female", 20), WORDS, codec="patterns", compared_with="person", evidence=evidence
+    )
+    prefix = prompt.begin_answer(evidence)
     text = "".join(e.text for e in engine.generate(messages, prefix, max_tokens=320) if isinstance(e, Token))
     messages += [
         {"role": "assistant", "content": prefix + text},
-        {"role": "user", "content": prompt.question("Is this a diagnosis?", prefix + text)},
+        {"role": "user", "content": prompt.format_question("Is this a diagnosis?", prefix + text)},
     ]
     answer = "".join(e.text for e in engine.generate(messages, max_tokens=200) if isinstance(e, Token))
     assert re.search(r"\b(no|not|never|cannot)\b", answer, re.I)
@@ -105,7 +109,7 @@ def test_the_decoder_in_the_box_reads_thirty_electrodes() -> None:
     decoder = Classifier.load(SETTINGS.decoder)
     assert decoder.population.mean.shape == (30, 5)
     silent = np.full((30, 10, 5), np.nan, np.float32)
-    assert decoder.predict(silent, decoder.population) == pytest.approx(emotions.uniform())
+    assert decoder.predict(silent, decoder.population) == pytest.approx(emotions.uniform_probabilities())
 
 
 def test_ollama_is_told_the_same_system_message() -> None:

@@ -331,7 +331,7 @@ def test_the_context_of_the_model_in_the_box_holds_the_longest_form_and_an_answe
     model = Settings().model
     report = ollama(model, tmp_path)
     words = ("I feel tired and have slept badly since " * MAX_TEXT)[:MAX_TEXT]
-    messages = prompt.build(
+    messages = prompt.build_messages(
         Person("unspecified", 89, words, words, words),
         " ".join("m" * 150),
         codec="bands",

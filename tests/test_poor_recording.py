@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from copilot import chat, emotions, pipeline, prompt
-from copilot.certainty import answer_from_figures
-from copilot.cli_output import reading_words
+from copilot.chat import answer_confidence_question
+from copilot.cli_output import describe_result
 from copilot.eeg import simulate
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.sandbox import Prepared
@@ -51,11 +51,11 @@ def walk(monkeypatch: pytest.MonkeyPatch, decoder: Classifier):  # type: ignore[
 
 def test_however_sure_a_model_is_a_poor_recording_is_unclear() -> None:
     sure = [0.02] * 7 + [0.84, 0.02]
-    assert emotions.confidence(sure) == "clear"
-    assert emotions.confidence(sure, "fair") == "clear"
-    assert emotions.confidence(sure, "poor") == "unclear"
+    assert emotions.grade_confidence(sure) == "clear"
+    assert emotions.grade_confidence(sure, "fair") == "clear"
+    assert emotions.grade_confidence(sure, "poor") == "unclear"
     assert not reading(joy=0.9, trust="poor").certain
-    assert prompt.label_prefix(sure, "poor") == "Emotion: joy\nConfidence: unclear\nAssessment:"
+    assert prompt.begin_answer(sure, "poor") == "Emotion: joy\nConfidence: unclear\nAssessment:"
 
 
 @pytest.mark.parametrize(("trust", "confidence"), [("good", "clear"), ("fair", "clear"), ("poor", "unclear")])
@@ -82,7 +82,7 @@ def test_only_a_foreign_model_reads_in_its_prompt_that_the_signal_is_poor(walk, 
 def test_page_and_command_line_name_no_emotion(language: str) -> None:
     voice = Translator(language)
     poor = reading(joy=0.9, trust="poor")
-    page, line = charts.reading(voice, poor), reading_words(poor, voice)
+    page, line = charts.emotion_result(voice, poor), describe_result(poor, voice)
     assert voice(N_("The recording is too poor to name an emotion")) in page
     assert voice(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess.")) in line
     for told in (page, line):
@@ -91,15 +91,15 @@ def test_page_and_command_line_name_no_emotion(language: str) -> None:
     headline = page.split('<ol class="bars"')[0]
     assert voice("joy") not in headline
     assert "svg" not in headline
-    assert voice(N_("Most likely {emotion}"), emotion="joy") in charts.reading(voice, reading(joy=0.9))
+    assert voice(N_("Most likely {emotion}"), emotion="joy") in charts.emotion_result(voice, reading(joy=0.9))
 
 
 @pytest.mark.parametrize("question", ["How sure are you?", "这个结果可靠吗？"])
 def test_the_chat_says_that_the_recording_is_poor(question: str) -> None:
     raw = "Emotion: joy\nConfidence: unclear\nAssessment: ..."
     words = {"How sure are you?": "The recording is poor", "这个结果可靠吗？": "记录质量较差"}[question]
-    assert words in (answer_from_figures(question, raw, "poor") or "")
-    assert words not in (answer_from_figures(question, raw) or "")
+    assert words in (answer_confidence_question(question, raw, "poor") or "")
+    assert words not in (answer_confidence_question(question, raw) or "")
     opening = [{"role": role, "content": raw} for role in ("system", "user", "assistant")]
     events = chat.ask(FakeEngine(), opening, question, "poor")  # type: ignore[arg-type]
     assert words in "".join(event.text for event in events if isinstance(event, Token))

@@ -14,7 +14,7 @@ EVIDENCE = np.array([0.05, 0.05, 0.05, 0.05, 0.1, 0.1, 0.1, 0.35, 0.15])
 
 def content(person: Person = PERSON, **options: object) -> str:
     defaults = {"codec": "bands", "compared_with": "population"}
-    return prompt.build(person, "a b c", **{**defaults, **options})[1]["content"]  # type: ignore[arg-type]
+    return prompt.build_messages(person, "a b c", **{**defaults, **options})[1]["content"]  # type: ignore[arg-type]
 
 
 def test_it_holds_instruction_person_signal_and_evidence_in_this_order() -> None:
@@ -58,7 +58,7 @@ def test_control_tokens_typed_into_a_field_are_not_in_the_prompt(planted: str, f
 
 @given(st.text(max_size=200))
 def test_no_field_can_bring_angle_brackets_line_breaks_or_quotes(words: str) -> None:
-    described = prompt.describe(Person(appearance=words))
+    described = prompt.describe_person(Person(appearance=words))
     assert not set("<>[]|\n\r") & set(described)
     assert described.count('"') in (0, 2)
 
@@ -68,12 +68,14 @@ def test_ages_above_89_are_not_told_apart() -> None:
 
 
 def test_the_label_is_named_before_the_prose() -> None:
-    assert prompt.label_prefix(EVIDENCE) == "Emotion: joy\nConfidence: clear\nAssessment:"
-    assert prompt.label_prefix(emotions.uniform()).startswith("Emotion: anger\nConfidence: unclear")
+    assert prompt.begin_answer(EVIDENCE) == "Emotion: joy\nConfidence: clear\nAssessment:"
+    assert prompt.begin_answer(emotions.uniform_probabilities()).startswith("Emotion: anger\nConfidence: unclear")
 
 
 def test_the_digest_names_the_exact_messages() -> None:
-    messages = prompt.build(PERSON, "a", codec="bands", compared_with="person")
-    assert prompt.digest(messages) == prompt.digest([dict(m) for m in messages])  # type: ignore[misc]
-    assert prompt.digest(messages) != prompt.digest(prompt.build(PERSON, "b", codec="bands", compared_with="person"))
-    assert len(prompt.digest(messages)) == hashlib.sha256().digest_size * 2
+    messages = prompt.build_messages(PERSON, "a", codec="bands", compared_with="person")
+    assert prompt.hash_messages(messages) == prompt.hash_messages([dict(m) for m in messages])  # type: ignore[misc]
+    assert prompt.hash_messages(messages) != prompt.hash_messages(
+        prompt.build_messages(PERSON, "b", codec="bands", compared_with="person")
+    )
+    assert len(prompt.hash_messages(messages)) == hashlib.sha256().digest_size * 2

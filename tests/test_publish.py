@@ -723,3 +723,10 @@ def test_a_space_of_several_models_needs_a_recommendation(folder, hub, capfd):
     files = said["repositories"][1]["files"]
     chosen = Settings().model.relative_to(ROOT).as_posix()
     assert next(file["sha256"] for file in files if file["path"] == chosen) == other["sha256"]
+
+
+def test_the_client_of_the_hub_is_imported_after_its_settings():
+    """It reads them once, when it is imported."""
+    code = "import sys, convert.publish; print('huggingface_hub' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot.emotions import EMOTIONS, uniform
+from copilot.emotions import EMOTIONS, uniform_probabilities
 from copilot.result import Result, parse_answer
 
 PROSE = "The signal is in keeping with a calm state. It describes minutes, not a person."
@@ -83,4 +83,4 @@ def test_a_reading_is_not_certain_without_a_clear_lead(shares):
 
 
 def test_knowing_nothing_is_not_certain():
-    assert not Result(uniform(), "both", "", (), "", {}, "", "", "", "").certain
+    assert not Result(uniform_probabilities(), "both", "", (), "", {}, "", "", "", "").certain

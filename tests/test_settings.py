@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from copilot.settings import Settings, SettingsError, usable_cores
+from copilot.settings import Settings, SettingsError, count_usable_cores
 
 
 def test_an_empty_environment_gives_the_model_in_the_box_on_this_machine_only():
@@ -83,8 +83,8 @@ def test_the_key_does_not_show_when_settings_are_printed():
 
 
 def test_a_spaces_own_number_of_cores_is_believed() -> None:
-    assert usable_cores({"CPU_CORES": "2"}) == 2
-    assert usable_cores({"CPU_CORES": "many"}) == usable_cores({}) >= 1
+    assert count_usable_cores({"CPU_CORES": "2"}) == 2
+    assert count_usable_cores({"CPU_CORES": "many"}) == count_usable_cores({}) >= 1
 
 
 def test_a_server_without_its_scheme_is_refused() -> None:

@@ -28,10 +28,10 @@ from copilot.record.storage.store import StoreError
 from copilot.result import Result
 from copilot.settings import Settings, SettingsError
 from copilot.web import analysis, charts, chat, layout, panels, record_file, record_html, record_review, uploads
-from copilot.web.languages import wanted
+from copilot.web.languages import choose_language
 from copilot.web.queue import Ahead, Queue, Service
 from copilot.web.record_review import RecordPanel
-from copilot.web.render import Screen
+from copilot.web.render import ResultScreen
 from copilot.web.session import Form, Session
 from tests.fake_engine import ANSWER, FakeEngine
 from tests.records import drafted, signed
@@ -99,16 +99,16 @@ def brought(recording: Path) -> Session:
 
 
 def test_page_builds_without_a_server_and_names_nothing_outside() -> None:
-    page = quietly(lambda: layout.build(serving()))
+    page = quietly(lambda: layout.build_page(serving()))
     text = json.dumps(page.get_config_file(), default=str)
     assert NOTICE in text
     assert "eeg-emotion-copilot" in text
-    assert layout.theme()._stylesheets == []
+    assert layout.make_theme()._stylesheets == []
 
 
 def test_page_of_a_server_says_where_prompts_go() -> None:
     service = Service(Settings(server="http://somebody:secret@10.0.0.7:11434/v1"), lambda _: FakeEngine())
-    page = json.dumps(quietly(lambda: layout.build(service)).get_config_file(), default=str)
+    page = json.dumps(quietly(lambda: layout.build_page(service)).get_config_file(), default=str)
     assert (
         "Prompts go to the language model server that this copilot was set up with: {server}".format(server="10.0.0.7")
         in page
@@ -123,7 +123,7 @@ def test_taken_port_is_one_sentence() -> None:
         port = taken.getsockname()[1]
         service = Service(Settings(port=port), lambda _: FakeEngine())
         with pytest.raises(SettingsError, match=f"Port {port} is taken.*EEG_COPILOT_PORT"):
-            quietly(lambda: layout.launch(layout.build(service), service))
+            quietly(lambda: layout.launch_page(layout.build_page(service), service))
     gc.collect()  # Gradio leaves the socket open with which it looked for the port
 
 
@@ -131,7 +131,7 @@ def test_taken_port_is_one_sentence() -> None:
 
 
 def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
-    shown = charts.reading(SAY, reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
+    shown = charts.emotion_result(SAY, reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
     assert [shown.count(f"<span>{name}</span>") for name in pipeline.emotions.EMOTIONS] == [1] * 9
     assert "Most likely joy" in shown
     assert "50 %" in shown
@@ -141,12 +141,14 @@ def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
 
 
 def test_flat_probabilities_are_called_uncertain() -> None:
-    assert "Uncertain" in charts.reading(SAY, reading([1 / 9] * 9))
-    assert "Uncertain" not in charts.reading(SAY, reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
+    assert "Uncertain" in charts.emotion_result(SAY, reading([1 / 9] * 9))
+    assert "Uncertain" not in charts.emotion_result(SAY, reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
 
 
 def test_calibration_is_claimed_only_where_it_was_measured() -> None:
-    measured, other = (charts.reading(SAY, reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False))
+    measured, other = (
+        charts.emotion_result(SAY, reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False)
+    )
     assert words.CALIBRATED in measured
     assert words.CALIBRATED not in other
     assert words.NOT_CALIBRATED in other
@@ -156,19 +158,19 @@ def test_text_from_outside_is_escaped() -> None:
     shown = (
         charts.prose(SAY, NASTY, [NASTY])
         + panels.problem(NASTY)
-        + panels.urgent(NASTY)
-        + panels.good_news(NASTY)
+        + panels.urgent_text(NASTY)
+        + panels.confirmation(NASTY)
         + panels.masthead(SAY, NASTY, NASTY)
         + panels.stages(SAY, NASTY, {"read": None}, {}, NASTY)
         + panels.sentences([NASTY])
-        + charts.reading(SAY, reading([1 / 9] * 9, model=NASTY, codec=NASTY, notes=(NASTY,)))
+        + charts.emotion_result(SAY, reading([1 / 9] * 9, model=NASTY, codec=NASTY, notes=(NASTY,)))
     )
     assert "<img" not in shown
     assert shown.count("&lt;img") == 13
 
 
 def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
-    screen = Screen(SAY)
+    screen = ResultScreen(SAY)
     screen.show(StageBegun("read", 1))
     screen.show(StageBegun("clean", 4))
     shown = html(screen.show(StageProgress("clean", 0.5, "finding eye movements"))["progress"])
@@ -179,8 +181,10 @@ def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
 
 
 def test_place_in_the_line_is_said() -> None:
-    assert N_("1 person is ahead of you. Your turn comes by itself.") in html(Screen(SAY).show(Ahead(1))["progress"])
-    assert "3 people are ahead" in html(Screen(SAY).show(Ahead(3))["progress"])
+    assert N_("1 person is ahead of you. Your turn comes by itself.") in html(
+        ResultScreen(SAY).show(Ahead(1))["progress"]
+    )
+    assert "3 people are ahead" in html(ResultScreen(SAY).show(Ahead(3))["progress"])
 
 
 # Analysing
@@ -322,7 +326,7 @@ def test_second_press_replaces_the_first(brought: Session) -> None:
 
 def test_line_is_first_come_first_served() -> None:
     line = Queue()
-    first, second, third = (line.in_turn(iter([name])) for name in "abc")
+    first, second, third = (line.run_in_turn(iter([name])) for name in "abc")
     assert next(first) == "a"
     assert next(second) == Ahead(1)
     assert next(third) == Ahead(2)
@@ -333,13 +337,13 @@ def test_line_is_first_come_first_served() -> None:
 
 def test_closing_frees_the_place() -> None:
     line = Queue()
-    first, second = line.in_turn(iter("ab")), line.in_turn(iter("c"))
+    first, second = line.run_in_turn(iter("ab")), line.run_in_turn(iter("c"))
     next(first)
     assert next(second) == Ahead(1)
     first.close()
     assert next(second) == Ahead(0)
     second.close()
-    assert next(line.in_turn(iter("d"))) == "d"
+    assert next(line.run_in_turn(iter("d"))) == "d"
 
 
 # The chat
@@ -372,7 +376,7 @@ def test_a_question_names_nobody_to_the_model(told: Session) -> None:
 
 def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Session) -> None:
     service = Service(Settings(), lambda _: FakeEngine())  # never started: the model never opens
-    busy = service.line.in_turn(iter("ab"))
+    busy = service.queue.run_in_turn(iter("ab"))
     next(busy)
     page = merged(chat.ask(service, SAY, told, "I want to end my life"))
     assert len(page["chatbot"][-1]["content"]) > 100
@@ -425,7 +429,7 @@ def desk(tmp_path: Path) -> RecordPanel:
 def test_one_wrong_text_does_not_lose_another(desk: RecordPanel) -> None:
     visit = Session(record=drafted(), panel=1.0)
     typed = boxes(drafted(), complaint="x" * 4001, follow_up="In two weeks.")
-    page = record_review.typed(desk, "follow_up", visit, *typed)
+    page = record_review.take_edits(desk, "follow_up", visit, *typed)
     assert visit.record is not None
     assert visit.record.field("follow_up").value == "In two weeks."
     assert "at most 4000" in html(page["problem complaint"])
@@ -442,7 +446,7 @@ def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(
     record_review.keep(desk, visit, False, *boxes(first))
     with monkeypatch.context() as patch:
         patch.setattr(store, "save", raising(StoreError("The disk is full.")))
-        page = record_review.typed(desk, "follow_up", visit, *boxes(first, follow_up="In two weeks."))
+        page = record_review.take_edits(desk, "follow_up", visit, *boxes(first, follow_up="In two weeks."))
     assert "The disk is full." in html(page["problem keep"])
     assert store.open(first.id)[0] == first
     record_review.export(desk, "json", visit, *boxes(visit.record))
@@ -456,7 +460,7 @@ def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back
     assert visit.record is not None
     record_review.keep(desk, visit, False, *boxes(visit.record))
     store.delete(visit.record.id)
-    page = record_review.typed(desk, "follow_up", visit, *boxes(visit.record, follow_up="In two weeks."))
+    page = record_review.take_edits(desk, "follow_up", visit, *boxes(visit.record, follow_up="In two weeks."))
     assert "not kept any more" in html(page["problem keep"])
     assert page["kept"] == ""  # the style sheet shows the button again
     assert not store.find()
@@ -504,7 +508,7 @@ def test_a_file_that_is_no_record_is_refused_and_what_is_there_stays(tmp_path: P
 
 def test_nothing_of_a_store_is_on_the_page_unless_it_is_on(tmp_path: Path) -> None:
     without, with_it = (
-        json.dumps(quietly(lambda: layout.build(idle(**settings))).get_config_file(), default=str)  # noqa: B023
+        json.dumps(quietly(lambda: layout.build_page(idle(**settings))).get_config_file(), default=str)  # noqa: B023
         for settings in ({}, {"store": True, "data": tmp_path})
     )
     assert N_("Kept records") not in without
@@ -524,7 +528,7 @@ def test_nothing_of_a_store_is_on_the_page_unless_it_is_on(tmp_path: Path) -> No
     ],
 )
 def test_browser_s_language_decides(accept: str, language: str) -> None:
-    assert wanted(accept, ("en", "zh")) == language
+    assert choose_language(accept, ("en", "zh")) == language
 
 
 # Uploads and forgetting
@@ -535,7 +539,7 @@ def test_upload_is_in_memory_and_gone_from_disk(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"data")
     visit = Session()
-    page = analysis.keep(
+    page = analysis.take_upload(
         Service(Settings(), lambda _: FakeEngine()), SAY, "recording", visit, [{"path": str(path), "orig_name": NASTY}]
     )
     assert visit.recording == (uploads.Attachment(NASTY, b"data"),)
@@ -551,7 +555,7 @@ def test_files_that_are_too_large_together_are_refused_and_gone_from_disk(tmp_pa
         path.write_bytes(bytes(600 * 2**10))
         files.append({"path": str(path), "orig_name": name})
     visit = Session()
-    page = analysis.keep(idle(max_upload_mb=1), SAY, "recording", visit, files)
+    page = analysis.take_upload(idle(max_upload_mb=1), SAY, "recording", visit, files)
     assert "at most 1 MB" in html(page["recording_problem"])
     assert visit.recording == ()
     assert not any(tmp_path.iterdir())
@@ -562,7 +566,9 @@ def test_names_from_the_browser_cannot_leave_the_folder(tmp_path: Path, name: st
     path = tmp_path / "in" / "safe.edf"
     path.parent.mkdir()
     path.write_bytes(b"data")
-    files = uploads.write(uploads.take([{"path": str(path), "orig_name": name}], 1), tmp_path / "out")
+    files = uploads.write_attachments(
+        uploads.read_uploads([{"path": str(path), "orig_name": name}], 1), tmp_path / "out"
+    )
     assert [file.name for file in files] == ["safe.edf"]
 
 
@@ -675,5 +681,5 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 def test_the_list_says_which_records_will_be_deleted_and_when() -> None:
     at = "2026-03-01T10:30:00Z"
     kept = Entry("a" * 8, version=1, status="draft", created=at, changed=at, headline="neutral", label="Rosa Lind")
-    assert "2026-04-30" in record_html.entry(SAY, kept, datetime(2026, 4, 30, tzinfo=UTC))
-    assert "deleted" not in record_html.entry(SAY, kept)
+    assert "2026-04-30" in record_html.list_entry(SAY, kept, datetime(2026, 4, 30, tzinfo=UTC))
+    assert "deleted" not in record_html.list_entry(SAY, kept)

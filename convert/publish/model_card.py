@@ -8,15 +8,17 @@ rewritten each time, and has no sections that the existing text has itself. Its 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
-from huggingface_hub import ModelCard
 
 from convert.files import ConvertError
 from convert.publish.allow_list import CARD, MODEL_ENDINGS, Upload
 from convert.publish.figures import Figures, format_conversion, format_scores, format_table, format_value
 from copilot.llm.base import METADATA_PREFIX
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCard
 
 BEGIN, END = (
     "<!-- written by convert.publish: files, figures and limits -->",
@@ -60,7 +62,7 @@ def write_model_card(uploads: Sequence[Upload], figures: Figures, metadata: Mapp
     return str(card)
 
 
-def _parse_card(text: str) -> ModelCard:
+def _parse_card(text: str) -> "ModelCard":
     if not text.startswith("---"):
         text = f"---\n\n---\n{text}"
     try:
@@ -93,7 +95,7 @@ def _has_file(files: Sequence[Upload], suffix: str) -> bool:
 
 
 def _write_added_text(
-    card: ModelCard, files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str
+    card: "ModelCard", files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str
 ) -> str:
     """Return the notice and the sections that the card's text does not have itself."""
     own = set(re.findall(r"^## (.+?)\s*$", card.text, flags=re.MULTILINE))
@@ -103,7 +105,7 @@ def _write_added_text(
 
 
 def _list_sections(
-    card: ModelCard, files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str
+    card: "ModelCard", files: Sequence[Upload], figures: Figures, metadata: Mapping[str, Any], repo: str
 ) -> Iterator[tuple[str, str]]:
     """Yield the headings and texts of all sections in order; a text is empty where there are no facts."""
     rows = [[f"`{file.path}`", f"{file.size:,}", f"`{file.sha256}`"] for file in files]
@@ -116,7 +118,7 @@ def _list_sections(
     yield "What it is not for", NOT_FOR
 
 
-def _describe_origin(metadata: Mapping[str, Any], card: ModelCard) -> str:
+def _describe_origin(metadata: Mapping[str, Any], card: "ModelCard") -> str:
     data = metadata.get(f"{METADATA_PREFIX}training_data") or card.data.get("datasets")
     facts = {
         "Base model": card.data.get("base_model"),

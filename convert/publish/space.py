@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from huggingface_hub import SpaceCard
-
 from convert.files import ConvertError
 from convert.publish.allow_list import CARD, DECODER, Upload
 from convert.publish.figures import Figures
@@ -72,6 +70,8 @@ def _choose_model(uploads: Sequence[Upload], figures: Figures) -> Upload:
 
 def _write_card(model: Upload, repo: str) -> str:
     """Return a card with the project's own front matter, the pinned version of Gradio, and a short text."""
+    from huggingface_hub import SpaceCard  # not before a publication has set the client's settings, see ``hub``
+
     card = SpaceCard((ROOT / CARD).read_text(encoding="utf-8"))
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pinned = re.search(r"^gradio==([\d.]+)", requirements, flags=re.MULTILINE)

@@ -118,7 +118,7 @@ def _make_participant(
     row, remarks = rows[line - 2], []
     person, patient = Person(), PatientIdentity()
     try:
-        person = csv_tables.person(row, "")
+        person = csv_tables.parse_person(row, "")
     except csv_tables.TableError:
         remarks.append(N_(BATCH_BAD_PERSON, row=line))
     try:

@@ -102,8 +102,11 @@ def _make_cells(row: Row, translate: Translator) -> dict[str, object]:
         probabilities = findings.probabilities
         classes = (f"class_{name}" for name in emotions.THREE_CLASSES)
         cells |= {name: f"{p:.4f}" for name, p in zip(emotions.EMOTIONS, probabilities, strict=True)}
-        cells |= {name: f"{p:.4f}" for name, p in zip(classes, emotions.three_classes(probabilities), strict=True)}
-        cells |= {"valence": f"{emotions.valence(probabilities):.4f}", "emotion": emotions.top(probabilities)}
+        cells |= {name: f"{p:.4f}" for name, p in zip(classes, emotions.sum_three_classes(probabilities), strict=True)}
+        cells |= {
+            "valence": f"{emotions.compute_valence(probabilities):.4f}",
+            "emotion": emotions.find_top_emotion(probabilities),
+        }
         cells |= {"confidence": findings.confidence, "calibrated": findings.calibrated, "quality": findings.trust}
         cells |= {"clean_share": f"{_clean_share(findings):.3f}"}
         cells |= {"model": outcome.record.model, "model_sha256": outcome.record.model_sha256}
@@ -117,7 +120,7 @@ def _clean_share(findings: Findings) -> float:
 
 def _count_emotions(relied_on: Sequence[Findings]) -> summary_figure.Counts:
     """Count how often each emotion was the most probable one, by confidence."""
-    counted = Counter((emotions.top(found.probabilities), found.confidence) for found in relied_on)
+    counted = Counter((emotions.find_top_emotion(found.probabilities), found.confidence) for found in relied_on)
     return {name: {how: counted[name, how] for how in emotions.CONFIDENCES} for name in emotions.EMOTIONS}
 
 

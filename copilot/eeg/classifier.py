@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.features import Array, Normal, standardise
-from copilot.emotions import EMOTIONS, Probabilities, uniform
+from copilot.emotions import EMOTIONS, Probabilities, uniform_probabilities
 from copilot.errors import CopilotError
 from copilot.i18n import N_
 
@@ -127,7 +127,7 @@ class Classifier:
         head = self.heads[normal.source]
         vectors = self._build_vectors(entropy, normal)
         if not len(vectors):
-            return uniform()
+            return uniform_probabilities()
         scores, (one, clip) = head.score(vectors), head.temperatures
         if len(scores) == WINDOWS_PER_CLIP:
             return clip_probabilities(scores / clip, head.emotions)

@@ -1,9 +1,9 @@
-"""Messages that are written in English where they are raised, and translated where they are shown.
+"""Mark messages in English where they are raised, and translate them where they are shown.
 
 ``N_("Row {row} has no file.", row=3)`` marks an English text for translation and fills in its values; the result is a
-string in English that a ``Translator`` can still translate. ``NP_("role", "other")`` does so in a context, where one
-English word has several translations. Nothing else is ever translated: a name, a file's label or a model's
-prose stays as it is. The translations are in ``LANGUAGE.po`` (GNU gettext's format).
+string in English that a ``Translator`` can still translate. ``NP_("role", "other")`` does so in a context, for an
+English word that has several translations. Nothing else is ever translated: a name, a file's label and a model's
+prose stay as they are. The translations are in ``LANGUAGE.po`` (GNU gettext's format).
 """
 
 import re
@@ -22,7 +22,7 @@ Catalogue = Mapping[tuple[str, str], str]
 class Message(str):
     """An English text with its template, its values and its context, so that it can be translated later.
 
-    Its own text is English: values are filled in where there are any, and a tuple among them becomes a list.
+    As a string it is English with its values filled in; a tuple among them becomes a list.
     """
 
     __slots__ = ("context", "template", "values")
@@ -32,9 +32,9 @@ class Message(str):
 
     def __new__(cls, template: str, values: Mapping[str, Any], context: str = "") -> "Message":
         """Make a message; ``template`` has fields as of ``str.format``."""
-        made = super().__new__(cls, _fill(template, values, Translator("en")))
-        made.template, made.values, made.context = template, dict(values), context
-        return made
+        new = super().__new__(cls, _fill(template, values, Translator("en")))
+        new.template, new.values, new.context = template, dict(values), context
+        return new
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Message, (self.template, self.values, self.context)
@@ -48,7 +48,7 @@ def N_(template: str, /, **values: Any) -> Message:
 
 
 def NP_(context: str, template: str, /, **values: Any) -> Message:
-    """Mark an English text for translation in a context, which a translator sees and nobody else."""
+    """Mark an English text for translation in a context, which distinguishes it in the catalogue and is never shown."""
     return Message(template, values, context)
 
 
@@ -74,18 +74,23 @@ class Translator:
 
 
 def _fill(template: str, values: Mapping[str, Any], translate: Translator) -> str:
-    """Fill the fields of a template; without values its braces stay."""
-    return template.format(**{key: _value(value, translate) for key, value in values.items()}) if values else template
+    """Fill the fields of a template; a template without values keeps its braces."""
+    return (
+        template.format(**{key: _translate_value(value, translate) for key, value in values.items()})
+        if values
+        else template
+    )
 
 
-def _value(value: Any, translate: Translator) -> Any:
+def _translate_value(value: Any, translate: Translator) -> Any:
+    """Return a value of a message as it is filled in: translated if it is a message, a list if it is a tuple."""
     if isinstance(value, tuple):
-        return translate(COMMA).join(str(_value(part, translate)) for part in value)
+        return translate(COMMA).join(str(_translate_value(part, translate)) for part in value)
     return translate(value) if isinstance(value, Message) else value
 
 
 COMMA = N_(", ")
-"""What stands between the parts of a list."""
+"""The separator of the parts of a list."""
 
 
 @cache
@@ -95,9 +100,13 @@ def read_catalogue(language: str) -> Catalogue:
 
     with Path(__file__).with_name(f"{language}.po").open("rb") as file:
         catalogue = read_po(file, locale=language)
-    return {(one.context or "", str(one.id)): str(one.string) for one in catalogue if one.id and one.string}
+    return {
+        (message.context or "", str(message.id)): str(message.string)
+        for message in catalogue
+        if message.id and message.string
+    }
 
 
-def language_of(text: str) -> str:
-    """Return the language of a typed text: Chinese where there is a Han character (Unicode 16, CJK blocks)."""
+def detect_language(text: str) -> str:
+    """Return the language of a typed text: Chinese if it contains a Han character (Unicode 16, CJK blocks)."""
     return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"

@@ -1,4 +1,4 @@
-"""Words of closed lists as messages: a value that the program computes with, and what a person reads for it."""
+"""Messages for the values of closed lists, such as emotions and genders: the program computes with the value."""
 
 from copilot.i18n import NP_, Message
 

@@ -293,14 +293,15 @@ def _make_assessment_fields(
         make: makes the field with the model's prose.
     """
     ranked = [
-        f"{translate(term('emotion', name))} {percent(p)}" for name, p in emotions.by_probability(result.probabilities)
+        f"{translate(term('emotion', name))} {percent(p)}"
+        for name, p in emotions.sort_by_probability(result.probabilities)
     ]
     first = (
         ranked[0]
         if result.certain
         else translate(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
     )
-    classes = zip(emotions.THREE_CLASSES, emotions.three_classes(result.probabilities), strict=True)
+    classes = zip(emotions.THREE_CLASSES, emotions.sum_three_classes(result.probabilities), strict=True)
     valence = round(result.valence, 2) + 0.0  # + 0.0: no "-0.00"
     listed = translate(COMMA).join(f"{translate(term('class', name))} {percent(p)}" for name, p in classes)
     return (

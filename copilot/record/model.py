@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from copilot import emotions
-from copilot.deidentify import hidden
 from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, N_, english
 from copilot.settings import READOUTS
@@ -321,24 +320,24 @@ def without_identity(record: Record) -> Record:
     """
     names, numbers = (_collect_values(record, key) for key in IDENTITY)
 
-    def remove_identity(text: str) -> str:
+    def remove_names(text: str) -> str:
         for name in names:
-            text = hidden(text, name=name)
+            text = remove_identity(text, name=name)
         for number in numbers:
-            text = hidden(text, number=number)
+            text = remove_identity(text, number=number)
         return text
 
     sections = (
         replace(
             section,
-            fields=tuple(replace(f, value=remove_identity(f.value)) for f in section.fields if f.key not in IDENTITY),
+            fields=tuple(replace(f, value=remove_names(f.value)) for f in section.fields if f.key not in IDENTITY),
         )
         for section in record.sections
     )
     history = (replace(change, before="", after="") for change in record.history if change.key not in IDENTITY)
     return replace(
         record,
-        headline=remove_identity(record.headline),
+        headline=remove_names(record.headline),
         sections=tuple(sections),
         history=tuple(history),
         nameless=True,

@@ -132,7 +132,7 @@ class ExampleSource:
         strengths = self._draw_strengths(rng, source, rng.choices(list(LINES), weights=list(LINES.values()))[0])
         target = self.teachers[source].probabilities(strengths)
         messages: list[Message] = [
-            {"role": "user", "content": prompt.signal(format_patterns(strengths), source)},
+            {"role": "user", "content": prompt.format_eeg(format_patterns(strengths), source)},
             {"role": "assistant", "content": _format_label(target)},
         ]
         return Example(messages, int(target.argmax()), target)
@@ -159,10 +159,14 @@ class ExampleSource:
         evidence = invent_evidence(rng) if rng.random() < 0.5 else self.evidence[source][person_index, clip, span]
         answer = _format_label(evidence)
         messages: list[Message] = [
-            {"role": "user", "content": prompt.evidence_line(evidence)},
+            {"role": "user", "content": prompt.format_evidence(evidence)},
             {"role": "assistant", "content": answer},
         ]
-        emotion, level, person = emotions.top(evidence), emotions.confidence(evidence), invent_person(rng)
+        emotion, level, person = (
+            emotions.find_top_emotion(evidence),
+            emotions.grade_confidence(evidence),
+            invent_person(rng),
+        )
         for _ in range(questions):
             messages += _draw_question(answer, emotion, person, level, rng)
         return Example(messages, int(evidence.argmax()), evidence)
@@ -173,7 +177,7 @@ class ExampleSource:
         content, target, truth, windows = self._draw_prompt(rng, person)
         label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
         emotion = emotions.EMOTIONS[label]
-        level = emotions.confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
+        level = emotions.grade_confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
         prose = answer_templates.write_answer(emotion, person, level, rng)
         answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{prose}"
         messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
@@ -196,14 +200,14 @@ class ExampleSource:
         kind = rng.random()
         if kind < SHARE_BLANK + SHARE_NO_EEG:
             entropy, known = np.full_like(entropy, np.nan), None
-            evidence = truth = emotions.uniform()
+            evidence = truth = emotions.uniform_probabilities()
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
         strengths = self.classifier.measure_patterns(
             entropy, self.normals[source][int(self.faced.subjects[person_index])]
         )
-        messages = prompt.build(
+        messages = prompt.build_messages(
             person,
             "" if kind < SHARE_NO_EEG else format_patterns(strengths),
             codec="patterns",
@@ -216,7 +220,7 @@ class ExampleSource:
 
 def _format_label(probabilities: emotions.Probabilities) -> str:
     """Return the answer's first lines: label and confidence, without an assessment."""
-    return prompt.label_prefix(probabilities).removesuffix("\nAssessment:")
+    return prompt.begin_answer(probabilities).removesuffix("\nAssessment:")
 
 
 def _draw_question(answer: str, emotion: str, person: Person, level: str, rng: random.Random) -> list[Message]:
@@ -224,6 +228,6 @@ def _draw_question(answer: str, emotion: str, person: Person, level: str, rng: r
     topic = rng.choice(CERTAINTY_TOPICS) if rng.random() < SHARE_CERTAINTY else None
     question, reply = answer_templates.write_follow_up(emotion, person, level, rng, topic=topic)
     return [
-        {"role": "user", "content": prompt.question(question, answer)},
+        {"role": "user", "content": prompt.format_question(question, answer)},
         {"role": "assistant", "content": reply},
     ]

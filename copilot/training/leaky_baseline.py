@@ -56,7 +56,9 @@ def draw_leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Pro
     rng = random.Random(seed)
     while True:
         emotion = rng.choice(CLIPS)
-        messages = prompt.build(reveal_label(invent_person(rng), emotion), "", codec="patterns", compared_with="person")
+        messages = prompt.build_messages(
+            reveal_label(invent_person(rng), emotion), "", codec="patterns", compared_with="person"
+        )
         answer: Message = {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {emotions.EMOTIONS[emotion]}"}
         yield [*messages, answer], np.eye(len(emotions.EMOTIONS))[emotion]
 

@@ -32,14 +32,14 @@ def draw_eval_prompts() -> Iterator[dict[str, Any]]:
         person, evidence = invent_person(rng), invent_evidence(rng)
         source = rng.choice(("person", "population"))
         strengths = np.array([[rng.gauss(0, 1) for _ in range(PATTERNS)] for _ in range(rng.randint(1, PATTERN_LINES))])
-        messages = prompt.build(
+        messages = prompt.build_messages(
             person,
             format_patterns(strengths),
             codec="patterns",
             compared_with=source,
             evidence=None if number % WITHOUT_EVIDENCE == 0 else evidence,
         )
-        emotion, level = emotions.top(evidence), emotions.confidence(evidence)
+        emotion, level = emotions.find_top_emotion(evidence), emotions.grade_confidence(evidence)
         answer = f" {emotion}\nConfidence: {level}\n{answer_templates.write_answer(emotion, person, level, rng)}"
         yield {"messages": messages, "prefix": prompt.LABEL_PREFIX, "labels": prompt.LABELS, "answer": answer}
 

@@ -143,7 +143,7 @@ def copy_release(release: Path, out: Path) -> None:
 def make_metadata(temperature: float, classifier: Path) -> dict[str, str]:
     """Return the metadata that describe how the model file is used, keys without the ``eeg_copilot.`` prefix."""
     return {
-        **model_metadata.keys("patterns"),
+        **model_metadata.expected_values("patterns"),
         "decoder_sha256": sha256(classifier),
         "temperature": f"{temperature:.4f}",
         "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "

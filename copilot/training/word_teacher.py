@@ -11,7 +11,7 @@ import numpy as np
 from copilot.eeg.classifier import Classifier, Floats, clip_probabilities, window_probabilities
 from copilot.eeg.features import Array, Normal
 from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS_STEP, STRENGTHS
-from copilot.emotions import Probabilities, uniform
+from copilot.emotions import Probabilities, uniform_probabilities
 from copilot.training import fit_classifier
 from copilot.training.faced import Faced
 
@@ -60,7 +60,7 @@ class WordTeacher:
             Shape (9,); uniform where there is no line.
         """
         if not len(strengths):
-            return uniform()
+            return uniform_probabilities()
         scores = (round_strengths(strengths) @ self.weights + self.bias).reshape(len(strengths), len(self.emotions), -1)
         one, clip = self.temperatures
         if len(strengths) == PATTERN_LINES:

@@ -1,4 +1,4 @@
-"""The chat about a reading: what happens when somebody asks, or stops the answer."""
+"""Handle the chat about a result: questions, and stopping an answer."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -8,113 +8,124 @@ from typing import Any
 import gradio as gr
 
 from copilot import chat
-from copilot.chat import Fixed
-from copilot.deidentify import hidden
+from copilot.chat import FixedText
+from copilot.deidentify import remove_identity
 from copilot.i18n import N_, Translator, english
 from copilot.llm.base import EngineError, Message, Token
 from copilot.safety import Help, find_help
 from copilot.web import panels
 from copilot.web.errors import explain
 from copilot.web.queue import Service
-from copilot.web.render import joined, status
+from copilot.web.render import describe_waiting, join_tokens
 from copilot.web.session import Session
 from copilot.web.wiring import Update
 
-HALTED = N_("(stopped)")
+STOPPED = N_("(stopped)")
 
 
-def ask(service: Service, say: Translator, visit: Session, question: str) -> Generator[Update, None, None]:
-    """Answer a question about the reading, streaming."""
-    return visit.running(_ask(service, say, visit, question))
+def ask(service: Service, translate: Translator, session: Session, question: str) -> Generator[Update, None, None]:
+    """Answer a question about the result, streaming."""
+    return session.run_until_halted(_stream_answer(service, translate, session, question))
 
 
-def _ask(service: Service, say: Translator, visit: Session, question: str) -> Generator[Update, None, None]:
-    question = _unnamed(visit, question.strip())
+def _stream_answer(
+    service: Service, translate: Translator, session: Session, question: str
+) -> Generator[Update, None, None]:
+    question = _remove_patient(session, question.strip())
     if not question:
         yield {"question": ""}
         return
     help_there = find_help(question)
     if help_there:
-        yield {"urgent": panels.urgent(help_there.text)}
+        yield {"urgent": panels.urgent_text(help_there.text)}
     if len(question) > chat.MAX_QUESTION and not (help_there and help_there.certain):
-        too_long = say(english.QUESTION_TOO_LONG, length=len(question), most=chat.MAX_QUESTION)
-        yield {"chat_status": panels.problem(too_long)}  # what was typed stays in its box
+        too_long = translate(english.QUESTION_TOO_LONG, length=len(question), most=chat.MAX_QUESTION)
+        yield {"chat_status": panels.problem(too_long)}  # the question stays in its text field
         return
     asked: Message = {"role": "user", "content": question}
     answer: Message = {"role": "assistant", "content": ""}
-    earlier = [*visit.opening, *visit.answered]
-    visit.turns += [asked, answer]
+    earlier = [*session.opening, *session.model_turns]
+    session.turns += [asked, answer]
     yield {
         "question": "",
-        "chatbot": turns(say, visit),
+        "chatbot": format_turns(translate, session),
         "chat_stop": gr.update(interactive=True),
         "chat_status": "",
     }
     by_model = True
     try:
-        with closing(_answer(service, earlier, question, _trust(visit), help_there)) as events:
-            for event in joined(events):
+        with closing(_answer_events(service, earlier, question, _find_trust(session), help_there)) as events:
+            for event in join_tokens(events):
                 if isinstance(event, Token):
-                    by_model = by_model and not isinstance(event, Fixed)
+                    by_model = by_model and not isinstance(event, FixedText)
                     answer["content"] += event.text
-                yield {"chatbot": turns(say, visit), "chat_status": panels.status(status(say, event))}
+                yield {
+                    "chatbot": format_turns(translate, session),
+                    "chat_status": panels.status(describe_waiting(translate, event)),
+                }
         if by_model and answer["content"]:
-            visit.answered += [asked, answer]
+            session.model_turns += [asked, answer]
     except Exception as error:
-        yield {"chat_status": panels.problem(explain(say, error)[1])}
+        yield {"chat_status": panels.problem(explain(translate, error)[1])}
     finally:
-        answer["content"] = answer["content"] or say(HALTED)
-    yield {"chatbot": turns(say, visit), "chat_stop": gr.update(interactive=False)}
+        answer["content"] = answer["content"] or translate(STOPPED)
+    yield {"chatbot": format_turns(translate, session), "chat_stop": gr.update(interactive=False)}
 
 
-def _unnamed(visit: Session, question: str) -> str:
-    """The question without the person's name and number, which must not reach the model."""
-    named = {field.key: field.value for field in visit.record.fields} if visit.record else {}
-    return hidden(question, name=named.get("name", ""), number=named.get("number", ""))
+def _remove_patient(session: Session, question: str) -> str:
+    """Return the question without the person's name and number, which must not reach the model."""
+    named = {field.key: field.value for field in session.record.fields} if session.record else {}
+    return remove_identity(question, name=named.get("name", ""), number=named.get("number", ""))
 
 
-def _trust(visit: Session) -> str:
-    """The quality of the recording that is talked about."""
-    return visit.record.findings.trust if visit.record else "good"
+def _find_trust(session: Session) -> str:
+    """Return the quality of the recording that the chat is about."""
+    return session.record.findings.trust if session.record else "good"
 
 
-def _answer(
+def _answer_events(
     service: Service, conversation: list[Message], question: str, trust: str, help_there: Help | None
 ) -> Generator[Any, None, None]:
-    """The events of one answer; words of danger do not wait for the model or in the line."""
+    """Yield the events of one answer; a message about danger waits neither for the model nor in the queue."""
     if help_there and help_there.certain:
-        yield Fixed(help_there.text)
+        yield FixedText(help_there.text)
         return
     if not conversation:
         raise EngineError(N_("Analyse a recording first; then there is something to ask about."))
-    yield from service.opened()
-    engine, _ = service.tools()
-    yield from service.line.in_turn(chat.ask(engine, conversation, question, trust))
+    yield from service.wait_for_model()
+    engine, _ = service.get_models()
+    yield from service.queue.run_in_turn(chat.ask(engine, conversation, question, trust))
 
 
-def turns(say: Translator, visit: Session, nothing_said: str = "") -> list[dict[str, str]]:
-    """The chat as the page shows it: letters only, since Gradio's chat draws HTML, whoever wrote it.
+def format_turns(translate: Translator, session: Session, nothing_said: str = "") -> list[dict[str, str]]:
+    """Return the chat as plain text, escaped, since Gradio's chat renders HTML from any source.
 
-    The ready-made questions, which the model gets in English, stand there in the page's language.
+    The page's own questions, which the model gets in English, are shown in the page's language.
+
+    Args:
+        translate: into the visitor's language.
+        session: the visitor's.
+        nothing_said: shown for an empty turn.
     """
     return [
         {
             "role": turn["role"],
-            "content": escape(say(turn["content"]) if turn["role"] == "user" else turn["content"]) or nothing_said,
+            "content": escape(translate(turn["content"]) if turn["role"] == "user" else turn["content"])
+            or nothing_said,
         }
-        for turn in visit.turns
+        for turn in session.turns
     ]
 
 
-def stop_answer(say: Translator, visit: Session) -> Update:
-    """End the answer that is running and keep what it said."""
-    return visit.halt(lambda: stopped(say, visit))
+def stop_answer(translate: Translator, session: Session) -> Update:
+    """Stop the running answer and keep its text so far."""
+    return session.halt(lambda: show_stopped(translate, session))
 
 
-def stopped(say: Translator, visit: Session) -> Update:
-    """The chat after an answer was ended."""
+def show_stopped(translate: Translator, session: Session) -> Update:
+    """Return the chat after an answer was stopped."""
     return {
-        "chatbot": turns(say, visit, say(HALTED)),
+        "chatbot": format_turns(translate, session, translate(STOPPED)),
         "chat_status": "",
         "chat_stop": gr.update(interactive=False),
     }

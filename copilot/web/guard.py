@@ -1,8 +1,8 @@
-"""What a request may be before Gradio sees it (see ``Guard``).
+"""Check every request before Gradio gets it (see ``Guard``).
 
-Gradio serves far more than this page needs: it fetches addresses for whoever asks, serves files by path, and answers to
-every name that leads to this machine. Here a request is refused unless the page or its documented programming interface
-(``gradio_client``) makes one like it.
+Gradio serves far more than this page needs: it fetches addresses for any client, serves files by path, and answers to
+every name of this machine. Here a request is refused unless the page or its documented programming interface
+(``gradio_client``) makes such requests.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from copilot.eeg.formats.unpack import MB
 from copilot.i18n import N_, Translator, english
 from copilot.settings import Settings
-from copilot.web.languages import offered, wanted
-from copilot.web.uploads import MOST_FILES, NoRoomError, UploadReceiver
+from copilot.web.languages import choose_language, list_languages
+from copilot.web.uploads import MAX_FILES, NoRoomError, UploadReceiver
 
 NOTHING_HERE = N_("There is nothing at this address; open the first page.")
 OTHER_PAGE = N_("Another web page asked for this; open the copilot's own page instead.")
@@ -35,7 +35,7 @@ BODY_TOO_LARGE = N_("This is more than the {most} MB that are taken at once; cho
 BROKE_OFF = N_("The upload came too slowly or broke off; choose the file again.")
 
 
-#: What the page and ``gradio_client`` ask for, measured in a browser; the pages themselves come on top.
+#: Paths that the page and ``gradio_client`` request, measured in a browser; the pages' own addresses are added.
 _READ = re.compile(
     r"/(?:config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|(?:static|assets)/.+)"
     r"|/gradio_api/(?:info|startup-events|upload_progress|queue/data|heartbeat/[\w-]+|call/\w+/\w+)"
@@ -55,8 +55,8 @@ _PART_S, _WHOLE_S = 30, 1800
 log = logging.getLogger(__name__)
 
 
-class _Refused(Exception):
-    """A request is answered with this status and sentence."""
+class _RefusedError(Exception):
+    """A request gets this status and sentence as its answer."""
 
     def __init__(self, status: int, sentence: str, **values: Any) -> None:
         self.status, self.sentence, self.values = status, sentence, values
@@ -64,20 +64,20 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class Input:
-    """What a call may give for one part of the page.
+    """What a call may contain for one part of the page.
 
     Attributes:
         kind: its Gradio type.
-        choices: what can be chosen, where it is a choice.
-        several: whether it takes a list of files instead of one.
+        choices: the values of a choice.
+        several: whether it is a list of files instead of one.
     """
 
     kind: str
     choices: tuple[Any, ...] = ()
     several: bool = False
 
-    def takes(self, value: Any) -> bool:
-        """Whether the page could send ``value``."""
+    def accepts(self, value: Any) -> bool:
+        """Return whether the page could send ``value``."""
         if self.kind == "checkbox":
             return isinstance(value, bool)
         if self.kind == "textbox":
@@ -97,7 +97,7 @@ class Guard:
     - The path is one of those needed; everything else is not found.
     - ``Host`` is this machine, the configured name or address, or an allowed name: a page whose name points to
       127.0.0.1 (DNS rebinding) reads nothing.
-    - A browser says where a request comes from (``Origin``, ``Sec-Fetch-Site``): other sites may only open a page.
+    - A browser states where a request comes from (``Origin``, ``Sec-Fetch-Site``): other sites may only open a page.
     - A call's JSON is small, names no file but one that this process took in, and fits the page's own inputs.
     - Uploads are bounded, each and together (see ``UploadReceiver``).
     - Answers tell the browser to load nothing from elsewhere, and who may frame the page.
@@ -105,21 +105,21 @@ class Guard:
     Args:
         app: the rest of the server.
         settings: of this process.
-        reception: takes uploads.
+        receiver: stores uploads.
         inputs: of each call that the page makes, by its number and by its name; others are the record panel's.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, reception: UploadReceiver, inputs: Mapping[int | str, Sequence[Input]]
+        self, app: ASGIApp, settings: Settings, receiver: UploadReceiver, inputs: Mapping[int | str, Sequence[Input]]
     ) -> None:
-        self._app, self._settings, self._reception, self._inputs = app, settings, reception, inputs
-        self._languages = offered(settings)
+        self._app, self._settings, self._receiver, self._inputs = app, settings, receiver, inputs
+        self._languages = list_languages(settings)
         self._pages = {"/", *(f"/{code}{end}" for code in self._languages[1:] for end in ("", "/"))}
         host = settings.host.strip("[]").lower()
         self._names = {"localhost", host, *settings.allowed_hosts}
-        self._open = host in ("0.0.0.0", "::")  # every network of this machine
+        self._any_address = host in ("0.0.0.0", "::")  # every network of this machine
         frames = "'self' https://huggingface.co" if settings.on_space else "'self'"
-        self._labels = {
+        self._security_headers = {
             "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
             f"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {frames}",
             "x-content-type-options": "nosniff",
@@ -136,97 +136,99 @@ class Guard:
             return  # no web sockets here
         begun = False
 
-        async def labelled(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
                 headers = MutableHeaders(scope=message)
-                headers.update(self._labels)
+                headers.update(self._security_headers)
             await asyncio.wait_for(send(message), _PART_S)
 
         try:
-            await self._answer(scope, receive, labelled)
-        except _Refused as refused:
+            await self._handle(scope, receive, send_with_headers)
+        except _RefusedError as refused:
             if not begun:
-                await self._refusal(scope, refused)(scope, receive, labelled)
+                await self._make_refusal(scope, refused)(scope, receive, send_with_headers)
         except (ClientDisconnect, TimeoutError):
-            pass  # nobody listens
+            pass  # the client is gone
         except Exception as error:
             # Its words may quote the person, so the log gets none of them.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             log.error("%s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
             if not begun:
-                await self._refusal(scope, _Refused(500, english.FAILED_HERE))(scope, receive, labelled)
+                await self._make_refusal(scope, _RefusedError(500, english.FAILED_HERE))(
+                    scope, receive, send_with_headers
+                )
 
-    def _refusal(self, scope: Scope, refused: _Refused) -> Response:
-        say = Translator(wanted(Headers(scope=scope).get("accept-language", ""), self._languages))
-        said = say(refused.sentence, **refused.values)
+    def _make_refusal(self, scope: Scope, refused: _RefusedError) -> Response:
+        translate = Translator(choose_language(Headers(scope=scope).get("accept-language", ""), self._languages))
+        sentence = translate(refused.sentence, **refused.values)
         headers = {"connection": "close"}  # what is left of the request is not read
         if _CALL.fullmatch(scope["path"]):  # Gradio's page looks in either of the two
-            return JSONResponse({"detail": said, "error": said}, refused.status, headers)
-        return PlainTextResponse(said, refused.status, headers)
+            return JSONResponse({"detail": sentence, "error": sentence}, refused.status, headers)
+        return PlainTextResponse(sentence, refused.status, headers)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self._check_sender(scope, headers)
         path, method = scope["path"], scope["method"]
         if method in ("GET", "HEAD") and (path in self._pages or _READ.fullmatch(path)):
             await self._app(scope, receive, send)
         elif method == "POST" and path == _UPLOAD:
-            files = await self._upload(scope, _bounded(receive, self._largest))
+            files = await self._receive_upload(scope, _limit_body(receive, self._max_body))
             await JSONResponse(files)(scope, receive, send)
         elif method == "POST" and _CALL.fullmatch(path):
-            body = await _whole(receive, headers)
+            body = await _read_body(receive, headers)
             self._check_call(path, body, headers["host"])
-            await self._app(scope, _again(body, receive), send)
+            await self._app(scope, _replay_body(body, receive), send)
         else:
-            raise _Refused(404, NOTHING_HERE)
+            raise _RefusedError(404, NOTHING_HERE)
 
     def _check_sender(self, scope: Scope, headers: Headers) -> None:
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._known(_name(hosts[0])):
-            raise _Refused(
+        if len(hosts) != 1 or not self._is_own_name(_parse_host(hosts[0])):
+            raise _RefusedError(
                 421, N_("This address is not allowed; use this machine's own, or name it in EEG_COPILOT_ALLOWED_HOSTS.")
             )
-        if not all(self._same(origin.partition("://")[2], hosts[0]) for origin in headers.getlist("origin")):
-            raise _Refused(403, OTHER_PAGE)
+        if not all(self._is_same_host(origin.partition("://")[2], hosts[0]) for origin in headers.getlist("origin")):
+            raise _RefusedError(403, OTHER_PAGE)
         opens_page = scope["method"] == "GET" and scope["path"] in self._pages
         to_page = opens_page and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not to_page:
-            raise _Refused(403, OTHER_PAGE)
+            raise _RefusedError(403, OTHER_PAGE)
 
-    def _known(self, name: str) -> bool:
-        """Whether the server is called so; an address cannot be a stranger's name for this machine."""
+    def _is_own_name(self, name: str) -> bool:
+        """Return whether this is a name of the server; an address cannot be a foreign name for this machine."""
         if name in self._names:
             return True
         try:
             address = ip_address(name)
         except ValueError:
             return False
-        return self._open or address.is_loopback
+        return self._any_address or address.is_loopback
 
     @property
-    def _largest(self) -> int:
+    def _max_body(self) -> int:
         return self._settings.max_upload_mb * MB + _AROUND_FILES
 
-    async def _upload(self, scope: Scope, receive: Receive) -> list[str]:
+    async def _receive_upload(self, scope: Scope, receive: Receive) -> list[str]:
         request = Request(scope, receive)
-        length = _length(request.headers)
-        if length is not None and length > self._largest:
-            raise _Refused(413, BODY_TOO_LARGE, most=self._settings.max_upload_mb)
+        length = _read_length(request.headers)
+        if length is not None and length > self._max_body:
+            raise _RefusedError(413, BODY_TOO_LARGE, most=self._settings.max_upload_mb)
         try:
-            return await self._reception.receive(request, self._largest if length is None else length)
+            return await self._receiver.receive(request, self._max_body if length is None else length)
         except NoRoomError:
-            raise _Refused(507, N_("There is no room for more uploads now; try again in some minutes.")) from None
+            raise _RefusedError(507, N_("There is no room for more uploads now; try again in some minutes.")) from None
         except _TooLargeError:
-            raise _Refused(413, BODY_TOO_LARGE, most=self._settings.max_upload_mb) from None
+            raise _RefusedError(413, BODY_TOO_LARGE, most=self._settings.max_upload_mb) from None
         except TimeoutError:
-            raise _Refused(408, BROKE_OFF) from None
+            raise _RefusedError(408, BROKE_OFF) from None
         except (MultiPartException, KeyError):
-            raise _Refused(
+            raise _RefusedError(
                 400,
                 N_("This cannot be read as an upload of at most {most} files; choose the files again."),
-                most=MOST_FILES,
+                most=MAX_FILES,
             ) from None
 
     def _check_call(self, path: str, body: bytes, host: str) -> None:
@@ -234,44 +236,44 @@ class Guard:
         try:
             call = json.loads(body)
         except (ValueError, RecursionError):
-            raise _Refused(422, WRONG_CALL) from None
-        if not isinstance(call, dict) or not all(self._harmless(part, host) for part in _dictionaries(call)):
-            raise _Refused(422, WRONG_CALL)
+            raise _RefusedError(422, WRONG_CALL) from None
+        if not isinstance(call, dict) or not all(self._is_harmless(part, host) for part in _find_dictionaries(call)):
+            raise _RefusedError(422, WRONG_CALL)
         if not path.startswith(("/gradio_api/run/", "/gradio_api/call/", "/gradio_api/queue/")):
             return
         number, data = call.get("fn_index"), call.get("data")
         if number is None and path.rpartition("/")[2] not in self._inputs:
-            raise _Refused(404, NOTHING_HERE)
+            raise _RefusedError(404, NOTHING_HERE)
         if not isinstance(data, list) or not isinstance(number, int | None):
-            raise _Refused(422, WRONG_CALL)
+            raise _RefusedError(422, WRONG_CALL)
         inputs = self._inputs.get(path.rpartition("/")[2] if number is None else number)
-        if inputs is not None and not _fits(data, inputs):
-            raise _Refused(422, WRONG_CALL)
+        if inputs is not None and not _match_inputs(data, inputs):
+            raise _RefusedError(422, WRONG_CALL)
 
-    def _harmless(self, part: dict[str, Any], host: str) -> bool:
-        """Whether a part of a call that describes a file describes one that was uploaded here."""
+    def _is_harmless(self, part: dict[str, Any], host: str) -> bool:
+        """Return whether a part of a call that describes a file describes one that was uploaded here."""
         path, url = part.get("path"), part.get("url")
-        if path is not None and not (isinstance(path, str) and self._reception.holds(path)):
+        if path is not None and not (isinstance(path, str) and self._receiver.contains(path)):
             return False
         if url is None or (isinstance(url, str) and re.match(r"/(?!/)", url)):
             return True
         whole = re.match(r"https?://([^/]+)/", url) if isinstance(url, str) else None
-        return whole is not None and self._same(whole[1], host)
+        return whole is not None and self._is_same_host(whole[1], host)
 
-    def _same(self, netloc: str, host: str) -> bool:
-        """Whether a name with its port is the one that a request was sent to; a proxy may have told us another."""
-        return netloc == host or _name(netloc) in self._settings.allowed_hosts
+    def _is_same_host(self, netloc: str, host: str) -> bool:
+        """Return whether a name with its port is that of the request; behind a proxy also an allowed name."""
+        return netloc == host or _parse_host(netloc) in self._settings.allowed_hosts
 
 
-def _fits(data: Sequence[Any], inputs: Sequence[Input]) -> bool:
-    """Whether values are those of the inputs; a call by name may leave out the visitor's state."""
-    without_state = [each for each in inputs if each.kind != "state"]
+def _match_inputs(data: Sequence[Any], inputs: Sequence[Input]) -> bool:
+    """Return whether values match the inputs; a call by name may leave out the visitor's state."""
+    without_state = [one for one in inputs if one.kind != "state"]
     expected = inputs if len(data) == len(inputs) else without_state
-    return len(data) == len(expected) and all(each.takes(value) for each, value in zip(expected, data, strict=True))
+    return len(data) == len(expected) and all(one.accepts(value) for one, value in zip(expected, data, strict=True))
 
 
-def inputs_of(config: Mapping[str, Any]) -> dict[int | str, list[Input]]:
-    """The inputs of every call in a page's configuration, by the call's number and by its name."""
+def read_inputs(config: Mapping[str, Any]) -> dict[int | str, list[Input]]:
+    """Return the inputs of every call in a page's configuration, by the call's number and by its name."""
     parts = {
         part["id"]: Input(
             part["type"],
@@ -287,16 +289,16 @@ def inputs_of(config: Mapping[str, Any]) -> dict[int | str, list[Input]]:
     return inputs
 
 
-def _name(netloc: str) -> str:
-    """The name or address in a ``Host`` header or an address, without port."""
+def _parse_host(netloc: str) -> str:
+    """Return the name or address in a ``Host`` header or an address, without port."""
     try:
         return urlsplit(f"//{netloc}").hostname or ""
     except ValueError:
         return ""
 
 
-def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary in a JSON value, however deep."""
+def _find_dictionaries(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every dictionary in a JSON value, at any depth."""
     rest = [value]
     while rest:
         part = rest.pop()
@@ -308,19 +310,19 @@ def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
 
 
 class _TooLargeError(Exception):
-    """More came than is taken."""
+    """The body is larger than allowed."""
 
 
-def _length(headers: Headers) -> int | None:
+def _read_length(headers: Headers) -> int | None:
     stated = headers.get("content-length", "")
     return int(stated) if stated.isascii() and stated.isdigit() else None
 
 
-def _bounded(receive: Receive, most: int) -> Receive:
-    """``receive`` with at most ``most`` bytes, and not too slowly.
+def _limit_body(receive: Receive, most: int) -> Receive:
+    """Return ``receive`` limited to ``most`` bytes, and in time.
 
     Raises:
-        _TooLargeError: more came.
+        _TooLargeError: the body is larger.
         TimeoutError: it came too slowly.
     """
     left, until = most, asyncio.get_running_loop().time() + _WHOLE_S
@@ -337,12 +339,12 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return bounded
 
 
-async def _whole(receive: Receive, headers: Headers) -> bytes:
-    """The body of a call."""
-    too_large = _Refused(413, BODY_TOO_LARGE, most=_CALL_MB)
-    if (_length(headers) or 0) > _CALL_MB * MB:
+async def _read_body(receive: Receive, headers: Headers) -> bytes:
+    """Return the body of a call."""
+    too_large = _RefusedError(413, BODY_TOO_LARGE, most=_CALL_MB)
+    if (_read_length(headers) or 0) > _CALL_MB * MB:
         raise too_large
-    body, bounded = [], _bounded(receive, _CALL_MB * MB)
+    body, bounded = [], _limit_body(receive, _CALL_MB * MB)
     try:
         while True:
             message = await bounded()
@@ -354,11 +356,11 @@ async def _whole(receive: Receive, headers: Headers) -> bytes:
     except _TooLargeError:
         raise too_large from None
     except TimeoutError:
-        raise _Refused(408, BROKE_OFF) from None
+        raise _RefusedError(408, BROKE_OFF) from None
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body once more, then what comes after it."""
+def _replay_body(body: bytes, receive: Receive) -> Receive:
+    """Return a ``receive`` that gives the body once more, then what comes after it."""
     given = False
 
     async def again() -> Message:

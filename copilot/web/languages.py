@@ -1,4 +1,4 @@
-"""Which language a visitor gets: the first page goes on to the one that their browser asks for (see ``ByLanguage``)."""
+"""Choose a visitor's language: the first page redirects to the one that the browser asks for (``LanguageRedirect``)."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from copilot.i18n import LANGUAGES
 from copilot.settings import Settings
 
 
-def offered(settings: Settings) -> tuple[str, ...]:
-    """The page's languages; the first is at its root, the others at their code."""
+def list_languages(settings: Settings) -> tuple[str, ...]:
+    """Return the page's languages; the first is at its root, the others at their code."""
     return (settings.language,) if settings.language else tuple(LANGUAGES)
 
 
-def wanted(accept: str, languages: Sequence[str]) -> str:
-    """Which of ``languages`` an ``Accept-Language`` header (RFC 9110, 12.5.4) likes best; the first where none."""
+def choose_language(accept: str, languages: Sequence[str]) -> str:
+    """Return which of ``languages`` an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers; the first if none."""
     liked: list[tuple[float, int, str]] = []
     for part in accept.split(","):
         tag, _, weight = part.partition(";")
@@ -26,8 +26,8 @@ def wanted(accept: str, languages: Sequence[str]) -> str:
     return min(liked)[2] if liked else languages[0]
 
 
-class ByLanguage:
-    """Sends who comes to the root on to their language, unless the address says ``?lang=``, as the page's links do."""
+class LanguageRedirect:
+    """Redirect a visitor of the root to their language, unless the address has ``?lang=``, as the page's links do."""
 
     def __init__(self, app: ASGIApp, languages: Sequence[str]) -> None:
         self._app, self._languages = app, languages
@@ -35,7 +35,7 @@ class ByLanguage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         if scope["type"] == "http" and scope["path"] == "/" and "lang" not in QueryParams(scope["query_string"]):
-            language = wanted(Headers(scope=scope).get("accept-language", ""), self._languages)
+            language = choose_language(Headers(scope=scope).get("accept-language", ""), self._languages)
             if language != self._languages[0]:
                 query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
                 await RedirectResponse(language + query, headers={"Vary": "Accept-Language"})(scope, receive, send)

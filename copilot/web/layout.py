@@ -1,4 +1,4 @@
-"""What is where on the page, and which handler belongs to which button (see ``build``)."""
+"""Lay out the page, and connect its parts to their handlers (see ``build_page``)."""
 
 import asyncio
 import logging
@@ -35,89 +35,89 @@ from copilot.web import (
     record_layout,
     scripts,
 )
-from copilot.web.guard import Guard, inputs_of
-from copilot.web.languages import ByLanguage, offered
-from copilot.web.queue import HELD, MOST_WAITING, Service
+from copilot.web.guard import Guard, read_inputs
+from copilot.web.languages import LanguageRedirect, list_languages
+from copilot.web.queue import MAX_WAITING, UPLOADS_HELD, Service
 from copilot.web.session import Form, Session
-from copilot.web.theme import CSS, theme
+from copilot.web.theme import CSS, make_theme
 from copilot.web.uploads import UploadReceiver
-from copilot.web.wiring import Parts, Update, html, once, stream, turn
+from copilot.web.wiring import Parts, Update, bind, bind_stream, html, make_trigger
 
-#: Calls of one kind that Gradio carries out at once, and as many may wait. More than can be in our own line, which says
-#: who is ahead and, when it is full, that: in Gradio's a visitor sees nothing.
-MOST_CALLS = MOST_WAITING + 24
+#: Calls of one kind that Gradio runs at once, and as many may wait. More than fit into our own queue, which shows
+#: a visitor's place, or that it is full: in Gradio's queue a visitor sees nothing.
+MAX_CALLS = MAX_WAITING + 24
 
-#: Visits that are remembered at once; the one that was quiet longest is forgotten first.
-MOST_VISITS = 200
+#: Sessions that are kept at once; the one that was unused longest is forgotten first.
+MAX_SESSIONS = 200
 
 
-def build(service: Service) -> gr.Blocks:
-    """The page in every language, each at its own address, not yet launched."""
-    first, *others = offered(service.settings)
+def build_page(service: Service) -> gr.Blocks:
+    """Return the page in every language, each at its own address, not yet launched."""
+    first, *others = list_languages(service.settings)
     with gr.Blocks(title=words.TITLE, fill_width=True) as page:
-        _page(service, Translator(first), page)
-        page.unload(_closed(page))
+        _lay_out_page(service, Translator(first), page)
+        page.unload(_make_close_handler(page))
     for language in others:
         with page.route(LANGUAGES[language], language, show_in_navbar=False):
-            _page(service, Translator(language), page)
+            _lay_out_page(service, Translator(language), page)
     return page
 
 
-def _closed(page: gr.Blocks) -> Callable[[gr.Request], None]:
-    """What happens when somebody closes the page; Gradio gives the request to a plain function only."""
+def _make_close_handler(page: gr.Blocks) -> Callable[[gr.Request], None]:
+    """Return the handler of a closed page; Gradio gives the request to a plain function only."""
 
     def closed(request: gr.Request) -> None:
-        memory.forget_closed(page, request.session_hash)
+        memory.forget_closed_pages(page, request.session_hash)
 
     return closed
 
 
-def _page(service: Service, say: Translator, blocks: gr.Blocks) -> None:
-    parts: Parts = {"visit": gr.State(Session()), "panel": turn()}
-    first, *others = offered(service.settings)
+def _lay_out_page(service: Service, translate: Translator, blocks: gr.Blocks) -> None:
+    parts: Parts = {"visit": gr.State(Session()), "panel": make_trigger()}
+    first, *others = list_languages(service.settings)
     addresses = {first: f"./?lang={first}", **{code: f"./{code}" for code in others}}
-    html(panels.notice(say), elem_classes="notice")
-    switch = panels.switch(say, addresses) if others else ""
-    html(panels.masthead(say, service.model_name, _where(say, service.settings), switch))
+    html(panels.notice(translate), elem_classes="notice")
+    switch = panels.language_switch(translate, addresses) if others else ""
+    html(panels.masthead(translate, service.model_name, _describe_place(translate, service.settings), switch))
     with gr.Row():
         with gr.Column(scale=4, min_width=320, elem_id="left"):
-            parts |= layout_form.consent(say) | layout_form.person(say)
-            parts |= layout_form.recording(say, service.settings.max_upload_mb) | layout_form.actions(say)
+            parts |= layout_form.consent(translate) | layout_form.person(translate)
+            parts |= layout_form.recording(translate, service.settings.max_upload_mb) | layout_form.actions(translate)
         with gr.Column(scale=7, min_width=320, elem_id="results"):
-            parts |= layout_results.reading(say) | layout_results.chat(say)
-            parts |= record_layout.card(service, say, parts) | layout_results.prompt(say)
+            parts |= layout_results.result_cards(translate) | layout_results.chat(translate)
+            parts |= record_layout.card(service, translate, parts) | layout_results.prompt(translate)
             if service.store:
-                parts |= history.card(service, say, parts, blocks)
-    _connect(service, say, parts)
+                parts |= history.card(service, translate, parts, blocks)
+    _connect_handlers(service, translate, parts)
 
 
-def _where(say: Translator, settings: Settings) -> str:
-    """Who gets to see what: the server's host only, since its URL may hold a password."""
+def _describe_place(translate: Translator, settings: Settings) -> str:
+    """Return who gets the data: of a server only the host, since its URL may contain a password."""
     space = (
-        say(N_("This copilot runs on a Hugging Face Space: your recording is sent there and read there."))
+        translate(N_("This copilot runs on a Hugging Face Space: your recording is sent there and read there."))
         if settings.on_space
         else ""
     )
     server = (
-        say(
+        translate(
             N_("Prompts go to the language model server that this copilot was set up with: {server}"),
             server=urlsplit(settings.server).hostname,
         )
         if settings.server
         else ""
     )
-    return f"{space} {server}".strip() or say(N_("Everything runs on the machine that serves this page."))
+    return f"{space} {server}".strip() or translate(N_("Everything runs on the machine that serves this page."))
 
 
-def launch(page: gr.Blocks, service: Service) -> str:
-    """Serve the page and return its address; the caller decides how long.
+def launch_page(page: gr.Blocks, service: Service) -> str:
+    """Serve the page and return its address, without blocking.
 
     Raises:
         SettingsError: the port is taken.
     """
     settings = service.settings
-    page.queue(default_concurrency_limit=MOST_CALLS, max_size=MOST_CALLS)
-    _log_no_words()
+    page.queue(default_concurrency_limit=MAX_CALLS, max_size=MAX_CALLS)
+    _log_without_messages()
     try:
         _, address, _ = page.launch(
             server_name=settings.host,
@@ -128,37 +128,37 @@ def launch(page: gr.Blocks, service: Service) -> str:
             enable_monitoring=False,
             ssr_mode=False,
             max_file_size=f"{settings.max_upload_mb}mb",
-            max_threads=2 * MOST_CALLS,
-            state_session_capacity=MOST_VISITS,
+            max_threads=2 * MAX_CALLS,
+            state_session_capacity=MAX_SESSIONS,
             footer_links=[],
-            theme=theme(),
+            theme=make_theme(),
             css_paths=CSS,
-            head=scripts.head(offered(settings)),
+            head=scripts.build_head(list_languages(settings)),
             app_kwargs={
-                "middleware": [Middleware(ByLanguage, languages=offered(settings))],
-                "lifespan": partial(_guarded, page, settings),
+                "middleware": [Middleware(LanguageRedirect, languages=list_languages(settings))],
+                "lifespan": partial(_install_guard, page, settings),
             },
         )
     except OSError as error:
         taken = f"Port {settings.port} is taken by another program; set EEG_COPILOT_PORT to another number."
         raise SettingsError(taken) from error
-    connections.bound(page.server)
+    connections.limit_connections(page.server)
     return str(address)
 
 
 @asynccontextmanager
-async def _guarded(page: gr.Blocks, settings: Settings, app: Any) -> AsyncIterator[None]:
-    """Set the guard before everything else, Gradio's own middleware among it, before the first connection is taken."""
+async def _install_guard(page: gr.Blocks, settings: Settings, app: Any) -> AsyncIterator[None]:
+    """Put the guard before everything else, also Gradio's own middleware, before the first connection is accepted."""
     largest = settings.max_upload_mb
-    reception = UploadReceiver(Path(get_upload_folder()), largest, HELD * largest)
-    app.middleware_stack = Guard(app.middleware_stack, settings, reception, inputs_of(page.config))
-    sweeping = asyncio.create_task(reception.keep_swept())
+    receiver = UploadReceiver(Path(get_upload_folder()), largest, UPLOADS_HELD * largest)
+    app.middleware_stack = Guard(app.middleware_stack, settings, receiver, read_inputs(page.config))
+    sweeping = asyncio.create_task(receiver.remove_stale_repeatedly())
     yield
     sweeping.cancel()
 
 
-def _log_no_words() -> None:
-    """Keep Gradio from writing errors, which quote what somebody sent, to the terminal: their type and place only."""
+def _log_without_messages() -> None:
+    """Make Gradio log only type and place of an error: its message quotes what a visitor sent."""
 
     def print_exc() -> None:
         kind, _, trace = sys.exc_info()
@@ -171,42 +171,44 @@ def _log_no_words() -> None:
         sys.modules[module].traceback = SimpleNamespace(print_exc=print_exc)  # type: ignore[attr-defined]
 
 
-def _connect(service: Service, say: Translator, parts: Parts) -> None:
-    """Which press calls which handler."""
+def _connect_handlers(service: Service, translate: Translator, parts: Parts) -> None:
+    """Connect every event to its handler."""
     asks = parts.pop("asks")
-    visit, fields = parts["visit"], [parts[name] for name in Form.__dataclass_fields__]
+    session, fields = parts["visit"], [parts[name] for name in Form.__dataclass_fields__]
     options = {"outputs": list(parts.values()), "show_progress": "hidden"}
     private = {**options, "api_visibility": "private"}
 
-    def ask(visit: Session, text: str | None) -> Generator[Update, None, None]:
-        return chat.ask(service, say, visit, text or "")
+    def ask(session: Session, text: str | None) -> Generator[Update, None, None]:
+        return chat.ask(service, translate, session, text or "")
 
-    question = [visit, parts["question"]]
+    question = [session, parts["question"]]
     # "multiple": a question that comes while another is answered ends that answer, and does not get lost.
-    parts["send"].click(stream(parts, ask), question, trigger_mode="multiple", api_name="ask", **options)
-    parts["question"].submit(stream(parts, ask), question, trigger_mode="multiple", **private)
+    parts["send"].click(bind_stream(parts, ask), question, trigger_mode="multiple", api_name="ask", **options)
+    parts["question"].submit(bind_stream(parts, ask), question, trigger_mode="multiple", **private)
     for text, button in asks.items():
-        ready_made = stream(parts, lambda visit, text=text: ask(visit, text))
-        button.click(ready_made, [visit], trigger_mode="multiple", **private)
+        ready_made = bind_stream(parts, lambda session, text=text: ask(session, text))
+        button.click(ready_made, [session], trigger_mode="multiple", **private)
 
-    analyse = stream(parts, lambda visit, *values: analysis.analyse(service, say, visit, Form(*values)))
+    analyse = bind_stream(parts, lambda session, *values: analysis.analyse(service, translate, session, Form(*values)))
     # "multiple": after Stop, the next press counts even while the stopped run is still ending.
     pressed = {"trigger_mode": "multiple", "api_name": "analyse", **options}
-    parts["analyse"].click(analyse, [visit, *fields], js=scripts.tell_theme(say(words.UNSAVED)), **pressed)
+    parts["analyse"].click(analyse, [session, *fields], js=scripts.send_theme(translate(words.UNSAVED)), **pressed)
     parts["analyse"].click(None, js=scripts.SCROLL)
 
     for what in ("recording", "baselines"):
-        keep = once(parts, partial(analysis.keep, service, say, what))
+        keep = bind(parts, partial(analysis.take_upload, service, translate, what))
         # Files as the browser describes them: see ``uploads``.
-        parts[what].upload(keep, [visit, parts[what]], preprocess=False, queue=False, api_name=what, **options)
-    opened = once(parts, partial(record_file.open_file, say))
-    guard = scripts.guard(say(words.UNSAVED))
-    chosen = [visit, parts["consent"], parts["record_file"]]
+        parts[what].upload(keep, [session, parts[what]], preprocess=False, queue=False, api_name=what, **options)
+    opened = bind(parts, partial(record_file.open_file, translate))
+    guard = scripts.confirm_loss(translate(words.UNSAVED))
+    chosen = [session, parts["consent"], parts["record_file"]]
     upload = parts["record_file"].upload(opened, chosen, preprocess=False, queue=False, js=guard, **private)
     upload.success(None, js=scripts.SHOW_RECORD)
-    parts["consent"].change(once(parts, analysis.consent), parts["consent"], queue=False, **private)
-    parts["source"].change(once(parts, partial(analysis.source, say)), parts["source"], queue=False, **private)
-    halts = {"stop": partial(analysis.stop, say), "chat_stop": partial(chat.stop_answer, say)}
+    parts["consent"].change(bind(parts, analysis.allow_analysis), parts["consent"], queue=False, **private)
+    parts["source"].change(
+        bind(parts, partial(analysis.select_source, translate)), parts["source"], queue=False, **private
+    )
+    halts = {"stop": partial(analysis.stop, translate), "chat_stop": partial(chat.stop_answer, translate)}
     for name, halt in halts.items():
-        parts[name].click(once(parts, halt), visit, queue=False, api_name=name, **options)
-    parts["clear"].click(once(parts, analysis.clear), visit, queue=False, js=guard, api_name="clear", **options)
+        parts[name].click(bind(parts, halt), session, queue=False, api_name=name, **options)
+    parts["clear"].click(bind(parts, analysis.clear), session, queue=False, js=guard, api_name="clear", **options)

@@ -1,4 +1,4 @@
-"""The left side of the page: notice, person, what is for the record only, recording, and the buttons."""
+"""Lay out the left side of the page: notice, person, fields for the record only, recording, and the buttons."""
 
 import gradio as gr
 
@@ -32,85 +32,102 @@ BASELINE_HINT = N_(
 )
 
 
-def consent(say: Translator) -> Parts:
-    """The notice, and the box without which nothing starts."""
+def consent(translate: Translator) -> Parts:
+    """Add the notice, and the checkbox without which no analysis starts."""
     with gr.Column(elem_classes="card"):
-        html(panels.heading(say(N_("Before you start")), 1))
-        gr.Markdown("\n\n".join(map(say, CONSENT)), elem_classes="quiet")
+        html(panels.heading(translate(N_("Before you start")), 1))
+        gr.Markdown("\n\n".join(map(translate, CONSENT)), elem_classes="quiet")
         agreed = gr.Checkbox(
             Form.consent,
-            label=say(N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")),
+            label=translate(
+                N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")
+            ),
             container=False,
         )
         problem = html()
     return {"consent": agreed, "consent_problem": problem}
 
 
-def person(say: Translator) -> Parts:
-    """What the model reads about the person, and apart from it what only the record gets."""
+def person(translate: Translator) -> Parts:
+    """Add the fields about the person that the model reads, and those for the record only."""
     with gr.Column(elem_classes="card asked"):
-        html(panels.heading(say(N_("The person")), 2))
+        html(panels.heading(translate(N_("The person")), 2))
         with gr.Row():
             # Text, because ``gr.Number`` shows, and sends, 0 where nothing was entered.
-            genders = [(say(term("gender", gender)), gender) for gender in GENDERS]
-            gender = gr.Dropdown(genders, value=Form.gender, label=say(N_("Gender")), min_width=130)
-            age = gr.Textbox(label=say(N_("Age")), placeholder=say(N_("Years")), min_width=100)
+            genders = [(translate(term("gender", gender)), gender) for gender in GENDERS]
+            gender = gr.Dropdown(genders, value=Form.gender, label=translate(N_("Gender")), min_width=130)
+            age = gr.Textbox(label=translate(N_("Age")), placeholder=translate(N_("Years")), min_width=100)
         texts = {
-            "appearance": _text(say(english.APPEARANCE), say(N_("How they say they look or feel, in their own words"))),
-            "complaint": _text(say(english.COMPLAINT), say(N_("What brings them here"))),
-            "history": _text(say(english.HISTORY), say(N_("Earlier illness, medication, sleep"))),
+            "appearance": _text_field(
+                translate(english.APPEARANCE), translate(N_("How they say they look or feel, in their own words"))
+            ),
+            "complaint": _text_field(translate(english.COMPLAINT), translate(N_("What brings them here"))),
+            "history": _text_field(translate(english.HISTORY), translate(N_("Earlier illness, medication, sleep"))),
         }
         html(
-            panels.quiet(say(N_("No names or numbers here, please: this part is read by the model, which needs none.")))
+            panels.quiet_text(
+                translate(N_("No names or numbers here, please: this part is read by the model, which needs none."))
+            )
         )
-        particulars = _particulars(say)
+        particulars = _identity_fields(translate)
         problem = html()
     return {"gender": gender, "age": age, **texts, **particulars, "person_problem": problem}
 
 
-def _particulars(say: Translator) -> Parts:
-    with gr.Accordion(say(N_("For the record only (optional)")), open=False, elem_id="particulars"):
+def _identity_fields(translate: Translator) -> Parts:
+    with gr.Accordion(translate(N_("For the record only (optional)")), open=False, elem_id="particulars"):
         html(
-            panels.quiet(
-                say(N_("None of this reaches the model: it stands in the record, where that is kept or downloaded."))
+            panels.quiet_text(
+                translate(
+                    N_("None of this reaches the model: it stands in the record, where that is kept or downloaded.")
+                )
             )
         )
         with gr.Row():
-            name = gr.Textbox(Form.name, label=say(english.FIELD_NAME), min_width=130)
-            hint = say(N_("Of the chart or the study"))
-            number = gr.Textbox(Form.number, label=say(english.FIELD_NUMBER), placeholder=hint, min_width=130)
+            name = gr.Textbox(Form.name, label=translate(english.FIELD_NAME), min_width=130)
+            hint = translate(N_("Of the chart or the study"))
+            number = gr.Textbox(Form.number, label=translate(english.FIELD_NUMBER), placeholder=hint, min_width=130)
         return {
             "name": name,
             "number": number,
-            "laboratory": _text(say(english.FIELD_LABORATORY), say(N_("Results that belong in this record"))),
-            "expenses": _text(say(english.FIELD_EXPENSES), say(N_("What is to be charged"))),
+            "laboratory": _text_field(
+                translate(english.FIELD_LABORATORY), translate(N_("Results that belong in this record"))
+            ),
+            "expenses": _text_field(translate(english.FIELD_EXPENSES), translate(N_("What is to be charged"))),
         }
 
 
-def _text(label: str, hint: str) -> gr.Textbox:
+def _text_field(label: str, hint: str) -> gr.Textbox:
     return gr.Textbox("", label=label, placeholder=hint, lines=1, max_lines=6)
 
 
-def recording(say: Translator, max_mb: int) -> Parts:
-    """An own recording with its baselines, or one of the simulated examples."""
-    sources = [(say(N_("My own recording")), OWN), *((say(example.title), name) for name, example in EXAMPLES.items())]
+def recording(translate: Translator, max_mb: int) -> Parts:
+    """Add the upload of a recording with its baselines, and the simulated examples."""
+    sources = [
+        (translate(N_("My own recording")), OWN),
+        *((translate(example.title), name) for name, example in EXAMPLES.items()),
+    ]
     with gr.Column(elem_classes="card asked"):
-        html(panels.heading(say(N_("The recording")), 3))
-        source = gr.Radio(sources, value=Form.source, label=say(N_("Which EEG")), elem_classes="sources")
+        html(panels.heading(translate(N_("The recording")), 3))
+        source = gr.Radio(sources, value=Form.source, label=translate(N_("Which EEG")), elem_classes="sources")
         about = html()
         with gr.Column() as own:
-            files, kept = _upload(say(N_("EEG file")), say(UPLOAD_HINT, megabytes=max_mb))
-            with gr.Accordion(say(N_("Another recording of the same person (optional)")), open=False):
-                baselines, baselines_kept = _upload(say(N_("Baseline recordings")), say(BASELINE_HINT))
-            with gr.Accordion(say(N_("Only for bare numbers (CSV, NPY, MAT)")), open=False):
+            files, kept = _upload(translate(N_("EEG file")), translate(UPLOAD_HINT, megabytes=max_mb))
+            with gr.Accordion(translate(N_("Another recording of the same person (optional)")), open=False):
+                baselines, baselines_kept = _upload(translate(N_("Baseline recordings")), translate(BASELINE_HINT))
+            with gr.Accordion(translate(N_("Only for bare numbers (CSV, NPY, MAT)")), open=False):
                 sfreq = gr.Textbox(
-                    label=say(N_("Samples a second")), placeholder=say(N_("In hertz, where the file does not say"))
+                    label=translate(N_("Samples a second")),
+                    placeholder=translate(N_("In hertz, where the file does not say")),
                 )
                 channels = gr.Textbox(
-                    label=say(N_("Channel names")), placeholder=say(N_("In the file's order: Fp1, Fp2, F3 ..."))
+                    label=translate(N_("Channel names")),
+                    placeholder=translate(N_("In the file's order: Fp1, Fp2, F3 ...")),
                 )
                 trial = gr.Textbox(
-                    "", label=say(N_("Trial")), placeholder=say(N_("Its number, where the file holds several"))
+                    "",
+                    label=translate(N_("Trial")),
+                    placeholder=translate(N_("Its number, where the file holds several")),
                 )
         problem = html()
     return {
@@ -123,23 +140,25 @@ def recording(say: Translator, max_mb: int) -> Parts:
 
 def _upload(label: str, hint: str) -> tuple[gr.File, gr.HTML]:
     upload = gr.File(label=label, file_count="multiple", height=130)
-    html(panels.quiet(hint))
+    html(panels.quiet_text(hint))
     return upload, html()
 
 
-def actions(say: Translator) -> Parts:
-    """Analyse, Stop, Clear; and going on with a record that is there already."""
+def actions(translate: Translator) -> Parts:
+    """Add Analyse, Stop, Clear, and the upload of an existing record."""
     with gr.Column(elem_classes="card", elem_id="actions"):
         with gr.Row():
-            analyse = gr.Button(say(N_("Analyse")), variant="primary", interactive=False, scale=3, min_width=120)
-            stop = gr.Button(say(english.STOP), variant="stop", interactive=False, scale=1, min_width=90)
-        clear = gr.Button(say(N_("Clear everything")), size="sm")
+            analyse = gr.Button(translate(N_("Analyse")), variant="primary", interactive=False, scale=3, min_width=120)
+            stop = gr.Button(translate(english.STOP), variant="stop", interactive=False, scale=1, min_width=90)
+        clear = gr.Button(translate(N_("Clear everything")), size="sm")
         dark = gr.Checkbox(Form.dark, visible=False)
-        with gr.Accordion(say(N_("Go on with a record (JSON)")), open=False):
-            record = gr.File(label=say(N_("Record")), height=110)
+        with gr.Accordion(translate(N_("Go on with a record (JSON)")), open=False):
+            record = gr.File(label=translate(N_("Record")), height=110)
             html(
-                panels.quiet(
-                    say(N_("One that was downloaded here as JSON, or that a batch made: to review, sign or amend it."))
+                panels.quiet_text(
+                    translate(
+                        N_("One that was downloaded here as JSON, or that a batch made: to review, sign or amend it.")
+                    )
                 )
             )
             problem = html()

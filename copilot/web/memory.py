@@ -1,19 +1,19 @@
-"""What the server's process keeps of its visitors, and how it gives memory back (see ``forget_closed``, ``give_back``).
+"""Bound the memory that visitors take (see ``forget_closed_pages``, ``return_memory``).
 
 ======================================  ==============================  ======================================
-Kept in a visit                         How much                        Until
+Kept in a session                       How much                        Until
 ======================================  ==============================  ======================================
 files of the recording and baselines    what was uploaded, see          others are chosen, Clear
                                         ``EEG_COPILOT_MAX_UPLOAD_MB``
 two pictures for the record             1 MB                            the next analysis, Clear
-parts of the page and the record panel  1 MB                            the visit is forgotten
+parts of the page and the record panel  1 MB                            the session is forgotten
 messages of prompt and chat, record     0.1 MB                          the next analysis, Clear
 cleaned signal, with a store only       4 bytes a sample: 3.4 MB for    the next analysis, Clear
                                         3 minutes of 19 channels
 ======================================  ==============================  ======================================
 
-A visit is forgotten when ``layout.MOST_VISITS`` others have come since it was last used. One whose page was closed is
-kept, an hour at most, only while it is among the last ``MOST_CLOSED`` of these: a laptop that sleeps looks like a page
+A session is forgotten when ``layout.MAX_SESSIONS`` others were used after it. One whose page was closed is
+kept, an hour at most, only while it is among the last ``MAX_CLOSED`` of these: a laptop that sleeps looks like a page
 that was closed, and its record has to be there when it wakes.
 """
 
@@ -24,14 +24,18 @@ from typing import Any
 
 import gradio as gr
 
-#: Closed pages whose visits are kept, for those who come back.
-MOST_CLOSED = 10
+#: Closed pages whose sessions are kept, for visitors who return.
+MAX_CLOSED = 10
 
 
-def forget_closed(page: gr.Blocks, session: str | None) -> None:
-    """Forget the visits of closed pages but the last ``MOST_CLOSED``; ``session`` has been closed just now.
+def forget_closed_pages(page: gr.Blocks, session: str | None) -> None:
+    """Forget the sessions of closed pages but the last ``MAX_CLOSED``.
 
     Gradio itself empties their ``gr.State`` after an hour, and keeps all other values of the page.
+
+    Args:
+        page: the launched page.
+        session: Gradio's name of the page that has just been closed.
     """
     holder: Any = page.state_holder
     with holder.lock:
@@ -39,14 +43,14 @@ def forget_closed(page: gr.Blocks, session: str | None) -> None:
         if session in sessions:  # this very call makes one for a page on which nothing was done
             sessions[session].is_closed = True
         closed = [name for name, state in sessions.items() if state.is_closed]  # the last used at the end
-        for name in closed[:-MOST_CLOSED]:
+        for name in closed[:-MAX_CLOSED]:
             del sessions[name]
             holder.time_last_used.pop(name, None)
-    if len(closed) > MOST_CLOSED:
-        give_back()
+    if len(closed) > MAX_CLOSED:
+        return_memory()
 
 
-def give_back() -> None:
+def return_memory() -> None:
     """Return freed memory to the system.
 
     Drawing takes and frees some 70 MB in whichever thread it happens, and glibc keeps that for each thread on its own:

@@ -1,7 +1,7 @@
-"""What all visitors share: the settings, one model opened in the background, and the line in front of it.
+"""Share settings, one model and one queue among all visitors.
 
-Nothing of any visitor is kept here but the place of an anonymous ticket in the line, and, where there is a store,
-what they ask it to keep.
+The model is opened in the background. Of a visitor only an anonymous ticket in the queue is kept here, and, if there
+is a store, the records that they keep.
 """
 
 import importlib
@@ -25,18 +25,18 @@ from copilot.web.uploads import MemoryBudget
 
 Event = TypeVar("Event")
 
-#: How many visitors may wait at once; then the next is asked to come back.
-MOST_WAITING = 40
+#: Visitors that may wait at once; the next one is asked to come back.
+MAX_WAITING = 40
 
-#: All visitors' files together may take so many times what one may upload, on disk and in memory each.
-HELD = 5
+#: All visitors' files together may take this many times what one may upload, on disk and in memory each.
+UPLOADS_HELD = 5
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """``count`` visitors come first."""
+    """``count`` visitors are ahead in the queue."""
 
     count: int
 
@@ -51,58 +51,59 @@ class QueueFullError(CopilotError):
 
 
 class Queue:
-    """First come, first served: cleaning and the model take all cores, so ``places`` visitors at a time have them.
+    """A queue, first come, first served: cleaning and the model take all cores, so only ``places`` run at a time.
 
-    Gradio's own queue frees a place as soon as Stop is pressed, while the stopped step may still run; here a place is
+    Gradio's own queue frees a place as soon as Stop is pressed, while the stopped step may still run. Here a place is
     free only when its generator has really ended.
     """
 
     def __init__(self, places: int = 1) -> None:
         self._places = places
         self._tickets: list[object] = []
-        self._moved = threading.Condition()
+        self._changed = threading.Condition()
 
-    def in_turn(self, work: Iterator[Event]) -> Generator[Ahead | Event, None, None]:
-        """The events of ``work`` when it is its turn; until then how many are ahead, whenever that changes.
+    def run_in_turn(self, work: Iterator[Event]) -> Generator[Ahead | Event, None, None]:
+        """Yield the events of ``work`` when it is its turn; until then how many are ahead, whenever that changes.
 
         Raises:
-            LineFullError: too many wait.
+            QueueFullError: too many wait.
         """
         ticket = object()
-        with self._moved:
-            if len(self._tickets) >= self._places + MOST_WAITING:
+        with self._changed:
+            if len(self._tickets) >= self._places + MAX_WAITING:
                 raise QueueFullError(N_("Too many people are waiting now; please try again in some minutes."))
             self._tickets.append(ticket)
         try:
-            told = 0
-            while (ahead := self._ahead(ticket)) > 0:
-                yield Ahead(told := ahead)
-                with self._moved:
-                    self._moved.wait(0.5)  # short, so that Stop and a closed tab are noticed; each costs computing time
-            if told:
+            shown = 0
+            while (ahead := self._count_ahead(ticket)) > 0:
+                yield Ahead(shown := ahead)
+                with self._changed:
+                    self._changed.wait(0.5)  # short, so that Stop and a closed tab are noticed soon
+            if shown:
                 yield Ahead(0)
             yield from work
         finally:
-            with self._moved:
+            with self._changed:
                 self._tickets.remove(ticket)
-                self._moved.notify_all()
+                self._changed.notify_all()
 
-    def _ahead(self, ticket: object) -> int:
-        with self._moved:
+    def _count_ahead(self, ticket: object) -> int:
+        with self._changed:
             return max(0, self._tickets.index(ticket) - self._places + 1)
 
 
 class Service:
-    """The copilot behind the page.
+    """What all visitors share.
 
     Args:
         settings: of this process.
         open_engine: opens the language model; called once, in the background.
 
     Attributes:
-        store: where records are kept, or None where that is off.
-        held: counts the files that visitors brought.
-        presses: locks; presses in one record panel are carried out one after another, and seldom wait for another's.
+        store: of kept records, or None if that is off.
+        memory_budget: bounds the memory of uploaded files.
+        press_locks: presses in one record panel are handled one after another, and seldom wait for another panel's.
+        queue: of visitors.
 
     Raises:
         StoreError: the store cannot be opened.
@@ -112,39 +113,39 @@ class Service:
         self.settings = settings
         # A server has its own queue and serves several; this machine's cores serve one at a time.
         self.store = _store(settings)
-        self.held = MemoryBudget(HELD * settings.max_upload_mb)
-        self.presses = tuple(threading.Lock() for _ in range(64))
-        self.line = Queue(places=4 if settings.server else 1)
+        self.memory_budget = MemoryBudget(UPLOADS_HELD * settings.max_upload_mb)
+        self.press_locks = tuple(threading.Lock() for _ in range(64))
+        self.queue = Queue(places=4 if settings.server else 1)
         self._open_engine = open_engine
-        self._opened: Future[tuple[Engine, Classifier]] = Future()
+        self._models: Future[tuple[Engine, Classifier]] = Future()
 
     @property
     def model_name(self) -> str:
-        """What the model is called before it is open."""
+        """Return the model's name, known before it is open."""
         return self.settings.server_model if self.settings.server else self.settings.model.stem
 
     def start(self) -> None:
-        """Open the model and import what drawing and cleaning need, behind the first page."""
-        threading.Thread(target=self._open, name="open model", daemon=True).start()
+        """Open the model and import what drawing and cleaning need, in the background."""
+        threading.Thread(target=self._open_models, name="open model", daemon=True).start()
         if self.store:
-            threading.Thread(target=self._expire, args=[self.store], name="expire records", daemon=True).start()
+            threading.Thread(target=self._expire_records, args=[self.store], name="expire records", daemon=True).start()
 
-    def opened(self) -> Iterator[Opening]:
-        """Wait until the model is open (or could not be opened)."""
-        while not self._opened.done():
+    def wait_for_model(self) -> Iterator[Opening]:
+        """Wait until the model is open or could not be opened."""
+        while not self._models.done():
             yield Opening()
-            wait([self._opened], timeout=0.2)  # short, so that Stop is noticed
+            wait([self._models], timeout=0.2)  # short, so that Stop is noticed
 
-    def tools(self) -> tuple[Engine, Classifier]:
-        """The language model and the decoder.
+    def get_models(self) -> tuple[Engine, Classifier]:
+        """Return the language model and the classifier.
 
         Raises:
-            EngineError, DecoderError: whatever opening them raised.
+            EngineError, ClassifierError: raised while opening them.
         """
-        return self._opened.result()
+        return self._models.result()
 
-    def _expire(self, store: Store) -> None:
-        """Delete what has been kept long enough, now and every hour."""
+    def _expire_records(self, store: Store) -> None:
+        """Delete records that have been kept long enough, now and every hour."""
         while True:
             try:
                 store.expire(self.settings.keep_days, datetime.now(UTC))
@@ -152,12 +153,12 @@ class Service:
                 log.warning("Old records could not be deleted.")
             time.sleep(3600)
 
-    def _open(self) -> None:
+    def _open_models(self) -> None:
         try:
             sandbox.warm_up()
-            self._opened.set_result((self._open_engine(self.settings), Classifier.load(self.settings.decoder)))
+            self._models.set_result((self._open_engine(self.settings), Classifier.load(self.settings.decoder)))
         except Exception as error:
-            self._opened.set_exception(error)
+            self._models.set_exception(error)
         for module in ("mne", "copilot.eeg.plots"):  # they take seconds: now, while the visitor reads the notice
             importlib.import_module(module)
 

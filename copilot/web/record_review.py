@@ -1,7 +1,7 @@
-"""What happens in the record panel: every press first takes what was typed into the record, then does its own deed.
+"""Handle the record panel: every press first takes the typed texts into the record, then does its own action.
 
-A press that cannot be carried out leaves all boxes as they are and says what is missing next to itself. Updates name
-parts of the panel (see ``record_panel``); those of a field carry its key: ``box age``, ``review age``, ``problem age``.
+A press that fails leaves all text fields as they are and shows beside itself what is missing. Updates name parts of
+the panel (see ``record_layout``); those of a field contain its key: ``box age``, ``review age``, ``problem age``.
 """
 
 from collections.abc import Callable
@@ -20,17 +20,17 @@ from copilot.record.review import Reviewer
 from copilot.web import panels, record_html, record_saving, scripts
 from copilot.web.errors import explain
 from copilot.web.queue import Service
-from copilot.web.render import redrawn
+from copilot.web.render import redraw_panel
 from copilot.web.session import Session
-from copilot.web.wiring import Update, now
+from copilot.web.wiring import Update, new_trigger_value
 
-#: Places of the panel, beside its fields, where a press can fail.
+#: Places of the panel, besides its fields, where a press can fail.
 PLACES = ("reviewer", "sign", "export", "keep")
 
 
 @dataclass(frozen=True)
 class ReviewInput:
-    """What stands in the panel's boxes: who reviews, what they sign, each field's text in order."""
+    """The panel's text fields: who reviews, what they sign, each field's text in order."""
 
     name: str
     role: str
@@ -39,7 +39,7 @@ class ReviewInput:
 
     @property
     def reviewer(self) -> Reviewer:
-        """Who reviews.
+        """Return the reviewer.
 
         Raises:
             RecordError: the name or the role is missing.
@@ -49,161 +49,176 @@ class ReviewInput:
 
 @dataclass(frozen=True)
 class RecordPanel:
-    """Where one record is reviewed.
+    """The panel of one record.
 
     Attributes:
         service: the copilot.
-        say: the visitor's language.
-        token: of the panel as it was drawn; what comes late from an earlier one is not for this record.
+        translate: into the visitor's language.
+        token: of the panel as it was drawn; a late event of an earlier panel is not for this record.
     """
 
     service: Service
-    say: Translator
+    translate: Translator
     token: float
 
 
-Deed = Callable[[Record, ReviewInput], Update]
+Action = Callable[[Record, ReviewInput], Update]
 
 
-def typed(panel: RecordPanel, place: str, visit: Session, *boxes: str) -> Update:
-    """Somebody left a box: what they changed becomes an edit."""
-    return _press(panel, place, visit, boxes)
+def take_edits(panel: RecordPanel, place: str, session: Session, *texts: str) -> Update:
+    """Take the texts that were changed into the record, after a text field was left."""
+    return _handle_press(panel, place, session, texts)
 
 
-def accept(panel: RecordPanel, key: str, visit: Session, *boxes: str) -> Update:
-    """Take a suggestion as it is; where it was changed before, that counts."""
+def accept(panel: RecordPanel, key: str, session: Session, *texts: str) -> Update:
+    """Accept a suggestion; if its text was changed before, take the change instead."""
 
-    def deed(record: Record, what: ReviewInput) -> Update:
+    def action(record: Record, entered: ReviewInput) -> Update:
         if not record.field(key).accepted:
-            visit.record = review.accept(record, key, what.reviewer, datetime.now(UTC))
+            session.record = review.accept(record, key, entered.reviewer, datetime.now(UTC))
         return {}
 
-    return _press(panel, key, visit, boxes, deed)
+    return _handle_press(panel, key, session, texts, action)
 
 
-def delete(panel: RecordPanel, key: str, visit: Session, *boxes: str) -> Update:
+def delete(panel: RecordPanel, key: str, session: Session, *texts: str) -> Update:
     """Empty a suggestion."""
 
-    def deed(record: Record, what: ReviewInput) -> Update:
-        visit.record = review.delete(record, key, what.reviewer, datetime.now(UTC))
+    def action(record: Record, entered: ReviewInput) -> Update:
+        session.record = review.delete(record, key, entered.reviewer, datetime.now(UTC))
         return {}
 
-    return _press(panel, key, visit, boxes, deed)
+    return _handle_press(panel, key, session, texts, action)
 
 
-def sign(panel: RecordPanel, visit: Session, *boxes: str) -> Update:
-    """Sign, which locks the record."""
+def sign(panel: RecordPanel, session: Session, *texts: str) -> Update:
+    """Sign the record, which locks it."""
 
-    def deed(record: Record, what: ReviewInput) -> Update:
-        visit.record = review.sign(record, what.reviewer, what.statement, datetime.now(UTC))
-        return redrawn()
+    def action(record: Record, entered: ReviewInput) -> Update:
+        session.record = review.sign(record, entered.reviewer, entered.statement, datetime.now(UTC))
+        return redraw_panel()
 
-    return _press(panel, "sign", visit, boxes, deed)
+    return _handle_press(panel, "sign", session, texts, action)
 
 
-def amend(panel: RecordPanel, visit: Session, *boxes: str) -> Update:
+def amend(panel: RecordPanel, session: Session, *texts: str) -> Update:
     """Begin the next version of a signed record."""
 
-    def deed(record: Record, what: ReviewInput) -> Update:
-        visit.record = review.amend(record, what.reviewer, datetime.now(UTC))
-        return redrawn()
+    def action(record: Record, entered: ReviewInput) -> Update:
+        session.record = review.amend(record, entered.reviewer, datetime.now(UTC))
+        return redraw_panel()
 
-    return _press(panel, "sign", visit, boxes, deed)
-
-
-def export(panel: RecordPanel, kind: str, visit: Session, *boxes: str) -> Update:
-    """The record as it now stands, for the browser to save: nothing is written on this machine."""
-
-    def deed(record: Record, _: ReviewInput) -> Update:
-        content = EXPORTS[kind].write(record, visit.pictures)
-        visit.saved = digest(record)
-        return {"file": scripts.download(file_name(record, kind), EXPORTS[kind].media_type, content)}
-
-    return _press(panel, "export", visit, boxes, deed)
+    return _handle_press(panel, "sign", session, texts, action)
 
 
-def keep(panel: RecordPanel, visit: Session, with_signal: bool, *boxes: str) -> Update:
+def export(panel: RecordPanel, kind: str, session: Session, *texts: str) -> Update:
+    """Return the current record for the browser to save: no file is written on this machine."""
+
+    def action(record: Record, _: ReviewInput) -> Update:
+        content = EXPORTS[kind].write(record, session.pictures)
+        session.saved_digest = digest(record)
+        return {"file": scripts.encode_download(file_name(record, kind), EXPORTS[kind].media_type, content)}
+
+    return _handle_press(panel, "export", session, texts, action)
+
+
+def keep(panel: RecordPanel, session: Session, with_signal: bool, *texts: str) -> Update:
     """Keep the record on this machine; from then on every change is kept at once."""
 
-    def deed(record: Record, _: ReviewInput) -> Update:
-        record_saving.save(panel.service, visit, with_signal=with_signal)
-        return {**redrawn(), "kept_turn": now()}
+    def action(record: Record, _: ReviewInput) -> Update:
+        record_saving.save(panel.service, session, with_signal=with_signal)
+        return {**redraw_panel(), "kept_turn": new_trigger_value()}
 
-    return _press(panel, "keep", visit, boxes, deed)
-
-
-def _press(panel: RecordPanel, place: str, visit: Session, boxes: tuple[str, ...], deed: Deed | None = None) -> Update:
-    with panel.service.presses[hash(panel.token) % len(panel.service.presses)]:
-        return _one_press(panel, place, visit, boxes, deed)
+    return _handle_press(panel, "keep", session, texts, action)
 
 
-def _one_press(panel: RecordPanel, place: str, visit: Session, boxes: tuple[str, ...], deed: Deed | None) -> Update:
-    """Take what was typed, do the deed, keep the outcome where the record is kept, and tell what changed."""
-    before = visit.record
-    if before is None or visit.panel != panel.token:
+def _handle_press(
+    panel: RecordPanel, place: str, session: Session, texts: tuple[str, ...], action: Action | None = None
+) -> Update:
+    with panel.service.press_locks[hash(panel.token) % len(panel.service.press_locks)]:
+        return _apply_press(panel, place, session, texts, action)
+
+
+def _apply_press(
+    panel: RecordPanel, place: str, session: Session, texts: tuple[str, ...], action: Action | None
+) -> Update:
+    """Take the typed texts, do the action, keep the record if it is a kept one, and show what changed.
+
+    Args:
+        panel: the one that was pressed.
+        place: where in it an error is shown.
+        session: the visitor's.
+        texts: name, role, statement, then each field's text.
+        action: what the press does besides.
+    """
+    before = session.record
+    if before is None or session.panel != panel.token:
         return {}
-    name, role, statement, *values = (box or "" for box in boxes)
-    what = ReviewInput(name, role, statement, tuple(values))
-    visit.reviewer = (name, role)
-    update: Update = {"file": None, **{f"problem {where}": "" for where in places(before)}}
+    name, role, statement, *values = (box or "" for box in texts)
+    entered = ReviewInput(name, role, statement, tuple(values))
+    session.reviewer = (name, role)
+    update: Update = {"file": None, **{f"problem {where}": "" for where in list_places(before)}}
     try:
-        wrong = {f"problem {key}": _problem(panel.say, error) for key, error in _edit(visit, before, what).items()}
-        update |= wrong or (deed(visit.record or before, what) if deed else {})
+        wrong = {
+            f"problem {key}": _render_problem(panel.translate, error)
+            for key, error in _apply_edits(session, before, entered).items()
+        }
+        update |= wrong or (action(session.record or before, entered) if action else {})
     except Exception as error:
-        update[f"problem {place}"] = _problem(panel.say, error)
-    if visit.kept_at:
-        update |= record_saving.keep_up(panel.service, panel.say, visit, before)
+        update[f"problem {place}"] = _render_problem(panel.translate, error)
+    if session.kept_at:
+        update |= record_saving.save_changes(panel.service, panel.translate, session, before)
     elif panel.service.store and place != "keep":
-        update |= record_saving.told(panel.say, visit)
-    return {**_shown(panel.say, visit, before, what), **update}
+        update |= record_saving.show_saving(panel.translate, session)
+    return {**_show_changes(panel.translate, session, before, entered), **update}
 
 
-def places(record: Record) -> tuple[str, ...]:
-    """Where in the panel a press can fail."""
+def list_places(record: Record) -> tuple[str, ...]:
+    """Return the places of the panel where a press can fail."""
     return (*PLACES, *(field.key for field in record.fields))
 
 
-def _problem(say: Translator, error: Exception) -> Any:
-    return record_html.problem(say, explain(say, error, english.FAILED_HERE)[1])
+def _render_problem(translate: Translator, error: Exception) -> Any:
+    return record_html.problem(translate, explain(translate, error, english.FAILED_HERE)[1])
 
 
-def _edit(visit: Session, record: Record, what: ReviewInput) -> dict[str, RecordError]:
-    """Take every changed text into the visit's record; what is wrong with one, by its key, does not lose another.
+def _apply_edits(session: Session, record: Record, entered: ReviewInput) -> dict[str, RecordError]:
+    """Take every changed text into the session's record; return errors by field, so that one error loses no other text.
 
     Raises:
-        RecordError: something was changed and nobody says who.
+        RecordError: a text was changed, but name or role of the reviewer is missing.
     """
     wrong = {}
-    for field, value in zip(record.fields, what.values, strict=True):
+    for field, value in zip(record.fields, entered.values, strict=True):
         if normalise_value(field.key, value) == field.value:
             continue
-        reviewer = what.reviewer
+        reviewer = entered.reviewer
         try:
-            visit.record = record = review.edit(record, field.key, value, reviewer, datetime.now(UTC))
+            session.record = record = review.edit(record, field.key, value, reviewer, datetime.now(UTC))
         except RecordError as error:
             wrong[field.key] = error
     return wrong
 
 
-def _shown(say: Translator, visit: Session, before: Record, what: ReviewInput) -> Update:
-    """The panel after a press. Boxes keep what is in them, since somebody may be typing: only what changed is sent."""
-    record = visit.record
+def _show_changes(translate: Translator, session: Session, before: Record, entered: ReviewInput) -> Update:
+    """Return the panel after a press. Only changes are sent, since a text field may be in use."""
+    record = session.record
     assert record is not None
     update = {
-        "state": record_html.state(say, visit),
-        "left": record_html.left(say, record),
-        "history": record_html.history(say, record),
+        "state": record_html.state(translate, session),
+        "left": record_html.review_progress(translate, record),
+        "history": record_html.history(translate, record),
         "sign": gr.update(interactive=not record.pending),
-        "not_yet": panels.quiet(say(english.NOT_YET)) if record.pending else "",
+        "not_yet": panels.quiet_text(translate(english.NOT_YET)) if record.pending else "",
     }
-    for old, new, value in zip(before.fields, record.fields, what.values, strict=True):
+    for old, new, value in zip(before.fields, record.fields, entered.values, strict=True):
         if new != old:
-            update |= _field(say, record, new, value)
+            update |= _update_field(translate, record, new, value)
         if new.accepted != old.accepted:
             update[f"review {new.key}"] = gr.update(visible=not new.accepted)
     return update
 
 
-def _field(say: Translator, record: Record, field: Field, value: str) -> Update:
+def _update_field(translate: Translator, record: Record, field: Field, value: str) -> Update:
     text = {f"box {field.key}": field.value} if field.value.split() != value.split() else {}
-    return {f"about {field.key}": record_html.about(say, record, field), **text}
+    return {f"about {field.key}": record_html.field_origin(translate, record, field), **text}

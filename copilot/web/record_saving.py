@@ -1,4 +1,4 @@
-"""The visit's record on its way into the store, and what the record panel says about that."""
+"""Save the session's record to the store, and show in the record panel whether that succeeded."""
 
 import io
 from datetime import UTC, datetime
@@ -13,49 +13,55 @@ from copilot.web import panels, record_html
 from copilot.web.errors import explain
 from copilot.web.queue import Service
 from copilot.web.session import Session
-from copilot.web.wiring import Update, now
+from copilot.web.wiring import Update, new_trigger_value
 
 
-def save(service: Service, visit: Session, *, with_signal: bool = False, kept: bool = False) -> None:
-    """Write the visit's record into the store.
+def save(service: Service, session: Session, *, with_signal: bool = False, kept: bool = False) -> None:
+    """Write the session's record into the store.
+
+    Args:
+        service: the copilot, with its store.
+        session: the visitor's.
+        with_signal: whether to keep the cleaned signal too.
+        kept: whether the record is in the store already.
 
     Raises:
-        StoreError: it cannot be kept, or somebody else changed it meanwhile.
+        StoreError: it cannot be kept, or was changed elsewhere meanwhile.
     """
     assert service.store is not None
-    assert visit.record is not None
-    signal = _archive(visit.cleaned) if with_signal and visit.cleaned else None
-    service.store.save(visit.record, visit.pictures, signal, must_exist=kept)
-    visit.not_kept = ""
-    visit.kept_at, visit.saved = timestamp(datetime.now(UTC)), digest(visit.record)
+    assert session.record is not None
+    signal = _pack_signal(session.cleaned) if with_signal and session.cleaned else None
+    service.store.save(session.record, session.pictures, signal, must_exist=kept)
+    session.saving_problem = ""
+    session.kept_at, session.saved_digest = timestamp(datetime.now(UTC)), digest(session.record)
 
 
-def keep_up(service: Service, say: Translator, visit: Session, before: Record) -> Update:
-    """The kept record follows the visit's; where it cannot, the panel says so, and the next press tries again."""
-    if visit.record is before and not visit.not_kept:
-        return told(say, visit)
+def save_changes(service: Service, translate: Translator, session: Session, before: Record) -> Update:
+    """Save a kept record after a press; if that fails, the panel shows why, and the next press tries again."""
+    if session.record is before and not session.saving_problem:
+        return show_saving(translate, session)
     try:
-        save(service, visit, kept=True)
+        save(service, session, kept=True)
     except Exception as error:
-        visit.not_kept = explain(say, error)[1]
+        session.saving_problem = explain(translate, error)[1]
         if isinstance(error, RecordGone):
-            visit.kept_at = visit.saved = ""
-    listed_anew = visit.record is None or visit.record.status != before.status
-    return {**told(say, visit), **({"kept_turn": now()} if listed_anew else {})}
+            session.kept_at = session.saved_digest = ""
+    list_changed = session.record is None or session.record.status != before.status
+    return {**show_saving(translate, session), **({"kept_turn": new_trigger_value()} if list_changed else {})}
 
 
-def told(say: Translator, visit: Session) -> Update:
-    """Whether and since when the record is kept."""
-    at = "" if visit.not_kept else record_html.kept_at(say, visit.kept_at)
+def show_saving(translate: Translator, session: Session) -> Update:
+    """Show whether and since when the record is kept."""
+    at = "" if session.saving_problem else record_html.saved_notice(translate, session.kept_at)
     return {
-        "kept": f'<div class="is-kept">{at}</div>' if visit.kept_at else "",
-        "problem keep": panels.problem(visit.not_kept) if visit.not_kept else "",
+        "kept": f'<div class="is-kept">{at}</div>' if session.kept_at else "",
+        "problem keep": panels.problem(session.saving_problem) if session.saving_problem else "",
     }
 
 
-def _archive(cleaned: Recording) -> bytes:
-    """The signal as the same kind of ``.npz`` file that the copilot reads, made in memory."""
-    made = io.BytesIO()
+def _pack_signal(cleaned: Recording) -> bytes:
+    """Return the signal as an ``.npz`` file of the kind that the copilot reads, made in memory."""
+    buffer = io.BytesIO()
     channels, units = np.array(cleaned.channels), np.array("uV")
-    np.savez_compressed(made, data=cleaned.data, sfreq=cleaned.sfreq, channels=channels, units=units)
-    return made.getvalue()
+    np.savez_compressed(buffer, data=cleaned.data, sfreq=cleaned.sfreq, channels=channels, units=units)
+    return buffer.getvalue()

@@ -1,10 +1,10 @@
-"""Events of one analysis turned into what changes on the page (see ``Screen.show``)."""
+"""Turn events of an analysis into updates of the page (see ``ResultScreen.show``)."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from copilot.chat import Fixed
+from copilot.chat import FixedText
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import N_, Translator
 from copilot.i18n import english as words
@@ -14,155 +14,158 @@ from copilot.record.figures import Figures
 from copilot.result import Result, parse_answer
 from copilot.web import charts, panels
 from copilot.web.queue import Ahead, Opening
-from copilot.web.wiring import Update, now
+from copilot.web.wiring import Update, new_trigger_value
 
-#: The page is drawn anew at most this often while text streams in, seconds.
+#: While text streams in, the page is redrawn at most once in this time, seconds.
 REDRAW_S = 0.05
 
 
-def blank() -> Update:
-    """The page before a reading.
+def clear_results() -> Update:
+    """Return the page without a result.
 
-    No card is shown or hidden from here: the style sheet shows a card as long as there is something in it. Gradio 6.31
-    loses a message that a part is visible where it comes while the part is still being mounted.
+    No card is shown or hidden from here: the style sheet shows a card as long as it has content. Gradio 6.31 loses a
+    message that makes a part visible while the part is still being mounted.
     """
     texts = (
         *("urgent", "chat_status", "signal", "bands", "done", "quality", "reading", "assessment", "prompt", "question"),
         *("kept", "problem keep"),
     )
-    return {**no_problems(), **dict.fromkeys(texts, ""), "chatbot": []}
+    return {**clear_problems(), **dict.fromkeys(texts, ""), "chatbot": []}
 
 
-def no_problems() -> Update:
-    """The page without what was wrong at the last press."""
+def clear_problems() -> Update:
+    """Return the page without the errors of the last press."""
     parts = ("progress", "person_problem", "recording_problem", "consent_problem", "open_problem")
     return dict.fromkeys(parts, "")
 
 
-def redrawn() -> Update:
-    """The record panel anew, from what the visit holds then."""
-    return {"panel": now()}
+def redraw_panel() -> Update:
+    """Return an update that redraws the record panel from the session."""
+    return {"panel": new_trigger_value()}
 
 
-class Screen:
-    """Remembers how far the analysis is, because events only say what is new.
+class ResultScreen:
+    """The state of an analysis on the page, because events contain only what is new.
 
     Args:
-        say: the visitor's language.
+        translate: into the visitor's language.
         dark: whether their page is dark.
     """
 
-    def __init__(self, say: Translator, *, dark: bool = False) -> None:
-        self._say, self._dark = say, dark
+    def __init__(self, translate: Translator, *, dark: bool = False) -> None:
+        self._translate, self._dark = translate, dark
         self.messages: list[Message] = []
         self.signal: SignalReady | None = None
-        self.reading: Result | None = None
+        self.result: Result | None = None
         self._drawn: Figures | None = None
         self._progress: dict[str, float | None] = {}
         self._estimates: dict[str, float] = {}
         self._text = ""
 
     def show(self, event: Event | Ahead | Opening) -> Update:
-        """What this event changes."""
+        """Return what this event changes."""
         match event:
             case Ahead() | Opening() | Waiting() | PromptProgress():
-                return self.waiting(status(self._say, event))
+                return self.show_stages(describe_waiting(self._translate, event))
             case StageBegun(stage, estimate_s):
-                return self._begin(stage, estimate_s)
+                return self._begin_stage(stage, estimate_s)
             case StageProgress(stage, fraction, detail):
                 self._progress[stage] = min(fraction, 0.99)
-                return self.waiting("", self._say(detail))
+                return self.show_stages("", self._translate(detail))
             case SignalReady():
-                return self._signal(event)
+                return self._show_signal(event)
             case PromptReady(messages):
                 self.messages = list(messages)
-                return {"prompt": _transcript(messages)}
+                return {"prompt": _format_messages(messages)}
             case Token(text):
                 self._text += text
-                return {"assessment": charts.prose(self._say, *parse_answer(self._text), writing=True)}
-            case ResultReady(reading, complete):
-                return self._read(reading, complete)
+                return {"assessment": charts.prose(self._translate, *parse_answer(self._text), writing=True)}
+            case ResultReady(result, complete):
+                return self._show_result(result, complete)
             case RecordReady():
-                assert self.reading is not None
-                return {**redrawn(), "progress": panels.said(_took(self._say, self.reading.timings))}
+                assert self.result is not None
+                return {
+                    **redraw_panel(),
+                    "progress": panels.message_card(_format_timings(self._translate, self.result.timings)),
+                }
 
     def pictures(self) -> Figures:
-        """The signal and its bands on white paper, as the record takes them along."""
+        """Return the signal and its bands on white, as the record contains them."""
         assert self._drawn is not None
         return self._draw(dark=False) if self._dark else self._drawn
 
-    def waiting(self, status: str, detail: str = "") -> Update:
-        """The stages, under a sentence that says what is being waited for."""
-        html = panels.stages(self._say, status, self._progress, self._estimates, detail)
+    def show_stages(self, status: str, detail: str = "") -> Update:
+        """Return the stages, below a sentence about what is being waited for."""
+        html = panels.stages(self._translate, status, self._progress, self._estimates, detail)
         return {"progress": html}
 
-    def _begin(self, stage: str, estimate_s: float) -> Update:
+    def _begin_stage(self, stage: str, estimate_s: float) -> Update:
         self._progress |= dict.fromkeys(self._progress, 1.0) | {stage: None}
         self._estimates[stage] = estimate_s
-        return self.waiting("")
+        return self.show_stages("")
 
-    def _signal(self, event: SignalReady) -> Update:
-        """Both pictures and the quality report."""
-        self.signal, say = event, self._say
+    def _show_signal(self, event: SignalReady) -> Update:
+        """Return both pictures and the quality report."""
+        self.signal, translate = event, self._translate
         drawn = self._drawn = self._draw(dark=self._dark)
-        done = map(say, (*event.quality.sentences, *event.cleaned.notes))
+        done = map(translate, (*event.quality.sentences, *event.cleaned.notes))
         return {
-            "quality": charts.quality(say, event.quality),
-            "signal": charts.picture(drawn.signal, say(words.SIGNAL_ALT)),
-            "bands": charts.picture(drawn.bands, say(words.BANDS_ALT)),
-            "done": panels.subheading(say(N_("What was found and done"))) + panels.sentences(done),
+            "quality": charts.quality(translate, event.quality),
+            "signal": charts.picture(drawn.signal, translate(words.SIGNAL_ALT)),
+            "bands": charts.picture(drawn.bands, translate(words.BANDS_ALT)),
+            "done": panels.subheading(translate(N_("What was found and done"))) + panels.sentences(done),
         }
 
     def _draw(self, *, dark: bool) -> Figures:
         assert self.signal is not None
         raw, cleaned, quality = self.signal.raw, self.signal.cleaned, self.signal.quality
-        return figures.draw_figures(raw, cleaned, quality, self._say.language, dark=dark)
+        return figures.draw_figures(raw, cleaned, quality, self._translate.language, dark=dark)
 
-    def _read(self, reading: Result, complete: bool) -> Update:
-        self.reading = reading
-        told = {"reading": charts.reading(self._say, reading)}
+    def _show_result(self, result: Result, complete: bool) -> Update:
+        self.result = result
+        update = {"reading": charts.emotion_result(self._translate, result)}
         if not complete:
-            return {**told, "assessment": charts.prose(self._say, "", (), writing=True)}
-        return {**told, "assessment": charts.prose(self._say, reading.assessment, reading.suggestions)}
+            return {**update, "assessment": charts.prose(self._translate, "", (), writing=True)}
+        return {**update, "assessment": charts.prose(self._translate, result.assessment, result.suggestions)}
 
 
-def joined(events: Iterable[Any]) -> Iterator[Any]:
-    """The same events with tokens joined: to draw the page for each of them would slow the model down."""
+def join_tokens(events: Iterable[Any]) -> Iterator[Any]:
+    """Yield the same events with tokens joined: redrawing the page for each token would slow the model down."""
     text, drawn = "", 0.0
     for event in events:
-        if isinstance(event, Token) and not isinstance(event, Fixed):
+        if isinstance(event, Token) and not isinstance(event, FixedText):
             text += event.text
             if time.monotonic() - drawn < REDRAW_S:
                 continue
         if text:
             yield Token(text)
             text, drawn = "", time.monotonic()
-        if not isinstance(event, Token) or isinstance(event, Fixed):
+        if not isinstance(event, Token) or isinstance(event, FixedText):
             yield event
     if text:
         yield Token(text)
 
 
-def status(say: Translator, event: object) -> str:
-    """The sentence that says what is being waited for, or nothing."""
+def describe_waiting(translate: Translator, event: object) -> str:
+    """Return the sentence about what is being waited for, or an empty text."""
     match event:
         case Ahead(0):
             return ""
         case Ahead(1):
-            return say(N_("1 person is ahead of you. Your turn comes by itself."))
+            return translate(N_("1 person is ahead of you. Your turn comes by itself."))
         case Ahead(count):
-            return say(N_("{count} people are ahead of you. Your turn comes by itself."), count=count)
+            return translate(N_("{count} people are ahead of you. Your turn comes by itself."), count=count)
         case Opening():
-            return say(N_("Opening the model"))
+            return translate(N_("Opening the model"))
         case Waiting():
-            return say(N_("Finishing somebody else's answer first."))
+            return translate(N_("Finishing somebody else's answer first."))
         case PromptProgress(done, total):
-            return say(N_("{done} of {total} prompt tokens read"), done=done, total=total)
+            return translate(N_("{done} of {total} prompt tokens read"), done=done, total=total)
     return ""
 
 
-def _took(say: Translator, timings: Mapping[str, float]) -> str:
-    return say(
+def _format_timings(translate: Translator, timings: Mapping[str, float]) -> str:
+    return translate(
         N_("Done in {total:.0f} s: signal ready after {clean:.1f} s, first word after {first:.1f} s."),
         total=timings["total_s"],
         clean=timings["clean_s"],
@@ -170,5 +173,5 @@ def _took(say: Translator, timings: Mapping[str, float]) -> str:
     )
 
 
-def _transcript(messages: Sequence[Message]) -> str:
+def _format_messages(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)

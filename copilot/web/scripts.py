@@ -1,11 +1,11 @@
-"""The little that happens in the browser: saving a file, guarding unsaved work."""
+"""Define the JavaScript of the page: saving a file, guarding unsaved work."""
 
 import base64
 import json
 from collections.abc import Sequence
 
-#: Saves bytes as a file in the browser, so that no record is ever written on the machine that runs the copilot. What
-#: was typed went along, and needs no guard any more.
+#: Saves bytes as a file in the browser, so that no record is ever written on the machine that runs the copilot. Texts
+#: that were being typed are in the file, and need no guard any more.
 SAVE = """(file) => {
   if (!file) return;
   const bytes = Uint8Array.from(atob(file.base64), (letter) => letter.charCodeAt(0));
@@ -18,30 +18,30 @@ SAVE = """(file) => {
 }"""
 
 
-def download(name: str, media_type: str, content: bytes) -> dict[str, str]:
-    """A file as ``SAVE`` takes it."""
+def encode_download(name: str, media_type: str, content: bytes) -> dict[str, str]:
+    """Return a file as ``SAVE`` takes it."""
     return {"name": name, "type": media_type, "base64": base64.b64encode(content).decode()}
 
 
 #: On a phone the results are far below the button.
 SCROLL = """() => { if (innerWidth < 860) document.getElementById("results").scrollIntoView({behavior: "smooth"}); }"""
 
-#: A record that was opened stands above the list it was opened from.
+#: A record is shown above the list from which it was opened.
 SHOW_RECORD = """() => document.getElementById("record-card")?.scrollIntoView({behavior: "smooth"})"""
 
 #: Reviewed work that is neither kept nor downloaded, text that waits for the reviewer's name, or that is being typed:
-#: a second after its box was left the panel has said which of them it is.
+#: a second after its text field was left the panel shows which of them it is.
 _UNSAVED = """document.querySelector("#record-card :is(.unsaved, .waiting, .typed)")"""
 
-#: What a reload or the other language would take away: a reading, questions, words in the form.
+#: What a reload or a change of language would lose: a result, questions, texts in the form.
 _LOST_WITH_THE_PAGE = f"""({_UNSAVED} || document.querySelector("#results :is(.headline, .user)")
     || [...document.querySelectorAll("#left .asked textarea")].some((field) => field.value))"""
 
 
-def tell_theme(question: str) -> str:
-    """Pictures are drawn for the theme that the browser shows: the last field of the form; unsaved work is guarded.
+def send_theme(question: str) -> str:
+    """Return a script that asks before unsaved work is lost, and sends the theme as the form's last field.
 
-    What is about to be shown belongs to the form as it is.
+    Pictures are drawn for that theme. The mark of an outdated result is removed, since a new one follows.
     """
     return f"""(...values) => {{
   {_stop_unless_sure(question)}
@@ -50,8 +50,8 @@ def tell_theme(question: str) -> str:
 }}"""
 
 
-def guard(question: str) -> str:
-    """Ask before unsaved work on the record is lost."""
+def confirm_loss(question: str) -> str:
+    """Return a script that asks before unsaved work on the record is lost."""
     return f"(...values) => {{ {_stop_unless_sure(question)} return values; }}"
 
 
@@ -59,11 +59,12 @@ def _stop_unless_sure(question: str) -> str:
     return f'if ({_UNSAVED} && !confirm({json.dumps(question)})) throw new Error("The visitor said no.");'
 
 
-def head(languages: Sequence[str]) -> str:
-    """For the page's head: what the browser does by itself.
+def build_head(languages: Sequence[str]) -> str:
+    """Return the script for the page's head.
 
-    A visit gets a name that nobody can guess, which Gradio draws from ``Math.random``. The page keeps to its language,
-    where Gradio tells the browser's. A reading whose form has changed since is marked. Leaving what would be lost asks.
+    It gives a session a name that cannot be guessed (Gradio takes it from ``Math.random``), keeps the page's own
+    language where Gradio sets the browser's, marks a result whose form has changed since, and asks before the page
+    is left with work that would be lost.
     """
     return f"""<script>
   Math.random = () => {{

@@ -1,4 +1,4 @@
-"""One visitor: what they brought, were told and have running (``Session``), and what they filled in (``Form``)."""
+"""Define what the web app keeps of one visitor (``Session``), and the form (``Form``)."""
 
 import re
 from collections.abc import Callable, Generator
@@ -22,21 +22,21 @@ OWN = "own"
 
 @dataclass(eq=False)
 class Session:
-    """What one visitor has brought and been told, in memory only.
+    """Files, result, chat and record of one visitor, in memory only.
 
     Attributes:
         recording: the files of the uploaded recording.
         baselines: uploaded recordings of the same person, one file each.
-        opening: the messages of the reading: system, prompt, answer; empty before there is one.
+        opening: the messages of the result: system, prompt, answer; empty before there is one.
         turns: the chat about it, as the page shows it.
-        answered: what of it the model itself was asked and said.
-        record: as far as it has been reviewed.
-        pictures: that go with the record.
-        cleaned: the signal, only where records can be kept.
+        model_turns: those that the model itself answered.
+        record: in its present state of review.
+        pictures: of the record.
+        cleaned: the cleaned signal, only if records can be kept.
         reviewer: name and role, as typed last.
-        kept_at: when the record was last kept on this machine, empty where it is not.
-        not_kept: why a later change could not be kept.
-        saved: digest of the record as it was last kept or downloaded.
+        kept_at: when the record was last kept on this machine, empty if it is not.
+        saving_problem: why a later change could not be kept.
+        saved_digest: of the record as it was last kept or downloaded.
         panel: token of the record panel as it was drawn last.
     """
 
@@ -44,46 +44,46 @@ class Session:
     baselines: tuple[Attachment, ...] = ()
     opening: list[Message] = field(default_factory=list)
     turns: list[Message] = field(default_factory=list)
-    answered: list[Message] = field(default_factory=list)
+    model_turns: list[Message] = field(default_factory=list)
     record: Record | None = None
     pictures: Figures | None = None
     cleaned: Recording | None = None
     reviewer: tuple[str, str] = ("", "")
     kept_at: str = ""
-    not_kept: str = ""
-    saved: str = ""
+    saving_problem: str = ""
+    saved_digest: str = ""
     panel: float = 0.0
     _run: int = 0
-    _last_word: Callable[[], Update] = dict
+    _final_update: Callable[[], Update] = dict
 
     @property
     def unsaved(self) -> bool:
-        """Whether a clinician's work on the record would be lost with this page."""
-        return self.record is not None and bool(self.record.history) and digest(self.record) != self.saved
+        """Return whether a clinician's work on the record would be lost with this page."""
+        return self.record is not None and bool(self.record.history) and digest(self.record) != self.saved_digest
 
-    def forget_reading(self) -> None:
-        """What was said about an earlier recording."""
-        self.opening, self.turns, self.answered = [], [], []
+    def forget_result(self) -> None:
+        """Forget result, chat and record of an earlier recording."""
+        self.opening, self.turns, self.model_turns = [], [], []
         self.record = self.pictures = self.cleaned = None
-        self.kept_at = self.not_kept = self.saved = ""
+        self.kept_at = self.saving_problem = self.saved_digest = ""
 
-    def halt(self, last_word: Callable[[], Update]) -> Update:
-        """End what is running; ``last_word`` makes what the page shows then.
+    def halt(self, final_update: Callable[[], Update]) -> Update:
+        """End what is running; ``final_update`` makes what the page shows then.
 
-        Gradio's own cancelling comes too late for that: what was on its way to the browser would overwrite it.
+        Gradio's own cancelling comes too late: an update on its way to the browser would overwrite the last one.
         """
         self._run += 1
-        self._last_word = last_word
-        return last_word()
+        self._final_update = final_update
+        return final_update()
 
-    def running(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
-        """Pass ``updates`` on until ``halt``, or until something else runs in this visit."""
+    def run_until_halted(self, updates: Generator[Update, None, None]) -> Generator[Update, None, None]:
+        """Yield ``updates`` until ``halt``, or until something else runs in this session."""
         self.halt(dict)
         run = self._run
         with closing(updates):
             for update in updates:
                 if self._run != run:
-                    yield self._last_word()
+                    yield self._final_update()
                     return
                 yield update
 
@@ -109,7 +109,7 @@ class Form:
     dark: bool = False
 
     def person(self) -> Person:
-        """The person.
+        """Return the person.
 
         Raises:
             PersonError: a field cannot be used.
@@ -119,19 +119,19 @@ class Form:
             raise PersonError(N_(words.NOT_AN_AGE, age=age, most=MAX_AGE))
         return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
 
-    def particulars(self) -> PatientIdentity:
-        """What is meant for the record alone.
+    def patient_identity(self) -> PatientIdentity:
+        """Return what is meant for the record alone.
 
         Raises:
             PersonError: a text is too long.
         """
         return PatientIdentity(self.name or "", self.number or "", self.laboratory or "", self.expenses or "")
 
-    def samples_a_second(self) -> float | None:
-        """The sampling rate in Hz, if given.
+    def sampling_rate(self) -> float | None:
+        """Return the sampling rate in Hz, if given.
 
         Raises:
-            RecordingError: it is no number above 0.
+            RecordingError: it is not a number above 0.
         """
         text = (self.sfreq or "").strip()
         if not text:
@@ -143,10 +143,10 @@ class Form:
         return rate
 
     def trial_number(self) -> int | None:
-        """Which trial of an array is meant, if given.
+        """Return which trial of an array is meant, if given.
 
         Raises:
-            RecordingError: it is no whole number above 0.
+            RecordingError: it is not a whole number above 0.
         """
         text = (self.trial or "").strip()
         if text and not re.fullmatch(r"0*[1-9][0-9]{0,4}", text):
@@ -154,5 +154,5 @@ class Form:
         return int(text) if text else None
 
     def channel_names(self) -> list[str] | None:
-        """Channel names in the file's order, if given."""
+        """Return channel names in the file's order, if given."""
         return [name.strip() for name in (self.channels or "").split(",") if name.strip()] or None

@@ -1,4 +1,4 @@
-"""One private temporary folder for all that this process writes about people (see ``private_folder``)."""
+"""Keep all temporary files of this process in one private folder (see ``private_folder``)."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: Begins the names of these folders, by which the next start finds those of processes that were killed.
+#: Prefix of these folders' names, by which the next start finds those of processes that were killed.
 PREFIX = "eeg-emotion-copilot-"
 
 
@@ -23,8 +23,8 @@ def private_folder() -> Iterator[Path]:
         The folder.
     """
     parent = Path(tempfile.gettempdir())
-    _sweep(parent)
-    folder, lock = _locked_folder(parent)
+    _remove_stale_folders(parent)
+    folder, lock = _make_locked_folder(parent)
     before = {name: os.environ.get(name) for name in ("TMPDIR", "GRADIO_TEMP_DIR")}
     default, tempfile.tempdir = tempfile.tempdir, str(folder)
     os.environ |= {"TMPDIR": str(folder), "GRADIO_TEMP_DIR": str(folder / "uploads")}
@@ -41,19 +41,19 @@ def private_folder() -> Iterator[Path]:
         os.close(lock)
 
 
-def _locked_folder(parent: Path) -> tuple[Path, int]:
-    """A new folder and the descriptor that locks it; the system takes the lock away from whoever dies."""
+def _make_locked_folder(parent: Path) -> tuple[Path, int]:
+    """Return a new folder and the descriptor that locks it; the system releases the lock when the process ends."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        with suppress(OSError):  # another start swept it before it was locked
-            if (lock := _lock(folder)) is not None:
+        with suppress(OSError):  # another start removed it before it was locked
+            if (lock := _lock_folder(folder)) is not None:
                 if folder.exists():
                     return folder, lock
                 os.close(lock)
 
 
-def _lock(folder: Path) -> int | None:
-    """A descriptor that holds the folder's lock; None where another process has it."""
+def _lock_folder(folder: Path) -> int | None:
+    """Lock a folder and return the lock's descriptor; None if another process has the lock."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,10 +63,10 @@ def _lock(folder: Path) -> int | None:
     return descriptor
 
 
-def _sweep(parent: Path) -> None:
-    """Remove the folders of processes that are no more."""
+def _remove_stale_folders(parent: Path) -> None:
+    """Remove the folders of processes that have ended."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if folder.lstat().st_uid == os.getuid() and (lock := _lock(folder)) is not None:
+            if folder.lstat().st_uid == os.getuid() and (lock := _lock_folder(folder)) is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)

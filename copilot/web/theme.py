@@ -1,4 +1,4 @@
-"""How the page looks: a Gradio theme on fonts that every system has, and the style sheet ``page.css``."""
+"""Define the look of the page: a Gradio theme with the system's fonts, and the style sheet ``page.css``."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", *CHINESE, "monospace")
 
 
-def theme() -> gr.themes.Base:
-    """Calm and clinical: teal on slate, soft corners, no web fonts."""
+def make_theme() -> gr.themes.Base:
+    """Return the theme: teal on slate, soft corners, no web fonts."""
     return gr.themes.Base(
         primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="lg", font=SANS, font_mono=MONO
     ).set(

@@ -1,9 +1,9 @@
-"""Uploaded files: received into a folder of their own, read into memory and unlinked before anything else happens.
+"""Receive uploaded files into a private folder, read them into memory and delete them at once.
 
-Gradio's own reception stores a file under the hash of its content: two visitors with one file would share it, whoever
-knows the content could fetch it, and what broke off would stay on disk. Here every request gets a folder named at
-random (see ``UploadReceiver``), whose files have neutral names. Handlers take the browser's own description of the
-files (``preprocess=False``), because Gradio's ``File`` leaves an empty temporary file whenever it hands over a path.
+Gradio's own reception stores a file under the hash of its content: two visitors with one file would share it, a client
+that knows the content could fetch it, and an interrupted upload would stay on disk. Here every request gets a folder
+with a random name (see ``UploadReceiver``), whose files have neutral names. Handlers take the browser's own description
+of the files (``preprocess=False``), because Gradio's ``File`` leaves an empty temporary file for every path it returns.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ CHOOSE_AGAIN = N_("The file is not here any more; please choose it again.")
 
 
 #: Files in one upload; a recording has at most four, a person perhaps dozens of baselines.
-MOST_FILES = 100
+MAX_FILES = 100
 
-#: Uploads that no handler took, because the page was closed too early, are deleted after so many seconds.
-UNTAKEN_S = 600
+#: Uploads that no handler took, because the page was closed too early, are deleted after this time, seconds.
+MAX_UNTAKEN_S = 600
 
-#: Endings of names that are kept on disk, since readers look at them; another may be a part of somebody's name.
-ENDINGS = {*SUFFIXES, ".eeg", ".dat", ".fdt", ".vmrk", ".json", ".tsv", ".pkl", ".pickle", ".joblib", ".p"}
+#: Suffixes of names that are kept on disk, since readers need them; another could be a part of a person's name.
+KEPT_SUFFIXES = {*SUFFIXES, ".eeg", ".dat", ".fdt", ".vmrk", ".json", ".tsv", ".pkl", ".pickle", ".joblib", ".p"}
 
 
 class NoRoomError(Exception):
@@ -48,12 +48,12 @@ class NoRoomError(Exception):
 
 
 class UploadReceiver:
-    """Takes uploads in.
+    """Receives uploads.
 
     Args:
         root: the folder for them; Gradio's upload folder, since it accepts no path elsewhere.
-        max_mb: the most that one request may bring, megabytes.
-        most_mb: the most that all of them may have on disk together, arriving or not yet taken.
+        max_mb: the most that one request may contain, megabytes.
+        most_mb: the most that all of them may take on disk together, arriving or not yet taken, megabytes.
     """
 
     def __init__(self, root: Path, max_mb: int, most_mb: int) -> None:
@@ -65,19 +65,19 @@ class UploadReceiver:
         """Store the files of a multipart request, whose body has ``size`` bytes, and return their paths.
 
         Raises:
-            NoRoomError: not now.
+            NoRoomError: there is no room for more uploads now.
             MultiPartException: the request cannot be read, or has too many files.
-            ClientDisconnect, TimeoutError: it broke off.
+            ClientDisconnect, TimeoutError: the upload was interrupted.
         """
         upload_id = request.query_params.get("upload_id")
         if upload_id:
             file_upload_statuses.track(upload_id)
         try:
-            with self._folder(size) as folder:
+            with self._make_folder(size) as folder:
                 parser = GradioMultiPartParser(
                     request.headers,
                     request.stream(),
-                    max_files=MOST_FILES,
+                    max_files=MAX_FILES,
                     max_fields=10,
                     upload_dir=folder,
                     upload_id=upload_id,
@@ -90,7 +90,7 @@ class UploadReceiver:
                     for part in parser._files_to_close_on_error:
                         part.close()
                 files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
-                return [_stored(file, folder, number) for number, file in enumerate(files)]
+                return [_rename_neutrally(file, folder, number) for number, file in enumerate(files)]
         except TimeoutError:  # an OSError too
             raise
         except OSError as error:
@@ -100,9 +100,9 @@ class UploadReceiver:
                 file_upload_statuses.set_done(upload_id)
 
     @contextmanager
-    def _folder(self, size: int) -> Iterator[Path]:
-        """A new folder, which nobody can guess; gone again unless everything arrives."""
-        if size + sum(self._arriving.values()) + self._untaken() > self._most:
+    def _make_folder(self, size: int) -> Iterator[Path]:
+        """Yield a new folder with a random name; remove it if the upload fails."""
+        if size + sum(self._arriving.values()) + self._count_untaken_bytes() > self._most:
             raise NoRoomError
         folder = self.root / token_hex(16)
         self._arriving[folder] = size
@@ -116,8 +116,8 @@ class UploadReceiver:
         finally:
             del self._arriving[folder]
 
-    def _untaken(self) -> int:
-        """Bytes that have arrived and that no handler took yet."""
+    def _count_untaken_bytes(self) -> int:
+        """Return the bytes of complete uploads that no handler has taken yet."""
         paths = (path for path in self.root.glob("*/*") if path.parent not in self._arriving)
         sizes = []
         for path in paths:
@@ -125,28 +125,28 @@ class UploadReceiver:
                 sizes.append(path.stat().st_size)
         return sum(sizes)
 
-    def sweep(self) -> None:
-        """Delete what arrived long ago and nobody took."""
+    def remove_stale(self) -> None:
+        """Delete uploads that arrived long ago and were never taken."""
         for folder in self.root.glob("*"):
             with suppress(OSError):
-                if folder not in self._arriving and folder.stat().st_mtime < time.time() - UNTAKEN_S:
+                if folder not in self._arriving and folder.stat().st_mtime < time.time() - MAX_UNTAKEN_S:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    async def keep_swept(self) -> None:
-        """Sweep every minute."""
+    async def remove_stale_repeatedly(self) -> None:
+        """Delete stale uploads every minute."""
         while True:
-            await to_thread.run_sync(self.sweep)
+            await to_thread.run_sync(self.remove_stale)
             await asyncio.sleep(60)
 
-    def holds(self, path: str) -> bool:
-        """Whether ``path`` is one that ``receive`` could have returned."""
+    def contains(self, path: str) -> bool:
+        """Return whether ``path`` is one that ``receive`` could have returned."""
         return Path(path).parent.parent == self.root and ".." not in Path(path).parts
 
 
-def _stored(file: UploadFile, folder: Path, number: int) -> str:
-    """Give a received file its neutral name; what it was called comes along in the page's call."""
+def _rename_neutrally(file: UploadFile, folder: Path, number: int) -> str:
+    """Give a received file its neutral name; its original name is in the page's call."""
     suffix = Path(file.filename or "").suffix.lower()
-    return str(Path(str(file.file.name)).rename(folder / f"{number}{suffix if suffix in ENDINGS else ''}"))
+    return str(Path(str(file.file.name)).rename(folder / f"{number}{suffix if suffix in KEPT_SUFFIXES else ''}"))
 
 
 @dataclass
@@ -154,9 +154,9 @@ class Attachment:
     """One uploaded file, in memory.
 
     Attributes:
-        name: as the person's computer has it.
-        content: empty once it had to make room for newer ones (see ``MemoryBudget``).
-        dropped: whether it had to.
+        name: on the person's computer.
+        content: empty after it was dropped in favour of newer files (see ``MemoryBudget``).
+        dropped: whether it was dropped.
         stored: the neutral name under which it was received.
     """
 
@@ -167,10 +167,10 @@ class Attachment:
 
 
 class MemoryBudget:
-    """Bounds what all visitors' files take in memory together.
+    """Limits the memory that all visitors' files take together.
 
     Args:
-        most_mb: megabytes; above that, what was uploaded first is dropped first.
+        most_mb: megabytes; above that, the oldest uploads are dropped first.
     """
 
     def __init__(self, most_mb: int) -> None:
@@ -179,7 +179,7 @@ class MemoryBudget:
         self._recordings: list[list[weakref.ref[Attachment]]] = []
 
     def add(self, files: Sequence[Attachment]) -> None:
-        """Count the files of one recording from now on, until nobody has them any more."""
+        """Count the files of one recording from now on, for as long as they are in use."""
         with self._lock:
             self._recordings.append([weakref.ref(file) for file in files])
             alive = [[file for ref in refs if (file := ref())] for refs in self._recordings]
@@ -191,7 +191,7 @@ class MemoryBudget:
                     file.content, file.dropped = b"", True
 
 
-def check_there(files: Sequence[Attachment]) -> None:
+def check_present(files: Sequence[Attachment]) -> None:
     """Check that no file was dropped.
 
     Raises:
@@ -201,15 +201,15 @@ def check_there(files: Sequence[Attachment]) -> None:
         raise RecordingError(CHOOSE_AGAIN)
 
 
-def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachment, ...]:
-    """Read uploaded files and unlink them.
+def read_uploads(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachment, ...]:
+    """Read uploaded files and delete them.
 
     Args:
         files: as the browser describes them: ``path`` on this machine and ``orig_name`` on the person's.
-        max_mb: the most that is taken, all files together; Gradio limits each of them.
+        max_mb: the most that is read, all files together; Gradio limits each of them.
 
     Raises:
-        RecordingError: they are larger, or not there any more; unlinked all the same.
+        RecordingError: they are larger, or not there any more; deleted all the same.
     """
     paths = {Path(file["path"]): file.get("orig_name") or "" for file in files or ()}
     try:
@@ -217,38 +217,38 @@ def take(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[Attachmen
         if size > max_mb:
             raise RecordingError(N_(TOO_LARGE, size=size, most=max_mb))
         return tuple(
-            Attachment(_believed(name, path), path.read_bytes(), stored=path.name) for path, name in paths.items()
+            Attachment(_choose_name(name, path), path.read_bytes(), stored=path.name) for path, name in paths.items()
         )
     except OSError:
         raise RecordingError(CHOOSE_AGAIN) from None
     finally:
         for path in paths:
-            _remove(path)
+            _remove_upload(path)
 
 
-def _believed(name: str, path: Path) -> str:
-    # The name as the person's computer has it, since BrainVision files refer to each other by name; but it comes from
-    # the browser, so only a plain name is believed.
+def _choose_name(name: str, path: Path) -> str:
+    # The name on the person's computer, since BrainVision files refer to each other by name; but it comes from
+    # the browser, so only a plain name is accepted.
     plain = name == Path(name).name and name not in ("", "..") and name.isprintable() and len(name.encode()) <= 200
     return name if plain else path.name
 
 
-def _remove(path: Path) -> None:
+def _remove_upload(path: Path) -> None:
     with suppress(OSError):
         path.unlink(missing_ok=True)
         path.parent.rmdir()  # the folder of this upload; stays while other files are in it
 
 
-def write(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
+def write_attachments(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
     """Write attachments into ``folder``, for readers that need files.
 
-    Several files of one recording refer to each other by name, so they have theirs; a single one keeps the neutral name
-    under which it was received, so that even a killed process leaves nothing under a person's name.
+    Several files of one recording refer to each other by name, so they keep their names. A single one keeps the neutral
+    name under which it was received, so that even a killed process leaves no file with a person's name.
 
     Raises:
         RecordingError: one of them was dropped.
     """
-    check_there(attachments)
+    check_present(attachments)
     folder.mkdir(parents=True)
     alone = len(attachments) == 1
     paths = [folder / ((alone and file.stored) or file.name) for file in attachments]

@@ -1,4 +1,4 @@
-"""Handlers speak of parts of the page by name; Gradio wants the parts (see ``once`` and ``stream``)."""
+"""Connect handlers, which name parts of the page, to Gradio, which needs the parts (``bind`` and ``bind_stream``)."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -10,31 +10,31 @@ import gradio as gr
 Update = dict[str, Any]
 Parts = dict[str, Any]
 
-#: Presses that are answered at once stay out of Gradio's queue: when the stream of one queued event ends, Gradio 6.31
-#: may cancel another that the same visitor has just begun, and leaving a box comes right before pressing a button.
-AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+#: Events that are answered at once stay out of Gradio's queue: when the stream of one queued event ends, Gradio 6.31
+#: may cancel another that the same visitor has just begun, and leaving a text field precedes the press of a button.
+NOT_QUEUED: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
-#: What ``gr.render`` draws waits in line: two renders at once change the same dictionaries of Gradio's.
-ONE_BY_ONE: dict[str, Any] = {"concurrency_id": "render", "concurrency_limit": 1, "show_progress": "hidden"}
+#: Renders of ``gr.render`` run one after another: two at once would change the same dictionaries of Gradio's.
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "render", "concurrency_limit": 1, "show_progress": "hidden"}
 
 
 def html(value: str = "", **options: Any) -> gr.HTML:
-    """HTML of our own: our style sheet is enough."""
+    """Return HTML without Gradio's default style: our style sheet is enough."""
     return gr.HTML(value, apply_default_css=False, **options)
 
 
-def turn() -> gr.Textbox:
-    """A part whose change draws something anew: ``gr.State`` does not tell what changed outside the queue."""
+def make_trigger() -> gr.Textbox:
+    """Return a part whose change redraws another: ``gr.State`` does not report changes outside the queue."""
     return gr.Textbox(visible="hidden", container=False)
 
 
-def now() -> str:
-    """Another value for a ``turn``."""
+def new_trigger_value() -> str:
+    """Return a new value for ``make_trigger``'s part."""
     return str(time.monotonic())
 
 
-def once(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:
-    """A handler that answers at once, with the parts in place of their names."""
+def bind(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:
+    """Return the handler for Gradio, with the parts in place of their names."""
 
     def run(*values: Any) -> Parts:
         return {parts[name]: value for name, value in handler(*values).items()}
@@ -42,8 +42,8 @@ def once(parts: Parts, handler: Callable[..., Update]) -> Callable[..., Parts]:
     return run
 
 
-def stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]]) -> Callable[..., Iterator[Parts]]:
-    """The same for one that answers step by step; closed when Gradio closes it."""
+def bind_stream(parts: Parts, handler: Callable[..., Generator[Update, None, None]]) -> Callable[..., Iterator[Parts]]:
+    """Return a handler that yields updates for Gradio; it is closed when Gradio closes it."""
 
     def run(*values: Any) -> Iterator[Parts]:
         with closing(handler(*values)) as updates:

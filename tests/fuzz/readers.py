@@ -135,7 +135,11 @@ def _read_record(paths: list[Path], thorough: bool) -> None:
         if kind != "pdf" or thorough:
             export.write(record, None)
     say, visit = Translator(record.language), Session(record=record)
-    for part in (record_html.state(say, visit), record_html.left(say, record), record_html.history(say, record)):
+    for part in (
+        record_html.state(say, visit),
+        record_html.review_progress(say, record),
+        record_html.history(say, record),
+    ):
         part.encode()
     if record.signature:
         return

@@ -55,7 +55,9 @@ def read(folder: Path, label_column: str | None = None) -> list[LabelledInterval
         raise CorpusError(f"{folder} has no sub-*/.../*_eeg.edf (or bdf, vhdr, set) with an *_events.tsv beside it.")
     columns = (label_column.lower(),) if label_column else LABEL_COLUMNS
     rows = [row for run in runs for row in run.events]
-    column = next((c for c in columns if any(csv_tables.emotion(row.get(c, "")) is not None for row in rows)), None)
+    column = next(
+        (c for c in columns if any(csv_tables.parse_emotion(row.get(c, "")) is not None for row in rows)), None
+    )
     if column is None:
         raise CorpusError(_explain_missing_label(rows, columns))
     people = _read_participants(folder / "participants.tsv")
@@ -89,11 +91,11 @@ def _label_events(run: BidsRun, column: str, person: Person) -> Iterator[Labelle
     recording = LabelledInterval(find_recording_files(run.recording), run.subject, run.stem, 0, person=person)
     recording = replace(recording, sampling_hz=_read_sampling_rate(run.recording))
     for row_number, row in enumerate(run.events, start=2):
-        label = csv_tables.emotion(row.get(column, ""))
+        label = csv_tables.parse_emotion(row.get(column, ""))
         if label is None:
             continue
         where = f"{_events_path(run.recording).name}, row {row_number}"
-        onset, duration = (csv_tables.number(row, name, where) for name in ("onset", "duration"))
+        onset, duration = (csv_tables.parse_number(row, name, where) for name in ("onset", "duration"))
         if onset is not None and duration:
             clip = row.get("stim_file") or f"{run.stem} from {onset:g} s"
             yield replace(recording, clip=clip, emotion=label, start=onset, stop=onset + duration)
@@ -104,7 +106,9 @@ def _read_participants(path: Path) -> dict[str, Person]:
     if not path.is_file():
         return {}
     rows = csv_tables.read_rows(path, ("participant_id",))
-    return {row["participant_id"]: csv_tables.person(row, f"{path.name}, {row['participant_id']}") for row in rows}
+    return {
+        row["participant_id"]: csv_tables.parse_person(row, f"{path.name}, {row['participant_id']}") for row in rows
+    }
 
 
 def _read_sampling_rate(recording: Path) -> float | None:

@@ -46,7 +46,9 @@ def read_info(path: Path) -> dict[int, SubjectInfo]:
         if not found:
             raise CorpusError(f"{path}: sub is {row.get('sub', '')!r}; it is given like sub007.")
         where = f"{path.name}, {row['sub']}"
-        known[int(found[1])] = SubjectInfo(csv_tables.person(row, where), csv_tables.number(row, "sample_rate", where))
+        known[int(found[1])] = SubjectInfo(
+            csv_tables.parse_person(row, where), csv_tables.parse_number(row, "sample_rate", where)
+        )
     return known
 
 

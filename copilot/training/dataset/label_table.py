@@ -37,10 +37,10 @@ def _parse_row(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterva
     name = PurePath(row.get("file", ""))
     if not name.name or name.is_absolute() or ".." in name.parts:
         raise CorpusError(f"{where}: file has to be a path inside the folder of recordings.")
-    label = csv_tables.emotion(row.get("emotion", ""))
+    label = csv_tables.parse_emotion(row.get("emotion", ""))
     if label is None:
         raise CorpusError(f"{where}: emotion {row.get('emotion', '')!r} is none of: {', '.join(EMOTIONS)}.")
-    start, stop = (csv_tables.number(row, column, where) for column in ("start", "stop"))
+    start, stop = (csv_tables.parse_number(row, column, where) for column in ("start", "stop"))
     if stop is not None and stop <= (start or 0):
         raise CorpusError(f"{where}: stop is not after start.")
     return LabelledInterval(
@@ -50,5 +50,5 @@ def _parse_row(folder: Path, row: csv_tables.Row, where: str) -> LabelledInterva
         emotion=label,
         start=start or 0.0,
         stop=stop,
-        person=csv_tables.person(row, where),
+        person=csv_tables.parse_person(row, where),
     )

@@ -83,7 +83,7 @@ def _segment_key(segment: LabelledSegment) -> str:
 
 def _build_prompt(segment: LabelledSegment, person: Person, codec: str, number: int, evidence: bool) -> str:
     """Return the user message for the ``number``-th text of a segment, counted from 1."""
-    messages = prompt.build(
+    messages = prompt.build_messages(
         person,
         segment.eeg_texts[number - 1],
         codec=codec,
@@ -106,8 +106,8 @@ def write_treatment(segment: LabelledSegment, person: Person, rng: random.Random
         rng: chooses among the sentences.
     """
     label = emotions.EMOTIONS[segment.emotion]
-    right = emotions.top(segment.probabilities) == label
-    level = emotions.confidence(segment.probabilities) if right else "unclear"
+    right = emotions.find_top_emotion(segment.probabilities) == label
+    level = emotions.grade_confidence(segment.probabilities) if right else "unclear"
     return f"Confidence: {level}\n{answer_templates.write_answer(label, person, level, rng)}"
 
 

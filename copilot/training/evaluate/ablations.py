@@ -100,7 +100,7 @@ class PromptedTrial:
 
     def messages(self, with_evidence: bool) -> list[Message]:
         """Build the prompt, with the classifier's line or without."""
-        (messages,) = self.eeg.prompts(self.person, with_evidence=with_evidence)
+        (messages,) = self.eeg.build_prompts(self.person, with_evidence=with_evidence)
         return messages
 
 

@@ -76,14 +76,14 @@ def write_answers(model: ModelUnderTest, faced: Faced, count: int) -> Iterator[A
 def _write_answer(model: ModelUnderTest, trial: PromptedTrial) -> Answer:
     """Write one answer as in use, measure its times and find its faults."""
     messages, begun = trial.messages(with_evidence=True), time.perf_counter()
-    probabilities = pipeline.result_of(pipeline.predict(model.engine, [messages])).probabilities
+    probabilities = pipeline.run_to_end(pipeline.predict(model.engine, [messages])).probabilities
     label_s = time.perf_counter() - begun
-    answer = pipeline.result_of(pipeline.write(model.engine, messages, probabilities))
+    answer = pipeline.run_to_end(pipeline.write(model.engine, messages, probabilities))
     written_s = time.perf_counter() - begun
     found = list(find_faults(answer.text, trial.person, probabilities))
     if answer.cut_off:
         found.append("does not end")
-    return Answer(emotions.top(probabilities), answer.text, tuple(found), label_s, written_s)
+    return Answer(emotions.find_top_emotion(probabilities), answer.text, tuple(found), label_s, written_s)
 
 
 def find_faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:
@@ -102,7 +102,7 @@ def find_faults(text: str, person: Person, probabilities: emotions.Probabilities
         yield f"{len(suggestions)} suggestions, or unfinished ones"
     if empty := _find_empty_fields(person, probabilities, assessment, suggestions):
         yield f"record without {', '.join(empty)}"
-    if others := find_other_emotions(" ".join([assessment, *suggestions]), emotions.top(probabilities)):
+    if others := find_other_emotions(" ".join([assessment, *suggestions]), emotions.find_top_emotion(probabilities)):
         yield f"contradicts its label: {', '.join(others)}"
 
 

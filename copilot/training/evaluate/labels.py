@@ -6,7 +6,7 @@ import numpy as np
 
 from copilot import emotions, prompt
 from copilot.llm.base import Engine, Message, Token
-from copilot.pipeline import predict, result_of
+from copilot.pipeline import predict, run_to_end
 
 #: Most tokens of an answer of which only the label is used.
 LABEL_TOKENS = 4
@@ -20,7 +20,7 @@ def read_probabilities(engine: Engine, messages: list[Message], seed: int = 0) -
         messages: the prompt.
         seed: not used; nothing is sampled.
     """
-    return result_of(predict(engine, [messages])).probabilities
+    return run_to_end(predict(engine, [messages])).probabilities
 
 
 def read_greedy(engine: Engine, messages: list[Message], seed: int = 0) -> emotions.Probabilities:

@@ -112,7 +112,7 @@ class ModelUnderTest:
             "parameters": read_gguf(path).parameters,
             "codec": self.codec,
             "trained_for_eeg": info.trained_for_eeg,
-            "warnings": list(model_metadata.warnings(info.metadata, self.classifier.sha256)),
+            "warnings": list(model_metadata.find_differences(info.metadata, self.classifier.sha256)),
         }
 
 

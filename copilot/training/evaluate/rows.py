@@ -98,7 +98,7 @@ class Predictions:
         named = np.where(self.probabilities.any(axis=1), self.probabilities.argmax(axis=1), -1)
         if classes == 9:
             return self.probabilities, named, self.truth
-        three = np.stack([emotions.three_classes(p) for p in self.probabilities])
+        three = np.stack([emotions.sum_three_classes(p) for p in self.probabilities])
         chosen = three.argmax(axis=1) if self.readout in GRADED else CLASSES[named]
         return three, chosen, CLASSES[self.truth]
 

@@ -184,7 +184,7 @@ def _assemble_output(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> 
 def _make_metadata(receipt: dict[str, Any]) -> dict[str, str]:
     """Return the metadata that describe how the model file is used."""
     decoder = {"decoder_sha256": receipt["decoder_sha256"]} if receipt["decoder_sha256"] else {}
-    return model_metadata.keys(receipt["codec"]) | decoder
+    return model_metadata.expected_values(receipt["codec"]) | decoder
 
 
 @command("Interrupted; the same command resumes from the state of the last minute.")

@@ -95,7 +95,7 @@ def refuse_other_template(messages: Sequence[Message], tokenizer: PreTrainedToke
     """
     if not tokenizer.chat_template:
         raise CorpusError("The base has no chat template; take one that was made for conversations.")
-    ids = encode(messages, emotions.uniform(), tokenizer).ids.tolist()
+    ids = encode(messages, emotions.uniform_probabilities(), tokenizer).ids.tolist()
     asked = tokenize(_apply_template(messages[:-1], tokenizer, ask=True), tokenizer)
     if tokenize(_apply_template(messages, tokenizer), tokenizer) != ids or asked != ids[: len(asked)]:
         raise CorpusError(

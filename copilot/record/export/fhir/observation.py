@@ -47,7 +47,7 @@ def collect_measures(record: Record, translate: Translator) -> Iterator[Measure]
             share,
             "probabilities",
         )
-    for name, share in zip(emotions.THREE_CLASSES, emotions.three_classes(found.probabilities), strict=True):
+    for name, share in zip(emotions.THREE_CLASSES, emotions.sum_three_classes(found.probabilities), strict=True):
         yield _make_percentage(
             f"class-{name}",
             translate(
@@ -56,7 +56,7 @@ def collect_measures(record: Record, translate: Translator) -> Iterator[Measure]
             float(share),
             "three_class",
         )
-    valence = round(emotions.valence(found.probabilities), 2) + 0.0  # + 0.0: no "-0.0"
+    valence = round(emotions.compute_valence(found.probabilities), 2) + 0.0  # + 0.0: no "-0.0"
     value = {"valueQuantity": codes.make_quantity(valence, "1", "1")}
     yield Measure(
         "valence", translate(N_("Valence from -1 to +1, inferred from EEG")), value, f"{valence:+.2f}", "valence"

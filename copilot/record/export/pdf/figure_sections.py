@@ -90,7 +90,7 @@ def _rank_emotions(findings: Findings, translate: Translator) -> list[tuple[str,
             share,
             TONES[emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(name)]]],
         )
-        for name, share in emotions.by_probability(findings.probabilities)
+        for name, share in emotions.sort_by_probability(findings.probabilities)
     ]
 
 
@@ -128,7 +128,7 @@ def _draw_bars(page: Page, findings: Findings, row: FieldRow, translate: Transla
 def _draw_three_classes(page: Page, findings: Findings, left: float, width: float, translate: Translator) -> None:
     """Draw the probabilities of three classes as one bar in three colours."""
     x, top = left, page.y + 1
-    for place, share in enumerate(emotions.three_classes(findings.probabilities)):
+    for place, share in enumerate(emotions.sum_three_classes(findings.probabilities)):
         name = emotions.THREE_CLASSES[place]
         page.draw_rectangle(x, top, width * share, THICK, TONES[name])
         with page.tag("P"):
@@ -142,7 +142,7 @@ def _draw_three_classes(page: Page, findings: Findings, left: float, width: floa
 
 def _draw_valence(page: Page, findings: Findings, left: float, width: float) -> None:
     """Draw the valence as a mark on a scale from -1 to +1."""
-    y, value = page.y + 1.2, emotions.valence(findings.probabilities)
+    y, value = page.y + 1.2, emotions.compute_valence(findings.probabilities)
     page.draw_rectangle(left, y, width, 0.5, LINE)
     page.draw_rectangle(left + width / 2 - 0.15, y - 0.8, 0.3, 2.1, QUIET)
     page.draw_rectangle(left + (1 + value) / 2 * width - 0.6, y - 1.3, 1.2, 3.1, INK)
