@@ -63,6 +63,8 @@ def write_model_card(uploads: Sequence[Upload], figures: Figures, metadata: Mapp
 
 
 def _parse_card(text: str) -> "ModelCard":
+    from huggingface_hub import ModelCard  # not before a publication has set the client's settings, see ``hub``
+
     if not text.startswith("---"):
         text = f"---\n\n---\n{text}"
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from copilot import emotions
+from copilot.deidentify import remove_identity
 from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, N_, english
 from copilot.settings import READOUTS
