@@ -111,10 +111,10 @@ class Service:
 
     def __init__(self, settings: Settings, open_engine: Callable[[Settings], Engine]) -> None:
         self.settings = settings
-        # A server has its own queue and serves several; this machine's cores serve one at a time.
-        self.store = _store(settings)
+        self.store = Store(settings.data) if settings.store else None
         self.memory_budget = MemoryBudget(UPLOADS_HELD * settings.max_upload_mb)
         self.press_locks = tuple(threading.Lock() for _ in range(64))
+        # A server has its own queue and serves several; this machine's cores serve one at a time.
         self.queue = Queue(places=4 if settings.server else 1)
         self._open_engine = open_engine
         self._models: Future[tuple[Engine, Classifier]] = Future()
@@ -161,9 +161,3 @@ class Service:
             self._models.set_exception(error)
         for module in ("mne", "copilot.eeg.plots"):  # they take seconds: now, while the visitor reads the notice
             importlib.import_module(module)
-
-
-def _store(settings: Settings) -> Store | None:
-    if not settings.store:
-        return None
-    return Store(settings.data)

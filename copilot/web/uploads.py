@@ -223,7 +223,9 @@ def read_uploads(files: Sequence[dict[str, Any]] | None, max_mb: int) -> tuple[A
         raise RecordingError(CHOOSE_AGAIN) from None
     finally:
         for path in paths:
-            _remove_upload(path)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()  # the folder of this upload; stays while other files are in it
 
 
 def _choose_name(name: str, path: Path) -> str:
@@ -231,12 +233,6 @@ def _choose_name(name: str, path: Path) -> str:
     # the browser, so only a plain name is accepted.
     plain = name == Path(name).name and name not in ("", "..") and name.isprintable() and len(name.encode()) <= 200
     return name if plain else path.name
-
-
-def _remove_upload(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
-        path.parent.rmdir()  # the folder of this upload; stays while other files are in it
 
 
 def write_attachments(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
