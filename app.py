@@ -4,7 +4,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 from copilot.llm.open_engine import open_engine
 from copilot.record.storage.store import StoreError
 from copilot.settings import Settings, SettingsError
@@ -23,7 +23,7 @@ def main() -> None:
 
     settings = Settings.from_environment()
     if not settings.server and not settings.model.is_file():
-        raise SettingsError(N_(english.NO_MODEL_FILE, path=str(settings.model)))
+        raise SettingsError(N_(messages.NO_MODEL_FILE, path=str(settings.model)))
     service = Service(settings, open_engine)
     page = layout.build_page(service)
     address = layout.launch_page(page, service)

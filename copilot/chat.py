@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from copilot import prompt
 from copilot.emotions import EMOTIONS
-from copilot.i18n import N_, Translator, detect_language, english
+from copilot.i18n import N_, Translator, detect_language
+from copilot.i18n import messages as shared_messages
 from copilot.i18n.terms import term
 from copilot.llm.base import ContextError, CutOff, Engine, EngineError, Message, PromptProgress, Token, Waiting
 from copilot.safety import find_help
@@ -105,7 +106,7 @@ def ask(
         if found.certain:
             return
     if len(question) > MAX_QUESTION:
-        raise EngineError(N_(english.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
+        raise EngineError(N_(shared_messages.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
     opening = conversation[:OPENING]
     answer = opening[-1]["content"] if len(opening) == OPENING else ""
     if fixed := answer_confidence_question(question, answer, trust):
@@ -162,7 +163,7 @@ def _is_trained_question(question: str) -> bool:
 
 def _translate_questions() -> dict[str, str]:
     """Return the page's own questions: their Chinese text, and the same in English."""
-    return {Translator("zh")(question): question for question in english.QUESTIONS}
+    return {Translator("zh")(question): question for question in shared_messages.QUESTIONS}
 
 
 def _rewrite_turn(turn: Message, answer: str) -> Message:

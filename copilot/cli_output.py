@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from copilot import NOTICE, emotions
 from copilot.eeg.preprocessing.clean import Quality
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.llm.base import PromptProgress, Token, Waiting
 from copilot.pipeline import STAGES
@@ -139,7 +139,7 @@ def describe_result(result: Result, translate: Translator) -> str:
     )
     source = translate(
         N_("Probabilities from: {readout}; model {model}."),
-        readout=english.READOUT_SHORT[result.readout],
+        readout=messages.READOUT_SHORT[result.readout],
         model=result.model,
     )
     return "\n".join([*bars, first, source, *(f"- {translate(note)}" for note in result.notes)])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from copilot.errors import CopilotError
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 from copilot.text import normalise_line
 
 GENDERS = ("female", "male", "other", "unspecified")
@@ -39,8 +39,8 @@ class Person:
                 N_("Gender is {gender!r}; choose one of: {choices}.", gender=self.gender, choices=GENDERS)
             )
         if self.age is not None and not 0 <= self.age <= MAX_AGE:
-            raise PersonError(N_(english.NOT_AN_AGE, age=self.age, most=MAX_AGE))
-        labels = {"appearance": english.APPEARANCE, "complaint": english.COMPLAINT, "history": english.HISTORY}
+            raise PersonError(N_(messages.NOT_AN_AGE, age=self.age, most=MAX_AGE))
+        labels = {"appearance": messages.APPEARANCE, "complaint": messages.COMPLAINT, "history": messages.HISTORY}
         for name, label in labels.items():
             text = normalise_line(getattr(self, name))
             if len(text) > MAX_TEXT:

@@ -1,5 +1,6 @@
 """What all tests share: one core for each worker, no unexpected skip in CI, interrupts that arrive, and a browser."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -67,6 +68,32 @@ def pytest_configure(config: pytest.Config) -> None:
     """Guard against skips in CI, in the process that sees all reports."""
     if os.environ.get("CI") and "PYTEST_XDIST_WORKER" not in os.environ:
         config.pluginmanager.register(SkipGuard())
+
+
+class FaultList(logging.Handler):
+    """Collect what ``copilot.eeg.reader`` logs about our own code."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.faults: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line."""
+        self.faults.append(record.getMessage())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test in which our own readers crashed, although a person is told that the file is damaged."""
+    handler, log = FaultList(), logging.getLogger("copilot.eeg.reader")
+    log.addHandler(handler)
+    try:
+        result = yield
+    finally:
+        log.removeHandler(handler)
+    if handler.faults and "reader_faults_expected" not in item.keywords:
+        raise AssertionError(f"Our own readers crashed: {handler.faults}")
+    return result
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import pytest
 
 from copilot import NOTICE
 from copilot.eeg import simulate
-from copilot.i18n import N_
-from copilot.i18n import english as words
+from copilot.i18n import N_, messages
 from copilot.llm.base import Engine
 from copilot.llm.open_engine import open_engine
 from copilot.settings import ROOT, Settings
@@ -83,11 +82,11 @@ def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) ->
         N_("I am this person or act with their agreement, and they know that an AI infers an emotion.")
     ).check()
     page.get_by_label(N_("Age"), exact=True).fill("34")
-    page.get_by_label(words.COMPLAINT).fill("Sleeps badly <b>since</b> March")
+    page.get_by_label(messages.COMPLAINT).fill("Sleeps badly <b>since</b> March")
     page.locator("input[type=file]").first.set_input_files(recording)
     page.get_by_text("mine.npz").wait_for()
     analyse.click()
-    page.get_by_alt_text(words.SIGNAL_ALT).wait_for(timeout=60_000)
+    page.get_by_alt_text(messages.SIGNAL_ALT).wait_for(timeout=60_000)
     page.get_by_text("Done in").wait_for(timeout=120_000)
     assert page.locator(".bars li").count() == 9
     assert page.locator(".essay").inner_text().strip()
@@ -95,9 +94,9 @@ def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) ->
     page.get_by_placeholder(N_("Ask about this reading")).fill("Is this a diagnosis?")
     button(page, N_("Send")).click()
     sync_api.expect(page.locator("#chat .bot")).not_to_have_text("", timeout=60_000)
-    sync_api.expect(button(page, words.STOP, 1)).to_be_disabled(timeout=60_000)
+    sync_api.expect(button(page, messages.STOP, 1)).to_be_disabled(timeout=60_000)
 
-    page.get_by_label(words.REVIEWER).fill("Dr Ada Weiss")
+    page.get_by_label(messages.REVIEWER).fill("Dr Ada Weiss")
     page.get_by_label(N_("Your role"), exact=True).fill("Neurologist")
     page.locator("#field-follow_up textarea").fill("Again in two weeks")
     assert "Again in two weeks" in saved(page, "Markdown")
@@ -111,7 +110,7 @@ def test_main_job_in_the_browser(browser: Any, address: str, recording: Path) ->
 
     button(page, N_("Clear everything")).click()
     sync_api.expect(page.get_by_text(N_("Your reading appears here"))).to_be_visible()
-    assert page.get_by_label(words.COMPLAINT).input_value() == ""
+    assert page.get_by_label(messages.COMPLAINT).input_value() == ""
     assert page.outside == []
     page.context.close()
 
@@ -160,7 +159,7 @@ def test_stop_and_again_on_a_dark_phone(browser: Any, address: str) -> None:
     page.get_by_label("Poor contact").check()
     button(page, N_("Analyse")).click()
     page.locator(".stages .now").wait_for()
-    button(page, words.STOP).click()
+    button(page, messages.STOP).click()
     page.get_by_text(N_("Stopped. Press Analyse to start again.")).wait_for(timeout=5_000)
     page.wait_for_timeout(1_000)
     assert page.locator(".stages").count() == 0  # nothing of the stopped run comes late

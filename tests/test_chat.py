@@ -6,7 +6,7 @@ import pytest
 
 from copilot import chat
 from copilot.chat import FixedText
-from copilot.i18n import Translator, english
+from copilot.i18n import Translator, messages
 from copilot.llm.base import EngineError, Message, ModelInfo, Token
 from tests.fake_engine import FakeEngine
 
@@ -36,9 +36,9 @@ def text(tokens: Sequence[Token]) -> str:
 @pytest.mark.parametrize(
     "question",
     [
-        *english.QUESTIONS[:1],
-        *english.QUESTIONS[2:],
-        *(Translator("zh")(question) for question in (english.QUESTIONS[0], english.QUESTIONS[2])),
+        *messages.QUESTIONS[:1],
+        *messages.QUESTIONS[2:],
+        *(Translator("zh")(question) for question in (messages.QUESTIONS[0], messages.QUESTIONS[2])),
         "what does this mean",
         "What does that mean for me?",
         "Could you explain the result?",

@@ -24,7 +24,7 @@ from PIL import Image
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from copilot import NOTICE, emotions
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.person import Person
 from copilot.record import review
 from copilot.record.export.fhir.bundle import to_fhir
@@ -273,13 +273,17 @@ def test_what_a_model_asserted_says_so_and_what_was_measured_does_not():
 @pytest.mark.parametrize(
     ("record", "told", "sentence"),
     [
-        (drafted(joy=0.44, calibrated=True), None, english.CALIBRATED),
-        (drafted(joy=0.12), N_("No emotion stands out above the uncertainty of this reading."), english.NOT_CALIBRATED),
+        (drafted(joy=0.44, calibrated=True), None, messages.CALIBRATED),
+        (
+            drafted(joy=0.12),
+            N_("No emotion stands out above the uncertainty of this reading."),
+            messages.NOT_CALIBRATED,
+        ),
         (
             drafted(trust="poor"),
             "Poor recording: do not rely on what it says about emotion. "
             "No emotion stands out above the uncertainty of this reading.",
-            english.NOT_CALIBRATED,
+            messages.NOT_CALIBRATED,
         ),
     ],
     ids=["calibrated", "uncertain", "poor"],
@@ -289,7 +293,7 @@ def test_an_inferred_number_says_how_far_to_trust_it(record, told, sentence):
     inferred = entries["emotion-joy"]["resource"]
     assert [each["text"] for each in inferred["note"]] == [sentence]
     assert [each["text"] for each in inferred.get("interpretation", [])] == ([told] if told else [])
-    assert inferred["method"]["text"] == english.READOUT_SHORT["both"]
+    assert inferred["method"]["text"] == messages.READOUT_SHORT["both"]
 
 
 def test_what_a_clinician_deleted_or_replaced_has_no_value_any_more():
@@ -312,9 +316,9 @@ def test_text_that_waits_for_review_is_nobodys_finding():
     assert "conclusion" not in only(content, "DiagnosticReport")
     assert "activity" not in only(content, "CarePlan")
     assert not any(text in said(content) for text in (PROSE, "Rest.", "Walk."))
-    assert f"Assessment: {english.PENDING}" in only(content, "DiagnosticReport")["text"]["div"]
+    assert f"Assessment: {messages.PENDING}" in only(content, "DiagnosticReport")["text"]["div"]
     assert PROSE in chart(content)
-    assert english.PENDING in chart(content)
+    assert messages.PENDING in chart(content)
 
 
 def test_an_emotion_that_no_clinician_accepted_is_stated_nowhere_but_in_the_document():
@@ -323,7 +327,7 @@ def test_an_emotion_that_no_clinician_accepted_is_stated_nowhere_but_in_the_docu
         assert DRAFT.headline not in said(to_fhir(each))
         assert DRAFT.headline in chart(to_fhir(each))
     conclusion = only(to_fhir(record), "DiagnosticReport")["conclusion"]
-    assert conclusion == f"Assessment ({english.ORIGIN['suggested']}): {PROSE}"
+    assert conclusion == f"Assessment ({messages.ORIGIN['suggested']}): {PROSE}"
     told = only(to_fhir(review.accept(record, "emotion", REVIEWER, NOW)), "DiagnosticReport")
     assert DRAFT.headline in told["text"]["div"]
     assert told["conclusion"].startswith(DRAFT.headline)
@@ -333,10 +337,10 @@ def test_text_that_a_clinician_accepted_stays_marked_as_the_models():
     content = written("signed")
     conclusion = only(content, "DiagnosticReport")["conclusion"]
     assert conclusion.splitlines()[0] == SIGNED.headline
-    assert f"Assessment ({english.ORIGIN['suggested']}): {PROSE}" in conclusion
+    assert f"Assessment ({messages.ORIGIN['suggested']}): {PROSE}" in conclusion
     steps = [each["detail"]["description"] for each in only(content, "CarePlan")["activity"]]
     assert steps == ["Rest.", "Walk."]
-    assert english.PENDING not in said(content)
+    assert messages.PENDING not in said(content)
 
 
 def test_what_a_clinician_wrote_is_the_clinicians():
@@ -363,7 +367,7 @@ def test_the_complaint_is_why_and_the_document_says_what_it_is():
     assert only(written("draft"), "Encounter")["reasonCode"] == [{"text": "sleeps badly"}]
     assert NOTICE in only(written("draft"), "DiagnosticReport")["text"]["div"]
     assert only(written("draft"), "DocumentReference")["description"] == NOTICE
-    assert english.STATUS["draft"] in chart(written("draft")).lower().replace(" - ", ", ")
+    assert messages.STATUS["draft"] in chart(written("draft")).lower().replace(" - ", ", ")
     assert "Signed by Dr Ada Weiss" in chart(written("signed"))
 
 
@@ -420,7 +424,7 @@ def test_provenance_tells_prompt_decoder_and_amended_version_and_the_device_its_
         ("source", f"{BASE}/decoder", "c" * 64),
         ("revision", f"{BASE}/signed-record", SIGNED.signature.sha256),
     ]
-    assert f"{english.ABOUT_DECODER}: {'c' * 64}" in origin["text"]["div"]
+    assert f"{messages.ABOUT_DECODER}: {'c' * 64}" in origin["text"]["div"]
     assert "entity" not in only(written("little known"), "Provenance")
     device = only(written("draft"), "Device")
     assert device["deviceName"] == [{"name": "tiny", "type": "model-name"}]

@@ -21,7 +21,8 @@ from copilot.eeg.classifier import Classifier
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.types import Recording, RecordingError
 from copilot.events import RecordReady, ResultReady, SignalReady
-from copilot.i18n import N_, NP_, Translator, detect_language, english, read_catalogue
+from copilot.i18n import N_, NP_, Translator, detect_language, read_catalogue
+from copilot.i18n import messages as shared_messages
 from copilot.i18n.fonts import chinese_font
 from copilot.i18n.terms import term
 from copilot.llm.base import ModelInfo, Token
@@ -89,7 +90,7 @@ def test_values_of_closed_lists_have_a_message_each() -> None:
 
 
 def test_a_value_is_never_looked_up() -> None:
-    signed = N_(english.SIGNED_BY, name="joy", role="other", at="x")
+    signed = N_(shared_messages.SIGNED_BY, name="joy", role="other", at="x")
     assert signed == "Signed by joy, other, on x"
     assert "joy" in say(signed)
     assert "other" in say(signed)
@@ -105,7 +106,7 @@ def test_one_word_can_have_two_translations() -> None:
 
 
 def test_a_sentence_is_english_and_can_be_said_in_chinese() -> None:
-    parts = tuple(N_(english.ELECTRODE_FAULT, name=name, fault=N_("no signal")) for name in ("Cz", "T7"))
+    parts = tuple(N_(shared_messages.ELECTRODE_FAULT, name=name, fault=N_("no signal")) for name in ("Cz", "T7"))
     told = N_(
         N_("{bad} of {total} electrodes gave no usable signal and were left out: {which}."),
         bad=2,
@@ -217,10 +218,10 @@ def test_a_signed_record_tells_its_changes_in_chinese(records: dict[str, Record]
         say(STATEMENT),
         now,
     )
-    text = to_markdown(review.amend(record, clinician, now)).split(f"## {say(english.CHANGES)}")[1]
+    text = to_markdown(review.amend(record, clinician, now)).split(f"## {say(shared_messages.CHANGES)}")[1]
     assert "更改后: 一周后复查" in text
-    assert say(english.ACTION["amended"]) in text
-    about = text.index(f"## {say(english.ABOUT_RECORD)}")
+    assert say(shared_messages.ACTION["amended"]) in text
+    about = text.index(f"## {say(shared_messages.ABOUT_RECORD)}")
     assert english_words(re.sub(r"[\d-]+T[\d:]+Z", "", text[:about])) == []
 
 
@@ -291,12 +292,12 @@ def test_a_question_in_chinese_beyond_the_page_s_own_is_answered_in_chinese_by_a
     engine = FakeEngine(answers=["It means calm."], info=TRAINED)
     assert asked(engine, "会持续多久？") == say(chat.NOT_ANSWERED)
     assert not engine.calls  # it would have answered nonsense
-    assert asked(engine, say(english.QUESTIONS[0])) == "It means calm."
+    assert asked(engine, say(shared_messages.QUESTIONS[0])) == "It means calm."
     assert asked(engine, "How long does it last?") == chat.NOT_ANSWERED
     assert asked(FakeEngine(answers=["平静。"]), "会持续多久？") == "平静。"
 
 
-@pytest.mark.parametrize("question", english.QUESTIONS)
+@pytest.mark.parametrize("question", shared_messages.QUESTIONS)
 def test_the_questions_that_the_page_offers_reach_the_model_in_english(question: str) -> None:
     engine = FakeEngine(answers=["Rest."])
     asked(engine, say(question))

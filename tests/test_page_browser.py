@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from copilot.eeg import simulate
-from copilot.i18n import N_
-from copilot.i18n import english as words
+from copilot.i18n import N_, messages
 from copilot.record.export.json_format import to_json
 from copilot.record.patient_identity import PatientIdentity
 from tests.fake_engine import FakeEngine
@@ -96,7 +95,7 @@ def ask(page: Any, question: str) -> None:
     button(page, N_("Send")).click()
     expect(page.locator("#chat .user")).to_have_count(before + 1)
     expect(page.locator("#chat .bot").last).not_to_have_text("")
-    expect(button(page, words.STOP, 1)).to_be_disabled()
+    expect(button(page, messages.STOP, 1)).to_be_disabled()
 
 
 def headings(page: Any) -> list[str]:
@@ -189,11 +188,11 @@ def test_stop_while_writing_keeps_the_signal_and_the_next_run_is_whole(visit: An
     try:
         button(page, N_("Analyse")).click()
         page.locator(".headline").wait_for()
-        button(page, words.STOP).click()
+        button(page, messages.STOP).click()
         page.get_by_text(N_("Stopped. Press Analyse to start again.")).wait_for()
     finally:
         engine.delay = 0.005
-    expect(page.get_by_alt_text(words.SIGNAL_ALT)).to_be_visible()
+    expect(page.get_by_alt_text(messages.SIGNAL_ALT)).to_be_visible()
     expect(page.get_by_text(N_("Ask about it"), exact=True)).to_be_hidden()
     analyse(page)
     page.locator("#reviewer").wait_for()
@@ -297,7 +296,7 @@ def test_markup_of_others_loads_nothing_and_stays_letters(
     expect(page.locator("#chat .user")).to_contain_text("<b>question</b>")
     expect(page.locator("#chat")).to_contain_text("<b>answer</b>")
     expect(page.locator(".essay")).to_contain_text("<b>assessment</b>")
-    page.get_by_label(words.REVIEWER).fill(f"{image('reviewer')[:100]} O'Neil & Sons [Berlin] *MD*"[-110:])
+    page.get_by_label(messages.REVIEWER).fill(f"{image('reviewer')[:100]} O'Neil & Sons [Berlin] *MD*"[-110:])
     page.get_by_label(N_("Your role"), exact=True).fill("Neurologist")
     page.locator("#accept-assessment").click()
     expect(page.locator("#field-assessment .origin")).to_contain_text("O'Neil & Sons [Berlin] *MD*")

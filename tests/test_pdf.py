@@ -18,7 +18,7 @@ from PIL import Image
 from pypdfium2 import raw
 
 from copilot import NOTICE
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.person import Person
 from copilot.record.draft import percent
 from copilot.record.export.json_format import from_json, to_json
@@ -92,13 +92,13 @@ def test_an_ordinary_record_takes_two_pages_each_with_its_number_the_records_id_
 def test_everything_in_the_record_can_be_found_in_its_text(language, drawn):
     record = drafted(language, laboratory="TSH 1.2 mU/l 正常", expenses="€ 120")
     say, text = Translator(language), text_of(record, drawn)
-    for said in (record.headline, *record.notes, say(NOTICE), say(english.ABOUT_PROSE)):
+    for said in (record.headline, *record.notes, say(NOTICE), say(messages.ABOUT_PROSE)):
         assert bare(said) in text
     for section in record.sections:
         assert bare(section.title) in text
         for field in section.fields:
             assert bare(field.label) in text
-            for line in field.value.splitlines() or [say(english.LEFT_EMPTY)]:
+            for line in field.value.splitlines() or [say(messages.LEFT_EMPTY)]:
                 assert bare(line) in text, field.key
     for made in (record.model, record.model_sha256, record.prompt_sha256, record.software, record.codec):
         assert bare(made) in text
@@ -127,15 +127,15 @@ def test_a_signed_record_says_who_signed_what_and_when_and_nothing_of_a_draft():
 
 def test_what_the_model_suggested_is_marked_until_it_is_accepted_or_rewritten():
     record = drafted()
-    marks = text_of(record).count(bare(english.PENDING))
+    marks = text_of(record).count(bare(messages.PENDING))
     assert marks == len(record.pending) == 6
     record = accept(record, "suggestions", REVIEWER, NOW)
     record = edit(record, "assessment", "Calm on examination.", REVIEWER, NOW)
     text = text_of(record)
-    assert text.count(bare(english.PENDING)) == len(record.pending) == 4
+    assert text.count(bare(messages.PENDING)) == len(record.pending) == 4
     assert bare("AI-suggested, accepted by Dr Ada Weiss, 2026-03-01") in text
     assert bare("Written by Dr Ada Weiss, 2026-03-01Calm on examination.") in text
-    assert bare(english.PENDING) not in text_of(signed(record))
+    assert bare(messages.PENDING) not in text_of(signed(record))
 
 
 def test_a_doubtful_reading_says_so_before_anything_else_of_it():
@@ -222,7 +222,7 @@ def test_the_documents_properties_name_the_record_and_nobody():
     assert told["CreationDate"].startswith("D:20260301103000")
     assert told["Creator"] == record.software
     titles = [item.get_title() for item in document.get_toc()]
-    assert titles == [*(section.title for section in record.sections), english.ABOUT_RECORD]
+    assert titles == [*(section.title for section in record.sections), messages.ABOUT_RECORD]
     for who in ("Petrova", "C-2041", "Weiss"):
         assert who not in f"{told} {titles}"
         assert who.encode() not in pdf
@@ -238,7 +238,7 @@ def test_screen_readers_are_told_the_language_the_headings_and_what_the_pictures
     kinds = [element for page in pypdfium2.PdfDocument(pdf) for element in elements(page)]
     assert [kind for kind, _ in kinds].count("H1") == 1
     assert [kind for kind, _ in kinds].count("H2") == len(record.sections) + 1
-    assert [alt for kind, alt in kinds if kind == "Figure"] == [say(english.SIGNAL_ALT), say(english.BANDS_ALT)]
+    assert [alt for kind, alt in kinds if kind == "Figure"] == [say(messages.SIGNAL_ALT), say(messages.BANDS_ALT)]
 
 
 def elements(page):
@@ -290,7 +290,7 @@ def test_the_chance_line_stands_where_a_bar_of_one_ninth_ends():
     assert abs(int(np.argmax(dark)) - bar_lengths(page)[0]) <= 4
 
 
-SHOWN_BY = {"probabilities": english.CHANCE, "three_class": "negative neutral positive", "valence": "-1 0 +1"}
+SHOWN_BY = {"probabilities": messages.CHANCE, "three_class": "negative neutral positive", "valence": "-1 0 +1"}
 
 
 @pytest.mark.parametrize("text", ["", "Not to be relied on: the cap slipped."], ids=["deleted", "rewritten"])
@@ -300,7 +300,7 @@ def test_a_number_that_a_clinician_took_out_is_not_drawn_any_more_but_the_others
     told = text_of(edit(record, key, text, REVIEWER, NOW))
     assert all(bare(drawn) in text_of(record) for drawn in SHOWN_BY.values())
     assert [name for name, drawn in SHOWN_BY.items() if bare(drawn) not in told] == [key]
-    assert bare(f"Written by Dr Ada Weiss, 2026-03-01{text or english.LEFT_EMPTY}") in told
+    assert bare(f"Written by Dr Ada Weiss, 2026-03-01{text or messages.LEFT_EMPTY}") in told
     assert (bare(f"anger {percent(SHARES[0])}") in told) == (key != "probabilities")
 
 
@@ -320,7 +320,7 @@ def test_probabilities_that_a_clinician_wrote_as_they_were_stay_to_be_read():
     was = record.field("probabilities").value
     record = edit(edit(record, "probabilities", "unknown", REVIEWER, NOW), "probabilities", was, REVIEWER, NOW)
     assert bare(was) in text_of(record)
-    assert bare(english.CHANCE) not in text_of(record)
+    assert bare(messages.CHANCE) not in text_of(record)
 
 
 def test_a_copy_without_name_and_number_says_so_beside_the_digest_of_the_original():

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot import NOTICE
-from copilot.i18n import english
+from copilot.i18n import messages
 from copilot.person import Person
 from copilot.record.export import json_format
 from copilot.record.export.json_format import as_dict, from_json, to_json
@@ -34,9 +34,9 @@ def test_markdown_shows_notice_origins_and_every_value():
     assert "- **Assessment** (AI-suggested, not reviewed): It is 99 % joy, says the prose." in text
     assert "- **Follow-up** (written by the clinician): In two weeks." in text
     assert "- **Suggestions** (AI-suggested, not reviewed):\n  - Rest.\n  - Walk.\n" in text
-    assert english.ORIGIN["entered"] in text
-    assert english.ORIGIN["measured"] in text
-    for known in (record.model_sha256, record.prompt_sha256, record.created, english.READOUT_SHORT["both"]):
+    assert messages.ORIGIN["entered"] in text
+    assert messages.ORIGIN["measured"] in text
+    for known in (record.model_sha256, record.prompt_sha256, record.created, messages.READOUT_SHORT["both"]):
         assert known in text
 
 

@@ -667,3 +667,20 @@ def test_any_text_is_read_or_refused(tmp_path, text):
     path = tmp_path / "any.csv"
     path.write_text(text)
     sane_or_refused(path)
+
+
+@pytest.mark.reader_faults_expected
+def test_a_crash_of_our_own_code_is_logged_and_a_person_gets_a_sentence(tmp_path, monkeypatch, caplog):
+    def crash(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("copilot.eeg.formats.detect.recognise_file", crash)
+    path = tmp_path / "a.edf"
+    path.write_bytes(b"0       ")
+    with pytest.raises(RecordingError, match="damaged"):
+        read([path])
+    assert not caplog.records  # the crash is in this file
+    monkeypatch.setattr("copilot.eeg.reader.PACKAGE", Path(__file__).parent)
+    with pytest.raises(RecordingError, match="damaged"):
+        read([path])
+    assert "ZeroDivisionError" in caplog.text

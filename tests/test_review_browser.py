@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record import review
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.model import Record
@@ -86,7 +86,7 @@ def box(page: Any, key: str) -> Any:
 
 
 def introduce(page: Any, name: str = "Dr Ada Weiss", role: str = "Neurologist") -> None:
-    page.get_by_label(english.REVIEWER).fill(name)
+    page.get_by_label(messages.REVIEWER).fill(name)
     page.get_by_label(N_("Your role"), exact=True).fill(role)
 
 
@@ -242,7 +242,7 @@ def test_a_downloaded_record_is_opened_again_and_what_is_being_typed_is_guarded(
     page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
     button(page, N_("Clear everything")).click()
     page.wait_for_timeout(500)
-    assert asked == [english.UNSAVED]
+    assert asked == [messages.UNSAVED]
     expect(box(page, "follow_up")).to_have_value("In two")
 
 
@@ -260,7 +260,7 @@ def test_unsaved_work_is_asked_about_before_it_goes(visit: Any, store: Store) ->
     page.once("dialog", lambda dialog: dialog.accept())
     button(page, N_("Clear everything")).click()
     expect(page.locator("#reviewer")).to_have_count(0)
-    assert asked == [english.UNSAVED]
+    assert asked == [messages.UNSAVED]
     assert store.open(draft.id)[0] == draft
 
 
@@ -274,7 +274,7 @@ def test_the_browser_s_language_decides_and_the_switch_changes_it(visit: Any, st
     page.locator("#accept-emotion").click()
     expect(page.locator("html")).to_have_attribute("lang", "zh")
     alert = page.locator("#field-emotion").get_by_role("alert")
-    expect(alert).to_contain_text(say(english.RECORD_NOBODY))
+    expect(alert).to_contain_text(say(messages.RECORD_NOBODY))
     assert fits(page)
     page.reload()
     page.get_by_role("link", name="English").click()
@@ -289,8 +289,8 @@ def test_chinese_questions_reach_the_model_in_english(visit: Any, engine: FakeEn
     ).check()
     page.get_by_label(say("Eyes closed (simulated)")).check()
     button(page, say(N_("Analyse"))).click()
-    page.get_by_text(say(english.ABOUT_PROSE)).wait_for(timeout=60_000)
-    button(page, say(english.QUESTIONS[0])).click(timeout=60_000)
-    expect(page.locator("#chat .user")).to_contain_text(say(english.QUESTIONS[0]))
+    page.get_by_text(say(messages.ABOUT_PROSE)).wait_for(timeout=60_000)
+    button(page, say(messages.QUESTIONS[0])).click(timeout=60_000)
+    expect(page.locator("#chat .user")).to_contain_text(say(messages.QUESTIONS[0]))
     expect(page.locator("#chat .bot")).to_contain_text("settled", timeout=30_000)
-    assert engine.calls[-1].messages[-1]["content"].endswith(english.QUESTIONS[0])
+    assert engine.calls[-1].messages[-1]["content"].endswith(messages.QUESTIONS[0])

@@ -23,8 +23,7 @@ from gradio_client import Client, handle_file
 
 from copilot import NOTICE
 from copilot.eeg import simulate
-from copilot.i18n import N_
-from copilot.i18n import english as words
+from copilot.i18n import N_, messages
 from copilot.settings import ROOT
 from copilot.web.temporary_folder import private_folder
 from tests.tiny_model import write_tiny_gguf
@@ -240,4 +239,4 @@ def test_missing_model_is_one_sentence(tmp_path: Path) -> None:
     environment = {**os.environ, "EEG_COPILOT_MODEL": str(tmp_path / "none.gguf"), "EEG_COPILOT_SERVER": ""}
     ended = subprocess.run([sys.executable, ROOT / "app.py"], env=environment, capture_output=True, timeout=60)
     assert ended.returncode == 1
-    assert ended.stderr.decode().strip() == words.NO_MODEL_FILE.format(path=tmp_path / "none.gguf")
+    assert ended.stderr.decode().strip() == messages.NO_MODEL_FILE.format(path=tmp_path / "none.gguf")

@@ -17,8 +17,7 @@ from gradio_client.client import Job
 from copilot import NOTICE, pipeline
 from copilot.eeg import sandbox, simulate
 from copilot.events import Event, StageBegun, StageProgress
-from copilot.i18n import N_, Translator
-from copilot.i18n import english as words
+from copilot.i18n import N_, Translator, messages
 from copilot.llm.base import EngineError
 from copilot.record.export.json_format import to_json
 from copilot.record.model import Record
@@ -149,9 +148,9 @@ def test_calibration_is_claimed_only_where_it_was_measured() -> None:
     measured, other = (
         charts.emotion_result(SAY, reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False)
     )
-    assert words.CALIBRATED in measured
-    assert words.CALIBRATED not in other
-    assert words.NOT_CALIBRATED in other
+    assert messages.CALIBRATED in measured
+    assert messages.CALIBRATED not in other
+    assert messages.NOT_CALIBRATED in other
 
 
 def test_text_from_outside_is_escaped() -> None:

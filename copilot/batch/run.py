@@ -15,7 +15,7 @@ from copilot.batch.backends import local
 from copilot.batch.cache_key import compute_cache_key, describe_run
 from copilot.batch.worker import BatchError, Outcome, Task
 from copilot.eeg import discovery
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.settings import Settings
 from copilot.text import normalise_line
 
@@ -102,7 +102,7 @@ class _Batch:
                     self._keys[task.number] = compute_cache_key(task, made_with)
                     outcome = self._kept.find_finished(task.number, self._keys[task.number])
                 except OSError as error:
-                    outcome = Outcome(task.number, None, N_(english.BATCH_NOT_READ, why=error.strerror))
+                    outcome = Outcome(task.number, None, N_(messages.BATCH_NOT_READ, why=error.strerror))
                 if outcome:
                     self.outcomes[task.number] = outcome
                 bar.update()

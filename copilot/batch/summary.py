@@ -12,7 +12,7 @@ from copilot import NOTICE, emotions
 from copilot.batch import summary_figure
 from copilot.batch.results import Results
 from copilot.batch.worker import Outcome
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.record.draft import SOFTWARE, percent
 from copilot.record.export.markdown import escape_markdown
@@ -153,7 +153,7 @@ def _make_text(
         "",
     )
     yield from (f"- {translate(BATCH_DRAFTS)}", f"- {translate(BATCH_CARE)}", f"- {translate(BATCH_SOURCES)}")
-    yield f"- {translate(english.CALIBRATED if calibrated else english.NOT_CALIBRATED)}"
+    yield f"- {translate(messages.CALIBRATED if calibrated else messages.NOT_CALIBRATED)}"
     if status[DONE]:
         yield from ("", f"![{translate(BATCH_CHART)}](summary.png)", "")
         yield from _make_emotion_section(relied_on, translate)
@@ -175,21 +175,21 @@ def _make_emotion_section(relied_on: Sequence[Findings], translate: Translator) 
         translate(N_("Over the {count} recordings of good or fair quality."), count=len(relied_on)),
         "",
     )
-    heads = (english.BATCH_EMOTION, *english.BATCH_CONFIDENCE.values(), N_("Mean probability"))
+    heads = (messages.BATCH_EMOTION, *messages.BATCH_CONFIDENCE.values(), N_("Mean probability"))
     rows = []
     for place, (name, counted) in enumerate(_count_emotions(relied_on).items()):
         average = percent(mean(found.probabilities[place] for found in relied_on)) if relied_on else ""
         rows.append(
-            (translate(term("emotion", name)), *(str(counted[how]) for how in english.BATCH_CONFIDENCE), average)
+            (translate(term("emotion", name)), *(str(counted[how]) for how in messages.BATCH_CONFIDENCE), average)
         )
     yield from _make_table([translate(head) for head in heads], rows)
 
 
 def _make_quality_section(rows: Sequence[Row], translate: Translator) -> Iterator[str]:
     """Yield the table of recording qualities and the median share of clean seconds."""
-    yield from ("", f"## {translate(english.BATCH_QUALITY)}", "")
+    yield from ("", f"## {translate(messages.BATCH_QUALITY)}", "")
     counted = [(translate(term("quality", trust)), str(count)) for trust, count in _count_qualities(rows).items()]
-    yield from _make_table([translate(english.BATCH_QUALITY), translate(english.BATCH_RECORDINGS)], counted)
+    yield from _make_table([translate(messages.BATCH_QUALITY), translate(messages.BATCH_RECORDINGS)], counted)
     share = median(_clean_share(row.findings) for row in rows if row.findings)
     yield from ("", f"{translate(BATCH_CLEAN)}: {percent(share)}")
 
@@ -208,10 +208,10 @@ def _make_provenance_section(rows: Sequence[Row], translate: Translator) -> Iter
     """Yield the software, the models, and the median time per recording."""
     outcomes = [row.outcome for row in rows if row.outcome and row.outcome.record]
     records = [outcome.record for outcome in outcomes if outcome.record]
-    yield from ("", f"## {translate(BATCH_MADE)}", "", f"- {translate(english.ABOUT_SOFTWARE)}: {SOFTWARE}")
+    yield from ("", f"## {translate(BATCH_MADE)}", "", f"- {translate(messages.ABOUT_SOFTWARE)}: {SOFTWARE}")
     for model, sha256 in sorted({(record.model, record.model_sha256) for record in records}):
-        yield f"- {translate(english.ABOUT_MODEL)}: {escape_markdown(model)}"
-        yield f"- {translate(english.ABOUT_MODEL_FILE)}: {sha256 or translate(english.ABOUT_REMOTE)}"
+        yield f"- {translate(messages.ABOUT_MODEL)}: {escape_markdown(model)}"
+        yield f"- {translate(messages.ABOUT_MODEL_FILE)}: {sha256 or translate(messages.ABOUT_REMOTE)}"
     if outcomes:
         yield f"- {translate(BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from copilot.i18n import Translator, english
+from copilot.i18n import Translator, messages
 from copilot.i18n.terms import term
 
 #: Number of recordings by emotion and by confidence.
@@ -33,10 +33,10 @@ def draw_summary(counts: Counts, trusts: Mapping[str, int], translate: Translato
     right.barh(
         [translate(term("quality", trust)) for trust in trusts], list(trusts.values()), height=0.3, color=colours
     )
-    right.set_title(translate(english.BATCH_QUALITY), fontsize=10)
+    right.set_title(translate(messages.BATCH_QUALITY), fontsize=10)
     for axes in (left, right):
         axes.invert_yaxis()  # the first on top
-        axes.set_xlabel(translate(english.BATCH_RECORDINGS), fontsize=9)
+        axes.set_xlabel(translate(messages.BATCH_RECORDINGS), fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
@@ -50,6 +50,6 @@ def _draw_emotions(axes: Any, counts: Counts, translate: Translator) -> None:
     names, before = [translate(term("emotion", name)) for name in counts], [0] * len(counts)
     for how, colour in _CONFIDENCE.items():
         here = [counted[how] for counted in counts.values()]
-        axes.barh(names, here, left=before, color=colour, label=translate(english.BATCH_CONFIDENCE[how]))
+        axes.barh(names, here, left=before, color=colour, label=translate(messages.BATCH_CONFIDENCE[how]))
         before = [b + h for b, h in zip(before, here, strict=True)]
-    axes.set_title(translate(english.BATCH_EMOTION), fontsize=10)
+    axes.set_title(translate(messages.BATCH_EMOTION), fontsize=10)

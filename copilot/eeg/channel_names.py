@@ -8,7 +8,7 @@ from functools import cache
 
 from copilot.eeg import numbered_montages
 from copilot.eeg.types import Source
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 """The 10-20 names that the 10-10 system replaced (Chatrian et al. 1985)."""
@@ -164,7 +164,7 @@ def _drop_repeated(found: Sequence[str | None], notes: list[str]) -> tuple[list[
 
 def _count_left_out(labels: Sequence[str]) -> tuple[str, ...]:
     counts = Counter(map(_classify_label, labels))
-    return tuple(N_(english.COUNTED, count=count, kind=kind) for kind, count in counts.items())
+    return tuple(N_(messages.COUNTED, count=count, kind=kind) for kind, count in counts.items())
 
 
 def _classify_label(label: str) -> str:

@@ -23,7 +23,7 @@ from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.preprocessing.clean import Quality
 from copilot.eeg.simulate import TEN_TWENTY
 from copilot.eeg.types import Recording
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 
 Floats = npt.NDArray[np.floating]
 
@@ -110,7 +110,7 @@ def draw_band_power(cleaned: Recording, quality: Quality, *, dark: bool = False,
         image = _draw_scalp_map(axes, values, cleaned, theme)
         span = {"low": low, "high": high, "least": values.min(), "most": values.max()}
         axes.set_title(
-            say(N_("{band}, {low:g}-{high:g} Hz\n{least:.1f} to {most:.1f} µV"), band=english.BANDS[name], **span),
+            say(N_("{band}, {low:g}-{high:g} Hz\n{least:.1f} to {most:.1f} µV"), band=messages.BANDS[name], **span),
             fontsize=10,
             color=theme.ink,
         )
@@ -248,7 +248,7 @@ def _draw_bars(powers: Sequence[Floats], channels: Sequence[str], theme: Theme, 
     for i, name in enumerate(channels):
         places = np.arange(len(powers)) + (i - (len(channels) - 1) / 2) * width
         axes.bar(places, [values[i] for values in powers], width * 0.9, label=name)
-    labels = [f"{say(english.BANDS[name])}\n{low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items()]
+    labels = [f"{say(messages.BANDS[name])}\n{low:g}-{high:g} Hz" for name, (low, high) in BANDS_HZ.items()]
     axes.set_xticks(range(len(powers)), labels, fontsize=10)
     axes.set_ylabel(say(N_("µV (RMS)")), color=theme.ink)
     axes.tick_params(colors=theme.ink)

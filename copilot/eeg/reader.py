@@ -1,6 +1,8 @@
 """Read any EEG file into a ``Recording`` (see ``read``)."""
 
+import logging
 import math
+import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +11,21 @@ import numpy as np
 
 from copilot.eeg import channel_names, numbered_montages, units
 from copilot.eeg.formats import detect, unpack
-from copilot.eeg.types import MIN_CHANNELS, MIN_SECONDS, SFREQ_HZ, Recording, RecordingError, Source
-from copilot.i18n import N_, english
+from copilot.eeg.types import (
+    MIN_CHANNELS,
+    MIN_SECONDS,
+    SFREQ_HZ,
+    DamagedFileError,
+    Recording,
+    RecordingError,
+    Source,
+)
+from copilot.i18n import N_, messages
 
+#: Where our own code is.
+PACKAGE = Path(__file__).resolve().parents[1]
+
+FILE_DAMAGED = N_("The file is damaged, cut short or of a kind that is not read; export it again, best as EDF.")
 RATES_DIFFER = N_(
     "The file states {stated:g} samples a second, and {given:g} were given; leave the rate out, or correct the file."
 )
@@ -34,6 +48,8 @@ CAP_UNKNOWN = N_(
     "The electrodes are numbered as on a cap, and too many are missing to know which one; call them by their names in "
     "the 10-20 system."
 )
+
+log = logging.getLogger(__name__)
 
 
 def read(
@@ -72,11 +88,14 @@ def read(
         except RecordingError:
             raise
         except MemoryError as error:
-            raise RecordingError(N_(english.TOO_MUCH_MEMORY)) from error
-        except Exception as error:  # whatever fails in a reader, the user needs one sentence
-            raise RecordingError(
-                N_("The file is damaged, cut short or of a kind that is not read; export it again, best as EDF.")
-            ) from error
+            raise RecordingError(N_(messages.TOO_MUCH_MEMORY)) from error
+        except DamagedFileError as error:
+            raise RecordingError(FILE_DAMAGED) from error
+        except Exception as error:  # libraries stumble over damaged files in many ways
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            if Path(place.filename).is_relative_to(PACKAGE):  # our own code must not: this is a fault of the program
+                log.error("%s at %s:%s", type(error).__name__, place.filename, place.lineno)
+            raise RecordingError(FILE_DAMAGED) from error
 
 
 def _make_recording(
@@ -114,7 +133,7 @@ def _make_recording(
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     left_out = [N_("Left out, because they hold no values: {names}.", names=nothing)] if nothing else []
     notes = [*source.notes, *electrodes.notes, *left_out, *gaps, *scaled]
-    if source.rate_from != english.RATE_STATED:
+    if source.rate_from != messages.RATE_STATED:
         notes.append(
             N_("The sampling rate as read is {rate:g} Hz, {origin}.", rate=float(sfreq), origin=source.rate_from)
         )

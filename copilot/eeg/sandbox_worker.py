@@ -20,7 +20,7 @@ from copilot.eeg import reader
 from copilot.eeg.preprocessing import clean
 from copilot.eeg.sandbox import Fault, Prepared, SandboxJob, SandboxProgress
 from copilot.eeg.types import Recording, RecordingError
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 READING_MB = 2048
 """Address space for reading: files of the largest size need half of it, and one that misleads its reader all of it."""
@@ -45,7 +45,7 @@ def _run_job(pipe: Connection, job: SandboxJob) -> Prepared | RecordingError | F
     except RecordingError as error:
         return RecordingError(*error.args)  # without its cause, which may contain anything
     except MemoryError:
-        return RecordingError(N_(english.TOO_MUCH_MEMORY))
+        return RecordingError(N_(messages.TOO_MUCH_MEMORY))
     except Exception as error:  # the reader turns every error into a sentence: this is cleaning
         last = traceback.extract_tb(error.__traceback__)[-1]
         return Fault(type(error).__name__, f"{last.filename}:{last.lineno}")

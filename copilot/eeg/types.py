@@ -7,12 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.errors import CopilotError
-from copilot.i18n import english
+from copilot.i18n import messages
 
 MIN_SECONDS = 10
 MIN_CHANNELS = 4
 SFREQ_HZ = (100.0, 20000.0)
 """Below the first, too little is left of the bands up to 47 Hz."""
+
+
+class DamagedFileError(ValueError):
+    """A check of our own found that a file contradicts its format."""
 
 
 class RecordingError(CopilotError, ValueError):
@@ -30,7 +34,7 @@ class Recording:
         source: the kind of file it was read from (``EDF``), never its name or path.
         notes: what was found and done, plain sentences, in order.
         rate_read: samples per second as read, Hz, before any cleaning; None for signals that were not read.
-        rate_from: where that rate comes from, part of a sentence (``english.RATE_STATED`` and its neighbours).
+        rate_from: where that rate comes from, part of a sentence (``messages.RATE_STATED`` and its neighbours).
     """
 
     data: npt.NDArray[np.float32]
@@ -66,7 +70,7 @@ class Source:
         unit_stated: whether the signal comes in microvolts because the file states its units; else its units are
             unknown.
         notes: what was found, plain sentences.
-        rate_from: where the sampling rate comes from (``english.RATE_STATED`` and its neighbours).
+        rate_from: where the sampling rate comes from (``messages.RATE_STATED`` and its neighbours).
     """
 
     kind: str
@@ -74,4 +78,4 @@ class Source:
     load: Callable[[Sequence[int], float], Loaded]
     unit_stated: bool
     notes: tuple[str, ...] = field(default=())
-    rate_from: str = english.RATE_STATED
+    rate_from: str = messages.RATE_STATED

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 from copilot.llm.base import METADATA_PREFIX, EngineError
 from copilot.llm.gguf_shape import check_shape
 from copilot.text import normalise_line
@@ -100,7 +100,7 @@ def open_model_file(path: Path) -> ModelFile:
             than any model's.
     """
     if not path.is_file():
-        raise EngineError(N_(english.NO_MODEL_FILE, path=str(path)))
+        raise EngineError(N_(messages.NO_MODEL_FILE, path=str(path)))
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
             raise EngineError(

@@ -14,7 +14,8 @@ import httpx
 from anyio import fail_after
 from anyio.from_thread import start_blocking_portal
 
-from copilot.i18n import N_, english
+from copilot.i18n import N_
+from copilot.i18n import messages as shared_messages
 from copilot.llm.base import EngineError
 from copilot.text import normalise_line
 
@@ -116,7 +117,7 @@ async def _receive_answer(response: httpx.Response, url: str, model: str, lines:
                 break
         raise make_status_error(response.status_code, body[:_ERROR_BYTES].decode("utf-8", "replace"), model)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise EngineError(N_(english.SERVER_PROTOCOL))
+        raise EngineError(N_(shared_messages.SERVER_PROTOCOL))
     count = 0
     async for line in _split_lines(response, url):
         count += 1

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copilot.i18n import N_, english
+from copilot.i18n import N_
+from copilot.i18n import messages as shared_messages
 from copilot.llm import chat_template
 from copilot.llm.base import (
     ContextError,
@@ -77,11 +78,11 @@ class LlamaEngine:
             self._check_unchanged()
             sha256 = file.sha256
         except OSError as error:
-            raise EngineError(N_(english.NO_MODEL_FILE, path=str(path))) from error
+            raise EngineError(N_(shared_messages.NO_MODEL_FILE, path=str(path))) from error
         except ValueError as error:
-            raise EngineError(N_(english.MODEL_UNKNOWN, name=path.name)) from error
+            raise EngineError(N_(shared_messages.MODEL_UNKNOWN, name=path.name)) from error
         except MemoryError as error:
-            raise EngineError(N_(english.MODEL_MEMORY, context=context)) from error
+            raise EngineError(N_(shared_messages.MODEL_MEMORY, context=context)) from error
         if not file.chat_template:
             _log.warning("%s has no chat template; ChatML is used, and answers may be poor.", path.name)
         self._template = file.chat_template

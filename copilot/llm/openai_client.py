@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copilot.i18n import N_, english
+from copilot.i18n import N_
+from copilot.i18n import messages as shared_messages
 from copilot.llm.base import CutOff, EngineError, Message, ModelInfo, PromptProgress, Scores, Token, remove_unprintable
 from copilot.llm.http_stream import TURN_SECONDS, make_status_error, stream_answer
 
@@ -305,4 +306,4 @@ def _report_protocol_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise EngineError(N_(english.SERVER_PROTOCOL)) from error
+        raise EngineError(N_(shared_messages.SERVER_PROTOCOL)) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 from copilot.llm.base import EngineError
 
 #: Exit statuses: llama.cpp does not load the file, and the context does not fit into memory.
@@ -65,9 +65,9 @@ def try_model(path: Path, *, threads: int, context: int) -> None:
     except subprocess.TimeoutExpired:
         status = _UNKNOWN
     if status == _MEMORY:
-        raise EngineError(N_(english.MODEL_MEMORY, context=context))
+        raise EngineError(N_(messages.MODEL_MEMORY, context=context))
     if status:
-        raise EngineError(N_(english.MODEL_UNKNOWN, name=path.name))
+        raise EngineError(N_(messages.MODEL_UNKNOWN, name=path.name))
     _passed.add(key)
 
 

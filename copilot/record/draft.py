@@ -12,7 +12,7 @@ from datetime import datetime
 from copilot import __version__, emotions
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
 from copilot.eeg.types import Recording
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import Person
 from copilot.record.model import (
@@ -81,7 +81,7 @@ def draft(
             _make_examination_fields(recording, quality, translate, measured),
         ),
         _make_optional_section(
-            "laboratory", N_("Laboratory"), english.FIELD_LABORATORY, patient.laboratory, translate, entered
+            "laboratory", N_("Laboratory"), messages.FIELD_LABORATORY, patient.laboratory, translate, entered
         ),
         Section(
             "assessment", translate(N_("Assessment")), _make_assessment_fields(result, translate, computed, suggested)
@@ -89,7 +89,7 @@ def draft(
         Section("plan", translate(N_("Plan")), _make_plan_fields(result, translate, suggested)),
         Section("follow_up", translate(N_("Follow-up")), (written("follow_up", translate(N_("Follow-up")), ""),)),
         _make_optional_section(
-            "expenses", N_("Expenses"), english.FIELD_EXPENSES, patient.expenses, translate, entered
+            "expenses", N_("Expenses"), messages.FIELD_EXPENSES, patient.expenses, translate, entered
         ),
     )
     return Record(
@@ -197,9 +197,9 @@ def _make_basic_fields(
 ) -> tuple[Field, ...]:
     """Return the fields about the person."""
     return (
-        make("name", translate(english.FIELD_NAME), patient.name),
-        make("number", translate(english.FIELD_NUMBER), patient.number),
-        make("gender", translate(english.FIELD_GENDER), translate(term("gender", person.gender))),
+        make("name", translate(messages.FIELD_NAME), patient.name),
+        make("number", translate(messages.FIELD_NUMBER), patient.number),
+        make("gender", translate(messages.FIELD_GENDER), translate(term("gender", person.gender))),
         make("age", translate(N_("Age")), "" if person.age is None else person.age_text),
         make("appearance", translate(N_("Appearance, in their own words")), person.appearance),
     )
@@ -250,12 +250,12 @@ def _make_examination_fields(
         (
             "bad_channels",
             N_("Bad electrodes"),
-            translate(COMMA).join(_describe_faults(quality.channels, translate)) or translate(english.NONE),
+            translate(COMMA).join(_describe_faults(quality.channels, translate)) or translate(messages.NONE),
         ),
         (
             "removed",
             N_("Components removed"),
-            _describe_removed(quality.components_removed, translate) or translate(english.NONE),
+            _describe_removed(quality.components_removed, translate) or translate(messages.NONE),
         ),
         ("processing", N_("What was found and done"), "\n".join(translate(line) for line in done)),
     )
@@ -267,14 +267,14 @@ def _describe_faults(channels: Iterable[ChannelQuality], translate: Translator) 
     for channel in channels:
         if faults := [name for name in ("flat", "railed", "noisy", "interpolated") if getattr(channel, name)]:
             yield translate(
-                english.ELECTRODE_FAULT, name=channel.name, fault=tuple(term("channel", fault) for fault in faults)
+                messages.ELECTRODE_FAULT, name=channel.name, fault=tuple(term("channel", fault) for fault in faults)
             )
 
 
 def _describe_removed(removed: dict[str, int], translate: Translator) -> str:
     """Return how many components of each kind were removed, empty if none was."""
     counts = (
-        translate(english.COUNTED, count=count, kind=term("component", kind))
+        translate(messages.COUNTED, count=count, kind=term("component", kind))
         for kind, count in removed.items()
         if count
     )

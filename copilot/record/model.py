@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from copilot import emotions
 from copilot.deidentify import remove_identity
 from copilot.errors import CopilotError
-from copilot.i18n import LANGUAGES, N_, english
+from copilot.i18n import LANGUAGES, N_
+from copilot.i18n import messages as shared_messages
 from copilot.settings import READOUTS
 
 #: Origins of a field's text: the form, the recording, the model, a clinician.
@@ -379,7 +380,7 @@ def _check_name_and_role(name: str, role: str) -> None:
         RecordError: one of them is empty.
     """
     if not (name and role):
-        raise RecordError(N_(english.RECORD_NOBODY))
+        raise RecordError(N_(shared_messages.RECORD_NOBODY))
 
 
 def _check_time(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 from copilot.person import MAX_TEXT, PersonError
 from copilot.text import normalise_line
 
@@ -24,13 +24,13 @@ class PatientIdentity:
 
     def __post_init__(self) -> None:
         limits = {
-            "name": (english.FIELD_NAME, MAX_NAME),
-            "number": (english.FIELD_NUMBER, MAX_NAME),
-            "laboratory": (english.FIELD_LABORATORY, MAX_TEXT),
-            "expenses": (english.FIELD_EXPENSES, MAX_TEXT),
+            "name": (messages.FIELD_NAME, MAX_NAME),
+            "number": (messages.FIELD_NUMBER, MAX_NAME),
+            "laboratory": (messages.FIELD_LABORATORY, MAX_TEXT),
+            "expenses": (messages.FIELD_EXPENSES, MAX_TEXT),
         }
         for what, (label, most) in limits.items():
             text = normalise_line(getattr(self, what))
             if len(text) > most:
-                raise PersonError(N_(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
+                raise PersonError(N_(messages.RECORD_TOO_LONG, label=label, length=len(text), most=most))
             object.__setattr__(self, what, text)

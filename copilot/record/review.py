@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from textwrap import shorten
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.draft import SOFTWARE, make_headline, normalise_value
 from copilot.record.model import (
     MAX_VALUE,
@@ -46,12 +46,12 @@ class Reviewer:
     role: str
 
     def __post_init__(self) -> None:
-        for what, label in (("name", english.FIELD_NAME), ("role", N_("Role"))):
+        for what, label in (("name", messages.FIELD_NAME), ("role", N_("Role"))):
             text = normalise_line(getattr(self, what))
             _check_length(label, text, MAX_NAME)
             object.__setattr__(self, what, text)
         if not (self.name and self.role):
-            raise RecordError(N_(english.RECORD_NOBODY))
+            raise RecordError(N_(messages.RECORD_NOBODY))
 
 
 def accept(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Record:
@@ -130,7 +130,7 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
             )
         )
     words, at = normalise_line(statement), timestamp(now)
-    _check_length(english.SIGNATURE, words, MAX_STATEMENT)
+    _check_length(messages.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
     signature = Signature(reviewer.name, reviewer.role, words, at, "")
     return replace(whole, signature=replace(signature, sha256=digest(whole, signature)))
@@ -203,7 +203,7 @@ def _check_length(label: str, text: str, most: int) -> None:
         RecordError: the text is too long.
     """
     if len(text) > most:
-        raise RecordError(N_(english.RECORD_TOO_LONG, label=label, length=len(text), most=most))
+        raise RecordError(N_(messages.RECORD_TOO_LONG, label=label, length=len(text), most=most))
 
 
 def _check_unlocked(record: Record) -> None:

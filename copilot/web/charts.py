@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from copilot import emotions
 from copilot.eeg.preprocessing.clean import Quality
-from copilot.i18n import N_, Translator
-from copilot.i18n import english as words
+from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.result import Result
 from copilot.web.panels import sentences
@@ -93,8 +92,8 @@ def emotion_result(translate: Translator, result: Result) -> str:
     beside = times if result.certain else f"{times} {translate(UNCERTAIN)}"
     if poor:
         beside = translate(N_("What the bars show rests on a poor signal: do not rely on it."))
-    measured = translate(words.CALIBRATED if result.calibrated else words.NOT_CALIBRATED)
-    model, codec = f"{translate(words.MODEL)}: {result.model}", f"{translate(CODEC)}: {result.codec}"
+    measured = translate(messages.CALIBRATED if result.calibrated else messages.NOT_CALIBRATED)
+    model, codec = f"{translate(messages.MODEL)}: {result.model}", f"{translate(CODEC)}: {result.codec}"
     source = f"{translate(READOUT[result.readout])}. {model}. {codec}."
     classes, axis = _draw_three_classes(translate, result.probabilities), _draw_valence(translate, result.valence)
     return (
@@ -142,7 +141,7 @@ def _draw_bars(translate: Translator, probabilities: emotions.Probabilities) -> 
     chance = 100 / len(emotions.EMOTIONS) / end
     return (
         f'<ol class="bars" aria-label="{escape(translate(PROBABILITIES))}" style="--chance:{chance:.1f}%">{items}</ol>'
-        f'<div class="chance">{escape(translate(words.CHANCE))}</div>'
+        f'<div class="chance">{escape(translate(messages.CHANCE))}</div>'
     )
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 from copilot import chat
 from copilot.chat import FixedText
 from copilot.deidentify import remove_identity
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.llm.base import EngineError, Message, Token
 from copilot.safety import Help, find_help
 from copilot.web import panels
@@ -39,7 +39,7 @@ def _stream_answer(
     if help_there:
         yield {"urgent": panels.urgent_text(help_there.text)}
     if len(question) > chat.MAX_QUESTION and not (help_there and help_there.certain):
-        too_long = translate(english.QUESTION_TOO_LONG, length=len(question), most=chat.MAX_QUESTION)
+        too_long = translate(messages.QUESTION_TOO_LONG, length=len(question), most=chat.MAX_QUESTION)
         yield {"chat_status": panels.problem(too_long)}  # the question stays in its text field
         return
     asked: Message = {"role": "user", "content": question}

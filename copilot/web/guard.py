@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copilot.eeg.formats.unpack import MB
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.settings import Settings
 from copilot.web.languages import choose_language, list_languages
 from copilot.web.uploads import MAX_FILES, NoRoomError, UploadReceiver
@@ -156,7 +156,7 @@ class Guard:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             log.error("%s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
             if not begun:
-                await self._make_refusal(scope, _RefusedError(500, english.FAILED_HERE))(
+                await self._make_refusal(scope, _RefusedError(500, messages.FAILED_HERE))(
                     scope, receive, send_with_headers
                 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.storage.store import Entry
 from copilot.web import panels, record_html, record_saving, scripts
 from copilot.web.errors import explain
@@ -74,7 +74,7 @@ def _draw_row(service: Service, translate: Translator, page: Parts, entry: Entry
     with gr.Row(elem_classes="kept-row"):
         html(record_html.list_entry(translate, entry, due))
         opening = gr.Button(translate(N_("Open")), size="sm", scale=0, min_width=80)
-        delete_it = gr.Button(translate(english.DELETE), size="sm", scale=0, min_width=80)
+        delete_it = gr.Button(translate(messages.DELETE), size="sm", scale=0, min_width=80)
     with gr.Row(visible=False, elem_classes="kept-row sure") as sure:
         html(panels.problem(translate(N_("Delete this record with all its versions? It cannot be brought back."))))
         really = gr.Button(translate(N_("Delete for good")), variant="stop", size="sm", scale=0, min_width=110)
@@ -103,7 +103,7 @@ def connect_opening(
     handler = bind(reached, partial(open_record, service, translate, identifier))
     inputs = [page["visit"], page["consent"]]
     opened = event(
-        handler, inputs, list(reached.values()), js=scripts.confirm_loss(translate(english.UNSAVED)), **NOT_QUEUED
+        handler, inputs, list(reached.values()), js=scripts.confirm_loss(translate(messages.UNSAVED)), **NOT_QUEUED
     )
     opened.success(None, js=scripts.SHOW_RECORD)
 

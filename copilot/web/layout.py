@@ -19,8 +19,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from copilot.i18n import LANGUAGES, N_, Translator
-from copilot.i18n import english as words
+from copilot.i18n import LANGUAGES, N_, Translator, messages
 from copilot.settings import Settings, SettingsError
 from copilot.web import (
     analysis,
@@ -54,7 +53,7 @@ MAX_SESSIONS = 200
 def build_page(service: Service) -> gr.Blocks:
     """Return the page in every language, each at its own address, not yet launched."""
     first, *others = list_languages(service.settings)
-    with gr.Blocks(title=words.TITLE, fill_width=True) as page:
+    with gr.Blocks(title=messages.TITLE, fill_width=True) as page:
         _lay_out_page(service, Translator(first), page)
         page.unload(_make_close_handler(page))
     for language in others:
@@ -192,7 +191,7 @@ def _connect_handlers(service: Service, translate: Translator, parts: Parts) -> 
     analyse = bind_stream(parts, lambda session, *values: analysis.analyse(service, translate, session, Form(*values)))
     # "multiple": after Stop, the next press counts even while the stopped run is still ending.
     pressed = {"trigger_mode": "multiple", "api_name": "analyse", **options}
-    parts["analyse"].click(analyse, [session, *fields], js=scripts.send_theme(translate(words.UNSAVED)), **pressed)
+    parts["analyse"].click(analyse, [session, *fields], js=scripts.send_theme(translate(messages.UNSAVED)), **pressed)
     parts["analyse"].click(None, js=scripts.SCROLL)
 
     for what in ("recording", "baselines"):
@@ -200,7 +199,7 @@ def _connect_handlers(service: Service, translate: Translator, parts: Parts) -> 
         # Files as the browser describes them: see ``uploads``.
         parts[what].upload(keep, [session, parts[what]], preprocess=False, queue=False, api_name=what, **options)
     opened = bind(parts, partial(record_file.open_file, translate))
-    guard = scripts.confirm_loss(translate(words.UNSAVED))
+    guard = scripts.confirm_loss(translate(messages.UNSAVED))
     chosen = [session, parts["consent"], parts["record_file"]]
     upload = parts["record_file"].upload(opened, chosen, preprocess=False, queue=False, js=guard, **private)
     upload.success(None, js=scripts.SHOW_RECORD)

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from copilot.eeg.simulate import EXAMPLES
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import GENDERS
 from copilot.web import panels
@@ -59,10 +59,10 @@ def person(translate: Translator) -> Parts:
             age = gr.Textbox(label=translate(N_("Age")), placeholder=translate(N_("Years")), min_width=100)
         texts = {
             "appearance": _text_field(
-                translate(english.APPEARANCE), translate(N_("How they say they look or feel, in their own words"))
+                translate(messages.APPEARANCE), translate(N_("How they say they look or feel, in their own words"))
             ),
-            "complaint": _text_field(translate(english.COMPLAINT), translate(N_("What brings them here"))),
-            "history": _text_field(translate(english.HISTORY), translate(N_("Earlier illness, medication, sleep"))),
+            "complaint": _text_field(translate(messages.COMPLAINT), translate(N_("What brings them here"))),
+            "history": _text_field(translate(messages.HISTORY), translate(N_("Earlier illness, medication, sleep"))),
         }
         html(
             panels.quiet_text(
@@ -84,16 +84,16 @@ def _identity_fields(translate: Translator) -> Parts:
             )
         )
         with gr.Row():
-            name = gr.Textbox(Form.name, label=translate(english.FIELD_NAME), min_width=130)
+            name = gr.Textbox(Form.name, label=translate(messages.FIELD_NAME), min_width=130)
             hint = translate(N_("Of the chart or the study"))
-            number = gr.Textbox(Form.number, label=translate(english.FIELD_NUMBER), placeholder=hint, min_width=130)
+            number = gr.Textbox(Form.number, label=translate(messages.FIELD_NUMBER), placeholder=hint, min_width=130)
         return {
             "name": name,
             "number": number,
             "laboratory": _text_field(
-                translate(english.FIELD_LABORATORY), translate(N_("Results that belong in this record"))
+                translate(messages.FIELD_LABORATORY), translate(N_("Results that belong in this record"))
             ),
-            "expenses": _text_field(translate(english.FIELD_EXPENSES), translate(N_("What is to be charged"))),
+            "expenses": _text_field(translate(messages.FIELD_EXPENSES), translate(N_("What is to be charged"))),
         }
 
 
@@ -149,7 +149,7 @@ def actions(translate: Translator) -> Parts:
     with gr.Column(elem_classes="card", elem_id="actions"):
         with gr.Row():
             analyse = gr.Button(translate(N_("Analyse")), variant="primary", interactive=False, scale=3, min_width=120)
-            stop = gr.Button(translate(english.STOP), variant="stop", interactive=False, scale=1, min_width=90)
+            stop = gr.Button(translate(messages.STOP), variant="stop", interactive=False, scale=1, min_width=90)
         clear = gr.Button(translate(N_("Clear everything")), size="sm")
         dark = gr.Checkbox(Form.dark, visible=False)
         with gr.Accordion(translate(N_("Go on with a record (JSON)")), open=False):

@@ -5,7 +5,7 @@ Every card is always part of the page; ``page.css`` hides it while it is empty.
 
 import gradio as gr
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.web import panels
 from copilot.web.wiring import Parts, html
 
@@ -29,7 +29,7 @@ def result_cards(translate: Translator) -> Parts:
     with gr.Column(elem_classes="card", elem_id="assessment-card"):
         html(panels.heading(translate(N_("The assessment"))))
         if translate.language != "en":
-            html(panels.quiet_text(translate(english.ABOUT_PROSE)))
+            html(panels.quiet_text(translate(messages.ABOUT_PROSE)))
         parts["assessment"] = html()
     return parts
 
@@ -52,7 +52,7 @@ def chat(translate: Translator) -> Parts:
         )
         status = html()
         with gr.Row(elem_classes="asks"):
-            asks = {question: gr.Button(translate(question), size="sm") for question in english.QUESTIONS}
+            asks = {question: gr.Button(translate(question), size="sm") for question in messages.QUESTIONS}
         if translate.language != "en":
             html(panels.quiet_text(translate(N_("The model answers in English."))))
         parts = _question_field(translate)
@@ -69,7 +69,7 @@ def _question_field(translate: Translator) -> Parts:
             min_width=240,
         )
         send = gr.Button(translate(N_("Send")), variant="primary", scale=1, min_width=80)
-        stop = gr.Button(translate(english.STOP), variant="stop", scale=1, min_width=80, interactive=False)
+        stop = gr.Button(translate(messages.STOP), variant="stop", scale=1, min_width=80, interactive=False)
     return {"question": question, "send": send, "chat_stop": stop}
 
 

@@ -8,7 +8,7 @@ from html import escape
 
 from copilot import NOTICE
 from copilot.i18n import LANGUAGES, N_, Translator
-from copilot.i18n import english as words
+from copilot.i18n import messages as shared_messages
 from copilot.pipeline import STAGES
 
 TAGLINE = N_("From an EEG and a few words to an uncertain emotion, a careful assessment and a draft record.")
@@ -70,9 +70,11 @@ def masthead(translate: Translator, model: str, where: str, switch: str = "") ->
     return (
         '<header class="masthead"><svg viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" '
         f'fill="var(--accent)"/><path d="{_WAVE}" fill="none" stroke="var(--card)" stroke-width="1.6" '
-        f'stroke-linejoin="round" stroke-linecap="round"/></svg><div><h1>{escape(translate(words.TITLE))}</h1>'
+        f'stroke-linejoin="round" stroke-linecap="round"/></svg>'
+        f"<div><h1>{escape(translate(shared_messages.TITLE))}</h1>"
         f"<p>{escape(translate(TAGLINE))}</p></div>"
-        f'<div class="badge">{escape(translate(words.MODEL))}: <b>{escape(model)}</b><br>{escape(where)}</div>'
+        f'<div class="badge">{escape(translate(shared_messages.MODEL))}: <b>{escape(model)}</b>'
+        f"<br>{escape(where)}</div>"
         f"{switch}</header>"
     )
 

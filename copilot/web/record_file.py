@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.export.json_format import from_json
 from copilot.record.model import Record, RecordError, digest
 from copilot.web import panels, uploads
@@ -29,7 +29,7 @@ def open_file(translate: Translator, session: Session, agreed: bool, uploaded: d
     try:
         record = _read_record(uploaded)
     except Exception as error:
-        problem = panels.problem(explain(translate, error, english.FAILED_HERE)[1])
+        problem = panels.problem(explain(translate, error, messages.FAILED_HERE)[1])
         return {"record_file": None, "open_problem": problem}
     return {**show_in_panel(session, Session(record=record), agreed), "record_file": None}
 
@@ -47,7 +47,7 @@ def _read_record(uploaded: dict[str, Any] | None) -> Record:
     try:
         return from_json(file.content.decode())
     except UnicodeDecodeError:
-        raise RecordError(N_(english.RECORD_NOT_JSON)) from None
+        raise RecordError(N_(messages.RECORD_NOT_JSON)) from None
 
 
 def _reset_page(agreed: bool) -> Update:

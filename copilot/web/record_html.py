@@ -3,7 +3,7 @@
 from datetime import datetime
 from html import escape
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.model import SUGGESTED, WRITTEN, Change, Field, Record
 from copilot.record.storage.store import Entry
 from copilot.web import panels
@@ -24,8 +24,8 @@ def format_time(at: str) -> str:
 def problem(translate: Translator, sentence: str) -> str:
     """Return an error beside the button that caused it, with a link to the reviewer's fields if they are empty."""
     way = (
-        f'<a href="#reviewer">{escape(translate(english.REVIEWER))}</a>'
-        if translate(english.RECORD_NOBODY) == sentence
+        f'<a href="#reviewer">{escape(translate(messages.REVIEWER))}</a>'
+        if translate(messages.RECORD_NOBODY) == sentence
         else ""
     )
     return f'<div class="problem waiting" role="alert">{escape(sentence)} {way}</div>'
@@ -42,12 +42,12 @@ def state(translate: Translator, session: Session) -> str:
     """Return headline, status, version, signature, and whether closing the page would lose changes."""
     record = session.record
     assert record is not None
-    version = translate(english.ABOUT_VERSION, version=record.version)
+    version = translate(messages.ABOUT_VERSION, version=record.version)
     unsaved = " unsaved" if session.unsaved else ""
     signal = " with-signal" if session.cleaned else ""
     return (
         f'<div class="record-state{unsaved}{signal}"><p class="record-headline">{escape(record.headline)}</p>'
-        f'<p><span class="pill {record.status}">{escape(translate(english.STATUS[record.status]))}</span> '
+        f'<p><span class="pill {record.status}">{escape(translate(messages.STATUS[record.status]))}</span> '
         f"<span>{escape(version)}</span></p>{_amendment_hint(translate, record)}"
         f"{sentences(map(translate, record.notes)) if record.notes else ''}</div>"
     )
@@ -64,10 +64,10 @@ def signature(translate: Translator, record: Record) -> str:
     signed = record.signature
     if signed is None:
         return ""
-    who = translate(english.SIGNED_BY, name=signed.name, role=signed.role, at=format_time(signed.at))
+    who = translate(messages.SIGNED_BY, name=signed.name, role=signed.role, at=format_time(signed.at))
     return (
         f'<div class="signed-by" role="status"><strong>{escape(who)}</strong><p>{escape(signed.statement)}</p>'
-        f"<small>{escape(translate(english.SIGNATURE_DIGEST))}: <code>{escape(signed.sha256)}</code></small></div>"
+        f"<small>{escape(translate(messages.SIGNATURE_DIGEST))}: <code>{escape(signed.sha256)}</code></small></div>"
     )
 
 
@@ -114,7 +114,7 @@ def _describe_origin(translate: Translator, record: Record, field: Field) -> str
     last = _find_last_change(record, field.key)
     if field.origin.kind == SUGGESTED and last and last.action == "accepted":
         return translate(N_("AI-suggested, accepted by {name}"), name=last.name)
-    return translate(english.ORIGIN[field.origin.kind])
+    return translate(messages.ORIGIN[field.origin.kind])
 
 
 def history(translate: Translator, record: Record) -> str:
@@ -130,12 +130,12 @@ def _change_item(translate: Translator, change: Change, label: str) -> str:
     texts = ""
     if change.before != change.after:
         texts = "".join(
-            f"<dt>{escape(translate(word))}</dt><dd>{escape(text) or escape(translate(english.LEFT_EMPTY))}</dd>"
-            for word, text in ((english.BEFORE, change.before), (english.AFTER, change.after))
+            f"<dt>{escape(translate(word))}</dt><dd>{escape(text) or escape(translate(messages.LEFT_EMPTY))}</dd>"
+            for word, text in ((messages.BEFORE, change.before), (messages.AFTER, change.after))
         )
     return (
         f"<li><b>{escape(change.name)}</b>, {escape(change.role)}: "
-        f"{escape(translate(english.ACTION[change.action]))} "
+        f"{escape(translate(messages.ACTION[change.action]))} "
         f"<b>{escape(label)}</b> <time>{escape(format_time(change.at))}</time>"
         f"{f'<dl>{texts}</dl>' if texts else ''}</li>"
     )
@@ -144,11 +144,11 @@ def _change_item(translate: Translator, change: Change, label: str) -> str:
 def list_entry(translate: Translator, kept: Entry, due: datetime | None = None) -> str:
     """Return a kept record for the list: label, headline, status, version, and when it will be deleted."""
     label = f"<b>{escape(kept.label)}</b> " if kept.label else ""
-    version = translate(english.ABOUT_VERSION, version=kept.version)
+    version = translate(messages.ABOUT_VERSION, version=kept.version)
     changed = translate(N_("changed {at}"), at=format_time(kept.changed))
     until = f'<p class="not-reviewed">{escape(translate(KEPT_UNTIL, date=f"{due:%Y-%m-%d}"))}</p>' if due else ""
     return (
         f'<div class="entry"><p>{label}<span>{escape(kept.headline)}</span></p><p class="quiet">'
-        f'<span class="pill {escape(kept.status)}">{escape(translate(english.STATUS[kept.status]))}</span> '
+        f'<span class="pill {escape(kept.status)}">{escape(translate(messages.STATUS[kept.status]))}</span> '
         f"{escape(version)}, {escape(changed)} · {escape(kept.id[:8])}</p>{until}</div>"
     )

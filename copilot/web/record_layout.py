@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.export.registry import EXPORTS
 from copilot.record.model import WRITTEN, Field, Record, Section
 from copilot.web import history, panels, record_html, record_review, scripts
@@ -58,7 +58,7 @@ def _draw_panel(service: Service, translate: Translator, page: Parts, session: S
     for section in record.sections:
         parts |= _section(translate, record, section)
     parts |= _signing(translate, record) | _downloads(translate)
-    with gr.Accordion(translate(english.CHANGES), open=False, elem_classes="record-section"):
+    with gr.Accordion(translate(messages.CHANGES), open=False, elem_classes="record-section"):
         parts["history"] = html(record_html.history(translate, record))
     _connect_handlers(RecordPanel(service, translate, session.panel), record, parts, page)
 
@@ -77,7 +77,7 @@ def _reviewer_fields(translate: Translator, session: Session) -> Parts:
     name, role = session.reviewer
     with gr.Row(elem_id="reviewer"):
         parts = {
-            "name": gr.Textbox(name, label=translate(english.REVIEWER), min_width=180, interactive=True),
+            "name": gr.Textbox(name, label=translate(messages.REVIEWER), min_width=180, interactive=True),
             "role": gr.Textbox(
                 role,
                 label=translate(N_("Your role")),
@@ -129,7 +129,7 @@ def _review_buttons(translate: Translator, field: Field) -> Parts:
         html(f'<span class="not-reviewed">{escape(translate(NOT_REVIEWED))}</span>')
         buttons = {
             what: gr.Button(translate(word), size="sm", min_width=80, elem_classes=what, elem_id=f"{what}-{field.key}")
-            for what, word in (("accept", N_("Accept")), ("delete", english.DELETE))
+            for what, word in (("accept", N_("Accept")), ("delete", messages.DELETE))
         }
     return {"review": row, **buttons}
 
@@ -147,7 +147,7 @@ def _signing(translate: Translator, record: Record) -> Parts:
         )
         ready = not record.pending
         press = gr.Button(translate(N_("Sign")), variant="primary", interactive=ready, visible=not locked)
-        not_yet = html("" if ready else panels.quiet_text(translate(english.NOT_YET)))
+        not_yet = html("" if ready else panels.quiet_text(translate(messages.NOT_YET)))
         amend = gr.Button(translate(N_("Amend")), visible=locked)
         problem = html()
     return {"statement": statement, "sign": press, "not_yet": not_yet, "amend": amend, "problem sign": problem}

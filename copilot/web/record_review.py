@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.i18n import Translator, english
+from copilot.i18n import Translator, messages
 from copilot.record import review
 from copilot.record.draft import normalise_value
 from copilot.record.export.registry import EXPORTS, file_name
@@ -179,7 +179,7 @@ def list_places(record: Record) -> tuple[str, ...]:
 
 
 def _render_problem(translate: Translator, error: Exception) -> Any:
-    return record_html.problem(translate, explain(translate, error, english.FAILED_HERE)[1])
+    return record_html.problem(translate, explain(translate, error, messages.FAILED_HERE)[1])
 
 
 def _apply_edits(session: Session, record: Record, entered: ReviewInput) -> dict[str, RecordError]:
@@ -209,7 +209,7 @@ def _show_changes(translate: Translator, session: Session, before: Record, enter
         "left": record_html.review_progress(translate, record),
         "history": record_html.history(translate, record),
         "sign": gr.update(interactive=not record.pending),
-        "not_yet": panels.quiet_text(translate(english.NOT_YET)) if record.pending else "",
+        "not_yet": panels.quiet_text(translate(messages.NOT_YET)) if record.pending else "",
     }
     for old, new, value in zip(before.fields, record.fields, entered.values, strict=True):
         if new != old:

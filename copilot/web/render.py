@@ -7,7 +7,7 @@ from typing import Any
 from copilot.chat import FixedText
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import N_, Translator
-from copilot.i18n import english as words
+from copilot.i18n import messages as shared_messages
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
 from copilot.record import figures
 from copilot.record.figures import Figures
@@ -111,8 +111,8 @@ class ResultScreen:
         done = map(translate, (*event.quality.sentences, *event.cleaned.notes))
         return {
             "quality": charts.quality(translate, event.quality),
-            "signal": charts.picture(drawn.signal, translate(words.SIGNAL_ALT)),
-            "bands": charts.picture(drawn.bands, translate(words.BANDS_ALT)),
+            "signal": charts.picture(drawn.signal, translate(shared_messages.SIGNAL_ALT)),
+            "bands": charts.picture(drawn.bands, translate(shared_messages.BANDS_ALT)),
             "done": panels.subheading(translate(N_("What was found and done"))) + panels.sentences(done),
         }
 

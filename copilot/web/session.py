@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import N_
-from copilot.i18n import english as words
+from copilot.i18n import messages as shared_messages
 from copilot.llm.base import Message
 from copilot.person import MAX_AGE, Person, PersonError
 from copilot.record.figures import Figures
@@ -116,7 +116,7 @@ class Form:
         """
         age = (self.age or "").strip()
         if age and not age.isdecimal():
-            raise PersonError(N_(words.NOT_AN_AGE, age=age, most=MAX_AGE))
+            raise PersonError(N_(shared_messages.NOT_AN_AGE, age=age, most=MAX_AGE))
         return Person(self.gender, int(age) if age else None, self.appearance, self.complaint, self.history)
 
     def patient_identity(self) -> PatientIdentity:

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from copilot.batch.worker import BatchError, Outcome, Task, Worker, describe_error, estimate_memory, make_crash_outcome
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 from copilot.settings import Settings
 
 #: Seconds that a process has to exit by itself.
@@ -119,7 +119,7 @@ class _Pool:
         elif message is None and worker.task:
             yield make_crash_outcome(worker.task, worker.name, worker.describe_exit())
         elif message != "":  # the model cannot be opened, whatever the recording
-            raise BatchError(message or N_(english.BATCH_NOT_OPENED, how=worker.describe_exit()))
+            raise BatchError(message or N_(messages.BATCH_NOT_OPENED, how=worker.describe_exit()))
         if message is not None and self._waiting:
             worker.task = self._waiting.popleft()
             with contextlib.suppress(OSError):  # it died meanwhile: the next message reports that

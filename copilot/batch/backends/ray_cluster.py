@@ -17,7 +17,7 @@ from typing import Any
 
 from copilot.batch.backends.ray_payload import RayPayload, remove_abandoned_folders
 from copilot.batch.worker import BatchError, Outcome, Task, Worker, describe_error, estimate_memory, make_crash_outcome
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 from copilot.settings import ROOT, Settings
 
 BATCH_NO_RAY = N_("The package ray is missing; install it: python -m pip install 'ray[client]'.")
@@ -114,7 +114,7 @@ class _Pool:
         except self._ray.exceptions.RayError as error:  # the worker or its machine is gone
             how = type(error).__name__
             if task is None:
-                raise BatchError(N_(english.BATCH_NOT_OPENED, how=how)) from None
+                raise BatchError(N_(messages.BATCH_NOT_OPENED, how=how)) from None
             yield make_crash_outcome(task, "", how)
             if self._waiting:
                 self.start()
@@ -133,7 +133,7 @@ class _Pool:
                 self._calls[worker.read.remote(RayPayload.pack(task))] = (worker, task)
                 return
             except OSError as error:
-                yield Outcome(task.number, None, N_(english.BATCH_NOT_READ, why=error.strerror))
+                yield Outcome(task.number, None, N_(messages.BATCH_NOT_READ, why=error.strerror))
 
 
 def _connect(address: str) -> Any:

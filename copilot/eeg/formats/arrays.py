@@ -14,7 +14,7 @@ from scipy.io import loadmat
 from copilot.eeg import channel_names, unit_names
 from copilot.eeg.formats import mat_elements, public_datasets, sample_order
 from copilot.eeg.types import MIN_SECONDS, Loaded, RecordingError, Source
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 WHICH_TRIAL = N_(
     "The file holds {count} trials or recordings, which do not make one reading; say which one is meant by its number, "
@@ -100,7 +100,7 @@ def choose_trial(
     count = len(trials)
     if trial is not None:
         if not 1 <= trial <= count:
-            raise RecordingError(N_(english.NO_SUCH_TRIAL, count=count))
+            raise RecordingError(N_(messages.NO_SUCH_TRIAL, count=count))
         return trials[trial - 1], (
             N_("Trial {trial} of {count} was read.", trial=trial, count=count),
         ) if count > 1 else ()
@@ -108,7 +108,7 @@ def choose_trial(
         return trials[0], ()
     if max(data.shape[1] for data in trials) >= MIN_SECONDS * sfreq:
         raise RecordingError(N_(WHICH_TRIAL, count=count))
-    return np.concatenate(trials, axis=1), (N_(english.NOTE_EPOCHS, count=count),)
+    return np.concatenate(trials, axis=1), (N_(messages.NOTE_EPOCHS, count=count),)
 
 
 def make_source(
@@ -358,7 +358,7 @@ def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int |
     if trial is not None:
         data, notes = choose_trial([data[:, :, number] for number in range(shape[2])], rate, trial)
         return make_source("EEGLAB", data, rate, labels, *notes)
-    notes = (N_(english.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
+    notes = (N_(messages.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
     return make_source("EEGLAB", data.reshape(shape[0], -1, order="F"), rate, labels, *notes)
 
 
@@ -387,5 +387,5 @@ def _read_fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.ND
     numbers = np.fromfile(file, dtype="<f4")
     by_time = not name.lower().endswith(".dat")  # EEGLAB writes these with all times of one channel together
     if sample_order.contradicts_order(numbers, shape[0], multiplexed=by_time):
-        raise RecordingError(N_(english.NUMBERS_OUT_OF_ORDER))
+        raise RecordingError(N_(messages.NUMBERS_OUT_OF_ORDER))
     return numbers.reshape(shape, order="F") if by_time else numbers.reshape(shape[0], -1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from copilot.eeg.formats import sample_order
 from copilot.eeg.types import RecordingError
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 _TYPES = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}
 _MOST_CHANNELS = 4096
@@ -120,10 +120,10 @@ def _parse_channels(text: str) -> list[tuple[str, str, str]]:
         if not unit:  # the format's own default; but EEGLAB leaves both out, and writes microvolts
             unit = "\u00b5V"
         if not re.fullmatch(r"\d*\.?\d+(?:[eE][-+]?\d{1,3})?|", resolution):
-            raise RecordingError(N_(english.KIND_DAMAGED, kind="BrainVision"))
+            raise RecordingError(N_(messages.KIND_DAMAGED, kind="BrainVision"))
         found[int(number)] = (label.replace(r"\1", ","), resolution or "1", unit)
     if sorted(found) != list(range(1, len(found) + 1)) or not found:
-        raise RecordingError(N_(english.KIND_DAMAGED, kind="BrainVision"))
+        raise RecordingError(N_(messages.KIND_DAMAGED, kind="BrainVision"))
     return [found[number] for number in sorted(found)]
 
 
@@ -182,7 +182,7 @@ def _check_data_file(
     if size % row or size // row < least:
         raise RecordingError(N_("The data file is shorter than its header or its markers say; get all files again."))
     if sample_order.contradicts_order(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
-        raise RecordingError(N_(english.NUMBERS_OUT_OF_ORDER))
+        raise RecordingError(N_(messages.NUMBERS_OUT_OF_ORDER))
     if not stated or size == row * stated:
         return data, ()
     numbers = np.fromfile(data, dtype=kind)
@@ -192,7 +192,7 @@ def _check_data_file(
     else:
         numbers.reshape(channels, -1)[:, :stated].tofile(cut)
     rate = 1e6 / float(_find_entry(text, "SamplingInterval"))
-    return cut, (N_(english.NOTE_FILE_LONGER, read=stated / rate, more=(size // row - stated) / rate),)
+    return cut, (N_(messages.NOTE_FILE_LONGER, read=stated / rate, more=(size // row - stated) / rate),)
 
 
 def _find_last_marker(files: Sequence[Path]) -> int:

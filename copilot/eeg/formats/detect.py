@@ -8,7 +8,7 @@ from pathlib import Path
 from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, mne_reader, text, unsupported
 from copilot.eeg.types import RecordingError, Source
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 FILE_KINDS = N_(
     "Give EDF, BDF, GDF, BrainVision, EEGLAB, FIF, Neuroscan CNT, EGI, CSV, OpenBCI, Muse, NumPy or MATLAB files."
@@ -88,7 +88,7 @@ def open_source(
     path = _require_one(mains or _select_tables(kinds) or _refuse_sidecars_alone(files))
     kind, bad = kinds[path], _read_bad_channels(files)
     if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
-        raise RecordingError(N_(english.NO_SUCH_TRIAL, count=1))
+        raise RecordingError(N_(messages.NO_SUCH_TRIAL, count=1))
     if kind in ("NumPy", "MATLAB"):
         source = arrays.open_array(path, files, sfreq, channels, trial)
     elif kind == "text":
@@ -231,7 +231,7 @@ def _refuse_sidecars_alone(files: Sequence[Path]) -> list[Path]:
 
 def _require_one(candidates: Sequence[Path]) -> Path:
     if len(candidates) != 1:
-        raise RecordingError(N_(english.SEVERAL_RECORDINGS))
+        raise RecordingError(N_(messages.SEVERAL_RECORDINGS))
     return candidates[0]
 
 

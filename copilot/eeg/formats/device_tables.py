@@ -13,7 +13,7 @@ from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, tables, timestamps
 from copilot.eeg.formats.tables import Table
 from copilot.eeg.types import RecordingError, Source
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 OPENBCI_NAMES = N_("The OpenBCI file has {columns} channels and does not say where they are; state a name for each.")
 MUSE_INTERVAL = N_(
@@ -92,7 +92,7 @@ def open_hex(path: Path, sfreq: float | None, channels: Sequence[str] | None) ->
     data = (counts * OPENBCI_STEP_UV).astype(np.float32)
     clock = timestamps.Clock(None, timestamps.count_lost_samples(index), np.zeros(0, dtype=np.int64))
     rate = 250.0 if sfreq is None else sfreq
-    origin = RATE_OF_DEVICE if sfreq is None else english.RATE_TYPED
+    origin = RATE_OF_DEVICE if sfreq is None else messages.RATE_TYPED
     return _make_openbci_source(N_("OpenBCI SD card"), data, clock, rate, origin, channels)
 
 
@@ -122,7 +122,7 @@ def _make_openbci_source(
     count = data.shape[1]
     if channels and len(channels) != count:
         where = {"names": len(channels), "columns": count, "first": first + 1, "last": first + count}
-        raise RecordingError(N_(english.TABLE_EEG_COLUMNS, **where))
+        raise RecordingError(N_(messages.TABLE_EEG_COLUMNS, **where))
     if not channels and count not in (8, 16):
         raise RecordingError(N_(OPENBCI_NAMES, columns=count))
     assumed = (
@@ -152,7 +152,7 @@ def _open_openbci(table: Table, sfreq: float | None, channels: Sequence[str] | N
     if columns[-1] >= width:
         raise RecordingError(N_(OPENBCI_NAMES, columns=width - 1))
     own = float(found[1].rstrip(".,").replace(",", ".")) if found else None
-    rate, origin = timestamps.choose_rate(own, sfreq, english.RATE_STATED)
+    rate, origin = timestamps.choose_rate(own, sfreq, messages.RATE_STATED)
     if rate is None:
         rate, origin = 250.0, RATE_OF_DEVICE
     clock = timestamps.Clock(rate, timestamps.count_lost_samples(table.cells[0]), np.zeros(0, dtype=np.int64))
@@ -183,7 +183,7 @@ def _open_muse(table: Table, sfreq: float | None) -> Source:
         clock = timestamps.read_clock(cells[names.index("TimeStamp")], "TimeStamp")
     rate, origin = MUSE_HZ[0], RATE_OF_DEVICE
     if (found := clock.rate) is not None:
-        rate, origin = min(MUSE_HZ, key=lambda hz: abs(hz - found)), english.RATE_FROM_TIMES
+        rate, origin = min(MUSE_HZ, key=lambda hz: abs(hz - found)), messages.RATE_FROM_TIMES
         if not 0.93 < found / rate < 1.07:
             raise RecordingError(N_(MUSE_INTERVAL, lines=found, rate=rate))
     timestamps.choose_rate(rate, sfreq, origin)
@@ -199,18 +199,18 @@ def _open_enobio(table: Table, files: Sequence[Path], sfreq: float | None, chann
     width = table.cells.shape[1]
     count = len(names) or next((n for n in (8, 20, 32) if width in (n + 2, n + 5)), width - 5)
     if names and channels and list(channels) != names:
-        raise RecordingError(N_(english.TABLE_NAMES_CONFLICT, stated=tuple(names), typed=tuple(channels)))
+        raise RecordingError(N_(messages.TABLE_NAMES_CONFLICT, stated=tuple(names), typed=tuple(channels)))
     labels = names or list(channels or ())
     if not labels:
-        raise RecordingError(N_(english.TABLE_STATES_NOTHING))
+        raise RecordingError(N_(messages.TABLE_STATES_NOTHING))
     if len(labels) != count or count > width - 2:
-        raise RecordingError(N_(english.TABLE_EEG_COLUMNS, names=len(labels), columns=count, first=1, last=count))
+        raise RecordingError(N_(messages.TABLE_EEG_COLUMNS, names=len(labels), columns=count, first=1, last=count))
     clock = timestamps.read_clock(table.cells[width - 1], "time (ms)")
     stated = re.search(r"(?i)EEG sampling rate\s*:\s*([\d.]+)", info)
     own = float(stated[1]) if stated else clock.rate
-    rate, origin = timestamps.choose_rate(own, sfreq, english.RATE_STATED if stated else english.RATE_FROM_TIMES)
+    rate, origin = timestamps.choose_rate(own, sfreq, messages.RATE_STATED if stated else messages.RATE_FROM_TIMES)
     if rate is None:
-        raise RecordingError(N_(english.TABLE_STATES_NOTHING))
+        raise RecordingError(N_(messages.TABLE_STATES_NOTHING))
     data, notes = timestamps.join_parts(parse_numbers(table.cells[list(range(count))]) / np.float32(1000), clock, rate)
     source = arrays.make_source(N_("Neuroelectrics .easy"), data.T, rate, labels, *notes, stated=True)
     return replace(source, rate_from=origin)
@@ -229,9 +229,9 @@ def _open_brainflow(table: Table, sfreq: float | None, channels: Sequence[str] |
     count, times, of_board = BRAINFLOW[table.cells.shape[1]]
     clock = timestamps.read_clock(table.cells[times], "timestamp (s)")
     rate = of_board if clock.rate is None or abs(clock.rate / of_board - 1) < 0.05 else clock.rate
-    timestamps.choose_rate(rate, sfreq, english.RATE_FROM_TIMES)
+    timestamps.choose_rate(rate, sfreq, messages.RATE_FROM_TIMES)
     counter = timestamps.Clock(rate, timestamps.count_lost_samples(table.cells[0]), np.zeros(0, dtype=np.int64))
     clock = _add_pauses(counter, table.cells[times], rate)
-    origin = english.RATE_FROM_TIMES if rate != of_board else RATE_OF_DEVICE
+    origin = messages.RATE_FROM_TIMES if rate != of_board else RATE_OF_DEVICE
     data = parse_numbers(table.cells[list(range(1, count + 1))])
     return _make_openbci_source(N_("BrainFlow CSV"), data, clock, rate, origin, channels)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from copilot.eeg.types import RecordingError
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 HEADER_RANGE = N_("the range of a signal is not a number")
 FILE_CUT = N_(
@@ -216,6 +216,6 @@ def _count_records(
     if there < promised:
         raise RecordingError(N_(FILE_CUT, promised=promised * record_s, there=there * record_s))
     if there > promised:
-        rest = N_(english.NOTE_FILE_LONGER, read=promised * record_s, more=(there - promised) * record_s)
+        rest = N_(messages.NOTE_FILE_LONGER, read=promised * record_s, more=(there - promised) * record_s)
         return promised, (rest,)
     return promised, ()

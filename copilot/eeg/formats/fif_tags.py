@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from copilot.eeg.types import DamagedFileError
+
 _HEAD = struct.Struct(">iIii")
 _DIRECTORY_POINTER, _DIRECTORY = 101, 102
 _REFERENCE_ROLE = 115
@@ -18,7 +20,7 @@ _FIRST_SAMPLE = 208
 _PREVIOUS_FILE, _NEXT_FILE = 1, 2
 
 
-class TagError(ValueError):
+class TagError(DamagedFileError):
     """The tags of a file lead out of it, or back."""
 
 

@@ -10,6 +10,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from copilot.eeg.types import DamagedFileError
+
 _HEADER = 128
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
 _MATRIX, _COMPRESSED = 14, 15
@@ -21,7 +23,7 @@ _DEEPEST = 20
 _MOST_ELEMENTS = 10**6
 
 
-class ElementError(ValueError):
+class ElementError(DamagedFileError):
     """An element is of no type that exists, or longer than what it is in."""
 
 

@@ -14,7 +14,7 @@ from copilot.eeg import channel_names, unit_names
 from copilot.eeg.channel_names import drop_bad_channels
 from copilot.eeg.formats import brainvision, edf_header, fif_tags
 from copilot.eeg.types import Loaded, RecordingError, Source
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 BLOCK_S = 60
 """Seconds read at once: MNE reads 64-bit numbers, of which a long recording would fill the memory."""
@@ -71,7 +71,7 @@ def open_mff(folder: Path) -> Source:
 
 
 def _make_damaged_error(kind: str) -> RecordingError:
-    return RecordingError(N_(english.KIND_DAMAGED, kind=kind))
+    return RecordingError(N_(messages.KIND_DAMAGED, kind=kind))
 
 
 def _make_source(raw: Any, kind: str, notes: tuple[str, ...] = ()) -> Source:
@@ -177,7 +177,7 @@ def open_fif_parts(paths: Sequence[Path]) -> Source:
     except Exception as error:
         raise _make_damaged_error("FIF") from error
     if not any(before or after for before, after in ends) or len({tuple(raw.ch_names) for raw in raws}) > 1:
-        raise RecordingError(N_(english.SEVERAL_RECORDINGS))
+        raise RecordingError(N_(messages.SEVERAL_RECORDINGS))
     follows = all(one.last_samp + 1 == two.first_samp for one, two in pairwise(raws))
     if ends[0][0] or ends[-1][1] or not follows:
         raise RecordingError(
@@ -204,7 +204,7 @@ def _open_fif(path: Path) -> Source:
         epochs = mne.read_epochs(path, proj=False, preload=True, verbose="ERROR")
         joined: npt.NDArray[np.float64] = np.concatenate(list(epochs.get_data(copy=False)), axis=1)
         raw = mne.io.RawArray(joined, epochs.info, verbose="ERROR")
-        return _make_fif_source(raw, *notes, N_(english.NOTE_EPOCHS, count=len(epochs)))
+        return _make_fif_source(raw, *notes, N_(messages.NOTE_EPOCHS, count=len(epochs)))
 
 
 def _read_fif(path: Path, part: fif_tags.Part, name: str) -> Any:

@@ -15,7 +15,7 @@ from copilot.eeg import channel_names
 from copilot.eeg.formats import arrays, device_tables, tables, timestamps
 from copilot.eeg.formats.tables import Table
 from copilot.eeg.types import RecordingError, Source
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 TABLE_ROWS_NUMBERED = N_(
     "The time column only numbers the lines, so the sampling rate is not known; state it, or export times in seconds."
@@ -81,14 +81,14 @@ def _open_plain(table: Table, files: Sequence[Path], sfreq: float | None, channe
     clock = _read_clock(table, header, time)
     in_head = _RATE.search(table.head)
     own = arrays.find_rate(stated) or (float(in_head[1].replace(",", ".")) if in_head else None)
-    origin: str = english.RATE_STATED
+    origin: str = messages.RATE_STATED
     if own is None and clock is not None and clock.rate is not None:
-        own, origin = clock.rate, english.RATE_FROM_TIMES
+        own, origin = clock.rate, messages.RATE_FROM_TIMES
     if own is None and sfreq is None and names and time is not None:
         raise RecordingError(N_(TABLE_ROWS_NUMBERED))
     rate, origin = timestamps.choose_rate(own, sfreq, origin)
     if rate is None or not names:
-        raise RecordingError(N_(english.TABLE_STATES_NOTHING))
+        raise RecordingError(N_(messages.TABLE_STATES_NOTHING))
     if clock is None:
         counter = next((i for i, name in enumerate(header) if _INDEX.match(name) and name), None)
         nothing = np.zeros(0, dtype=np.int64)
@@ -129,7 +129,7 @@ def _match_names(
         if found != wanted:
             raise RecordingError(
                 N_(
-                    english.TABLE_NAMES_CONFLICT,
+                    messages.TABLE_NAMES_CONFLICT,
                     stated=tuple(str(name) for name in found),
                     typed=tuple(str(name) for name in wanted) or str(len(names)),
                 )
@@ -142,7 +142,7 @@ def _match_names(
         return eeg, names
     if eeg:
         counts = {"names": len(names), "columns": len(eeg), "first": eeg[0] + 1, "last": eeg[-1] + 1}
-        raise RecordingError(N_(english.TABLE_EEG_COLUMNS, **counts))
+        raise RecordingError(N_(messages.TABLE_EEG_COLUMNS, **counts))
     raise RecordingError(
         N_(
             "{names} channel names do not fit {columns} columns; state one name for each column.",

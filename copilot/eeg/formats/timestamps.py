@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from copilot.eeg.types import SFREQ_HZ, RecordingError
-from copilot.i18n import N_, english
+from copilot.i18n import N_, messages
 
 TABLE_LOST = N_(
     "Of the samples {share:.0%} are missing in short pieces, too many to bridge; record again closer to the receiver, "
@@ -276,5 +276,5 @@ def choose_rate(own: float | None, typed: float | None, origin: str) -> tuple[fl
     if own is not None and typed is not None and abs(own - typed) > RATE_TOLERANCE * own:
         raise RecordingError(N_(TABLE_RATE_CONFLICT, stated=own, typed=typed))
     if own is None:
-        return typed, english.RATE_TYPED
+        return typed, messages.RATE_TYPED
     return own, origin

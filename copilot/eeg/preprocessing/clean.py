@@ -11,7 +11,7 @@ from copilot.eeg import plausibility
 from copilot.eeg.numbered_montages import STANDARD
 from copilot.eeg.preprocessing import bad_channels, ica, line_noise
 from copilot.eeg.types import Recording, RecordingError
-from copilot.i18n import N_, Message, english
+from copilot.i18n import N_, Message, messages
 
 TOO_FEW_SECONDS = N_(
     "Only {seconds} seconds of this recording can be used, and {least} are needed: record for a minute or more, "
@@ -548,7 +548,7 @@ def _find_doubts(
     elif own_line is not None:
         remarks.append(N_(INTERFERENCE_SHARED, hertz=own_line))
     if empty := plausibility.find_empty_bands(hz, power):
-        doubts.append(N_(EMPTY_BANDS, bands=tuple(english.BANDS[name] for name in empty)))
+        doubts.append(N_(EMPTY_BANDS, bands=tuple(messages.BANDS[name] for name in empty)))
     # Without what all electrodes share, and with it: EEG falls either way.
     apart = power if many else plausibility.compute_density(own - own.mean(axis=0), SFREQ)[1]
     if min(plausibility.measure_fall(hz, apart), plausibility.measure_fall(hz, own_power)) < plausibility.MIN_FALL:
@@ -582,7 +582,7 @@ def _judge_many_channels(
         Which channels are joined, bool, shape (channels,).
     """
     if plausibility.measure_first_component(before) > plausibility.ONE_SOURCE:
-        raise RecordingError(N_(english.ALL_THE_SAME))
+        raise RecordingError(N_(messages.ALL_THE_SAME))
     directions = plausibility.compute_directions(channels)
     covariance = np.cov(before)
     if np.median(plausibility.correlate_with_prediction(covariance, directions)) < plausibility.NEIGHBOUR_R:
@@ -637,7 +637,7 @@ def _describe_cleaning(quality: Quality) -> list[str]:
 def _describe_channels(channels: Sequence[ChannelQuality]) -> str:
     words = {"flat": N_("no signal"), "railed": N_("clipped"), "noisy": N_("noisy")}
     faults_of = {c.name: [said for fault, said in words.items() if getattr(c, fault)] for c in channels}
-    bad = tuple(N_(english.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
+    bad = tuple(N_(messages.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
     if not bad:
         return N_("All {count} electrodes gave a usable signal.", count=len(channels))
     estimated = any(c.interpolated for c in channels)

@@ -11,7 +11,7 @@ from typing import Any
 
 from copilot import NOTICE
 from copilot.emotions import CONFIDENCES, EMOTIONS
-from copilot.i18n import LANGUAGES, N_, english
+from copilot.i18n import LANGUAGES, N_, messages
 from copilot.record.model import (
     ACTIONS,
     IDENTITY,
@@ -89,7 +89,7 @@ def from_json(text: str) -> Record:
     try:
         loaded = json.loads(text, object_pairs_hook=_refuse_duplicate_keys)
     except (ValueError, RecursionError):
-        raise RecordError(N_(english.RECORD_NOT_JSON)) from None
+        raise RecordError(N_(messages.RECORD_NOT_JSON)) from None
     if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
         raise RecordError(N_(RECORD_FORMAT))
     status = [loaded.pop(name, None) for name in ("format", "notice", "status")][-1]

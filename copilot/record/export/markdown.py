@@ -3,7 +3,7 @@
 import re
 
 from copilot import NOTICE
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.model import Field, Record
 from copilot.text import normalise_line
 
@@ -15,7 +15,7 @@ def to_markdown(record: Record) -> str:
     typed into a form stays text.
     """
     translate = Translator(record.language)
-    title = translate(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
+    title = translate(messages.SIGNED_RECORD if record.signature else messages.DRAFT_RECORD)
     lines = [
         f"# {title}",
         "",
@@ -24,34 +24,34 @@ def to_markdown(record: Record) -> str:
         f"**{escape_markdown(record.headline)}**",
         "",
     ]
-    lines += [_format_item(note) for note in (*record.notes, translate(english.ABOUT_PROSE))]
+    lines += [_format_item(note) for note in (*record.notes, translate(messages.ABOUT_PROSE))]
     for section in record.sections:
         lines += ["", f"## {escape_markdown(section.title)}", "", *_field_lines(section.fields, translate)]
     if record.signature:
-        lines += ["", f"## {translate(english.SIGNATURE)}", "", *_signature_lines(record, translate)]
+        lines += ["", f"## {translate(messages.SIGNATURE)}", "", *_signature_lines(record, translate)]
     if record.history:
-        lines += ["", f"## {translate(english.CHANGES)}", "", *_history_lines(record, translate)]
+        lines += ["", f"## {translate(messages.CHANGES)}", "", *_history_lines(record, translate)]
     about = (
         f"- **{escape_markdown(label)}:** {escape_markdown(text)}" for label, text in describe_record(record, translate)
     )
-    return "\n".join([*lines, "", f"## {translate(english.ABOUT_RECORD)}", "", *about]) + "\n"
+    return "\n".join([*lines, "", f"## {translate(messages.ABOUT_RECORD)}", "", *about]) + "\n"
 
 
 def describe_record(record: Record, translate: Translator) -> list[tuple[str, str]]:
     """Return labels and texts about the record, its software and its model, in the order to show them."""
     rows = [
-        (translate(N_("Status")), translate(english.STATUS[record.status])),
-        (translate(english.ABOUT_ID), f"{record.id}, {translate(english.ABOUT_VERSION, version=record.version)}"),
-        (translate(english.ABOUT_CREATED), record.created),
-        (translate(english.ABOUT_SOFTWARE), record.software),
-        (translate(english.ABOUT_MODEL), record.model),
-        (translate(english.ABOUT_MODEL_FILE), record.model_sha256 or translate(english.ABOUT_REMOTE)),
-        (translate(english.ABOUT_DECODER), record.decoder_sha256 or translate(english.NONE)),
-        (translate(english.ABOUT_PROMPT), record.prompt_sha256),
-        (translate(english.ABOUT_READOUT), translate(english.READOUT_SHORT[record.readout])),
+        (translate(N_("Status")), translate(messages.STATUS[record.status])),
+        (translate(messages.ABOUT_ID), f"{record.id}, {translate(messages.ABOUT_VERSION, version=record.version)}"),
+        (translate(messages.ABOUT_CREATED), record.created),
+        (translate(messages.ABOUT_SOFTWARE), record.software),
+        (translate(messages.ABOUT_MODEL), record.model),
+        (translate(messages.ABOUT_MODEL_FILE), record.model_sha256 or translate(messages.ABOUT_REMOTE)),
+        (translate(messages.ABOUT_DECODER), record.decoder_sha256 or translate(messages.NONE)),
+        (translate(messages.ABOUT_PROMPT), record.prompt_sha256),
+        (translate(messages.ABOUT_READOUT), translate(messages.READOUT_SHORT[record.readout])),
         (translate(N_("EEG codec")), record.codec),
     ]
-    return [*rows, (translate(english.ABOUT_AMENDS), record.amends)] if record.amends else rows
+    return [*rows, (translate(messages.ABOUT_AMENDS), record.amends)] if record.amends else rows
 
 
 def _field_lines(fields: tuple[Field, ...], translate: Translator) -> list[str]:
@@ -59,13 +59,13 @@ def _field_lines(fields: tuple[Field, ...], translate: Translator) -> list[str]:
     lines = []
     for field in fields:
         first, *more = field.value.splitlines() or [""]
-        origin = translate(english.ORIGIN[field.origin.kind] if field.accepted else english.PENDING)
+        origin = translate(messages.ORIGIN[field.origin.kind] if field.accepted else messages.PENDING)
         shown_origin = f" ({escape_markdown(origin)})" if field.value or field.origin.by else ""
         head = f"- **{escape_markdown(field.label)}**{shown_origin}:"
         if more:
             lines += [head, *(f"  {_format_item(line)}" for line in (first, *more))]
         else:
-            lines.append(f"{head} {escape_markdown(first) or f'*{translate(english.LEFT_EMPTY)}*'}")
+            lines.append(f"{head} {escape_markdown(first) or f'*{translate(messages.LEFT_EMPTY)}*'}")
     return lines
 
 
@@ -74,11 +74,11 @@ def _signature_lines(record: Record, translate: Translator) -> list[str]:
     signed = record.signature
     assert signed is not None
     who = translate(
-        english.SIGNED_BY, name=escape_markdown(signed.name), role=escape_markdown(signed.role), at=signed.at
+        messages.SIGNED_BY, name=escape_markdown(signed.name), role=escape_markdown(signed.role), at=signed.at
     )
     return [
         f"- {who}: {escape_markdown(signed.statement)}",
-        f"- {translate(english.SIGNATURE_DIGEST)}: {signed.sha256}",
+        f"- {translate(messages.SIGNATURE_DIGEST)}: {signed.sha256}",
     ]
 
 
@@ -87,12 +87,11 @@ def _history_lines(record: Record, translate: Translator) -> list[str]:
     labels = {field.key: field.label for field in record.fields}
     lines = []
     for change in record.history:
-        what = (
-            f"{translate(english.ACTION[change.action])} {escape_markdown(labels.get(change.key, change.key))}".rstrip()
-        )
+        label = escape_markdown(labels.get(change.key, change.key))
+        what = f"{translate(messages.ACTION[change.action])} {label}".rstrip()
         lines.append(f"- {change.at}, {escape_markdown(change.name)} ({escape_markdown(change.role)}): {what}")
         if change.before != change.after:
-            texts = ((english.BEFORE, change.before), (english.AFTER, change.after))
+            texts = ((messages.BEFORE, change.before), (messages.AFTER, change.after))
             lines += [f"  - {translate(label)}: {escape_markdown(text)}" for label, text in texts]
     return lines
 

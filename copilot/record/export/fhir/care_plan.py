@@ -1,7 +1,7 @@
 """Make the CarePlan, which is always a draft proposal."""
 
 from copilot import NOTICE
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import make_entry, make_reference
 from copilot.record.export.fhir.narrative import Narrative, clean_text, make_field_line, make_line
@@ -23,7 +23,7 @@ def make_care_plan(record: Record, translate: Translator) -> Json:
     taken = [field for field in fields if field.accepted]
     suggested = any(field.value and field.origin.kind == SUGGESTED for field in taken)
     lines = (
-        make_line(translate(english.FHIR_NOTICE), translate(NOTICE)),
+        make_line(translate(messages.FHIR_NOTICE), translate(NOTICE)),
         *(make_field_line(field, translate) for field in fields),
     )
     steps = [step for field in taken for step in clean_text(field.value).splitlines()]

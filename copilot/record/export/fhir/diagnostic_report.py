@@ -1,7 +1,7 @@
 """Make the DiagnosticReport."""
 
 from copilot import NOTICE
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import get_stage, make_entry, make_reference
@@ -20,16 +20,16 @@ REPORTED, CONCLUDING = ("examination", "assessment"), ("emotion", "assessment")
 def make_diagnostic_report(record: Record, translate: Translator) -> Json:
     """Return a DiagnosticReport: the examination with its results, and the conclusion by a clinician."""
     fields = [field for section in record.sections if section.key in REPORTED for field in section.fields]
-    version = f"{record.id}, {translate(english.ABOUT_VERSION, version=record.version)}"
+    version = f"{record.id}, {translate(messages.ABOUT_VERSION, version=record.version)}"
     lines = (
-        make_line(translate(english.FHIR_NOTICE), translate(NOTICE)),
+        make_line(translate(messages.FHIR_NOTICE), translate(NOTICE)),
         make_line(
-            translate(english.FHIR_TRUST),
-            "\n".join((_get_headline(record) or translate(english.PENDING), *record.notes)),
+            translate(messages.FHIR_TRUST),
+            "\n".join((_get_headline(record) or translate(messages.PENDING), *record.notes)),
         ),
         *(make_field_line(field, translate) for field in fields),
-        make_line(translate(N_("Note")), translate(english.ABOUT_PROSE)),
-        make_line(translate(english.ABOUT_ID), version),
+        make_line(translate(N_("Note")), translate(messages.ABOUT_PROSE)),
+        make_line(translate(messages.ABOUT_ID), version),
     )
     unedited = [measure for measure in collect_measures(record, translate) if record.is_unedited(measure.field)]
     return make_entry(
@@ -61,5 +61,5 @@ def _make_conclusion(record: Record, translate: Translator) -> str:
     The headline is the first line: it states how far to trust the rest.
     """
     taken = [field for key in CONCLUDING if (field := record.field(key)).accepted and field.value]
-    texts = (f"{field.label} ({translate(english.ORIGIN[field.origin.kind])}): {field.value}" for field in taken)
+    texts = (f"{field.label} ({translate(messages.ORIGIN[field.origin.kind])}): {field.value}" for field in taken)
     return "\n".join(filter(None, (_get_headline(record), *texts))) if taken else ""

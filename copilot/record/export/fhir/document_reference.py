@@ -5,7 +5,7 @@ from base64 import b64encode
 from io import BytesIO
 
 from copilot import NOTICE
-from copilot.i18n import Translator, english
+from copilot.i18n import Translator, messages
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import get_stage, make_entry, make_reference
@@ -21,8 +21,8 @@ LONGEST = 1024 * 1024
 
 def make_document_reference(record: Record, translate: Translator, figures: Figures | None) -> Json:
     """Return a DocumentReference with the record as PDF, without name and number."""
-    title = translate(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
-    lines = (make_line(translate(english.FHIR_NOTICE), translate(NOTICE)), make_signature_line(record, translate))
+    title = translate(messages.SIGNED_RECORD if record.signature else messages.DRAFT_RECORD)
+    lines = (make_line(translate(messages.FHIR_NOTICE), translate(NOTICE)), make_signature_line(record, translate))
     return make_entry(
         record,
         "DocumentReference",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
-from copilot.i18n import Translator, english
+from copilot.i18n import Translator, messages
 from copilot.record.export.fhir.codes import XHTML, Json
 from copilot.record.model import SUGGESTED, Field
 from copilot.text import normalise_line
@@ -47,10 +47,10 @@ def make_line(label: str, value: str, language: str = "") -> str:
 def make_field_line(field: Field, translate: Translator) -> str:
     """Return a line for a field with its origin; text that waits for review is left out."""
     if not field.accepted:
-        return make_line(field.label, translate(english.PENDING))
+        return make_line(field.label, translate(messages.PENDING))
     prose = field.origin.kind == SUGGESTED and field.key in PROSE
     return make_line(
-        f"{field.label} ({translate(english.ORIGIN[field.origin.kind])})", field.value, "en" if prose else ""
+        f"{field.label} ({translate(messages.ORIGIN[field.origin.kind])})", field.value, "en" if prose else ""
     )
 
 

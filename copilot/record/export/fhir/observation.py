@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from copilot import emotions
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
@@ -109,20 +109,20 @@ def _describe_value(record: Record, measure: Measure, translate: Translator) -> 
     """Return elements and narrative lines for a value; for an inferred one also its source and reliability."""
     field = record.field(measure.field)
     elements = {"status": codes.OBSERVATION[get_stage(record)], **measure.value}
-    origin = translate(english.ORIGIN[field.origin.kind] if field.accepted else english.PENDING)
+    origin = translate(messages.ORIGIN[field.origin.kind] if field.accepted else messages.PENDING)
     shown = make_line(f"{measure.title} ({origin})", measure.shown)
     if field.origin.kind != SUGGESTED:
         return elements, (shown,)
-    method = translate(english.READOUT_SHORT[record.readout])
-    calibration = translate(english.CALIBRATED if record.findings.calibrated else english.NOT_CALIBRATED)
+    method = translate(messages.READOUT_SHORT[record.readout])
+    calibration = translate(messages.CALIBRATED if record.findings.calibrated else messages.NOT_CALIBRATED)
     caveat = record.headline if record.is_doubtful else ""
     elements |= {
         "method": codes.make_concept(method),
         "interpretation": [codes.make_concept(caveat)],
         "note": [{"text": calibration}],
     }
-    trust = make_line(translate(english.FHIR_TRUST), f"{caveat}\n{calibration}")
-    return elements, (shown, make_line(translate(english.ABOUT_READOUT), method), trust)
+    trust = make_line(translate(messages.FHIR_TRUST), f"{caveat}\n{calibration}")
+    return elements, (shown, make_line(translate(messages.ABOUT_READOUT), method), trust)
 
 
 def _describe_withdrawal(record: Record, measure: Measure, translate: Translator) -> tuple[Json, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Make the Patient, the Encounter and the Practitioner who signed."""
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import GENDERS
 from copilot.record.export.fhir import codes
@@ -21,7 +21,7 @@ def make_patient(record: Record, translate: Translator) -> Json:
     year = _estimate_birth_year(record)
     lines = (
         make_line(translate(N_("Pseudonym")), make_name(record, "Patient")),
-        make_line(translate(english.FIELD_GENDER), _get_value(record, "gender")),
+        make_line(translate(messages.FIELD_GENDER), _get_value(record, "gender")),
         make_line(translate(N_("Birth year at the latest, from the age")), year),
     )
     return make_entry(
@@ -96,5 +96,5 @@ def reference_signer(record: Record) -> Json:
 def make_signature_line(record: Record, translate: Translator) -> str:
     """Return a narrative line with the signer and the time, empty for a draft."""
     signed = record.signature
-    who = translate(english.SIGNED_BY, name=signed.name, role=signed.role, at=signed.at) if signed else ""
-    return make_line(translate(english.SIGNATURE), who)
+    who = translate(messages.SIGNED_BY, name=signed.name, role=signed.role, at=signed.at) if signed else ""
+    return make_line(translate(messages.SIGNATURE), who)

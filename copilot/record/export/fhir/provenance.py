@@ -1,6 +1,6 @@
 """Make the Device (the model) and the Provenance, which names the clinicians who wrote and verified."""
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.export.fhir import codes
 from copilot.record.export.fhir.codes import Json
 from copilot.record.export.fhir.entries import make_entry, make_reference
@@ -15,11 +15,11 @@ def make_device(record: Record) -> Json:
     """Return a Device: the model and its software; it is always in English, because many records share it."""
     translate = Translator("en")
     versions = {
-        translate(english.ABOUT_MODEL_FILE): record.model_sha256,
-        translate(english.ABOUT_SOFTWARE): record.software,
+        translate(messages.ABOUT_MODEL_FILE): record.model_sha256,
+        translate(messages.ABOUT_SOFTWARE): record.software,
     }
-    name = record.model or translate(english.NONE)
-    values = {translate(english.ABOUT_MODEL): name, **versions}
+    name = record.model or translate(messages.NONE)
+    values = {translate(messages.ABOUT_MODEL): name, **versions}
     return make_entry(
         record,
         "Device",
@@ -78,8 +78,8 @@ def _make_lines(record: Record, translate: Translator, names: list[str]) -> tupl
         make_line(translate(N_("AI model, author")), record.model),
         make_line(translate(N_("Clinicians who wrote in it")), ", ".join(names)),
         make_signature_line(record, translate),
-        make_line(translate(english.SIGNATURE_DIGEST), signed),
-        make_line(translate(english.ABOUT_AMENDS), record.amends),
-        make_line(translate(english.ABOUT_PROMPT), record.prompt_sha256),
-        make_line(translate(english.ABOUT_DECODER), record.decoder_sha256),
+        make_line(translate(messages.SIGNATURE_DIGEST), signed),
+        make_line(translate(messages.ABOUT_AMENDS), record.amends),
+        make_line(translate(messages.ABOUT_PROMPT), record.prompt_sha256),
+        make_line(translate(messages.ABOUT_DECODER), record.decoder_sha256),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.export.pdf.page import Page
 from copilot.record.export.pdf.style import ACCENT, BODY, HEADING, LABEL, LEFT, QUIET, TINY, WARN, WIDTH
 from copilot.record.model import ENTERED, MEASURED, SUGGESTED, WRITTEN, Field, Record, Section
@@ -46,7 +46,7 @@ def draw_heading(page: Page, part: Section, translate: Translator, space: float 
     page.y += 2.4
     top = page.y
     kinds = {field.origin.kind for field in part.fields}
-    source = " · ".join(translate(english.ORIGIN[kind]) for kind in (ENTERED, MEASURED) if kind in kinds)
+    source = " · ".join(translate(messages.ORIGIN[kind]) for kind in (ENTERED, MEASURED) if kind in kinds)
     page.start_section(part.title.strip() or "-")
     page.write_text(part.title, LEFT, WIDTH - 60, HEADING, tag="H2")
     bottom = page.y
@@ -132,14 +132,14 @@ def format_time(at: str) -> str:
 def _make_row(record: Record, field: Field, translate: Translator) -> FieldRow:
     """Return the row of a field."""
     empty = not field.value.strip()
-    text = translate(english.LEFT_EMPTY) if empty else field.value
+    text = translate(messages.LEFT_EMPTY) if empty else field.value
     return FieldRow(field.key, field.label, text, _make_mark(record, field, translate), not field.accepted, empty)
 
 
 def _make_mark(record: Record, field: Field, translate: Translator) -> str:
     """Return who suggested, accepted or wrote a field, empty if the section's title states its origin."""
     if not field.accepted:
-        return translate(english.PENDING)
+        return translate(messages.PENDING)
     if field.origin.kind == WRITTEN and field.origin.by:
         return translate(N_("Written by {name}, {on}"), name=field.origin.by, on=format_date(field.origin.at))
     if field.origin.kind != SUGGESTED or not field.value:
@@ -147,7 +147,7 @@ def _make_mark(record: Record, field: Field, translate: Translator) -> str:
     for change in reversed(record.history):
         if (change.key, change.action) == (field.key, "accepted"):
             return translate(N_("AI-suggested, accepted by {name}, {on}"), name=change.name, on=format_date(change.at))
-    return translate(english.ORIGIN[SUGGESTED])
+    return translate(messages.ORIGIN[SUGGESTED])
 
 
 def _column_widths(width: float) -> tuple[float, float]:

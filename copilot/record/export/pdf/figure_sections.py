@@ -1,7 +1,7 @@
 """Draw the two sections with figures: examination with signal, assessment with probabilities. Lengths: millimetres."""
 
 from copilot import emotions
-from copilot.i18n import Translator, english
+from copilot.i18n import Translator, messages
 from copilot.i18n.terms import term
 from copilot.record.draft import percent
 from copilot.record.export.pdf import field_rows, style
@@ -39,8 +39,8 @@ def draw_examination(page: Page, record: Record, part: Section, figures: Figures
     field_rows.draw_heading(page, part, translate, space=LOW)
     top, right = page.y, LEFT + HALF + field_rows.GUTTER
     most = min(HIGH, BOTTOM - top)
-    high = page.draw_picture(figures.signal, LEFT, top, HALF, most, translate(english.SIGNAL_ALT))
-    bands = page.draw_picture(figures.bands, right, top, HALF, most, translate(english.BANDS_ALT))
+    high = page.draw_picture(figures.signal, LEFT, top, HALF, most, translate(messages.SIGNAL_ALT))
+    bands = page.draw_picture(figures.bands, right, top, HALF, most, translate(messages.BANDS_ALT))
     page.y = top + bands + 2
     rest = field_rows.draw_rows_in_column(page, shown, right, HALF, top + max(high, bands))
     page.y = max(page.y, top + max(high, bands)) + 2
@@ -74,7 +74,7 @@ def draw_assessment(page: Page, record: Record, part: Section, translate: Transl
     if record.is_unedited("valence"):
         _draw_valence(page, record.findings, left, width)
     page.y = max(bottom, page.y) + 1
-    calibrated = english.CALIBRATED if record.findings.calibrated else english.NOT_CALIBRATED
+    calibrated = messages.CALIBRATED if record.findings.calibrated else messages.NOT_CALIBRATED
     page.write_text(translate(calibrated), LEFT, WIDTH, TINY)
     page.y += 2
     complete = [row for row in drawn if _is_shown_by_bars(row, record.findings, translate)]
@@ -121,7 +121,7 @@ def _draw_bars(page: Page, findings: Findings, row: FieldRow, translate: Transla
     chance = LEFT + NAME + TRACK / len(ranked) / end
     page.draw_dashed_line(chance, top, page.y + 0.4)
     with page.tag("P"):
-        page.write_line(translate(english.CHANCE), chance - 15, page.y + 0.6, TINY, width=30, align="C")
+        page.write_line(translate(messages.CHANCE), chance - 15, page.y + 0.6, TINY, width=30, align="C")
     page.y += TINY.leading + 1
 
 

@@ -1,7 +1,7 @@
 """Draw the texts before and after the record's sections: title, notice, signature, headline, provenance."""
 
 from copilot import NOTICE
-from copilot.i18n import N_, Translator, english
+from copilot.i18n import N_, Translator, messages
 from copilot.record.export.markdown import describe_record
 from copilot.record.export.pdf import style
 from copilot.record.export.pdf.field_rows import format_time
@@ -30,10 +30,10 @@ DIGITS = 8
 
 def make_frame(record: Record, translate: Translator) -> PageFrame:
     """Return the texts that every page of this record shows."""
-    title = translate(english.SIGNED_RECORD if record.signature else english.DRAFT_RECORD)
+    title = translate(messages.SIGNED_RECORD if record.signature else messages.DRAFT_RECORD)
     status = translate(N_("Signed") if record.signature else N_("Draft - not signed"))
-    version = translate(english.ABOUT_VERSION, version=record.version)
-    foot = f"{translate(english.ABOUT_ID)} {record.id} · {version} · {translate(PDF_NOT_A_DEVICE)}"
+    version = translate(messages.ABOUT_VERSION, version=record.version)
+    foot = f"{translate(messages.ABOUT_ID)} {record.id} · {version} · {translate(PDF_NOT_A_DEVICE)}"
     return PageFrame(title, status, bool(record.signature), foot)
 
 
@@ -61,13 +61,13 @@ def draw_front_matter(page: Page, record: Record, translate: Translator) -> None
         )
         page.y += 2
     _draw_headline(page, record)
-    for note in (*record.notes, translate(english.ABOUT_PROSE)):
+    for note in (*record.notes, translate(messages.ABOUT_PROSE)):
         page.write_text(note, LEFT, WIDTH, SMALL, indent=3)
 
 
 def draw_about(page: Page, record: Record, translate: Translator) -> None:
     """Draw the provenance of the record in small print."""
-    title, lines = translate(english.ABOUT_RECORD), describe_record(record, translate)
+    title, lines = translate(messages.ABOUT_RECORD), describe_record(record, translate)
     page.ensure_space(HEADING.leading + 5 + (len(lines) + 1) * TINY.leading)
     page.y += 2.4
     page.start_section(title)
@@ -82,9 +82,9 @@ def _describe_origin(record: Record, translate: Translator) -> str:
     """Return one line with the time, version, model and software of the record."""
     digest = f" ({record.model_sha256[:DIGITS]})" if record.model_sha256 else ""
     parts = [
-        f"{translate(english.ABOUT_CREATED)} {format_time(record.created)}",
-        translate(english.ABOUT_VERSION, version=record.version),
-        f"{translate(english.ABOUT_MODEL)} {record.model}{digest}",
+        f"{translate(messages.ABOUT_CREATED)} {format_time(record.created)}",
+        translate(messages.ABOUT_VERSION, version=record.version),
+        f"{translate(messages.ABOUT_MODEL)} {record.model}{digest}",
         record.software,
     ]
     if record.amends:
@@ -103,11 +103,11 @@ def _draw_notice(page: Page, text: str) -> None:
 
 def _draw_signature(page: Page, signed: Signature, translate: Translator) -> None:
     """Draw signer, statement and digest."""
-    who = translate(english.SIGNED_BY, name=signed.name, role=signed.role, at=format_time(signed.at))
+    who = translate(messages.SIGNED_BY, name=signed.name, role=signed.role, at=format_time(signed.at))
     lines = [
         (who, style.SIGNER),
         (signed.statement, BODY),
-        (f"{translate(english.SIGNATURE_DIGEST)}: {signed.sha256}", TINY),
+        (f"{translate(messages.SIGNATURE_DIGEST)}: {signed.sha256}", TINY),
     ]
     _draw_band(page, lines, ACCENT)
 
