@@ -14,7 +14,7 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
-from tests.serving import CHROMIUM, FLAGS
+from tests.helpers.serving import CHROMIUM, FLAGS
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

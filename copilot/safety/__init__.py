@@ -3,7 +3,7 @@
 Unambiguous phrases come first, in English, Chinese and a few other languages. Then a small model looks for danger in
 other words (see ``classifier``), and where it is uncertain, less certain phrases decide. All this misses messages and
 has false alarms; it only shows where help is. Phrases and texts are in ``phrases.toml``.
-``tests/test_safety_recall.py`` measures it.
+``tests/unit/safety/test_recall.py`` measures it.
 """
 
 import re

@@ -4,8 +4,8 @@ English: all-MiniLM-L6-v2 with the word pieces that English needs and its first 
 on the mean of its hidden states, written as GGUF. Chinese: logistic regression on sequences of characters.
 
 The sentences are in ``safety_sentences.jsonl``, each with the letter of its writer; ``old`` marks most of those in
-``tests/safety_sentences.toml``. The limits are set on scores from models that were trained without the sentence's
-writer. ``tests/safety_unseen.jsonl`` has the sentences of other writers.
+``tests/data/safety_sentences.toml``. The limits are set on scores from models that were trained without the sentence's
+writer. ``tests/data/safety_unseen.jsonl`` has the sentences of other writers.
 """
 
 import json

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from scipy.io import savemat
 
-from tests import eeg_files
-from tests.records import drafted, signed
-from tests.tiny_model import write_tiny_gguf
+from tests.helpers import eeg_files
+from tests.helpers.records import drafted, signed
+from tests.helpers.tiny_model import write_tiny_gguf
 
 Files = list[tuple[str, bytes]]
 

@@ -1,0 +1,3 @@
+module eeg-emotion-copilot/tests/external/go
+
+go 1.19

@@ -1,3 +1,0 @@
-module eeg-emotion-copilot/tests/go
-
-go 1.19

@@ -1,0 +1,122 @@
+"""What llama.cpp could do to a process - crash, hang, take all memory - ends the child and is one sentence here."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from convert import child_process
+from convert.files import ConvertError
+
+ROOT = Path(__file__).parents[3]
+
+
+def double(number):
+    return 2 * number
+
+
+def refuse():
+    raise ConvertError("That cannot be converted.")
+
+
+def take(gigabytes):
+    return len(bytearray(int(gigabytes * 2**30)))
+
+
+def fail():
+    raise LookupError("nobody foresaw this")
+
+
+def test_the_result_of_the_function_comes_back():
+    assert child_process.run(double, 21) == 42
+    assert child_process.run(double, number="ab") == "abab"
+
+
+def test_its_refusal_is_ours():
+    with pytest.raises(ConvertError, match=r"^That cannot be converted\.$"):
+        child_process.run(refuse)
+
+
+def test_a_crash_is_a_sentence_that_names_the_signal():
+    with pytest.raises(ConvertError, match="SIGABRT"):
+        child_process.run(os.abort)
+
+
+def test_a_child_that_cannot_even_start_is_a_sentence():
+    with pytest.raises(ConvertError, match=r"ended with status|died of"):
+        child_process.run_limited(0.01, 60, double, bytes(10_000_000))
+
+
+def test_a_hang_is_ended():
+    begun = time.monotonic()
+    with pytest.raises(ConvertError, match="after 1 seconds"):
+        child_process.run_limited(2, 1, time.sleep, 60)
+    assert time.monotonic() - begun < 10
+
+
+def test_more_memory_than_allowed_is_refused():
+    assert child_process.run_limited(2, 60, take, 0.5) == 2**29
+    with pytest.raises(ConvertError, match="memory"):
+        child_process.run_limited(2, 60, take, 3)
+
+
+def test_a_mistake_of_ours_is_not_blamed_on_the_file():
+    with pytest.raises(RuntimeError, match="nobody foresaw this"):
+        child_process.run(fail)
+
+
+def test_the_child_ends_with_its_parent(tmp_path):
+    parent, pid = lingering(tmp_path / "pid")
+    parent.kill()
+    parent.wait()
+    assert gone(pid)
+
+
+def test_an_interrupted_call_leaves_no_child(tmp_path):
+    code = (
+        "from convert import child_process; from tests.unit.convert.test_child_process import linger; "
+        f"child_process.run(linger, {str(tmp_path / 'pid')!r})"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    pid = wait_for(tmp_path / "pid")
+    parent.send_signal(signal.SIGINT)
+    parent.wait(timeout=10)
+    assert gone(pid)
+
+
+def lingering(path):
+    """Start a process whose child lingers; the child writes its process id to ``path``."""
+    code = (
+        "from convert import child_process; from tests.unit.convert.test_child_process import linger; "
+        f"child_process.run(linger, {str(path)!r})"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    return parent, wait_for(path)
+
+
+def linger(path):
+    beside = Path(path).with_suffix(".part")
+    beside.write_text(str(os.getpid()))
+    beside.rename(path)
+    time.sleep(60)
+
+
+def wait_for(path):
+    for _ in range(300):
+        if path.exists():
+            return int(path.read_text())
+        time.sleep(0.1)
+    raise AssertionError("the child did not start")
+
+
+def gone(pid):
+    for _ in range(100):
+        state = Path(f"/proc/{pid}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
