@@ -5,7 +5,7 @@ const { readFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const path = require("node:path");
 
-const folder = path.join(__dirname, "..", "build", "fhir");
+const folder = path.join(__dirname, "..", "..", "build", "fhir");
 const load = createRequire(path.join(folder, "package.json"));
 const core = load("@medplum/core");
 const { FhirRouter, MemoryRepository } = load("@medplum/fhir-router");

@@ -1,4 +1,4 @@
-"""Run a training of seconds, to be killed or started in several processes: ``python -m tests.helpers.tiny_training DIR``.
+"""A training of seconds, to be killed or started in several processes: ``python -m tests.helpers.tiny_training DIR``.
 
 What it ends with is in ``DIR/result.safetensors``; its state in ``DIR/state``.
 """

@@ -107,7 +107,12 @@ class _Pool:
         process = context.Process(
             target=_run_worker, args=(worker_end, self._settings, name, self._scratch), daemon=True
         )
-        process.start()
+        # Ctrl-C reaches every process of a terminal: a worker that is not yet set up would print a traceback.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         worker_end.close()
         self.running[own_end] = _Worker(name, process, own_end)
 

@@ -301,7 +301,7 @@ def test_stopped_it_goes_on_to_the_same_adapter_and_another_task_is_refused(
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert said.splitlines()[-1] == "Interrupted; the same command goes on from the last minute's state."
+    assert said.splitlines()[-1] == "Interrupted; the same command resumes from the state of the last minute."
     assert finetune.main([*given, "--schedule", "paper"]) == 2
     assert "the beginning of another fine-tuning" in capsys.readouterr().err
     done = run(*given)
