@@ -28,6 +28,10 @@ Judgement = Literal["danger", "unclear", "harmless"]
 _CHINESE = re.compile("[\u3400-\u9fff]")
 #: A sentence, with those before it if they are short; a long one is cut.
 _PIECE = re.compile(r".{1,25}.{0,275}?(?:[.!?\u3002\uff01\uff1f;\uff1b\n]+\s*|$)|.{1,300}", re.DOTALL)
+#: HTML tags, images in Markdown and addresses, which are no words of a person.
+_MARKUP = re.compile(
+    r"</?[a-zA-Z][\w-]{0,30}(?:\s[^<>]{0,200}=[^<>]{0,200})?/?>|!\[[^\[\]]{0,200}\]\([^()\s]{0,300}\)|https?://\S{1,500}"
+)
 _in_use = Lock()
 
 
@@ -37,7 +41,7 @@ def judge_text(text: str) -> Judgement:
     ``danger``: 97 of 100 harmless sentences read less like it. ``harmless``: 90 of 100 sentences of danger read more
     like it. Both were measured on people whose sentences the models had not seen; figures: docs/limitations.md.
     """
-    pieces = [piece for piece in _PIECE.findall(text) if len(piece.strip()) > 1]
+    pieces = [piece for piece in _PIECE.findall(_MARKUP.sub(" ", text)) if len(piece.strip()) > 1]
     together = [pair for pair in map("".join, pairwise(pieces)) if len(pair) <= 300]
     found = {_judge_sentence(piece) for piece in (*pieces, *together)}
     return next((judgement for judgement in ("danger", "unclear") if judgement in found), "harmless")

@@ -287,7 +287,7 @@ def test_chinese_questions_reach_the_model_in_english(visit: Any, engine: FakeEn
     page.get_by_label(
         say(N_("I am this person or act with their agreement, and they know that an AI infers an emotion."))
     ).check()
-    page.get_by_label(say("Eyes closed (simulated)")).check()
+    page.get_by_label(say(N_("Eyes closed (simulated)"))).check()
     button(page, say(N_("Analyse"))).click()
     page.get_by_text(say(messages.ABOUT_PROSE)).wait_for(timeout=60_000)
     button(page, say(messages.QUESTIONS[0])).click(timeout=60_000)

@@ -368,3 +368,17 @@ def test_long_messages_take_linear_time(piece):
 
     answer_at_once(piece)
     assert seconds(100_000) < max(10 * seconds(25_000), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ('<img src="http://127.0.0.1/a.png"> ![x](http://127.0.0.1/b.png) <b>question</b>', False),
+        ("https://example.org/knife?kill=1 What does joy mean?", False),
+        ("<b>I want to</b> <i>die</i>", True),
+        ("<I want to die>", True),
+        ('<p class="x">I do not want to wake up any more</p>', True),
+    ],
+)
+def test_markup_is_no_word_of_a_person(message, found):
+    assert bool(find_help(message)) == found
