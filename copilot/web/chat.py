@@ -107,10 +107,13 @@ def format_turns(translate: Translator, session: Session, nothing_said: str = ""
         session: the visitor's.
         nothing_said: shown for an empty turn.
     """
+    own = {
+        str(question): translate(question) for question in messages.QUESTIONS
+    }  # the page's, which reach it in English
     return [
         {
             "role": turn["role"],
-            "content": escape(translate(turn["content"]) if turn["role"] == "user" else turn["content"])
+            "content": escape(own.get(turn["content"], turn["content"]) if turn["role"] == "user" else turn["content"])
             or nothing_said,
         }
         for turn in session.turns
