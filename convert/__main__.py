@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from convert.command_line import BAD_INPUT, FAILED_CHECK, SUCCESS, Parser, explain_error, interrupt_on_signals
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line and import the verb it names, and no other: some need torch, which takes seconds."""
-    parser = _Parser(prog="python -m convert", description=__doc__)
+    called = Path(sys.argv[0]).stem
+    parser = _Parser(prog=called if called == "eeg-copilot-convert" else "python -m convert", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name, help in VERBS.items():
         verb = verbs.add_parser(name, help=help, description=help)

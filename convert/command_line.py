@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,9 @@ def command(interrupted: str = INTERRUPTED) -> Callable[[Callable[[Sequence[str]
             with interrupt_on_signals():
                 try:
                     main(arguments)
+                    sys.stdout.flush()
+                except BrokenPipeError:  # as by ``| head``; Python must not try again at its end
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 except (Exception, KeyboardInterrupt) as error:
                     print(explain_error(error, interrupted), file=sys.stderr)
                     return BAD_INPUT

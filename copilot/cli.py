@@ -1,8 +1,8 @@
 """The command line: ``python -m copilot analyse recording.edf --age 20 --gender female``.
 
 ``analyse`` analyses one recording, ``prompt`` prints the model's prompt, ``chat`` answers questions about a
-result, ``batch`` analyses a folder of recordings. Exit status: 0, 1 after a fault of this program, 2 for input or
-settings that cannot be used or a batch that was stopped, 130 after Ctrl-C.
+result, ``batch`` analyses a folder of recordings, ``serve`` starts the web app. Exit status: 0, 1 after a fault of this
+program, 2 for input or settings that cannot be used or a batch that was stopped, 130 after Ctrl-C.
 """
 
 import argparse
@@ -143,9 +143,18 @@ def batch(options: argparse.Namespace) -> None:
     print(run(options.folder, options.out, settings, table=options.people, workers=options.workers, ray=options.ray))
 
 
+def serve(_: argparse.Namespace) -> None:
+    """Serve the web app until Ctrl-C."""
+    from copilot.web import app
+
+    sys.exit(app.serve())
+
+
 def make_parser() -> Parser:
     """Return the parser of all commands."""
-    parser = Parser(prog="python -m copilot", description=f"EEG Emotion Copilot {__version__}. {NOTICE}")
+    called = Path(sys.argv[0]).stem
+    prog = called if called == "eeg-copilot" else "python -m copilot"
+    parser = Parser(prog=prog, description=f"EEG Emotion Copilot {__version__}. {NOTICE}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for run, text in (
         (analyse, "read a recording: emotion with its uncertainty, assessment, draft record"),
@@ -173,6 +182,8 @@ def make_parser() -> Parser:
         help="recordings at once; default: by cores and memory",
     )
     add("--ray", default="", metavar="ADDRESS", help="run on a Ray cluster: auto, host:port, ray://...")
+    text = "serve the web app; settings are in the environment"
+    commands.add_parser("serve", help=text, description=text[0].upper() + text[1:]).set_defaults(command=serve)
     return parser
 
 

@@ -213,7 +213,7 @@ def fit_temperature(probabilities: Callable[[float], Floats], truth: Ints) -> fl
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit the classifier on the published training people and write its file."""
-    parser = Parser(description=__doc__)
+    parser = Parser(prog="python -m copilot.training.fit_classifier", description=__doc__)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)

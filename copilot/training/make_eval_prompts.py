@@ -9,11 +9,12 @@ file contains no person's data, so that it can be shipped. It is the same to the
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from convert.command_line import Parser, command
 from copilot import emotions, prompt
 from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS, format_patterns
 from copilot.training import answer_templates
@@ -44,11 +45,13 @@ def draw_eval_prompts() -> Iterator[dict[str, Any]]:
         yield {"messages": messages, "prefix": prompt.LABEL_PREFIX, "labels": prompt.LABELS, "answer": answer}
 
 
-def main() -> None:
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the conversations to standard output, one per line."""
+    Parser(prog="python -m copilot.training.make_eval_prompts", description=__doc__).parse_args(arguments)
     for conversation in draw_eval_prompts():
         sys.stdout.write(json.dumps(conversation, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -225,7 +225,9 @@ def find_limits(sentences: Sequence[Sentence], kind: type[English] | type[Chines
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train both models, print their figures and write their files."""
-    parser = Parser(description="Train the two models that read for danger.")
+    parser = Parser(
+        prog="python -m copilot.training.train_safety", description="Train the two models that read for danger."
+    )
     parser.add_argument("--sentences", type=Path, default=SENTENCES)
     parser.add_argument("--out", type=Path, default=reader.ENGLISH.parent, help="folder of the two files")
     given = parser.parse_args(arguments)

@@ -139,8 +139,9 @@ def launch_page(page: gr.Blocks, service: Service) -> str:
             },
         )
     except OSError as error:
-        taken = f"Port {settings.port} is taken by another program; set EEG_COPILOT_PORT to another number."
-        raise SettingsError(taken) from error
+        raise SettingsError(
+            N_("Port {port} is taken by another program; set EEG_COPILOT_PORT to another number.", port=settings.port)
+        ) from error
     connections.limit_connections(page.server)
     return str(address)
 

@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +11,7 @@ import tomllib
 import venv
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -68,3 +71,22 @@ def test_an_installed_converter_knows_its_verbs(installed, tmp_path):
     done = run(installed, tmp_path, script("eeg-copilot-convert"), "quantize", "--help")
     assert done.returncode == 0, done.stderr
     assert "--imatrix" in done.stdout
+
+
+def test_an_installed_copilot_serves_the_page(installed, tmp_path):
+    python, _ = installed
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "EEG_COPILOT_PORT": str(port), "TMPDIR": str(tmp_path)}
+    command = [python, "-c", script("eeg-copilot"), "serve"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout is not None
+            line = served.stdout.readline()
+            assert f"http://127.0.0.1:{port}" in line
+            assert "EEG Emotion Copilot" in httpx.get(f"http://127.0.0.1:{port}", follow_redirects=True).text
+        finally:
+            served.send_signal(signal.SIGTERM)
+            assert served.wait(30) == 0
+    assert list(tmp_path.iterdir()) == []

@@ -27,7 +27,7 @@ ALLOWED = {
 #: What only the packages named after it may import.
 REACHED_BY = {
     "copilot.training": {"copilot.training"},
-    "copilot.web": {"copilot.web", "app"},
+    "copilot.web": {"copilot.web", "copilot.cli", "app"},
     "convert": {"convert", "copilot.training"},
     "copilot.pipeline": {"copilot", "app"},
 }
