@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from copilot.eeg import classifier
 from copilot.eeg.classifier import Classifier, ClassifierError
 from copilot.eeg.features import ELECTRODES
 from copilot.emotions import EMOTIONS, uniform_probabilities
@@ -84,3 +85,14 @@ def test_a_missing_or_damaged_file_is_named_in_one_sentence(content: bytes | Non
         path.write_bytes(content)
     with pytest.raises(ClassifierError, match=r"d\.npz"):
         Classifier.load(path)
+
+
+def test_an_absent_electrode_is_what_its_neighbours_let_expect() -> None:
+    """Two electrodes that always have the same value: the absent one is filled with that of the other."""
+    covariance = np.repeat(np.eye(30)[None], 5, axis=0)
+    covariance[:, 0, 1] = covariance[:, 1, 0] = 1.0
+    z = np.random.default_rng(0).standard_normal((30, 4, 5)).astype(np.float32)
+    z[0] = np.nan
+    filled = classifier.fill_electrodes(z, covariance)
+    np.testing.assert_allclose(filled[0], z[1], rtol=0.002)
+    np.testing.assert_array_equal(filled[1:], z[1:])

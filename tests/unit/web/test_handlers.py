@@ -682,3 +682,8 @@ def test_the_list_says_which_records_will_be_deleted_and_when() -> None:
     kept = Entry("a" * 8, version=1, status="draft", created=at, changed=at, headline="neutral", label="Rosa Lind")
     assert "2026-04-30" in record_html.list_entry(SAY, kept, datetime(2026, 4, 30, tzinfo=UTC))
     assert "deleted" not in record_html.list_entry(SAY, kept)
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.0, "0 %"), (0.004, "< 1 %"), (0.006, "1 %"), (0.995, "100 %")])
+def test_a_small_share_is_not_shown_as_none(share: float, shown: str) -> None:
+    assert charts.format_percent(share) == shown
