@@ -85,7 +85,9 @@ def test_an_installed_copilot_serves_the_page(installed, tmp_path):
             assert served.stdout is not None
             line = served.stdout.readline()
             assert f"http://127.0.0.1:{port}" in line
-            assert "EEG Emotion Copilot" in httpx.get(f"http://127.0.0.1:{port}", follow_redirects=True).text
+            assert (
+                "EEG Emotion Copilot" in httpx.get(f"http://127.0.0.1:{port}", follow_redirects=True, timeout=60).text
+            )
         finally:
             served.send_signal(signal.SIGTERM)
             assert served.wait(30) == 0
