@@ -260,11 +260,9 @@ def _make_inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
 
     if bool(options.files) == bool(options.example):
         raise SettingsError(
-            N_(
-                N_("Name a recording or --example NAME, not both.")
-                if options.files
-                else N_("Name a recording, or --example NAME for a simulated one.")
-            )
+            N_("Name a recording or --example NAME, not both.")
+            if options.files
+            else N_("Name a recording, or --example NAME for a simulated one.")
         )
     settings = Settings.from_environment()
     inputs = {

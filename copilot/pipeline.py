@@ -430,7 +430,7 @@ def _prepare_person(person: Person, patient: PatientIdentity, metadata: Mapping[
     if "codec" not in metadata:
         return unidentified, []
     legible = unidentified.map_texts(lambda text: "" if _is_mostly_non_latin(text) else text)
-    return legible, [N_(WORDS_LEFT_OUT)] if legible != unidentified else []
+    return legible, [WORDS_LEFT_OUT] if legible != unidentified else []
 
 
 def _is_mostly_non_latin(text: str) -> bool:

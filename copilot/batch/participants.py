@@ -62,7 +62,7 @@ def read_participants(table: Path | None, names: Collection[str]) -> tuple[dict[
     except csv_tables.TableError as error:
         raise BatchError(str(error)) from error
     if rows and not {"file", "participant_id"} & rows[0].keys():
-        raise BatchError(N_(BATCH_NO_KEY))
+        raise BatchError(BATCH_NO_KEY)
     by_key, faults = _index_rows(rows)
     found = {name: _find_row(name, by_key) for name in names}
     used = {line for line in found.values() if line is not None}

@@ -107,7 +107,7 @@ class Results:
                 with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
                     known = {_unescape_cell(row["file"]): int(row["number"]) for row in csv.DictReader(file)}
             except (KeyError, TypeError, ValueError, csv.Error):
-                raise BatchError(N_(BATCH_BAD_SOURCES)) from None
+                raise BatchError(BATCH_BAD_SOURCES) from None
         new = (name for name in names if name not in known)
         known |= {name: number for number, name in enumerate(new, start=max(known.values(), default=0) + 1)}
         rows = ({"number": f"{number:04}", "file": name} for name, number in known.items())

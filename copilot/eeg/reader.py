@@ -88,7 +88,7 @@ def read(
         except RecordingError:
             raise
         except MemoryError as error:
-            raise RecordingError(N_(messages.TOO_MUCH_MEMORY)) from error
+            raise RecordingError(messages.TOO_MUCH_MEMORY) from error
         except DamagedFileError as error:
             raise RecordingError(FILE_DAMAGED) from error
         except Exception as error:  # libraries stumble over damaged files in many ways
@@ -110,7 +110,7 @@ def _make_recording(
             numbered_montages.recognise_montage([label.strip().upper() for label in source.labels])
             is numbered_montages.UNKNOWN
         ):
-            raise RecordingError(N_(CAP_UNKNOWN))
+            raise RecordingError(CAP_UNKNOWN)
         raise RecordingError(_describe_too_few(len(electrodes.rows), electrodes.left_out))
     data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
     _check_rate(sfreq)

@@ -172,7 +172,7 @@ def _receive_events(pipe: Connection, deadline: float) -> Iterator[SandboxProgre
         try:
             event = pipe.recv() if pipe.poll(HEARTBEAT_S) else last
         except (EOFError, OSError) as error:
-            raise RecordingError(N_(READER_DIED)) from error
+            raise RecordingError(READER_DIED) from error
         if isinstance(event, RecordingError):
             raise event
         if isinstance(event, Fault):

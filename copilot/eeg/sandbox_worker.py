@@ -45,7 +45,7 @@ def _run_job(pipe: Connection, job: SandboxJob) -> Prepared | RecordingError | F
     except RecordingError as error:
         return RecordingError(*error.args)  # without its cause, which may contain anything
     except MemoryError:
-        return RecordingError(N_(messages.TOO_MUCH_MEMORY))
+        return RecordingError(messages.TOO_MUCH_MEMORY)
     except Exception as error:  # the reader turns every error into a sentence: this is cleaning
         last = traceback.extract_tb(error.__traceback__)[-1]
         return Fault(type(error).__name__, f"{last.filename}:{last.lineno}")

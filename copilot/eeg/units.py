@@ -86,7 +86,7 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
         )
     scale = _choose_scale(size, stated)
     if scale is None or (size * scale > NOISE_UV and noise > 0.5) or (stated and scale != 1 and noise > 0.3):
-        raise RecordingError(N_(NO_SCALP))
+        raise RecordingError(NO_SCALP)
     if scale == 1:
         return data, () if stated else (N_("The values were taken as microvolts, which fits their size."),)
     note = (

@@ -117,7 +117,7 @@ async def _receive_answer(response: httpx.Response, url: str, model: str, lines:
                 break
         raise make_status_error(response.status_code, body[:_ERROR_BYTES].decode("utf-8", "replace"), model)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise EngineError(N_(shared_messages.SERVER_PROTOCOL))
+        raise EngineError(shared_messages.SERVER_PROTOCOL)
     count = 0
     async for line in _split_lines(response, url):
         count += 1

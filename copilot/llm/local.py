@@ -106,7 +106,7 @@ class LlamaEngine:
             prompt = self._tokenize_prompt(messages, prefix)
             endings = [self._tokenize_label(prefix, label) for label in labels]
             if not all(endings):  # the tokenizer lacks the letters
-                raise EngineError(N_(MODEL_FAILED))
+                raise EngineError(MODEL_FAILED)
             self._check_fits(len(prompt) + max(map(len, endings), default=0))
             yield from self._read_tokens(prompt)
             first = log_softmax(self._get_logits())
@@ -247,7 +247,7 @@ class LlamaEngine:
         """
         logits = self._native.logits()
         if not np.isfinite(logits).all():
-            raise EngineError(N_(MODEL_FAILED))
+            raise EngineError(MODEL_FAILED)
         return logits
 
     def _append(self, tokens: list[int]) -> None:
@@ -257,7 +257,7 @@ class LlamaEngine:
         try:
             self._native.read(tokens)
         except RuntimeError as error:
-            raise EngineError(N_(MODEL_FAILED)) from error
+            raise EngineError(MODEL_FAILED) from error
 
 
 def count_shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:

@@ -306,4 +306,4 @@ def _report_protocol_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise EngineError(N_(shared_messages.SERVER_PROTOCOL)) from error
+        raise EngineError(shared_messages.SERVER_PROTOCOL) from error

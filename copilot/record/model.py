@@ -380,7 +380,7 @@ def _check_name_and_role(name: str, role: str) -> None:
         RecordError: one of them is empty.
     """
     if not (name and role):
-        raise RecordError(N_(shared_messages.RECORD_NOBODY))
+        raise RecordError(shared_messages.RECORD_NOBODY)
 
 
 def _check_time(text: str) -> None:

@@ -51,7 +51,7 @@ class Reviewer:
             _check_length(label, text, MAX_NAME)
             object.__setattr__(self, what, text)
         if not (self.name and self.role):
-            raise RecordError(N_(messages.RECORD_NOBODY))
+            raise RecordError(messages.RECORD_NOBODY)
 
 
 def accept(record: Record, key: str, reviewer: Reviewer, now: datetime) -> Record:

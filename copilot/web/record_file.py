@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from copilot.i18n import N_, Translator, messages
+from copilot.i18n import Translator, messages
 from copilot.record.export.json_format import from_json
 from copilot.record.model import Record, RecordError, digest
 from copilot.web import panels, uploads
@@ -47,7 +47,7 @@ def _read_record(uploaded: dict[str, Any] | None) -> Record:
     try:
         return from_json(file.content.decode())
     except UnicodeDecodeError:
-        raise RecordError(N_(messages.RECORD_NOT_JSON)) from None
+        raise RecordError(messages.RECORD_NOT_JSON) from None
 
 
 def _reset_page(agreed: bool) -> Update:

@@ -148,14 +148,14 @@ def _connect(address: str) -> Any:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise BatchError(N_(BATCH_NO_RAY)) from error
+        raise BatchError(BATCH_NO_RAY) from error
     try:
         _check_reachable(address)
         environment, stop = {"env_vars": {"PYTHONPATH": str(ROOT)}}, signal.getsignal(signal.SIGTERM)
         ray.init(address, runtime_env=environment, configure_logging=False, log_to_driver=False)
         signal.signal(signal.SIGTERM, stop)  # Ray's own handler prints a stack trace
     except ImportError as error:  # ray:// needs the extra "client"
-        raise BatchError(N_(BATCH_NO_RAY)) from error
+        raise BatchError(BATCH_NO_RAY) from error
     except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise BatchError(N_(BATCH_NO_CLUSTER, address=address, why=why)) from error

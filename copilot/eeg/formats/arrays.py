@@ -210,7 +210,7 @@ def _open_plain(
         labels = others if other_electrodes else list(channels or ()) or labels or others
     rate = sfreq if rate is None else rate
     if rate is None or not labels:
-        raise RecordingError(N_(ARRAY_STATES_NOTHING))
+        raise RecordingError(ARRAY_STATES_NOTHING)
     data, notes = choose_trial(_find_trials(own, len(labels), MIN_SECONDS * rate), rate, trial)
     stated = {**beside, **own}
     unit = next((stated[key] for key in UNIT_KEYS if key in stated), None)
@@ -387,5 +387,5 @@ def _read_fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.ND
     numbers = np.fromfile(file, dtype="<f4")
     by_time = not name.lower().endswith(".dat")  # EEGLAB writes these with all times of one channel together
     if sample_order.contradicts_order(numbers, shape[0], multiplexed=by_time):
-        raise RecordingError(N_(messages.NUMBERS_OUT_OF_ORDER))
+        raise RecordingError(messages.NUMBERS_OUT_OF_ORDER)
     return numbers.reshape(shape, order="F") if by_time else numbers.reshape(shape[0], -1)

@@ -182,7 +182,7 @@ def _check_data_file(
     if size % row or size // row < least:
         raise RecordingError(N_("The data file is shorter than its header or its markers say; get all files again."))
     if sample_order.contradicts_order(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
-        raise RecordingError(N_(messages.NUMBERS_OUT_OF_ORDER))
+        raise RecordingError(messages.NUMBERS_OUT_OF_ORDER)
     if not stated or size == row * stated:
         return data, ()
     numbers = np.fromfile(data, dtype=kind)

@@ -231,7 +231,7 @@ def _refuse_sidecars_alone(files: Sequence[Path]) -> list[Path]:
 
 def _require_one(candidates: Sequence[Path]) -> Path:
     if len(candidates) != 1:
-        raise RecordingError(N_(messages.SEVERAL_RECORDINGS))
+        raise RecordingError(messages.SEVERAL_RECORDINGS)
     return candidates[0]
 
 
@@ -241,4 +241,4 @@ def _check_transfer(path: Path) -> None:
         content = file.read(2**22)
     feeds = content.count(b"\n")
     if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
-        raise RecordingError(N_(FILE_TEXT_MODE))
+        raise RecordingError(FILE_TEXT_MODE)

@@ -202,7 +202,7 @@ def _open_enobio(table: Table, files: Sequence[Path], sfreq: float | None, chann
         raise RecordingError(N_(messages.TABLE_NAMES_CONFLICT, stated=tuple(names), typed=tuple(channels)))
     labels = names or list(channels or ())
     if not labels:
-        raise RecordingError(N_(messages.TABLE_STATES_NOTHING))
+        raise RecordingError(messages.TABLE_STATES_NOTHING)
     if len(labels) != count or count > width - 2:
         raise RecordingError(N_(messages.TABLE_EEG_COLUMNS, names=len(labels), columns=count, first=1, last=count))
     clock = timestamps.read_clock(table.cells[width - 1], "time (ms)")
@@ -210,7 +210,7 @@ def _open_enobio(table: Table, files: Sequence[Path], sfreq: float | None, chann
     own = float(stated[1]) if stated else clock.rate
     rate, origin = timestamps.choose_rate(own, sfreq, messages.RATE_STATED if stated else messages.RATE_FROM_TIMES)
     if rate is None:
-        raise RecordingError(N_(messages.TABLE_STATES_NOTHING))
+        raise RecordingError(messages.TABLE_STATES_NOTHING)
     data, notes = timestamps.join_parts(parse_numbers(table.cells[list(range(count))]) / np.float32(1000), clock, rate)
     source = arrays.make_source(N_("Neuroelectrics .easy"), data.T, rate, labels, *notes, stated=True)
     return replace(source, rate_from=origin)

@@ -177,7 +177,7 @@ def open_fif_parts(paths: Sequence[Path]) -> Source:
     except Exception as error:
         raise _make_damaged_error("FIF") from error
     if not any(before or after for before, after in ends) or len({tuple(raw.ch_names) for raw in raws}) > 1:
-        raise RecordingError(N_(messages.SEVERAL_RECORDINGS))
+        raise RecordingError(messages.SEVERAL_RECORDINGS)
     follows = all(one.last_samp + 1 == two.first_samp for one, two in pairwise(raws))
     if ends[0][0] or ends[-1][1] or not follows:
         raise RecordingError(

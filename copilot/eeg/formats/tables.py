@@ -129,7 +129,7 @@ def _detect_layout(lines: Sequence[str], stated: str | None) -> TableLayout:
     written = [line.strip() for line in lines[: 10 * _SAMPLE] if line.strip() and line.lstrip()[0] not in "%#"]
     rows = written[len(written) // 2 :][:_SAMPLE]
     if not rows:
-        raise RecordingError(N_(TABLE_NO_NUMBERS))
+        raise RecordingError(TABLE_NO_NUMBERS)
     separator = stated or next((sign for sign in "\t;" if all(sign in line for line in rows)), None)
     if separator is None:
         blanks, commas = [re.split(r"(?<!,)\s+", line) for line in rows], [re.split(r",\s+", line) for line in rows]
@@ -170,7 +170,7 @@ def _find_first_row(lines: Sequence[str], layout: TableLayout) -> int:
         if len(last) == 5:
             break
     if len(last) < 2:
-        raise RecordingError(N_(TABLE_NO_NUMBERS))
+        raise RecordingError(TABLE_NO_NUMBERS)
     return last[0][0]
 
 

@@ -85,10 +85,10 @@ def _open_plain(table: Table, files: Sequence[Path], sfreq: float | None, channe
     if own is None and clock is not None and clock.rate is not None:
         own, origin = clock.rate, messages.RATE_FROM_TIMES
     if own is None and sfreq is None and names and time is not None:
-        raise RecordingError(N_(TABLE_ROWS_NUMBERED))
+        raise RecordingError(TABLE_ROWS_NUMBERED)
     rate, origin = timestamps.choose_rate(own, sfreq, origin)
     if rate is None or not names:
-        raise RecordingError(N_(messages.TABLE_STATES_NOTHING))
+        raise RecordingError(messages.TABLE_STATES_NOTHING)
     if clock is None:
         counter = next((i for i, name in enumerate(header) if _INDEX.match(name) and name), None)
         nothing = np.zeros(0, dtype=np.int64)

@@ -207,7 +207,7 @@ def clean(recording: Recording, progress: Progress | None = None) -> tuple[Recor
     report = progress or (lambda share, words: None)
     _require_seconds(int(recording.seconds))
     if plausibility.is_normalised(recording.data):
-        raise RecordingError(N_(NORMALISED))
+        raise RecordingError(NORMALISED)
     # Missing values become a flat stretch, which is found below.
     recording = replace(recording, data=np.nan_to_num(recording.data, posinf=0.0, neginf=0.0))
     with use_log_level("ERROR"):  # MNE's warnings are about choices made here on purpose (short filters, few points)
@@ -302,7 +302,7 @@ def _add_unlike_electrodes(
     unlike = np.zeros_like(good)
     unlike[good] = plausibility.find_unlike_electrodes(referenced, SFREQ, _select_names(channels, good))
     if 2 * unlike.sum() >= good.sum():
-        raise RecordingError(N_(COPIES))
+        raise RecordingError(COPIES)
     return replace(found, flat=found.flat | unlike)
 
 
@@ -527,7 +527,7 @@ def _find_doubts(
         joined[good] = _judge_many_channels(before, _select_names(recording.channels, ~found.bad), doubts)
         kept, count = float(np.median(after.std(axis=1) / np.maximum(before.std(axis=1), 1e-9))), sum(removed.values())
         if kept < KEPT_SHARE[0]:
-            raise RecordingError(N_(NOTHING_LEFT))
+            raise RecordingError(NOTHING_LEFT)
         if kept < KEPT_SHARE[1] or count > MOST_COMPONENTS * components:
             doubts.append(N_(MUCH_REMOVED, removed=count, total=components, share=kept))
     else:
@@ -582,13 +582,13 @@ def _judge_many_channels(
         Which channels are joined, bool, shape (channels,).
     """
     if plausibility.measure_first_component(before) > plausibility.ONE_SOURCE:
-        raise RecordingError(N_(messages.ALL_THE_SAME))
+        raise RecordingError(messages.ALL_THE_SAME)
     directions = plausibility.compute_directions(channels)
     covariance = np.cov(before)
     if np.median(plausibility.correlate_with_prediction(covariance, directions)) < plausibility.NEIGHBOUR_R:
-        doubts.append(N_(NAMES_MIXED))
+        doubts.append(NAMES_MIXED)
     elif plausibility.are_names_shifted(covariance, directions):
-        doubts.append(N_(NAMES_SHIFTED))
+        doubts.append(NAMES_SHIFTED)
     return np.asarray(
         plausibility.find_equal_electrodes(np.cov(plausibility.extract_slow_band(before, SFREQ)), directions)[1].any(
             axis=1

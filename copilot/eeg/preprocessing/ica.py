@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.types import RecordingError
-from copilot.i18n import N_, messages
+from copilot.i18n import messages
 
 Floats = npt.NDArray[np.floating]
 
@@ -82,7 +82,7 @@ def _count_dimensions(training: Any) -> int:
     variances = np.linalg.eigvalsh(np.cov(training.get_data()))
     dimensions = int((variances > 1e-6 * variances[-1]).sum())
     if dimensions < 3 or variances[-1] < 1e-18:  # below 1e-6 of a squared microvolt: nothing but rounding
-        raise RecordingError(N_(messages.ALL_THE_SAME))
+        raise RecordingError(messages.ALL_THE_SAME)
     return dimensions
 
 

@@ -85,24 +85,24 @@ def from_json(text: str) -> Record:
     from pydantic import ValidationError
 
     if len(text) > MOST_TEXT:
-        raise RecordError(N_(RECORD_TOO_LARGE))
+        raise RecordError(RECORD_TOO_LARGE)
     try:
         loaded = json.loads(text, object_pairs_hook=_refuse_duplicate_keys)
     except (ValueError, RecursionError):
-        raise RecordError(N_(messages.RECORD_NOT_JSON)) from None
+        raise RecordError(messages.RECORD_NOT_JSON) from None
     if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
-        raise RecordError(N_(RECORD_FORMAT))
+        raise RecordError(RECORD_FORMAT)
     status = [loaded.pop(name, None) for name in ("format", "notice", "status")][-1]
     if any(
         len(item) > (LONGEST_TEXT if isinstance(item, str) else MOST_ITEMS) for item in _iterate_texts_and_lists(loaded)
     ):
-        raise RecordError(N_(RECORD_TOO_LARGE))
+        raise RecordError(RECORD_TOO_LARGE)
     try:
         record: Record = _type_adapter().validate_json(json.dumps(loaded))
     except ValidationError as error:
         raise _describe_fault(error) from None
     if status != record.status or record.nameless:
-        raise RecordError(N_(RECORD_FORMAT))
+        raise RecordError(RECORD_FORMAT)
     _check_size(record)
     return record
 
@@ -150,7 +150,7 @@ def _check_size(record: Record) -> None:
         or len(named) > MOST_NAMES
         or sum(map(len, named)) > 2 * MAX_VALUE
     ):
-        raise RecordError(N_(RECORD_TOO_LARGE))
+        raise RecordError(RECORD_TOO_LARGE)
 
 
 def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

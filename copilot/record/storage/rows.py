@@ -54,9 +54,9 @@ def read_record(row: Row) -> Record:
     try:
         record = from_json(str(text))
     except RecordError:
-        raise StoreError(N_(STORE_UNREADABLE)) from None
+        raise StoreError(STORE_UNREADABLE) from None
     if (record.id, record.version, record.status) != (id, version, status):
-        raise StoreError(N_(STORE_UNREADABLE))
+        raise StoreError(STORE_UNREADABLE)
     return record
 
 

@@ -73,9 +73,9 @@ class Store:
             before = connection.execute(_VERSIONS, (record.id, None)).fetchone()
             newest = read_record(before) if before else None
             if must_exist and not newest:
-                raise RecordGone(N_(STORE_GONE))
+                raise RecordGone(STORE_GONE)
             if newest and not _is_successor(record, newest):
-                raise StoreError(N_(STORE_CHANGED))
+                raise StoreError(STORE_CHANGED)
             connection.execute(_SAVE_MEASURED, (record.id, *pngs, signal))
             if record != newest:
                 connection.execute(_SAVE, row)

@@ -46,7 +46,7 @@ def to_fhir(record: Record, figures: Figures | None = None) -> bytes:
         RecordError: a field is missing that every draft has, or the record is an amendment that is not signed yet.
     """
     if record.version > 1 and not record.signature:
-        raise RecordError(N_(FHIR_SIGN_FIRST))
+        raise RecordError(FHIR_SIGN_FIRST)
     record, translate = without_identity(record), Translator(record.language)
     context = [make_patient(record, translate), make_encounter(record, translate), make_device(record)]
     made = [
