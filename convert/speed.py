@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from convert import child_process
 from convert.files import ConvertError
 from convert.progress import track_progress
+from copilot import child_process
 
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, sha256
+from convert.files import ConvertError
 from convert.progress import track_progress
+from copilot.files import hash_file
 
 INDEX = "model.safetensors.index.json"
 
@@ -38,7 +39,7 @@ def rewrite_weights(checkpoint: Checkpoint, folder: Path, change: Callable[[str,
         weight_map = {name: source.name for source, names_in_file in names.items() for name in names_in_file}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    return {name: sha256(folder / name) for name in sizes}
+    return {name: hash_file(folder / name) for name in sizes}
 
 
 def _write_file(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:

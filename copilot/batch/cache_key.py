@@ -9,6 +9,7 @@ from pathlib import Path
 from copilot import __version__
 from copilot.batch.worker import Task
 from copilot.eeg.discovery import find_recording_files
+from copilot.files import hash_file
 from copilot.settings import Settings
 
 #: Settings that change the content of a record; the others only change how fast it is made.
@@ -46,5 +47,4 @@ def _hash_path(path: Path) -> str:
     if path.is_dir():
         parts = [_hash_path(part) for part in sorted(path.rglob("*")) if part.is_file()]
         return hashlib.sha256("".join(parts).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path)

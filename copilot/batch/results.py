@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from copilot.batch.worker import BatchError, Outcome
+from copilot.files import FileError, write_atomically
 from copilot.i18n import N_
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.markdown import to_markdown
@@ -163,18 +164,17 @@ class Results:
         self.write(name, text.getvalue().encode(errors="surrogateescape"))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file atomically: under a temporary name, then rename it.
+        """Write a file whole or not at all.
 
         Raises:
             BatchError: the file cannot be written.
         """
         path = self._folder / name
-        partial = self.scratch / path.name
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            _write_through(partial, "wb", content)
-            partial.replace(path)
-        except OSError as error:
+            with write_atomically(path, self.scratch / path.name) as partial:
+                _write_through(partial, "wb", content)
+        except (FileError, OSError) as error:
             raise BatchError(N_(BATCH_NOT_WRITTEN, file=name, why=_describe_os_error(error))) from error
 
     def _append_to_journal(self, entry: Mapping[str, Any]) -> None:
@@ -225,6 +225,7 @@ def _unescape_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].lstrip(" ").startswith(_FORMULA) else cell
 
 
-def _describe_os_error(error: OSError) -> str:
+def _describe_os_error(error: OSError | FileError) -> str:
     """Return the system's message, or the kind of error if there is none."""
-    return error.strerror or type(error).__name__
+    reason = error.__cause__ if isinstance(error, FileError) else error
+    return getattr(reason, "strerror", None) or type(reason).__name__

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from convert.__main__ import VERBS, main
-from convert.files import ConvertError, new_folder, read_json, write_atomically
+from convert.files import ConvertError, read_json
+from copilot.files import FileError, new_folder, write_atomically
 from tests.helpers.tiny_model import write_tiny_gguf
 
 ROOT = Path(__file__).parents[2]
@@ -123,9 +124,9 @@ def test_a_folder_is_never_made_over_something(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     for name in ("file", "folder"):
-        with pytest.raises(ConvertError, match="is there already"):
+        with pytest.raises(FileError, match="is there already"):
             fill(tmp_path / name)
-    with pytest.raises(ConvertError, match="file is not a folder"):
+    with pytest.raises(FileError, match="file is not a folder"):
         fill(tmp_path / "file" / "below")
     fill(tmp_path / "new" / "folder")
     assert (tmp_path / "new" / "folder").is_dir()
@@ -137,7 +138,7 @@ def copy_absent(out):
 
 
 def test_what_could_not_be_read_is_not_called_unwritable(tmp_path):
-    with pytest.raises(ConvertError, match="/absent/source cannot be read: No such file"):
+    with pytest.raises(FileError, match="/absent/source cannot be read: No such file"):
         copy_absent(tmp_path / "out")
 
 

@@ -16,7 +16,6 @@ import pytest
 
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
-from convert import child_process
 from convert.__main__ import main
 from convert.check import chat_template, check, compare_running
 from convert.check.chat_template import compare_template
@@ -31,6 +30,7 @@ from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.gguf_file import read_gguf
 from convert.template_cases import CONVERSATIONS
+from copilot import child_process
 from copilot.llm.llama_cpp import NativeModel
 from tests.helpers.qwen2_tokenizer import ROWS, VOCABULARY, make_qwen2_tokenizer
 from tests.helpers.tiny_checkpoint import make_checkpoint
