@@ -30,7 +30,6 @@ ANSWER_STOPPED = N_("Stopped.")
 if TYPE_CHECKING:
     from copilot.events import Event
     from copilot.llm.base import Engine, Message
-    from copilot.settings import Settings
 
 RESUME_HINT = "The same command again resumes: what failed or is missing is read, what changed is read again."
 PEOPLE_COLUMNS = (
@@ -80,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def analyse(options: argparse.Namespace) -> None:
     """Analyse one recording and print the result."""
     from copilot import pipeline
+    from copilot.llm import open_engine
 
     _offer_help(options, sys.stderr if options.json else sys.stdout)
-    with _make_inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
+    with _make_inputs(options) as inputs, closing(open_engine(inputs["settings"])) as engine:
         translate = Translator(inputs["settings"].language or "en")
         events = pipeline.analyse(**inputs, engine=engine, language=translate.language)
         last_events = _show_events(events, translate, human=not options.json)
@@ -115,9 +115,10 @@ def chat(options: argparse.Namespace) -> None:
     """Analyse a recording, then answer questions about it until the input ends or a line is ``exit``."""
     from copilot import pipeline
     from copilot.events import PromptReady, ResultReady, SignalReady
+    from copilot.llm import open_engine
 
     _offer_help(options, sys.stdout)
-    with _make_inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
+    with _make_inputs(options) as inputs, closing(open_engine(inputs["settings"])) as engine:
         translate = Translator(inputs["settings"].language or "en")
         events = pipeline.analyse(**inputs, engine=engine, language=translate.language)
         last_events = _show_events(events, translate, human=True)
@@ -171,7 +172,7 @@ def make_parser() -> Parser:
     add("--out", type=Path, metavar="DIR", required=True, help="for records and summary: a new folder, or the last one")
     add(
         "--workers",
-        type=_parse_workers,
+        type=lambda text: _parse_count(text, 10_000, "a number of recordings"),
         default=0,
         metavar="N",
         help="recordings at once; default: by cores and memory",
@@ -199,8 +200,18 @@ def _add_input(command: argparse.ArgumentParser) -> None:
         help="how EEG becomes text: patterns, bands, wavelet, wavelet-segments; default: the model's",
     )
     add("--sfreq", type=_parse_hertz, metavar="HZ", help="samples a second, for files that do not say")
-    add("--channels", type=_split_names, metavar="A,B,C", help="electrodes, for files that do not name them")
-    add("--trial", type=_parse_trial, metavar="N", help="which trial, for arrays that hold several")
+    add(
+        "--channels",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="A,B,C",
+        help="electrodes, for files that do not name them",
+    )
+    add(
+        "--trial",
+        type=lambda text: _parse_count(text, 100_000, "the number of a trial"),
+        metavar="N",
+        help="which trial, for arrays that hold several",
+    )
 
 
 def _parse_years(text: str) -> int:
@@ -211,15 +222,10 @@ def _parse_years(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of years") from None
 
 
-def _parse_workers(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of recordings")
-    return int(text)
-
-
-def _parse_trial(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 100_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a trial")
+def _parse_count(text: str, limit: int, what: str) -> int:
+    """Return the text as a whole number from 1 to below ``limit``; ``what`` names it in the message of an error."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < limit):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return int(text)
 
 
@@ -231,10 +237,6 @@ def _parse_hertz(text: str) -> float:
     if not 0 < hertz < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of samples a second")
     return hertz
-
-
-def _split_names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
 
 
 def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
@@ -276,12 +278,6 @@ def _make_inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
         return
     with tempfile.TemporaryDirectory(prefix="eeg-copilot-") as folder:
         yield {**inputs, "files": [write_example(options.example, Path(folder))]}
-
-
-def _open_engine(settings: "Settings") -> "Engine":
-    from copilot.llm import open_engine
-
-    return open_engine.open_engine(settings)
 
 
 def _show_events(events: "Iterator[Event]", translate: Translator, *, human: bool) -> LastEvents:
@@ -334,21 +330,17 @@ def _read_questions(stdin: TextIO, translate: Translator) -> Iterator[str]:
     typed = stdin.isatty()
     if typed:
         print_text(f"\n{translate(CHAT_HINT)}")
-    while line := _read_line(stdin, typed):
+    while True:
+        try:
+            line = input("\n> ") + "\n" if typed else stdin.readline()
+        except EOFError:
+            return
         question = line.strip()
-        if question.lower() == "exit":
+        if not line or question.lower() == "exit":
             return
         if question:
             print_text("" if typed else f"\n> {question}")
             yield question
-
-
-def _read_line(stdin: TextIO, typed: bool) -> str:
-    """Return one line with its end; empty at the end of the input."""
-    try:
-        return input("\n> ") + "\n" if typed else stdin.readline()
-    except EOFError:
-        return ""
 
 
 def _answer_question(

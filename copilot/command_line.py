@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from copilot.errors import CopilotError
-
 SUCCESS, BAD_INPUT = 0, 2
 """Exit statuses that mean the same everywhere."""
 
@@ -73,6 +71,11 @@ def explain_error(error: BaseException, interrupted: str = INTERRUPTED) -> str:
         error: the exception.
         interrupted: the sentence for an interruption.
     """
+    import logging  # these are imported here so that --help is quick
+
+    from copilot.errors import CopilotError
+    from copilot.text import first_line
+
     match error:
         case CopilotError():
             return str(error)
@@ -80,10 +83,6 @@ def explain_error(error: BaseException, interrupted: str = INTERRUPTED) -> str:
             return interrupted
         case MemoryError():
             return "There is not enough memory for this model."
-    import logging  # as this and copilot.text take time to import, and --help should be quick
-
-    from copilot.text import first_line
-
     logging.getLogger("convert").debug("Unforeseen", exc_info=error)
     return f"This should not happen, please report it: {type(error).__name__}: {first_line(error)}."
 

@@ -99,7 +99,7 @@ class ModelFile:
         }
 
     @property
-    def hash_file(self) -> str:
+    def sha256(self) -> str:
         """Return the hash of the whole file; computed once for each state of the file."""
         status = self.path.stat()
         return _hash_file_state(self.path, status.st_size, status.st_mtime_ns)

@@ -25,7 +25,7 @@ from copilot import prompt
 from copilot.command_line import Parser, command
 from copilot.eeg.classifier import Classifier
 from copilot.files import write_atomically
-from copilot.llm.open_engine import open_engine
+from copilot.llm import open_engine
 from copilot.settings import Settings
 from copilot.training.evaluate import answers, comparison, report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass
