@@ -47,6 +47,8 @@ def try_model(path: Path, *, threads: int, context: int) -> None:
     limits = Limits(memory / child_process.GB, _SECONDS + size / _BYTES_A_SECOND, quiet=True)
     try:
         child_process.run_limited(limits, load_and_compute, path, threads, context)
+    except EngineError:
+        raise
     except (ChildError, RuntimeError) as error:
         raise EngineError(N_(messages.MODEL_UNKNOWN, name=path.name)) from error
     _passed.add(key)

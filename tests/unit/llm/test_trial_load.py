@@ -11,6 +11,7 @@ import pytest
 
 from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
+from copilot.llm.trial_load import try_model
 from copilot.settings import Settings
 from tests.helpers.tiny_model import write_tiny_gguf
 
@@ -270,3 +271,8 @@ def test_a_name_that_is_not_utf_8_can_be_a_models(tmp_path):
     odd = tmp_path / os.fsdecode(b"mod\xe8le.gguf")
     path.rename(odd)
     assert in_child("print(attempt(sys.argv[1]))", odd) == ["works"]
+
+
+def test_a_context_that_does_not_fit_into_memory_is_named_as_the_reason():
+    with pytest.raises(EngineError, match="No memory for 16,777,216 tokens"):
+        try_model(BOX, threads=1, context=2**24)
