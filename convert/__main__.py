@@ -6,15 +6,16 @@ One verb, one module, each also an importable function with the same arguments.
 import argparse
 import importlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from convert.command_line import BAD_INPUT, FAILED_CHECK, SUCCESS, Parser, explain_error, interrupt_on_signals
 from convert.files import ConvertError
+from copilot.command_line import BAD_INPUT, SUCCESS, Parser, drop_output, explain_error, interrupt_on_signals
 
+#: Exit status where a verb ran and its answer was no.
+FAILED_CHECK = 1
 #: Verb (also the name of its module) -> what it does, as the help shows it.
 VERBS = {
     "plan": "which pruned shapes reload, run and quantise well",
@@ -80,8 +81,8 @@ def _print_text(text: str) -> None:
     """
     try:
         print(text, flush=True)
-    except BrokenPipeError:  # as by ``| head``; Python must not try to flush again when it exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        drop_output()
     except OSError as error:
         raise ConvertError(f"It is done, but the result could not be printed: {error.strerror}.") from error
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.check import CheckResult, check
-from convert.files import ConvertError, new_folder, read_json, sha256
+from convert.files import ConvertError, read_json
 from convert.gguf import to_gguf
 from convert.merge import merge
 from convert.ollama import ollama
@@ -27,6 +27,7 @@ from convert.progress import progress_bar
 from convert.quantize import parse_type_names, quantize, refuse_unusable_types
 from convert.quantize.comparison import Quantization
 from convert.verb_result import VerbResult
+from copilot.files import hash_file, new_folder
 
 CHECKPOINT = "checkpoint"
 RECEIPT = "receipt.json"
@@ -37,6 +38,16 @@ STEPS = 5
 PATH_KEYS = ("base", "adapter", "out", "file", "against", "folder")
 #: ``USER/NAME``, maybe followed by a revision; anything else that an adapter names as its base is a local path.
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(,|$)")
+
+
+class CheckFailed(ConvertError):
+    """The GGUF file is not what the checkpoint is; ``result`` states all differences, the message the first."""
+
+    def __init__(self, name: str, result: CheckResult) -> None:
+        first = next(finding for finding in result.findings if not finding.passed)
+        reason = first.difference or first.figure
+        super().__init__(f"{name} is not what the checkpoint is, in its {first.check}: {reason}")
+        self.result = result
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,8 @@ def convert_all(
         metadata: texts to write as ``eeg_copilot.<name>``.
 
     Raises:
-        ConvertError: one of the verbs refuses its input, or the GGUF file does not compute what the checkpoint does.
+        CheckFailed: the GGUF file is not what the checkpoint is.
+        ConvertError: one of the verbs refuses its input.
     """
     begun = time.monotonic()
     refuse_unusable_types(types, imatrix)
@@ -103,7 +115,9 @@ def convert_all(
         steps.update()
         results["gguf"] = to_gguf(folder / CHECKPOINT, full, metadata=metadata, name=out.name)
         steps.update()
-        results["check"] = _check_gguf(full, folder / CHECKPOINT)
+        results["check"] = checked = check(full, against=folder / CHECKPOINT)
+        if not checked.passed:  # the quantised files are later compared with this file alone
+            raise CheckFailed(full.name, checked)
         steps.update()
         results["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
         steps.update()
@@ -135,30 +149,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metadata", type=Path, metavar="JSON", help="texts to write as eeg_copilot.* keys")
 
 
-def run(options: argparse.Namespace) -> Release:
-    """Run the verb with the options of the command line."""
-    return convert_all(
-        options.base,
-        options.adapter,
-        options.out,
-        types=options.types,
-        imatrix=options.imatrix,
-        metadata=read_json(options.metadata) if options.metadata else None,
-    )
-
-
-def _check_gguf(file: Path, checkpoint: Path) -> CheckResult:
-    """Check that the file is the checkpoint's, because the quantised files are later compared with this file alone.
-
-    Raises:
-        ConvertError: a comparison found a difference.
-    """
-    checked = check(file, against=checkpoint)
-    for finding in checked.findings:
-        if not finding.passed:
-            reason = finding.difference or finding.figure
-            raise ConvertError(f"{file.name} is not what the checkpoint is, in its {finding.check}: {reason}")
-    return checked
+def run(options: argparse.Namespace) -> VerbResult:
+    """Run the verb with the options of the command line; where its check fails, the result is that of ``check``."""
+    try:
+        return convert_all(
+            options.base,
+            options.adapter,
+            options.out,
+            types=options.types,
+            imatrix=options.imatrix,
+            metadata=read_json(options.metadata) if options.metadata else None,
+        )
+    except CheckFailed as failed:
+        return failed.result
 
 
 def _choose_model(quantized: Quantization) -> tuple[str, str]:
@@ -186,5 +189,5 @@ def _strip_paths(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, 
 def _list_files(folder: Path) -> dict[str, dict[str, Any]]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": hash_file(path)} for path in paths
     }

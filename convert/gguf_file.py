@@ -1,4 +1,4 @@
-"""Read the header of a GGUF file without trusting it.
+"""Read the header of a GGUF file with the sizes of its tensors, without trusting it (see ``copilot.llm.gguf_header``).
 
 A damaged or hostile file leads to an error message, and costs neither time nor memory.
 """
@@ -6,31 +6,26 @@ A damaged or hostile file leads to an error message, and costs neither time nor 
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from convert.files import ConvertError
 from copilot.llm.base import EngineError
-from copilot.llm.gguf_header import Tensor, open_model_file
+from copilot.llm.gguf_header import ModelFile, Tensor, open_model_file
 
 DEFAULT_ALIGNMENT = 32
 
 
 @dataclass(frozen=True)
-class TensorInfo:
+class TensorInfo(Tensor):
     """One tensor of a GGUF file.
 
     Attributes:
-        name: llama.cpp's name.
-        shape: in ggml's order, row length first.
         type: the type of its numbers.
         bytes: its size.
         start: its offset from the beginning of the file, in bytes.
     """
 
-    name: str
-    shape: tuple[int, ...]
     type: GGMLQuantizationType
     bytes: int
     start: int
@@ -42,31 +37,15 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
-class GgufFile:
-    """The header of a whole GGUF file.
+class GgufFile(ModelFile):
+    """The header of a whole GGUF file."""
 
-    Attributes:
-        path: the file.
-        metadata: full name of a key -> its value.
-        tensors: in the order of the file.
-        tensors_start: offset of the list of tensors in the header, in bytes.
-    """
-
-    path: Path
-    metadata: dict[str, Any]
     tensors: tuple[TensorInfo, ...]
-    tensors_start: int
 
     @property
     def parameters(self) -> int:
         """The count of the numbers in all tensors."""
         return sum(tensor.numbers for tensor in self.tensors)
-
-    @property
-    def trained_context(self) -> int | None:
-        """The context that the model was trained for, in tokens; None where the file does not state it."""
-        stated = self.metadata.get(f"{self.metadata.get('general.architecture')}.context_length")
-        return stated if isinstance(stated, int) and stated > 0 else None
 
 
 def read_gguf(path: Path) -> GgufFile:
@@ -82,26 +61,22 @@ def read_gguf(path: Path) -> GgufFile:
         raise ConvertError(f"{path} {'is not a file' if missing else 'is no GGUF file, or a damaged one'}.") from error
     except OSError as error:
         raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
-    alignment = file.values.get("general.alignment", DEFAULT_ALIGNMENT)
+    alignment = file.metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or not 0 < alignment <= 2**16:
         raise ConvertError(f"{path} is damaged: its alignment is {alignment!r}.")
-    start = -(-file.data_start // alignment) * alignment
-    tensors = tuple(_read_tensor_info(path, tensor, start) for tensor in file.tensors)
+    data_start = -(-file.header_end // alignment) * alignment
+    tensors = []
+    for tensor in file.tensors:
+        try:
+            kind = GGMLQuantizationType(tensor.type)
+        except ValueError as error:
+            raise ConvertError(f"{path} is damaged: {tensor.name} has the unknown type {tensor.type}.") from error
+        block, size = GGML_QUANT_SIZES[kind]
+        if tensor.shape and tensor.shape[0] % block:
+            raise ConvertError(f"{path} is damaged: rows of {tensor.shape[0]} in {tensor.name} cannot be {kind.name}.")
+        bytes_, start = prod(tensor.shape) // block * size, data_start + tensor.offset
+        tensors.append(TensorInfo(tensor.name, tensor.shape, kind, tensor.offset, bytes_, start))
     needed = max((tensor.start + tensor.bytes for tensor in tensors), default=0)
     if path.stat().st_size < needed:
         raise ConvertError(f"{path} is cut short: {path.stat().st_size} of at least {needed} bytes.")
-    listed = sum(24 + len(tensor.name.encode()) + 8 * len(tensor.shape) for tensor in tensors)
-    return GgufFile(path, dict(file.values), tensors, file.data_start - listed)
-
-
-def _read_tensor_info(path: Path, tensor: Tensor, data_start: int) -> TensorInfo:
-    """Compute a tensor's size and offset; ``data_start`` is the offset of the first tensor, in bytes."""
-    try:
-        kind = GGMLQuantizationType(tensor.type)
-    except ValueError as error:
-        raise ConvertError(f"{path} is damaged: {tensor.name} has the unknown type {tensor.type}.") from error
-    block, size = GGML_QUANT_SIZES[kind]
-    if tensor.shape and tensor.shape[0] % block:
-        raise ConvertError(f"{path} is damaged: rows of {tensor.shape[0]} in {tensor.name} cannot be {kind.name}.")
-    bytes_ = prod(tensor.shape) // block * size
-    return TensorInfo(tensor.name, tensor.shape, kind, bytes_, data_start + tensor.offset)
+    return GgufFile(path, file.metadata, tuple(tensors), file.tensors_start, file.header_end)

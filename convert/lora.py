@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, first_line, read_json
+from convert.files import ConvertError, read_json
+from copilot.text import first_line
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

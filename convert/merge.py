@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, new_folder, read_json
+from convert.files import ConvertError, read_json
 from convert.lora import PROMPT_TOKENS, PROMPTS, SEED, Adapter, Difference, merge_and_verify
 from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles, stop_ids
 from convert.verb_result import AlwaysPassed
 from convert.weights import rewrite_weights
+from copilot.files import new_folder
 
 
 @dataclass(frozen=True)

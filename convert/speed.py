@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
-from convert import child_process
 from convert.files import ConvertError
 from convert.progress import track_progress
-
-if TYPE_CHECKING:
-    from copilot.llm.llama_cpp import NativeModel
+from copilot import child_process
 
 ROUNDS = 5
 PROMPT_TOKENS, DECODED_TOKENS = 256, 32
@@ -65,28 +61,24 @@ def _time_models(models: list[tuple[Path, list[int]]]) -> list[Speed]:
     except ValueError as error:
         raise ConvertError(f"{error}.") from error
     texts = [(tokens * (TOKENS // len(tokens) + 1))[:TOKENS] for _, tokens in models]
-    rounds = [
-        [_time_round(model, text) for model, text in zip(loaded, texts, strict=True)]
-        for _ in track_progress(range(1 + ROUNDS), "Measuring speed")
-    ]
+    rounds: list[list[tuple[float, float]]] = []
+    for _ in track_progress(range(1 + ROUNDS), "Measuring speed"):
+        rounds.append([])
+        for model, text in zip(loaded, texts, strict=True):
+            model.keep(0)
+            begun = time.perf_counter()
+            model.read(text[:PROMPT_TOKENS])
+            model.logits()  # wherever a token would be chosen
+            between = time.perf_counter()
+            for token in text[PROMPT_TOKENS:]:
+                model.read([token])
+                model.logits()
+            rounds[-1].append((between - begun, time.perf_counter() - between))  # prompt and answer
     counted = rounds[1:]  # the first is slower: the weights come from the disk, and the processor's clock rises
     return [
         Speed(PROMPT_TOKENS / median(p for p, _ in times), DECODED_TOKENS / median(d for _, d in times))
         for times in zip(*counted, strict=True)
     ]
-
-
-def _time_round(model: "NativeModel", text: list[int]) -> tuple[float, float]:
-    """Return the seconds for the prompt and for the answer; the logits are fetched wherever a token would be chosen."""
-    model.keep(0)
-    begun = time.perf_counter()
-    model.read(text[:PROMPT_TOKENS])
-    model.logits()
-    between = time.perf_counter()
-    for token in text[PROMPT_TOKENS:]:
-        model.read([token])
-        model.logits()
-    return between - begun, time.perf_counter() - between
 
 
 def usable_threads() -> int:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, sha256
+from convert.files import ConvertError
 from convert.progress import track_progress
+from copilot.files import hash_file
 
 INDEX = "model.safetensors.index.json"
 
@@ -28,42 +29,37 @@ def rewrite_weights(checkpoint: Checkpoint, folder: Path, change: Callable[[str,
     Raises:
         ConvertError: a file cannot be written, or is read back with other bits.
     """
+    import torch
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import save_file
+
     names: dict[Path, list[str]] = {}
     for name in checkpoint.shape.tensors():
         names.setdefault(checkpoint.stored[name].data_range.filename, []).append(name)
     sizes: dict[str, int] = {}
     for source, names_in_file in track_progress(names.items(), "Writing weights", len(names)):
-        sizes[source.name] = _write_file(source, folder / source.name, names_in_file, change)
+        out = folder / source.name
+        with safe_open(source, framework="pt") as stored:
+            tensors = {name: change(name, stored.get_tensor(name)).contiguous() for name in names_in_file}
+        out.touch()
+        mode = out.stat().st_mode  # save_file would make the file readable by its owner alone
+        try:
+            save_file(tensors, out, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise ConvertError(f"{out.name} could not be written: {error}.") from error
+        out.chmod(mode)
+        with safe_open(out, framework="pt") as written:
+            for name, tensor in tensors.items():
+                found = written.get_tensor(name)
+                same = found.dtype == tensor.dtype and found.shape == tensor.shape
+                # Compared as bytes, NaN equals itself.
+                if not (same and torch.equal(found.view(torch.uint8), tensor.view(torch.uint8))):
+                    raise ConvertError(
+                        f"{name} came back from the disk with other bits than were written; check the disk."
+                    )
+        sizes[source.name] = sum(tensor.nbytes for tensor in tensors.values())
     if len(names) > 1:
         weight_map = {name: source.name for source, names_in_file in names.items() for name in names_in_file}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    return {name: sha256(folder / name) for name in sizes}
-
-
-def _write_file(source: Path, out: Path, names: list[str], change: Callable[[str, Any], Any]) -> int:
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import save_file
-
-    with safe_open(source, framework="pt") as stored:
-        tensors = {name: change(name, stored.get_tensor(name)).contiguous() for name in names}
-    out.touch()
-    mode = out.stat().st_mode  # save_file would make the file readable by its owner alone
-    try:
-        save_file(tensors, out, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise ConvertError(f"{out.name} could not be written: {error}.") from error
-    out.chmod(mode)
-    with safe_open(out, framework="pt") as written:
-        for name, tensor in tensors.items():
-            if not _have_same_bits(written.get_tensor(name), tensor):
-                raise ConvertError(f"{name} came back from the disk with other bits than were written; check the disk.")
-    return sum(tensor.nbytes for tensor in tensors.values())
-
-
-def _have_same_bits(one: Any, other: Any) -> bool:
-    import torch
-
-    if one.dtype != other.dtype or one.shape != other.shape:
-        return False
-    return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))  # compared as bytes, NaN equals itself
+    return {name: hash_file(folder / name) for name in sizes}

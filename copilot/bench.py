@@ -15,7 +15,7 @@ import numpy as np
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.simulate import simulate
 from copilot.events import ResultReady
-from copilot.llm.open_engine import open_engine
+from copilot.llm import open_engine
 from copilot.person import Person
 from copilot.pipeline import analyse
 from copilot.settings import Settings

@@ -8,7 +8,6 @@ program, 2 for input or settings that cannot be used or a batch that was stopped
 import argparse
 import json
 import math
-import os
 import signal
 import sys
 import tempfile
@@ -17,9 +16,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from copilot import NOTICE, __version__
+from copilot.command_line import BAD_INPUT, Parser, drop_output
 from copilot.i18n import N_, Translator
 
 CHAT_HINT = N_("Ask about this reading; Ctrl-C stops an answer, Ctrl-D or exit leaves.")
@@ -30,7 +30,6 @@ ANSWER_STOPPED = N_("Stopped.")
 if TYPE_CHECKING:
     from copilot.events import Event
     from copilot.llm.base import Engine, Message
-    from copilot.settings import Settings
 
 RESUME_HINT = "The same command again resumes: what failed or is missing is read, what changed is read again."
 PEOPLE_COLUMNS = (
@@ -40,17 +39,9 @@ PEOPLE_COLUMNS = (
 #: Simulated recordings, as ``copilot.eeg.simulate`` calls them.
 EXAMPLES = ("eyes-closed", "busy", "poor-contact")
 
-FAULT, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+FAULT, INTERRUPTED, BROKEN_PIPE = 1, 130, 141
 
 E = TypeVar("E")
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence each."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the error, without the usage, and exit."""
-        self.exit(BAD_INPUT, f"{message[0].upper()}{message[1:]}; {self.prog} --help says more.\n")
 
 
 @dataclass
@@ -75,24 +66,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output is gone; without dup2 Python reports an error at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        drop_output()
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        return _print_error(error)
+        return _print_error(error, _make_translator())
     return 0
 
 
 def analyse(options: argparse.Namespace) -> None:
     """Analyse one recording and print the result."""
     from copilot import pipeline
+    from copilot.llm import open_engine
 
     _offer_help(options, sys.stderr if options.json else sys.stdout)
-    with _make_inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
-        events = pipeline.analyse(**inputs, engine=engine, language=_make_translator().language)
-        last_events = _show_events(events, human=not options.json)
+    with _make_inputs(options) as inputs, closing(open_engine(inputs["settings"])) as engine:
+        translate = Translator(inputs["settings"].language or "en")
+        events = pipeline.analyse(**inputs, engine=engine, language=translate.language)
+        last_events = _show_events(events, translate, human=not options.json)
     if options.json:
         print(json.dumps(_make_json(last_events), ensure_ascii=False))
 
@@ -112,7 +105,8 @@ def prompt(options: argparse.Namespace) -> None:
             raise SettingsError(
                 N_("The codec wavelet-segments makes ten prompts, not one; use analyse or another codec.")
             )
-        last_events = _show_events(prepare_prompt(**inputs, metadata=metadata), human=False)
+        translate = Translator(inputs["settings"].language or "en")
+        last_events = _show_events(prepare_prompt(**inputs, metadata=metadata), translate, human=False)
     # Ollama takes a line break at the end as part of the message; no message in training had one.
     print(last_events.get(PromptReady).messages[-1]["content"], end="\n" if sys.stdout.isatty() else "")
 
@@ -121,16 +115,18 @@ def chat(options: argparse.Namespace) -> None:
     """Analyse a recording, then answer questions about it until the input ends or a line is ``exit``."""
     from copilot import pipeline
     from copilot.events import PromptReady, ResultReady, SignalReady
+    from copilot.llm import open_engine
 
     _offer_help(options, sys.stdout)
-    with _make_inputs(options) as inputs, closing(_open_engine(inputs["settings"])) as engine:
-        last_events = _show_events(
-            pipeline.analyse(**inputs, engine=engine, language=_make_translator().language), human=True
-        )
+    with _make_inputs(options) as inputs, closing(open_engine(inputs["settings"])) as engine:
+        translate = Translator(inputs["settings"].language or "en")
+        events = pipeline.analyse(**inputs, engine=engine, language=translate.language)
+        last_events = _show_events(events, translate, human=True)
+        trust = last_events.get(SignalReady).quality.trust
         answer: Message = {"role": "assistant", "content": last_events.get(ResultReady).result.raw}
         conversation: list[Message] = [*last_events.get(PromptReady).messages, answer]
-        for question in _read_questions(sys.stdin):
-            conversation += _answer_question(engine, conversation, question, last_events.get(SignalReady).quality.trust)
+        for question in _read_questions(sys.stdin, translate):
+            conversation += _answer_question(engine, conversation, question, trust, translate)
 
 
 def batch(options: argparse.Namespace) -> None:
@@ -176,7 +172,7 @@ def make_parser() -> Parser:
     add("--out", type=Path, metavar="DIR", required=True, help="for records and summary: a new folder, or the last one")
     add(
         "--workers",
-        type=_parse_workers,
+        type=lambda text: _parse_count(text, 10_000, "a number of recordings"),
         default=0,
         metavar="N",
         help="recordings at once; default: by cores and memory",
@@ -204,8 +200,18 @@ def _add_input(command: argparse.ArgumentParser) -> None:
         help="how EEG becomes text: patterns, bands, wavelet, wavelet-segments; default: the model's",
     )
     add("--sfreq", type=_parse_hertz, metavar="HZ", help="samples a second, for files that do not say")
-    add("--channels", type=_split_names, metavar="A,B,C", help="electrodes, for files that do not name them")
-    add("--trial", type=_parse_trial, metavar="N", help="which trial, for arrays that hold several")
+    add(
+        "--channels",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="A,B,C",
+        help="electrodes, for files that do not name them",
+    )
+    add(
+        "--trial",
+        type=lambda text: _parse_count(text, 100_000, "the number of a trial"),
+        metavar="N",
+        help="which trial, for arrays that hold several",
+    )
 
 
 def _parse_years(text: str) -> int:
@@ -216,15 +222,10 @@ def _parse_years(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of years") from None
 
 
-def _parse_workers(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of recordings")
-    return int(text)
-
-
-def _parse_trial(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 100_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a trial")
+def _parse_count(text: str, limit: int, what: str) -> int:
+    """Return the text as a whole number from 1 to below ``limit``; ``what`` names it in the message of an error."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < limit):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return int(text)
 
 
@@ -236,10 +237,6 @@ def _parse_hertz(text: str) -> float:
     if not 0 < hertz < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of samples a second")
     return hertz
-
-
-def _split_names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
 
 
 def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
@@ -283,27 +280,10 @@ def _make_inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
         yield {**inputs, "files": [write_example(options.example, Path(folder))]}
 
 
-def _open_engine(settings: "Settings") -> "Engine":
-    from copilot.llm import open_engine
-
-    return open_engine.open_engine(settings)
-
-
-def _make_translator() -> Translator:
-    """Return the translator for the language of the settings; English if the settings cannot be read."""
-    from copilot.settings import Settings, SettingsError
-
-    try:
-        return Translator(Settings.from_environment().language or "en")
-    except SettingsError:
-        return Translator("en")
-
-
-def _show_events(events: "Iterator[Event]", *, human: bool) -> LastEvents:
+def _show_events(events: "Iterator[Event]", translate: Translator, *, human: bool) -> LastEvents:
     """Show events as they come; return the last of each kind."""
     from copilot.cli_output import ProgressBar, ResultPrinter
 
-    translate = _make_translator()
     progress, printer = ProgressBar(translate=translate), ResultPrinter(translate)
     last_events = LastEvents({})
     try:
@@ -343,31 +323,29 @@ def _make_json(last_events: LastEvents) -> dict[str, Any]:
     }
 
 
-def _read_questions(stdin: TextIO) -> Iterator[str]:
+def _read_questions(stdin: TextIO, translate: Translator) -> Iterator[str]:
     """Yield lines until the end or ``exit``; those of a pipe are printed too, so that the output is a conversation."""
     from copilot.cli_output import print_text
 
     typed = stdin.isatty()
     if typed:
-        print_text(f"\n{_make_translator()(CHAT_HINT)}")
-    while line := _read_line(stdin, typed):
+        print_text(f"\n{translate(CHAT_HINT)}")
+    while True:
+        try:
+            line = input("\n> ") + "\n" if typed else stdin.readline()
+        except EOFError:
+            return
         question = line.strip()
-        if question.lower() == "exit":
+        if not line or question.lower() == "exit":
             return
         if question:
             print_text("" if typed else f"\n> {question}")
             yield question
 
 
-def _read_line(stdin: TextIO, typed: bool) -> str:
-    """Return one line with its end; empty at the end of the input."""
-    try:
-        return input("\n> ") + "\n" if typed else stdin.readline()
-    except EOFError:
-        return ""
-
-
-def _answer_question(engine: "Engine", conversation: "list[Message]", question: str, trust: str) -> "list[Message]":
+def _answer_question(
+    engine: "Engine", conversation: "list[Message]", question: str, trust: str, translate: Translator
+) -> "list[Message]":
     """Stream one answer; return the turn to remember, or nothing if the model gave none.
 
     Args:
@@ -375,12 +353,13 @@ def _answer_question(engine: "Engine", conversation: "list[Message]", question: 
         conversation: the result's messages, its raw answer, then earlier turns.
         question: what the person typed.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+        translate: translator for the language of the output.
     """
     from copilot.chat import FixedText, ask
     from copilot.cli_output import ProgressBar, ResultPrinter, print_text
     from copilot.llm.base import EngineError, Token
 
-    translate, words, by_model = _make_translator(), "", True
+    words, by_model = "", True
     progress, report = ProgressBar(translate(N_("Reading the question")), translate), ResultPrinter(translate)
     try:
         for event in ask(engine, conversation, question, trust):
@@ -393,7 +372,7 @@ def _answer_question(engine: "Engine", conversation: "list[Message]", question: 
     except KeyboardInterrupt:
         print_text(f"\n{translate(ANSWER_STOPPED)}")
     except EngineError as error:
-        _print_error(error)
+        _print_error(error, translate)
     finally:
         progress.clear()
     if not (words and by_model):
@@ -401,22 +380,25 @@ def _answer_question(engine: "Engine", conversation: "list[Message]", question: 
     return [{"role": "user", "content": question}, {"role": "assistant", "content": words}]
 
 
-def _print_error(error: Exception) -> int:
+def _make_translator() -> Translator:
+    """Return the translator for an error that ends a command: of the settings, English if they cannot be read."""
+    from copilot.settings import Settings, SettingsError
+
+    try:
+        return Translator(Settings.from_environment().language or "en")
+    except SettingsError:
+        return Translator("en")
+
+
+def _print_error(error: Exception, translate: Translator) -> int:
     """Print the error in one sentence; return the exit status."""
     from copilot.errors import CopilotError
     from copilot.text import normalise_line
 
     if isinstance(error, CopilotError):
-        print(
-            normalise_line(_make_translator()(error.args[0])), file=sys.stderr
-        )  # it may quote a server or a model file
+        print(normalise_line(translate(error.args[0])), file=sys.stderr)  # it may quote a server or a model file
         return BAD_INPUT
-    print(
-        normalise_line(
-            _make_translator()(
-                N_("This is a fault of the program, please report it: {what}"), what=f"{type(error).__name__}: {error}"
-            )
-        ),
-        file=sys.stderr,
-    )
+    what = f"{type(error).__name__}: {error}"
+    fault = translate(N_("This is a fault of the program, please report it: {what}"), what=what)
+    print(normalise_line(fault), file=sys.stderr)
     return FAULT

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from copilot.emotions import EMOTIONS
@@ -40,7 +40,15 @@ def read_rows(path: Path, needed: Collection[str] = ()) -> list[Row]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
             names = [name.strip().lower() for name in next(reader, [])]
-            rows = [dict(_clean_cells(names, cells)) for cells in reader if cells]
+            rows = [
+                {
+                    # A person may be called Na.
+                    name: "" if name != "name" and cell.strip().lower() in UNKNOWN else cell.strip()
+                    for name, cell in zip(names, cells, strict=False)
+                }
+                for cells in reader
+                if cells
+            ]
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -61,9 +69,16 @@ def parse_person(row: Row, where: str) -> Person:
     gender = row.get("gender") or row.get("sex") or ""
     if gender and gender.lower() not in GENDERS:
         raise TableError(f"{where}: gender {gender!r} is none of F, M, O; leave it empty where it is not known.")
+    text = row.get("age", "")
+    if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
+        raise TableError(f"{where}: age is {text!r}; it is given in years.")
+    if text.endswith("+"):
+        age: int | None = OLDEST_STATED_AGE + 1
+    else:
+        age = int(float(text)) if text else None
     words = {name: row.get(name, "") for name in ("appearance", "complaint", "history")}
     try:
-        return Person(GENDERS.get(gender.lower(), "unspecified"), _parse_age(row.get("age", ""), where), **words)
+        return Person(GENDERS.get(gender.lower(), "unspecified"), age, **words)
     except PersonError as error:
         raise TableError(f"{where}: {error}") from error
 
@@ -89,23 +104,3 @@ def parse_emotion(text: str) -> int | None:
     """Return the index of the emotion that a cell names, in any case, or None."""
     name = text.strip().lower()
     return EMOTIONS.index(name) if name in EMOTIONS else None
-
-
-def _clean_cells(names: Iterable[str], cells: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield names of columns and their values, empty where not known; a person may be called Na."""
-    for name, cell in zip(names, cells, strict=False):
-        yield name, cell.strip() if name == "name" else _empty_if_unknown(cell)
-
-
-def _empty_if_unknown(cell: str) -> str:
-    """Return the cell without spaces around it; empty if it states that the value is not known."""
-    return "" if cell.strip().lower() in UNKNOWN else cell.strip()
-
-
-def _parse_age(text: str, where: str) -> int | None:
-    """Return whole years; BIDS writes ages that must not be stated as ``89+``."""
-    if text and not re.fullmatch(r"\d{1,3}(\.\d*)?\+?", text):
-        raise TableError(f"{where}: age is {text!r}; it is given in years.")
-    if text.endswith("+"):
-        return OLDEST_STATED_AGE + 1
-    return int(float(text)) if text else None

@@ -168,7 +168,12 @@ def analyse(
     prompts = encoded.build_prompts(model_person, poor=quality.trust == "poor" and not model.trained_for_eeg)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
     warnings = tuple(model_metadata.find_differences(model.metadata, classifier.sha256))
-    notes += [*_note_replaced_channels(prepared), *_note_model_limits(model, codec, settings.readout), *warnings]
+    notes += [
+        N_("{channel} was read in place of {name}.", channel=channel, name=name)
+        for name, channel in electrode_channels(prepared.cleaned.channels).items()
+        if channel != name
+    ]
+    notes += [*_note_model_limits(model, codec, settings.readout), *warnings]
     if not others:
         notes.append(N_("No other recording of this person was given; with one the reading is more accurate."))
 
@@ -353,7 +358,9 @@ def _prepare_recordings(
     channels: Sequence[str] | None,
     trial: int | None,
 ) -> Generator[Event, None, tuple[Prepared, list[Prepared]]]:
-    """Read and clean the recording, then its baselines; refuse a baseline with the same signal as another recording.
+    """Read and clean the recording, then its baselines.
+
+    A baseline with the same signal as the recording or another baseline is refused: it would count twice.
 
     Args:
         files: the files of the recording.
@@ -379,24 +386,21 @@ def _prepare_recordings(
         which = {"number": number, "total": len(baselines)}
         try:
             for event in sandbox.prepare(find_recording_files(baseline), **limits):
-                if isinstance(event, Prepared):
-                    _check_not_repeated(event.raw, found)
-                    found.append(event)
-                else:
+                if not isinstance(event, Prepared):
                     yield StageProgress("clean", event.fraction, N_("baseline {number} of {total}", **which))
+                    continue
+                if is_same_signal(event.raw, found[0].raw):
+                    raise RecordingError(
+                        N_("it is the recording itself; give another recording of the same person, or none.")
+                    )
+                if any(is_same_signal(event.raw, other.raw) for other in found[1:]):
+                    raise RecordingError(N_("it is the same recording as another baseline; give each only once."))
+                found.append(event)
         except RecordingError as error:
             raise RecordingError(
                 N_("Baseline {number} of {total} cannot be used: {reason}", **which, reason=error.args[0])
             ) from error
     return found[0], found[1:]
-
-
-def _check_not_repeated(baseline: Recording, found: Sequence[Prepared]) -> None:
-    """Refuse a baseline that is the recording itself, or another baseline: it would count twice."""
-    if is_same_signal(baseline, found[0].raw):
-        raise RecordingError(N_("it is the recording itself; give another recording of the same person, or none."))
-    if any(is_same_signal(baseline, other.raw) for other in found[1:]):
-        raise RecordingError(N_("it is the same recording as another baseline; give each only once."))
 
 
 def _encode_recording(
@@ -437,13 +441,6 @@ def _is_mostly_non_latin(text: str) -> bool:
     """Return whether most letters are beyond Latin Extended-B."""
     letters = [character for character in text if character.isalpha()]
     return 2 * sum(character > "\u024f" for character in letters) > len(letters)
-
-
-def _note_replaced_channels(prepared: Prepared) -> Iterator[str]:
-    """Yield a note for each channel that was read in place of another."""
-    for name, channel in electrode_channels(prepared.cleaned.channels).items():
-        if channel != name:
-            yield N_("{channel} was read in place of {name}.", channel=channel, name=name)
 
 
 def _note_model_limits(model: ModelInfo, codec: str, readout: str) -> Iterator[str]:

@@ -92,7 +92,17 @@ class Settings:
                 values[name] = _parse_positive(f"EEG_COPILOT_{name.upper()}", text)
         for name, choices in (("readout", READOUTS), ("language", LANGUAGES), ("store", SWITCH)):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
-                values[name] = _parse_choice(f"EEG_COPILOT_{name.upper()}", text, tuple(choices))
+                if text not in choices:
+                    variable = f"EEG_COPILOT_{name.upper()}"
+                    raise SettingsError(
+                        N_(
+                            "{variable} is {value!r}; it can be {choices}.",
+                            variable=variable,
+                            value=text,
+                            choices=tuple(choices),
+                        )
+                    )
+                values[name] = text
         values["store"] = SWITCH[str(values.get("store", "off"))]
         if on_space and values["store"]:
             raise SettingsError(N_("EEG_COPILOT_STORE is on, but a Space keeps no records: it serves strangers."))
@@ -115,15 +125,6 @@ def count_usable_cores(environment: Mapping[str, str] = os.environ) -> int:
         return max(1, int(stated))
     affinity = getattr(os, "sched_getaffinity", None)  # Linux
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _parse_choice(variable: str, text: str, choices: tuple[str, ...]) -> str:
-    """Return ``text`` if it is one of ``choices``."""
-    if text not in choices:
-        raise SettingsError(
-            N_("{variable} is {value!r}; it can be {choices}.", variable=variable, value=text, choices=choices)
-        )
-    return text
 
 
 def _parse_positive(variable: str, text: str) -> int:

@@ -1,4 +1,4 @@
-"""Normalise text from outside."""
+"""Shorten and normalise text from outside."""
 
 import re
 import unicodedata
@@ -8,3 +8,9 @@ def normalise_line(text: str) -> str:
     """Return text as one line in Unicode's composed form (NFC), without control characters, with white space folded."""
     printable = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text or ""))
     return re.sub(r"\s+", " ", printable).strip()
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or two where the first ends in a colon; its type if it is empty."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])

@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convert import child_process
 from convert.check.finding import Finding
 from convert.check.metadata import compare_metadata
 from convert.check.weights import compare_weights, find_shape_mismatch
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, first_line, scratch_folder
+from convert.files import ConvertError, scratch_folder
 from convert.gguf_file import read_gguf
+from copilot import child_process
+from copilot.errors import CopilotError
+from copilot.text import first_line
 
 #: Context in tokens of a model that is loaded for its tokenizer only.
 SHORT_CONTEXT = 32
@@ -79,7 +81,7 @@ def check(file: Path, *, against: Path, pairs: Path | None = None) -> CheckResul
     with scratch_folder() as scratch:  # created here, so that it is removed even if the child crashes
         try:
             findings += child_process.run(compare_running, file, against, pairs, scratch)
-        except ConvertError as error:
+        except CopilotError as error:
             if all(finding.passed for finding in findings):
                 raise
             findings.append(Finding("running", 1, "llama.cpp and Hugging Face side by side", str(error)))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from convert import child_process
 from convert.check.finding import Finding
 from convert.check.tokens import TokenizerPair
 from convert.checkpoint import Checkpoint
@@ -11,6 +10,8 @@ from convert.files import ConvertError, read_json
 from convert.gguf_file import GgufFile
 from convert.template_cases import CONVERSATIONS
 from convert.tokenizer_files import GENERATION, stop_ids
+from copilot import child_process
+from copilot.child_process import ChildError
 from copilot.llm.base import Message
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CONTEXT = 20
 ANSWER = "An answer."
 #: Limits for the file's template, which is untrusted code: it may never end, or take all memory.
-SECONDS, MEMORY_GB = 60.0, 4.0
+LIMITS = child_process.Limits(memory_gb=4, timeout_s=60)
 
 
 def compare_template(file: GgufFile, native: "NativeModel", pair: TokenizerPair, tokenizer: Any) -> Finding:
@@ -108,9 +109,9 @@ def _render_by_file(file: GgufFile, native: "NativeModel") -> list[str | None]:
     if not isinstance(template, str):
         return [None] * len(CONVERSATIONS)
     try:
-        return child_process.run_limited(MEMORY_GB, SECONDS, render, template, native.boundary_texts)
-    except ConvertError as error:
-        limits = f"{SECONDS:.0f} seconds or {MEMORY_GB:.0f} GiB of memory"
+        return child_process.run_limited(LIMITS, render, template, native.boundary_texts)
+    except ChildError as error:
+        limits = f"{LIMITS.timeout_s:.0f} seconds or {LIMITS.memory_gb:.0f} GiB of memory"
         raise ConvertError(
             f"The chat template of {file.path} needs more than {limits}: a program that runs it may hang."
         ) from error

@@ -14,10 +14,11 @@ from typing import Any
 import gguf
 import yaml  # type: ignore[import-untyped]
 
-from convert.files import ConvertError, sha256, write_atomically
+from convert.files import ConvertError
 from convert.gguf.tensors import GgufTensor, add_tensor_infos
 from convert.progress import track_progress
 from convert.verb_result import AlwaysPassed
+from copilot.files import hash_file, write_atomically
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
@@ -115,7 +116,7 @@ def write_gguf(
             tensors=len(tensors),
             parameters=sum(prod(tensor.shape) for tensor in tensors),
             bytes=partial.stat().st_size,
-            sha256=sha256(partial),
+            sha256=hash_file(partial),
             seconds=round(time.monotonic() - begun, 3),
         )
 

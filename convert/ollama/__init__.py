@@ -15,13 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convert import child_process, eval_prompts
-from convert.files import ConvertError, write_atomically
+from convert import eval_prompts
+from convert.files import ConvertError
 from convert.gguf_file import GgufFile, read_gguf
 from convert.ollama.go_template import learn_template
 from convert.ollama.header_texts import read_chat_template, read_license, read_special_token, read_stops
 from convert.ollama.modelfile import format_modelfile
 from convert.template_cases import CONVERSATIONS
+from copilot import child_process
+from copilot.files import write_atomically
 from copilot.llm.base import METADATA_PREFIX
 
 #: The default context of the app's own engine, in tokens; the engine refuses prompts that do not fit. Ollama's own
@@ -33,7 +35,7 @@ ANSWER = 400
 #: penalty on repetition changes even greedy answers.
 SAMPLING = {"temperature": 0.0, "top_k": 50, "top_p": 1.0, "repeat_penalty": 1.0}
 #: Time limit, because a template may never end.
-SECONDS = 300.0
+LIMITS = child_process.Limits(timeout_s=300)
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,7 @@ def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFile
         _refuse_other_architecture(adapter, file)
     system = str(file.metadata.get(METADATA_PREFIX + "system", ""))
     boundaries = read_special_token(file, "bos"), read_special_token(file, "eos")
-    learned = child_process.run_limited(
-        child_process.MEMORY_GB, SECONDS, inspect_model, model, read_chat_template(file), *boundaries
-    )
+    learned = child_process.run_limited(LIMITS, inspect_model, model, read_chat_template(file), *boundaries)
     if system and not learned.takes_system:
         raise ConvertError(f"{model} carries a system message, and its chat template takes none.")
     report = OllamaFiles(

@@ -12,7 +12,6 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from convert import child_process
 from convert.checkpoint import Checkpoint
 from convert.files import scratch_folder
 from convert.gguf import add_shape_keys
@@ -23,6 +22,7 @@ from convert.progress import track_progress
 from convert.quantize.dry_run import DryTensor, dry_run_in_process
 from convert.quantize.quantizer import BASE, NEED_IMATRIX
 from convert.shape import Shape
+from copilot import child_process
 
 #: The types that can be made without an importance matrix.
 TYPES = tuple(type for type in BASE if type not in NEED_IMATRIX)

@@ -15,11 +15,12 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models
 from tokenizers.pre_tokenizers import ByteLevel
 
-from convert import child_process
-from convert.files import ConvertError, scratch_folder
+from convert.files import scratch_folder
 from convert.gguf import to_gguf
 from convert.progress import track_progress
 from convert.shape import Shape
+from copilot import child_process
+from copilot.errors import CopilotError
 
 LAYERS = 2
 #: Rows of the embedding: 256 bytes, a merged pair of spaces, the end of a turn, and a few unused rows.
@@ -42,7 +43,7 @@ def try_hugging_face(shapes: Sequence[Shape]) -> list[str | None]:
         For each shape, why the weights do not come back bit for bit; None where they do.
 
     Raises:
-        ConvertError: there is not enough disk space or memory.
+        CopilotError: there is not enough disk space or memory.
     """
     with scratch_folder() as folder:
         return child_process.run(_reload_shapes, list(shapes), folder)
@@ -62,7 +63,7 @@ def try_llama_cpp(shape: Shape) -> str | None:
         to_gguf(folder, folder / "trial.gguf", type="f16")
         try:
             return child_process.run(check_computation, folder / "trial.gguf")
-        except ConvertError as error:  # llama.cpp ended the process
+        except CopilotError as error:  # llama.cpp ended the process
             return str(error)
 
 

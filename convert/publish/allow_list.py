@@ -14,10 +14,12 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from convert.files import ConvertError, first_line, sha256
+from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.progress import track_progress
 from convert.publish.secret_scan import refuse_local_path, refuse_secret
+from copilot.files import hash_file
+from copilot.text import first_line
 
 CARD = "README.md"
 DECODER = "decoder.npz"
@@ -109,7 +111,7 @@ class Upload:
                 refuse_local_path(f"the header of {path}", header)
             elif file.name != DECODER and path not in FIGURES:
                 return cls.of_bytes(path, file.read_bytes())
-            return cls(path, file.resolve(), file.stat().st_size, sha256(file))
+            return cls(path, file.resolve(), file.stat().st_size, hash_file(file))
         except OSError as error:
             raise ConvertError(f"{file} cannot be read: {error.strerror or error}.") from error
 

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convert import child_process
-from convert.files import ConvertError, first_line
+from convert.files import ConvertError
 from convert.publish.allow_list import Upload
+from copilot import child_process
+from copilot.text import first_line
 
 SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
 DEFAULT_ENDPOINT = "https://huggingface.co"

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from gguf import GGMLQuantizationType
 
-from convert import child_process
-from convert.files import ConvertError, sha256, write_atomically
+from convert.files import ConvertError
 from convert.gguf_file import GgufFile, read_gguf
 from convert.quantize.comparison import Quantization
 from convert.quantize.dry_run import DryTensor, dry_run
@@ -22,6 +21,8 @@ from convert.quantize.evaluate import measure
 from convert.quantize.imatrix import ImportanceMatrix, measure_importance
 from convert.quantize.provenance import Receipt, Source, list_fallbacks
 from convert.quantize.quantizer import BASE, IGNORE_IMATRIX, NEED_IMATRIX, refuse_unknown_types, run_quantizer
+from copilot import child_process
+from copilot.files import hash_file, write_atomically
 
 #: Types of a source that can be quantised.
 FULL = frozenset((GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16))
@@ -55,7 +56,7 @@ def quantize(
     if no_fallback:
         _refuse_fallbacks(plan)
     matrix = measure_importance(file, imatrix) if imatrix else None
-    origin = Source(source.name, sha256(source), source.stat().st_size)
+    origin = Source(source.name, hash_file(source), source.stat().st_size)
     receipts = [
         _quantize_to_type(file, origin, path, type, plan[type], None if type in IGNORE_IMATRIX else matrix)
         for type, path in outs.items()

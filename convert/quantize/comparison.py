@@ -7,9 +7,9 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from convert.files import write_atomically
 from convert.quantize.provenance import Receipt, Source
 from convert.verb_result import AlwaysPassed
+from copilot.files import write_atomically
 
 #: Limit on the mean divergence of a recommended file from its source, in nats per token. By Pinsker's inequality at
 #: most sqrt(0.01 / 2) = 7 % of the probability is then on other tokens.

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import TensorInfo, read_gguf
 from convert.quantize.quantizer import BASE, NEED_IMATRIX, refuse_unknown_types, run_quantizer
+from copilot import child_process
 
 #: As "[ 12/ 290] blk.3.attn_q.weight - [ 64, 64, 1, 1], type = f16, size = 0.01 MiB -> 0.01 MiB (q5_0)"; without
 #: an arrow where the type stays.

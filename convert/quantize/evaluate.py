@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
-from convert import child_process, eval_prompts
+from convert import eval_prompts
 from convert.eval_prompts import EvalPrompt
-from convert.files import ConvertError, sha256
+from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from convert.progress import track_progress
 from convert.speed import Speed, describe_conditions, measure_speeds, usable_threads
+from copilot import child_process
+from copilot.files import hash_file
 
 if TYPE_CHECKING:
     from copilot.llm.llama_cpp import NativeModel
@@ -122,7 +124,7 @@ def _describe_data(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -
     features = [part.split("=") for part in info.split("|") if "=" in part]
     return MeasuredOn(
         text=eval_prompts.FILE.name,
-        text_sha256=sha256(eval_prompts.FILE),
+        text_sha256=hash_file(eval_prompts.FILE),
         conversations=len(whole),
         cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
         answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),

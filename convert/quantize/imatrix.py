@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from convert.progress import track_progress
 from convert.quantize.quantizer import Importance
 from convert.speed import usable_threads
+from copilot import child_process
 
 #: Context in tokens, smaller where the model was trained for a smaller one.
 CHUNK = 512

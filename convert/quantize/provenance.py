@@ -12,11 +12,12 @@ from typing import Any
 
 from gguf import GGMLQuantizationType
 
-from convert.files import ConvertError, sha256, write_atomically
+from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.quantize.dry_run import DryTensor
 from convert.quantize.evaluate import Measurement
 from convert.quantize.imatrix import ImportanceText
+from copilot.files import hash_file, write_atomically
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Receipt:
             parameters=file.parameters,
             bits_per_weight=round(8 * sum(tensor.bytes for tensor in file.tensors) / file.parameters, 3),
             file_bytes=path.stat().st_size,
-            sha256=sha256(path),
+            sha256=hash_file(path),
             measured=measured,
         )
 

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 
 from convert import speed
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, new_folder, read_json, scratch_folder
+from convert.files import ConvertError, read_json, scratch_folder
 from convert.gguf import to_gguf
 from convert.progress import track_progress
 from convert.tokenizer_files import (
@@ -39,6 +39,8 @@ from convert.trim.needs import CorpusTokens, encode_text, find_template_tokens
 from convert.trim.token_ids import find_named_ids, renumber_config
 from convert.verb_result import AlwaysPassed
 from convert.weights import rewrite_weights
+from copilot.errors import CopilotError
+from copilot.files import new_folder
 
 #: llama.cpp has faster kernels for matrices whose rows are a multiple of 8 or 16; frameworks pad to 64.
 ROWS_MULTIPLE = 64
@@ -234,6 +236,6 @@ def _measure_speeds(models: Mapping[Path, list[int]]) -> tuple[speed.Speed | Non
             for folder, (file, _) in zip(models, files, strict=True):
                 to_gguf(folder, file, type="f16")
             before, after = speed.measure_speeds(files)
-    except ConvertError as error:
+    except CopilotError as error:
         return None, None, f"not measured: {str(error).rstrip('.')}"
     return before, after, f"F16 files, the corpus's first tokens, {speed.describe_conditions()}"

@@ -1,11 +1,13 @@
 """Write the folder of a batch (see ``open_results``).
 
 ``records/0001.json`` and ``.md`` are the drafts. ``sources.csv`` maps numbers to files; no other file contains names of
-files. ``finished.jsonl`` contains the cache key of each record, so that a batch that is run again resumes.
+files. ``finished.jsonl`` contains the cache key of each record, which identifies what it is made from, so that a batch
+that is run again resumes: if that changed, the recording is read again.
 """
 
 import csv
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -13,14 +15,19 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from copilot.batch.worker import BatchError, Outcome
+from copilot import __version__
+from copilot.batch.worker import BatchError, Outcome, Task
+from copilot.eeg.discovery import find_recording_files
+from copilot.files import FileError, hash_file, write_atomically
 from copilot.i18n import N_
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.model import RecordError
+from copilot.settings import Settings
 
 BATCH_NOT_WRITTEN = N_("{file} could not be written: {why}. What is finished stays; the same command again goes on.")
 BATCH_BAD_SOURCES = N_(
@@ -31,7 +38,35 @@ BATCH_BAD_SOURCES = N_(
 #: Characters that may begin a formula in a spreadsheet, also in full width; the last is the apostrophe that marks text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+#: Settings that change the content of a record; the others only change how fast it is made.
+DECISIVE = ("server", "server_model", "readout", "language", "max_minutes")
 SOURCES, JOURNAL = "sources.csv", "finished.jsonl"
+
+
+def describe_run(settings: Settings) -> dict[str, object]:
+    """Return what all records of a run are made with: model, classifier, software and settings.
+
+    Raises:
+        EngineError, ClassifierError: the model or the classifier is missing.
+    """
+    from copilot.eeg.classifier import Classifier
+    from copilot.llm.gguf_header import open_model_file
+
+    model = "" if settings.server else open_model_file(settings.model).sha256
+    chosen = {name: getattr(settings, name) for name in DECISIVE}
+    return {"model": model, "decoder": Classifier.load(settings.decoder).sha256, "software": __version__, **chosen}
+
+
+def compute_cache_key(task: Task, made_with: Mapping[str, object]) -> str:
+    """Return the SHA-256 of the contents of a task's files, the data about the person, and ``made_with``.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    others = [part for path in task.baselines for part in find_recording_files(path)]
+    files, baselines = ([_hash_path(path) for path in paths] for paths in (task.files, others))
+    everything = [asdict(task.person), asdict(task.patient), files, baselines, made_with]
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
@@ -40,22 +75,6 @@ def open_results(folder: Path) -> Iterator["Results"]:
 
     Raises:
         BatchError: it cannot be created, another program writes to it, or it contains something else.
-    """
-    with _lock_folder(folder):
-        results = Results(folder)
-        shutil.rmtree(results.scratch, ignore_errors=True)  # of a run that was killed
-        results.scratch.mkdir(mode=0o700)
-        try:
-            yield results
-        finally:
-            shutil.rmtree(results.scratch, ignore_errors=True)
-
-
-def _lock_folder(folder: Path) -> io.TextIOWrapper:
-    """Return the open file whose lock excludes other programs; the system releases the lock of a process that dies.
-
-    Raises:
-        BatchError: see ``open_results``.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,14 +92,20 @@ def _lock_folder(folder: Path) -> io.TextIOWrapper:
         raise BatchError(
             N_("{folder} cannot be made or written to: {why}.", folder=str(folder), why=_describe_os_error(error))
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise BatchError(
-            N_("Another batch writes to {folder}; wait for its end or name another folder.", folder=str(folder))
-        ) from None
-    return lock
+    with lock:  # the system releases the lock of a process that dies
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BatchError(
+                N_("Another batch writes to {folder}; wait for its end or name another folder.", folder=str(folder))
+            ) from None
+        results = Results(folder)
+        shutil.rmtree(results.scratch, ignore_errors=True)  # of a run that was killed
+        results.scratch.mkdir(mode=0o700)
+        try:
+            yield results
+        finally:
+            shutil.rmtree(results.scratch, ignore_errors=True)
 
 
 class Results:
@@ -163,18 +188,17 @@ class Results:
         self.write(name, text.getvalue().encode(errors="surrogateescape"))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file atomically: under a temporary name, then rename it.
+        """Write a file whole or not at all.
 
         Raises:
             BatchError: the file cannot be written.
         """
         path = self._folder / name
-        partial = self.scratch / path.name
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            _write_through(partial, "wb", content)
-            partial.replace(path)
-        except OSError as error:
+            with write_atomically(path, self.scratch / path.name) as partial:
+                _write_through(partial, "wb", content)
+        except (FileError, OSError) as error:
             raise BatchError(N_(BATCH_NOT_WRITTEN, file=name, why=_describe_os_error(error))) from error
 
     def _append_to_journal(self, entry: Mapping[str, Any]) -> None:
@@ -195,6 +219,14 @@ class Results:
             except (ValueError, KeyError, TypeError):
                 continue
         return entries
+
+
+def _hash_path(path: Path) -> str:
+    """Return the SHA-256 of a file, or of all files in a folder that is one recording."""
+    if path.is_dir():
+        parts = [_hash_path(part) for part in sorted(path.rglob("*")) if part.is_file()]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+    return hash_file(path)
 
 
 def _write_through(path: Path, mode: str, content: bytes) -> None:
@@ -225,6 +257,7 @@ def _unescape_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].lstrip(" ").startswith(_FORMULA) else cell
 
 
-def _describe_os_error(error: OSError) -> str:
+def _describe_os_error(error: OSError | FileError) -> str:
     """Return the system's message, or the kind of error if there is none."""
-    return error.strerror or type(error).__name__
+    reason = error.__cause__ if isinstance(error, FileError) else error
+    return getattr(reason, "strerror", None) or type(reason).__name__

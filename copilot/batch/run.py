@@ -5,14 +5,13 @@ another file, person, model or setting are made again.
 """
 
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from copilot.batch import participants, results, summary
 from copilot.batch.backends import local
-from copilot.batch.cache_key import compute_cache_key, describe_run
 from copilot.batch.worker import BatchError, Outcome, Task
 from copilot.eeg import discovery
 from copilot.i18n import N_, Translator, messages
@@ -39,123 +38,93 @@ def run(
     Raises:
         BatchError, EngineError, ClassifierError: the batch cannot start or continue; finished records stay.
     """
+    # 1. The recordings of the folder, without its results and its table, and the people.
     if not table and (folder / "participants.tsv").is_file():
         table = folder / "participants.tsv"
-    paths = {path.relative_to(folder).as_posix(): path for path in _find_recordings(folder, out, table)}
-    people, faults = participants.read_participants(table, list(paths))
-    made_with = describe_run(settings)
-    with results.open_results(out) as kept:
-        numbers = kept.assign_numbers(list(paths))
-        tasks = [_make_task(numbers[name], name, paths, people[name]) for name in paths]
-        batch = _Batch(tasks, kept, Translator(settings.language or "en"))
-        try:
-            batch.find_finished(made_with)
-        except KeyboardInterrupt:  # the last run's summary stays: it is more complete
-            raise BatchError(
-                N_("Stopped before anything was read; what earlier runs finished stays as it is.")
-            ) from None
-        try:
-            batch.keep_outcomes(_run_tasks(batch.list_waiting(), settings, workers, ray, kept.scratch))
-        except KeyboardInterrupt:
-            raise BatchError(
-                N_(
-                    "Stopped: {done} of {total} recordings are finished; the same command again goes on from there.",
-                    done=batch.done,
-                    total=len(tasks),
-                )
-            ) from None
-        finally:
-            in_order = sorted(paths, key=lambda name: numbers[name])
-            rows = [summary.Row(numbers[n], batch.outcomes.get(numbers[n]), people[n].remarks) for n in in_order]
-            summary.write_summary(kept, rows, faults, batch.translate)
-    return batch.translate(
-        N_("{done} of {total} recordings have their draft record; {folder}/summary.md says the rest."),
-        done=batch.done,
-        total=len(tasks),
-        folder=str(out),
-    )
-
-
-class _Batch:
-    """The outcomes of the recordings so far."""
-
-    def __init__(self, tasks: Sequence[Task], kept: results.Results, translate: Translator) -> None:
-        self.outcomes: dict[int, Outcome] = {}
-        self.translate = translate
-        self._tasks, self._kept = tasks, kept
-        self._keys: dict[int, str] = {}
-
-    @property
-    def done(self) -> int:
-        """How many recordings have a record."""
-        return sum(outcome.record is not None for outcome in self.outcomes.values())
-
-    def list_waiting(self) -> list[Task]:
-        """Return the tasks that have no outcome yet."""
-        return [task for task in self._tasks if task.number not in self.outcomes]
-
-    def find_finished(self, made_with: Mapping[str, object]) -> None:
-        """Find the records that earlier runs finished; this reads every file once."""
-        with _make_bar(self.translate(N_("Looking for what is finished")), len(self._tasks)) as bar:
-            for task in self._tasks:
-                try:
-                    self._keys[task.number] = compute_cache_key(task, made_with)
-                    outcome = self._kept.find_finished(task.number, self._keys[task.number])
-                except OSError as error:
-                    outcome = Outcome(task.number, None, N_(messages.BATCH_NOT_READ, why=error.strerror))
-                if outcome:
-                    self.outcomes[task.number] = outcome
-                bar.update()
-
-    def keep_outcomes(self, outcomes: Generator[Outcome]) -> None:
-        """Write each outcome to the folder as soon as it is there."""
-        already, total = len(self.outcomes), len(self._tasks)
-        with closing(outcomes), _make_bar(self.translate(N_("Recordings")), total, already) as bar:
-            for outcome in outcomes:
-                self.outcomes[outcome.number] = outcome
-                if outcome.record:
-                    self._kept.write_record(outcome, self._keys[outcome.number])
-                else:
-                    self._kept.remove_record(outcome.number)
-                    bar.write(normalise_line(f"{outcome.number:04}: {self.translate(outcome.reason)}"), file=sys.stderr)
-                bar.update()
-
-
-def _find_recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
-    """Find the recordings in a folder, without its results and its table of participants.
-
-    Raises:
-        BatchError: there is no such folder, or no recording in it.
-    """
     if not folder.is_dir():
         raise BatchError(N_("{folder} is not a folder; name the one that holds the recordings.", folder=str(folder)))
     found = discovery.find_recordings(folder, leave_out=[out, *([table] if table else [])])
     if not found:
         raise BatchError(N_("There is no recording in {folder}; name the folder that holds them.", folder=str(folder)))
-    return found
+    paths = {path.relative_to(folder).as_posix(): path.absolute() for path in found}
+    people, faults = participants.read_participants(table, list(paths))
+    made_with = results.describe_run(settings)
+    translate = Translator(settings.language or "en")
+    with results.open_results(out) as kept:
+        numbers = kept.assign_numbers(list(paths))
+        tasks = []
+        for name, path in paths.items():
+            who, files = people[name], discovery.find_recording_files(path)
+            baselines = tuple(paths[other] for other in who.baselines)
+            tasks.append(Task(numbers[name], files, who.person, who.patient, baselines))
+
+        # 2. What earlier runs finished.
+        try:
+            keys, outcomes = _find_finished(tasks, made_with, kept, translate)
+        except KeyboardInterrupt:  # the last run's summary stays: it is more complete
+            raise BatchError(
+                N_("Stopped before anything was read; what earlier runs finished stays as it is.")
+            ) from None
+
+        # 3. Read the others; each outcome is written as soon as it is there, and the summary whatever happens.
+        try:
+            waiting = [task for task in tasks if task.number not in outcomes]
+            if ray and waiting:
+                from copilot.batch.backends import ray_cluster
+
+                reading = ray_cluster.run_tasks(waiting, settings, workers, ray)
+            else:
+                reading = local.run_tasks(waiting, settings, workers or local.count_workers(settings), kept.scratch)
+            with closing(reading), _make_bar(translate(N_("Recordings")), len(tasks), len(outcomes)) as bar:
+                for outcome in reading:
+                    outcomes[outcome.number] = outcome
+                    if outcome.record:
+                        kept.write_record(outcome, keys[outcome.number])
+                    else:
+                        kept.remove_record(outcome.number)
+                        reason = normalise_line(f"{outcome.number:04}: {translate(outcome.reason)}")
+                        bar.write(reason, file=sys.stderr)
+                    bar.update()
+        except KeyboardInterrupt:
+            raise BatchError(
+                N_(
+                    "Stopped: {done} of {total} recordings are finished; the same command again goes on from there.",
+                    done=_count_records(outcomes.values()),
+                    total=len(tasks),
+                )
+            ) from None
+        finally:
+            in_order = sorted(paths, key=lambda name: numbers[name])
+            rows = [summary.Row(numbers[n], outcomes.get(numbers[n]), people[n].remarks) for n in in_order]
+            summary.write_summary(kept, rows, faults, translate)
+    return translate(
+        N_("{done} of {total} recordings have their draft record; {folder}/summary.md says the rest."),
+        done=_count_records(outcomes.values()),
+        total=len(tasks),
+        folder=str(out),
+    )
 
 
-def _make_task(number: int, name: str, paths: Mapping[str, Path], participant: participants.Participant) -> Task:
-    """Return the task for one recording.
+def _find_finished(
+    tasks: Sequence[Task], made_with: Mapping[str, object], kept: results.Results, translate: Translator
+) -> tuple[dict[int, str], dict[int, Outcome]]:
+    """Return cache keys and finished outcomes by the number of their task; this reads every file once."""
+    keys, outcomes = {}, {}
+    with _make_bar(translate(N_("Looking for what is finished")), len(tasks)) as bar:
+        for task in tasks:
+            try:
+                keys[task.number] = results.compute_cache_key(task, made_with)
+                outcome = kept.find_finished(task.number, keys[task.number])
+            except OSError as error:
+                outcome = Outcome(task.number, None, N_(messages.BATCH_NOT_READ, why=error.strerror))
+            if outcome:
+                outcomes[task.number] = outcome
+            bar.update()
+    return keys, outcomes
 
-    Args:
-        number: number of the recording.
-        name: its path inside the folder, a key of ``paths``.
-        paths: paths of all recordings.
-        participant: data about the recorded person.
-    """
-    baselines = tuple(paths[other].absolute() for other in participant.baselines)
-    files = discovery.find_recording_files(paths[name].absolute())
-    return Task(number, files, participant.person, participant.patient, baselines)
 
-
-def _run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, ray: str, scratch: Path) -> Generator[Outcome]:
-    """Start the backend that was asked for; see ``run`` for the arguments."""
-    if ray and tasks:
-        from copilot.batch.backends import ray_cluster
-
-        return ray_cluster.run_tasks(tasks, settings, workers, ray)
-    return local.run_tasks(tasks, settings, workers or local.count_workers(settings), scratch)
+def _count_records(outcomes: Iterable[Outcome]) -> int:
+    return sum(outcome.record is not None for outcome in outcomes)
 
 
 def _make_bar(doing: str, total: int, already: int = 0) -> Any:

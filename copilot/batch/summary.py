@@ -4,12 +4,11 @@ Recordings are identified by their number: names of files may contain names of p
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 
 from copilot import NOTICE, emotions
-from copilot.batch import summary_figure
 from copilot.batch.results import Results
 from copilot.batch.worker import Outcome
 from copilot.i18n import N_, Translator, messages
@@ -35,6 +34,8 @@ BATCH_TABLE = N_("Table of people")
 BATCH_MADE = N_("How it was made")
 BATCH_TOOK = N_("Median time of a recording")
 
+#: Number of recordings by emotion and by confidence.
+Counts = Mapping[str, Mapping[str, int]]
 
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 TRUSTS = ("good", "fair", "poor")
@@ -44,6 +45,8 @@ COLUMNS = (
     *(*(f"class_{name}" for name in emotions.THREE_CLASSES), "valence", "calibrated"),
     *("seconds_taken", "worker", "model", "model_sha256"),
 )
+CONFIDENCE_COLOURS = {"clear": "#1d4ed8", "leaning": "#93b4f5", "unclear": "#ccd2da"}
+TRUST_COLOURS = {"good": "#1d4ed8", "fair": "#fb923c", "poor": "#7f1d1d"}
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,7 @@ def write_summary(results: Results, rows: Sequence[Row], faults: Sequence[str], 
     """
     results.write_table("summary.csv", COLUMNS, (_make_cells(row, translate) for row in rows))
     relied_on = [row.findings for row in rows if row.findings and row.findings.trust != "poor"]
-    results.write(
-        "summary.png", summary_figure.draw_summary(_count_emotions(relied_on), _count_qualities(rows), translate)
-    )
+    results.write("summary.png", _draw_summary(_count_emotions(relied_on), _count_qualities(rows), translate))
     results.write("summary.md", ("\n".join(_make_text(rows, relied_on, faults, translate)) + "\n").encode())
 
 
@@ -118,7 +119,7 @@ def _clean_share(findings: Findings) -> float:
     return findings.clean_seconds / findings.seconds if findings.seconds else 0.0
 
 
-def _count_emotions(relied_on: Sequence[Findings]) -> summary_figure.Counts:
+def _count_emotions(relied_on: Sequence[Findings]) -> Counts:
     """Count how often each emotion was the most probable one, by confidence."""
     counted = Counter((emotions.find_top_emotion(found.probabilities), found.confidence) for found in relied_on)
     return {name: {how: counted[name, how] for how in emotions.CONFIDENCES} for name in emotions.EMOTIONS}
@@ -141,6 +142,7 @@ def _make_text(
         faults: faults of the table of participants.
         translate: translator for the language of the summary.
     """
+    # What it is, and how far to trust it.
     status = Counter(row.status for row in rows)
     counts = {"total": len(rows), "done": status[DONE], "failed": status[FAILED], "waiting": status[WAITING]}
     calibrated = relied_on and all(found.calibrated for found in relied_on)
@@ -156,42 +158,46 @@ def _make_text(
     yield f"- {translate(messages.CALIBRATED if calibrated else messages.NOT_CALIBRATED)}"
     if status[DONE]:
         yield from ("", f"![{translate(BATCH_CHART)}](summary.png)", "")
-        yield from _make_emotion_section(relied_on, translate)
-        yield from _make_quality_section(rows, translate)
+
+        # How often each emotion was the most probable one, and its mean probability.
+        yield from (
+            f"## {translate(BATCH_EMOTIONS)}",
+            "",
+            translate(N_("Over the {count} recordings of good or fair quality."), count=len(relied_on)),
+            "",
+        )
+        heads = (messages.BATCH_EMOTION, *messages.BATCH_CONFIDENCE.values(), N_("Mean probability"))
+        cells = []
+        for place, (name, counted) in enumerate(_count_emotions(relied_on).items()):
+            average = percent(mean(found.probabilities[place] for found in relied_on)) if relied_on else ""
+            by_confidence = (str(counted[how]) for how in messages.BATCH_CONFIDENCE)
+            cells.append((translate(term("emotion", name)), *by_confidence, average))
+        yield from _make_table([translate(head) for head in heads], cells)
+
+        # The quality of the recordings.
+        yield from ("", f"## {translate(messages.BATCH_QUALITY)}", "")
+        qualities = [(translate(term("quality", trust)), str(count)) for trust, count in _count_qualities(rows).items()]
+        yield from _make_table([translate(messages.BATCH_QUALITY), translate(messages.BATCH_RECORDINGS)], qualities)
+        share = median(_clean_share(row.findings) for row in rows if row.findings)
+        yield from ("", f"{translate(BATCH_CLEAN)}: {percent(share)}")
+
+    # What failed, and what is remarkable about the people and their table.
     failed = [(row.number, row.outcome.reason) for row in rows if row.outcome and row.status == FAILED]
     yield from _make_list_section(N_("Failed"), N_("Reason"), failed, translate)
     remarks = [(row.number, remark) for row in rows for remark in row.remarks]
     yield from _make_list_section(N_("About the people"), N_("Remark"), remarks, translate)
     if faults:
         yield from ("", f"## {translate(BATCH_TABLE)}", "", *(f"- {translate(fault)}" for fault in faults))
-    yield from _make_provenance_section(rows, translate)
 
-
-def _make_emotion_section(relied_on: Sequence[Findings], translate: Translator) -> Iterator[str]:
-    """Yield the table of emotions: how often each was the most probable one, and its mean probability."""
-    yield from (
-        f"## {translate(BATCH_EMOTIONS)}",
-        "",
-        translate(N_("Over the {count} recordings of good or fair quality."), count=len(relied_on)),
-        "",
-    )
-    heads = (messages.BATCH_EMOTION, *messages.BATCH_CONFIDENCE.values(), N_("Mean probability"))
-    rows = []
-    for place, (name, counted) in enumerate(_count_emotions(relied_on).items()):
-        average = percent(mean(found.probabilities[place] for found in relied_on)) if relied_on else ""
-        rows.append(
-            (translate(term("emotion", name)), *(str(counted[how]) for how in messages.BATCH_CONFIDENCE), average)
-        )
-    yield from _make_table([translate(head) for head in heads], rows)
-
-
-def _make_quality_section(rows: Sequence[Row], translate: Translator) -> Iterator[str]:
-    """Yield the table of recording qualities and the median share of clean seconds."""
-    yield from ("", f"## {translate(messages.BATCH_QUALITY)}", "")
-    counted = [(translate(term("quality", trust)), str(count)) for trust, count in _count_qualities(rows).items()]
-    yield from _make_table([translate(messages.BATCH_QUALITY), translate(messages.BATCH_RECORDINGS)], counted)
-    share = median(_clean_share(row.findings) for row in rows if row.findings)
-    yield from ("", f"{translate(BATCH_CLEAN)}: {percent(share)}")
+    # The software, the models, and the median time of a recording.
+    yield from ("", f"## {translate(BATCH_MADE)}", "", f"- {translate(messages.ABOUT_SOFTWARE)}: {SOFTWARE}")
+    records = [row.outcome.record for row in rows if row.outcome and row.outcome.record]
+    for model, sha256 in sorted({(record.model, record.model_sha256) for record in records}):
+        yield f"- {translate(messages.ABOUT_MODEL)}: {escape_markdown(model)}"
+        yield f"- {translate(messages.ABOUT_MODEL_FILE)}: {sha256 or translate(messages.ABOUT_REMOTE)}"
+    if records:
+        seconds = median(row.outcome.seconds for row in rows if row.outcome and row.outcome.record)
+        yield f"- {translate(BATCH_TOOK)}: {seconds:.1f} s"
 
 
 def _make_list_section(
@@ -204,19 +210,44 @@ def _make_list_section(
         yield from _make_table([translate(N_("Number")), translate(head)], cells)
 
 
-def _make_provenance_section(rows: Sequence[Row], translate: Translator) -> Iterator[str]:
-    """Yield the software, the models, and the median time per recording."""
-    outcomes = [row.outcome for row in rows if row.outcome and row.outcome.record]
-    records = [outcome.record for outcome in outcomes if outcome.record]
-    yield from ("", f"## {translate(BATCH_MADE)}", "", f"- {translate(messages.ABOUT_SOFTWARE)}: {SOFTWARE}")
-    for model, sha256 in sorted({(record.model, record.model_sha256) for record in records}):
-        yield f"- {translate(messages.ABOUT_MODEL)}: {escape_markdown(model)}"
-        yield f"- {translate(messages.ABOUT_MODEL_FILE)}: {sha256 or translate(messages.ABOUT_REMOTE)}"
-    if outcomes:
-        yield f"- {translate(BATCH_TOOK)}: {median(outcome.seconds for outcome in outcomes):.1f} s"
-
-
 def _make_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a Markdown table."""
     for cells in (heads, ["---"] * len(heads), *rows):
         yield f"| {' | '.join(escape_markdown(cell) if cell != '---' else cell for cell in cells)} |"
+
+
+def _draw_summary(counts: Counts, trusts: Mapping[str, int], translate: Translator) -> bytes:
+    """Draw how often each emotion came first, and the quality of the recordings, as a PNG file with a white background.
+
+    Args:
+        counts: number of recordings by most probable emotion and by confidence.
+        trusts: number of recordings by quality.
+        translate: translator for the language of the labels.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    from copilot.eeg import plots
+
+    figure = Figure(figsize=(7.5, 3.6), layout="constrained", facecolor="white")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 1.2))
+    names, before = [translate(term("emotion", name)) for name in counts], [0] * len(counts)
+    for how, colour in CONFIDENCE_COLOURS.items():
+        here = [counted[how] for counted in counts.values()]
+        left.barh(names, here, left=before, color=colour, label=translate(messages.BATCH_CONFIDENCE[how]))
+        before = [b + h for b, h in zip(before, here, strict=True)]
+    left.set_title(translate(messages.BATCH_EMOTION), fontsize=10)
+    colours = [TRUST_COLOURS[trust] for trust in trusts]
+    right.barh(
+        [translate(term("quality", trust)) for trust in trusts], list(trusts.values()), height=0.3, color=colours
+    )
+    right.set_title(translate(messages.BATCH_QUALITY), fontsize=10)
+    for axes in (left, right):
+        axes.invert_yaxis()  # the first on top
+        axes.set_xlabel(translate(messages.BATCH_RECORDINGS), fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=9)
+        axes.set_xlim(0, max(1.0, axes.get_xlim()[1]))
+    figure.legend(loc="outside lower left", ncols=3, fontsize=9, frameon=False)
+    return plots.encode_png(plots.set_fonts(figure, translate.language))

@@ -75,7 +75,7 @@ class Worker:
             EngineError, ClassifierError: the model or the classifier cannot be opened.
         """
         from copilot.eeg.classifier import Classifier
-        from copilot.llm.open_engine import open_engine
+        from copilot.llm import open_engine
 
         self._settings, self._worker = settings, worker
         self._classifier = Classifier.load(settings.decoder)

@@ -62,12 +62,21 @@ class NativeModel:
         self.context_tokens: list[int] = []
         # A mapped file that is truncated or overwritten would end this process at its next step.
         self.is_mapped = path.stat().st_size > LARGEST_COPIED
-        params = _make_model_params()
+        params = C.llama_model_default_params()
+        # llama.cpp's AMX kernels fail with an illegal instruction on quantised weights if the compiler dropped their
+        # tile configuration (llama.cpp pull request 26954; seen with GCC 12). Plain buffers leave them unused.
+        params.use_extra_bufts = b"AMX_INT8 = 1" not in C.llama_print_system_info()
         params.load_mode = C.LLAMA_LOAD_MODE_MMAP if self.is_mapped else C.LLAMA_LOAD_MODE_NONE
         self._model = C.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise ValueError(f"llama.cpp cannot load {path}")
-        params = _make_context_params(threads, context, exact)
+        params = C.llama_context_default_params()
+        params.n_ctx = context
+        params.n_batch = params.n_ubatch = BATCH
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED  # slower for chunks of 16 to 32 tokens
+        if exact:
+            params.type_k = params.type_v = C.GGML_TYPE_F32
         if watch is not None:
             self._watch = params.cb_eval = watch  # kept: llama.cpp has only a pointer to it
         self._context = C.llama_init_from_model(self._model, params)
@@ -173,25 +182,6 @@ class NativeModel:
         """Free the memory; the object cannot be used afterwards."""
         C.llama_free(self._context)
         C.llama_model_free(self._model)
-
-
-def _make_model_params() -> "C.llama_model_params":
-    params = C.llama_model_default_params()
-    # llama.cpp's AMX kernels fail with an illegal instruction on quantised weights if the compiler dropped their tile
-    # configuration (llama.cpp pull request 26954; seen with GCC 12). Plain buffers leave them unused.
-    params.use_extra_bufts = b"AMX_INT8 = 1" not in C.llama_print_system_info()
-    return params
-
-
-def _make_context_params(threads: int, context: int, exact: bool) -> "C.llama_context_params":
-    params = C.llama_context_default_params()
-    params.n_ctx = context
-    params.n_batch = params.n_ubatch = BATCH
-    params.n_threads = params.n_threads_batch = threads
-    params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED  # slower for chunks of 16 to 32 tokens
-    if exact:
-        params.type_k = params.type_v = C.GGML_TYPE_F32
-    return params
 
 
 def _log_line(_level: int, text: bytes, _data: object) -> None:

@@ -226,18 +226,14 @@ class LlamaEngine:
         self._native.keep(min(count_shared_prefix(self._native.context_tokens, tokens), len(tokens) - 1))
         while (done := len(self._native.context_tokens)) < len(tokens):
             yield PromptProgress(done, len(tokens))
-            self._read_chunk(tokens[done : done + self._chunk])
+            chunk, began = tokens[done : done + self._chunk], time.perf_counter()
+            self._append(chunk)
+            seconds = time.perf_counter() - began  # the next chunk is adapted to it
+            if seconds > CHUNK_SECONDS:
+                self._chunk = max(SMALLEST_CHUNK, self._chunk // 2)
+            elif seconds < CHUNK_SECONDS / 2 and len(chunk) == self._chunk:
+                self._chunk = min(BATCH, self._chunk * 2)
         yield PromptProgress(done, len(tokens))
-
-    def _read_chunk(self, tokens: list[int]) -> None:
-        """Read a chunk, and adapt the size of the next one to the time that this one took."""
-        began = time.perf_counter()
-        self._append(tokens)
-        seconds = time.perf_counter() - began
-        if seconds > CHUNK_SECONDS:
-            self._chunk = max(SMALLEST_CHUNK, self._chunk // 2)
-        elif seconds < CHUNK_SECONDS / 2 and len(tokens) == self._chunk:
-            self._chunk = min(BATCH, self._chunk * 2)
 
     def _get_logits(self) -> npt.NDArray[np.float64]:
         """Return the scores of every token as the next one; shape (vocabulary,), finite.

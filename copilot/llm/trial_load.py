@@ -1,22 +1,16 @@
-"""Load a model file for the first time in a process of its own: llama.cpp aborts on some damaged files.
-
-The process runs ``python -m copilot.llm.trial_load PATH THREADS CONTEXT``; its exit status is the outcome.
-"""
+"""Load a model file for the first time in a child process: llama.cpp aborts on some damaged files."""
 
 import contextlib
 import os
-import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from copilot import child_process
+from copilot.child_process import ChildError, Limits
 from copilot.i18n import N_, messages
 from copilot.llm.base import EngineError
 
-#: Exit statuses: llama.cpp does not load the file, and the context does not fit into memory.
-_UNKNOWN, _MEMORY = 3, 4
 #: Seconds that it may take, and bytes of a model that add one second.
 _SECONDS, _BYTES_A_SECOND = 60.0, 20 * 10**6
 
@@ -48,45 +42,35 @@ def try_model(path: Path, *, threads: int, context: int) -> None:
     key = (*get_file_state(path), context)
     if key in _passed:
         return
-    import_path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
-    command = [sys.executable, "-m", "copilot.llm.trial_load", str(path), str(threads), str(context)]
+    size = path.stat().st_size
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + size
+    limits = Limits(memory / child_process.GB, _SECONDS + size / _BYTES_A_SECOND, quiet=True)
     try:
-        status = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ
-            | {"PYTHONPATH": import_path, "GGML_NO_BACKTRACE": "1"},  # without it an abort starts the debugger
-            timeout=_SECONDS + path.stat().st_size / _BYTES_A_SECOND,
-            start_new_session=True,
-            check=False,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        status = _UNKNOWN
-    if status == _MEMORY:
-        raise EngineError(N_(messages.MODEL_MEMORY, context=context))
-    if status:
-        raise EngineError(N_(messages.MODEL_UNKNOWN, name=path.name))
+        child_process.run_limited(limits, load_and_compute, path, threads, context)
+    except EngineError:
+        raise
+    except (ChildError, RuntimeError) as error:
+        raise EngineError(N_(messages.MODEL_UNKNOWN, name=path.name)) from error
     _passed.add(key)
 
 
-def _main(path: Path, threads: int, context: int) -> int:
-    """Do with the file what an engine does; return the exit status of this process."""
+def load_and_compute(path: Path, threads: int, context: int) -> None:
+    """Do with the file what an engine does; only for a child process.
+
+    Raises:
+        EngineError: the context does not fit into memory, or llama.cpp does not load the file or computes no numbers.
+    """
     from copilot.llm import chat_template
     from copilot.llm.gguf_header import open_model_file
     from copilot.llm.llama_cpp import NativeModel
 
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with contextlib.suppress(ValueError, OSError):  # systems without such limits
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (pages + path.stat().st_size,) * 2)
+    unknown = EngineError(N_(messages.MODEL_UNKNOWN, name=path.name))
     try:
         native = NativeModel(path, threads=threads, context=context)
-    except ValueError:
-        return _UNKNOWN
-    except MemoryError:
-        return _MEMORY
+    except ValueError as error:
+        raise unknown from error
+    except MemoryError as error:
+        raise EngineError(N_(messages.MODEL_MEMORY, context=context)) from error
     text = "Hello."
     with contextlib.suppress(EngineError):  # a broken template is reported when it is used
         chat = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": text}]
@@ -99,8 +83,5 @@ def _main(path: Path, threads: int, context: int) -> int:
     for token in range(logits.size):
         native.get_bytes(token)
     native.read([int(logits.argmax())])
-    return 0 if np.isfinite(logits).all() else _UNKNOWN
-
-
-if __name__ == "__main__":
-    sys.exit(_main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    if not np.isfinite(logits).all():
+        raise unknown

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from convert.command_line import Parser, command
-from convert.files import write_atomically
+from copilot.command_line import Parser, command
 from copilot.eeg.classifier import (
     LIMIT,
     WINDOWS_PER_CLIP,
@@ -29,6 +28,7 @@ from copilot.eeg.classifier import (
 )
 from copilot.eeg.features import Array, Normal, standardise
 from copilot.eeg.text_encoding import PATTERNS
+from copilot.files import write_atomically
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, CorpusError, Faced, load
 
 Ints = npt.NDArray[np.int64]

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.command_line import Parser, command
 from convert.gguf import to_gguf
 from convert.merge import merge
 from copilot import emotions, prompt
+from copilot.command_line import Parser, command
 from copilot.llm.base import Message
 from copilot.training.evaluate.ablations import reveal_label
 from copilot.training.faced import CorpusError

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from convert.command_line import Parser, command
 from copilot import emotions, prompt
+from copilot.command_line import Parser, command
 from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS, format_patterns
 from copilot.training import answer_templates
 from copilot.training.synthetic import invent_evidence, invent_person

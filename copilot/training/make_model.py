@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convert.all import RECEIPT, convert_all
-from convert.command_line import Parser, command
-from convert.files import new_folder, sha256
 from convert.ollama import ollama
 from copilot import model_metadata
+from copilot.command_line import Parser, command
 from copilot.eeg.classifier import softmax
+from copilot.files import hash_file, new_folder
 from copilot.training import fit_classifier, tiny_qwen2
 from copilot.training.examples import Example, ExampleSource
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, describe, load
@@ -144,7 +144,7 @@ def make_metadata(temperature: float, classifier: Path) -> dict[str, str]:
     """Return the metadata that describe how the model file is used, keys without the ``eeg_copilot.`` prefix."""
     return {
         **model_metadata.expected_values("patterns"),
-        "decoder_sha256": sha256(classifier),
+        "decoder_sha256": hash_file(classifier),
         "temperature": f"{temperature:.4f}",
         "training_data": "FACED differential entropy (Chen et al. 2023, Sci Data 10:740; CC-BY-4.0 as stated by NEMAR "
         "nm000112), subjects 0-79 without 23",

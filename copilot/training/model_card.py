@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from convert.command_line import Parser, command
-from convert.files import ConvertError, read_json, write_atomically
+from convert.files import ConvertError, read_json
+from copilot.command_line import Parser, command
+from copilot.files import write_atomically
 from copilot.training.evaluate.ablations import LATE
 from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.report import (

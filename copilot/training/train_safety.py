@@ -25,9 +25,9 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 from transformers import AutoModel, BertTokenizerFast
 
-from convert.command_line import Parser, command
-from convert.files import write_atomically
 from convert.speed import usable_threads
+from copilot.command_line import Parser, command
+from copilot.files import write_atomically
 from copilot.safety import classifier as reader
 
 SENTENCES = Path(__file__).with_name("safety_sentences.jsonl")

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from copilot.errors import CopilotError
 from copilot.i18n import N_, Translator, messages
-from copilot.llm.open_engine import open_engine
+from copilot.llm import open_engine
 from copilot.settings import Settings, SettingsError
 from copilot.web.temporary_folder import private_folder
 

@@ -11,8 +11,8 @@ import pytest
 from copilot import NOTICE
 from copilot.eeg import simulate
 from copilot.i18n import N_, messages
+from copilot.llm import open_engine
 from copilot.llm.base import Engine
-from copilot.llm.open_engine import open_engine
 from copilot.settings import ROOT, Settings
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.serving import CHROMIUM, PHONE, WIDE, button, fits, served

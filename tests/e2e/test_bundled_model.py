@@ -11,8 +11,8 @@ import pytest
 from copilot import emotions, prompt
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.text_encoding import PATTERN_NAMES
+from copilot.llm import open_engine
 from copilot.llm.base import Engine, Scores, Token
-from copilot.llm.open_engine import open_engine
 from copilot.person import Person
 from copilot.result import parse_answer
 from copilot.settings import Settings

@@ -45,7 +45,7 @@ def engine(monkeypatch):
 
 
 def use(monkeypatch, engine):
-    monkeypatch.setattr("copilot.llm.open_engine.open_engine", lambda settings: engine)
+    monkeypatch.setattr("copilot.llm.open_engine", lambda settings: engine)
     return engine
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from copilot.batch.backends import ray_cluster, ray_payload
+from copilot.batch.backends import ray_cluster
 from copilot.batch.worker import BatchError, Task
 from copilot.record.export.json_format import from_json
 from copilot.settings import Settings
@@ -52,7 +52,7 @@ def test_a_recording_arrives_with_all_its_files_and_leaves_none(tmp_path):
     package.mkdir()
     for path in (header, data, package / "signal1.bin"):
         path.write_bytes(path.name.encode())
-    sent = ray_payload.RayPayload.pack(Task(7, (header, data), baselines=(package, header)))
+    sent = ray_cluster.RayPayload.pack(Task(7, (header, data), baselines=(package, header)))
     assert not any(str(tmp_path) in str(path) for path in (*sent.task.files, *sent.task.baselines))
     with sent.unpack() as task:
         assert [path.read_bytes() for path in task.files] == [b"a.vhdr", b"a.eeg"]
@@ -67,10 +67,10 @@ def test_a_recording_arrives_with_all_its_files_and_leaves_none(tmp_path):
 def test_what_a_killed_reader_left_is_removed_by_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    left, own = tmp_path / f"{ray_payload.SCRATCH}4194305-x", tmp_path / f"{ray_payload.SCRATCH}{os.getpid()}-x"
+    left, own = tmp_path / f"{ray_cluster.SCRATCH}4194305-x", tmp_path / f"{ray_cluster.SCRATCH}{os.getpid()}-x"
     (left / "recording").mkdir(parents=True)
     own.mkdir()
-    ray_payload.remove_abandoned_folders()
+    ray_cluster.remove_abandoned_folders()
     assert list(tmp_path.iterdir()) == [own]
 
 

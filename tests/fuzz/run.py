@@ -24,7 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from copilot.eeg import sandbox, sandbox_worker
+from copilot.child_process import limit_resources
+from copilot.eeg import sandbox
 from copilot.eeg.types import RecordingError
 from copilot.web import analysis  # noqa: F401 - imported here, so that no child has to
 from tests.fuzz import readers, seeds
@@ -97,7 +98,7 @@ def _be_child(kind: str, paths: list[Path], temporary: Path, thorough: bool, pip
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nothing, stream)
-        sandbox_worker._limit_resources(LIMIT_MB)
+        limit_resources(sandbox.READING_MB * 2**20, most=LIMIT_MB * 2**20)
         tempfile.tempdir = str(temporary)
         try:
             outcome = (readers.examine(kind, paths, thorough), "")

@@ -22,7 +22,7 @@ def make_qwen2_tokenizer():
 
     if not VOCABULARY.is_file():
         pytest.skip(f"{VOCABULARY} is not there")
-    values = open_model_file(VOCABULARY).values
+    values = open_model_file(VOCABULARY).metadata
     kinds = values["tokenizer.ggml.token_type"]
     vocab = {text: i for i, text in enumerate(values["tokenizer.ggml.tokens"]) if kinds[i] == NORMAL}
     merges = [tuple(merge.split(" ")) for merge in values["tokenizer.ggml.merges"]]

@@ -60,7 +60,7 @@ PLANTED = {
         "record",
         "hangs",
     ),
-    "a traceback": ("copilot.llm.gguf_header", "_Cursor._text = None", "gguf", "traceback: TypeError"),
+    "a traceback": ("copilot.llm.gguf_header", "_Cursor._take_text = None", "gguf", "traceback: TypeError"),
 }
 #: One process for all of them, since importing takes seconds: each is planted, looked for, and taken out again.
 LOOK_FOR_THEM = """

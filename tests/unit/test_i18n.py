@@ -314,7 +314,7 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("EEG_COPILOT_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("EEG_COPILOT_LANGUAGE", "zh")
-    monkeypatch.setattr("copilot.llm.open_engine.open_engine", lambda settings: FakeEngine(answers=["Calm."]))
+    monkeypatch.setattr("copilot.llm.open_engine", lambda settings: FakeEngine(answers=["Calm."]))
 
 
 @pytest.mark.usefixtures("chinese")

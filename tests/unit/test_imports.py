@@ -19,10 +19,13 @@ ALLOWED = {
     "copilot.i18n": {"copilot"},
     "copilot.person": {"copilot.errors", "copilot.i18n", "copilot.text"},
     "copilot.settings": {"copilot.errors", "copilot.i18n"},
-    "copilot.eeg": {"copilot.errors", "copilot.emotions", "copilot.i18n"},
-    "copilot.llm": {"copilot.errors", "copilot.i18n", "copilot.text", "copilot.settings"},
+    "copilot.child_process": {"copilot.errors"},
+    "copilot.files": {"copilot.child_process", "copilot.errors"},
+    "copilot.command_line": {"copilot.errors", "copilot.text"},
+    "copilot.eeg": {"copilot.child_process", "copilot.errors", "copilot.emotions", "copilot.i18n"},
+    "copilot.llm": {f"copilot.{name}" for name in ("child_process", "errors", "files", "i18n", "settings", "text")},
     "copilot.safety": {"copilot.errors"},
-    "convert": {"copilot.llm", "copilot.errors"},
+    "convert": {f"copilot.{name}" for name in ("child_process", "command_line", "errors", "files", "llm", "text")},
 }
 #: What only the packages named after it may import.
 REACHED_BY = {

@@ -8,15 +8,20 @@ none.
 """
 
 import os
+import shutil
 import signal
 import socket
+import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from copilot.batch.backends.ray_payload import RayPayload, remove_abandoned_folders
 from copilot.batch.worker import BatchError, Outcome, Task, Worker, describe_error, estimate_memory, make_crash_outcome
+from copilot.child_process import is_running
+from copilot.eeg.discovery import find_recording_files
 from copilot.i18n import N_, messages
 from copilot.settings import ROOT, Settings
 
@@ -31,6 +36,8 @@ BATCH_NO_NODE = N_(
 
 #: Seconds within which the first worker has to open its model.
 START_TIMEOUT_S = 120
+#: Prefix of the names of temporary folders, before the number of the process.
+SCRATCH = "eeg-copilot-reader-"
 
 
 def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, address: str) -> Generator[Outcome]:
@@ -49,14 +56,99 @@ def run_tasks(tasks: Sequence[Task], settings: Settings, workers: int, address: 
     """
     ray = _connect(address)
     try:
-        needed = estimate_memory(settings)
-        pool = _Pool(ray, deque(tasks), replace(settings, threads=1), needed)
-        for _ in range(min(len(tasks), workers or _count_workers(ray, needed))):
-            pool.start()
-        while pool.has_tasks:
-            yield from pool.handle_result()
+        needed, waiting = estimate_memory(settings), deque(tasks)
+        settings, sha256 = replace(settings, threads=1), _model_sha256(settings)
+        remote = ray.remote(RemoteWorker).options(num_cpus=1, memory=needed, scheduling_strategy="SPREAD")
+        #: Running call -> its worker and task; None: the worker opens its model.
+        calls: dict[Any, tuple[Any, Task | None]] = {}
+
+        def start() -> None:
+            worker = remote.remote()
+            calls[worker.open.remote(settings, sha256)] = (worker, None)
+
+        resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        fitting = sum(int(min(node.get("CPU", 0), node.get("memory", 0) // needed)) for node in resources)
+        for _ in range(min(len(tasks), workers or max(1, fitting))):
+            start()
+        # Workers for which no machine was found do not count.
+        while (reading := any(task for _, task in calls.values())) or waiting:
+            ended, _ = ray.wait(list(calls), timeout=None if reading else START_TIMEOUT_S)
+            if not ended:
+                raise BatchError(N_(BATCH_NO_NODE, seconds=START_TIMEOUT_S, gigabytes=needed / 2**30))
+            worker, task = calls.pop(ended[0])
+            try:
+                answer = ray.get(ended[0])
+            except ray.exceptions.RayError as error:  # the worker or its machine is gone
+                how = type(error).__name__
+                if task is None:
+                    raise BatchError(N_(messages.BATCH_NOT_OPENED, how=how)) from None
+                yield make_crash_outcome(task, "", how)
+                if waiting:
+                    start()
+                continue
+            if isinstance(answer, Outcome):
+                yield answer
+            elif answer:
+                raise BatchError(answer)
+            while waiting:  # the next task whose files can be read
+                task = waiting.popleft()
+                try:
+                    calls[worker.read.remote(RayPayload.pack(task))] = (worker, task)
+                    break
+                except OSError as error:
+                    yield Outcome(task.number, None, N_(messages.BATCH_NOT_READ, why=error.strerror))
     finally:
         ray.shutdown()
+
+
+@dataclass(frozen=True)
+class RayPayload:
+    """A task and the contents of its files, by their paths in a folder that the receiving machine creates."""
+
+    task: Task
+    contents: dict[str, bytes]
+
+    @classmethod
+    def pack(cls, task: Task) -> "RayPayload":
+        """Read the files of a task; the recording and each baseline get a folder of their own.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        places = [("recording", path) for path in task.files]
+        for number, baseline in enumerate(task.baselines):
+            places += [(f"baseline-{number}", path) for path in find_recording_files(baseline)]
+        contents = {f"{where}/{name}": part.read_bytes() for where, path in places for name, part in _list_files(path)}
+        files = tuple(Path("recording") / path.name for path in task.files)
+        baselines = tuple(Path(f"baseline-{n}") / path.name for n, path in enumerate(task.baselines))
+        return cls(replace(task, files=files, baselines=baselines), contents)
+
+    @contextmanager
+    def unpack(self) -> Iterator[Task]:
+        """Write the files to a temporary folder and give the task with their paths.
+
+        At the end of the block the folder is removed, with all other temporary files that were made in the block.
+        """
+        with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as name:
+            folder, before = Path(name), tempfile.tempdir
+            for relative, content in self.contents.items():
+                path = folder / relative
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            files, baselines = ([folder / path for path in paths] for paths in (self.task.files, self.task.baselines))
+            tempfile.tempdir = name
+            try:
+                yield replace(self.task, files=tuple(files), baselines=tuple(baselines))
+            finally:
+                tempfile.tempdir = before
+
+
+def remove_abandoned_folders() -> None:
+    """Remove the folders of workers that were killed; a folder's name contains the number of the process."""
+    for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
+        process = left.name.removeprefix(SCRATCH).split("-")[0]
+        if process.isdecimal() and not is_running(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class RemoteWorker:
@@ -81,61 +173,6 @@ class RemoteWorker:
             return self._worker.read(task)
 
 
-class _Pool:
-    """The running calls, each with its worker and task (None: the worker opens its model), and the tasks that wait."""
-
-    def __init__(self, ray: Any, waiting: deque[Task], settings: Settings, needed: int) -> None:
-        options = {"num_cpus": 1, "memory": needed, "scheduling_strategy": "SPREAD"}
-        self._ray, self._waiting, self._settings = ray, waiting, settings
-        self._remote = ray.remote(RemoteWorker).options(**options)
-        self._sha256 = _model_sha256(settings)
-        self._calls: dict[Any, tuple[Any, Task | None]] = {}
-
-    @property
-    def has_tasks(self) -> bool:
-        """Whether any recording is still to be read; workers for which no machine was found do not count."""
-        return bool(self._waiting) or any(task for _, task in self._calls.values())
-
-    def start(self) -> None:
-        """Start a worker, which opens its model."""
-        worker = self._remote.remote()
-        self._calls[worker.open.remote(self._settings, self._sha256)] = (worker, None)
-
-    def handle_result(self) -> Iterator[Outcome]:
-        """Wait for a call to end, then give its worker the next task, or start another worker in its place."""
-        reading = any(task for _, task in self._calls.values())
-        ended, _ = self._ray.wait(list(self._calls), timeout=None if reading else START_TIMEOUT_S)
-        if not ended:
-            needed = estimate_memory(self._settings) / 2**30
-            raise BatchError(N_(BATCH_NO_NODE, seconds=START_TIMEOUT_S, gigabytes=needed))
-        worker, task = self._calls.pop(ended[0])
-        try:
-            answer = self._ray.get(ended[0])
-        except self._ray.exceptions.RayError as error:  # the worker or its machine is gone
-            how = type(error).__name__
-            if task is None:
-                raise BatchError(N_(messages.BATCH_NOT_OPENED, how=how)) from None
-            yield make_crash_outcome(task, "", how)
-            if self._waiting:
-                self.start()
-            return
-        if isinstance(answer, Outcome):
-            yield answer
-        elif answer:
-            raise BatchError(answer)
-        yield from self._submit_next(worker)
-
-    def _submit_next(self, worker: Any) -> Iterator[Outcome]:
-        """Send the worker the next task whose files can be read; yield an outcome for each unreadable one before it."""
-        while self._waiting:
-            task = self._waiting.popleft()
-            try:
-                self._calls[worker.read.remote(RayPayload.pack(task))] = (worker, task)
-                return
-            except OSError as error:
-                yield Outcome(task.number, None, N_(messages.BATCH_NOT_READ, why=error.strerror))
-
-
 def _connect(address: str) -> Any:
     """Connect to the cluster and return the module ``ray``.
 
@@ -150,7 +187,9 @@ def _connect(address: str) -> Any:
     except ImportError as error:
         raise BatchError(BATCH_NO_RAY) from error
     try:
-        _check_reachable(address)
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if host and port.isdigit():  # Ray itself waits three minutes for an address at which no program answers
+            socket.create_connection((host, int(port)), timeout=10).close()
         environment, stop = {"env_vars": {"PYTHONPATH": str(ROOT)}}, signal.getsignal(signal.SIGTERM)
         ray.init(address, runtime_env=environment, configure_logging=False, log_to_driver=False)
         signal.signal(signal.SIGTERM, stop)  # Ray's own handler prints a stack trace
@@ -162,25 +201,15 @@ def _connect(address: str) -> Any:
     return ray
 
 
-def _check_reachable(address: str) -> None:
-    """Refuse an address at which no program answers within ten seconds; Ray itself waits three minutes.
-
-    Raises:
-        OSError: no connection.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=10).close()
-
-
-def _count_workers(ray: Any, needed: int) -> int:
-    """Return how many workers the cluster has cores and memory (``needed`` bytes each) for, at least one."""
-    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return max(1, sum(int(min(node.get("CPU", 0), node.get("memory", 0) // needed)) for node in resources))
-
-
 def _model_sha256(settings: Settings) -> str:
     """Return the SHA-256 of the model file, empty for a server's model."""
     from copilot.llm.gguf_header import open_model_file
 
     return "" if settings.server else open_model_file(settings.model).sha256
+
+
+def _list_files(path: Path) -> Iterator[tuple[str, Path]]:
+    """List a file, or the files of a folder that is one recording, with their paths relative to its parent."""
+    for part in sorted(path.rglob("*")) if path.is_dir() else (path,):
+        if part.is_file():
+            yield part.relative_to(path.parent).as_posix(), part

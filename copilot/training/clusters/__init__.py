@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from convert.command_line import Parser, command
-from convert.files import ConvertError, new_folder
+from convert.files import ConvertError
+from copilot.command_line import Parser, command
 from copilot.emotions import EMOTIONS
+from copilot.files import new_folder
 from copilot.training.clusters.cluster_report import MEANING, draw, figure_name, format_report, format_table
 from copilot.training.clusters.scores import CLUSTERS, SEED, Row, score_embedding
 from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, open_language_model, open_sentence_model

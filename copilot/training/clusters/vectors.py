@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from convert import child_process
-from convert.files import ConvertError, first_line
+from convert.files import ConvertError
 from convert.progress import track_progress
 from convert.speed import usable_threads
+from copilot import child_process
 from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
+from copilot.text import first_line
 
 SENTENCE_MODEL = "all-MiniLM-L6-v2"
 #: Its authors' limit; it was trained on 128 tokens.

@@ -15,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from convert import files
-from convert.command_line import Parser, command
-from convert.files import write_atomically
+from copilot.command_line import Parser, command
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import Classifier
+from copilot.files import hash_file, write_atomically
 from copilot.settings import Settings
 from copilot.training import faced
 from copilot.training.dataset import bids, faced_features, label_table, recordings
@@ -43,11 +42,11 @@ def from_features(path: Path, info: Path | None, codec: str, classifier: Path) -
     faced_features.refuse_codec(codec)
     loaded = faced.load(path)
     known = faced_features.read_info(info) if info else {}
-    origin = {"features": path.name, "sha256": files.sha256(path)} | ({"info": info.name} if info else {})
+    origin = {"features": path.name, "sha256": hash_file(path)} | ({"info": info.name} if info else {})
     fitted = faced_features.FittedClassifiers.fit(faced_features.select_training_people(loaded))
     with write_atomically(classifier) as partial:
         fitted.classifier.save(partial)
-    origin |= {"decoder": classifier.name, "decoder_sha256": files.sha256(classifier)}
+    origin |= {"decoder": classifier.name, "decoder_sha256": hash_file(classifier)}
     bad = [subject for subject in faced.BAD_SUBJECTS if subject in loaded.subjects]
     left_out = [
         recordings.LeftOutRecording(faced_features.subject_name(subject), "known to be a bad recording")

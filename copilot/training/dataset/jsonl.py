@@ -11,10 +11,9 @@ from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
-from convert import files
-from convert.files import write_atomically
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
+from copilot.files import hash_file, write_atomically
 from copilot.training.dataset.recordings import LeftOutRecording
 from copilot.training.dataset.schema import LabelledSegment, make_records
 from copilot.training.faced import CorpusError
@@ -84,7 +83,7 @@ def write_corpus(
             raise CorpusError(f"Nothing of this can be used{reason}")
         facts = _describe_prompts(source, codec, seed) | {
             "corpus": out.name,
-            "sha256": files.sha256(corpus),
+            "sha256": hash_file(corpus),
             "lines": counts["split"].total(),
             "counts": counts,
         }

@@ -18,13 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convert.command_line import Parser, command
-from convert.files import ConvertError, write_atomically
+from convert.files import ConvertError
 from convert.progress import progress_bar, track_progress
 from convert.speed import processor
 from copilot import prompt
+from copilot.command_line import Parser, command
 from copilot.eeg.classifier import Classifier
-from copilot.llm.open_engine import open_engine
+from copilot.files import write_atomically
+from copilot.llm import open_engine
 from copilot.settings import Settings
 from copilot.training.evaluate import answers, comparison, report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass

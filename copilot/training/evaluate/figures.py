@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from convert.files import write_atomically
 from copilot import emotions
 from copilot.eeg.plots import DPI, LIGHT, WIDTH_IN
+from copilot.files import write_atomically
 from copilot.training.evaluate.ablations import BASELINES, LATE
 from copilot.training.evaluate.rows import ReportRow
 from copilot.training.evaluate.summary import CHANCE, CLIP, HELD_OUT, SEGMENT, Report, find_references, find_row

@@ -23,10 +23,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.command_line import Parser, command
-from convert.files import new_folder, read_json
+from convert.files import read_json
 from convert.lora import ADAPTER_CONFIG
 from copilot import model_metadata
+from copilot.command_line import Parser, command
+from copilot.files import new_folder
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import base_model, collate, trainer
 from copilot.training.finetune.config import START, TEXT, FinetuneTask, TaskPart, make_parts

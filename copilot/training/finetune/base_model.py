@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.files import first_line
+from copilot.text import first_line
 from copilot.training import tiny_qwen2
 from copilot.training.faced import CorpusError
 

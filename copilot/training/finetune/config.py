@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convert.files import sha256
+from copilot.files import hash_file
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import collate, examples
 from copilot.training.finetune.collate import Encoded
@@ -57,7 +57,7 @@ class FinetuneTask:
             "base": self.base,
             "corpus_sha256": self.corpus.receipt["sha256"],
             "strategy": 2 if self.text else 1,
-            "text_sha256": sha256(self.text) if self.text else None,
+            "text_sha256": hash_file(self.text) if self.text else None,
             "schedule": json.loads(json.dumps(asdict(self.plan))),
             "processes": make_accelerator().num_processes,
             "decoder_sha256": self.corpus.receipt.get("source", {}).get("decoder_sha256"),

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convert import files
+from convert.files import read_json
 from convert.progress import track_progress
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
+from copilot.files import hash_file
 from copilot.llm.base import Message
+from copilot.text import first_line
 from copilot.training.dataset.jsonl import receipt_path
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import collate
@@ -67,8 +69,8 @@ class Corpus:
         """
         if not path.is_file():
             raise CorpusError(f"{path} is not there; python -m copilot.training.dataset makes one.")
-        receipt = files.read_json(receipt_path(path))
-        if receipt.get("sha256") != files.sha256(path):
+        receipt = read_json(receipt_path(path))
+        if receipt.get("sha256") != hash_file(path):
             raise CorpusError(f"{path} is not the file that its receipt describes; make the corpus again.")
         for key, value in _expected_facts(receipt.get("codec")).items():
             if receipt.get(key) != value:
@@ -164,7 +166,7 @@ def read_text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Enc
             for line in track_progress(file, "Reading the text"):
                 ids += collate.tokenize(line, tokenizer)
     except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{path} cannot be read as text: {files.first_line(error)}.") from error
+        raise CorpusError(f"{path} cannot be read as text: {first_line(error)}.") from error
     if len(ids) < 2:
         raise CorpusError(f"{path} contains no text.")
     pieces = [ids[start : start + TEXT_TOKENS] for start in range(0, len(ids) - 1, TEXT_TOKENS)]

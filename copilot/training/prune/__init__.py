@@ -21,15 +21,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convert import child_process
 from convert.checkpoint import Checkpoint
-from convert.command_line import Parser, command
-from convert.files import ConvertError, first_line, new_folder
+from convert.files import ConvertError
 from convert.plan.pruned_shape import ROUNDINGS, find_obstacle, prune_shape
 from convert.publish.hub import refuse_bad_name
 from convert.shape import Shape
 from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles
 from convert.verb_result import AlwaysPassed
+from copilot import child_process
+from copilot.child_process import Limits
+from copilot.command_line import Parser, command
+from copilot.files import new_folder
+from copilot.text import first_line
 from copilot.training.prune.pruned_weights import write_pruned
 
 RECEIPT = "pruning.json"
@@ -116,9 +119,9 @@ def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)
     after = _plan_shape(base.shape, ratio, round_to)
     with new_folder(out) as partial:
         _write_other_files(base, after, partial)
-        memory_gb = max(child_process.MEMORY_GB, BYTES_EACH * base.shape.parameters / child_process.GB)
+        memory_gb = max(Limits.memory_gb, BYTES_EACH * base.shape.parameters / child_process.GB)
         written = child_process.run_limited(
-            memory_gb, TIMEOUT_S, write_pruned, base.folder, partial, float(ratio), round_to
+            Limits(memory_gb, TIMEOUT_S), write_pruned, base.folder, partial, float(ratio), round_to
         )
         report = Pruned(
             base=model,

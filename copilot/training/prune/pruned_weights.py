@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, first_line
+from convert.files import ConvertError
 from convert.weights import rewrite_weights
+from copilot.text import first_line
 from copilot.training.prune import select
 
 if TYPE_CHECKING:

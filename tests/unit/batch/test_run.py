@@ -222,8 +222,8 @@ def test_killed_outright_it_goes_on_with_the_same_records(tmp_path):
 def test_a_process_that_dies_costs_one_recording_and_is_replaced(tmp_path):
     folder, out = folder_of(tmp_path / "in", 2), tmp_path / "out"
     running = begun(folder, out, "--workers", "1")
-    wait_for(lambda: children(running.pid, "copilot.eeg.sandbox_worker"))
-    (reader,) = children(running.pid, "spawn_main")
+    wait_for(lambda: children(running.pid, "copilot.eeg.sandbox"))
+    (reader,) = children(running.pid, "copilot.batch.backends.local")
     os.kill(reader, signal.SIGKILL)
     said = running.communicate()[1]
     assert running.returncode == 0
@@ -236,7 +236,7 @@ def test_a_process_that_dies_costs_one_recording_and_is_replaced(tmp_path):
 def test_stopped_it_says_so_in_a_sentence_and_keeps_others_out_until_then(tmp_path, stop):
     folder, out = folder_of(tmp_path / "in", 3), tmp_path / "out"
     running = begun(folder, out, "--workers", "1")
-    wait_for(lambda: children(running.pid, "spawn_main"))
+    wait_for(lambda: children(running.pid, "copilot.batch.backends.local"))
     second = batch(folder, out)
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
     assert "Another batch writes to" in second.stderr

@@ -14,12 +14,12 @@ import pytest
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 pytest.importorskip("peft", reason="conversion needs requirements-dev.txt")
 
-from convert import child_process
 from convert.__main__ import main
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.gguf.adapter import adapter_to_gguf
 from convert.gguf_file import read_gguf
+from copilot import child_process
 from copilot.llm.llama_cpp import NativeModel
 from tests.helpers.llama_cpp_converter import SOURCE
 from tests.helpers.tiny_adapter import load, logits, make_adapter

@@ -117,12 +117,14 @@ def test_what_cannot_be_quantised_is_refused_before_any_work(parts, tmp_path, mo
         convert_all(*parts, tmp_path / "out", **options)
 
 
-def test_a_file_that_is_not_the_checkpoint_leaves_no_folder(parts, tmp_path, monkeypatch):
+def test_a_file_that_is_not_the_checkpoint_is_told_as_check_tells_it_and_leaves_no_folder(
+    parts, tmp_path, monkeypatch, capsys
+):
     def wrong(model_dir, out, **options):
         """A converter that makes a mistake: one tensor is another's."""
         from safetensors.numpy import load_file, save_file
 
-        other = Path(shutil.copytree(model_dir, tmp_path / "other"))
+        other = Path(shutil.copytree(model_dir, tmp_path / "other", dirs_exist_ok=True))
         weights = load_file(other / "model.safetensors")
         weights["model.layers.0.mlp.up_proj.weight"] = weights["model.layers.1.mlp.up_proj.weight"]
         save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
@@ -131,4 +133,9 @@ def test_a_file_that_is_not_the_checkpoint_leaves_no_folder(parts, tmp_path, mon
     monkeypatch.setattr(all, "to_gguf", wrong)
     with pytest.raises(ConvertError, match="is not what the checkpoint is, in its weights"):
         convert_all(*parts, tmp_path / "out", types=["Q8_0"])
+    base, adapter = map(str, parts)
+    arguments = ["all", "--json", "--base", base, "--adapter", adapter, "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--types", "Q8_0"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [finding["check"] for finding in told["findings"] if not finding["passed"]][:1] == ["weights"]
     assert [path.name for path in tmp_path.iterdir()] == ["other"]

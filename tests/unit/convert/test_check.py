@@ -16,7 +16,6 @@ import pytest
 
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
-from convert import child_process
 from convert.__main__ import main
 from convert.check import chat_template, check, compare_running
 from convert.check.chat_template import compare_template
@@ -31,6 +30,7 @@ from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.gguf_file import read_gguf
 from convert.template_cases import CONVERSATIONS
+from copilot import child_process
 from copilot.llm.llama_cpp import NativeModel
 from tests.helpers.qwen2_tokenizer import ROWS, VOCABULARY, make_qwen2_tokenizer
 from tests.helpers.tiny_checkpoint import make_checkpoint
@@ -325,7 +325,7 @@ def test_only_what_was_compared_for_equality_is_called_the_same(found):
                                       "{{ 'x' * 7000000000 }}"])  # fmt: skip
 def test_a_template_that_never_ends_or_takes_all_memory_is_named(files, checkpoint, tmp_path, monkeypatch, template):
     """In the checkpoint too: it is not rendered there then."""
-    monkeypatch.setattr(chat_template, "SECONDS", 5.0)
+    monkeypatch.setattr(chat_template, "LIMITS", child_process.Limits(memory_gb=4, timeout_s=5))
     other = Path(shutil.copytree(checkpoint, tmp_path / "other"))
     (other / "chat_template.jinja").write_text(template)
     path = edit(files["f32"], tmp_path / "hostile.gguf", {"tokenizer.chat_template": template})

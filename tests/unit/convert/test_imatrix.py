@@ -7,12 +7,12 @@ import gguf
 import numpy as np
 import pytest
 
-from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.quantize import quantize
 from convert.quantize.imatrix import CHUNK, measure_importance
 from convert.quantize.quantizer import run_quantizer
+from copilot import child_process
 from tests.helpers.tiny_checkpoint import TEXT, make_checkpoint
 from tests.helpers.tiny_model import write_tiny_gguf
 

@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("peft", reason="merging needs requirements-dev.txt")
 
-from convert import child_process
 from convert.__main__ import main
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
 from convert.merge import merge
+from copilot import child_process
 from tests.helpers.tiny_adapter import load, logits, make_adapter
 from tests.helpers.tiny_checkpoint import make_checkpoint
 

@@ -23,6 +23,7 @@ from convert.ollama.go_template import learn_template
 from convert.ollama.modelfile import format_modelfile
 from convert.template_cases import CONVERSATIONS
 from copilot import emotions, prompt
+from copilot.child_process import ChildError, Limits
 from copilot.llm.llama_cpp import NativeModel
 from copilot.person import MAX_TEXT, Person
 from copilot.settings import Settings
@@ -229,9 +230,9 @@ def test_whatever_a_template_writes_is_a_text_in_go_and_in_the_modelfile(go, tmp
 
 
 def test_a_template_that_never_ends_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(verb, "SECONDS", 2.0)
+    monkeypatch.setattr(verb, "LIMITS", Limits(timeout_s=2))
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    with pytest.raises(ConvertError, match="Stopped"):
+    with pytest.raises(ChildError, match="Stopped"):
         ollama(write_tiny_gguf(tmp_path / "model.gguf", chat_template=endless), tmp_path / "out")
 
 

@@ -15,7 +15,6 @@ import pytest
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 pytest.importorskip("torch_pruning", reason="conversion needs requirements-dev.txt")
 
-from convert import child_process
 from convert.__main__ import main
 from convert.gguf import to_gguf
 from convert.plan import QWEN2, plan, read_shape
@@ -33,6 +32,7 @@ from convert.plan.try_shape import (
 from convert.quantize.quantizer import run_quantizer
 from convert.rope import Llama3Scaling
 from convert.shape import Shape
+from copilot import child_process
 from tests.helpers.qwen2_tokenizer import make_qwen2_tokenizer
 from tests.helpers.tiny_checkpoint import make_checkpoint
 

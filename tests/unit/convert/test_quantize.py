@@ -14,7 +14,6 @@ import gguf
 import numpy as np
 import pytest
 
-from convert import child_process
 from convert.__main__ import main
 from convert.files import ConvertError
 from convert.quantize import quantize
@@ -22,6 +21,7 @@ from convert.quantize.comparison import Quantization
 from convert.quantize.dry_run import dry_run, dry_run_in_process
 from convert.quantize.quantizer import BASE, NEED_IMATRIX
 from convert.speed import usable_threads
+from copilot import child_process
 from tests.helpers.tiny_model import write_tiny_gguf
 
 ROOT = Path(__file__).parents[3]

@@ -17,11 +17,11 @@ pytest.importorskip("torch", reason="trimming needs requirements-dev.txt")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import ByteLevel
 
-from convert import child_process
 from convert.__main__ import main
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
 from convert.trim import TrimResult, trim
+from copilot import child_process
 from tests.helpers.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.helpers.tiny_adapter import load, logits
 from tests.helpers.tiny_checkpoint import TEMPLATE, make_checkpoint

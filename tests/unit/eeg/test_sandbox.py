@@ -5,13 +5,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from copilot.eeg import sandbox, sandbox_worker
-from copilot.eeg.sandbox import Prepared, SandboxJob, SandboxProgress, prepare
+from copilot import child_process
+from copilot.eeg import sandbox
+from copilot.eeg.sandbox import Prepared, SandboxProgress, prepare
 from copilot.eeg.types import RecordingError
 from tests.helpers.eeg_files import TEN_TWENTY, scalp, write_edf
 
@@ -77,7 +80,7 @@ def workers():
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             mine = f"\nPPid:\t{os.getpid()}\n" in (folder / "status").read_text()
-            if mine and b"copilot.eeg.sandbox_worker" in (folder / "cmdline").read_bytes():
+            if mine and b"copilot.eeg.sandbox" in (folder / "cmdline").read_bytes():
                 found.append(folder.name)
         except OSError:  # ended meanwhile
             continue
@@ -123,9 +126,10 @@ def test_what_nobody_foresaw_in_cleaning_ends_in_a_sentence(edf, monkeypatch, ca
     monkeypatch.setattr("copilot.eeg.preprocessing.clean.clean", clean)
     ours, theirs = multiprocessing.Pipe()
     with ours, theirs:
-        theirs.send(sandbox_worker._run_job(theirs, SandboxJob((edf,), {}, tempfile.gettempdir(), 4096)))
+        theirs.send(sandbox._read_and_clean(theirs, [edf], {}))
+        monkeypatch.setattr(sandbox, "_take_worker", lambda: nullcontext(SimpleNamespace(pipe=ours)))
         with pytest.raises(RecordingError, match="could not be cleaned;"):
-            list(sandbox._receive_events(ours, time.monotonic() + 10))
+            list(prepare([edf]))
     assert f"LinAlgError at {__file__}" in caplog.text
     assert "Anna" not in caplog.text
 
@@ -139,19 +143,8 @@ def test_memory_is_limited_where_core_dumps_cannot_be_forbidden(monkeypatch):
         limits[which] = values
 
     monkeypatch.setattr(resource, "setrlimit", set_limit)
-    sandbox_worker._limit_resources(500)
-    assert limits == {resource.RLIMIT_AS: (500 * 2**20, 500 * 2**20)}
-
-
-def test_the_end_of_the_program_is_announced_once(monkeypatch):
-    sandbox.cool_down()
-    announced = []
-    monkeypatch.setattr(sandbox.atexit, "register", announced.append)
-    monkeypatch.setattr(sandbox.atexit, "unregister", lambda gone: announced.clear())
-    for _ in range(2):
-        sandbox.warm_up()
-        sandbox._spares.pop().stop()
-    assert announced == [sandbox.cool_down]
+    child_process.limit_resources(500, most=600)
+    assert limits == {resource.RLIMIT_AS: (500, 600)}
 
 
 def test_a_worker_that_dies_ends_in_a_sentence(edf):

@@ -1,8 +1,8 @@
 import pytest
 
+from copilot.llm import open_engine
 from copilot.llm.base import EngineError
 from copilot.llm.local import LlamaEngine
-from copilot.llm.open_engine import open_engine
 from copilot.llm.openai_client import RemoteEngine
 from copilot.settings import Settings
 from tests.helpers.tiny_model import write_tiny_gguf

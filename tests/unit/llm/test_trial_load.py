@@ -11,12 +11,13 @@ import pytest
 
 from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
+from copilot.llm.trial_load import try_model
 from copilot.settings import Settings
 from tests.helpers.tiny_model import write_tiny_gguf
 
 ROOT = Path(__file__).resolve().parents[3]
 BOX = Settings().model
-HEADER = open_model_file(BOX).data_start
+HEADER = open_model_file(BOX).header_end
 
 #: What a program does with every file it is given: one sentence, or an engine that scores and writes.
 TRY = """
@@ -140,21 +141,22 @@ def test_sizes_that_contradict_each_other_are_found_before_the_file_is_loaded(tm
 
 
 MUTATE = """
-    import os, random, resource
-    from types import SimpleNamespace
+    import os, random
+    from copilot.child_process import ChildError
     from copilot.llm import trial_load
-    def forked(command, **_):  # a new interpreter for each would take minutes
+    def forked(limits, function, *args):  # a new interpreter for each would take minutes
         pid = os.fork()
         if pid == 0:
             try:
                 os.dup2(os.open(os.devnull, os.O_RDWR), 2)
                 os.environ["GGML_NO_BACKTRACE"] = "1"
-                status = trial_load._main(Path(command[3]), 1, int(command[5]))
+                function(*args)
             except BaseException:
-                status = 1
-            os._exit(status)
-        return SimpleNamespace(returncode=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    trial_load.subprocess.run = forked
+                os._exit(1)
+            os._exit(0)
+        if os.waitpid(pid, 0)[1]:
+            raise ChildError("It died.")
+    trial_load.child_process.run_limited = forked
     whole, path, header = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), int(sys.argv[3])
     numbers = [0, 1, 2, 3, 7, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63, 2**64 - 1]
     def mutated(dice):
@@ -190,7 +192,7 @@ def test_a_file_that_aborts_llama_cpp_ends_only_the_process_that_tries_it(tmp_pa
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "import os, sys\nif 'copilot.llm.trial_load' in sys.orig_argv: os.abort()\n"
+        "import os, sys\nif 'copilot.child_process' in sys.orig_argv: os.abort()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(broken))
     told = in_child("sys.path.insert(0, sys.argv[2])\nprint(attempt(sys.argv[1]))\nprint('still here')", path, broken)
@@ -269,3 +271,8 @@ def test_a_name_that_is_not_utf_8_can_be_a_models(tmp_path):
     odd = tmp_path / os.fsdecode(b"mod\xe8le.gguf")
     path.rename(odd)
     assert in_child("print(attempt(sys.argv[1]))", odd) == ["works"]
+
+
+def test_a_context_that_does_not_fit_into_memory_is_named_as_the_reason():
+    with pytest.raises(EngineError, match="No memory for 16,777,216 tokens"):
+        try_model(BOX, threads=1, context=2**24)

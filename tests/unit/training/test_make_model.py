@@ -9,8 +9,8 @@ import pytest
 
 from copilot import emotions, model_metadata, prompt
 from copilot.eeg.classifier import Classifier
+from copilot.llm import open_engine
 from copilot.llm.base import Scores
-from copilot.llm.open_engine import open_engine
 from copilot.person import Person
 from copilot.settings import Settings
 from copilot.training import make_model

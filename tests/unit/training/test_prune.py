@@ -21,13 +21,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from convert import child_process
-from convert.files import ConvertError, sha256
+from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.plan import QWEN2, read_shape
 from convert.plan.pruned_shape import RATIOS, ROUNDINGS, prune_shape
 from convert.plan.try_shape import make_config
 from convert.shape import Shape
+from copilot import child_process
+from copilot.files import hash_file
 from copilot.training import prune
 from copilot.training.prune import select
 from copilot.training.prune.pruned_weights import refuse_difference
@@ -177,7 +178,7 @@ def test_the_receipt_says_what_was_done(half):
     told = json.loads((half.out / "pruning.json").read_text())
     assert told == json.loads(json.dumps(half.report.as_dict()))
     assert (told["ratio"], told["round_to"], told["torch_pruning"]) == ("1/2", 4, "1.6.1")
-    assert told["files"] == {"model.safetensors": sha256(half.out / "model.safetensors")}
+    assert told["files"] == {"model.safetensors": hash_file(half.out / "model.safetensors")}
     assert told["before"]["parameters"] == sum(tensor.numel() for tensor in half.old.values())
     assert told["after"]["parameters"] == sum(tensor.numel() for tensor in half.new.values())
     assert told["after"]["bf16_bytes"] == sum(tensor.nbytes for tensor in half.new.values())
@@ -224,7 +225,8 @@ def all_widths():
 
 
 def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
-    found = child_process.run_limited(16, 120, all_widths)  # where the pruner knows no end, the test still does
+    limits = child_process.Limits(timeout_s=120)  # where the pruner knows no end, the test still does
+    found = child_process.run_limited(limits, all_widths)
     for (name, ratio, round_to), widths in found.items():
         told = prune_shape(read_shape(name), ratio, round_to)
         assert widths == (told.hidden, told.heads, told.kv_heads, told.ffn), (name, ratio, round_to)

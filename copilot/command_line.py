@@ -1,9 +1,8 @@
-"""Share one parser and one handling of errors and interruptions among all command lines of this toolkit."""
+"""One parser, and one handling of errors, interruptions and closed pipes, for all command lines."""
 
 import argparse
 import contextlib
 import functools
-import logging
 import os
 import signal
 import sys
@@ -11,11 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from convert.files import first_line
-from copilot.errors import CopilotError
-
-SUCCESS, FAILED_CHECK, BAD_INPUT = 0, 1, 2
-"""Exit statuses; ``FAILED_CHECK`` means that a verb ran and its answer was no."""
+SUCCESS, BAD_INPUT = 0, 2
+"""Exit statuses that mean the same everywhere."""
 
 INTERRUPTED = "Interrupted; nothing unfinished was kept."
 
@@ -48,8 +44,8 @@ def command(interrupted: str = INTERRUPTED) -> Callable[[Callable[[Sequence[str]
                 try:
                     main(arguments)
                     sys.stdout.flush()
-                except BrokenPipeError:  # as by ``| head``; Python must not try again at its end
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                except BrokenPipeError:
+                    drop_output()
                 except (Exception, KeyboardInterrupt) as error:
                     print(explain_error(error, interrupted), file=sys.stderr)
                     return BAD_INPUT
@@ -60,6 +56,14 @@ def command(interrupted: str = INTERRUPTED) -> Callable[[Callable[[Sequence[str]
     return decorate
 
 
+def drop_output() -> None:
+    """Drop what is left to print, because the reader of the output is gone, as with ``| head``.
+
+    Without it Python tries to print it at its exit, and reports an error.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def explain_error(error: BaseException, interrupted: str = INTERRUPTED) -> str:
     """Return one sentence for an error that ends a command.
 
@@ -67,6 +71,11 @@ def explain_error(error: BaseException, interrupted: str = INTERRUPTED) -> str:
         error: the exception.
         interrupted: the sentence for an interruption.
     """
+    import logging  # these are imported here so that --help is quick
+
+    from copilot.errors import CopilotError
+    from copilot.text import first_line
+
     match error:
         case CopilotError():
             return str(error)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from convert import child_process
-from convert.files import ConvertError
+from copilot import child_process
+from copilot.child_process import ChildError, Limits
+from copilot.errors import CopilotError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def double(number):
@@ -20,7 +21,7 @@ def double(number):
 
 
 def refuse():
-    raise ConvertError("That cannot be converted.")
+    raise CopilotError("That cannot be converted.")
 
 
 def take(gigabytes):
@@ -37,31 +38,31 @@ def test_the_result_of_the_function_comes_back():
 
 
 def test_its_refusal_is_ours():
-    with pytest.raises(ConvertError, match=r"^That cannot be converted\.$"):
+    with pytest.raises(CopilotError, match=r"^That cannot be converted\.$"):
         child_process.run(refuse)
 
 
 def test_a_crash_is_a_sentence_that_names_the_signal():
-    with pytest.raises(ConvertError, match="SIGABRT"):
+    with pytest.raises(ChildError, match="SIGABRT"):
         child_process.run(os.abort)
 
 
 def test_a_child_that_cannot_even_start_is_a_sentence():
-    with pytest.raises(ConvertError, match=r"ended with status|died of"):
-        child_process.run_limited(0.01, 60, double, bytes(10_000_000))
+    with pytest.raises(ChildError, match=r"ended with status|died of"):
+        child_process.run_limited(Limits(0.01, 60), double, bytes(10_000_000))
 
 
 def test_a_hang_is_ended():
     begun = time.monotonic()
-    with pytest.raises(ConvertError, match="after 1 seconds"):
-        child_process.run_limited(2, 1, time.sleep, 60)
+    with pytest.raises(ChildError, match="after 1 seconds"):
+        child_process.run_limited(Limits(2, 1), time.sleep, 60)
     assert time.monotonic() - begun < 10
 
 
 def test_more_memory_than_allowed_is_refused():
-    assert child_process.run_limited(2, 60, take, 0.5) == 2**29
-    with pytest.raises(ConvertError, match="memory"):
-        child_process.run_limited(2, 60, take, 3)
+    assert child_process.run_limited(Limits(2, 60), take, 0.5) == 2**29
+    with pytest.raises(ChildError, match="memory"):
+        child_process.run_limited(Limits(2, 60), take, 3)
 
 
 def test_a_mistake_of_ours_is_not_blamed_on_the_file():
@@ -78,7 +79,7 @@ def test_the_child_ends_with_its_parent(tmp_path):
 
 def test_an_interrupted_call_leaves_no_child(tmp_path):
     code = (
-        "from convert import child_process; from tests.unit.convert.test_child_process import linger; "
+        "from copilot import child_process; from tests.unit.test_child_process import linger; "
         f"child_process.run(linger, {str(tmp_path / 'pid')!r})"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -91,7 +92,7 @@ def test_an_interrupted_call_leaves_no_child(tmp_path):
 def lingering(path):
     """Start a process whose child lingers; the child writes its process id to ``path``."""
     code = (
-        "from convert import child_process; from tests.unit.convert.test_child_process import linger; "
+        "from copilot import child_process; from tests.unit.test_child_process import linger; "
         f"child_process.run(linger, {str(path)!r})"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
