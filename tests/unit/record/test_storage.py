@@ -273,7 +273,7 @@ def test_an_empty_store_exports_an_empty_archive(tmp_path):
 
 
 def test_no_record_has_an_id_that_would_be_a_path():
-    with pytest.raises(RecordError, match="UUID"):
+    with pytest.raises(RecordError, match="id: it is of another kind"):
         replace(drafted(), id="../../../../etc/cron.d/record-of-thirty-six")
 
 
