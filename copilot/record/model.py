@@ -64,7 +64,7 @@ def describe_fault(error: ValidationError) -> RecordError:
     elif first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         what = N_("no record has it")
     elif first["type"] == "literal_error":
-        what = N_("it can be {choices}", choices=about["expected"].replace(" or ", ", "))
+        what = N_("it can be {choices}", choices=about["expected"].replace("'", "").replace(" or ", ", "))
     elif first["type"] in ("greater_than_equal", "less_than_equal", "finite_number"):
         what = N_("it is too small or too large")
     else:
