@@ -4,6 +4,7 @@ Sections follow the electronic medical record of the EEG Emotion Copilot paper (
 changed: ``draft`` makes the first one, and ``review`` returns a new one for every change.
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -353,6 +354,14 @@ class Record:
         raise RecordError(
             N_("The record has no field '{key}', which is needed for this; use another copy of it.", key=key)
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Two PNG files of a record: ten seconds of the signal, and the power of five bands over the scalp."""
+
+    signal: bytes = dataclasses.field(repr=False)
+    bands: bytes = dataclasses.field(repr=False)
 
 
 def digest(record: Record, signature: Signature | None = None) -> str:

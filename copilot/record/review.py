@@ -9,6 +9,7 @@ from datetime import datetime
 from textwrap import shorten
 
 from copilot.i18n import N_, Translator, messages
+from copilot.person import MAX_NAME
 from copilot.record.draft import SOFTWARE, make_headline, normalise_value
 from copilot.record.model import (
     MAX_VALUE,
@@ -23,7 +24,6 @@ from copilot.record.model import (
     digest,
     timestamp,
 )
-from copilot.record.patient_identity import MAX_NAME
 from copilot.text import normalise_line
 
 #: Most characters of a signature statement.

@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 
 from copilot import NOTICE
 from copilot.i18n import messages
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record.export import json_format
 from copilot.record.export.json_format import as_dict, from_json, to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import ORIGINS, READOUTS, Change, Field, Origin, Record, RecordError, Section, timestamp
-from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import amend, edit
 from tests.helpers.records import NOW, REVIEWER, drafted, reviewed, signed
 

@@ -7,11 +7,10 @@ import pytest
 
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
 from copilot.eeg.types import Recording
-from copilot.person import Person, PersonError
+from copilot.person import PatientIdentity, Person, PersonError
 from copilot.record.draft import SOFTWARE, draft
 from copilot.record.export.markdown import to_markdown
 from copilot.record.model import RecordError, without_identity
-from copilot.record.patient_identity import PatientIdentity
 from tests.helpers.records import NOW, drafted, quality, reading
 
 
