@@ -1,7 +1,7 @@
-"""Validate what the form asks about a person. Names and numbers have no field here: they never reach the prompt."""
+"""Validate what the form asks about a person: ``Person`` for the prompt, ``PatientIdentity`` for the record alone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from copilot.errors import CopilotError
 from copilot.i18n import N_, messages
@@ -10,6 +10,7 @@ from copilot.text import normalise_line
 GENDERS = ("female", "male", "other", "unspecified")
 MAX_AGE = 120
 MAX_TEXT = 600
+MAX_NAME = 120
 
 
 class PersonError(CopilotError, ValueError):
@@ -20,6 +21,7 @@ class PersonError(CopilotError, ValueError):
 class Person:
     """Gender and age, and three optional texts in the person's own words (at most 600 characters each).
 
+    Names and numbers have no field here, so that they never reach a prompt.
     ``appearance`` is how the person says they look or feel, never derived from a label: the paper's example filled
     it with the answer (PAPERS, defect 1).
 
@@ -65,3 +67,32 @@ class Person:
         if self.age is None:
             return "not given"
         return "90+" if self.age > 89 else str(self.age)
+
+
+@dataclass(frozen=True)
+class PatientIdentity:
+    """Name, number (of a chart or study), laboratory results and expenses: all optional, all for the record alone.
+
+    None of them ever reach a prompt, a file name or a log.
+
+    Raises:
+        PersonError: a text that is too long.
+    """
+
+    name: str = field(default="", repr=False)
+    number: str = field(default="", repr=False)
+    laboratory: str = field(default="", repr=False)
+    expenses: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        limits = {
+            "name": (messages.FIELD_NAME, MAX_NAME),
+            "number": (messages.FIELD_NUMBER, MAX_NAME),
+            "laboratory": (messages.FIELD_LABORATORY, MAX_TEXT),
+            "expenses": (messages.FIELD_EXPENSES, MAX_TEXT),
+        }
+        for what, (label, most) in limits.items():
+            text = normalise_line(getattr(self, what))
+            if len(text) > most:
+                raise PersonError(N_(messages.RECORD_TOO_LONG, label=label, length=len(text), most=most))
+            object.__setattr__(self, what, text)

@@ -28,9 +28,8 @@ from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalR
 from copilot.i18n import N_
 from copilot.i18n.terms import term
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record.draft import draft
-from copilot.record.patient_identity import PatientIdentity
 from copilot.result import Result, parse_answer
 from copilot.settings import Settings, SettingsError
 

@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from copilot import csv_tables
 from copilot.batch.worker import BatchError
 from copilot.i18n import N_
-from copilot.person import Person, PersonError
-from copilot.record.patient_identity import PatientIdentity
+from copilot.person import PatientIdentity, Person, PersonError
 from copilot.safety import find_help
 
 BATCH_NO_KEY = N_(

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from copilot.errors import CopilotError
 from copilot.i18n import N_, Message
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record.model import Record
-from copilot.record.patient_identity import PatientIdentity
 from copilot.settings import Settings
 
 BATCH_DIED = N_(

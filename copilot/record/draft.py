@@ -1,4 +1,4 @@
-"""Draft the record of one analysis (see ``draft``).
+"""Draft the record of one analysis (see ``draft``) and draw its figures.
 
 Numbers are written by this code from the measurement and the probabilities, never taken from prose.
 """
@@ -14,20 +14,20 @@ from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
 from copilot.eeg.types import Recording
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record.model import (
     ENTERED,
     MEASURED,
     SUGGESTED,
     WRITTEN,
     Field,
+    Figures,
     Findings,
     Origin,
     Record,
     Section,
     timestamp,
 )
-from copilot.record.patient_identity import PatientIdentity
 from copilot.result import Result
 from copilot.text import normalise_line
 
@@ -117,6 +117,26 @@ def draft(
         readout=result.readout,
         codec=result.codec,
         decoder_sha256=result.decoder_sha256,
+    )
+
+
+def draw_figures(
+    raw: Recording, cleaned: Recording, quality: Quality, language: str = "en", *, dark: bool = False
+) -> Figures:
+    """Draw the figures of a record; this takes about a second.
+
+    Args:
+        raw: the recording as read.
+        cleaned: the recording after cleaning.
+        quality: quality of the recording, from cleaning.
+        language: language of the labels.
+        dark: whether the figures are for a dark page; otherwise for white paper.
+    """
+    from copilot.eeg import plots  # matplotlib takes a second to import
+
+    return Figures(
+        signal=plots.encode_png(plots.draw_signal(raw, cleaned, quality, dark=dark, language=language)),
+        bands=plots.encode_png(plots.draw_band_power(cleaned, quality, dark=dark, language=language)),
     )
 
 

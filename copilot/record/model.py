@@ -4,19 +4,26 @@ Sections follow the electronic medical record of the EEG Emotion Copilot paper (
 changed: ``draft`` makes the first one, and ``review`` returns a new one for every change.
 """
 
+import dataclasses
 import hashlib
 import json
-import math
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+from pydantic import AfterValidator, GetPydanticSchema, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import core_schema
 
 from copilot import emotions
 from copilot.deidentify import remove_identity
 from copilot.errors import CopilotError
 from copilot.i18n import LANGUAGES, N_
-from copilot.i18n import messages as shared_messages
 from copilot.settings import READOUTS
+from copilot.text import normalise_line
 
 #: Origins of a field's text: the form, the recording, the model, a clinician.
 ENTERED, MEASURED, SUGGESTED, WRITTEN = "entered", "measured", "suggested", "written"
@@ -32,16 +39,90 @@ MOST_VERSIONS = 9999
 #: Most characters of a field, and most changes that a clinician can make.
 MAX_VALUE, MOST_CHANGES = 4000, 1000
 TRUSTS = ("good", "fair", "poor")
-TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
-UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_STRICT = {"extra": "forbid", "strict": True}  # for pydantic, which reads records (``json_format``)
+TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+SHA256 = r"^[0-9a-f]{64}$"
+
+#: For every part of a record: no further keys, and no value of another type.
+_STRICT = pydantic.ConfigDict(extra="forbid", strict=True)
+T = TypeVar("T")
 
 
 class RecordError(CopilotError, ValueError):
     """A record cannot be used or cannot be changed in this way; the message is one plain sentence."""
 
 
-@dataclass(frozen=True)
+def describe_fault(error: ValidationError) -> RecordError:
+    """Return an error that states the first fault that pydantic found, without its value, which may be long."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = normalise_line(".".join(str(part) for part in first["loc"]))[:100] or "record"
+    about = first.get("ctx", {})
+    what: str
+    if isinstance(own := about.get("error"), RecordError):
+        what = str(own).rstrip(".")
+    elif first["type"] in ("missing", "missing_argument"):
+        what = N_("it is missing")
+    elif first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        what = N_("no record has it")
+    elif first["type"] == "literal_error":
+        what = N_("it can be {choices}", choices=about["expected"].replace("'", "").replace(" or ", ", "))
+    elif first["type"] in ("greater_than_equal", "less_than_equal", "finite_number"):
+        what = N_("it is too small or too large")
+    else:
+        what = N_("it is of another kind than in a record")
+    return RecordError(N_("The record cannot be used: {where}: {what}.", where=where, what=what))
+
+
+def _raise_record_errors(cls: type[T]) -> type[T]:
+    """Let the constructor of a pydantic dataclass raise ``RecordError`` for a value that is not allowed."""
+    made: Any = cls
+    check = made.__init__
+
+    def __init__(self: T, *args: Any, **values: Any) -> None:
+        try:
+            check(self, *args, **values)
+        except ValidationError as error:
+            raise describe_fault(error) from None
+
+    made.__init__ = __init__
+    return cls
+
+
+def _one_of(choices: Iterable[str]) -> GetPydanticSchema:
+    """Return the annotation of a text that is one of ``choices``."""
+    return GetPydanticSchema(lambda _type, _handler: core_schema.literal_schema(list(choices)))
+
+
+def _check_time(text: str) -> str:
+    """Refuse a time that is not in the format of ``timestamp``.
+
+    Raises:
+        RecordError: the time has another format.
+    """
+    try:
+        known = re.fullmatch(TIME, text) and datetime.fromisoformat(text)
+    except ValueError:
+        known = None
+    if not known:
+        raise RecordError(f"The time {text!r:.80} is not ISO 8601 in UTC, to the second.")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_check_time), pydantic.Field(json_schema_extra={"pattern": TIME})]
+"""ISO 8601 in UTC, to the second."""
+Filled = Annotated[str, pydantic.Field(min_length=1)]
+"""A text that is not empty."""
+Seconds = Annotated[int, pydantic.Field(ge=0)]
+Hertz = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+Shares = Annotated[
+    tuple[Share, ...], pydantic.Field(min_length=len(emotions.EMOTIONS), max_length=len(emotions.EMOTIONS))
+]
+"""One share for each emotion."""
+
+
+@_raise_record_errors
+@dataclass(frozen=True, config=_STRICT)
 class Origin:
     """Where a field's text comes from.
 
@@ -53,20 +134,16 @@ class Origin:
         model_sha256, prompt_sha256: digests of the model file and of the prompt's messages, if suggested.
     """
 
-    kind: str
-    at: str
+    kind: Annotated[str, _one_of(ORIGINS)]
+    at: Time
     software: str
     by: str = ""
     model_sha256: str = ""
     prompt_sha256: str = ""
-    __pydantic_config__ = _STRICT
-
-    def __post_init__(self) -> None:
-        _check_choice("Origin", self.kind, ORIGINS)
-        _check_time(self.at)
 
 
-@dataclass(frozen=True)
+@_raise_record_errors
+@dataclass(frozen=True, config=_STRICT)
 class Field:
     """One line of the record.
 
@@ -83,24 +160,24 @@ class Field:
     value: str
     origin: Origin
     accepted: bool
-    __pydantic_config__ = _STRICT
 
     def __post_init__(self) -> None:
         if not self.accepted and self.origin.kind != SUGGESTED:
             raise RecordError(f"Field {self.key} waits for a clinician, but no model suggested it.")
 
 
-@dataclass(frozen=True)
+@_raise_record_errors
+@dataclass(frozen=True, config=_STRICT)
 class Section:
     """Fields under one title."""
 
     key: str
     title: str
     fields: tuple[Field, ...]
-    __pydantic_config__ = _STRICT
 
 
-@dataclass(frozen=True)
+@_raise_record_errors
+@dataclass(frozen=True, config=_STRICT)
 class Findings:
     """The numbers behind the text, as code measured them; exports take numbers from here, never from text.
 
@@ -117,32 +194,26 @@ class Findings:
         line_hz: frequency of the line noise that was found, Hz, or None.
     """
 
-    probabilities: tuple[float, ...]
-    confidence: str
+    probabilities: Shares
+    confidence: Annotated[str, _one_of(emotions.CONFIDENCES)]
     calibrated: bool
-    trust: str
-    seconds: int
-    clean_seconds: int
-    sfreq: float
+    trust: Annotated[str, _one_of(TRUSTS)]
+    seconds: Seconds
+    clean_seconds: Seconds
+    sfreq: Hertz
     electrodes: tuple[str, ...]
     bad_electrodes: tuple[str, ...] = ()
-    line_hz: float | None = None
-    __pydantic_config__ = _STRICT
+    line_hz: Hertz | None = None
 
     def __post_init__(self) -> None:
-        right = len(self.probabilities) == len(emotions.EMOTIONS) and all(0 <= p <= 1 for p in self.probabilities)
-        if not right or abs(sum(self.probabilities) - 1) > 0.001:
+        if abs(sum(self.probabilities) - 1) > 0.001:
             raise RecordError(f"A record has {len(emotions.EMOTIONS)} probabilities from 0 to 1, together 1.")
-        rates = (self.sfreq, self.line_hz or 0.0)
-        if not 0 <= self.clean_seconds <= self.seconds or not all(math.isfinite(hz) and hz >= 0 for hz in rates):
-            raise RecordError(
-                "A record's seconds and hertz are finite and not negative; no more are clean than there are."
-            )
-        _check_choice("Confidence", self.confidence, emotions.CONFIDENCES)
-        _check_choice("Quality", self.trust, TRUSTS)
+        if self.clean_seconds > self.seconds:
+            raise RecordError("No more seconds of a record are clean than there are.")
 
 
-@dataclass(frozen=True)
+@_raise_record_errors
+@dataclass(frozen=True, config=_STRICT)
 class Change:
     """One action of a clinician.
 
@@ -154,43 +225,32 @@ class Change:
         before, after: text of the field before and after the action.
     """
 
-    at: str
-    name: str
-    role: str
-    action: str
+    at: Time
+    name: Filled
+    role: Filled
+    action: Annotated[str, _one_of(ACTIONS)]
     key: str = ""
     before: str = ""
     after: str = ""
-    __pydantic_config__ = _STRICT
-
-    def __post_init__(self) -> None:
-        _check_choice("Action", self.action, ACTIONS)
-        _check_time(self.at)
-        _check_name_and_role(self.name, self.role)
 
 
-@dataclass(frozen=True)
+@_raise_record_errors
+@dataclass(frozen=True, config=_STRICT)
 class Signature:
     """A clinician's signature: name, role, statement and time.
 
     ``sha256`` is the digest of the record with all of these (see ``digest``).
     """
 
-    name: str
-    role: str
-    statement: str
-    at: str
-    sha256: str
-    __pydantic_config__ = _STRICT
-
-    def __post_init__(self) -> None:
-        _check_time(self.at)
-        _check_name_and_role(self.name, self.role)
-        if not self.statement:
-            raise RecordError(N_("Say what you sign: the statement is empty."))
+    name: Filled
+    role: Filled
+    statement: Filled
+    at: Time
+    sha256: Annotated[str, pydantic.Field(pattern=SHA256)]
 
 
-@dataclass(frozen=True)
+@_raise_record_errors
+@dataclass(frozen=True, config=_STRICT)
 class Record:
     """One version of a record.
 
@@ -221,33 +281,27 @@ class Record:
             although no clinician accepted it, or the signature belongs to another record.
     """
 
-    id: str
-    version: int
+    id: Annotated[str, pydantic.Field(pattern=UUID)]
+    version: Annotated[int, pydantic.Field(ge=1, le=MOST_VERSIONS)]
     amends: str
-    language: str
+    language: Annotated[str, _one_of(LANGUAGES)]
     headline: str
     notes: tuple[str, ...]
     sections: tuple[Section, ...]
     findings: Findings
-    created: str
+    created: Time
     software: str
     model: str
     model_sha256: str
     prompt_sha256: str
-    readout: str
+    readout: Annotated[str, _one_of(READOUTS)]
     codec: str
     history: tuple[Change, ...] = ()
     signature: Signature | None = None
     decoder_sha256: str = ""
-    nameless: bool = False
-    __pydantic_config__ = _STRICT
+    nameless: Annotated[bool, pydantic.Field(json_schema_extra={"const": False})] = False
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(UUID, self.id) or not 1 <= self.version <= MOST_VERSIONS:
-            raise RecordError(f"A record has a UUID and a version from 1 to {MOST_VERSIONS}.")
-        _check_choice("Read-out", self.readout, READOUTS)
-        _check_choice("Language", self.language, tuple(LANGUAGES))
-        _check_time(self.created)
         keys = [field.key for field in self.fields]
         if len(set(keys)) < len(keys):
             raise RecordError("Two fields of the record have the same key.")
@@ -302,13 +356,21 @@ class Record:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Two PNG files of a record: ten seconds of the signal, and the power of five bands over the scalp."""
+
+    signal: bytes = dataclasses.field(repr=False)
+    bands: bytes = dataclasses.field(repr=False)
+
+
 def digest(record: Record, signature: Signature | None = None) -> str:
     """Return the SHA-256 of the record as canonical JSON.
 
     It covers name, role, statement and time of ``signature``, which is the record's own if None is given.
     """
     signature = signature or record.signature
-    signed = replace(signature, sha256="") if signature else None
+    signed = {**vars(signature), "sha256": ""} if signature else None
     plain = {**vars(record), "signature": signed, "nameless": False}
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, default=vars)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -356,42 +418,3 @@ def _collect_values(record: Record, key: str) -> list[str]:
 def timestamp(now: datetime) -> str:
     """Return a time as ISO 8601 in UTC, whole seconds; ``now`` is local time if it has no time zone."""
     return now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _check_choice(what: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a value that is not allowed.
-
-    Args:
-        what: name of the value, for the message.
-        value: the value to check.
-        allowed: the values to choose from.
-
-    Raises:
-        RecordError: the value is not allowed.
-    """
-    if value not in allowed:
-        raise RecordError(f"{what} is {value!r:.80}; it can be {', '.join(allowed)}.")
-
-
-def _check_name_and_role(name: str, role: str) -> None:
-    """Refuse an empty name or role.
-
-    Raises:
-        RecordError: one of them is empty.
-    """
-    if not (name and role):
-        raise RecordError(shared_messages.RECORD_NOBODY)
-
-
-def _check_time(text: str) -> None:
-    """Refuse a time that is not in the format of ``timestamp``.
-
-    Raises:
-        RecordError: the time has another format.
-    """
-    try:
-        known = re.fullmatch(TIME, text) and datetime.fromisoformat(text)
-    except ValueError:
-        known = None
-    if not known:
-        raise RecordError(f"The time {text!r:.80} is not ISO 8601 in UTC, to the second.")

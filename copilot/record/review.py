@@ -9,6 +9,7 @@ from datetime import datetime
 from textwrap import shorten
 
 from copilot.i18n import N_, Translator, messages
+from copilot.person import MAX_NAME
 from copilot.record.draft import SOFTWARE, make_headline, normalise_value
 from copilot.record.model import (
     MAX_VALUE,
@@ -23,7 +24,6 @@ from copilot.record.model import (
     digest,
     timestamp,
 )
-from copilot.record.patient_identity import MAX_NAME
 from copilot.text import normalise_line
 
 #: Most characters of a signature statement.
@@ -130,9 +130,11 @@ def sign(record: Record, reviewer: Reviewer, statement: str, now: datetime) -> R
             )
         )
     words, at = normalise_line(statement), timestamp(now)
+    if not words:
+        raise RecordError(N_("Say what you sign: the statement is empty."))
     _check_length(messages.SIGNATURE, words, MAX_STATEMENT)
     whole = replace(record, history=(*record.history, Change(at, reviewer.name, reviewer.role, "signed")))
-    signature = Signature(reviewer.name, reviewer.role, words, at, "")
+    signature = Signature(reviewer.name, reviewer.role, words, at, sha256="0" * 64)  # its digest comes next
     return replace(whole, signature=replace(signature, sha256=digest(whole, signature)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from copilot.i18n import N_, Translator, messages
-from copilot.record.storage.store import Entry
+from copilot.record.store import Entry
 from copilot.web import panels, record_html, record_saving, scripts
 from copilot.web.errors import explain
 from copilot.web.queue import Service

@@ -19,7 +19,8 @@ from copilot.eeg.classifier import Classifier
 from copilot.errors import CopilotError
 from copilot.i18n import N_
 from copilot.llm.base import Engine
-from copilot.record.storage.store import Store, StoreError
+from copilot.record.database import StoreError
+from copilot.record.store import Store
 from copilot.settings import Settings
 from copilot.web.uploads import MemoryBudget
 

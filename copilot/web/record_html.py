@@ -5,7 +5,7 @@ from html import escape
 
 from copilot.i18n import N_, Translator, messages
 from copilot.record.model import SUGGESTED, WRITTEN, Change, Field, Record
-from copilot.record.storage.store import Entry
+from copilot.record.store import Entry
 from copilot.web import panels
 from copilot.web.panels import sentences
 from copilot.web.session import Session

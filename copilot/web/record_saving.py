@@ -7,8 +7,8 @@ import numpy as np
 
 from copilot.eeg.types import Recording
 from copilot.i18n import Translator
+from copilot.record.database import RecordGone
 from copilot.record.model import Record, digest, timestamp
-from copilot.record.storage.store import RecordGone
 from copilot.web import panels, record_html
 from copilot.web.errors import explain
 from copilot.web.queue import Service

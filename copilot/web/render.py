@@ -9,8 +9,8 @@ from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalR
 from copilot.i18n import N_, Translator
 from copilot.i18n import messages as shared_messages
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
-from copilot.record import figures
-from copilot.record.figures import Figures
+from copilot.record.draft import draw_figures
+from copilot.record.model import Figures
 from copilot.result import Result, parse_answer
 from copilot.web import charts, panels
 from copilot.web.queue import Ahead, Opening
@@ -119,7 +119,7 @@ class ResultScreen:
     def _draw(self, *, dark: bool) -> Figures:
         assert self.signal is not None
         raw, cleaned, quality = self.signal.raw, self.signal.cleaned, self.signal.quality
-        return figures.draw_figures(raw, cleaned, quality, self._translate.language, dark=dark)
+        return draw_figures(raw, cleaned, quality, self._translate.language, dark=dark)
 
     def _show_result(self, result: Result, complete: bool) -> Update:
         self.result = result

@@ -9,10 +9,8 @@ from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import N_
 from copilot.i18n import messages as shared_messages
 from copilot.llm.base import Message
-from copilot.person import MAX_AGE, Person, PersonError
-from copilot.record.figures import Figures
-from copilot.record.model import Record, digest
-from copilot.record.patient_identity import PatientIdentity
+from copilot.person import MAX_AGE, PatientIdentity, Person, PersonError
+from copilot.record.model import Figures, Record, digest
 from copilot.web.uploads import Attachment
 from copilot.web.wiring import Update
 

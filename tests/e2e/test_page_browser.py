@@ -12,8 +12,8 @@ import pytest
 
 from copilot.eeg import simulate
 from copilot.i18n import N_, messages
+from copilot.person import PatientIdentity
 from copilot.record.export.json_format import to_json
-from copilot.record.patient_identity import PatientIdentity
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.records import drafted
 from tests.helpers.serving import CHROMIUM, PHONE, WIDE, button, served

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from copilot.i18n import N_, Translator, messages
+from copilot.person import PatientIdentity
 from copilot.record import review
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.model import Record
-from copilot.record.patient_identity import PatientIdentity
-from copilot.record.storage.store import Store
+from copilot.record.store import Store
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.records import drafted
 from tests.helpers.serving import CHROMIUM, PHONE, WIDE, button, fits, served

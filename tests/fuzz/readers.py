@@ -17,10 +17,11 @@ from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
 from copilot.llm.local import LlamaEngine
 from copilot.record import review
+from copilot.record.database import StoreError
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.registry import EXPORTS
 from copilot.record.model import RecordError
-from copilot.record.storage.store import Store, StoreError
+from copilot.record.store import Store
 from copilot.web import record_html
 from copilot.web.session import Session
 from tests.fuzz.seeds import PERSON, RECORDINGS

@@ -174,7 +174,7 @@ def _records(folder, signal):
 
 
 def _store(folder, signal):
-    from copilot.record.storage.store import FILE, Store
+    from copilot.record.store import FILE, Store
 
     store = Store(folder / "store")
     for record in (drafted(), signed()):

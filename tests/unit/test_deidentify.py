@@ -19,14 +19,13 @@ from hypothesis import strategies as st
 
 from copilot import pipeline
 from copilot.deidentify import remove_identity
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record.export.fhir.bundle import to_fhir
 from copilot.record.export.json_format import to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.export.pdf.document import to_pdf
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import without_identity
-from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import edit
 from copilot.settings import Settings
 from copilot.training import fit_classifier

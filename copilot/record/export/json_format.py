@@ -6,31 +6,16 @@ The schema is published as ``record.schema.json`` beside this file.
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from copilot import NOTICE
-from copilot.emotions import CONFIDENCES, EMOTIONS
-from copilot.i18n import LANGUAGES, N_, messages
-from copilot.record.model import (
-    ACTIONS,
-    IDENTITY,
-    MAX_VALUE,
-    MOST_CHANGES,
-    MOST_VERSIONS,
-    ORIGINS,
-    TIME,
-    TRUSTS,
-    UUID,
-    Record,
-    RecordError,
-)
-from copilot.settings import READOUTS
-from copilot.text import normalise_line
+from copilot.i18n import N_, messages
+from copilot.record.model import IDENTITY, MAX_VALUE, MOST_CHANGES, Record, RecordError, describe_fault
 
 RECORD_FORMAT = N_("This JSON is not a record that this version of EEG Emotion Copilot wrote.")
 RECORD_TOO_LARGE = N_("This is larger than any record of this program can be; use another copy of it.")
-
 
 #: Value of "format" in every JSON export; another number means other keys.
 FORMAT = "eeg-emotion-copilot-record-2"
@@ -40,29 +25,7 @@ FORMAT = "eeg-emotion-copilot-record-2"
 MOST_TEXT, LONGEST_TEXT, MOST_ITEMS = 10**7, 5 * MAX_VALUE, 2 * MOST_CHANGES
 MOST_FIELDS, MOST_SHOWN, MOST_LINES, MOST_NAMES = 60, 40 * MAX_VALUE, 4000, 20
 
-
-_TIME = {"pattern": f"^{TIME}$"}
-#: Constraints that the types do not express in the schema; ``model`` enforces the same.
-_ALLOWED: dict[str, dict[str, dict[str, Any]]] = {
-    "Origin": {"kind": {"enum": list(ORIGINS)}, "at": _TIME},
-    "Change": {"action": {"enum": list(ACTIONS)}, "at": _TIME, "name": {"minLength": 1}, "role": {"minLength": 1}},
-    "Signature": {"at": _TIME, "statement": {"minLength": 1}, "sha256": {"pattern": "^[0-9a-f]{64}$"}},
-    "Findings": {
-        "probabilities": {"minItems": len(EMOTIONS), "maxItems": len(EMOTIONS)},
-        "confidence": {"enum": list(CONFIDENCES)},
-        "trust": {"enum": list(TRUSTS)},
-        "seconds": {"minimum": 0},
-        "clean_seconds": {"minimum": 0},
-    },
-    "Record": {
-        "id": {"pattern": f"^{UUID}$"},
-        "version": {"minimum": 1, "maximum": MOST_VERSIONS},
-        "language": {"enum": list(LANGUAGES)},
-        "readout": {"enum": list(READOUTS)},
-        "created": _TIME,
-        "nameless": {"const": False},
-    },
-}
+_RECORD = TypeAdapter(Record)
 
 
 def as_dict(record: Record) -> dict[str, Any]:
@@ -82,8 +45,6 @@ def from_json(text: str) -> Record:
     Raises:
         RecordError: the text is not JSON or not such a record, or the record was changed after it was signed.
     """
-    from pydantic import ValidationError
-
     if len(text) > MOST_TEXT:
         raise RecordError(RECORD_TOO_LARGE)
     try:
@@ -98,9 +59,9 @@ def from_json(text: str) -> Record:
     ):
         raise RecordError(RECORD_TOO_LARGE)
     try:
-        record: Record = _type_adapter().validate_json(json.dumps(loaded))
+        record = _RECORD.validate_json(json.dumps(loaded))
     except ValidationError as error:
-        raise _describe_fault(error) from None
+        raise describe_fault(error) from None
     if status != record.status or record.nameless:
         raise RecordError(RECORD_FORMAT)
     _check_size(record)
@@ -109,10 +70,7 @@ def from_json(text: str) -> Record:
 
 def make_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the texts that ``to_json`` writes."""
-    own = _type_adapter().json_schema()
-    for kind, values in _ALLOWED.items():
-        for name, allowed in values.items():
-            own["$defs"].get(kind, own)["properties"][name] |= allowed
+    own = _RECORD.json_schema()
     fixed = {"format": {"const": FORMAT}, "notice": {"type": "string"}, "status": {"enum": ["draft", "signed"]}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -162,30 +120,6 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a key occurs twice")
     return dict(pairs)
-
-
-@cache
-def _type_adapter() -> Any:
-    """Return pydantic's type adapter, which reads and describes records."""
-    from pydantic import TypeAdapter  # takes a quarter of a second to import: only when a record is read
-
-    return TypeAdapter(Record)
-
-
-def _describe_fault(error: Any) -> RecordError:
-    """Return an error that states the first fault, without its value, which may be long."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = normalise_line(".".join(str(part) for part in first["loc"]))[:100] or "record"
-    own = first.get("ctx", {}).get("error")
-    if isinstance(own, RecordError):
-        what = str(own).rstrip(".")
-    elif first["type"] in ("missing", "missing_argument"):
-        what = N_("it is missing")
-    elif first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        what = N_("no record has it")
-    else:
-        what = N_("it is of another kind than in a record")
-    return RecordError(N_("The record cannot be used: {where}: {what}.", where=where, what=what))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from copilot.record.export.fhir.bundle import to_fhir
 from copilot.record.export.json_format import to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.export.pdf.document import to_pdf
-from copilot.record.figures import Figures
-from copilot.record.model import Record
+from copilot.record.model import Figures, Record
 
 
 @dataclass(frozen=True)

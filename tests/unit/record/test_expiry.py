@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from copilot.record.database import StoreError
 from copilot.record.review import amend, edit
-from copilot.record.storage.store import FILE, Store, StoreError
+from copilot.record.store import FILE, Store
 from tests.helpers.records import NOW
-from tests.unit.record.test_storage import SORIA, WU, drafted, filed, pictures_of, signed, traces
+from tests.unit.record.test_store import SORIA, WU, drafted, filed, pictures_of, signed, traces
 
 DAY = timedelta(days=1)
 

@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 
 from copilot import NOTICE
 from copilot.i18n import messages
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record.export import json_format
 from copilot.record.export.json_format import as_dict, from_json, to_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import ORIGINS, READOUTS, Change, Field, Origin, Record, RecordError, Section, timestamp
-from copilot.record.patient_identity import PatientIdentity
 from copilot.record.review import amend, edit
 from tests.helpers.records import NOW, REVIEWER, drafted, reviewed, signed
 
@@ -204,7 +203,7 @@ def unreviewed_yet_signed():
         ("[]", "is not a record"),
         ("{}", "is not a record"),
         (damaged(format="eeg-emotion-copilot-record-1"), "is not a record"),
-        (damaged(id="../../x"), "has a UUID"),
+        (damaged(id="../../x"), "id: it is of another kind"),
         (damaged(version=10**30), "version"),
         (damaged(status="signed"), "is not a record"),
         (damaged(extra=1), "extra: "),
@@ -213,7 +212,7 @@ def unreviewed_yet_signed():
         (damaged(notes="x"), "notes: "),
         (damaged(model=None), "model: "),
         (damaged(model="\ud800"), "cannot be used|not JSON"),
-        (damaged(readout="guess"), "Read-out is 'guess'"),
+        (damaged(readout="guess"), "readout: it can be both, model, decoder"),
         (damaged(created="yesterday"), "ISO 8601"),
         (with_field(value=20), "sections.0.fields.0.value: "),
         (with_field(origin="measured"), "sections.0.fields.0.origin: "),
@@ -222,10 +221,10 @@ def unreviewed_yet_signed():
         (with_field(accepted=False), "no model suggested it"),
         (damaged(version=2), "amends none"),
         (damaged(nameless=True), "is not a record"),
-        (damaged(history=[{**as_dict(signed())["history"][0], "name": ""}]), "Give your name"),
+        (damaged(history=[{**as_dict(signed())["history"][0], "name": ""}]), "history.0.name: it is of another kind"),
         (accepted_by_nobody(), "nobody accepted it"),
-        (damaged(findings={**as_dict(drafted())["findings"], "seconds": -3}), "not negative"),
-        (damaged(findings={**as_dict(drafted())["findings"], "sfreq": float("inf")}), "sfreq|finite|not negative"),
+        (damaged(findings={**as_dict(drafted())["findings"], "seconds": -3}), "findings.seconds: it is too small"),
+        (damaged(findings={**as_dict(drafted())["findings"], "sfreq": float("inf")}), "sfreq: it is too small"),
         (damaged(findings={**as_dict(drafted())["findings"], "probabilities": [1.0] * 9}), "together 1"),
         (to_json(drafted()).replace('"version": 1', '"version": 1, "version": 1'), "not JSON"),
         (unreviewed_yet_signed(), "changed after it was signed"),

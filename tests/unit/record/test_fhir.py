@@ -25,7 +25,7 @@ from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from copilot import NOTICE, emotions
 from copilot.i18n import N_, Translator, messages
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record import review
 from copilot.record.export.fhir.bundle import to_fhir
 from copilot.record.export.fhir.care_plan import make_care_plan
@@ -34,9 +34,7 @@ from copilot.record.export.fhir.diagnostic_report import make_diagnostic_report
 from copilot.record.export.fhir.observation import make_observations
 from copilot.record.export.fhir.patient import make_encounter, make_patient
 from copilot.record.export.fhir.provenance import make_provenance
-from copilot.record.figures import Figures
-from copilot.record.model import RecordError
-from copilot.record.patient_identity import PatientIdentity
+from copilot.record.model import Figures, RecordError
 from tests.helpers.fhir_definitions import FOLDER, Definitions
 from tests.helpers.fhir_server import Server
 from tests.helpers.records import NOW, REVIEWER, drafted, reviewed, signed

@@ -7,11 +7,10 @@ import pytest
 
 from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
 from copilot.eeg.types import Recording
-from copilot.person import Person, PersonError
+from copilot.person import PatientIdentity, Person, PersonError
 from copilot.record.draft import SOFTWARE, draft
 from copilot.record.export.markdown import to_markdown
 from copilot.record.model import RecordError, without_identity
-from copilot.record.patient_identity import PatientIdentity
 from tests.helpers.records import NOW, drafted, quality, reading
 
 
@@ -136,8 +135,8 @@ def test_there_is_no_field_of_an_unknown_name():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"readout": "guess"}, "Read-out is 'guess'"),
-        ({"language": "tlh"}, "Language is 'tlh'; it can be en, zh"),
+        ({"readout": "guess"}, "readout: it can be both, model, decoder"),
+        ({"language": "tlh"}, "language: it can be en, zh"),
         ({"created": "yesterday"}, "ISO 8601 in UTC"),
         ({"created": "2026-03-01T10:30:00"}, "to the second"),
         ({"sections": drafted().sections * 2}, "same key"),

@@ -19,15 +19,13 @@ from pypdfium2 import raw
 
 from copilot import NOTICE
 from copilot.i18n import N_, Translator, messages
-from copilot.person import Person
+from copilot.person import PatientIdentity, Person
 from copilot.record.draft import percent
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.pdf.document import to_pdf
 from copilot.record.export.pdf.figure_sections import NAME, TRACK
 from copilot.record.export.pdf.style import INK, LEFT, TONES
-from copilot.record.figures import Figures
-from copilot.record.model import without_identity
-from copilot.record.patient_identity import PatientIdentity
+from copilot.record.model import Figures, without_identity
 from copilot.record.review import accept, amend, delete, edit
 from tests.helpers import records
 from tests.helpers.records import NOW, REVIEWER, signed

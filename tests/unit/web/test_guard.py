@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from copilot.i18n import N_, Translator
-from copilot.record.patient_identity import PatientIdentity
+from copilot.person import PatientIdentity
 from copilot.settings import Settings
 from copilot.web import analysis, queue, uploads
 from copilot.web.guard import Guard

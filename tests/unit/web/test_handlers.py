@@ -19,11 +19,11 @@ from copilot.eeg import sandbox, simulate
 from copilot.events import Event, StageBegun, StageProgress
 from copilot.i18n import N_, Translator, messages
 from copilot.llm.base import EngineError
+from copilot.person import PatientIdentity
+from copilot.record.database import StoreError
 from copilot.record.export.json_format import to_json
 from copilot.record.model import Record
-from copilot.record.patient_identity import PatientIdentity
-from copilot.record.storage.rows import Entry
-from copilot.record.storage.store import StoreError
+from copilot.record.store import Entry
 from copilot.result import Result
 from copilot.settings import Settings, SettingsError
 from copilot.web import analysis, charts, chat, layout, panels, record_file, record_html, record_review, uploads

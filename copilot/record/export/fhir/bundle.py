@@ -27,8 +27,7 @@ from copilot.record.export.fhir.document_reference import make_document_referenc
 from copilot.record.export.fhir.observation import make_observations
 from copilot.record.export.fhir.patient import make_encounter, make_patient
 from copilot.record.export.fhir.provenance import make_device, make_provenance
-from copilot.record.figures import Figures
-from copilot.record.model import Record, RecordError, without_identity
+from copilot.record.model import Figures, Record, RecordError, without_identity
 
 FHIR_SIGN_FIRST = N_(
     "Sign this amendment first: a server would show its draft in place of the signed version that it already has."

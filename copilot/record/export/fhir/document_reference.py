@@ -12,8 +12,7 @@ from copilot.record.export.fhir.entries import get_stage, make_entry, make_refer
 from copilot.record.export.fhir.narrative import Narrative, make_line
 from copilot.record.export.fhir.patient import make_signature_line, make_signers, reference_signer
 from copilot.record.export.pdf.document import to_pdf
-from copilot.record.figures import Figures
-from copilot.record.model import SUGGESTED, Record
+from copilot.record.model import SUGGESTED, Figures, Record
 
 #: Characters of R4's longest string. The limit does not apply to base64, but servers refuse more there too.
 LONGEST = 1024 * 1024

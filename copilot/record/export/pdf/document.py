@@ -3,8 +3,7 @@
 from datetime import datetime
 
 from copilot.i18n import Translator
-from copilot.record.figures import Figures
-from copilot.record.model import Record
+from copilot.record.model import Figures, Record
 
 
 def to_pdf(record: Record, figures: Figures | None = None) -> bytes:

@@ -8,8 +8,7 @@ from copilot.record.export.pdf import field_rows, style
 from copilot.record.export.pdf.field_rows import FieldRow
 from copilot.record.export.pdf.page import Page
 from copilot.record.export.pdf.style import BODY, BOLD, BOTTOM, INK, LABEL, LEFT, LINE, QUIET, TINY, TONES, WIDTH
-from copilot.record.figures import Figures
-from copilot.record.model import Findings, Record, Section
+from copilot.record.model import Figures, Findings, Record, Section
 
 #: Width of one of two columns.
 HALF = (WIDTH - field_rows.GUTTER) / 2

@@ -38,7 +38,6 @@ STORE_TRACES = N_(
     "{why}"
 )
 
-
 #: SQLite's ``user_version`` of a file with these tables; another number means other tables.
 SCHEMA = 1
 
@@ -60,8 +59,8 @@ _TABLES = (
         BEGIN SELECT RAISE(ABORT, 'a signed version is locked'); END""",
     f"PRAGMA user_version = {SCHEMA}",
 )
-#: Time of the last run, and when deleting resumes (see ``expiry``); it is added to files of earlier versions too.
-_CLOCK = "CREATE TABLE clock (seen TEXT NOT NULL, resumes TEXT NOT NULL) STRICT"
+#: Time of the last run, and when deleting resumes (see ``store``); it is added to files of earlier versions too.
+_CLOCK = "CREATE TABLE IF NOT EXISTS clock (seen TEXT NOT NULL, resumes TEXT NOT NULL) STRICT"
 _MESSAGES = {
     sqlite3.SQLITE_FULL: STORE_FULL,
     sqlite3.SQLITE_IOERR: STORE_FULL,
@@ -104,17 +103,15 @@ class Database:
         with self._connect() as connection:
             if _read_schema(connection) == 0:
                 connection.execute("BEGIN IMMEDIATE")
-                for statement in (
-                    _TABLES if _read_schema(connection) == 0 else ()
-                ):  # another process may have been first
-                    connection.execute(statement)
+                if _read_schema(connection) == 0:  # else another process was first
+                    for statement in _TABLES:
+                        connection.execute(statement)
                 connection.execute("COMMIT")
         with self.transaction() as connection:  # reports an unusable file now, not at the first save
-            has_clock = _has_clock(connection)
+            has_clock = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone()
         if not has_clock:
             with self.transaction(write=True) as connection:
-                if not _has_clock(connection):  # another process may have been first
-                    connection.execute(_CLOCK)
+                connection.execute(_CLOCK)
 
     @contextmanager
     def transaction(self, write: bool = False) -> Iterator[sqlite3.Connection]:
@@ -125,9 +122,8 @@ class Database:
         """
         with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            if (
-                found := _read_schema(connection)
-            ) != SCHEMA:  # each time: a newer program may change the file while this one runs
+            found = _read_schema(connection)  # each time: a newer program may change the file while this one runs
+            if found != SCHEMA:
                 raise StoreError(N_(STORE_OTHER_VERSION, file=self._file, found=found, known=SCHEMA))
             yield connection
             connection.execute("COMMIT")
@@ -156,7 +152,8 @@ class Database:
         uri = f"{self._file.as_uri()}?mode=rw"  # "rw" creates no file: SQLite would make it readable by others
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S, isolation_level=None)) as connection:
-                connection.text_factory = _decode_text
+                # Damaged bytes become lone surrogates, which no record accepts.
+                connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
                 for setting in _SETTINGS:
                     connection.execute(f"PRAGMA {setting}")
                 yield connection
@@ -183,16 +180,6 @@ def _create(file: Path) -> None:
     file.chmod(0o600)
 
 
-def _has_clock(connection: sqlite3.Connection) -> bool:
-    """Return whether the file has the table ``clock``."""
-    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'clock'").fetchone() is not None
-
-
 def _read_schema(connection: sqlite3.Connection) -> int:
     """Return the number of the file's tables; see ``SCHEMA``."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _decode_text(raw: bytes) -> str:
-    """Decode SQLite's text; damaged bytes become lone surrogates, which no record accepts."""
-    return raw.decode(errors="surrogateescape")

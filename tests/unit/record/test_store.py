@@ -19,16 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from copilot.record import review
+from copilot.person import PatientIdentity
+from copilot.record import database, review
+from copilot.record.database import Database, StoreError
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.markdown import to_markdown
-from copilot.record.figures import Figures
-from copilot.record.model import RecordError, digest, timestamp
-from copilot.record.patient_identity import PatientIdentity
+from copilot.record.model import Figures, RecordError, digest, timestamp
 from copilot.record.review import Reviewer, accept, amend, edit
-from copilot.record.storage import database
-from copilot.record.storage.database import Database
-from copilot.record.storage.store import FILE, Store, StoreError
+from copilot.record.store import FILE, Store
 from tests.helpers import records
 from tests.helpers.records import NOW
 
@@ -36,7 +34,7 @@ WU, SORIA = Reviewer("Dr. Wu", "physician"), Reviewer("Dr. Soria", "neurologist"
 
 #: Children are forked from a process that has imported all this once.
 WARM = multiprocessing.get_context("forkserver")
-WARM.set_forkserver_preload(["tests.unit.record.test_storage"])
+WARM.set_forkserver_preload(["tests.unit.record.test_store"])
 
 
 def drafted(name="", number="", assessment="Calm.", trust="good", now=NOW):
@@ -273,7 +271,7 @@ def test_an_empty_store_exports_an_empty_archive(tmp_path):
 
 
 def test_no_record_has_an_id_that_would_be_a_path():
-    with pytest.raises(RecordError, match="UUID"):
+    with pytest.raises(RecordError, match="id: it is of another kind"):
         replace(drafted(), id="../../../../etc/cron.d/record-of-thirty-six")
 
 
