@@ -197,18 +197,11 @@ class Page:
     @property
     def components(self) -> list[Any]:
         """Return every component that a handler may change."""
-        cards = (
-            self.consent,
-            self.person,
-            self.recording,
-            self.actions,
-            self.results,
-            self.chat,
-            self.record,
-            self.kept,
-        )
-        found = [component for card in cards if card for component in vars(card).values()]
-        return [self.session, self.prompt, *(one for one in found if one is not None and not isinstance(one, dict))]
+        cards = (self.consent, self.person, self.recording, self.actions, self.results, self.chat, self.record)
+        found = [component for card in cards for component in vars(card).values()]
+        changed = [component for component in found if component is not None and not isinstance(component, dict)]
+        kept = [self.kept.problem, self.kept.file, self.kept.redraw] if self.kept else []
+        return [self.session, self.prompt, *changed, *kept]
 
 
 def make_trigger() -> gr.Textbox:
