@@ -15,11 +15,11 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from sklearn.linear_model import Ridge
 
-from convert.command_line import Parser, command
-from convert.files import write_atomically
+from copilot.command_line import Parser, command
 from copilot.eeg.classifier import Floats
 from copilot.eeg.emotion_classifier import EmotionClassifier, build_features, calibrate, compare_with_baseline
 from copilot.emotions import EMOTIONS
+from copilot.files import write_atomically
 from copilot.training import faced
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, CorpusError, Faced
 

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from convert.command_line import Parser, command
-from convert.files import write_atomically
+from copilot.command_line import Parser, command
 from copilot.eeg import states
 from copilot.eeg.features import Array
 from copilot.eeg.states import Floats, Logistic
+from copilot.files import write_atomically
 from copilot.training import faced
 from copilot.training.faced import BAD_SUBJECTS, CorpusError
 

@@ -16,16 +16,15 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copilot.eeg.formats.unpack import MB
-from copilot.i18n import N_, Translator, messages
+from copilot.i18n import LANGUAGES, N_, Translator, messages
 from copilot.settings import Settings
-from copilot.web.languages import choose_language, list_languages
 from copilot.web.uploads import MAX_FILES, NoRoomError, UploadReceiver
 
 NOTHING_HERE = N_("There is nothing at this address; open the first page.")
@@ -53,6 +52,22 @@ _AROUND_FILES = MB
 _PART_S, _WHOLE_S = 30, 1800
 
 log = logging.getLogger(__name__)
+
+
+def list_languages(settings: Settings) -> tuple[str, ...]:
+    """Return the page's languages; the first is at its root, the others at their code."""
+    return (settings.language,) if settings.language else tuple(LANGUAGES)
+
+
+def choose_language(accept: str, languages: Sequence[str]) -> str:
+    """Return which of ``languages`` an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers; the first if none."""
+    liked: list[tuple[float, int, str]] = []
+    for part in accept.split(","):
+        tag, _, weight = part.partition(";")
+        code, quality = tag.strip().lower().split("-")[0], weight.strip().removeprefix("q=") or "1"
+        if code in languages and quality.replace(".", "", 1).isdecimal() and float(quality) > 0:
+            liked.append((-float(quality), len(liked), code))
+    return min(liked)[2] if liked else languages[0]
 
 
 class _RefusedError(Exception):
@@ -100,6 +115,7 @@ class Guard:
     - A browser states where a request comes from (``Origin``, ``Sec-Fetch-Site``): other sites may only open a page.
     - A call's JSON is small, names no file but one that this process took in, and fits the page's own inputs.
     - Uploads are bounded, each and together (see ``UploadReceiver``).
+    - A visitor of the root is redirected to the language that their browser asks for.
     - Answers tell the browser to load nothing from elsewhere, and who may frame the page.
 
     Args:
@@ -173,7 +189,7 @@ class Guard:
         self._check_sender(scope, headers)
         path, method = scope["path"], scope["method"]
         if method in ("GET", "HEAD") and (path in self._pages or _READ.fullmatch(path)):
-            await self._app(scope, receive, send)
+            await (self._redirect_to_language(scope, headers) or self._app)(scope, receive, send)
         elif method == "POST" and path == _UPLOAD:
             files = await self._receive_upload(scope, _limit_body(receive, self._max_body))
             await JSONResponse(files)(scope, receive, send)
@@ -183,6 +199,19 @@ class Guard:
             await self._app(scope, _replay_body(body, receive), send)
         else:
             raise _RefusedError(404, NOTHING_HERE)
+
+    def _redirect_to_language(self, scope: Scope, headers: Headers) -> Response | None:
+        """Return the answer that leads a visitor of the root to their language.
+
+        None if it is there, or if the address has ``?lang=``, as the page's own links do.
+        """
+        if scope["path"] != "/" or "lang" in QueryParams(scope["query_string"]):
+            return None
+        language = choose_language(headers.get("accept-language", ""), self._languages)
+        if language == self._languages[0]:
+            return None
+        query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
+        return RedirectResponse(language + query, headers={"Vary": "Accept-Language"})
 
     def _check_sender(self, scope: Scope, headers: Headers) -> None:
         hosts = headers.getlist("host")

@@ -18,9 +18,9 @@ from gradio.state_holder import StateHolder
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.sandbox import Prepared
 from copilot.settings import Settings
-from copilot.web import layout, memory
+from copilot.web.page import build_page
 from copilot.web.queue import Service
-from copilot.web.session import OWN, Form
+from copilot.web.session import MAX_CLOSED, MAX_SESSIONS, OWN, Form, forget_closed_pages
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.serving import quietly, served
 
@@ -98,15 +98,15 @@ def test_memory_is_flat_over_a_hundred_readings() -> None:
 
 
 def test_of_closed_pages_only_the_last_are_remembered() -> None:
-    page = quietly(lambda: layout.build_page(Service(Settings(), lambda _: FakeEngine())))
-    page.state_session_capacity = layout.MAX_SESSIONS
+    page = quietly(lambda: build_page(Service(Settings(), lambda _: FakeEngine())))
+    page.state_session_capacity = MAX_SESSIONS
     holder = StateHolder()
     holder.set_blocks(page)
-    closed = [f"closed {number}" for number in range(memory.MAX_CLOSED + 5)]
+    closed = [f"closed {number}" for number in range(MAX_CLOSED + 5)]
     for session in ("open", *closed):
         holder[session].is_closed = session != "open"
     holder["just closed"]
-    memory.forget_closed_pages(page, "just closed")
+    forget_closed_pages(page, "just closed")
     assert list(holder.session_data) == ["open", *closed[6:], "just closed"]
     assert set(holder.time_last_used) == set(holder.session_data)
 

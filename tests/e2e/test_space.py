@@ -25,7 +25,7 @@ from copilot import NOTICE
 from copilot.eeg import simulate
 from copilot.i18n import N_, messages
 from copilot.settings import ROOT
-from copilot.web.temporary_folder import private_folder
+from copilot.web.app import private_folder
 from tests.helpers.tiny_model import write_tiny_gguf
 
 #: Runs at the start of every Python in the child: connections and look-ups beyond this machine fail and are noted.

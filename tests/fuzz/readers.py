@@ -22,7 +22,7 @@ from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.registry import EXPORTS
 from copilot.record.model import RecordError
 from copilot.record.store import Store
-from copilot.web import record_html
+from copilot.web import record_review
 from copilot.web.session import Session
 from tests.fuzz.seeds import PERSON, RECORDINGS
 
@@ -137,9 +137,9 @@ def _read_record(paths: list[Path], thorough: bool) -> None:
             export.write(record, None)
     say, visit = Translator(record.language), Session(record=record)
     for part in (
-        record_html.state(say, visit),
-        record_html.review_progress(say, record),
-        record_html.history(say, record),
+        record_review.render_state(say, visit),
+        record_review.render_progress(say, record),
+        record_review.render_history(say, record),
     ):
         part.encode()
     if record.signature:

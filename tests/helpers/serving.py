@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from copilot.eeg import sandbox
+from copilot.i18n import Translator
 from copilot.llm.base import Engine
 from copilot.settings import Settings
-from copilot.web import layout
+from copilot.web.layout import Page
+from copilot.web.page import build_page, lay_out_page
 from copilot.web.queue import Service
+from copilot.web.server import launch_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -32,6 +35,21 @@ def quietly(make: Callable[[], Any]) -> Any:
         return thread.submit(lambda: asyncio.run(run())).result()
 
 
+def laid_out(service: Service, language: str = "en", draw: Callable[[Page], None] = lambda page: None) -> Page:
+    """A page in one language that nobody serves; ``draw`` adds to it."""
+
+    def lay_out() -> Page:
+        import gradio as gr  # after ``copilot.web``, which sets it up
+
+        with gr.Blocks() as blocks:
+            page = lay_out_page(service, Translator(language), blocks)
+            draw(page)
+            return page
+
+    made: Page = quietly(lay_out)
+    return made
+
+
 @contextmanager
 def served(open_engine: Callable[[Settings], Engine], **settings: Any) -> Iterator[str]:
     """The address of a page served by this process."""
@@ -46,9 +64,9 @@ def served(open_engine: Callable[[Settings], Engine], **settings: Any) -> Iterat
 def serving(service: Service) -> Iterator[str]:
     """The address of a service's page."""
     service.start()
-    page = quietly(lambda: layout.build_page(service))
+    page = quietly(lambda: build_page(service))
     try:
-        yield quietly(lambda: layout.launch_page(page, service))
+        yield quietly(lambda: launch_page(page, service))
     finally:
         page.close()
         sandbox.cool_down()

@@ -33,7 +33,7 @@ from copilot.record.export.json_format import from_json
 from copilot.record.export.markdown import to_markdown
 from copilot.record.model import Record
 from copilot.settings import ROOT, Settings
-from copilot.web.record_layout import STATEMENT
+from copilot.web.record_panel import STATEMENT
 from tests.helpers.fake_engine import FakeEngine
 
 say = Translator("zh")
@@ -43,8 +43,11 @@ CATALOGUE = read_catalogue("zh")
 def messages() -> dict[tuple[str, str], list[str]]:
     """Every (context, English text) that the product marks for translation, and where."""
     found: dict[tuple[str, str], list[str]] = {}
-    for path in sorted((ROOT / "copilot").rglob("*.py")):
-        for line, text, _, context in extract_from_file("python", path, keywords={"N_": None, "NP_": ((1, "c"), 2)}):
+    marks = {"python": {"N_": None, "NP_": ((1, "c"), 2)}, "jinja2": {"_": None}}
+    sources = [("python", path) for path in sorted((ROOT / "copilot").rglob("*.py"))]
+    sources += [("jinja2", path) for path in sorted((ROOT / "copilot").rglob("*.j2"))]
+    for method, path in sources:
+        for line, text, _, context in extract_from_file(method, path, keywords=marks[method]):
             one = text[0] if isinstance(text, tuple) else text
             found.setdefault((context or "", one), []).append(f"{path.name}:{line}")
     return found

@@ -92,7 +92,7 @@ def test_no_module_imports_itself_through_others():
     assert sorted(left) == []
 
 
-@pytest.mark.parametrize("module", ["copilot.pipeline", "copilot.web.layout", "copilot.batch.run", "copilot.chat"])
+@pytest.mark.parametrize("module", ["copilot.pipeline", "copilot.web.page", "copilot.batch.run", "copilot.chat"])
 def test_the_product_opens_neither_torch_nor_training_nor_the_converter(module):
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout

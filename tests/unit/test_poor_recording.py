@@ -19,7 +19,7 @@ from copilot.llm.base import ModelInfo, Token
 from copilot.person import Person
 from copilot.settings import Settings
 from copilot.training import fit_classifier
-from copilot.web import charts
+from copilot.web.results import render_emotion
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.features_file import simulated_faced
 from tests.helpers.records import drafted, quality, reading
@@ -83,7 +83,7 @@ def test_only_a_foreign_model_reads_in_its_prompt_that_the_signal_is_poor(walk, 
 def test_page_and_command_line_name_no_emotion(language: str) -> None:
     voice = Translator(language)
     poor = reading(joy=0.9, trust="poor")
-    page, line = charts.emotion_result(voice, poor), describe_result(poor, voice)
+    page, line = render_emotion(voice, poor), describe_result(poor, voice)
     assert voice(N_("The recording is too poor to name an emotion")) in page
     assert voice(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess.")) in line
     for told in (page, line):
@@ -92,9 +92,7 @@ def test_page_and_command_line_name_no_emotion(language: str) -> None:
     headline = page.split('<ol class="bars"')[0]
     assert voice(term("emotion", "joy")) not in headline
     assert "svg" not in headline
-    assert voice(N_("Most likely {emotion}"), emotion=term("emotion", "joy")) in charts.emotion_result(
-        voice, reading(joy=0.9)
-    )
+    assert voice(N_("Most likely {emotion}"), emotion=term("emotion", "joy")) in render_emotion(voice, reading(joy=0.9))
 
 
 @pytest.mark.parametrize("question", ["How sure are you?", "这个结果可靠吗？"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import http.server
-import json
 import os
 import socket
 import threading
@@ -26,7 +25,7 @@ from copilot.web.session import Form, Session
 from copilot.web.uploads import UploadReceiver
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.records import drafted
-from tests.helpers.serving import serving
+from tests.helpers.serving import laid_out, serving
 
 #: In the server's threads, where Gradio asks pandas for what it is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -408,7 +407,7 @@ def test_an_upload_that_stalls_is_one_sentence_and_leaves_nothing(
 def test_a_connection_without_a_request_is_closed(
     copilot: Service, address: str, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("copilot.web.connections.IDLE_S", 0.3)
+    monkeypatch.setattr("copilot.web.server.IDLE_S", 0.3)
     with socket.create_connection(("127.0.0.1", copilot.settings.port), timeout=10) as connection:
         connection.sendall(sent)
         with suppress(ConnectionResetError):
@@ -468,26 +467,25 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 
 
 def test_a_file_that_is_gone_is_one_sentence(copilot: Service, tmp_path: Path) -> None:
-    page = analysis.take_upload(
-        copilot, Translator("en"), "recording", Session(), [{"path": str(tmp_path / "0" / "gone.edf")}]
-    )
-    assert N_("The file is not here any more; please choose it again.") in page["recording_problem"]
+    page = laid_out(copilot)
+    shown = analysis.take_upload(page, "recording", Session(), [{"path": str(tmp_path / "0" / "gone.edf")}])
+    assert N_("The file is not here any more; please choose it again.") in shown[page.recording.problem]
 
 
 def test_the_files_of_all_visitors_together_are_bounded(tmp_path: Path) -> None:
-    made = Service(Settings(max_upload_mb=1), lambda _: FakeEngine())
+    page = laid_out(Service(Settings(max_upload_mb=1), lambda _: FakeEngine()))
     visits = [Session() for _ in range(8)]
     for n, visit in enumerate(visits):
         path = tmp_path / str(n) / "0.edf"
         path.parent.mkdir()
         path.write_bytes(bytes(MB))
-        analysis.take_upload(made, Translator("en"), "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
+        analysis.take_upload(page, "recording", visit, [{"path": str(path), "orig_name": "a.edf"}])
     sizes = [len(visit.recording[0].content) for visit in visits]
     assert sizes == [0] * 3 + [MB] * 5
-    page: dict[str, Any] = {}
-    for update in analysis.analyse(made, Translator("en"), visits[0], Form(consent=True)):
-        page |= update
-    assert N_("The file is not here any more; please choose it again.") in page["recording_problem"]
+    shown: dict[Any, Any] = {}
+    for update in analysis.analyse(page, visits[0], Form(consent=True)):
+        shown |= update
+    assert N_("The file is not here any more; please choose it again.") in shown[page.recording.problem]
 
 
 def test_a_single_file_is_written_under_a_neutral_name_and_several_keep_theirs(
@@ -637,15 +635,15 @@ def test_a_full_line_says_so() -> None:
     holding = [made.queue.run_in_turn(iter("a")) for _ in range(queue.MAX_WAITING + 1)]
     for one in holding:
         next(one)
-    page: dict[str, Any] = {}
-    form = Form(consent=True, source="busy")
-    for update in analysis.analyse(made, Translator("en"), Session(), form):
-        page |= update
-    assert N_("Too many people are waiting now; please try again in some minutes.") in page["progress"]
-    assert page["analyse"]["interactive"]
+    page, form = laid_out(made), Form(consent=True, source="busy")
+    shown: dict[Any, Any] = {}
+    for update in analysis.analyse(page, Session(), form):
+        shown |= update
+    assert N_("Too many people are waiting now; please try again in some minutes.") in shown[page.results.progress]
+    assert shown[page.actions.analyse]["interactive"]
     holding[3].close()
-    later = analysis.analyse(made, Translator("en"), Session(), form)
-    assert any("ahead of you" in json.dumps(update, default=str) for update in later if update.get("progress"))
+    later = analysis.analyse(page, Session(), form)
+    assert any("ahead of you" in update.get(page.results.progress, "") for update in later)
     later.close()
     for one in holding:
         one.close()

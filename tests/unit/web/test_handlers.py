@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import numpy as np
 import pytest
@@ -26,15 +27,19 @@ from copilot.record.model import Record
 from copilot.record.store import Entry
 from copilot.result import Result
 from copilot.settings import Settings, SettingsError
-from copilot.web import analysis, charts, chat, layout, panels, record_file, record_html, record_review, uploads
-from copilot.web.languages import choose_language
+from copilot.web import analysis, browser, chat, record_panel, record_review, record_store, uploads
+from copilot.web.guard import choose_language
+from copilot.web.html import format_percent, message, render
+from copilot.web.layout import Page
+from copilot.web.page import build_page
 from copilot.web.queue import Ahead, Queue, Service
 from copilot.web.record_review import RecordPanel
-from copilot.web.render import ResultScreen
-from copilot.web.session import Form, Session
+from copilot.web.results import ResultScreen, render_emotion
+from copilot.web.server import launch_page
+from copilot.web.session import Form, Session, Update
 from tests.helpers.fake_engine import ANSWER, FakeEngine
 from tests.helpers.records import drafted, signed
-from tests.helpers.serving import quietly, served
+from tests.helpers.serving import laid_out, quietly, served
 
 NASTY = "<img src=x onerror=alert(1)>"
 SAY = Translator("en")
@@ -65,12 +70,12 @@ def reading(probabilities: list[float], **changes: Any) -> Result:
     return Result(probabilities=np.array(probabilities), **{**fields, **changes})
 
 
-def merged(updates: Iterator[dict[str, Any]]) -> dict[str, Any]:
+def merged(updates: Iterator[Update]) -> Update:
     """What the page shows in the end."""
-    page: dict[str, Any] = {}
+    shown: Update = {}
     for update in updates:
-        page |= update
-    return page
+        shown |= update
+    return shown
 
 
 def html(value: Any) -> str:
@@ -98,16 +103,16 @@ def brought(recording: Path) -> Session:
 
 
 def test_page_builds_without_a_server_and_names_nothing_outside() -> None:
-    page = quietly(lambda: layout.build_page(serving()))
+    page = quietly(lambda: build_page(serving()))
     text = json.dumps(page.get_config_file(), default=str)
     assert NOTICE in text
     assert "eeg-emotion-copilot" in text
-    assert layout.make_theme()._stylesheets == []
+    assert browser.make_theme()._stylesheets == []
 
 
 def test_page_of_a_server_says_where_prompts_go() -> None:
     service = Service(Settings(server="http://somebody:secret@10.0.0.7:11434/v1"), lambda _: FakeEngine())
-    page = json.dumps(quietly(lambda: layout.build_page(service)).get_config_file(), default=str)
+    page = json.dumps(quietly(lambda: build_page(service)).get_config_file(), default=str)
     assert (
         "Prompts go to the language model server that this copilot was set up with: {server}".format(server="10.0.0.7")
         in page
@@ -122,7 +127,7 @@ def test_taken_port_is_one_sentence() -> None:
         port = taken.getsockname()[1]
         service = Service(Settings(port=port), lambda _: FakeEngine())
         with pytest.raises(SettingsError, match=f"Port {port} is taken.*EEG_COPILOT_PORT"):
-            quietly(lambda: layout.launch_page(layout.build_page(service), service))
+            quietly(lambda: launch_page(build_page(service), service))
     gc.collect()  # Gradio leaves the socket open with which it looked for the port
 
 
@@ -130,7 +135,7 @@ def test_taken_port_is_one_sentence() -> None:
 
 
 def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
-    shown = charts.emotion_result(SAY, reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
+    shown = render_emotion(SAY, reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
     assert [shown.count(f"<span>{name}</span>") for name in pipeline.emotions.EMOTIONS] == [1] * 9
     assert "Most likely joy" in shown
     assert "50 %" in shown
@@ -140,14 +145,12 @@ def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
 
 
 def test_flat_probabilities_are_called_uncertain() -> None:
-    assert "Uncertain" in charts.emotion_result(SAY, reading([1 / 9] * 9))
-    assert "Uncertain" not in charts.emotion_result(SAY, reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
+    assert "Uncertain" in render_emotion(SAY, reading([1 / 9] * 9))
+    assert "Uncertain" not in render_emotion(SAY, reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
 
 
 def test_calibration_is_claimed_only_where_it_was_measured() -> None:
-    measured, other = (
-        charts.emotion_result(SAY, reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False)
-    )
+    measured, other = (render_emotion(SAY, reading([1 / 9] * 9, calibrated=calibrated)) for calibrated in (True, False))
     assert messages.CALIBRATED in measured
     assert messages.CALIBRATED not in other
     assert messages.NOT_CALIBRATED in other
@@ -155,35 +158,38 @@ def test_calibration_is_claimed_only_where_it_was_measured() -> None:
 
 def test_text_from_outside_is_escaped() -> None:
     shown = (
-        charts.prose(SAY, NASTY, [NASTY])
-        + panels.problem(NASTY)
-        + panels.urgent_text(NASTY)
-        + panels.confirmation(NASTY)
-        + panels.masthead(SAY, NASTY, NASTY)
-        + panels.stages(SAY, NASTY, {"read": None}, {}, NASTY)
-        + panels.sentences([NASTY])
-        + charts.emotion_result(SAY, reading([1 / 9] * 9, model=NASTY, codec=NASTY, notes=(NASTY,)))
+        render("prose", SAY, assessment=NASTY, suggestions=[NASTY], writing=False)
+        + message("problem", NASTY)
+        + message("urgent", NASTY)
+        + message("good-news", NASTY)
+        + render("masthead", SAY, model=NASTY, where=NASTY, addresses={}, languages={})
+        + render(
+            "stages", SAY, names=pipeline.STAGES, waiting=NASTY, progress={"read": None}, estimates={}, detail=NASTY
+        )
+        + render("done", SAY, sentences=[NASTY])
+        + render_emotion(SAY, reading([1 / 9] * 9, model=NASTY, codec=NASTY, notes=(NASTY,)))
     )
     assert "<img" not in shown
     assert shown.count("&lt;img") == 13
 
 
 def test_stages_show_what_is_done_and_how_long_the_rest_takes() -> None:
-    screen = ResultScreen(SAY)
+    page = laid_out(idle())
+    screen = ResultScreen(page)
     screen.show(StageBegun("read", 1))
     screen.show(StageBegun("clean", 4))
-    shown = html(screen.show(StageProgress("clean", 0.5, "finding eye movements"))["progress"])
+    shown = html(screen.show(StageProgress("clean", 0.5, "finding eye movements"))[page.results.progress])
     assert "Reading the file ✓" in shown
     assert "width:50%" in shown
     assert "finding eye movements" in shown
-    assert "about 3 s" in html(screen.show(StageBegun("write", 3))["progress"])
+    assert "about 3 s" in html(screen.show(StageBegun("write", 3))[page.results.progress])
 
 
 def test_place_in_the_line_is_said() -> None:
-    assert N_("1 person is ahead of you. Your turn comes by itself.") in html(
-        ResultScreen(SAY).show(Ahead(1))["progress"]
-    )
-    assert "3 people are ahead" in html(ResultScreen(SAY).show(Ahead(3))["progress"])
+    page = laid_out(idle())
+    one, three = (html(ResultScreen(page).show(Ahead(count))[page.results.progress]) for count in (1, 3))
+    assert N_("1 person is ahead of you. Your turn comes by itself.") in one
+    assert "3 people are ahead" in three
 
 
 # Analysing
@@ -191,53 +197,57 @@ def test_place_in_the_line_is_said() -> None:
 
 def test_main_job_from_an_example_to_a_record() -> None:
     visit, form = Session(), Form(consent=True, gender="female", age="34", source="eyes-closed")
-    updates = list(analysis.analyse(serving(), SAY, visit, form))
-    order = [name for update in updates for name in update]
-    page = merged(iter(updates))
-    assert order.index("signal") < order.index("prompt") < order.index("assessment", order.index("prompt"))
-    assert "data:image/png" in page["signal"]
-    assert "Most likely joy" in page["reading"]
-    assert "settled, pleasant state" in page["assessment"]
-    assert "Repeat the recording" in page["assessment"]
-    assert "34 years" in page["prompt"]
+    page = laid_out(serving())
+    results = page.results
+    updates = list(analysis.analyse(page, visit, form))
+    order = [component for update in updates for component in update]
+    shown = merged(iter(updates))
+    prompted = order.index(page.prompt)
+    assert order.index(results.signal) < prompted < order.index(results.assessment, prompted)
+    assert "data:image/png" in shown[results.signal]
+    assert "Most likely joy" in shown[results.emotion]
+    assert "settled, pleasant state" in shown[results.assessment]
+    assert "Repeat the recording" in shown[results.assessment]
+    assert "34 years" in shown[page.prompt]
     assert visit.record is not None
     assert visit.record.field("age").value == "34"
     assert visit.pictures is not None
-    assert "Done in" in html(page["progress"])
-    assert page["analyse"]["interactive"]
-    assert [message["role"] for message in visit.opening] == ["system", "user", "assistant"]
+    assert "Done in" in html(shown[results.progress])
+    assert shown[page.actions.analyse]["interactive"]
+    assert [turn["role"] for turn in visit.opening] == ["system", "user", "assistant"]
 
 
 def test_damaged_upload_is_refused_beside_the_upload() -> None:
-    visit = with_upload("person.edf", b"0       not an EDF at all")
-    page = merged(analysis.analyse(serving(), SAY, visit, Form(consent=True)))
-    sentence = html(page["recording_problem"])
+    visit, page = with_upload("person.edf", b"0       not an EDF at all"), laid_out(serving())
+    shown = merged(analysis.analyse(page, visit, Form(consent=True)))
+    sentence = html(shown[page.recording.problem])
     assert sentence.startswith('<div class="problem"')
     assert "Traceback" not in sentence
-    assert page["analyse"]["interactive"]
+    assert shown[page.actions.analyse]["interactive"]
 
 
 @pytest.mark.parametrize(
     ("form", "place", "sentence"),
     [
-        (Form(), "consent_problem", N_("Please agree to the notice first.")),
-        (Form(consent=True), "recording_problem", N_("Add an EEG file or choose one of the examples.")),
-        (Form(consent=True, age="old", source="busy"), "person_problem", "whole years from 0 to 120"),
-        (Form(consent=True, age="121", source="busy"), "person_problem", "121"),
-        (Form(consent=True, complaint="x" * 601, source="busy"), "person_problem", "at most 600"),
-        (Form(consent=True, sfreq="fast", source="busy"), "recording_problem", "not a sampling rate"),
-        (Form(consent=True, trial="second", source="busy"), "recording_problem", "not the number of a trial"),
+        (Form(), "consent", N_("Please agree to the notice first.")),
+        (Form(consent=True), "recording", N_("Add an EEG file or choose one of the examples.")),
+        (Form(consent=True, age="old", source="busy"), "person", "whole years from 0 to 120"),
+        (Form(consent=True, age="121", source="busy"), "person", "121"),
+        (Form(consent=True, complaint="x" * 601, source="busy"), "person", "at most 600"),
+        (Form(consent=True, sfreq="fast", source="busy"), "recording", "not a sampling rate"),
+        (Form(consent=True, trial="second", source="busy"), "recording", "not the number of a trial"),
     ],
 )
 def test_wrong_input_is_one_sentence_where_it_belongs(form: Form, place: str, sentence: str) -> None:
-    assert sentence in html(merged(analysis.analyse(serving(), SAY, Session(), form))[place])
+    page = laid_out(serving())
+    assert sentence in html(merged(analysis.analyse(page, Session(), form))[getattr(page, place).problem])
 
 
 def test_wrong_input_leaves_the_reading_before_it_alone() -> None:
-    visit = Session(record=drafted())
-    page = merged(analysis.analyse(serving(), SAY, visit, Form(consent=True, age="old", source="busy")))
+    visit, page = Session(record=drafted()), laid_out(serving())
+    shown = merged(analysis.analyse(page, visit, Form(consent=True, age="old", source="busy")))
     assert visit.record is not None
-    assert "record_card" not in page
+    assert not {page.results.emotion, page.results.assessment, page.record.redraw} & shown.keys()
 
 
 def test_model_that_cannot_be_opened_is_one_sentence(brought: Session) -> None:
@@ -246,7 +256,8 @@ def test_model_that_cannot_be_opened_is_one_sentence(brought: Session) -> None:
 
     service = Service(Settings(), missing)
     service.start()
-    assert "run `make model`" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
+    page = laid_out(service)
+    assert "run `make model`" in html(merged(analysis.analyse(page, brought, AGREED))[page.results.progress])
 
 
 def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
@@ -256,32 +267,34 @@ def test_surprise_is_one_sentence_and_the_log_quotes_nobody(
         raise KeyError("complaint of Jane Doe")
 
     monkeypatch.setattr(pipeline, "analyse", broken)
+    page = laid_out(serving())
     with caplog.at_level(logging.DEBUG):
-        page = merged(analysis.analyse(serving(), SAY, brought, AGREED))
+        shown = merged(analysis.analyse(page, brought, AGREED))
     assert N_(
         "Something went wrong inside the copilot. Nothing was kept; please try again or try another file."
-    ) in html(page["progress"])
+    ) in html(shown[page.results.progress])
     assert "KeyError at" in caplog.text
     assert "Jane" not in caplog.text
 
 
 def test_words_of_danger_in_the_form_are_answered_first() -> None:
     form = Form(consent=True, complaint="I want to kill myself", source="busy")
-    updates = analysis.analyse(serving(), SAY, Session(), form)
-    with_urgent = next(update for update in updates if html(update.get("urgent", "")))
+    page = laid_out(serving())
+    updates = analysis.analyse(page, Session(), form)
+    with_urgent = next(update for update in updates if html(update.get(page.results.urgent, "")))
     updates.close()
-    assert 'role="alert"' in html(with_urgent["urgent"])
-    assert "signal" not in with_urgent
+    assert 'role="alert"' in html(with_urgent[page.results.urgent])
+    assert page.results.signal not in with_urgent
 
 
 def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
     brought: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    service, seconds = serving(), []
+    page, seconds = laid_out(serving()), []
     for _ in range(3):
-        updates = analysis.analyse(service, SAY, brought, AGREED)
-        next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
+        updates = analysis.analyse(page, brought, AGREED)
+        next(update for update in updates if "Reading the file ✓" in html(update.get(page.results.progress, "")))
         assert any(tmp_path.iterdir())
         started = time.perf_counter()
         updates.close()
@@ -292,32 +305,33 @@ def test_stop_while_cleaning_ends_at_once_and_leaves_no_file(
 
 def test_stop_while_writing_ends_the_stream_and_the_next_analysis_runs(brought: Session) -> None:
     engine = FakeEngine(delay=0.01)
-    service = serving(engine)
-    updates = analysis.analyse(service, SAY, brought, AGREED)
-    next(update for update in updates if "settled" in update.get("assessment", ""))
+    page = laid_out(serving(engine))
+    updates = analysis.analyse(page, brought, AGREED)
+    next(update for update in updates if "settled" in update.get(page.results.assessment, ""))
     updates.close()
     assert engine.stopped == 1
     assert brought.opening == []
-    assert "Done in" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
+    assert "Done in" in html(merged(analysis.analyse(page, brought, AGREED))[page.results.progress])
 
 
 def test_stop_has_the_last_word_and_analyse_works_again(brought: Session) -> None:
-    service = serving()
-    updates = analysis.analyse(service, SAY, brought, AGREED)
-    next(update for update in updates if "Reading the file ✓" in html(update.get("progress", "")))
-    said = analysis.stop(SAY, brought)
-    assert N_("Stopped. Press Analyse to start again.") in html(said["progress"])
-    assert [html(update["progress"]) for update in updates] == [html(said["progress"])]
-    assert "Done in" in html(merged(analysis.analyse(service, SAY, brought, AGREED))["progress"])
+    page = laid_out(serving())
+    progress = page.results.progress
+    updates = analysis.analyse(page, brought, AGREED)
+    next(update for update in updates if "Reading the file ✓" in html(update.get(progress, "")))
+    said = analysis.stop(page, brought)
+    assert N_("Stopped. Press Analyse to start again.") in html(said[progress])
+    assert [html(update[progress]) for update in updates] == [html(said[progress])]
+    assert "Done in" in html(merged(analysis.analyse(page, brought, AGREED))[page.results.progress])
 
 
 def test_second_press_replaces_the_first(brought: Session) -> None:
-    service = serving()
-    first, second = (analysis.analyse(service, SAY, brought, AGREED) for _ in range(2))
+    page = laid_out(serving())
+    first, second = (analysis.analyse(page, brought, AGREED) for _ in range(2))
     next(first)
     next(second)
-    assert list(first) == [{}]
-    assert "Done in" in html(merged(second)["progress"])
+    assert list(first) == []
+    assert "Done in" in html(merged(second)[page.results.progress])
 
 
 # Waiting in line
@@ -356,11 +370,12 @@ def told() -> Session:
 
 def test_chat_streams_and_remembers(told: Session) -> None:
     engine = FakeEngine(answers=["Rather sure.", "No."])
-    service = serving(engine)
-    updates = list(chat.ask(service, SAY, told, " How sure are you? "))
-    assert len({update["chatbot"][-1]["content"] for update in updates if "chatbot" in update}) > 2
-    assert updates[-1]["chatbot"][-1] == {"role": "assistant", "content": "Rather sure."}
-    list(chat.ask(service, SAY, told, "Is this a diagnosis?"))
+    page = laid_out(serving(engine))
+    updates = list(chat.ask(page, told, " How sure are you? "))
+    answers = [update[page.chat.chatbot][-1] for update in updates if page.chat.chatbot in update]
+    assert len({answer["content"] for answer in answers}) > 2
+    assert answers[-1] == {"role": "assistant", "content": "Rather sure."}
+    list(chat.ask(page, told, "Is this a diagnosis?"))
     contents = [message["content"] for message in engine.calls[-1].messages]
     assert contents[-3:] == ["How sure are you?", "Rather sure.", "Is this a diagnosis?"]
 
@@ -368,8 +383,9 @@ def test_chat_streams_and_remembers(told: Session) -> None:
 def test_a_question_names_nobody_to_the_model(told: Session) -> None:
     engine = FakeEngine()
     told.record = drafted(patient=PatientIdentity(name="Rosa Lind", number="47-11b"))
-    page = merged(chat.ask(serving(engine), SAY, told, "Is Rosa, chart 47-11b, born 12.03.1980, well?"))
-    assert page["chatbot"][0]["content"] == "Is (name), chart (number), born (date), well?"
+    page = laid_out(serving(engine))
+    shown = merged(chat.ask(page, told, "Is Rosa, chart 47-11b, born 12.03.1980, well?"))
+    assert shown[page.chat.chatbot][0]["content"] == "Is (name), chart (number), born (date), well?"
     assert all(text not in str(engine.calls) for text in ("Rosa", "47-11b", "1980"))
 
 
@@ -377,27 +393,29 @@ def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Session) ->
     service = Service(Settings(), lambda _: FakeEngine())  # never started: the model never opens
     busy = service.queue.run_in_turn(iter("ab"))
     next(busy)
-    page = merged(chat.ask(service, SAY, told, "I want to end my life"))
-    assert len(page["chatbot"][-1]["content"]) > 100
+    page = laid_out(service)
+    shown = merged(chat.ask(page, told, "I want to end my life"))
+    assert len(shown[page.chat.chatbot][-1]["content"]) > 100
 
 
 def test_stopped_answer_keeps_what_was_said(told: Session) -> None:
     engine = FakeEngine(answers=["One two three four five six seven eight nine ten."], delay=0.03)
-    service = serving(engine)
-    updates = chat.ask(service, SAY, told, "What does it mean?")
-    next(update for update in updates if "two" in update["chatbot"][-1]["content"])
+    page = laid_out(serving(engine))
+    chatbot = page.chat.chatbot
+    updates = chat.ask(page, told, "What does it mean?")
+    next(update for update in updates if "two" in update[chatbot][-1]["content"])
     updates.close()
     assert engine.stopped == 1
-    assert chat.stop_answer(SAY, told)["chatbot"][-1]["content"].startswith("One two")
-    assert merged(chat.ask(service, SAY, told, "And now?"))["chatbot"][-1]["content"]
+    assert chat.stop_answer(page, told)[chatbot][-1]["content"].startswith("One two")
+    assert merged(chat.ask(page, told, "And now?"))[chatbot][-1]["content"]
 
 
 def test_question_before_a_reading_and_failing_model_are_sentences(told: Session) -> None:
-    assert N_("Analyse a recording first; then there is something to ask about.") in html(
-        merged(chat.ask(serving(), SAY, Session(), "Why?"))["chat_status"]
-    )
-    failing = serving(FakeEngine(error=EngineError("The server is gone; start it again.")))
-    assert "start it again" in html(merged(chat.ask(failing, SAY, told, "Why?"))["chat_status"])
+    page = laid_out(serving())
+    said = html(merged(chat.ask(page, Session(), "Why?"))[page.chat.status])
+    assert N_("Analyse a recording first; then there is something to ask about.") in said
+    failing = laid_out(serving(FakeEngine(error=EngineError("The server is gone; start it again."))))
+    assert "start it again" in html(merged(chat.ask(failing, told, "Why?"))[failing.chat.status])
 
 
 # The record and its store
@@ -405,14 +423,15 @@ def test_question_before_a_reading_and_failing_model_are_sentences(told: Session
 
 def test_particulars_are_in_the_record_and_not_in_the_prompt() -> None:
     visit, form = Session(), Form(consent=True, source="busy", name="Rosa Lind", number="4711", laboratory="TSH 2.1")
-    page = merged(analysis.analyse(serving(), SAY, visit, form))
+    page = laid_out(serving())
+    shown = merged(analysis.analyse(page, visit, form))
     assert visit.record is not None
     assert [visit.record.field(key).value for key in ("name", "number", "laboratory")] == [
         "Rosa Lind",
         "4711",
         "TSH 2.1",
     ]
-    assert all(text not in page["prompt"] for text in ("Rosa", "4711", "TSH"))
+    assert all(text not in shown[page.prompt] for text in ("Rosa", "4711", "TSH"))
 
 
 def boxes(record: Record, name: str = "Dr Ada Weiss", **texts: str) -> list[str]:
@@ -420,50 +439,69 @@ def boxes(record: Record, name: str = "Dr Ada Weiss", **texts: str) -> list[str]
     return [name, "Neurologist", "I have reviewed it.", *(texts.get(f.key, f.value) for f in record.fields)]
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> RecordPanel:
-    return RecordPanel(serving(store=True, data=tmp_path), SAY, 1.0)
+def drawn(tmp_path: Path) -> tuple[RecordPanel, Session]:
+    """The panel of a draft, on a page with a store, and the session of its visitor."""
+    visit, panels = Session(record=drafted()), []
+
+    def draw(page: Page) -> None:
+        assert visit.record is not None
+        panels.append(record_panel.add_panel(page, visit, visit.record))
+
+    laid_out(serving(store=True, data=tmp_path), draw=draw)
+    return panels[0], visit
 
 
-def test_one_wrong_text_does_not_lose_another(desk: RecordPanel) -> None:
-    visit = Session(record=drafted(), panel=1.0)
+def test_one_wrong_text_does_not_lose_another(tmp_path: Path) -> None:
+    panel, visit = drawn(tmp_path)
     typed = boxes(drafted(), complaint="x" * 4001, follow_up="In two weeks.")
-    page = record_review.take_edits(desk, "follow_up", visit, *typed)
+    shown = record_review.take_edits(panel, panel.fields["follow_up"].problem, visit, *typed)
     assert visit.record is not None
     assert visit.record.field("follow_up").value == "In two weeks."
-    assert "at most 4000" in html(page["problem complaint"])
-    assert not html(page["problem follow_up"])
+    assert "at most 4000" in html(shown[panel.fields["complaint"].problem])
+    assert not html(shown[panel.fields["follow_up"].problem])
+
+
+def test_a_late_press_in_an_earlier_panel_changes_nothing(tmp_path: Path) -> None:
+    panel, visit = drawn(tmp_path)
+    first, visit.panel = visit.record, panel.token + 1
+    shown = record_review.accept(panel, "emotion", visit, *boxes(drafted(), follow_up="In two weeks."))
+    assert shown == gr.skip()
+    assert visit.record is first
 
 
 def test_a_change_that_could_not_be_kept_is_kept_at_the_next_press(
-    desk: RecordPanel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, visit = desk.service.store, Session(record=drafted(), panel=1.0)
+    panel, visit = drawn(tmp_path)
+    store = panel.page.service.store
     assert store is not None
     assert visit.record is not None
     first = visit.record
-    record_review.keep(desk, visit, False, *boxes(first))
+    record_review.keep(panel, visit, False, *boxes(first))
     with monkeypatch.context() as patch:
         patch.setattr(store, "save", raising(StoreError("The disk is full.")))
-        page = record_review.take_edits(desk, "follow_up", visit, *boxes(first, follow_up="In two weeks."))
-    assert "The disk is full." in html(page["problem keep"])
+        texts = boxes(first, follow_up="In two weeks.")
+        shown = record_review.take_edits(panel, panel.fields["follow_up"].problem, visit, *texts)
+    assert "The disk is full." in html(shown[panel.page.record.problem])
     assert store.open(first.id)[0] == first
-    record_review.export(desk, "json", visit, *boxes(visit.record))
+    record_review.export(panel, "json", visit, *boxes(visit.record))
     assert store.open(first.id)[0] == visit.record
     assert visit.record.field("follow_up").value == "In two weeks."
 
 
-def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back_by_itself(desk: RecordPanel) -> None:
-    store, visit = desk.service.store, Session(record=drafted(), panel=1.0)
+def test_a_record_that_somebody_deleted_can_be_kept_again_and_does_not_come_back_by_itself(tmp_path: Path) -> None:
+    panel, visit = drawn(tmp_path)
+    store, card = panel.page.service.store, panel.page.record
     assert store is not None
     assert visit.record is not None
-    record_review.keep(desk, visit, False, *boxes(visit.record))
+    record_review.keep(panel, visit, False, *boxes(visit.record))
     store.delete(visit.record.id)
-    page = record_review.take_edits(desk, "follow_up", visit, *boxes(visit.record, follow_up="In two weeks."))
-    assert "not kept any more" in html(page["problem keep"])
-    assert page["kept"] == ""  # the style sheet shows the button again
+    texts = boxes(visit.record, follow_up="In two weeks.")
+    shown = record_review.take_edits(panel, panel.fields["follow_up"].problem, visit, *texts)
+    assert "not kept any more" in html(shown[card.problem])
+    assert shown[card.kept] == ""  # the style sheet shows the button again
     assert not store.find()
-    record_review.keep(desk, visit, False, *boxes(visit.record))
+    record_review.keep(panel, visit, False, *boxes(visit.record))
     assert store.open(visit.record.id)[0] == visit.record
 
 
@@ -478,10 +516,11 @@ def test_a_record_that_was_downloaded_is_gone_on_with(tmp_path: Path) -> None:
     record, file = signed(), tmp_path / "record.json"
     file.write_text(to_json(record))
     visit = Session(reviewer=("Dr Ada Weiss", "Neurologist"))
-    opened = record_file.open_file(SAY, visit, True, {"path": str(file), "orig_name": file.name})
-    assert opened["visit"].record == record
-    assert opened["panel"]  # which draws it
-    assert not opened["visit"].unsaved
+    page = laid_out(idle())
+    opened = record_store.open_file(page, visit, True, {"path": str(file), "orig_name": file.name})
+    assert opened[page.session].record == record
+    assert opened[page.record.redraw]  # which draws it
+    assert not opened[page.session].unsaved
     assert not file.exists()
 
 
@@ -498,16 +537,17 @@ def test_a_file_that_is_no_record_is_refused_and_what_is_there_stays(tmp_path: P
     (tmp_path / "record.json").write_bytes(content)
     visit = Session(record=drafted())
     path = {"path": str(tmp_path / "record.json"), "orig_name": "record.json"}
-    page = record_file.open_file(SAY, visit, True, path)
-    assert said in html(page["open_problem"])
+    page = laid_out(idle())
+    shown = record_store.open_file(page, visit, True, path)
+    assert said in html(shown[page.actions.problem])
     assert visit.record is not None
-    assert "visit" not in page
+    assert page.session not in shown
     assert not (tmp_path / "record.json").exists()
 
 
 def test_nothing_of_a_store_is_on_the_page_unless_it_is_on(tmp_path: Path) -> None:
     without, with_it = (
-        json.dumps(quietly(lambda: layout.build_page(idle(**settings))).get_config_file(), default=str)  # noqa: B023
+        json.dumps(quietly(lambda: build_page(idle(**settings))).get_config_file(), default=str)  # noqa: B023
         for settings in ({}, {"store": True, "data": tmp_path})
     )
     assert N_("Kept records") not in without
@@ -538,12 +578,11 @@ def test_upload_is_in_memory_and_gone_from_disk(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"data")
     visit = Session()
-    page = analysis.take_upload(
-        Service(Settings(), lambda _: FakeEngine()), SAY, "recording", visit, [{"path": str(path), "orig_name": NASTY}]
-    )
+    page = laid_out(idle())
+    shown = analysis.take_upload(page, "recording", visit, [{"path": str(path), "orig_name": NASTY}])
     assert visit.recording == (uploads.Attachment(NASTY, b"data"),)
     assert not any(tmp_path.iterdir())
-    assert "<img" not in html(page["recording_kept"])
+    assert "<img" not in html(shown[page.recording.recording_kept])
 
 
 def test_files_that_are_too_large_together_are_refused_and_gone_from_disk(tmp_path: Path) -> None:
@@ -554,8 +593,9 @@ def test_files_that_are_too_large_together_are_refused_and_gone_from_disk(tmp_pa
         path.write_bytes(bytes(600 * 2**10))
         files.append({"path": str(path), "orig_name": name})
     visit = Session()
-    page = analysis.take_upload(idle(max_upload_mb=1), SAY, "recording", visit, files)
-    assert "at most 1 MB" in html(page["recording_problem"])
+    page = laid_out(idle(max_upload_mb=1))
+    shown = analysis.take_upload(page, "recording", visit, files)
+    assert "at most 1 MB" in html(shown[page.recording.problem])
     assert visit.recording == ()
     assert not any(tmp_path.iterdir())
 
@@ -572,12 +612,13 @@ def test_names_from_the_browser_cannot_leave_the_folder(tmp_path: Path, name: st
 
 
 def test_clear_forgets_everything() -> None:
-    page = analysis.clear(with_upload("mine.edf", b"data"))
-    assert page["visit"].recording == () == page["visit"].baselines
-    assert page["visit"].record is None
-    assert page["chatbot"] == []
-    assert (page["complaint"], page["age"], page["consent"]) == ("", "", False)
-    assert not page["analyse"]["interactive"]
+    page = laid_out(idle())
+    shown = analysis.clear(page, with_upload("mine.edf", b"data"))
+    assert shown[page.session].recording == () == shown[page.session].baselines
+    assert shown[page.session].record is None
+    assert shown[page.chat.chatbot] == []
+    assert (shown[page.person.complaint], shown[page.person.age], shown[page.consent.consent]) == ("", "", False)
+    assert not shown[page.actions.analyse]["interactive"]
 
 
 # Served
@@ -680,10 +721,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 def test_the_list_says_which_records_will_be_deleted_and_when() -> None:
     at = "2026-03-01T10:30:00Z"
     kept = Entry("a" * 8, version=1, status="draft", created=at, changed=at, headline="neutral", label="Rosa Lind")
-    assert "2026-04-30" in record_html.list_entry(SAY, kept, datetime(2026, 4, 30, tzinfo=UTC))
-    assert "deleted" not in record_html.list_entry(SAY, kept)
+    assert "2026-04-30" in render("kept_entry", SAY, entry=kept, due=datetime(2026, 4, 30, tzinfo=UTC))
+    assert "deleted" not in render("kept_entry", SAY, entry=kept, due=None)
 
 
 @pytest.mark.parametrize(("share", "shown"), [(0.0, "0 %"), (0.004, "< 1 %"), (0.006, "1 %"), (0.995, "100 %")])
 def test_a_small_share_is_not_shown_as_none(share: float, shown: str) -> None:
-    assert charts.format_percent(share) == shown
+    assert format_percent(share) == shown
