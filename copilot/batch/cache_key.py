@@ -8,7 +8,7 @@ from pathlib import Path
 
 from copilot import __version__
 from copilot.batch.worker import Task
-from copilot.eeg.discovery import find_recording_files
+from copilot.eeg.recording_files import find_recording_files
 from copilot.settings import Settings
 
 #: Settings that change the content of a record; the others only change how fast it is made.

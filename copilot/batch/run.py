@@ -14,7 +14,7 @@ from copilot.batch import participants, results, summary
 from copilot.batch.backends import local
 from copilot.batch.cache_key import compute_cache_key, describe_run
 from copilot.batch.worker import BatchError, Outcome, Task
-from copilot.eeg import discovery
+from copilot.eeg import recording_files
 from copilot.i18n import N_, Translator, messages
 from copilot.settings import Settings
 from copilot.text import normalise_line
@@ -129,7 +129,7 @@ def _find_recordings(folder: Path, out: Path, table: Path | None) -> list[Path]:
     """
     if not folder.is_dir():
         raise BatchError(N_("{folder} is not a folder; name the one that holds the recordings.", folder=str(folder)))
-    found = discovery.find_recordings(folder, leave_out=[out, *([table] if table else [])])
+    found = recording_files.find_recordings(folder, leave_out=[out, *([table] if table else [])])
     if not found:
         raise BatchError(N_("There is no recording in {folder}; name the folder that holds them.", folder=str(folder)))
     return found
@@ -145,7 +145,7 @@ def _make_task(number: int, name: str, paths: Mapping[str, Path], participant: p
         participant: data about the recorded person.
     """
     baselines = tuple(paths[other].absolute() for other in participant.baselines)
-    files = discovery.find_recording_files(paths[name].absolute())
+    files = recording_files.find_recording_files(paths[name].absolute())
     return Task(number, files, participant.person, participant.patient, baselines)
 
 

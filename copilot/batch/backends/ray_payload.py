@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from copilot.batch.worker import Task
-from copilot.eeg.discovery import find_recording_files
+from copilot.eeg.recording_files import find_recording_files
 
 #: Prefix of temporary folders' names.
 SCRATCH = "eeg-copilot-reader-"
