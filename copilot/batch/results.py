@@ -21,7 +21,7 @@ from typing import Any
 
 from copilot import __version__
 from copilot.batch.worker import BatchError, Outcome, Task
-from copilot.eeg.discovery import find_recording_files
+from copilot.eeg.recording_files import find_recording_files
 from copilot.files import FileError, hash_file, write_atomically
 from copilot.i18n import N_
 from copilot.record.export.json_format import from_json, to_json

@@ -13,7 +13,7 @@ from typing import Any
 from copilot.batch import participants, results, summary
 from copilot.batch.backends import local
 from copilot.batch.worker import BatchError, Outcome, Task
-from copilot.eeg import discovery
+from copilot.eeg import recording_files
 from copilot.i18n import N_, Translator, messages
 from copilot.settings import Settings
 from copilot.text import normalise_line
@@ -43,7 +43,7 @@ def run(
         table = folder / "participants.tsv"
     if not folder.is_dir():
         raise BatchError(N_("{folder} is not a folder; name the one that holds the recordings.", folder=str(folder)))
-    found = discovery.find_recordings(folder, leave_out=[out, *([table] if table else [])])
+    found = recording_files.find_recordings(folder, leave_out=[out, *([table] if table else [])])
     if not found:
         raise BatchError(N_("There is no recording in {folder}; name the folder that holds them.", folder=str(folder)))
     paths = {path.relative_to(folder).as_posix(): path.absolute() for path in found}
@@ -54,7 +54,7 @@ def run(
         numbers = kept.assign_numbers(list(paths))
         tasks = []
         for name, path in paths.items():
-            who, files = people[name], discovery.find_recording_files(path)
+            who, files = people[name], recording_files.find_recording_files(path)
             baselines = tuple(paths[other] for other in who.baselines)
             tasks.append(Task(numbers[name], files, who.person, who.patient, baselines))
 

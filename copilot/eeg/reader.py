@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from copilot.eeg import channel_names, numbered_montages, units
-from copilot.eeg.formats import detect, unpack
+from copilot.eeg.formats import detect
+from copilot.eeg.recording_files import unpack_files
 from copilot.eeg.types import (
     MIN_CHANNELS,
     MIN_SECONDS,
@@ -82,7 +83,7 @@ def read(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # warnings of readers are written for programmers
         try:
-            with unpack.unpack_files(paths, max_mb) as files:
+            with unpack_files(paths, max_mb) as files:
                 source = detect.open_source(files, sfreq, channels, trial)
                 return _make_recording(source, max_minutes, sfreq, channels)
         except RecordingError:

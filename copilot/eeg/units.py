@@ -1,4 +1,8 @@
-"""Scale signals to microvolts, whatever a file contains: to the scale at which they are as large as a scalp's EEG."""
+"""Bring signals to microvolts: by the units that a file states, or else by the size that EEG of a scalp has."""
+
+import re
+from collections.abc import Sequence
+from statistics import mode
 
 import numpy as np
 import numpy.typing as npt
@@ -6,6 +10,9 @@ import numpy.typing as npt
 from copilot.eeg.types import RecordingError
 from copilot.i18n import N_
 
+NOTE_SOME_UNITS = N_(
+    "For {count} channels the file states no unit that is known; they were taken in that of the others."
+)
 NO_SCALP = N_(
     "The values cannot be a scalp's in any unit, so the file is damaged or holds something else; get the original "
     "again, or export it in microvolts."
@@ -13,7 +20,6 @@ NO_SCALP = N_(
 NOTE_RESCALED = N_(
     "The units that the file states do not fit its values, which were multiplied by {factor:g} to be microvolts."
 )
-
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,6 +29,36 @@ NOISE_UV = 40.0
 """A larger signal that is as strong at 40 Hz and more as below 20 Hz is no EEG but bytes that are not samples."""
 MAX_MISSING = 0.05
 _SCALES = {1e6: N_("volts"), 1e3: N_("millivolts"), 1.0: N_("microvolts"), 1e-3: N_("nanovolts")}
+_MICRO = ("u", "\u00b5", "\u03bc", "micro")
+_PREFIXES = {"": 1e6, "m": 1e3, "milli": 1e3, "n": 1e-3, "nano": 1e-3} | dict.fromkeys(_MICRO, 1.0)
+"""Two letters look alike: the micro sign (U+00B5) and the Greek mu (U+03BC)."""
+_UNIT = re.compile(r"(?i)(milli|micro|nano|[mun\u00b5\u03bc]?)[ .]?v(?:olts?)?(?:rms|/bit)?")
+
+
+def convert_to_microvolts(text: str) -> float | None:
+    """Return how many microvolts one of a unit is: ``uV``, ``UV``, ``uVolt``, ``mV``, ``V``; None if unknown."""
+    text = text.split("\0")[0].strip(" \t[]().").replace("\u00c2", "")  # what is left of UTF-8 read as Latin-1
+    text = text.replace("\u0083\u00ca", "u").replace("\u00ce\u00bc", "u")  # mu in Shift-JIS and in UTF-8
+    found = _UNIT.fullmatch(text)
+    if not found:
+        return None
+    return _PREFIXES[found[1].lower()]
+
+
+def find_factors(units: Sequence[str]) -> tuple[list[float] | None, tuple[str, ...]]:
+    """Return the microvolts of each channel's unit, or None if no unit is known, and notes for the reader.
+
+    Channels that state no unit take the most frequent unit of the others.
+    """
+    known = [convert_to_microvolts(unit) for unit in units]
+    stated = [factor for factor in known if factor is not None]
+    if not stated:
+        return None, (N_("The file states no units that are known."),)
+    if len(stated) == len(known):
+        return stated, ()
+    usual = mode(stated)
+    note = N_(NOTE_SOME_UNITS, count=len(known) - len(stated))
+    return [usual if factor is None else factor for factor in known], (note,)
 
 
 def fill_gaps(data: Floats) -> tuple[Floats, tuple[str, ...]]:

@@ -123,7 +123,7 @@ ABOUT_DECODER = N_("Decoder file (SHA-256)")
 
 COUNTED = N_("{count} {kind}")
 
-# Which files are a recording (copilot/eeg/formats/unpack.py, formats.py)
+# Which files are a recording (copilot/eeg/formats)
 
 SEVERAL_RECORDINGS = N_("These are the files of several recordings; give one recording at a time.")
 

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from copilot.eeg.formats.unpack import MB
+from copilot.eeg.recording_files import MB
 from copilot.i18n import LANGUAGES, N_, Translator, messages
 from copilot.settings import Settings
 from copilot.web.uploads import MAX_FILES, NoRoomError, UploadReceiver

@@ -24,8 +24,7 @@ from gradio.routes import file_upload_statuses
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from copilot.eeg.discovery import SUFFIXES
-from copilot.eeg.formats.unpack import MB
+from copilot.eeg.recording_files import MB, SUFFIXES
 from copilot.eeg.types import RecordingError
 from copilot.i18n import N_
 

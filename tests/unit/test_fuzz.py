@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[2]
 #: Faults planted in our own functions: the module, the new function, what reads with it, what the fuzzer says.
 PLANTED = {
     "a mistake in a reader": (
-        "copilot.eeg.formats.edf_header",
-        "def _parse_duration(text): return 1 / (len(text) - 8)",
+        "copilot.eeg.formats.edf",
+        "def _parse_label(field): return 1 / (len(field) - 16)",
         "edf",
-        "mistake of our own behind a sentence: ZeroDivisionError in _parse_duration",
+        "mistake of our own behind a sentence: ZeroDivisionError in _parse_label",
     ),
     "a file name in a sentence": (
-        "copilot.eeg.formats.edf_header",
-        "def _parse_duration(text): raise RecordingError('The file ZYXWVUT.edf is damaged.')",
+        "copilot.eeg.formats.edf",
+        "def _parse_label(field): raise RecordingError('The file ZYXWVUT.edf is damaged.')",
         "edf",
         "quotes the file or the person",
     ),

@@ -21,7 +21,7 @@ from typing import Any
 
 from copilot.batch.worker import BatchError, Outcome, Task, Worker, describe_error, estimate_memory, make_crash_outcome
 from copilot.child_process import is_running
-from copilot.eeg.discovery import find_recording_files
+from copilot.eeg.recording_files import find_recording_files
 from copilot.i18n import N_, messages
 from copilot.settings import ROOT, Settings
 

@@ -1,18 +1,21 @@
-"""Read arrays with a stated rate and channels: NumPy's .npy and .npz, MATLAB's .mat, EEGLAB's .set (see
-``open_array``).
+"""Read arrays with a stated rate and channels: NumPy's .npy and .npz (``open_numpy``), and the variables of any other
+file (``open_variables``).
+
+Arrays of public EEG datasets state neither rate nor channels; both are in their descriptions, and the datasets are
+recognised by the names and shapes of their variables (``recognise_dataset``). All of them contain trials.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PureWindowsPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
 
-from copilot.eeg import channel_names, unit_names
-from copilot.eeg.formats import mat_elements, public_datasets, sample_order
+from copilot.eeg import channel_names, units
 from copilot.eeg.types import MIN_SECONDS, Loaded, RecordingError, Source
 from copilot.i18n import N_, messages
 
@@ -28,57 +31,106 @@ ARRAY_AXES = N_(
 ARRAY_OBJECTS = N_(
     "The array file holds Python objects, which are never opened, or is damaged or cut short; save plain numbers again."
 )
+ARRAY_DAMAGED = N_("The array file is damaged or cut short; save plain numbers again.")
 ARRAY_STATES_NOTHING = N_(
     "The array does not state its sampling rate or its channel names; save them with it as sfreq and channels, or "
     "state them."
 )
 
-
 RATE_KEYS = ("sfreq", "fs", "srate", "fsample", "sampling_rate", "samplingrate", "sample_rate", "samplingfrequency")
 CHANNEL_KEYS = ("channels", "ch_names", "labels", "label", "channel_names", "chnames", "channel", "electrodes")
 UNIT_KEYS = ("units", "unit")
-_FLOAT32 = 4
+
+_DEAP = (
+    *("Fp1", "AF3", "F3", "F7", "FC5", "FC1", "C3", "T7", "CP5", "CP1", "P3", "P7", "PO3", "O1", "Oz", "Pz"),
+    *("Fp2", "AF4", "Fz", "F4", "F8", "FC6", "FC2", "Cz", "C4", "T8", "CP6", "CP2", "P4", "P8", "PO4", "O2"),
+    *("hEOG", "vEOG", "zEMG", "tEMG", "GSR", "Respiration", "Plethysmograph", "Temperature"),
+)
+"""Koelstra et al. 2012, IEEE Trans Affect Comput 3:18: the order of the preprocessed files."""
+_FACED = (
+    *("Fp1", "Fp2", "Fz", "F3", "F4", "F7", "F8", "FC1", "FC2", "FC5", "FC6", "Cz", "C3", "C4", "T7", "T8"),
+    *("CP1", "CP2", "CP5", "CP6", "Pz", "P3", "P4", "P7", "P8", "PO3", "PO4", "Oz", "O1", "O2", "A2", "A1"),
+)
+"""Chen et al. 2023, Sci Data 10:740."""
+_SEED = (
+    *("FP1", "FPZ", "FP2", "AF3", "AF4", "F7", "F5", "F3", "F1", "FZ", "F2", "F4", "F6", "F8", "FT7", "FC5", "FC3"),
+    *("FC1", "FCZ", "FC2", "FC4", "FC6", "FT8", "T7", "C5", "C3", "C1", "CZ", "C2", "C4", "C6", "T8", "TP7", "CP5"),
+    *("CP3", "CP1", "CPZ", "CP2", "CP4", "CP6", "TP8", "P7", "P5", "P3", "P1", "PZ", "P2", "P4", "P6", "P8", "PO7"),
+    *("PO5", "PO3", "POZ", "PO4", "PO6", "PO8", "CB1", "O1", "OZ", "O2", "CB2"),
+)
+"""Zheng & Lu 2015, IEEE Trans Auton Ment Dev 7:162; SEED-IV has the same."""
+_DREAMER = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
+"""Katsigiannis & Ramzan 2018, IEEE J Biomed Health Inform 22:98."""
+
+SAMPLES = 5000
+ROUGH, SMOOTH = 1.2, 0.6
+"""Mean squared step over variance: 2 for independent numbers, near 0 for a signal that is sampled densely."""
 
 
-def open_array(
-    path: Path, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None, trial: int | None = None
+def open_numpy(
+    path: Path, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None, trial: int | None
 ) -> Source:
-    """Open an array file; what it does not state comes from a .json beside it, or from ``sfreq`` and ``channels``.
+    """Open an .npy or .npz; arguments and errors as of ``open_variables``. Python objects in it are never opened."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            content = {"data": loaded}
+        else:
+            with loaded:
+                content = {name: loaded[name] for name in loaded.files}
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise RecordingError(ARRAY_OBJECTS if "allow_pickle" in str(error) else ARRAY_DAMAGED) from error
+    return open_variables(content, "NumPy", files, sfreq, channels, trial)
+
+
+def open_variables(
+    content: Mapping[str, Any],
+    kind: str,
+    files: Sequence[Path],
+    sfreq: float | None,
+    channels: Sequence[str] | None,
+    trial: int | None,
+) -> Source:
+    """Open a recording with values from the file itself, else from the .json beside it, else from the user.
 
     Args:
-        path: the array.
+        content: the file's variables.
+        kind: the common name of this kind of file.
         files: what was given with it.
         sfreq: samples per second, Hz, as the user states it.
         channels: names, as the user states them.
         trial: which of the trials in the file is the recording, counted from 1.
 
     Raises:
-        RecordingError: damaged, it is not known how to read its numbers as EEG, or it is not known which trial.
+        RecordingError: file and .json contradict each other, it is not known how to read the numbers as EEG, or which
+            trial.
     """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(6)
-        content = _load_numpy(path) if magic[:2] == b"PK" or magic == b"\x93NUMPY" else _load_matlab(path, magic)
-    except (RecordingError, MemoryError):
-        raise
-    except Exception as error:
-        found = (
-            ARRAY_OBJECTS
-            if "allow_pickle" in str(error)
-            else N_("The array file is damaged or cut short; save plain numbers again.")
-        )
-        raise RecordingError(N_(found)) from error
-    if {"data", "srate", "chanlocs", "nbchan"} <= set(content) or hasattr(content.get("EEG"), "srate"):
-        return _open_eeglab(content, files, trial)
     beside, own = read_sidecar(files), {key.lower(): value for key, value in content.items()}
     says_itself = find_rate(own) is not None and bool(channel_names.find_electrodes(find_labels(own)).rows)
-    if not says_itself and (layout := public_datasets.recognise_dataset(content)):
-        trials = [move_channels_first(np.asarray(data), len(layout.labels)) for data in layout.trials]
+    if not says_itself and (layout := recognise_dataset(content)):
+        trials = [np.concatenate(split_trials(np.asarray(data), len(layout.labels)), axis=1) for data in layout.trials]
         data, notes = choose_trial(trials, layout.sfreq, trial)
         note = N_(NOTE_LAYOUT, name=layout.name, rate=layout.sfreq)
         return make_source(layout.name, data, layout.sfreq, layout.labels, note, *notes)
-    kind = "NumPy" if magic[:2] == b"PK" or magic[0] == 0x93 else "MATLAB"
-    return _open_plain(own, beside, sfreq, channels, kind, trial)
+    rate = find_rate({**beside, **own})
+    labels, others = find_labels(own), find_labels(beside)
+    electrodes, other_electrodes = (channel_names.find_electrodes(names).names for names in (labels, others))
+    if find_rate(own) is not None and find_rate(beside) not in (None, rate):
+        raise RecordingError(N_(SEVERAL_RATES, rates=(f"{rate:g}", f"{find_rate(beside):g}")))
+    if electrodes and other_electrodes and electrodes != other_electrodes:
+        raise RecordingError(N_("The file and the .json beside it name different channels; correct one of them."))
+    if not electrodes:
+        labels = others if other_electrodes else list(channels or ()) or labels or others
+    rate = sfreq if rate is None else rate
+    if rate is None or not labels:
+        raise RecordingError(ARRAY_STATES_NOTHING)
+    data, notes = choose_trial(_find_trials(own, len(labels), MIN_SECONDS * rate), rate, trial)
+    stated = {**beside, **own}
+    unit = next((stated[key] for key in UNIT_KEYS if key in stated), None)
+    factor = units.convert_to_microvolts(str(unit))
+    return make_source(kind, data, rate, labels, *notes, stated=factor is not None, factor=factor or 1.0)
 
 
 def choose_trial(
@@ -119,6 +171,7 @@ def make_source(
     *notes: str,
     stated: bool = False,
     factor: float = 1.0,
+    rate_from: str = messages.RATE_STATED,
 ) -> Source:
     """Make a ``Source`` of numbers that are in memory already.
 
@@ -130,36 +183,14 @@ def make_source(
         notes: what was found, plain sentences.
         stated: whether the file states units.
         factor: microvolts of one such unit.
+        rate_from: where the sampling rate comes from.
     """
 
     def load(rows: Sequence[int], seconds: float) -> Loaded:
         kept = data[list(rows), : round(seconds * sfreq)].astype(np.float32) * np.float32(factor)
         return kept, sfreq, data.shape[1] / sfreq
 
-    return Source(kind, labels, load, unit_stated=stated, notes=notes)
-
-
-def _load_numpy(path: Path) -> Mapping[str, Any]:
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return {"data": loaded}
-    with loaded:
-        return {name: loaded[name] for name in loaded.files}
-
-
-def _load_matlab(path: Path, magic: bytes) -> Mapping[str, Any]:
-    if magic == b"MATLAB":  # before version 5 a file had only plain matrices
-        mat_elements.check_elements(path)
-    content = loadmat(path, squeeze_me=True, struct_as_record=False, appendmat=False)
-    content = {name: value for name, value in content.items() if not name.startswith("__")}
-    structs = [value for value in content.values() if hasattr(value, "_fieldnames")]
-    fieldtrip = [struct for struct in structs if {"trial", "label"} <= set(struct._fieldnames)]
-    if len(fieldtrip) == 1 or len(content) == len(structs) == 1:  # one struct contains everything
-        content = dict(_list_fields((fieldtrip or structs)[0]))
-    if "trial" in content and "fsample" not in content and "time" in content:  # FieldTrip's older files
-        steps = np.diff(np.concatenate([np.ravel(times) for times in np.atleast_1d(content["time"])][:1]).astype(float))
-        content["fsample"] = float(np.round(1 / np.median(steps), 6))
-    return content
+    return Source(kind, labels, load, unit_stated=stated, notes=notes, rate_from=rate_from)
 
 
 def read_sidecar(files: Sequence[Path]) -> Mapping[str, Any]:
@@ -178,51 +209,11 @@ def read_sidecar(files: Sequence[Path]) -> Mapping[str, Any]:
     return {}
 
 
-def _open_plain(
-    own: Mapping[str, Any],
-    beside: Mapping[str, Any],
-    sfreq: float | None,
-    channels: Sequence[str] | None,
-    kind: str,
-    trial: int | None,
-) -> Source:
-    """Open an array with values from the file itself, else from the .json beside it, else from the user.
-
-    Args:
-        own: the file's variables, keys in lower case.
-        beside: the values of the .json.
-        sfreq: samples per second, Hz, as the user states it.
-        channels: names, as the user states them.
-        kind: the common name of this kind of file.
-        trial: which trial is the recording, counted from 1.
-
-    Raises:
-        RecordingError: file and .json contradict each other, or rate or channels are not known.
-    """
-    rate = find_rate({**beside, **own})
-    labels, others = find_labels(own), find_labels(beside)
-    electrodes, other_electrodes = (channel_names.find_electrodes(names).names for names in (labels, others))
-    if find_rate(own) is not None and find_rate(beside) not in (None, rate):
-        raise RecordingError(N_(SEVERAL_RATES, rates=(f"{rate:g}", f"{find_rate(beside):g}")))
-    if electrodes and other_electrodes and electrodes != other_electrodes:
-        raise RecordingError(N_("The file and the .json beside it name different channels; correct one of them."))
-    if not electrodes:
-        labels = others if other_electrodes else list(channels or ()) or labels or others
-    rate = sfreq if rate is None else rate
-    if rate is None or not labels:
-        raise RecordingError(ARRAY_STATES_NOTHING)
-    data, notes = choose_trial(_find_trials(own, len(labels), MIN_SECONDS * rate), rate, trial)
-    stated = {**beside, **own}
-    unit = next((stated[key] for key in UNIT_KEYS if key in stated), None)
-    factor = unit_names.convert_to_microvolts(str(unit))
-    return make_source(kind, data, rate, labels, *notes, stated=factor is not None, factor=factor or 1.0)
-
-
 def find_labels(stated: Mapping[str, Any]) -> list[str]:
     """Return the channel names that a file or its .json states; empty if none. Numbers, such as DEAP's ratings, are
     none.
     """
-    each = (_parse_labels(stated[key]) for key in CHANNEL_KEYS if key in stated)
+    each = (parse_labels(stated[key]) for key in CHANNEL_KEYS if key in stated)
     return next((labels for labels in each if labels), [])
 
 
@@ -244,7 +235,7 @@ def find_rate(stated: Mapping[str, Any]) -> float | None:
     return rates[0] if rates else None
 
 
-def _parse_labels(value: Any) -> list[str]:
+def parse_labels(value: Any) -> list[str]:
     """Return names from a list, an array of strings or of characters, or EEGLAB's and FieldTrip's structs."""
     if value is None:
         return []
@@ -279,7 +270,7 @@ def _find_trials(own: Mapping[str, Any], count: int, least: float) -> list[npt.N
     shapes = [shape for shape in shapes if len(shape) > 1]
     if not shapes:
         raise RecordingError(N_("No array of numbers with channels and samples was found; call the signal data."))
-    raise RecordingError(_describe_shape(max(shapes, key=lambda shape: float(np.prod(shape))), count))
+    raise RecordingError(describe_shape(max(shapes, key=lambda shape: float(np.prod(shape))), count))
 
 
 def _find_fitting(value: Any, count: int) -> Iterator[list[npt.NDArray[Any]]]:
@@ -292,7 +283,7 @@ def _find_fitting(value: Any, count: int) -> Iterator[list[npt.NDArray[Any]]]:
         cells = value.reshape(-1)
         numbers = all(isinstance(cell, np.ndarray) and cell.dtype.kind in "fiu" for cell in cells)
         if numbers and all(cell.ndim == 2 and count in cell.shape for cell in cells):
-            yield [move_channels_first(cell, count) for cell in cells]
+            yield [np.concatenate(split_trials(cell, count), axis=1) for cell in cells]
 
 
 def split_trials(data: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:
@@ -315,23 +306,11 @@ def split_trials(data: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:
         return [data[:, :, trial] for trial in range(data.shape[2])]
     if data.ndim == 3 and data.shape[2] == count:  # (trials, samples, channels)
         return [trial.T for trial in data]
-    raise RecordingError(_describe_shape(data.shape, count))
+    raise RecordingError(describe_shape(data.shape, count))
 
 
-def move_channels_first(data: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
-    """Bring an array to shape (channels, samples), joining trials.
-
-    Args:
-        data: two or three axes, in any order.
-        count: of channels.
-
-    Raises:
-        RecordingError: no axis is as long as there are channels.
-    """
-    return np.concatenate(split_trials(data, count), axis=1)
-
-
-def _describe_shape(shape: Sequence[int], count: int) -> str:
+def describe_shape(shape: Sequence[int], count: int) -> str:
+    """Return the sentence that refuses an array of this shape for ``count`` channels."""
     found = (
         ARRAY_AXES
         if len(shape) > 3
@@ -340,52 +319,71 @@ def _describe_shape(shape: Sequence[int], count: int) -> str:
     return N_(found, count=count, shape=" x ".join(map(str, shape)))
 
 
-def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int | None) -> Source:
-    """Open an EEGLAB dataset: fields as in its documentation (EEG.data, .srate, .chanlocs(i).labels)."""
-    if "srate" not in content:
-        content = dict(_list_fields(content["EEG"]))
-    labels = _parse_labels([item for item in np.atleast_1d(content["chanlocs"]) if hasattr(item, "labels")])
-    shape = [int(content[name]) for name in ("nbchan", "pnts")] + [max(1, int(content.get("trials", 1)))]
-    if len(labels) != shape[0]:
-        raise RecordingError(N_("The EEGLAB file does not name its channels; add channel locations in EEGLAB."))
-    data = content["data"]
-    if isinstance(data, str):
-        data = _read_fdt(data, files, shape)
-    elif np.squeeze(data).shape != tuple(length for length in shape if length > 1):
-        raise RecordingError(_describe_shape(np.shape(data), shape[0]))
-    data = np.asarray(data).reshape(shape, order="F")
-    rate = float(content["srate"])
-    if trial is not None:
-        data, notes = choose_trial([data[:, :, number] for number in range(shape[2])], rate, trial)
-        return make_source("EEGLAB", data, rate, labels, *notes)
-    notes = (N_(messages.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
-    return make_source("EEGLAB", data.reshape(shape[0], -1, order="F"), rate, labels, *notes)
+@dataclass(frozen=True)
+class DatasetLayout:
+    """A dataset's name, its rate in Hz, its channels in order, and the trials of a file."""
+
+    name: str
+    sfreq: float
+    labels: tuple[str, ...]
+    trials: list[Any]
 
 
-def _list_fields(struct: Any) -> Iterator[tuple[str, Any]]:
-    return ((name, getattr(struct, name)) for name in struct._fieldnames)
+def recognise_dataset(content: Mapping[str, Any]) -> DatasetLayout | None:
+    """Return the layout of the dataset that a file is from, by its variables; None if it is from none that is known."""
+    data: Any = content.get("data")
+    shape = getattr(data, "shape", ())
+    if shape[-2:] == (40, 8064) and len(shape) in (2, 3):
+        return DatasetLayout("DEAP", 128.0, _DEAP, list(data) if len(shape) == 3 else [data])
+    if shape == (28, 32, 7500):
+        return DatasetLayout("FACED", 250.0, _FACED, list(data))
+    numbered = {name: re.fullmatch(r"(?i)[a-z0-9]{1,8}_eeg_?(\d{1,2})", name) for name in content}
+    seed = {int(found[1]): content[name] for name, found in numbered.items() if found}
+    if seed and all(len(getattr(trial, "shape", ())) == 2 and trial.shape[0] == 62 for trial in seed.values()):
+        return DatasetLayout("SEED", 200.0, _SEED, [seed[number] for number in sorted(seed)])
+    films = [film for person in np.atleast_1d(content.get("Data", [])) for film in _list_films(person)]
+    if films and all(len(getattr(film, "shape", ())) == 2 and film.shape[1] == 14 for film in films):
+        named = [str(name) for name in np.atleast_1d(content.get("EEG_Electrodes", _DREAMER))]
+        return DatasetLayout("DREAMER", float(content.get("EEG_SamplingRate", 128)), tuple(named), films)
+    return None
 
 
-def _read_fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.NDArray[Any]:
-    """Read the numbers beside the header from the .fdt that it names, else from the only one given with it.
+def _list_films(person: Any) -> list[Any]:
+    """Return DREAMER's recordings of one person, one per film."""
+    films = getattr(getattr(person, "EEG", None), "stimuli", None)
+    if films is None:
+        return []
+    return [films] if np.ndim(films) == 2 else list(np.ravel(films))
+
+
+def contradicts_order(numbers: npt.NDArray[np.generic], channels: int, multiplexed: bool) -> bool:
+    """Return whether a file's numbers jump in the order stated, and run smoothly in the other order.
 
     Args:
-        named: the file's name in the header.
-        files: what was given with it.
-        shape: channels, samples per trial, trials.
-
-    Returns:
-        Shape ``shape``, or (channels, samples) of all trials.
+        numbers: all numbers of the file, shape (channels x samples,), in the order in which they are stored.
+        channels: how many there are.
+        multiplexed: the order stated: all channels of one time after the other; else all times of one channel.
     """
-    name = PureWindowsPath(named.replace("/", "\\")).name
-    others = [file for file in files if file.suffix.lower() in (".fdt", ".dat")]
-    file = next((file for file in others if file.name == name), others[0] if len(others) == 1 else None)
-    if file is None:
-        raise RecordingError(N_("The .fdt file that belongs to the .set is missing; give both files together."))
-    if file.stat().st_size != _FLOAT32 * int(np.prod(shape, dtype=object)):
-        raise RecordingError(N_("The .fdt file is not as long as its .set says: get both files again."))
-    numbers = np.fromfile(file, dtype="<f4")
-    by_time = not name.lower().endswith(".dat")  # EEGLAB writes these with all times of one channel together
-    if sample_order.contradicts_order(numbers, shape[0], multiplexed=by_time):
-        raise RecordingError(messages.NUMBERS_OUT_OF_ORDER)
-    return numbers.reshape(shape, order="F") if by_time else numbers.reshape(shape[0], -1)
+    length = len(numbers) // channels
+    kept = min(length, SAMPLES)
+    by_time = numbers[: channels * kept].reshape(kept, channels).T
+    by_channel = numbers[: channels * length].reshape(channels, length)[:, :kept]
+    stated, other = (by_time, by_channel) if multiplexed else (by_channel, by_time)
+    return _measure_roughness(stated) > ROUGH and _measure_roughness(other) < SMOOTH
+
+
+def _measure_roughness(data: npt.NDArray[np.generic]) -> float:
+    """Return the median over channels of the mean squared step over the variance, without what all channels have in
+    common.
+
+    Line noise is much the same everywhere; at a low rate it alone would make a good recording look rough. ``data`` has
+    shape (channels, samples).
+    """
+    values = np.nan_to_num(np.asarray(data, dtype=float))
+    values -= values.mean(axis=1, keepdims=True)
+    values -= np.median(values, axis=0)
+    spread = values.var(axis=1)
+    live = spread > 0
+    if not live.any():
+        return 0.0
+    return float(np.median((np.diff(values[live], axis=1) ** 2).mean(axis=1) / spread[live]))

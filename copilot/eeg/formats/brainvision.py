@@ -1,4 +1,4 @@
-"""Check a BrainVision header against its data file, and write an unambiguous one (see ``prepare_header``).
+"""Read BrainVision (see ``open_brainvision``): its header is checked against the data file, and MNE reads a plain one.
 
 The format is described by Brain Products ("BrainVision Core Data Format 1.0"). Decimal signs of other countries, units
 in every spelling and headers that do not fit their data are all found among users' files.
@@ -6,48 +6,33 @@ in every spelling and headers that do not fit their data are all found among use
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+import mne
 import numpy as np
 
-from copilot.eeg.formats import sample_order
-from copilot.eeg.types import RecordingError
+from copilot.eeg import channel_names, units
+from copilot.eeg.formats import arrays
+from copilot.eeg.formats.mne_formats import load_channels
+from copilot.eeg.types import Loaded, RecordingError, Source
 from copilot.i18n import N_, messages
 
 _TYPES = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}
 _MOST_CHANNELS = 4096
 
 
-@dataclass(frozen=True)
-class PreparedHeader:
-    """A checked header, and what else is needed to read the signals.
-
-    Attributes:
-        header: a new header file: channels are called as in ``names``, units are microvolts, whatever they are.
-        data: the file with the numbers.
-        labels: one per channel, as in the file; ``names``: as in the new header.
-        units: of each channel, as in the file.
-        notes: for the reader, plain sentences.
-    """
-
-    header: Path
-    data: Path
-    labels: tuple[str, ...]
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def prepare_header(path: Path, files: Sequence[Path]) -> PreparedHeader:
-    """Check the header at ``path`` against the files given with it, and replace it.
+def open_brainvision(path: Path, files: Sequence[Path]) -> Source:
+    """Open the header at ``path`` (.vhdr) with the files given with it.
 
     Raises:
         RecordingError: the data file is missing, or does not fit the header.
     """
     content = path.read_bytes()
-    codepage = "utf-8-sig" if _is_utf8(content) else "latin-1"
-    text = content.decode(codepage).replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     data, notes = _find_data_file(text, files)
     channels = _parse_channels(text)
     text = re.sub(r"(?im)^(\s*SamplingInterval\s*=\s*\d+),(\d+)\s*$", r"\1.\2", text)
@@ -60,34 +45,37 @@ def prepare_header(path: Path, files: Sequence[Path]) -> PreparedHeader:
                 named=len(channels),
             )
         )
-    kept = _check_data_file(text, len(channels), data, files)
-    if kept is not None:
-        data, more = kept
-        notes += more
-    names = tuple(f"c{number}" for number in range(1, len(channels) + 1))
+    data, more = _check_data_file(text, len(channels), data, files)
+
+    # A header without places, comments and anything else that could break a reader; its channels have plain names, and
+    # its units are microvolts, whatever they are.
+    names = [f"c{number}" for number in range(1, len(channels) + 1)]
+    common = re.sub(r"(?im)^\s*NumberOfChannels.*$", "", _find_section(text, "Common Infos"))
     lines = [f"Ch{i}={name},,{channels[i - 1][1]},uV" for i, name in enumerate(names, 1)]
     header = path.with_name("plain.vhdr")
     header.write_text(
-        _write_common_sections(text) + "\n[Channel Infos]\n" + "\n".join(lines) + "\n",
+        "Brain Vision Data Exchange Header File Version 1.0\n\n"
+        f"[Common Infos]\n{common}\nNumberOfChannels={len(channels)}\n"
+        f"\n[Binary Infos]\n{_find_section(text, 'Binary Infos')}\n"
+        f"\n[ASCII Infos]\n{_find_section(text, 'ASCII Infos')}\n"
+        "\n[Channel Infos]\n" + "\n".join(lines) + "\n",
         encoding="ascii",
         errors="replace",
     )
-    return PreparedHeader(
-        header=header,
-        data=data,
-        labels=tuple(name for name, _, _ in channels),
-        names=names,
-        units=tuple(unit for _, _, unit in channels),
-        notes=notes,
-    )
+    overrides = {"data_fname": data.name, "marker_fname": False}  # markers are free text
+    raw = mne.io.read_raw_brainvision(header, overrides=overrides, verbose="ERROR")
+    if raw.ch_names != names:
+        raise RecordingError(N_(messages.KIND_DAMAGED, kind="BrainVision"))
 
+    labels, stated = [label for label, _, _ in channels], [unit for _, _, unit in channels]
+    wanted = channel_names.find_electrodes(labels).rows
+    factors, unit_notes = units.find_factors([stated[row] for row in wanted])
 
-def _is_utf8(content: bytes) -> bool:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    def load(rows: Sequence[int], seconds: float) -> Loaded:
+        return load_channels(raw, rows, seconds, [stated[row] for row in rows])
+
+    notes += more + (unit_notes if wanted else ())
+    return Source("BrainVision", labels, load, unit_stated=factors is not None, notes=notes)
 
 
 def _find_data_file(text: str, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
@@ -127,18 +115,6 @@ def _parse_channels(text: str) -> list[tuple[str, str, str]]:
     return [found[number] for number in sorted(found)]
 
 
-def _write_common_sections(text: str) -> str:
-    """Write the header without channels, places, comments and anything else that could break a reader."""
-    first = "Brain Vision Data Exchange Header File Version 1.0\n"
-    common = re.sub(r"(?im)^\s*NumberOfChannels.*$", "", _find_section(text, "Common Infos"))
-    count = len(_parse_channels(text))
-    return (
-        f"{first}\n[Common Infos]\n{common}\nNumberOfChannels={count}\n"
-        f"\n[Binary Infos]\n{_find_section(text, 'Binary Infos')}\n"
-        f"\n[ASCII Infos]\n{_find_section(text, 'ASCII Infos')}\n"
-    )
-
-
 def _find_section(text: str, name: str) -> str:
     found = re.search(rf"(?ims)^\[{name}\]\s*$(.*?)(?=^\[|\Z)", text)
     lines = found[1].splitlines() if found else []
@@ -155,9 +131,7 @@ def _find_integer(text: str, key: str) -> int | None:
     return int(found[0]) if found else None
 
 
-def _check_data_file(
-    text: str, channels: int, data: Path, files: Sequence[Path]
-) -> tuple[Path, tuple[str, ...]] | None:
+def _check_data_file(text: str, channels: int, data: Path, files: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
     """Compare the data file with the header and the markers: its length and the order of its numbers.
 
     Args:
@@ -167,21 +141,21 @@ def _check_data_file(
         files: what was given with it.
 
     Returns:
-        The file to read and notes for the reader; None if its numbers are written as text.
+        The file to read and notes for the reader.
 
     Raises:
         RecordingError: the file is too short, or its numbers are in another order.
     """
     kind = _TYPES.get(_find_entry(text, "BinaryFormat").upper())
-    if kind is None or _find_entry(text, "DataFormat").upper() == "ASCII":
-        return None
+    if kind is None or _find_entry(text, "DataFormat").upper() == "ASCII":  # numbers written as text
+        return data, ()
     multiplexed = _find_entry(text, "DataOrientation").upper() != "VECTORIZED"
     row = np.dtype(kind).itemsize * channels
     size, stated = data.stat().st_size, _find_integer(text, "DataPoints")
     least = _find_last_marker(files) - 1 if stated is None else stated  # a marker can be behind the last sample
     if size % row or size // row < least:
         raise RecordingError(N_("The data file is shorter than its header or its markers say; get all files again."))
-    if sample_order.contradicts_order(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
+    if arrays.contradicts_order(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
         raise RecordingError(messages.NUMBERS_OUT_OF_ORDER)
     if not stated or size == row * stated:
         return data, ()

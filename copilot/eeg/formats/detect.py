@@ -1,4 +1,8 @@
-"""Find out which of the given files is the recording, and of what kind, by its first bytes (see ``open_source``)."""
+"""Find out which of the given files is the recording, and of what kind, by its first bytes (see ``open_source``).
+
+A kind that is read has an entry in ``_KINDS`` or a line in ``recognise_file``; ``_NOT_READ``, ``_MAKERS`` and
+``_MAKERS_BY_SUFFIX`` name others, so that the message can name them too.
+"""
 
 import re
 import struct
@@ -6,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copilot.eeg import channel_names
-from copilot.eeg.formats import arrays, mne_reader, text, unsupported
+from copilot.eeg.formats import arrays, brainvision, edf, matlab, mne_formats, text_tables
 from copilot.eeg.types import RecordingError, Source
 from copilot.i18n import N_, messages
 
@@ -48,10 +52,49 @@ _NOT_READ = {
     b"MATLAB 7.3": N_("a MATLAB 7.3 file, which has to be saved with MATLAB's save -v7 first"),
     b"RIFF": N_("a sound, film or ANT eego file, which has to be exported as EDF first"),
 }
+_MAKERS: tuple[tuple[bytes, str], ...] = (
+    (rb"EEG-[12]\d{3}|QI-403A|DAE-2100|CC-01", "Nihon Kohden"),
+    (rb"\[FileInfo\]", "Persyst"),
+    (rb"\* MICROMED", "Micromed"),
+    (rb"[\x02\xac]\x27\x91[\xc6\xd6]", "Intan"),
+    (rb"NEURAL(?:SG|CD|EV)|BRSMPGRP|BREVENTS", "Blackrock"),
+    (rb"#{8} Neuralynx", "Neuralynx"),
+    (rb"(?:BCI2000V=|HeaderLen=)", "BCI2000"),
+    (rb"DATA FORMAT +START", "Curry"),
+    (rb"PAR1", "Parquet"),
+    (rb"ARROW1|FEA1", "Arrow"),
+    (rb"SQLite format 3", "SQLite"),
+    (rb"PLEX", "Plexon"),
+    (rb"RF64", "ANT eego"),
+)
+_MAKERS_BY_SUFFIX = {
+    "Nihon Kohden": ".21e .pnt .nkt",
+    "Persyst": ".lay",
+    "WFDB (PhysioNet)": ".hea .atr",
+    "Micromed": ".trc",
+    "Natus (Nicolet, XLTEK)": ".e .ent .erd .etc .stc .snc .vtc",
+    "Curry": ".dap .rs3 .cdt .dpa .dpo",
+    "Compumedics": ".sdy .rda .eab",
+    "Stellate Harmonie": ".sig .sts",
+    "BESA": ".avr .mul .besa .foc",
+    "Neuroscan average": ".avg",
+    "Neuralynx": ".ncs .nev .nse",
+    "Intan": ".rhd .rhs",
+    "Cadwell": ".ez3 .arc .eas",
+    "BIOPAC": ".acq",
+    "Neuroelectrics": ".nedf",
+    "Embla": ".ebm",
+    "MEF": ".mefd .mef",
+    "Muse (binary)": ".muse",
+}
 _SIDECARS = {".eeg", ".dat", ".fdt", ".vmrk", ".json", ".info"}
 _NAMED = {".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF", ".fif": "FIF", ".cnt": "CNT"} | {
     ".set": "EEGLAB",
     ".vhdr": "BrainVision",
+}
+_MNE_SUFFIXES = {"EDF": ".edf", "BDF": ".bdf", "GDF": ".gdf", "CNT": ".cnt", "EGI": ".raw"} | {
+    "BrainVision": ".vhdr",
+    "FIF": "_raw.fif",
 }
 _PICKLES = {".pkl", ".pickle", ".joblib", ".p"}
 _PICKLE = re.compile(
@@ -78,25 +121,54 @@ def open_source(
         RecordingError: none or several recordings, or none of a kind that is read.
     """
     if mff := {parent for path in files for parent in path.parents if parent.suffix.lower() == ".mff"}:
-        return mne_reader.open_mff(_require_one(sorted(mff)))
+        return mne_formats.open_mff(_require_one(sorted(mff)))
     kinds = {path: recognise_file(path) for path in files}
     mains = [path for path, kind in kinds.items() if kind not in ("sidecar", "text")]
     if len(mains) > 1 and all(kinds[path] == "FIF" for path in mains):
-        return mne_reader.open_fif_parts(mains)
-    if not mains:
-        _check_makers(files)
+        return mne_formats.open_fif_parts(mains)
+    if not mains:  # files of known makers would otherwise pass for a table or part of another recording
+        for path in files:
+            if maker := _find_maker_by_suffix(path.suffix.lower()):
+                raise _make_maker_error(maker)
     path = _require_one(mains or _select_tables(kinds) or _refuse_sidecars_alone(files))
     kind, bad = kinds[path], _read_bad_channels(files)
     if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
         raise RecordingError(N_(messages.NO_SUCH_TRIAL, count=1))
-    if kind in ("NumPy", "MATLAB"):
-        source = arrays.open_array(path, files, sfreq, channels, trial)
+    if kind == "NumPy":
+        source = arrays.open_numpy(path, files, sfreq, channels, trial)
+    elif kind == "MATLAB":
+        source = matlab.open_matlab(path, files, sfreq, channels, trial)
     elif kind == "text":
-        source = text.open_text(path, files, sfreq, channels)
+        source = text_tables.open_text(path, files, sfreq, channels)
     else:
-        _check_transfer(path)
-        source = mne_reader.open_mne(path, kind, files)
+        source = _open_with_mne(path, kind, files)
     return channel_names.drop_bad_channels(source, bad)
+
+
+def _open_with_mne(path: Path, kind: str, files: Sequence[Path]) -> Source:
+    """Open a binary recording under a neutral name with the suffix that MNE expects.
+
+    Raises:
+        RecordingError: damaged, cut short or incomplete.
+    """
+    with path.open("rb") as file:
+        content = file.read(2**22)
+    feeds = content.count(b"\n")
+    if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
+        raise RecordingError(FILE_TEXT_MODE)
+    path = path.rename(path.with_name(f"recording{_MNE_SUFFIXES[kind]}"))
+    try:
+        if kind in ("EDF", "BDF"):
+            return edf.open_edf(path, kind)
+        if kind == "BrainVision":
+            return brainvision.open_brainvision(path, [file for file in files if file.suffix.lower() != ".vhdr"])
+        if kind == "FIF":
+            return mne_formats.open_fif(path)
+        return mne_formats.open_plain(path, kind)
+    except (RecordingError, MemoryError):
+        raise
+    except Exception as error:
+        raise RecordingError(N_(messages.KIND_DAMAGED, kind=kind)) from error
 
 
 def _read_bad_channels(files: Sequence[Path]) -> set[str]:
@@ -125,8 +197,11 @@ def recognise_file(path: Path) -> str:
         raise RecordingError(
             N_("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
         )
-    if maker := unsupported.find_maker_by_start(head, suffix):
-        raise _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
+    if suffix in (".eeg", ".avg") and head.startswith(b"Version 3.0"):
+        raise _make_maker_error("Neuroscan epochs")
+    for start, maker in _MAKERS:
+        if re.match(start, head.removeprefix(b"\xef\xbb\xbf")):
+            raise _make_maker_error(maker)
     if suffix in _SIDECARS:
         return "sidecar"
     for start, what in _NOT_READ.items():
@@ -141,11 +216,13 @@ def _make_not_read_error(what: str) -> RecordingError:
     return RecordingError(N_(FILE_NOT_READ, what=what, kinds=FILE_KINDS))
 
 
-def _check_makers(files: Sequence[Path]) -> None:
-    """Refuse files of known makers, by name, that would otherwise pass for a table or part of another recording."""
-    for path in files:
-        if maker := unsupported.find_maker_by_suffix(path.suffix.lower()):
-            raise _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
+def _make_maker_error(maker: str) -> RecordingError:
+    return _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
+
+
+def _find_maker_by_suffix(suffix: str) -> str | None:
+    """Return the maker or program that names its files so, or None; another kind of file may have the same suffix."""
+    return next((name for name, suffixes in _MAKERS_BY_SUFFIX.items() if suffix in suffixes.split()), None)
 
 
 def _recognise_kind(head: bytes, suffix: str) -> str:
@@ -168,27 +245,17 @@ def _recognise_kind(head: bytes, suffix: str) -> str:
     if suffix in _NAMED:
         raise RecordingError(N_(FILE_OTHER_THAN_NAMED, suffix=suffix, kind=_NAMED[suffix]))
     if suffix == ".lay" and b"[fileinfo]" in head.lower():
-        raise RecordingError(
-            N_(
-                FILE_NOT_READ,
-                what=N_(
-                    "a Persyst layout (.lay) without a signal that is read; export the recording as EDF from Persyst"
-                ),
-                kinds=FILE_KINDS,
-            )
+        raise _make_not_read_error(
+            N_("a Persyst layout (.lay) without a signal that is read; export the recording as EDF from Persyst")
         )
     if suffix == ".hea" or re.match(rb"(#.*\n)*\S+ \d+ [\d.]+(/\S+)? \d+[^,;\t]*\r?\n\S+\.dat ", head):
-        raise RecordingError(
-            N_(
-                FILE_NOT_READ,
-                what=N_("a PhysioNet WFDB header (.hea), whose signal is not read; convert it to EDF with mit2edf"),
-                kinds=FILE_KINDS,
-            )
+        raise _make_not_read_error(
+            N_("a PhysioNet WFDB header (.hea), whose signal is not read; convert it to EDF with mit2edf")
         )
     if _is_text(head):
         return "text"
-    if maker := unsupported.find_maker_by_suffix(suffix):
-        raise _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
+    if maker := _find_maker_by_suffix(suffix):
+        raise _make_maker_error(maker)
     raise RecordingError(N_("This kind of file is not read. {kinds}", kinds=FILE_KINDS))
 
 
@@ -233,12 +300,3 @@ def _require_one(candidates: Sequence[Path]) -> Path:
     if len(candidates) != 1:
         raise RecordingError(messages.SEVERAL_RECORDINGS)
     return candidates[0]
-
-
-def _check_transfer(path: Path) -> None:
-    """Refuse a binary file in which every line feed follows a carriage return: it was transferred in text mode."""
-    with path.open("rb") as file:
-        content = file.read(2**22)
-    feeds = content.count(b"\n")
-    if feeds >= 64 and content.count(b"\r\n") == feeds and b"\0" in content:
-        raise RecordingError(FILE_TEXT_MODE)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from convert.files import ConvertError, read_json
 from copilot import csv_tables
-from copilot.eeg.discovery import find_bids_recordings, find_recording_files
+from copilot.eeg.recording_files import find_bids_recordings, find_recording_files
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
 from copilot.training.dataset.recordings import LabelledInterval

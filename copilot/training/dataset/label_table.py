@@ -8,7 +8,7 @@ of its own, who then has no baseline.
 from pathlib import Path, PurePath
 
 from copilot import csv_tables
-from copilot.eeg.discovery import find_recording_files
+from copilot.eeg.recording_files import find_recording_files
 from copilot.emotions import EMOTIONS
 from copilot.training.dataset.recordings import LabelledInterval
 from copilot.training.faced import CorpusError

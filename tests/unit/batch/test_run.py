@@ -17,7 +17,7 @@ import pytest
 from copilot import NOTICE
 from copilot.batch import participants, results
 from copilot.batch.worker import BatchError, Outcome
-from copilot.eeg import discovery, simulate
+from copilot.eeg import recording_files, simulate
 from copilot.emotions import EMOTIONS
 from copilot.record.export.json_format import from_json
 from copilot.settings import ROOT
@@ -319,10 +319,14 @@ def made(folder, *names):
 def test_recordings_are_found_by_their_names_and_notes_beside_them_are_not(tmp_path):
     made(tmp_path, "b.edf", "a/muse.csv", "a/README.txt", "a/events.csv", "c.vhdr", "c.eeg", "c.vmrk", "photo.jpg")
     made(tmp_path, ".hidden/d.edf", "._e.edf", "egi.mff/signal1.bin", "egi.mff/info.csv", "out/summary.csv", "who.csv")
-    found = discovery.find_recordings(tmp_path, leave_out=[tmp_path / "out", tmp_path / "who.csv"])
+    found = recording_files.find_recordings(tmp_path, leave_out=[tmp_path / "out", tmp_path / "who.csv"])
     names = [path.relative_to(tmp_path).as_posix() for path in found]
     assert names == ["a/muse.csv", "b.edf", "c.vhdr", "egi.mff"]
-    assert [path.name for path in discovery.find_recording_files(tmp_path / "c.vhdr")] == ["c.vhdr", "c.eeg", "c.vmrk"]
+    assert [path.name for path in recording_files.find_recording_files(tmp_path / "c.vhdr")] == [
+        "c.vhdr",
+        "c.eeg",
+        "c.vmrk",
+    ]
 
 
 def test_rows_find_their_recordings_the_most_exact_first(tmp_path):

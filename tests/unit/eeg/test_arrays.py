@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from copilot.eeg.formats import mat_elements
+from copilot.eeg.formats import matlab
 from copilot.eeg.reader import read
 from copilot.eeg.types import RecordingError
 from tests.helpers.eeg_files import TEN_TWENTY, scalp, write_eeglab
@@ -194,7 +194,7 @@ def test_matlab_4(tmp_path, signal):
 def test_whole_matlab_files_pass_the_check(tmp_path, signal, compressed):
     content = {"s": {"a": signal, "b": cells(["x", signal[:2]]), "c": "text"}, "n": 1j, "e": np.zeros((0, 3)), "t": ""}
     savemat(tmp_path / "a.mat", content, do_compression=compressed)
-    mat_elements.check_elements(tmp_path / "a.mat")
+    matlab.check_elements(tmp_path / "a.mat")
 
 
 def word(content, old, new, after=128):
@@ -218,8 +218,8 @@ def test_damaged_matlab_files_never_reach_a_reader_that_they_crash(tmp_path, sig
     }[damage]()
     assert changed != whole
     path.write_bytes(changed)
-    with pytest.raises(mat_elements.ElementError):
-        mat_elements.check_elements(path)
+    with pytest.raises(matlab.ElementError):
+        matlab.check_elements(path)
     script = f"from copilot.eeg.reader import *\ntry: read([__import__('pathlib').Path({str(path)!r})])\n"
     script += "except RecordingError as error: print(error)"
     child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -1,13 +1,14 @@
-"""Put the files of one recording, and nothing else, into a fresh temporary folder (see ``unpack_files``).
+"""Find the files of recordings (``find_recordings``), and put those of one recording into a folder (``unpack_files``).
 
-Headers name the files beside them. In a folder of its own nothing else can be found, whatever a header names.
+Headers name the files beside them. In a temporary folder of its own nothing else can be found, whatever a header names.
 """
 
 import os
+import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -18,10 +19,73 @@ FILES_TOO_LARGE = N_(
     "The recording has {megabytes:.0f} MB and at most {most} MB are read; cut out the part that matters."
 )
 
+#: The formats that BIDS accepts for EEG (Pernet et al. 2019, Sci Data 6:103).
+BIDS_SUFFIXES = (".edf", ".bdf", ".vhdr", ".set")
+SUFFIXES = (*BIDS_SUFFIXES, ".gdf", ".fif", ".cnt", ".mff", ".raw", ".csv", ".txt", ".npy", ".npz", ".mat", ".zip")
+_COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
+_LATER_PART = re.compile(r"(?i)(?P<first>.+)-\d{1,3}\.fif|(?P<before>.+_split-)(?!0*1_)\d+(?P<after>_.+\.fif)")
+"""How the second and later parts of a recording in FIF are named: by Neuromag and MNE, and in BIDS."""
+_NOTES = re.compile(r"channels|events|electrodes|participants|notes|readme|licen[cs]e", re.IGNORECASE)
 
 MAX_MEMBERS = 1000
 MB = 2**20
 _ARCHIVES = (b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+
+
+def find_recordings(folder: Path, leave_out: Collection[Path] = ()) -> list[Path]:
+    """Return the main file of every recording, sorted: those of a BIDS folder, else every file named like a recording.
+
+    A link counts even if its target is missing, so that a recording that was not fetched is reported.
+
+    Args:
+        folder: is searched with all its subfolders but hidden and linked ones.
+        leave_out: files and folders that contain no recordings.
+    """
+    if recordings := find_bids_recordings(folder):
+        return recordings
+    left_out = {path.resolve() for path in leave_out}
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        packages = [name for name in folders if Path(name).suffix.lower() == ".mff"]  # one recording each
+        recordings += [here / name for name in packages]
+        kept = (name for name in folders if name not in packages and not name.startswith((".", "__MACOSX")))
+        folders[:] = [name for name in kept if (here / name).resolve() not in left_out]
+        for path in (here / name for name in files if not name.startswith(".")):
+            suffix = path.suffix.lower()
+            is_later_part = suffix == ".fif" and _find_first_part(path)
+            is_note = suffix in (".csv", ".txt") and _NOTES.search(path.stem)
+            if suffix in SUFFIXES and not is_later_part and not is_note and path.resolve() not in left_out:
+                recordings.append(path)
+    return sorted(recordings)
+
+
+def find_bids_recordings(folder: Path) -> list[Path]:
+    """Return ``sub-*/**/*_eeg.{edf,bdf,vhdr,set}``, sorted."""
+    return sorted(path for path in folder.glob("sub-*/**/*_eeg.*") if path.suffix.lower() in BIDS_SUFFIXES)
+
+
+def find_recording_files(path: Path) -> tuple[Path, ...]:
+    """Return a recording and the existing files that belong to it by their names.
+
+    These are the files that its header names (BrainVision, EEGLAB), further parts (FIF) and BIDS's table of channels.
+    """
+    companions = [path.with_suffix(suffix) for suffix in _COMPANIONS.get(path.suffix.lower(), ())]
+    if path.stem.endswith("_eeg"):
+        companions.append(path.with_name(path.stem.removesuffix("_eeg") + "_channels.tsv"))
+    if path.suffix.lower() == ".fif":
+        companions += sorted(p for p in path.parent.glob("*.fif") if p != path and _find_first_part(p) == path)
+    return (path, *(p for p in companions if p.is_file()))
+
+
+def _find_first_part(path: Path) -> Path | None:
+    """Return the existing file that begins the recording of which ``path`` is a later part by its name, or None."""
+    found = _LATER_PART.fullmatch(path.name)
+    if not found:
+        return None
+    names = (
+        [f"{found['first']}.fif"] if found["first"] else [f"{found['before']}{n}{found['after']}" for n in ("01", "1")]
+    )
+    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 
 @contextmanager
@@ -43,7 +107,16 @@ def unpack_files(paths: Sequence[Path], max_mb: int) -> Iterator[list[Path]]:
             if _is_archive(source, max_mb):
                 _unpack_archive(source, folder)
             else:
-                _link_file(source, folder / relative)
+                target = folder / relative
+                if target.exists():
+                    raise RecordingError(
+                        N_("Two of the files have the same name; give only the files of one recording.")
+                    )
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(source.resolve(), target)
+                except OSError:  # another file system, or one without hard links
+                    shutil.copyfile(source, target)
         yield sorted(path for path in folder.rglob("*") if path.is_file())
 
 
@@ -57,16 +130,6 @@ def _list_files(path: Path) -> Iterator[tuple[Path, Path]]:
         yield path, Path(path.name)
     else:
         raise RecordingError(N_("The file is not there; check its path."))
-
-
-def _link_file(source: Path, target: Path) -> None:
-    if target.exists():
-        raise RecordingError(N_("Two of the files have the same name; give only the files of one recording."))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
 
 
 def _check_size(size: int, max_mb: int) -> None:
@@ -93,7 +156,8 @@ def _is_archive(path: Path, max_mb: int) -> bool:
 def _unpack_archive(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if _is_wanted(member)]
+            names = {member: PurePosixPath(member.filename) for member in archive.infolist() if not member.is_dir()}
+            members = [m for m, name in names.items() if "__MACOSX" not in name.parts and name.name[:1] != "."]
             if not members or len(members) > MAX_MEMBERS:
                 raise RecordingError(N_("The .zip holds no files, or far too many; zip the files of one recording."))
             for member in members:
@@ -104,11 +168,6 @@ def _unpack_archive(path: Path, folder: Path) -> None:
         raise RecordingError(
             N_("The .zip is damaged or protected by a password; make it again without one.")
         ) from error
-
-
-def _is_wanted(member: zipfile.ZipInfo) -> bool:
-    name = PurePosixPath(member.filename)
-    return not (member.is_dir() or "__MACOSX" in name.parts or name.name.startswith("."))
 
 
 def _extract_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:

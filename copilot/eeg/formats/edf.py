@@ -1,17 +1,22 @@
-"""Check the header of an EDF(+) or BDF file against the file, before any of it is used (see ``read_header``).
+"""Read EDF, EDF+, BDF and BDF+ (see ``open_edf``): the header is checked against the file before any of it is used.
 
 The specification is at edfplus.info (Kemp et al. 1992, Kemp & Olivan 2003); BDF differs in its samples of 24 bits.
-Only what is needed to read signals is taken: the patient, the recording and the date are skipped. ``write_plain_copy``
-gives the signals a header with nothing else in it, so that no reader can interpret it differently from this check.
+Only what is needed to read signals is taken: the patient, the recording and the date are skipped. MNE reads a copy
+whose header has nothing else in it, so that it cannot interpret it differently from this check.
 """
 
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from copilot.eeg.types import RecordingError
+import mne
+
+from copilot.eeg import channel_names, units
+from copilot.eeg.formats.mne_formats import load_channels
+from copilot.eeg.types import Loaded, RecordingError, Source
 from copilot.i18n import N_, messages
 
 HEADER_RANGE = N_("the range of a signal is not a number")
@@ -50,19 +55,53 @@ class EdfHeader:
     record_bytes: int
     notes: tuple[str, ...]
 
-    def check_range(self, rows: Sequence[int]) -> None:
-        """Refuse signals whose scale cannot be known, because their limits are one number.
 
-        Raises:
-            RecordingError: one of the signals at ``rows`` has no range.
-        """
-        if any(low == high or zero == full for low, high, zero, full in (self.limits[row] for row in rows)):
-            raise make_damaged_error(
-                N_("the least and the largest value of a signal are the same, so that its scale is not known")
-            )
+def open_edf(path: Path, kind: str) -> Source:
+    """Open a recording of kind ``EDF`` or ``BDF``.
+
+    Raises:
+        RecordingError: the header is damaged, or promises more than the file contains.
+    """
+    header = _read_header(path, kind)
+    notes = list(header.notes)
+    wanted = channel_names.find_electrodes(header.labels).rows
+    if wanted and not header.record_s:
+        raise _make_damaged_error(N_("its records last no time"))
+    if any(low == high or zero == full for low, high, zero, full in (header.limits[row] for row in wanted)):
+        raise _make_damaged_error(
+            N_("the least and the largest value of a signal are the same, so that its scale is not known")
+        )
+    rates = sorted({header.samples[row] / header.record_s for row in wanted})
+    if len(rates) > 1:
+        notes.append(N_("Channels have different sampling rates; all were brought to {rate:g} Hz.", rate=rates[-1]))
+    factors, unit_notes = units.find_factors([header.units[row] for row in wanted])
+    if wanted:
+        notes += unit_notes
+    load = partial(_load_edf, path, header)
+    return Source(header.kind, header.labels, load, unit_stated=factors is not None, notes=tuple(notes))
 
 
-def read_header(path: Path, kind: str) -> EdfHeader:
+def _load_edf(path: Path, header: EdfHeader, rows: Sequence[int], seconds: float) -> Loaded:
+    """Open only the electrodes: the rest may be faster, and annotations contain free text.
+
+    The reader gets unambiguous labels; those of the file may contain NUL or occur twice.
+
+    Args:
+        path: the file.
+        header: its header, as read.
+        rows: places of the channels.
+        seconds: the longest stretch that is read, from the start.
+    """
+    copy = path.with_name(f"plain{path.suffix}")
+    names = _write_plain_copy(path, header, copy)
+    read = mne.io.read_raw_bdf if header.kind.startswith("BDF") else mne.io.read_raw_edf
+    wanted = [names[row] for row in rows]
+    raw = read(copy, include=wanted, verbose="ERROR")
+    places = [raw.ch_names.index(name) for name in wanted]
+    return load_channels(raw, places, seconds, [header.units[row] for row in rows])
+
+
+def _read_header(path: Path, kind: str) -> EdfHeader:
     """Read and check a header; ``kind`` is ``EDF`` or ``BDF``.
 
     Raises:
@@ -76,15 +115,41 @@ def read_header(path: Path, kind: str) -> EdfHeader:
         raise RecordingError(N_("The file is cut short inside its header; get the original again."))
     labels = tuple(_parse_label(text) for text in _cut_column(columns, count, 0, 16))
     samples = tuple(_parse_integer(text, N_("samples"), 1, 10**7) for text in _cut_column(columns, count, 216, 8))
-    limits = _parse_limits(columns, count)
-    record_s = _parse_duration(fixed[244:252])
+
+    # Physical and digital limits, which must be numbers that span a range.
+    fields = [_cut_column(columns, count, start, 8) for start in (104, 112, 120, 128)]
+    try:
+        low, high, zero, full = ([_parse_float(text) for text in field] for field in fields)
+    except ValueError:
+        raise _make_damaged_error(HEADER_RANGE) from None
+    limits = tuple(zip(low, high, zero, full, strict=True))
+    if not all(0 <= abs(row[i + 1] - row[i]) < 1e15 for row in limits for i in (0, 2)):
+        raise _make_damaged_error(HEADER_RANGE)
+
+    try:
+        record_s = _parse_float(fixed[244:252])
+    except ValueError:
+        record_s = -1.0
+    if not 0 <= record_s <= 86400:
+        raise _make_damaged_error(N_("the duration of a record is not a time"))
     header_bytes = (count + 1) * _SIGNAL_BYTES
     _parse_integer(fixed[184:192], N_("size of the header"), header_bytes, header_bytes)
-    plus = fixed[192:197].upper()
+
+    # As many records as the header promises; a recorder that was not stopped promises none.
     record_bytes = (3 if kind == "BDF" else 2) * sum(samples)
-    records, notes = _count_records(path, fixed, record_bytes, header_bytes, record_s)
+    records = _parse_integer(fixed[236:244], N_("number of records"), -1, 10**9)
+    there = (path.stat().st_size - header_bytes) // record_bytes
+    notes: list[str] = []
+    plus = fixed[192:197].upper()
     if plus in (b"EDF+D", b"BDF+D"):
-        notes = (N_("The file has gaps in time, which were closed."), *notes)
+        notes.append(N_("The file has gaps in time, which were closed."))
+    if records in (-1, 0):
+        records = there
+        notes.append(N_("The recorder did not close the file, so its length was taken from what is there."))
+    elif there < records:
+        raise RecordingError(N_(FILE_CUT, promised=records * record_s, there=there * record_s))
+    elif there > records:
+        notes.append(N_(messages.NOTE_FILE_LONGER, read=records * record_s, more=(there - records) * record_s))
     return EdfHeader(
         kind=f"{kind}+" if plus[3:4] == b"+" else kind,
         labels=labels,
@@ -94,11 +159,11 @@ def read_header(path: Path, kind: str) -> EdfHeader:
         record_s=record_s,
         records=records,
         record_bytes=record_bytes,
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
-def write_plain_copy(path: Path, header: EdfHeader, copy: Path) -> list[str]:
+def _write_plain_copy(path: Path, header: EdfHeader, copy: Path) -> list[str]:
     """Write a copy of the signals whose header has only what reading them needs; ``path`` is removed.
 
     Units are called microvolts, whatever they are; and there are as many records as ``header`` counts.
@@ -132,7 +197,7 @@ def write_plain_copy(path: Path, header: EdfHeader, copy: Path) -> list[str]:
     return names
 
 
-def make_damaged_error(reason: str) -> RecordingError:
+def _make_damaged_error(reason: str) -> RecordingError:
     """Return the error for a damaged header, with the reason."""
     return RecordingError(N_("The header of the file is damaged ({reason}); get the original again.", reason=reason))
 
@@ -147,9 +212,9 @@ def _parse_integer(text: bytes, what: str, low: int, high: int) -> int:
     try:
         number = int(text.split(b"\0")[0])
     except ValueError:
-        raise make_damaged_error(N_("the {what} is not a number", what=what)) from None
+        raise _make_damaged_error(N_("the {what} is not a number", what=what)) from None
     if not low <= number <= high:
-        raise make_damaged_error(N_("the {what} is {number}", what=what, number=number))
+        raise _make_damaged_error(N_("the {what} is {number}", what=what, number=number))
     return number
 
 
@@ -167,55 +232,3 @@ def _format_in_eight(number: float) -> str:
     """Format a number in the eight characters that the format has for it, as exactly as they allow."""
     texts = (f"{number:.{digits}g}".replace("e-0", "e-").replace("e+0", "e") for digits in range(17, 0, -1))
     return next(text for text in (re.sub(r"^(-?)0\.", r"\1.", text) for text in texts) if len(text) <= 8)
-
-
-def _parse_duration(text: bytes) -> float:
-    try:
-        seconds = _parse_float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 86400:
-        raise make_damaged_error(N_("the duration of a record is not a time"))
-    return seconds
-
-
-def _parse_limits(columns: bytes, count: int) -> tuple[tuple[float, float, float, float], ...]:
-    """Return the physical and digital limits of each signal, which must be numbers that span a range."""
-    fields = [_cut_column(columns, count, start, 8) for start in (104, 112, 120, 128)]
-    try:
-        low, high, zero, full = ([_parse_float(text) for text in field] for field in fields)
-    except ValueError:
-        raise make_damaged_error(HEADER_RANGE) from None
-    rows = tuple(zip(low, high, zero, full, strict=True))
-    if not all(0 <= abs(row[i + 1] - row[i]) < 1e15 for row in rows for i in (0, 2)):
-        raise make_damaged_error(HEADER_RANGE)
-    return rows
-
-
-def _count_records(
-    path: Path, fixed: bytes, record_bytes: int, header_bytes: int, record_s: float
-) -> tuple[int, tuple[str, ...]]:
-    """Return how many records to read, and notes for the reader.
-
-    These are the records that the header promises; a recorder that was not stopped promises none.
-
-    Args:
-        path: the file.
-        fixed: the first 256 bytes of the header.
-        record_bytes: the size of one record.
-        header_bytes: the size of the header.
-        record_s: seconds of one record.
-
-    Raises:
-        RecordingError: the file is shorter than promised.
-    """
-    promised = _parse_integer(fixed[236:244], N_("number of records"), -1, 10**9)
-    there = (path.stat().st_size - header_bytes) // record_bytes
-    if promised in (-1, 0):
-        return there, (N_("The recorder did not close the file, so its length was taken from what is there."),)
-    if there < promised:
-        raise RecordingError(N_(FILE_CUT, promised=promised * record_s, there=there * record_s))
-    if there > promised:
-        rest = N_(messages.NOTE_FILE_LONGER, read=promised * record_s, more=(there - promised) * record_s)
-        return promised, (rest,)
-    return promised, ()

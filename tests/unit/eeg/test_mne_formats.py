@@ -4,9 +4,9 @@ import mne
 import numpy as np
 import pytest
 
-from copilot.eeg.discovery import find_recording_files, find_recordings
-from copilot.eeg.formats import fif_tags
+from copilot.eeg.formats import mne_formats
 from copilot.eeg.reader import read
+from copilot.eeg.recording_files import find_recording_files, find_recordings
 from copilot.eeg.types import RecordingError
 from tests.helpers.eeg_files import TEN_TWENTY, scalp
 
@@ -73,7 +73,7 @@ def tags(path):
     """(place, kind, next) of every tag."""
     content, at, found = path.read_bytes(), 0, []
     while True:
-        kind, _, size, following = fif_tags._HEAD.unpack_from(content, at)
+        kind, _, size, following = mne_formats._HEAD.unpack_from(content, at)
         found.append((at, kind, following))
         if following == -1 or at + 16 + size >= len(content):
             return found
@@ -89,8 +89,8 @@ def test_tags_that_lead_back_or_out_are_refused_at_once(tmp_path, signal, where)
     content = bytearray(path.read_bytes())
     content[at + 12 : at + 16] = following.to_bytes(4, "big", signed=True)
     path.write_bytes(content)
-    with pytest.raises(fif_tags.TagError):
-        fif_tags.check_tags(path)
+    with pytest.raises(mne_formats.TagError):
+        mne_formats.check_tags(path)
     with pytest.raises(RecordingError, match="damaged"):
         read([path])
 

@@ -1,16 +1,24 @@
-"""Check the elements of a MATLAB 5 file before SciPy reads it, which trusts their types (see ``check_elements``).
+"""Read MATLAB's .mat, FieldTrip's among them, and EEGLAB's .set (see ``open_matlab``).
 
-The format is "MAT-File Format" by The MathWorks: an element is a type, a size in bytes and its content, padded to eight
+SciPy trusts the types of a MATLAB 5 file's elements, so all of them are checked first (see ``check_elements``). The
+format is "MAT-File Format" by The MathWorks: an element is a type, a size in bytes and its content, padded to eight
 bytes; small ones have all of this in eight bytes; a matrix contains further elements, a compressed one contains one.
 """
 
 import math
 import struct
 import zlib
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PureWindowsPath
+from typing import Any, BinaryIO
 
-from copilot.eeg.types import DamagedFileError
+import numpy as np
+import numpy.typing as npt
+from scipy.io import loadmat
+
+from copilot.eeg.formats import arrays
+from copilot.eeg.types import DamagedFileError, RecordingError, Source
+from copilot.i18n import N_, messages
 
 _HEADER = 128
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
@@ -21,6 +29,84 @@ _DESCRIPTION = 6
 _LONGEST_DESCRIPTION = 2**20
 _DEEPEST = 20
 _MOST_ELEMENTS = 10**6
+
+
+def open_matlab(
+    path: Path, files: Sequence[Path], sfreq: float | None, channels: Sequence[str] | None, trial: int | None
+) -> Source:
+    """Open a file of MATLAB 4 to 7; arguments and errors as of ``arrays.open_variables``."""
+    try:
+        with path.open("rb") as file:
+            is_version_5 = file.read(6) == b"MATLAB"  # before, a file had only plain matrices
+        if is_version_5:
+            check_elements(path)
+        content = loadmat(path, squeeze_me=True, struct_as_record=False, appendmat=False)
+        content = {name: value for name, value in content.items() if not name.startswith("__")}
+        structs = [value for value in content.values() if hasattr(value, "_fieldnames")]
+        fieldtrip = [struct for struct in structs if {"trial", "label"} <= set(struct._fieldnames)]
+        if len(fieldtrip) == 1 or len(content) == len(structs) == 1:  # one struct contains everything
+            content = _get_fields((fieldtrip or structs)[0])
+        if "trial" in content and "fsample" not in content and "time" in content:  # FieldTrip's older files
+            times = np.concatenate([np.ravel(each) for each in np.atleast_1d(content["time"])][:1])
+            content["fsample"] = float(np.round(1 / np.median(np.diff(times.astype(float))), 6))
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise RecordingError(arrays.ARRAY_DAMAGED) from error
+    if {"data", "srate", "chanlocs", "nbchan"} <= set(content) or hasattr(content.get("EEG"), "srate"):
+        return _open_eeglab(content, files, trial)
+    return arrays.open_variables(content, "MATLAB", files, sfreq, channels, trial)
+
+
+def _open_eeglab(content: Mapping[str, Any], files: Sequence[Path], trial: int | None) -> Source:
+    """Open an EEGLAB dataset: fields as in its documentation (EEG.data, .srate, .chanlocs(i).labels)."""
+    if "srate" not in content:
+        content = _get_fields(content["EEG"])
+    labels = arrays.parse_labels([item for item in np.atleast_1d(content["chanlocs"]) if hasattr(item, "labels")])
+    shape = [int(content[name]) for name in ("nbchan", "pnts")] + [max(1, int(content.get("trials", 1)))]
+    if len(labels) != shape[0]:
+        raise RecordingError(N_("The EEGLAB file does not name its channels; add channel locations in EEGLAB."))
+    data = content["data"]
+    if isinstance(data, str):
+        data = _read_fdt(data, files, shape)
+    elif np.squeeze(data).shape != tuple(length for length in shape if length > 1):
+        raise RecordingError(arrays.describe_shape(np.shape(data), shape[0]))
+    data = np.asarray(data).reshape(shape, order="F")
+    rate = float(content["srate"])
+    if trial is not None:
+        data, notes = arrays.choose_trial([data[:, :, number] for number in range(shape[2])], rate, trial)
+        return arrays.make_source("EEGLAB", data, rate, labels, *notes)
+    notes = (N_(messages.NOTE_EPOCHS, count=shape[2]),) if shape[2] > 1 else ()
+    return arrays.make_source("EEGLAB", data.reshape(shape[0], -1, order="F"), rate, labels, *notes)
+
+
+def _get_fields(struct: Any) -> dict[str, Any]:
+    return {name: getattr(struct, name) for name in struct._fieldnames}
+
+
+def _read_fdt(named: str, files: Sequence[Path], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """Read the numbers beside the header from the .fdt that it names, else from the only one given with it.
+
+    Args:
+        named: the file's name in the header.
+        files: what was given with it.
+        shape: channels, samples per trial, trials.
+
+    Returns:
+        Shape ``shape``, or (channels, samples) of all trials.
+    """
+    name = PureWindowsPath(named.replace("/", "\\")).name
+    others = [file for file in files if file.suffix.lower() in (".fdt", ".dat")]
+    file = next((file for file in others if file.name == name), others[0] if len(others) == 1 else None)
+    if file is None:
+        raise RecordingError(N_("The .fdt file that belongs to the .set is missing; give both files together."))
+    if file.stat().st_size != 4 * int(np.prod(shape, dtype=object)):  # 32-bit floats
+        raise RecordingError(N_("The .fdt file is not as long as its .set says: get both files again."))
+    numbers = np.fromfile(file, dtype="<f4")
+    by_time = not name.lower().endswith(".dat")  # EEGLAB writes these with all times of one channel together
+    if arrays.contradicts_order(numbers, shape[0], multiplexed=by_time):
+        raise RecordingError(messages.NUMBERS_OUT_OF_ORDER)
+    return numbers.reshape(shape, order="F") if by_time else numbers.reshape(shape[0], -1)
 
 
 class ElementError(DamagedFileError):
