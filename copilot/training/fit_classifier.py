@@ -114,6 +114,9 @@ def number_scenes(vectors: Floats) -> Ints:
 def lda(x: Floats, labels: Ints, shrinkage: float) -> tuple[Floats, Floats]:
     """Fit a linear discriminant analysis with equal priors, its covariance shrunk to a multiple of the identity.
 
+    scikit-learn's ``LinearDiscriminantAnalysis`` gives the same weights to 1e-13, and takes 19 times as long (39 s
+    instead of 2 s for the 84 scenes of 79 people), because it computes a covariance for each class.
+
     Args:
         x: shape (samples, features).
         labels: class of each sample, shape (samples,), 0 to classes - 1.
@@ -134,7 +137,9 @@ def lda(x: Floats, labels: Ints, shrinkage: float) -> tuple[Floats, Floats]:
 def principal_patterns(x: Floats) -> Floats:
     """Return the strongest principal components, scaled to unit variance.
 
-    No label is used. Each component's largest weight is positive, so that the same data give the same signs.
+    No label is used. Each component's largest weight is positive, so that the same data give the same signs. ``x`` is
+    not centred again, as scikit-learn's ``PCA`` would: clipping moved its mean a little, and the shipped patterns have
+    that in them.
 
     Args:
         x: shape (samples, features).
@@ -205,7 +210,7 @@ def fit_temperature(probabilities: Callable[[float], Floats], truth: Ints) -> fl
         labels = np.broadcast_to(truth, found.shape[:-1])[..., None]
         return float(-np.log(np.take_along_axis(found, labels, axis=-1) + 1e-12).mean())
 
-    grid = np.geomspace(0.3, 30, 100)
+    grid = np.geomspace(0.3, 30, 100)  # a finer search would change the shipped temperatures
     losses = [cross_entropy(probabilities(float(t))) for t in grid]
     return float(grid[int(np.argmin(losses))])
 

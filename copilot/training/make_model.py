@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import softmax
 
 from convert.all import RECEIPT, convert_all
 from convert.command_line import Parser, command
 from convert.files import new_folder, sha256
 from convert.ollama import ollama
 from copilot import model_metadata
-from copilot.eeg.classifier import softmax
 from copilot.training import fit_classifier, tiny_qwen2
 from copilot.training.examples import Example, ExampleSource
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, describe, load
@@ -201,7 +201,7 @@ def calibrate(base_folder: Path, adapter_folder: Path, source: ExampleSource) ->
         scores.append(logits.double().numpy())
         truths.append(example.truth)
     stacked = np.stack(scores)
-    return fit_classifier.fit_temperature(lambda t: softmax(stacked / t), np.array(truths))
+    return fit_classifier.fit_temperature(lambda t: softmax(stacked / t, axis=-1), np.array(truths))
 
 
 def _draw_calibration_examples(source: ExampleSource) -> Iterator[Example]:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from convert.command_line import Parser, command
 from convert.files import ConvertError, write_atomically
 from convert.progress import progress_bar, track_progress
@@ -26,11 +28,11 @@ from copilot import prompt
 from copilot.eeg.classifier import Classifier
 from copilot.llm.open_engine import open_engine
 from copilot.settings import Settings
-from copilot.training.evaluate import answers, comparison, report
+from copilot.training.evaluate import answers, published_baselines, report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass
 from copilot.training.evaluate.figures import draw
 from copilot.training.evaluate.model import ModelUnderTest, count_readouts
-from copilot.training.evaluate.rows import Predictions
+from copilot.training.evaluate.scores import Predictions
 from copilot.training.evaluate.summary import Report, list_findings
 from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
 
@@ -74,6 +76,21 @@ def evaluate(
         yield predictions, facts | {"details": report.collect_details(predictions), "answers": summary}
 
 
+def merge_people(features: Faced, more: Faced | None) -> Faced:
+    """Return the people of two files, each person once.
+
+    Raises:
+        CorpusError: the files do not have the same clips.
+    """
+    if more is None:
+        return features
+    if not np.array_equal(features.emotions, more.emotions):
+        raise CorpusError("The file of --train has other clips than that of --features; both have to be FACED's.")
+    new = ~np.isin(more.subjects, features.subjects)
+    de, subjects = np.concatenate([features.de, more.de[new]]), np.concatenate([features.subjects, more.subjects[new]])
+    return Faced(de, subjects, features.emotions)
+
+
 def make_report(options: argparse.Namespace) -> Report:
     """Evaluate everything that the command line asks for and return the report as plain values.
 
@@ -81,15 +98,25 @@ def make_report(options: argparse.Namespace) -> Report:
         CorpusError, ConvertError, ClassifierError, EngineError, SettingsError: some input cannot be used.
     """
     settings, begun = Settings.from_environment(), time.monotonic()
+
+    # 1. The people to score, and a task for each model file.
     features = load(options.features)
     scored = features.select(parse_subjects(options.subjects)) if options.subjects else features
-    tasks = _make_tasks(options)
-    features = comparison.merge_people(features, load(options.train) if options.train else None)
-    folds = comparison.make_folds(features, scored, all_splits=options.splits)
+    tasks = [EvaluationTask(path, RUNS, options.answers) for path in options.model or [Settings().model]]
+    tasks += [EvaluationTask(options.against, UNQUANTISED_RUNS)] if options.against else []
+    names = [task.path.name for task in tasks]
+    if len(set(names)) < len(names):
+        raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
+    tasks += [EvaluationTask(options.leaky, LEAKY_RUNS)] if options.leaky else []
+    features = merge_people(features, load(options.train) if options.train else None)
+    folds = published_baselines.make_folds(features, scored, all_splits=options.splits)
+
+    # 2. The models' predictions, then the references'.
     found = list(evaluate(tasks, scored, Classifier.load(options.decoder), settings))
-    references, notes = comparison.compare(features, folds)
-    predictions = [one for group in (*(of_model for of_model, _ in found), references) for one in group]
-    rows = [row for one in predictions for row in one.rows()]
+    references, notes = published_baselines.compare(features, folds)
+
+    # 3. Their rows, and the facts about the models.
+    rows = [row for group in (*(of_model for of_model, _ in found), references) for one in group for row in one.rows()]
     models = [facts for _, facts in found]
     notes += [f"{facts['file']}: {warning}" for facts in models for warning in facts["warnings"]]
     return {
@@ -104,19 +131,8 @@ def make_report(options: argparse.Namespace) -> Report:
         "rows": rows,
         "models": models,
         "quantisation": options.against and report.compare_quantisation(rows, tasks[0].path.name, options.against.name),
-        "notes": comparison.list_left_out(folds, scored) + notes,
+        "notes": published_baselines.list_left_out(folds, scored) + notes,
     }
-
-
-def _make_tasks(options: argparse.Namespace) -> list[EvaluationTask]:
-    """Return a task for each model file of the command line."""
-    models = options.model or [Settings().model]
-    tasks = [EvaluationTask(path, RUNS, options.answers) for path in models]
-    tasks += [EvaluationTask(options.against, UNQUANTISED_RUNS)] if options.against else []
-    names = [task.path.name for task in tasks]
-    if len(set(names)) < len(names):
-        raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
-    return tasks + ([EvaluationTask(options.leaky, LEAKY_RUNS)] if options.leaky else [])
 
 
 def write_report(options: argparse.Namespace) -> Report:
@@ -139,7 +155,9 @@ def write_report(options: argparse.Namespace) -> Report:
     return found
 
 
-def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+@command("Interrupted; no report was written.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the evaluation and write the report."""
     defaults = Settings()
     parser = Parser(
         prog="python -m copilot.training.evaluate",
@@ -166,13 +184,7 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--answers", type=int, default=ANSWERS, help="whole answers to write and check (default: %(default)s)"
     )
-    return parser.parse_args(arguments)
-
-
-@command("Interrupted; no report was written.")
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the evaluation and write the report."""
-    options = _parse_arguments(arguments)
+    options = parser.parse_args(arguments)
     found = write_report(options)
     print(report.format_rows(found["rows"]))
     print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")

@@ -6,7 +6,7 @@ from typing import Any
 from copilot import emotions
 from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.model import LEAKS
-from copilot.training.evaluate.rows import Predictions, ReportRow
+from copilot.training.evaluate.scores import Predictions, ReportRow
 from copilot.training.evaluate.summary import CLIP, Report, list_findings
 
 HEADINGS = (

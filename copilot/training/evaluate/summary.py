@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from copilot.training.evaluate.ablations import BASELINES, LATE
-from copilot.training.evaluate.rows import ReportRow
+from copilot.training.evaluate.scores import ReportRow
 
 Report = dict[str, Any]
 """As ``evaluate`` writes it; see ``make_report`` there."""
