@@ -37,7 +37,7 @@ model: $(VENV)/test.stamp
 	$(BIN)/python -m copilot.training.leaky_baseline --work build/model --out build/model/leaky.gguf
 	$(BIN)/python -m copilot.training.evaluate --features "$(FEATURES)" --model models/eeg-emotion-copilot.gguf \
 		--subjects 80-99 --splits --against build/model/eeg-emotion-copilot/eeg-emotion-copilot-f16.gguf \
-		--leaky build/model/leaky.gguf --report models/evaluation.json
+		--leaky build/model/leaky.gguf --report models/evaluation.json --accept
 	$(BIN)/python -m copilot.training.model_card models README.md
 
 build/llama.cpp: | $(VENV)/test.stamp

@@ -30,6 +30,7 @@ from copilot.llm.open_engine import open_engine
 from copilot.settings import Settings
 from copilot.training.evaluate import answers, published_baselines, report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass
+from copilot.training.evaluate.acceptance import refuse_report
 from copilot.training.evaluate.figures import draw
 from copilot.training.evaluate.model import ModelUnderTest, count_readouts
 from copilot.training.evaluate.scores import Predictions
@@ -184,9 +185,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--answers", type=int, default=ANSWERS, help="whole answers to write and check (default: %(default)s)"
     )
+    parser.add_argument(
+        "--accept", action="store_true", help="end with an error where the report misses what the bundled model needs"
+    )
     options = parser.parse_args(arguments)
     found = write_report(options)
     print(report.format_rows(found["rows"]))
     print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
     print("\n".join(f"- {finding}" for finding in list_findings(found)))
     print(f"\nWritten: {options.report}, the same as .md, and figures in {options.report.with_suffix('')}")
+    if options.accept:
+        refuse_report(found)
