@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from copilot import emotions, prompt
 from copilot.llm.base import Message
+from copilot.training.base_model import TURN_END, TURN_START
 from copilot.training.faced import CorpusError
-from copilot.training.tiny_qwen2 import TURN_END, TURN_START
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

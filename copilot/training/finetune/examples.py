@@ -20,11 +20,11 @@ from convert.progress import track_progress
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.llm.base import Message
+from copilot.training.base_model import TURN_START
 from copilot.training.dataset.jsonl import receipt_path
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import collate
 from copilot.training.finetune.collate import Encoded
-from copilot.training.tiny_qwen2 import TURN_START
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -16,9 +16,9 @@ pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 
 from copilot import emotions, prompt
 from copilot.person import Person
+from copilot.pipeline import EncodedEeg
 from copilot.training import finetune, splits
-from copilot.training.dataset.jsonl import SegmentSource, receipt_path, write_corpus
-from copilot.training.dataset.schema import LabelledSegment
+from copilot.training.dataset.jsonl import LabelledSegment, SegmentSource, receipt_path, write_corpus
 from copilot.training.finetune.schedule import FinetunePlan
 from tests.helpers.tiny_checkpoint import TEMPLATE, make_checkpoint, make_tokenizer
 
@@ -67,9 +67,7 @@ def segments(people: int):
                 person,
                 split,
                 hz,
-                (letters,),
-                "person",
-                emotions.uniform_probabilities(),
+                EncodedEeg((letters,), "bands", "person", emotions.uniform_probabilities()),
             )
 
 
