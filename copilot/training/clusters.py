@@ -20,18 +20,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from convert.command_line import Parser, command
 from convert.files import ConvertError, new_folder
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters.cluster_report import MEANING, draw, figure_name, format_report, format_table
-from copilot.training.clusters.scores import CLUSTERS, SEED, Row, score_embedding
-from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, open_language_model, open_sentence_model
+from copilot.training.cluster_report import MEANING, draw, figure_name, format_report, format_table
 from copilot.training.faced import CorpusError
+from copilot.training.hidden_states import (
+    SENTENCE_MODEL,
+    Embedded,
+    open_language_model,
+    open_sentence_model,
+)
 
 RECORDS = 1000
+CLUSTERS = len(EMOTIONS)
+SEED = 0
+SHUFFLES = 100
 #: Ten for each cluster; t-SNE also needs more points than its perplexity of 30.
 FEWEST = 10 * CLUSTERS
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Row = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)
@@ -114,44 +126,92 @@ def write_report(corpus: Path, models: Sequence[Path], count: int, out: Path) ->
     if len(embeddings) <= len(models):
         raise ConvertError("Two models have the same name; rename one, so that the report can tell them apart.")
     records, total = read_records(corpus, count)
+    emotions, rows = np.array([record.emotion for record in records]), []
     with new_folder(out) as folder:
-        rows = _score_embeddings(folder, embeddings, records, f"{len(records)} of {total} records of {corpus.name}")
-        result = {"corpus": corpus.name, "records": len(records), "of": total, **_count_records(records), "rows": rows}
+        for (name, embed), (text, words) in product(embeddings.items(), TEXTS.items()):
+            print(f"{text}: reading with {name}, and clustering", file=sys.stderr, flush=True)
+            found, clusters, points = score_embedding(embed([words(record) for record in records]), emotions)
+            title = f"{text}, read by {name}\n{len(records)} of {total} records of {corpus.name}"
+            draw(folder / figure_name(name, text), points, emotions, clusters, title)
+            rows += [{"embedding": name, "text": text, **row} for row in found]
+        result = {
+            "corpus": corpus.name,
+            "records": len(records),
+            "of": total,
+            "splits": Counter(record.split for record in records),
+            "emotions": Counter(EMOTIONS[record.emotion] for record in records),
+            "clusters": CLUSTERS,
+            "seed": SEED,
+            "meaning": MEANING,
+            "rows": rows,
+        }
         (folder / "clusters.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         (folder / "clusters.md").write_text(format_report(result), encoding="utf-8")
     return result
 
 
-def _score_embeddings(
-    folder: Path, embeddings: dict[str, Embedding], records: Sequence[CorpusRecord], data: str
-) -> list[Row]:
-    """Embed every text by every model; return the rows and write the figures.
+def score_embedding(embedded: Embedded, emotions: Ints) -> tuple[list[Row], dict[str, Ints], Floats]:
+    """Cluster one embedding and score the clusters.
+
+    Spectral clustering (von Luxburg 2007, arXiv 0711.0189) uses exp(-d^2 / median d^2) as the similarity of vectors.
+    Scores are the silhouette (Rousseeuw 1987) of the clusters and of the emotions, and the adjusted Rand index (Hubert
+    & Arabie 1985) between these two; 95 % of ``SHUFFLES`` shuffled emotions are below ``*_by_chance``.
 
     Args:
-        folder: folder of the figures.
-        embeddings: name -> model.
-        records: the records.
-        data: description of the records, for the figures' titles.
+        embedded: the vectors.
+        emotions: indices into ``EMOTIONS``, shape (records,).
+
+    Returns:
+        Rows of the report, the clusters by method, and a t-SNE map (van der Maaten & Hinton 2008), shape (records, 2).
+
+    Raises:
+        CorpusError: there are fewer different vectors than clusters.
     """
-    emotions = np.array([record.emotion for record in records])
-    rows: list[Row] = []
-    for (name, embed), (text, words) in product(embeddings.items(), TEXTS.items()):
-        print(f"{text}: reading with {name}, and clustering", file=sys.stderr, flush=True)
-        found, clusters, points = score_embedding(embed([words(record) for record in records]), emotions)
-        draw(folder / figure_name(name, text), points, emotions, clusters, f"{text}, read by {name}\n{data}")
-        rows += [{"embedding": name, "text": text, **row} for row in found]
-    return rows
+    from scipy.spatial.distance import pdist, squareform
+    from sklearn.cluster import KMeans, SpectralClustering
+    from sklearn.manifold import TSNE
+    from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+    vectors = embedded.vectors
+    different = len(np.unique(vectors, axis=0))
+    if different < CLUSTERS:
+        raise CorpusError(f"Only {different} of the texts differ; {CLUSTERS} clusters need a corpus that varies more.")
 
-def _count_records(records: Sequence[CorpusRecord]) -> dict[str, Any]:
-    """Return the counts and settings that the report states."""
-    return {
-        "splits": Counter(record.split for record in records),
-        "emotions": Counter(EMOTIONS[record.emotion] for record in records),
-        "clusters": CLUSTERS,
-        "seed": SEED,
-        "meaning": MEANING,
+    # 1. The clusters by each method.
+    distances = squareform(pdist(vectors.astype(np.float64)))
+    squared = distances**2
+    similarity = np.exp(-squared / np.median(squared[squared > 0]))
+    clusters = {
+        "K-Means": KMeans(CLUSTERS, n_init=10, random_state=SEED).fit_predict(vectors),
+        "spectral": SpectralClustering(CLUSTERS, affinity="precomputed", n_init=10, random_state=SEED).fit_predict(
+            similarity
+        ),
     }
+    points: Floats = TSNE(random_state=SEED).fit_transform(vectors).astype(np.float64)
+
+    # 2. How well clusters and emotions are separated, and shuffled emotions.
+    def silhouette(groups: Ints) -> float:
+        return float(silhouette_score(distances, groups, metric="precomputed"))
+
+    rng = np.random.default_rng(SEED)
+    shuffled = [rng.permutation(emotions) for _ in range(SHUFFLES)]
+    facts: Row = {"n": len(emotions), "different": different, "tokens": embedded.limit, "cut": embedded.cut}
+    of_emotions = silhouette(emotions)
+    by_chance = float(np.quantile([silhouette(groups) for groups in shuffled], 0.95))
+    rows: list[Row] = []
+    for method, groups in clusters.items():
+        rows.append(
+            facts
+            | {
+                "method": method,
+                "silhouette_clusters": silhouette(groups),
+                "silhouette_emotions": of_emotions,
+                "silhouette_by_chance": by_chance,
+                "ari": float(adjusted_rand_score(emotions, groups)),
+                "ari_by_chance": float(np.quantile([adjusted_rand_score(o, groups) for o in shuffled], 0.95)),
+            }
+        )
+    return rows, clusters, points
 
 
 @command()
@@ -173,3 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to make, with the report and its figures")
     options = parser.parse_args(arguments)
     print(format_table(write_report(options.corpus, options.model, options.count, options.out)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
