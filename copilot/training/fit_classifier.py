@@ -7,7 +7,6 @@ person (five folds by person).
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +43,22 @@ def fit(faced: Faced) -> Classifier:
     heads: Heads = {}
     for source in ("person", "population"):
         vectors, z = _compute_vectors(faced, source, population)
-        head = _fit_head(vectors, faced.emotions, z)
-        heads[source] = replace(head, temperatures=fit_temperatures(cross_scores(vectors, faced.emotions), faced))
+        flat = vectors.reshape(-1, vectors.shape[-1])
+        mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
+        x = np.clip((flat - mean) / scale, -LIMIT, LIMIT)
+        weights, bias = lda(x, number_scenes(vectors), SHRINKAGE)
+        by_electrode = z.transpose(3, 1, 0, 2).reshape(z.shape[3], z.shape[1], -1)
+        arrays = {
+            "mean": mean,
+            "scale": scale,
+            "weights": weights,
+            "bias": bias,
+            "temperatures": fit_temperatures(cross_scores(vectors, faced.emotions), faced),
+            "patterns": principal_patterns(x),
+            "covariance": np.stack([band @ band.T / band.shape[1] for band in by_electrode]),
+        }
+        arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+        heads[source] = Head(emotions=faced.emotions, **arrays)
     return Classifier(heads, population)
 
 
@@ -85,19 +98,6 @@ def _compute_vectors(faced: Faced, source: str, population: Normal) -> tuple[Flo
     return np.stack(vectors), np.stack(standardised)
 
 
-def _fit_head(vectors: Floats, emotions: Ints, z: Array) -> Head:
-    """Fit one read-out, not yet calibrated, on what ``_compute_vectors`` returns."""
-    flat = vectors.reshape(-1, vectors.shape[-1])
-    mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
-    x = np.clip((flat - mean) / scale, -LIMIT, LIMIT)
-    weights, bias = lda(x, number_scenes(vectors), SHRINKAGE)
-    by_electrode = z.transpose(3, 1, 0, 2).reshape(z.shape[3], z.shape[1], -1)
-    covariance = np.stack([band @ band.T / band.shape[1] for band in by_electrode])
-    arrays = {"mean": mean, "scale": scale, "weights": weights, "bias": bias, "temperatures": np.ones(2)}
-    arrays |= {"patterns": principal_patterns(x), "covariance": covariance}
-    return Head(emotions=emotions, **{name: array.astype(np.float32) for name, array in arrays.items()})
-
-
 def number_scenes(vectors: Floats) -> Ints:
     """Return the class of every window: its scene, the same for all people.
 
@@ -132,6 +132,21 @@ def lda(x: Floats, labels: Ints, shrinkage: float) -> tuple[Floats, Floats]:
     covariance = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / size * np.eye(size)
     weights = np.linalg.solve(covariance, means.T)
     return weights, -0.5 * (means.T * weights).sum(axis=0)
+
+
+def fit_lda(vectors: Floats | Array, classes: Ints) -> Callable[[Floats | Array], Floats]:
+    """Fit shrinkage LDA on vectors that are standardised and limited as the classifier does.
+
+    Args:
+        vectors: shape (samples, features).
+        classes: class of each sample, shape (samples,), 0 to classes - 1.
+
+    Returns:
+        A function that returns scores of the classes, shape (..., classes), for vectors (..., features).
+    """
+    mean, scale = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
+    weights, bias = lda(np.clip((vectors - mean) / scale, -LIMIT, LIMIT), classes, SHRINKAGE)
+    return lambda unseen: np.clip((unseen - mean) / scale, -LIMIT, LIMIT) @ weights + bias
 
 
 def principal_patterns(x: Floats) -> Floats:
@@ -173,10 +188,8 @@ def cross_scores(vectors: Floats, emotions: Ints) -> Floats:
     scores = np.zeros((*vectors.shape[:3], len(emotions), WINDOWS_PER_CLIP))
     for fold in range(FOLDS):
         left_out = people % FOLDS == fold
-        flat = vectors[~left_out].reshape(-1, vectors.shape[-1])
-        mean, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
-        weights, bias = lda(np.clip((flat - mean) / scale, -LIMIT, LIMIT), number_scenes(vectors[~left_out]), SHRINKAGE)
-        found = np.clip((vectors[left_out] - mean) / scale, -LIMIT, LIMIT) @ weights + bias
+        seen = vectors[~left_out]
+        found = fit_lda(seen.reshape(-1, seen.shape[-1]), number_scenes(seen))(vectors[left_out])
         scores[left_out] = found.reshape(*found.shape[:-1], -1, WINDOWS_PER_CLIP)
     return scores
 

@@ -12,11 +12,10 @@ good part of every score is recognising *which clip*, not which emotion.
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from copilot.eeg.classifier import Classifier
 from copilot.llm.open_engine import open_engine
 from copilot.settings import Settings
 from copilot.training.evaluate import answers, published_baselines, report
-from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS
 from copilot.training.evaluate.acceptance import refuse_report
 from copilot.training.evaluate.figures import draw
 from copilot.training.evaluate.model import ModelUnderTest, count_readouts
@@ -38,43 +37,6 @@ from copilot.training.evaluate.summary import Report, list_findings
 from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
 
 ANSWERS = 500
-
-
-@dataclass(frozen=True)
-class EvaluationTask:
-    """One model file, the runs to make with it, and how many whole answers it writes."""
-
-    path: Path
-    runs: Sequence[Pass]
-    answers: int = 0
-
-
-def evaluate(
-    tasks: Sequence[EvaluationTask], faced: Faced, classifier: Classifier, settings: Settings
-) -> Iterator[tuple[list[Predictions], dict[str, Any]]]:
-    """Evaluate each model; yield its predictions and the facts about it.
-
-    Args:
-        tasks: the model files and their runs.
-        faced: features of the people to score.
-        classifier: gives the evidence in the prompts.
-        settings: how model files are opened.
-
-    Raises:
-        EngineError, ConvertError, CorpusError: a file cannot be read or does not fit.
-    """
-    engines = [open_engine(replace(settings, model=task.path, server="")) for task in tasks]  # all, to fail early
-    for task, engine in zip(tasks, engines, strict=True):
-        model, name = ModelUnderTest(task.path.name, engine, classifier), task.path.name
-        facts = model.facts(task.path)
-        with closing(engine):
-            with progress_bar(f"{name}: reading", count_readouts(faced, task.runs)) as progress:
-                predictions = list(model.predict(faced, task.runs, progress.update))
-            written = list(
-                track_progress(answers.write_answers(model, faced, task.answers), f"{name}: answering", task.answers)
-            )
-        summary = answers.summarise(written) if written else None
-        yield predictions, facts | {"details": report.collect_details(predictions), "answers": summary}
 
 
 def merge_people(features: Faced, more: Faced | None) -> Faced:
@@ -100,25 +62,37 @@ def make_report(options: argparse.Namespace) -> Report:
     """
     settings, begun = Settings.from_environment(), time.monotonic()
 
-    # 1. The people to score, and a task for each model file.
+    # 1. The people to score; every model file is opened before the work, to fail early.
     features = load(options.features)
     scored = features.select(parse_subjects(options.subjects)) if options.subjects else features
-    tasks = [EvaluationTask(path, RUNS, options.answers) for path in options.model or [Settings().model]]
-    tasks += [EvaluationTask(options.against, UNQUANTISED_RUNS)] if options.against else []
-    names = [task.path.name for task in tasks]
-    if len(set(names)) < len(names):
+    tasks = [(path, RUNS, options.answers) for path in options.model or [Settings().model]]
+    tasks += [(options.against, UNQUANTISED_RUNS, 0)] if options.against else []
+    if len({path.name for path, *_ in tasks}) < len(tasks):
         raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
-    tasks += [EvaluationTask(options.leaky, LEAKY_RUNS)] if options.leaky else []
+    tasks += [(options.leaky, LEAKY_RUNS, 0)] if options.leaky else []
     features = merge_people(features, load(options.train) if options.train else None)
     folds = published_baselines.make_folds(features, scored, all_splits=options.splits)
+    classifier = Classifier.load(options.decoder)
+    engines = [open_engine(replace(settings, model=path, server="")) for path, *_ in tasks]
 
-    # 2. The models' predictions, then the references'.
-    found = list(evaluate(tasks, scored, Classifier.load(options.decoder), settings))
+    # 2. Each model's predictions and answers, then the references' predictions.
+    predictions: list[Predictions] = []
+    models = []
+    for (path, runs, count), engine in zip(tasks, engines, strict=True):
+        model = ModelUnderTest(path.name, engine, classifier)
+        facts = model.facts(path)
+        with closing(engine):
+            with progress_bar(f"{path.name}: reading", count_readouts(scored, runs)) as progress:
+                own = list(model.predict(scored, runs, progress.update))
+            asked = track_progress(answers.write_answers(model, scored, count), f"{path.name}: answering", count)
+            written = list(asked)
+        summary = answers.summarise(written) if written else None
+        models.append(facts | {"details": report.collect_details(own), "answers": summary})
+        predictions += own
     references, notes = published_baselines.compare(features, folds)
 
     # 3. Their rows, and the facts about the models.
-    rows = [row for group in (*(of_model for of_model, _ in found), references) for one in group for row in one.rows()]
-    models = [facts for _, facts in found]
+    rows = [row for one in (*predictions, *references) for row in one.rows()]
     notes += [f"{facts['file']}: {warning}" for facts in models for warning in facts["warnings"]]
     return {
         "features": options.features.name,
@@ -131,7 +105,7 @@ def make_report(options: argparse.Namespace) -> Report:
         "seconds": round(time.monotonic() - begun, 1),
         "rows": rows,
         "models": models,
-        "quantisation": options.against and report.compare_quantisation(rows, tasks[0].path.name, options.against.name),
+        "quantisation": options.against and report.compare_quantisation(rows, models[0]["file"], options.against.name),
         "notes": published_baselines.list_left_out(folds, scored) + notes,
     }
 

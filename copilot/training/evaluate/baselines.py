@@ -8,7 +8,6 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from copilot.eeg.classifier import (
-    LIMIT,
     WINDOWS_PER_CLIP,
     build_features,
     clip_probabilities,
@@ -19,7 +18,7 @@ from copilot.eeg.features import Array, Normal, person_normal, standardise
 from copilot.emotions import EMOTIONS
 from copilot.training.evaluate.scores import Floats, Ints
 from copilot.training.faced import SECOND_COHORT, CorpusError, Faced
-from copilot.training.fit_classifier import SHRINKAGE, fit_temperature, lda
+from copilot.training.fit_classifier import fit_lda, fit_temperature
 from copilot.training.splits import Mask
 
 SEGMENT, CLIP = UNITS = ("segment-10s", "clip-30s")
@@ -95,13 +94,6 @@ def make_fold_windows(faced: Faced, train: Mask, test: Mask, source: str) -> tup
                 vectors.append(((windows - windows.mean(axis=1, keepdims=True)) / spread).reshape(len(windows), -1))
         sides.append(Windows(np.stack(vectors), faced.subjects[people], clips, faced.emotions[clips]))
     return sides[0], sides[1]
-
-
-def fit_lda(vectors: Array, classes: Ints) -> Score:
-    """Fit shrinkage LDA on vectors (n, features), standardised and limited as the classifier does, and classes (n,)."""
-    mean, scale = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
-    weights, bias = lda(np.clip((vectors - mean) / scale, -LIMIT, LIMIT), classes, SHRINKAGE)
-    return lambda unseen: np.clip((unseen - mean) / scale, -LIMIT, LIMIT) @ weights + bias
 
 
 def fit_network(vectors: Array, classes: Ints, seed: int = 0) -> Score:
