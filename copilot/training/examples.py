@@ -15,6 +15,7 @@ from copilot import emotions, prompt
 from copilot.eeg.classifier import WINDOW, Classifier, Floats, clip_probabilities, window_probabilities
 from copilot.eeg.features import Array, Normal
 from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS_STEP, STRENGTHS, format_patterns
+from copilot.emotions import Probabilities, uniform_probabilities
 from copilot.llm.base import Message
 from copilot.person import Person
 from copilot.pipeline import encode
@@ -93,7 +94,7 @@ class WordTeacher:
         scores = cross_scores(words, faced.emotions)
         return cls(weights, bias, fit_temperatures(scores, faced), faced.emotions)
 
-    def probabilities(self, strengths: Floats) -> emotions.Probabilities:
+    def probabilities(self, strengths: Floats) -> Probabilities:
         """Return the probabilities for one to three lines of words.
 
         Args:
@@ -103,12 +104,12 @@ class WordTeacher:
             Shape (9,); uniform where there is no line.
         """
         if not len(strengths):
-            return emotions.uniform_probabilities()
+            return uniform_probabilities()
         scores = (round_strengths(strengths) @ self.weights + self.bias).reshape(len(strengths), len(self.emotions), -1)
         one, clip = self.temperatures
         if len(strengths) == PATTERN_LINES:
             return clip_probabilities(scores / clip, self.emotions)
-        mean: emotions.Probabilities = window_probabilities(scores / one, self.emotions).mean(axis=0)
+        mean: Probabilities = window_probabilities(scores / one, self.emotions).mean(axis=0)
         return mean
 
 
@@ -134,7 +135,7 @@ class Example:
 
     messages: list[Message]
     label: int
-    target: emotions.Probabilities
+    target: Probabilities
     truth: int | None = None
     windows: int = 0
 
@@ -254,7 +255,7 @@ class ExampleSource:
         kind = rng.random()
         if kind < SHARE_BLANK + SHARE_NO_EEG:
             entropy, known = np.full_like(entropy, np.nan), None
-            evidence = truth = emotions.uniform_probabilities()
+            evidence = truth = uniform_probabilities()
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
@@ -281,7 +282,7 @@ class ExampleSource:
         return Example(messages, label, target, known, (stop - start) // WINDOW)
 
 
-def _format_label(probabilities: emotions.Probabilities) -> str:
+def _format_label(probabilities: Probabilities) -> str:
     """Return the answer's first lines: label and confidence, without an assessment."""
     return prompt.begin_answer(probabilities).removesuffix("\nAssessment:")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -83,8 +84,8 @@ def make_fold_windows(faced: Faced, train: Mask, test: Mask, source: str) -> tup
     for mask in (train, test):
         people, clips = np.nonzero(mask)
         vectors = []
-        for person, clip in zip(people, clips, strict=True):
-            normal = normals[int(person)]
+        for person, clip in zip(people.tolist(), clips.tolist(), strict=True):
+            normal = normals[person]
             if normal:
                 z = cut_windows(standardise(faced.de[person, clip], normal))
                 vectors.append(build_features(z, normal.source).astype(np.float32))
@@ -218,8 +219,9 @@ def fit_and_predict(baseline: Baseline, train: Windows, test: Windows) -> dict[s
     # 3. A temperature for each unit.
     emotions = train.emotions[first]
 
-    def to_probabilities(scores: Floats, unit: str) -> Floats:
+    def to_probabilities(unit: str, scores: Floats, temperature: float) -> Floats:
         """Return probabilities of emotions, shape (windows or trials, 9); a clip's scores of emotions are averaged."""
+        scores = scores / temperature
         if not baseline.by_scene:
             found: Floats = softmax(scores if unit == SEGMENT else scores.mean(axis=1), axis=-1)
             return found.reshape(-1, len(EMOTIONS))
@@ -231,8 +233,8 @@ def fit_and_predict(baseline: Baseline, train: Windows, test: Windows) -> dict[s
     calibrated = {}
     for unit in UNITS:
         truth = np.repeat(held.emotions, WINDOWS_PER_CLIP) if unit == SEGMENT else held.emotions
-        divisor = fit_temperature(lambda t, unit=unit: to_probabilities(scores / t, unit), truth)
+        temperature = fit_temperature(partial(to_probabilities, unit, scores), truth)
         calibrated[unit] = CalibratedPredictions(
-            to_probabilities(scores / divisor, unit), truth, to_probabilities(wanted / divisor, unit)
+            to_probabilities(unit, scores, temperature), truth, to_probabilities(unit, wanted, temperature)
         )
     return calibrated

@@ -137,7 +137,7 @@ def test_words_of_their_own_come_and_go_but_are_kept_where_they_are_known() -> N
 def test_the_confidence_is_the_decoders_where_it_is_right() -> None:
     sure, wrong = (next(make_records(segment(label), 0, False)) for label in (7, 2))
     assert sure["treatment"].startswith(
-        f"Confidence: {emotions.grade_confidence(segment().probabilities)}\nAssessment: "
+        f"Confidence: {emotions.grade_confidence(segment().eeg.evidence)}\nAssessment: "
     )
     assert wrong["treatment"].startswith("Confidence: unclear\nAssessment: ")
 
