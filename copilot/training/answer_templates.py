@@ -58,7 +58,12 @@ def write_suggestions(emotion: str, person: Person, rng: random.Random) -> tuple
         person: the lines fit the person's age.
         rng: chooses among the lines.
     """
-    return tuple(_choose_suggestion(kind, emotion, person, rng) for kind in KINDS)
+    bank, band = _load_sentences("suggestions"), age_band(person.age)
+    written = []
+    for kind in KINDS:  # what to do depends on the emotion, whom to talk to on its class
+        lines = bank[kind][_find_class(emotion) if kind == "people" else emotion]
+        written.append(rng.choice(lines["child"] if band == "child" else lines["anyone"] + lines.get(band, [])))
+    return tuple(written)
 
 
 def write_answer(emotion: str, person: Person, level: str, rng: random.Random) -> str:
@@ -106,7 +111,9 @@ def write_follow_up(
     }
     lines |= dict(zip(("now", "step", "people"), write_suggestions(emotion, person, rng), strict=True))
     reply = re.sub(r"\{(\w+)\}", lambda match: lines.get(match[1], match[0]), rng.choice(answers))
-    return _type_casually(question, rng), _fill_placeholders(reply, emotion, person, rng)
+    if rng.random() < 0.25:  # as people type: in small letters, without a full stop
+        question = question.lower().rstrip(".?!")
+    return question, _fill_placeholders(reply, emotion, person, rng)
 
 
 def find_other_emotions(text: str, emotion: str) -> list[str]:
@@ -115,13 +122,6 @@ def find_other_emotions(text: str, emotion: str) -> list[str]:
         stem for other, words in _load_sentences("assessments")["words"].items() if other != emotion for stem in words
     ]
     return re.findall(rf"\b(?:{'|'.join(stems)})\w*", text.lower())
-
-
-def _choose_suggestion(kind: str, emotion: str, person: Person, rng: random.Random) -> str:
-    """Choose a line for the person's age: ``now`` and ``daily`` depend on the emotion, ``people`` on its class."""
-    lines = _load_sentences("suggestions")[kind][_find_class(emotion) if kind == "people" else emotion]
-    band = age_band(person.age)
-    return str(rng.choice(lines["child"] if band == "child" else lines["anyone"] + lines.get(band, [])))
 
 
 def _find_class(emotion: str) -> str:
@@ -149,11 +149,6 @@ def _name_own_words(person: Person) -> str:
     """List the fields with the person's own words, as ``appearance, complaint and history``; empty if there is none."""
     given = [name for name in ("appearance", "complaint", "history") if getattr(person, name)]
     return " and ".join([", ".join(given[:-1]), given[-1]]) if len(given) > 1 else "".join(given)
-
-
-def _type_casually(question: str, rng: random.Random) -> str:
-    """Return a quarter of the questions as people type them: in small letters, without a full stop."""
-    return question.lower().rstrip(".?!") if rng.random() < 0.25 else question
 
 
 @cache

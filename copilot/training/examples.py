@@ -1,6 +1,6 @@
 """Draw training examples for the language model: prompts from FACED's features, answers from the project's own texts.
 
-``copilot.prompt`` builds an example's prompt, exactly as in use. Gender, age and the person's own words are drawn
+``copilot.pipeline`` builds an example's prompt, exactly as in use. Gender, age and the person's own words are drawn
 independently of the label (in the paper's example they gave the answer away). The evidence in a prompt comes from a
 classifier that was not fitted on the person.
 """
@@ -12,16 +12,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from copilot import emotions, prompt
-from copilot.eeg.classifier import WINDOW, Classifier, Floats
-from copilot.eeg.features import Normal
-from copilot.eeg.text_encoding import format_patterns
+from copilot.eeg.classifier import WINDOW, Classifier, Floats, clip_probabilities, window_probabilities
+from copilot.eeg.features import Array, Normal
+from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS_STEP, STRENGTHS, format_patterns
+from copilot.emotions import Probabilities, uniform_probabilities
 from copilot.llm.base import Message
 from copilot.person import Person
+from copilot.pipeline import encode
 from copilot.training import answer_templates
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP, Faced
-from copilot.training.fit_classifier import cross_fit
+from copilot.training.fit_classifier import (
+    SHRINKAGE,
+    Ints,
+    cross_fit,
+    cross_scores,
+    fit_temperatures,
+    lda,
+    number_scenes,
+)
 from copilot.training.synthetic import drop_electrodes, invent_evidence, invent_person
-from copilot.training.word_teacher import WordTeacher
 
 SPANS = SEGMENTS + WHOLE_CLIP
 
@@ -49,6 +58,69 @@ PEOPLE_SUMMED = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
+class WordTeacher:
+    """The teacher of reading words: a discriminant analysis, with a class for each scene as in the classifier.
+
+    The classifier reads 1,500 values, the words contain 64 values, rounded. A teacher that reads only the words never
+    gives a target that the words do not support, and it gives targets for words that no recording has produced yet.
+
+    Attributes:
+        weights: shape (64, scenes).
+        bias: shape (scenes,).
+        temperatures: for one line and for a clip's three lines, shape (2,).
+        emotions: index of each clip's emotion, shape (clips,).
+    """
+
+    weights: Floats
+    bias: Floats
+    temperatures: Array
+    emotions: Ints
+
+    @classmethod
+    def fit(cls, faced: Faced, classifier: Classifier, normals: dict[int, Normal]) -> "WordTeacher":
+        """Fit the read-out on whole clips and calibrate it by folds over people.
+
+        Args:
+            faced: features of the people to fit on.
+            classifier: makes the patterns' strengths that the words state.
+            normals: what each subject is compared with.
+        """
+        people = zip(faced.subjects, faced.de, strict=True)
+        words = round_strengths(
+            np.array([[classifier.measure_patterns(clip, normals[int(s)]) for clip in clips] for s, clips in people])
+        )
+        flat = words.reshape(-1, words.shape[-1])
+        weights, bias = lda(flat, number_scenes(words), SHRINKAGE)
+        scores = cross_scores(words, faced.emotions)
+        return cls(weights, bias, fit_temperatures(scores, faced), faced.emotions)
+
+    def probabilities(self, strengths: Floats) -> Probabilities:
+        """Return the probabilities for one to three lines of words.
+
+        Args:
+            strengths: strengths of the patterns before they are written as words, shape (lines, 64).
+
+        Returns:
+            Shape (9,); uniform where there is no line.
+        """
+        if not len(strengths):
+            return uniform_probabilities()
+        scores = (round_strengths(strengths) @ self.weights + self.bias).reshape(len(strengths), len(self.emotions), -1)
+        one, clip = self.temperatures
+        if len(strengths) == PATTERN_LINES:
+            return clip_probabilities(scores / clip, self.emotions)
+        mean: Probabilities = window_probabilities(scores / one, self.emotions).mean(axis=0)
+        return mean
+
+
+def round_strengths(strengths: Floats) -> Floats:
+    """Return strengths rounded to the steps that the words state, in steps, same shape."""
+    most = len(STRENGTHS) // 2
+    steps: Floats = np.clip(np.rint(strengths / PATTERNS_STEP), -most, most)
+    return steps
+
+
+@dataclass(frozen=True)
 class Example:
     """A conversation to learn.
 
@@ -58,12 +130,12 @@ class Example:
         target: probabilities that the label slot is taught, shape (9,).
         truth: index of the clip's emotion where the prompt shows that clip with the classifier's real evidence, else
             None.
-        windows: number of ten-second windows that the prompt shows.
+        windows: number of ten-second windows in the trial; 0 in the short examples.
     """
 
     messages: list[Message]
     label: int
-    target: emotions.Probabilities
+    target: Probabilities
     truth: int | None = None
     windows: int = 0
 
@@ -127,30 +199,26 @@ class ExampleSource:
                 yield self._draw_full_example(rng)
 
     def _draw_eeg_example(self, rng: random.Random) -> Example:
-        """Draw an example that shows nothing but EEG and its label."""
+        """Draw an example that shows nothing but EEG and its label.
+
+        The segment begins at any second of a clip. Several people are added up and scaled to the variance of one: what
+        they share becomes clearer, so that there is more to learn, and there are too many choices to learn by heart.
+        """
         source = rng.choice(("person", "population"))
-        strengths = self._draw_strengths(rng, source, rng.choices(list(LINES), weights=list(LINES.values()))[0])
+        lines = rng.choices(list(LINES), weights=list(LINES.values()))[0]
+        people = rng.sample(range(len(self.faced.de)), min(rng.choice(PEOPLE_SUMMED), len(self.faced.de)))
+        clip = rng.randrange(self.faced.de.shape[1])
+        start = rng.randint(0, self.faced.de.shape[3] - lines * WINDOW)
+        segments = self.faced.de[people, clip, :, start : start + lines * WINDOW]
+        normals = [self.normals[source][int(subject)] for subject in self.faced.subjects[people]]
+        each = [self.classifier.measure_patterns(de, normal) for de, normal in zip(segments, normals, strict=True)]
+        strengths: Floats = np.sum(each, axis=0) / len(people) ** 0.5
         target = self.teachers[source].probabilities(strengths)
         messages: list[Message] = [
             {"role": "user", "content": prompt.format_eeg(format_patterns(strengths), source)},
             {"role": "assistant", "content": _format_label(target)},
         ]
         return Example(messages, int(target.argmax()), target)
-
-    def _draw_strengths(self, rng: random.Random, source: str, lines: int) -> Floats:
-        """Draw a segment and return its patterns' strengths in ``lines`` windows, shape (lines, 64).
-
-        The segment begins at any second of a clip. Several people are added up and scaled to the variance of one: what
-        they share becomes clearer, so that there is more to learn, and there are too many choices to learn by heart.
-        """
-        people = rng.sample(range(len(self.faced.de)), min(rng.choice(PEOPLE_SUMMED), len(self.faced.de)))
-        clip = rng.randrange(self.faced.de.shape[1])
-        start = rng.randint(0, self.faced.de.shape[3] - lines * WINDOW)
-        segments = self.faced.de[people, clip, :, start : start + lines * WINDOW]
-        normals = [self.normals[source][int(subject)] for subject in self.faced.subjects[people]]
-        strengths = [self.classifier.measure_patterns(de, normal) for de, normal in zip(segments, normals, strict=True)]
-        total: Floats = np.sum(strengths, axis=0) / len(people) ** 0.5
-        return total
 
     def _draw_evidence_example(self, rng: random.Random, questions: int) -> Example:
         """Draw an example that shows nothing but an evidence line and the label, then perhaps questions about it."""
@@ -162,11 +230,8 @@ class ExampleSource:
             {"role": "user", "content": prompt.format_evidence(evidence)},
             {"role": "assistant", "content": answer},
         ]
-        emotion, level, person = (
-            emotions.find_top_emotion(evidence),
-            emotions.grade_confidence(evidence),
-            invent_person(rng),
-        )
+        emotion, level = emotions.find_top_emotion(evidence), emotions.grade_confidence(evidence)
+        person = invent_person(rng)
         for _ in range(questions):
             messages += _draw_question(answer, emotion, person, level, rng)
         return Example(messages, int(evidence.argmax()), evidence)
@@ -174,51 +239,50 @@ class ExampleSource:
     def _draw_full_example(self, rng: random.Random) -> Example:
         """Draw an example with prompt and answer as in use, then perhaps questions and answers."""
         person = invent_person(rng)
-        content, target, truth, windows = self._draw_prompt(rng, person)
-        label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
-        emotion = emotions.EMOTIONS[label]
-        level = emotions.grade_confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
-        prose = answer_templates.write_answer(emotion, person, level, rng)
-        answer = f"{prompt.LABEL_PREFIX} {emotion}\nConfidence: {level}\n{prose}"
-        messages: list[Message] = [*content, {"role": "assistant", "content": answer}]
-        while rng.random() < SHARE_CHAT and len(messages) < 9:
-            messages += _draw_question(answer, emotion, person, level, rng)
-        return Example(messages, label, target, truth, windows)
 
-    def _draw_prompt(
-        self, rng: random.Random, person: Person
-    ) -> tuple[list[Message], emotions.Probabilities, int | None, int]:
-        """Draw a prompt; return it with its target, truth and windows as in ``Example``."""
-        person_index, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
+        # 1. A trial, sometimes with fewer electrodes or blank, and the classifier's evidence or an invented one.
+        index, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = "person" if rng.random() < SHARE_PERSON else "population"
         with_evidence = rng.random() < SHARE_EVIDENCE
-        evidence = self.evidence[source][person_index, clip, span]
+        evidence, normal = (
+            self.evidence[source][index, clip, span],
+            self.normals[source][int(self.faced.subjects[index])],
+        )
         start, stop = SPANS[span]
-        entropy = drop_electrodes(self.faced.de[person_index, clip, :, start:stop], rng)
-        truth = np.eye(len(emotions.EMOTIONS))[self.faced.emotions[clip]]
-        known = int(self.faced.emotions[clip]) if with_evidence else None
+        entropy = drop_electrodes(self.faced.de[index, clip, :, start:stop], rng)
+        emotion = int(self.faced.emotions[clip])
+        truth, known = np.eye(len(emotions.EMOTIONS))[emotion], emotion if with_evidence else None
         kind = rng.random()
         if kind < SHARE_BLANK + SHARE_NO_EEG:
             entropy, known = np.full_like(entropy, np.nan), None
-            evidence = truth = emotions.uniform_probabilities()
+            evidence = truth = uniform_probabilities()
         elif with_evidence and rng.random() < SHARE_INVENTED_EVIDENCE:
             evidence = truth = invent_evidence(rng)
             known = None
-        strengths = self.classifier.measure_patterns(
-            entropy, self.normals[source][int(self.faced.subjects[person_index])]
-        )
-        messages = prompt.build_messages(
-            person,
-            "" if kind < SHARE_NO_EEG else format_patterns(strengths),
-            codec="patterns",
-            compared_with=source,
-            evidence=evidence if with_evidence else None,
-        )
-        taught = evidence if with_evidence else self.teachers[source].probabilities(strengths)
-        return messages, SHARE_TRUTH * truth + (1 - SHARE_TRUTH) * taught, known, len(strengths)
+
+        # 2. The prompt as in use, and what its label slot is taught.
+        eeg = replace(encode(entropy, normal, self.classifier, "patterns", evidence=False), evidence=evidence)
+        if kind < SHARE_NO_EEG:
+            eeg = replace(eeg, texts=("",))
+        (messages,) = eeg.build_prompts(person, with_evidence=with_evidence)
+        taught = evidence
+        if not with_evidence:
+            taught = self.teachers[source].probabilities(self.classifier.measure_patterns(entropy, normal))
+        target = SHARE_TRUTH * truth + (1 - SHARE_TRUTH) * taught
+
+        # 3. The answer: mostly of the likeliest label, then perhaps questions.
+        label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
+        named = emotions.EMOTIONS[label]
+        level = emotions.grade_confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
+        answer = f"{prompt.LABEL_PREFIX} {named}\nConfidence: {level}\n"
+        answer += answer_templates.write_answer(named, person, level, rng)
+        messages.append({"role": "assistant", "content": answer})
+        while rng.random() < SHARE_CHAT and len(messages) < 9:
+            messages += _draw_question(answer, named, person, level, rng)
+        return Example(messages, label, target, known, (stop - start) // WINDOW)
 
 
-def _format_label(probabilities: emotions.Probabilities) -> str:
+def _format_label(probabilities: Probabilities) -> str:
     """Return the answer's first lines: label and confidence, without an assessment."""
     return prompt.begin_answer(probabilities).removesuffix("\nAssessment:")
 

@@ -3,15 +3,17 @@
 ``python -m copilot.training.make_model --features FILE --work build/model --out models``
 
 The steps are: classifier, examples, tokenizer, a small base from random weights, a LoRA adapter on top, merge, GGUF,
-quantisation. Seeds are fixed. A step whose result is already in the work folder is skipped, and a stage of training
-that was killed resumes where it was.
+quantisation; then a control that is trained on the label. Seeds are fixed. A step whose result is already in the work
+folder is skipped, and a stage of training that was killed resumes where it was.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,18 +21,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import softmax
 
 from convert.all import RECEIPT, convert_all
+from convert.gguf import to_gguf
+from convert.merge import merge
 from convert.ollama import ollama
-from copilot import model_metadata
+from copilot import emotions, model_metadata, prompt
 from copilot.command_line import Parser, command
-from copilot.eeg.classifier import softmax
 from copilot.files import hash_file, new_folder
-from copilot.training import fit_classifier, tiny_qwen2
-from copilot.training.examples import Example, ExampleSource
+from copilot.llm.base import Message
+from copilot.pipeline import EncodedEeg
+from copilot.training import base_model, fit_classifier
+from copilot.training.evaluate.ablations import reveal_label
+from copilot.training.examples import ExampleSource
 from copilot.training.faced import BAD_SUBJECTS, SECOND_COHORT, TRAIN_SUBJECTS, describe, load
 from copilot.training.finetune import collate, trainer
 from copilot.training.finetune.schedule import Schedule
+from copilot.training.synthetic import invent_person
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -69,6 +77,12 @@ LORA = Stage(
 )
 NEW_SEED = 1
 
+#: The stage of the control whose prompts contain the label, and its file in the work folder.
+LEAKY = Stage(steps=300, rate=2e-3, tokens=4096, warmup=10, weight_decay=0.0, seed=6)
+LEAKY_FILE = "leaky.gguf"
+#: FACED's clips: three of each emotion, four neutral ones.
+CLIPS = [k for k in range(len(emotions.EMOTIONS)) for _ in range(4 if emotions.EMOTIONS[k] == "neutral" else 3)]
+
 CARD = """\
 ---
 name: EEG Emotion Copilot
@@ -97,22 +111,34 @@ def make(features: Path, work: Path, out: Path) -> None:
     """
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
+
+    # 1. The classifier, and the source of the examples.
     faced = load(features).select([s for s in TRAIN_SUBJECTS if s not in BAD_SUBJECTS])
     _print_status(f"decoder: fitting on subjects {describe(faced.subjects)}")
     classifier = fit_classifier.fit(faced)
     classifier.save(work / CLASSIFIER)
     source = ExampleSource.prepare(faced, classifier)
+
+    # 2. A tokenizer, and a model of random weights.
     before = work / "new"
     if not before.exists():
-        _save_checkpoint(*_create_base(source), before)
+        examples = islice(source.draw_examples(seed=0), TOKENIZER_EXAMPLES)
+        tokenizer = base_model.train_tokenizer(message["content"] for one in examples for message in one.messages)
+        model = base_model.create_model(tokenizer, NEW_SEED)
+        _print_status(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
+        _save_checkpoint(model, tokenizer, before)
+
+    # 3. The stages of training, the adapter last.
     for name, stage in BASE.items():
         if not (work / name).exists():
-            model, tokenizer = _load_checkpoint(before)
+            model, tokenizer = base_model.load(str(before))
             _train_stage(model, tokenizer, source, stage, work / name)
         before = work / name
     if not (work / "adapter").exists():
-        model, tokenizer = _load_checkpoint(before)
+        model, tokenizer = base_model.load(str(before))
         _train_stage(trainer.add_adapter(model), tokenizer, source, LORA, work / "adapter")
+
+    # 4. The files that are shipped.
     temperature = calibrate(before, work / "adapter", source)
     _print_status(f"temperature {temperature:.3f}")
     shutil.rmtree(work / NAME, ignore_errors=True)
@@ -126,6 +152,10 @@ def make(features: Path, work: Path, out: Path) -> None:
     copy_release(work / NAME, out)
     shutil.copyfile(work / CLASSIFIER, out / CLASSIFIER)
     _print_status(f"{out / NAME}.gguf: {(out / f'{NAME}.gguf').stat().st_size / 1e6:.1f} MB")
+
+    # 5. The control with the label in its prompt.
+    if not (work / LEAKY_FILE).exists():
+        make_leaky_model(work / "talk", work / LEAKY_FILE)
 
 
 def copy_release(release: Path, out: Path) -> None:
@@ -164,15 +194,6 @@ def _train_stage(
     shutil.rmtree(state, ignore_errors=True)
 
 
-def _create_base(source: ExampleSource) -> tuple[Any, PreTrainedTokenizerFast]:
-    """Create a tokenizer and a model with random weights."""
-    examples = islice(source.draw_examples(seed=0), TOKENIZER_EXAMPLES)
-    tokenizer = tiny_qwen2.train_tokenizer(message["content"] for example in examples for message in example.messages)
-    model = tiny_qwen2.create_model(tokenizer, NEW_SEED)
-    _print_status(f"{model.num_parameters() / 1e6:.2f} million parameters, {len(tokenizer)} tokens")
-    return model, tokenizer
-
-
 def calibrate(base_folder: Path, adapter_folder: Path, source: ExampleSource) -> float:
     """Return the adapted model's temperature: it minimises the label slot's cross-entropy on prompts with evidence.
 
@@ -187,39 +208,66 @@ def calibrate(base_folder: Path, adapter_folder: Path, source: ExampleSource) ->
     import torch
     from peft import PeftModel
 
-    base_model, tokenizer = _load_checkpoint(base_folder)
-    model = PeftModel.from_pretrained(base_model, adapter_folder).eval()
-    labels = collate.find_label_tokens(tokenizer)
-    scores, truths = [], []
+    # 1. Real trials with the classifier's evidence, as many of one window as of three.
     later = range(SECOND_COHORT, TRAIN_SUBJECTS.stop)
     if np.isin(source.faced.subjects, later).any():
         source = source.select_subjects(later)
-    for example in _draw_calibration_examples(source):
+    drawn, left = [], {1: CALIBRATION_EXAMPLES, 3: CALIBRATION_EXAMPLES}
+    for example in source.draw_examples(seed=4):
+        if example.truth is not None and left.get(example.windows):
+            left[example.windows] -= 1
+            drawn.append(example)
+        if not any(left.values()):
+            break
+
+    # 2. The labels' scores.
+    base, tokenizer = base_model.load(str(base_folder))
+    model = PeftModel.from_pretrained(base, adapter_folder).eval()
+    labels = collate.find_label_tokens(tokenizer)
+    scores, truths = [], []
+    for example in drawn:
         encoded = collate.encode(example.messages, example.target, tokenizer)
         with torch.no_grad():
             logits = model(torch.tensor(encoded.ids[None, : encoded.slot])).logits[0, -1, labels]
         scores.append(logits.double().numpy())
         truths.append(example.truth)
     stacked = np.stack(scores)
-    return fit_classifier.fit_temperature(lambda t: softmax(stacked / t), np.array(truths))
+    return fit_classifier.fit_temperature(lambda t: softmax(stacked / t, axis=-1), np.array(truths))
 
 
-def _draw_calibration_examples(source: ExampleSource) -> Iterator[Example]:
-    """Yield real trials with the classifier's evidence, as many of one window as of three."""
-    left = {1: CALIBRATION_EXAMPLES, 3: CALIBRATION_EXAMPLES}
-    for example in source.draw_examples(seed=4):
-        if example.truth is not None and left.get(example.windows):
-            left[example.windows] -= 1
-            yield example
-        if not any(left.values()):
-            return
+def make_leaky_model(base_folder: Path, out: Path) -> None:
+    """Train a model that repeats the paper's mistake: its prompts contain the label's class and no EEG.
+
+    The example in arXiv 2410.00166 fills "seems ..." with the class of the label. An adapter on the bundled model's
+    base learns from such prompts in a minute; ``evaluate --leaky`` measures what that gives without any EEG. The file
+    is a warning and not for use.
+
+    Args:
+        base_folder: checkpoint of the base.
+        out: GGUF file to write: the base and the adapter, merged.
+
+    Raises:
+        CorpusError, ConvertError: there is no such base, or ``out`` cannot be written.
+    """
+    model, tokenizer = base_model.load(str(base_folder))
+    adapted = trainer.add_adapter(model, dropout=0.0, seed=LEAKY.seed)
+    batches = collate.generate_batches(draw_leaky_examples(LEAKY.seed), tokenizer, LEAKY.tokens)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        trainer.train(adapted, batches, LEAKY, collate.find_label_tokens(tokenizer), folder / "state", "leak")
+        adapted.save_pretrained(folder / "adapter")
+        merge(base_folder, folder / "adapter", folder / "merged")
+        to_gguf(folder / "merged", out, name="Leaky prompt, a warning")
 
 
-def _load_checkpoint(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
+def draw_leaky_examples(seed: int) -> Iterator[tuple[list[Message], emotions.Probabilities]]:
+    """Yield conversations without EEG whose appearance names the class, and the label slot's truth, shape (9,)."""
+    rng, without_eeg = random.Random(seed), EncodedEeg(("",), "patterns", "person", None)
+    while True:
+        emotion = rng.choice(CLIPS)
+        (messages,) = without_eeg.build_prompts(reveal_label(invent_person(rng), emotion))
+        answer: Message = {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {emotions.EMOTIONS[emotion]}"}
+        yield [*messages, answer], np.eye(len(emotions.EMOTIONS))[emotion]
 
 
 def _save_checkpoint(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -5,7 +5,8 @@ out. Any other data: the sha256 of the subject's name decides, and one in five i
 every machine and does not depend on the other subjects.
 
 A fold is a pair of masks over (people, clips): trials to fit on and trials to score. ``random_split`` leaks: it scores
-people and clips that the fit has seen, the other splits score people that it has not.
+people and clips that the fit has seen, the other splits score people that it has not. scikit-learn's ``GroupKFold``
+would group people otherwise, and change published figures; none of its splitters leaves out people and clips at once.
 """
 
 import hashlib
@@ -41,22 +42,6 @@ def assign_other_subject(subject: str) -> str:
     return TEST if int.from_bytes(digest, "big") % ONE_IN == 0 else TRAIN
 
 
-def published_split(subjects: Ints, emotions: Ints) -> list[Fold]:
-    """Return FACED's published split as one fold.
-
-    Args:
-        subjects: numbers of the people, shape (people,).
-        emotions: index of each clip's emotion, shape (clips,).
-
-    Raises:
-        CorpusError: one of the two sides has no people.
-    """
-    held_out = np.array([assign_faced_subject(int(s)) == TEST for s in subjects], dtype=bool)
-    if held_out.all() or not held_out.any():
-        raise CorpusError("The published split needs people from both sides: subjects 0-79, and some from 80 on.")
-    return [_make_person_fold(held_out, len(emotions))]
-
-
 def ten_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
     """Return ten folds by person (fewer for fewer people): each scores a tenth of the people, fitted on all others.
 
@@ -67,8 +52,8 @@ def ten_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
     Raises:
         CorpusError: there are fewer than two people.
     """
-    groups = _assign_groups(len(subjects))
-    return [_make_person_fold(groups == fold, len(emotions)) for fold in range(groups.max() + 1)]
+    groups = np.repeat(_assign_groups(len(subjects))[:, None], len(emotions), axis=1)
+    return [(groups != fold, groups == fold) for fold in range(groups.max() + 1)]
 
 
 def subject_and_clip_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
@@ -85,12 +70,18 @@ def subject_and_clip_folds(subjects: Ints, emotions: Ints) -> list[Fold]:
         CorpusError: there are fewer than two people, or an emotion has fewer than two clips.
     """
     groups = _assign_groups(len(subjects))
-    people = [groups == fold for fold in range(groups.max() + 1)]
-    clips = _choose_held_out_clips(emotions, len(people))
-    return [
-        (~person_mask[:, None] & ~clip_mask[None, :], person_mask[:, None] & clip_mask[None, :])
-        for person_mask, clip_mask in zip(people, clips, strict=True)
-    ]
+    folds = int(groups.max()) + 1
+    of_emotion = [np.flatnonzero(emotions == k) for k in range(len(EMOTIONS)) if (emotions == k).any()]
+    if min(len(clips) for clips in of_emotion) < 2:
+        raise CorpusError("Leaving out a clip of every emotion needs at least two clips of each.")
+    # In each fold a clip of every emotion is held out; a clip recurs only after its emotion's others.
+    rng = np.random.default_rng(SEED)
+    orders = [np.concatenate([rng.permutation(clips) for _ in range(folds)])[:folds] for clips in of_emotion]
+    found = []
+    for fold in range(folds):
+        person, clip = groups == fold, np.isin(np.arange(len(emotions)), [order[fold] for order in orders])
+        found.append((~person[:, None] & ~clip[None, :], person[:, None] & clip[None, :]))
+    return found
 
 
 def random_split(subjects: Ints, emotions: Ints) -> list[Fold]:
@@ -106,19 +97,12 @@ def random_split(subjects: Ints, emotions: Ints) -> list[Fold]:
     return [(~test, test)]
 
 
-#: Every split by the name it has in a report.
+#: The splits besides the published one, by the names they have in a report.
 SPLITS: dict[str, Callable[[Ints, Ints], list[Fold]]] = {
-    "published": published_split,
     "ten folds by subject": ten_folds,
     "subject and clip": subject_and_clip_folds,
     "random (leaks)": random_split,
 }
-
-
-def _make_person_fold(held_out: Mask, clips: int) -> Fold:
-    """Return the fold that scores all clips of some people, given as a mask of shape (people,)."""
-    test = np.repeat(held_out[:, None], clips, axis=1)
-    return ~test, test
 
 
 def _assign_groups(people: int) -> Ints:
@@ -127,13 +111,3 @@ def _assign_groups(people: int) -> Ints:
         raise CorpusError("Folds over people need at least two of them.")
     order = np.random.default_rng(SEED).permutation(people)
     return (order % min(FOLDS, people)).astype(np.int64)
-
-
-def _choose_held_out_clips(emotions: Ints, folds: int) -> list[Mask]:
-    """Return for each fold a mask of clips (clips,), one per emotion; a clip recurs only after its emotion's others."""
-    present = [np.flatnonzero(emotions == k) for k in range(len(EMOTIONS)) if (emotions == k).any()]
-    if min(len(clips) for clips in present) < 2:
-        raise CorpusError("Leaving out a clip of every emotion needs at least two clips of each.")
-    rng = np.random.default_rng(SEED)
-    orders = [np.concatenate([rng.permutation(clips) for _ in range(folds)])[:folds] for clips in present]
-    return [np.isin(np.arange(len(emotions)), [order[fold] for order in orders]) for fold in range(folds)]

@@ -18,7 +18,6 @@ from copilot.result import parse_answer
 from copilot.settings import Settings
 from copilot.training import model_card
 from copilot.training.answer_templates import find_other_emotions
-from copilot.training.evaluate.summary import CLIP, HELD_OUT, REFERENCES, SEGMENT, Report, find_references, find_row
 
 SETTINGS = Settings(threads=2)
 MODELS = SETTINGS.model.parent
@@ -124,56 +123,3 @@ def test_card_and_readme_show_the_figures_of_the_evaluation_and_no_others() -> N
     assert (MODELS / "README.md").read_text() == model_card.format_card(report, receipt)
     readme = (MODELS.parent / "README.md").read_text()
     assert readme == model_card.insert_figures(readme, model_card.format_paragraph(report))
-
-
-@pytest.fixture(scope="module")
-def evaluation() -> Report:
-    return json.loads((MODELS / model_card.EVALUATION).read_text())
-
-
-@pytest.mark.parametrize(
-    ("condition", "unit", "classes", "floor"),
-    [
-        ("baseline", SEGMENT, 9, 0.30),
-        ("baseline", CLIP, 9, 0.40),
-        ("no-baseline", SEGMENT, 9, 0.22),
-        ("baseline", CLIP, 3, 0.50),
-    ],
-)
-def test_it_reaches_what_is_asked_of_it(
-    evaluation: Report, condition: str, unit: str, classes: int, floor: float
-) -> None:
-    row = find_row(evaluation, condition, unit, classes=classes)
-    assert row
-    assert row["balanced_accuracy"] >= floor
-
-
-@pytest.mark.parametrize("condition", ["eeg-blanked", "eeg-shuffled"])
-def test_without_its_eeg_it_guesses(evaluation: Report, condition: str) -> None:
-    row = find_row(evaluation, condition, SEGMENT)
-    assert row
-    assert row["balanced_accuracy"] <= 0.13
-
-
-@pytest.mark.parametrize("unit", [SEGMENT, CLIP])
-def test_its_percentages_are_true_and_no_reference_is_far_ahead(evaluation: Report, unit: str) -> None:
-    row = find_row(evaluation, "baseline", unit)
-    assert row
-    assert row["ece"] is not None
-    assert row["ece"] <= 0.05
-    best = find_references(evaluation, unit, row["split"])[-1]
-    assert row["balanced_accuracy"] >= best["balanced_accuracy"] - 0.02
-
-
-def test_quantisation_cost_next_to_nothing(evaluation: Report) -> None:
-    lost = [row["loss"] for row in evaluation["quantisation"]["rows"] if row["evidence"]]
-    assert max(lost) <= 0.01
-
-
-def test_every_written_answer_was_complete_and_true_to_its_label(evaluation: Report) -> None:
-    answers = evaluation["models"][0]["answers"]
-    assert (answers["asked"], answers["complete"], answers["contradicting"]) == (500, 500, 0)
-
-
-def test_the_held_out_clips_are_in_the_report(evaluation: Report) -> None:
-    assert {row["model"] for row in find_references(evaluation, CLIP, HELD_OUT)} == set(REFERENCES)

@@ -9,9 +9,8 @@ other people's; each of these without the classifier's line and with it. Beside 
 ``corpus.receipt.json``: how prompts were made, what was counted and left out. The same input gives the same bytes.
 """
 
-import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,15 @@ from copilot.eeg.classifier import Classifier
 from copilot.files import hash_file, write_atomically
 from copilot.settings import Settings
 from copilot.training import faced
-from copilot.training.dataset import bids, faced_features, label_table, recordings
-from copilot.training.dataset.jsonl import COUNTED, SegmentSource, classifier_path, receipt_path, write_corpus
+from copilot.training.dataset import faced_features, labels, recordings
+from copilot.training.dataset.jsonl import (
+    COUNTED,
+    LeftOutRecording,
+    SegmentSource,
+    classifier_path,
+    receipt_path,
+    write_corpus,
+)
 from copilot.training.faced import CorpusError
 
 
@@ -49,8 +55,7 @@ def from_features(path: Path, info: Path | None, codec: str, classifier: Path) -
     origin |= {"decoder": classifier.name, "decoder_sha256": hash_file(classifier)}
     bad = [subject for subject in faced.BAD_SUBJECTS if subject in loaded.subjects]
     left_out = [
-        recordings.LeftOutRecording(faced_features.subject_name(subject), "known to be a bad recording")
-        for subject in bad
+        LeftOutRecording(faced_features.subject_name(subject), "known to be a bad recording") for subject in bad
     ]
     return SegmentSource(faced_features.make_segments(loaded, fitted, codec, known), origin, left_out)
 
@@ -67,7 +72,7 @@ def from_recordings(
         name: name of the BIDS folder or table, for the receipt.
     """
     loaded = Classifier.load(classifier)
-    left_out: list[recordings.LeftOutRecording] = []
+    left_out: list[LeftOutRecording] = []
     origin = {"recordings": name, "decoder": classifier.name, "decoder_sha256": loaded.sha256}
     return SegmentSource(recordings.make_segments(labelled, codec, loaded, left_out), origin, left_out)
 
@@ -75,17 +80,7 @@ def from_recordings(
 @command()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the corpus and print what it contains."""
-    parser = _make_parser()
-    options = parser.parse_args(arguments)
-    _refuse_useless_options(options)
-    source = _open_source(options)
-    facts = write_corpus(source, options.out, codec=options.codec, seed=options.seed, with_evidence=options.evidence)
-    for one in source.left_out:
-        print(f"Left out: {one.clip}: {one.reason}", file=sys.stderr)
-    print("\n".join(_format_lines(options.out, facts)))
-
-
-def _make_parser() -> argparse.ArgumentParser:
+    # 1. The options; those that would do nothing are refused.
     parser = Parser(
         prog="python -m copilot.training.dataset",
         description="Write labelled EEG as the records that a language model is fine-tuned with: JSON lines with "
@@ -120,11 +115,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     add("--no-evidence", dest="evidence", action="store_false", help="no prompts with the classifier's line")
     add("--seed", type=int, default=0, help="seed of what is drawn at random (default: %(default)s)")
-    return parser
-
-
-def _refuse_useless_options(options: argparse.Namespace) -> None:
-    """Refuse options that would do nothing."""
+    options = parser.parse_args(arguments)
     for option, source in (("info", "features"), ("labels", "recordings"), ("label_column", "bids")):
         if getattr(options, option) is not None and getattr(options, source) is None:
             raise CorpusError(f"--{option.replace('_', '-')} belongs to --{source}.")
@@ -133,24 +124,25 @@ def _refuse_useless_options(options: argparse.Namespace) -> None:
     if options.recordings and not options.labels:
         raise CorpusError("--recordings needs a table of their emotions: --labels table.csv.")
 
-
-def _open_source(options: argparse.Namespace) -> SegmentSource:
-    """Return the segments of the source that the command line names."""
+    # 2. The source of the segments.
+    out: Path = options.out
     if options.features:
-        return from_features(options.features, options.info, options.codec, classifier_path(options.out))
-    classifier = options.decoder or Settings.from_environment().decoder
-    if options.bids:
-        labelled = bids.read(options.bids, options.label_column)
-        return from_recordings(labelled, classifier, options.codec, options.bids.name)
-    labelled = label_table.read(options.recordings, options.labels)
-    return from_recordings(labelled, classifier, options.codec, options.labels.name)
+        segments = from_features(options.features, options.info, options.codec, classifier_path(out))
+    else:
+        decoder = options.decoder or Settings.from_environment().decoder
+        if options.bids:
+            labelled, name = labels.read_bids(options.bids, options.label_column), options.bids.name
+        else:
+            labelled, name = labels.read_label_table(options.recordings, options.labels), options.labels.name
+        segments = from_recordings(labelled, decoder, options.codec, name)
 
-
-def _format_lines(out: Path, facts: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines that the command prints: counts of the corpus."""
-    counts = facts["counts"]
-    yield f"{out}: {facts['lines']} records of {len(counts['subject'])} people, {out.stat().st_size / 1e6:.1f} MB"
+    # 3. The corpus, and what it contains.
+    facts = write_corpus(segments, out, codec=options.codec, seed=options.seed, with_evidence=options.evidence)
+    for one in segments.left_out:
+        print(f"Left out: {one.clip}: {one.reason}", file=sys.stderr)
+    counts: Any = facts["counts"]
+    print(f"{out}: {facts['lines']} records of {len(counts['subject'])} people, {out.stat().st_size / 1e6:.1f} MB")
     for name in COUNTED[:-1]:
-        yield f"{name}: {', '.join(f'{value} {count}' for value, count in counts[name].items())}"
-    if facts["left_out"]:
-        yield f"left out: {len(facts['left_out'])}, reasons in {receipt_path(out).name}"
+        print(f"{name}: {', '.join(f'{value} {count}' for value, count in counts[name].items())}")
+    if left_out := segments.left_out:
+        print(f"left out: {len(left_out)}, reasons in {receipt_path(out).name}")

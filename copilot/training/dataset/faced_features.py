@@ -7,7 +7,7 @@ that read differential entropy are possible.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from copilot.emotions import Probabilities
 from copilot.person import Person
 from copilot.pipeline import encode
 from copilot.training import fit_classifier, splits
-from copilot.training.dataset.schema import LabelledSegment
+from copilot.training.dataset.jsonl import LabelledSegment
 from copilot.training.examples import SPANS
 from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, Faced, Trial, describe
 
@@ -128,10 +128,20 @@ def make_segments(
     good = faced.select([int(s) for s in faced.subjects if s not in BAD_SUBJECTS])
     normals = good.normals()
     for subject in track_progress(normals, "People", len(normals)):
+        info, split = known.get(subject, SubjectInfo()), splits.assign_faced_subject(subject)
         for number, trial in enumerate(good.select([subject]).trials(SPANS)):
+            span = number % len(SPANS)
             for normal in (normals[subject], fitted.classifier.population):
-                yield _make_segment(
-                    trial, number % len(SPANS), normal, fitted, codec, known.get(subject, SubjectInfo())
+                eeg = encode(trial.de, normal, fitted.classifier, codec, evidence=False)
+                yield LabelledSegment(
+                    subject=subject_name(subject),
+                    clip=str(trial.clip),
+                    span=SPANS[span],
+                    emotion=trial.emotion,
+                    person=info.person,
+                    split=split,
+                    sampling_hz=info.sampling_hz,
+                    eeg=replace(eeg, evidence=fitted.probabilities(trial, span, normal)),
                 )
 
 
@@ -148,22 +158,3 @@ def select_training_people(faced: Faced) -> Faced:
             "which the classifier and the population's normal are fitted on."
         )
     return faced.select(wanted)
-
-
-def _make_segment(
-    trial: Trial, span: int, normal: Normal, fitted: FittedClassifiers, codec: str, known: SubjectInfo
-) -> LabelledSegment:
-    """Return one trial, the ``span``-th of its clip, as a labelled segment."""
-    eeg = encode(trial.de, normal, fitted.classifier, codec, evidence=False)
-    return LabelledSegment(
-        subject=subject_name(trial.subject),
-        clip=str(trial.clip),
-        span=SPANS[span],
-        emotion=trial.emotion,
-        person=known.person,
-        split=splits.assign_faced_subject(trial.subject),
-        sampling_hz=known.sampling_hz,
-        eeg_texts=eeg.texts,
-        compared_with=eeg.compared_with,
-        probabilities=fitted.probabilities(trial, span, normal),
-    )

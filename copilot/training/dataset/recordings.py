@@ -7,7 +7,7 @@ classifier, which must not have been fitted on these people.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,13 @@ import numpy.typing as npt
 from convert.progress import track_progress
 from copilot.eeg import sandbox
 from copilot.eeg.classifier import WINDOW, Classifier
-from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
+from copilot.eeg.features import Array, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.person import Person
 from copilot.pipeline import encode
 from copilot.training import splits
-from copilot.training.dataset.schema import LabelledSegment
+from copilot.training.dataset.jsonl import LabelledSegment, LeftOutRecording
 
 #: Limits are wider than in the web app: an experiment is one long file, and the user of this command chose it.
 MAX_MB, MAX_MINUTES, TIMEOUT_S, MEMORY_MB = 4096, 180, 3600, 16384
@@ -54,14 +54,6 @@ class LabelledInterval:
 
 
 @dataclass(frozen=True)
-class LeftOutRecording:
-    """A recording, or a part of one, that cannot be used, and why."""
-
-    clip: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class LabelledTrial:
     """A labelled part of a recording, cut out of the cleaned signal.
 
@@ -90,14 +82,37 @@ def make_segments(
     in_order = sorted(labelled, key=lambda one: (one.subject, one.files, one.start))
     files = [list(parts) for _, parts in groupby(in_order, key=lambda one: (one.subject, one.files))]
     trials = (trial for parts in track_progress(files, "Recordings") for trial in _cut_trials(parts, left_out))
-    for _, own in groupby(trials, key=lambda trial: trial.label.subject):
-        yield from _make_person_segments(list(own), codec, classifier)
+    for _, of_person in groupby(trials, key=lambda trial: trial.label.subject):
+        own = list(of_person)
+        normals = [person_normal([trial.entropy for trial in own])] if len(own) > 1 else []
+        for trial in own:
+            others = [other.recording for other in own if other is not trial]
+            for span, normal in product(_find_spans(trial.entropy), (*normals, classifier.population)):
+                label, recording = trial.label, trial.recording
+                samples = slice(*(round(second * recording.sfreq) for second in span))
+                eeg = encode(
+                    trial.entropy[:, slice(*span)],
+                    normal,
+                    classifier,
+                    codec,
+                    recording=replace(recording, data=recording.data[:, samples]),
+                    baselines=others if normal.source == "person" else (),
+                )
+                split = splits.assign_other_subject(label.subject)
+                yield LabelledSegment(
+                    label.subject, label.clip, span, label.emotion, label.person, split, label.sampling_hz, eeg
+                )
 
 
 def _cut_trials(parts: Sequence[LabelledInterval], left_out: list[LeftOutRecording]) -> Iterator[LabelledTrial]:
-    """Yield the trials of one recording."""
+    """Read and clean one recording as the product does, and yield its trials."""
     try:
-        prepared = _prepare(parts[0].files)
+        *_, prepared = sandbox.prepare(
+            parts[0].files, max_mb=MAX_MB, max_minutes=MAX_MINUTES, timeout_s=TIMEOUT_S, memory_mb=MEMORY_MB
+        )
+        assert isinstance(prepared, Prepared)
+        if len(electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
+            raise RecordingError(f"Fewer than {MIN_CHANNELS} of the electrodes that the models know are in it.")
     except RecordingError as error:
         left_out.append(LeftOutRecording(parts[0].files[0].name, str(error)))
         return
@@ -106,17 +121,6 @@ def _cut_trials(parts: Sequence[LabelledInterval], left_out: list[LeftOutRecordi
             yield _cut_trial(prepared, label)
         except RecordingError as error:
             left_out.append(LeftOutRecording(label.clip, str(error)))
-
-
-def _prepare(files: Sequence[Path]) -> Prepared:
-    """Read and clean one recording, as the product does."""
-    *_, prepared = sandbox.prepare(
-        files, max_mb=MAX_MB, max_minutes=MAX_MINUTES, timeout_s=TIMEOUT_S, memory_mb=MEMORY_MB
-    )
-    assert isinstance(prepared, Prepared)
-    if len(electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
-        raise RecordingError(f"Fewer than {MIN_CHANNELS} of the electrodes that the models know are in it.")
-    return prepared
 
 
 def _cut_trial(prepared: Prepared, label: LabelledInterval) -> LabelledTrial:
@@ -165,53 +169,3 @@ def _find_spans(entropy: Array) -> list[tuple[int, int]]:
     windows = [(start, start + WINDOW) for start in starts if usable[start : start + WINDOW].all()]
     whole = [(0, seconds)] if seconds >= 2 * WINDOW and usable.sum() >= WINDOW else []
     return windows + whole
-
-
-def _make_person_segments(
-    trials: Sequence[LabelledTrial], codec: str, classifier: Classifier
-) -> Iterator[LabelledSegment]:
-    """Yield the segments of all trials of one person."""
-    normals = [person_normal([trial.entropy for trial in trials])] if len(trials) > 1 else []
-    for trial in trials:
-        others = [other.recording for other in trials if other is not trial]
-        for span in _find_spans(trial.entropy):
-            for normal in (*normals, classifier.population):
-                baselines = others if normal.source == "person" else ()
-                yield _make_segment(trial, span, normal, codec, classifier, baselines)
-
-
-def _make_segment(
-    trial: LabelledTrial,
-    span: tuple[int, int],
-    normal: Normal,
-    codec: str,
-    classifier: Classifier,
-    baselines: Sequence[Recording],
-) -> LabelledSegment:
-    """Encode the seconds ``span`` of a trial as a labelled segment.
-
-    Args:
-        trial: the trial.
-        span: first second, and the second behind the last.
-        normal: what the segment is compared with.
-        codec: text encoding.
-        classifier: gives the evidence.
-        baselines: the person's other recordings.
-    """
-    recording, label = trial.recording, trial.label
-    samples = slice(*(round(second * recording.sfreq) for second in span))
-    part = replace(recording, data=recording.data[:, samples])
-    eeg = encode(trial.entropy[:, slice(*span)], normal, classifier, codec, recording=part, baselines=baselines)
-    assert eeg.evidence is not None
-    return LabelledSegment(
-        subject=label.subject,
-        clip=label.clip,
-        span=span,
-        emotion=label.emotion,
-        person=label.person,
-        split=splits.assign_other_subject(label.subject),
-        sampling_hz=label.sampling_hz,
-        eeg_texts=eeg.texts,
-        compared_with=eeg.compared_with,
-        probabilities=eeg.evidence,
-    )

@@ -12,11 +12,12 @@ good part of every score is recognising *which clip*, not which emotion.
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from convert.files import ConvertError
 from convert.progress import progress_bar, track_progress
@@ -27,52 +28,31 @@ from copilot.eeg.classifier import Classifier
 from copilot.files import write_atomically
 from copilot.llm import open_engine
 from copilot.settings import Settings
-from copilot.training.evaluate import answers, comparison, report
-from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS, Pass
+from copilot.training.evaluate import answers, published_baselines, report
+from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS
+from copilot.training.evaluate.acceptance import refuse_report
 from copilot.training.evaluate.figures import draw
 from copilot.training.evaluate.model import ModelUnderTest, count_readouts
-from copilot.training.evaluate.rows import Predictions
+from copilot.training.evaluate.scores import Predictions
 from copilot.training.evaluate.summary import Report, list_findings
 from copilot.training.faced import CorpusError, Faced, describe, load, parse_subjects
 
 ANSWERS = 500
 
 
-@dataclass(frozen=True)
-class EvaluationTask:
-    """One model file, the runs to make with it, and how many whole answers it writes."""
-
-    path: Path
-    runs: Sequence[Pass]
-    answers: int = 0
-
-
-def evaluate(
-    tasks: Sequence[EvaluationTask], faced: Faced, classifier: Classifier, settings: Settings
-) -> Iterator[tuple[list[Predictions], dict[str, Any]]]:
-    """Evaluate each model; yield its predictions and the facts about it.
-
-    Args:
-        tasks: the model files and their runs.
-        faced: features of the people to score.
-        classifier: gives the evidence in the prompts.
-        settings: how model files are opened.
+def merge_people(features: Faced, more: Faced | None) -> Faced:
+    """Return the people of two files, each person once.
 
     Raises:
-        EngineError, ConvertError, CorpusError: a file cannot be read or does not fit.
+        CorpusError: the files do not have the same clips.
     """
-    engines = [open_engine(replace(settings, model=task.path, server="")) for task in tasks]  # all, to fail early
-    for task, engine in zip(tasks, engines, strict=True):
-        model, name = ModelUnderTest(task.path.name, engine, classifier), task.path.name
-        facts = model.facts(task.path)
-        with closing(engine):
-            with progress_bar(f"{name}: reading", count_readouts(faced, task.runs)) as progress:
-                predictions = list(model.predict(faced, task.runs, progress.update))
-            written = list(
-                track_progress(answers.write_answers(model, faced, task.answers), f"{name}: answering", task.answers)
-            )
-        summary = answers.summarise(written) if written else None
-        yield predictions, facts | {"details": report.collect_details(predictions), "answers": summary}
+    if more is None:
+        return features
+    if not np.array_equal(features.emotions, more.emotions):
+        raise CorpusError("The file of --train has other clips than that of --features; both have to be FACED's.")
+    new = ~np.isin(more.subjects, features.subjects)
+    de, subjects = np.concatenate([features.de, more.de[new]]), np.concatenate([features.subjects, more.subjects[new]])
+    return Faced(de, subjects, features.emotions)
 
 
 def make_report(options: argparse.Namespace) -> Report:
@@ -82,16 +62,38 @@ def make_report(options: argparse.Namespace) -> Report:
         CorpusError, ConvertError, ClassifierError, EngineError, SettingsError: some input cannot be used.
     """
     settings, begun = Settings.from_environment(), time.monotonic()
+
+    # 1. The people to score; every model file is opened before the work, to fail early.
     features = load(options.features)
     scored = features.select(parse_subjects(options.subjects)) if options.subjects else features
-    tasks = _make_tasks(options)
-    features = comparison.merge_people(features, load(options.train) if options.train else None)
-    folds = comparison.make_folds(features, scored, all_splits=options.splits)
-    found = list(evaluate(tasks, scored, Classifier.load(options.decoder), settings))
-    references, notes = comparison.compare(features, folds)
-    predictions = [one for group in (*(of_model for of_model, _ in found), references) for one in group]
-    rows = [row for one in predictions for row in one.rows()]
-    models = [facts for _, facts in found]
+    tasks = [(path, RUNS, options.answers) for path in options.model or [Settings().model]]
+    tasks += [(options.against, UNQUANTISED_RUNS, 0)] if options.against else []
+    if len({path.name for path, *_ in tasks}) < len(tasks):
+        raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
+    tasks += [(options.leaky, LEAKY_RUNS, 0)] if options.leaky else []
+    features = merge_people(features, load(options.train) if options.train else None)
+    folds = published_baselines.make_folds(features, scored, all_splits=options.splits)
+    classifier = Classifier.load(options.decoder)
+    engines = [open_engine(replace(settings, model=path, server="")) for path, *_ in tasks]
+
+    # 2. Each model's predictions and answers, then the references' predictions.
+    predictions: list[Predictions] = []
+    models = []
+    for (path, runs, count), engine in zip(tasks, engines, strict=True):
+        model = ModelUnderTest(path.name, engine, classifier)
+        facts = model.facts(path)
+        with closing(engine):
+            with progress_bar(f"{path.name}: reading", count_readouts(scored, runs)) as progress:
+                own = list(model.predict(scored, runs, progress.update))
+            asked = track_progress(answers.write_answers(model, scored, count), f"{path.name}: answering", count)
+            written = list(asked)
+        summary = answers.summarise(written) if written else None
+        models.append(facts | {"details": report.collect_details(own), "answers": summary})
+        predictions += own
+    references, notes = published_baselines.compare(features, folds)
+
+    # 3. Their rows, and the facts about the models.
+    rows = [row for one in (*predictions, *references) for row in one.rows()]
     notes += [f"{facts['file']}: {warning}" for facts in models for warning in facts["warnings"]]
     return {
         "features": options.features.name,
@@ -104,20 +106,9 @@ def make_report(options: argparse.Namespace) -> Report:
         "seconds": round(time.monotonic() - begun, 1),
         "rows": rows,
         "models": models,
-        "quantisation": options.against and report.compare_quantisation(rows, tasks[0].path.name, options.against.name),
-        "notes": comparison.list_left_out(folds, scored) + notes,
+        "quantisation": options.against and report.compare_quantisation(rows, models[0]["file"], options.against.name),
+        "notes": published_baselines.list_left_out(folds, scored) + notes,
     }
-
-
-def _make_tasks(options: argparse.Namespace) -> list[EvaluationTask]:
-    """Return a task for each model file of the command line."""
-    models = options.model or [Settings().model]
-    tasks = [EvaluationTask(path, RUNS, options.answers) for path in models]
-    tasks += [EvaluationTask(options.against, UNQUANTISED_RUNS)] if options.against else []
-    names = [task.path.name for task in tasks]
-    if len(set(names)) < len(names):
-        raise CorpusError("Two models have the same file name, so that rows could not be told apart; copy one of them.")
-    return tasks + ([EvaluationTask(options.leaky, LEAKY_RUNS)] if options.leaky else [])
 
 
 def write_report(options: argparse.Namespace) -> Report:
@@ -140,7 +131,9 @@ def write_report(options: argparse.Namespace) -> Report:
     return found
 
 
-def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+@command("Interrupted; no report was written.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the evaluation and write the report."""
     defaults = Settings()
     parser = Parser(
         prog="python -m copilot.training.evaluate",
@@ -167,15 +160,14 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--answers", type=int, default=ANSWERS, help="whole answers to write and check (default: %(default)s)"
     )
-    return parser.parse_args(arguments)
-
-
-@command("Interrupted; no report was written.")
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the evaluation and write the report."""
-    options = _parse_arguments(arguments)
+    parser.add_argument(
+        "--accept", action="store_true", help="end with an error where the report misses what the bundled model needs"
+    )
+    options = parser.parse_args(arguments)
     found = write_report(options)
     print(report.format_rows(found["rows"]))
     print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
     print("\n".join(f"- {finding}" for finding in list_findings(found)))
     print(f"\nWritten: {options.report}, the same as .md, and figures in {options.report.with_suffix('')}")
+    if options.accept:
+        refuse_report(found)

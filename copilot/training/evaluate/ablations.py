@@ -9,7 +9,7 @@ does not depend on the exact moment. ``leaky-prompt`` repeats the mistake of the
 is taken from the label.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from copilot import emotions
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import Classifier
-from copilot.eeg.features import Array, Normal, person_normal
+from copilot.eeg.features import Array, person_normal
 from copilot.llm.base import Message
 from copilot.person import Person
 from copilot.pipeline import EncodedEeg, encode
@@ -124,58 +124,44 @@ def make_prompted_trials(
         raise CorpusError(f"The codec {codec!r} cannot be written from features; score a model of {known}.")
     if condition == LATE:  # the first second goes to the end, so that a clip stays thirty seconds long
         faced = replace(faced, de=np.roll(faced.de, -1, axis=3))
-    trials = list(faced.trials(UNITS[unit]))
-    prompted = [
-        _make_prompted_trial(trial, condition, normal, classifier, codec)
-        for trial, normal in zip(trials, _choose_normals(faced, trials, condition, classifier), strict=True)
-    ]
-    if condition != "eeg-shuffled":
-        return prompted
-    order = np.random.default_rng(0).permutation(len(prompted))
-    return [
-        replace(a, eeg=replace(a.eeg, texts=prompted[i].eeg.texts, evidence=prompted[i].evidence))
-        for a, i in zip(prompted, order, strict=True)
-    ]
+    normals, clips_of = faced.normals(), dict(zip(faced.subjects.tolist(), faced.de, strict=True))
+    prompted = []
+    for trial in faced.trials(UNITS[unit]):
+        # 1. What the trial is compared with.
+        normal = normals[trial.subject]
+        if condition == "no-baseline":
+            normal = classifier.population
+        elif condition.startswith("baseline-"):
+            count = int(condition.removeprefix("baseline-"))
+            normal = person_normal([trial.de, *choose_other_clips(clips_of[trial.subject], trial, count)])
+
+        # 2. The EEG as in use, or what is left of it.
+        entropy = np.full_like(trial.de, np.nan) if condition in WITHOUT_EEG else trial.de
+        eeg = encode(entropy, normal, classifier, codec)
+        if condition in WITHOUT_TEXT:
+            eeg = replace(eeg, texts=("",))
+
+        # 3. Gender and age at random: the features file has none, and they must not matter.
+        rng = np.random.default_rng(trial.subject)
+        person = Person(gender=str(rng.choice(["female", "male"])), age=int(rng.integers(18, 40)))
+        if condition == "leaky-prompt":
+            person = reveal_label(person, trial.emotion)
+        prompted.append(PromptedTrial(person, eeg, trial.emotion, trial.subject))
+
+    # 4. Each trial gets the EEG of another.
+    if condition == "eeg-shuffled":
+        other = [prompted[i].eeg for i in np.random.default_rng(0).permutation(len(prompted))]
+        prompted = [
+            replace(trial, eeg=replace(trial.eeg, texts=eeg.texts, evidence=eeg.evidence))
+            for trial, eeg in zip(prompted, other, strict=True)
+        ]
+    return prompted
 
 
-def _make_prompted_trial(
-    trial: Trial, condition: str, normal: Normal, classifier: Classifier, codec: str
-) -> PromptedTrial:
-    """Return one trial as a condition shows it, except for shuffling."""
-    entropy = np.full_like(trial.de, np.nan) if condition in WITHOUT_EEG else trial.de
-    eeg = encode(entropy, normal, classifier, codec)
-    if condition in WITHOUT_TEXT:
-        eeg = replace(eeg, texts=("",))
-    person = draw_person(trial.subject)
-    if condition == "leaky-prompt":
-        person = reveal_label(person, trial.emotion)
-    return PromptedTrial(person, eeg, trial.emotion, trial.subject)
-
-
-def _choose_normals(faced: Faced, trials: Sequence[Trial], condition: str, classifier: Classifier) -> Iterator[Normal]:
-    """Yield what each trial is compared with."""
-    if condition == "no-baseline":
-        yield from [classifier.population] * len(trials)
-    elif condition.startswith("baseline-"):
-        count = int(condition.removeprefix("baseline-"))
-        clips_of = dict(zip(faced.subjects.tolist(), faced.de, strict=True))
-        for trial in trials:
-            yield person_normal([trial.de, *_choose_other_clips(clips_of[trial.subject], trial, count)])
-    else:
-        normals = faced.normals()
-        yield from (normals[trial.subject] for trial in trials)
-
-
-def _choose_other_clips(clips: Array, trial: Trial, count: int) -> list[Array]:
+def choose_other_clips(clips: Array, trial: Trial, count: int) -> list[Array]:
     """Choose ``count`` of the person's other clips; a longer list begins with the clips of a shorter one."""
     order = np.random.default_rng([trial.subject, trial.clip]).permutation(len(clips))
     return [clips[i] for i in order if i != trial.clip][:count]
-
-
-def draw_person(subject: int) -> Person:
-    """Draw gender and age at random for a subject: the features file has none, and they must not matter."""
-    rng = np.random.default_rng(subject)
-    return Person(gender=str(rng.choice(["female", "male"])), age=int(rng.integers(18, 40)))
 
 
 def reveal_label(person: Person, emotion: int) -> Person:

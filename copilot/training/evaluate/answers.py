@@ -22,7 +22,7 @@ from copilot.person import Person
 from copilot.record.draft import draft
 from copilot.result import Result, parse_answer
 from copilot.training.answer_templates import find_other_emotions
-from copilot.training.evaluate.ablations import UNITS, PromptedTrial, make_prompted_trials
+from copilot.training.evaluate.ablations import UNITS, make_prompted_trials
 from copilot.training.evaluate.model import ModelUnderTest
 from copilot.training.faced import Faced
 from copilot.training.synthetic import invent_person
@@ -70,20 +70,14 @@ def write_answers(model: ModelUnderTest, faced: Faced, count: int) -> Iterator[A
     ]
     rng = random.Random(SEED)
     for _ in range(count):
-        yield _write_answer(model, replace(rng.choice(trials), person=invent_person(rng)))
-
-
-def _write_answer(model: ModelUnderTest, trial: PromptedTrial) -> Answer:
-    """Write one answer as in use, measure its times and find its faults."""
-    messages, begun = trial.messages(with_evidence=True), time.perf_counter()
-    probabilities = pipeline.run_to_end(pipeline.predict(model.engine, [messages])).probabilities
-    label_s = time.perf_counter() - begun
-    answer = pipeline.run_to_end(pipeline.write(model.engine, messages, probabilities))
-    written_s = time.perf_counter() - begun
-    found = list(find_faults(answer.text, trial.person, probabilities))
-    if answer.cut_off:
-        found.append("does not end")
-    return Answer(emotions.find_top_emotion(probabilities), answer.text, tuple(found), label_s, written_s)
+        trial = replace(rng.choice(trials), person=invent_person(rng))
+        messages, begun = trial.messages(with_evidence=True), time.perf_counter()
+        probabilities = pipeline.run_to_end(pipeline.predict(model.engine, [messages])).probabilities
+        label_s = time.perf_counter() - begun
+        answer = pipeline.run_to_end(pipeline.write(model.engine, messages, probabilities))
+        written_s = time.perf_counter() - begun
+        faults = [*find_faults(answer.text, trial.person, probabilities), *(["does not end"] if answer.cut_off else [])]
+        yield Answer(emotions.find_top_emotion(probabilities), answer.text, tuple(faults), label_s, written_s)
 
 
 def find_faults(text: str, person: Person, probabilities: emotions.Probabilities) -> Iterator[str]:
@@ -100,19 +94,12 @@ def find_faults(text: str, person: Person, probabilities: emotions.Probabilities
         yield "assessment is not of whole sentences"
     if len(suggestions) != SUGGESTIONS or not all(line.endswith(SENTENCE_END) for line in suggestions):
         yield f"{len(suggestions)} suggestions, or unfinished ones"
-    if empty := _find_empty_fields(person, probabilities, assessment, suggestions):
+    result = Result(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
+    record = draft(person, RECORDING, QUALITY, result, now=datetime.now(UTC))
+    if empty := [f.label for f in record.fields if f.origin.kind == "suggested" and not f.value]:
         yield f"record without {', '.join(empty)}"
     if others := find_other_emotions(" ".join([assessment, *suggestions]), emotions.find_top_emotion(probabilities)):
         yield f"contradicts its label: {', '.join(others)}"
-
-
-def _find_empty_fields(
-    person: Person, probabilities: emotions.Probabilities, assessment: str, suggestions: tuple[str, ...]
-) -> list[str]:
-    """Return the labels of a draft record's fields that the model should have filled and did not."""
-    result = Result(probabilities, "both", assessment, suggestions, "", {}, "", "", "", "")
-    record = draft(person, RECORDING, QUALITY, result, now=datetime.now(UTC))
-    return [field.label for field in record.fields if field.origin.kind == "suggested" and not field.value]
 
 
 def summarise(answers: list[Answer]) -> dict[str, Any]:

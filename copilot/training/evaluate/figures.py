@@ -13,7 +13,7 @@ from copilot import emotions
 from copilot.eeg.plots import DPI, LIGHT, WIDTH_IN
 from copilot.files import write_atomically
 from copilot.training.evaluate.ablations import BASELINES, LATE
-from copilot.training.evaluate.rows import ReportRow
+from copilot.training.evaluate.scores import ReportRow
 from copilot.training.evaluate.summary import CHANCE, CLIP, HELD_OUT, SEGMENT, Report, find_references, find_row
 
 #: Unit -> its colour, marker and words.

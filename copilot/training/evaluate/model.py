@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from convert.gguf_file import read_gguf
-from copilot import emotions, model_metadata
+from copilot import emotions, model_metadata, prompt
 from copilot.eeg import text_encoding
 from copilot.eeg.classifier import Classifier
-from copilot.llm.base import Engine
-from copilot.training.evaluate.ablations import UNITS, Pass, PromptedTrial, make_prompted_trials, select_possible_runs
-from copilot.training.evaluate.labels import READOUTS
-from copilot.training.evaluate.metrics import Ints
-from copilot.training.evaluate.rows import Predictions
+from copilot.llm.base import Engine, Message, Token
+from copilot.pipeline import predict, run_to_end
+from copilot.training.evaluate.ablations import UNITS, Pass, make_prompted_trials, select_possible_runs
+from copilot.training.evaluate.scores import Ints, Predictions
 from copilot.training.faced import TRAIN_SUBJECTS, Faced, describe
 
 Advance = Callable[[int], object]
@@ -23,6 +22,33 @@ Advance = Callable[[int], object]
 
 #: End of a split's name where the model was trained on people who are scored.
 LEAKS = "(leaks)"
+#: Read-outs of a written answer -> temperature; the second is the paper's, sampled from the 50 likeliest tokens.
+WRITTEN = {"greedy": 0.0, "top-k-50": 1.0}
+#: Most tokens of an answer of which only the label is used.
+LABEL_TOKENS = 4
+
+
+def read_emotion(engine: Engine, messages: list[Message], readout: str, seed: int = 0) -> emotions.Probabilities:
+    """Read an emotion out of a model.
+
+    Args:
+        engine: runs the language model.
+        messages: the prompt.
+        readout: ``logits`` gives the calibrated probabilities of the nine labels; a key of ``WRITTEN`` a one at the
+            emotion that a written answer names first, or all zeros if it names none.
+        seed: seeds the sampling.
+
+    Returns:
+        Shape (9,).
+    """
+    if readout == "logits":
+        return run_to_end(predict(engine, [messages])).probabilities
+    events = engine.generate(
+        messages, prompt.LABEL_PREFIX, max_tokens=LABEL_TOKENS, temperature=WRITTEN[readout], top_k=50, seed=seed
+    )
+    text = "".join(event.text for event in events if isinstance(event, Token)).lower()
+    found = [(text.find(emotion), k) for k, emotion in enumerate(emotions.EMOTIONS) if emotion in text]
+    return np.eye(len(emotions.EMOTIONS))[min(found)[1]] if found else np.zeros(len(emotions.EMOTIONS))
 
 
 @dataclass(frozen=True)
@@ -62,40 +88,22 @@ class ModelUnderTest:
         for unit in UNITS:
             for condition in dict.fromkeys(run.condition for run in runs):
                 trials = make_prompted_trials(faced, unit, condition, self.classifier, self.codec)
-                yield from self._predict_condition(
-                    trials, unit, [run for run in runs if run.condition == condition], advance
-                )
-
-    def _predict_condition(
-        self, trials: Sequence[PromptedTrial], unit: str, runs: Sequence[Pass], advance: Advance
-    ) -> Iterator[Predictions]:
-        """Yield the predictions of all runs of one condition, trial by trial."""
-        found: dict[tuple[Pass, str], list[emotions.Probabilities]] = {
-            (r, name): [] for r in runs for name in r.readouts
-        }
-        for seed, trial in enumerate(trials):
-            for run, readout in found:
-                found[run, readout].append(self._read_out(trial, run.evidence, readout, seed))
-            advance(len(found))
-        truth, subjects = np.array([trial.truth for trial in trials]), np.array([trial.subject for trial in trials])
-        for (run, readout), each in found.items():
-            yield Predictions(
-                run.condition,
-                run.evidence,
-                unit,
-                readout,
-                self.name,
-                split_name(subjects),
-                np.stack(each),
-                truth,
-                subjects,
-            )
-
-    def _read_out(self, trial: PromptedTrial, with_evidence: bool, readout: str, seed: int) -> emotions.Probabilities:
-        """Return the probabilities of one trial by one read-out, shape (9,)."""
-        if readout == "decoder":
-            return trial.evidence
-        return READOUTS[readout](self.engine, trial.messages(with_evidence), seed)
+                read: dict[tuple[bool, str], list[emotions.Probabilities]] = {
+                    (run.evidence, name): [] for run in runs if run.condition == condition for name in run.readouts
+                }
+                for seed, trial in enumerate(trials):
+                    for (evidence, readout), found in read.items():
+                        if readout == "decoder":
+                            found.append(trial.evidence)
+                        else:
+                            found.append(read_emotion(self.engine, trial.messages(evidence), readout, seed))
+                    advance(len(read))
+                truth, subjects = np.array([t.truth for t in trials]), np.array([t.subject for t in trials])
+                split = split_name(subjects)
+                for (evidence, readout), found in read.items():
+                    yield Predictions(
+                        condition, evidence, unit, readout, self.name, split, np.stack(found), truth, subjects
+                    )
 
     def facts(self, path: Path) -> dict[str, Any]:
         """Return the facts about the model file: names, checksum, size, text encoding, warnings.

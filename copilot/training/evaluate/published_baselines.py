@@ -13,23 +13,92 @@ the references leak too.
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
 
-from copilot.eeg.classifier import softmax
+from convert.progress import progress_bar
 from copilot.emotions import EMOTIONS
-from copilot.training.evaluate.baselines import BASELINES, UNITS, CalibratedPredictions, fit_and_predict
-from copilot.training.evaluate.metrics import Floats, Ints
-from copilot.training.evaluate.rows import Predictions
-from copilot.training.evaluate.windows import make_fold_windows
-from copilot.training.faced import BAD_SUBJECTS, CorpusError, Faced
+from copilot.training import splits
+from copilot.training.evaluate.baselines import (
+    BASELINES,
+    UNITS,
+    CalibratedPredictions,
+    fit_and_predict,
+    make_fold_windows,
+)
+from copilot.training.evaluate.model import split_name
+from copilot.training.evaluate.scores import Floats, Predictions
+from copilot.training.evaluate.summary import HELD_OUT
+from copilot.training.faced import BAD_SUBJECTS, TRAIN_SUBJECTS, CorpusError, Faced, describe
 from copilot.training.splits import Fold, Mask
 
 #: The rows of the report; ``course`` has none of its own.
 MODELS = ("majority", "lda", "decoder", "network", "ensemble")
 #: What values are compared with in each condition.
 CONDITIONS = {"baseline": "person", "no-baseline": "population"}
+#: With fewer people, of whom one in five calibrates, a reference has no meaning.
+LEAST_PEOPLE = 5
+WITHOUT_TRAINING = (
+    f"References on the split of the product: they are fitted on subjects {describe(np.array(TRAIN_SUBJECTS))}, and "
+    "none of these is in the features; name a file that holds them with --train."
+)
+WITHOUT_SPLITS = (
+    "References in ten folds by subject, by subject and clip, and in a random split, which leaks; --splits adds them."
+)
 
 ProbabilitiesByModel = dict[tuple[str, str, str], Floats]
 """Probabilities (windows or trials, 9) by model, condition and unit."""
+
+
+def make_folds(features: Faced, scored: Faced, *, all_splits: bool) -> dict[str, list[Fold]]:
+    """Return the splits that can be made: name -> folds over ``features``.
+
+    Args:
+        features: features of all people.
+        scored: features of those that the product is scored on.
+        all_splits: add the splits in which the product itself cannot be scored, because it was not fitted for them.
+    """
+    in_training, in_scored = np.isin(features.subjects, TRAIN_SUBJECTS), np.isin(features.subjects, scored.subjects)
+    found: dict[str, list[Fold]] = {}
+    if in_training.any():
+        train, test = (np.repeat(mask[:, None], len(features.emotions), axis=1) for mask in (in_training, in_scored))
+        found[split_name(scored.subjects)] = [(train, test)]
+    if all_splits:
+        found |= {name: make(features.subjects, features.emotions) for name, make in splits.SPLITS.items()}
+    return found
+
+
+def list_left_out(wanted: dict[str, list[Fold]], scored: Faced) -> list[str]:
+    """Return notes on the splits that the report lacks, and how to add them."""
+    notes = [] if split_name(scored.subjects) in wanted else [WITHOUT_TRAINING]
+    return notes if HELD_OUT in wanted else [*notes, WITHOUT_SPLITS]
+
+
+def compare(features: Faced, wanted: dict[str, list[Fold]]) -> tuple[list[Predictions], list[str]]:
+    """Return the references' predictions in each split, and notes on splits in which they could not be fitted.
+
+    Args:
+        features: features of all people.
+        wanted: splits from ``make_folds``.
+    """
+    found, notes = [], []
+    with progress_bar("references: fitting", sum(count_fits(folds) for folds in wanted.values())) as progress:
+        for name, folds in wanted.items():
+            try:
+                fewest = min(int(train.any(axis=1).sum()) for train, _ in folds)
+                if fewest < LEAST_PEOPLE:
+                    raise CorpusError(
+                        f"There are {fewest} people to fit them on, and at least {LEAST_PEOPLE} are needed."
+                    )
+                found += list(predict_folds(features, name, folds, progress.update))
+            except CorpusError as error:
+                notes.append(f"References on {name}: {error}")
+    return found, notes
+
+
+def count_fits(folds: Sequence[Fold]) -> int:
+    """Return how many references ``predict_folds`` fits, to estimate the time that this takes."""
+    return len(folds) * (len(CONDITIONS) * len(BASELINES) + 1)
 
 
 def predict_folds(
@@ -53,11 +122,6 @@ def predict_folds(
         windows = len(probabilities) // len(people)
         truth, subjects = (np.repeat(a, windows) for a in (faced.emotions[clips], faced.subjects[people]))
         yield Predictions(condition, False, unit, "decoder", model, split, probabilities, truth, subjects)
-
-
-def count_fits(folds: Sequence[Fold]) -> int:
-    """Return how many references ``predict_folds`` fits, to estimate the time that this takes."""
-    return len(folds) * (len(CONDITIONS) * len(BASELINES) + 1)
 
 
 def predict_fold(faced: Faced, train: Mask, test: Mask, advance: Callable[[int], object]) -> ProbabilitiesByModel:
@@ -88,21 +152,12 @@ def predict_fold(faced: Faced, train: Mask, test: Mask, advance: Callable[[int],
             calibrated[name] = fit_and_predict(baseline, *sides)
             advance(1)
         for unit in UNITS:
-            scored = _collect_probabilities(
-                {name: predictions[unit] for name, predictions in calibrated.items()}, emotions
-            )
+            scored = {name: predictions[unit].scored for name, predictions in calibrated.items()}
+            shares = np.bincount(emotions, minlength=len(EMOTIONS)) / len(emotions)
+            scored["majority"] = np.tile(shares, (len(scored["lda"]), 1))
+            scored["ensemble"] = ensemble([predictions[unit] for predictions in calibrated.values()])
             found |= {(model, condition, unit): scored[model] for model in MODELS}
     return found
-
-
-def _collect_probabilities(calibrated: dict[str, CalibratedPredictions], emotions: Ints) -> dict[str, Floats]:
-    """Return the probabilities by model: of each by itself, of the majority and of the ensemble."""
-    scored = {name: predictions.scored for name, predictions in calibrated.items()}
-    shares = np.bincount(emotions, minlength=len(EMOTIONS)) / len(emotions)
-    return scored | {
-        "majority": np.tile(shares, (len(scored["lda"]), 1)),
-        "ensemble": ensemble(list(calibrated.values())),
-    }
 
 
 def ensemble(baselines: Sequence[CalibratedPredictions]) -> Floats:
@@ -116,14 +171,14 @@ def ensemble(baselines: Sequence[CalibratedPredictions]) -> Floats:
     Returns:
         Probabilities of the windows or trials to score, shape (m, 9).
     """
-    from scipy.optimize import minimize
-
     apart = np.stack([np.log(baseline.apart + 1e-9) for baseline in baselines])
+    scored = np.stack([np.log(baseline.scored + 1e-9) for baseline in baselines])
     truth = baselines[0].truth
 
     def loss(weights: Floats) -> float:
-        pooled = softmax(np.tensordot(weights, apart, axes=1))
+        pooled = softmax(np.tensordot(weights, apart, axes=1), axis=-1)
         return float(-np.log(pooled[np.arange(len(truth)), truth] + 1e-9).mean())
 
     found = minimize(loss, np.full(len(baselines), 1 / len(baselines)), bounds=[(0, None)] * len(baselines))
-    return softmax(np.tensordot(found.x, np.stack([np.log(baseline.scored + 1e-9) for baseline in baselines]), axes=1))
+    pooled: Floats = softmax(np.tensordot(found.x, scored, axes=1), axis=-1)
+    return pooled

@@ -6,7 +6,7 @@ from typing import Any
 from copilot import emotions
 from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.model import LEAKS
-from copilot.training.evaluate.rows import Predictions, ReportRow
+from copilot.training.evaluate.scores import Predictions, ReportRow
 from copilot.training.evaluate.summary import CLIP, Report, list_findings
 
 HEADINGS = (
@@ -60,9 +60,27 @@ def format_report(report: Report, folder: str) -> str:
     parts += [f"![{words}]({folder}/{name})\n" for name, words in FIGURES.items()]
     parts += ["## All scores\n", EXPLANATION, ""]
     parts += [f"{part}\n" for part in format_tables(report)]
-    parts += ["## Models\n", _format_models(report["models"]), ""]
-    parts += _format_confusion(report)
-    parts += _format_failures(report)
+    headings = ("file", "codec", "MB", "million parameters", "label, s", "answer, s", "valence r, clip", "sha256")
+    lines = []
+    for model in report["models"]:
+        seconds = (model.get("answers") or {}).get("seconds", {})
+        valence = [d["valence_correlation"] for d in model["details"] if d["unit"] == CLIP and d["evidence"]]
+        lines.append(
+            [
+                *(model["file"], model["codec"], f"{model['bytes'] / 1e6:.1f}", f"{model['parameters'] / 1e6:.1f}"),
+                *(f"{seconds[key]['mean']:.3f}" if key in seconds else "" for key in ("label", "answer")),
+                f"{valence[0]:.2f}" if valence and valence[0] is not None else "",
+                f"`{model['sha256'][:12]}`",
+            ]
+        )
+    parts += ["## Models\n", format_table(headings, lines), ""]
+    (detail,) = [d for d in report["models"][0]["details"] if d["unit"] == CLIP and d["evidence"]]
+    counts = [[name, *map(str, row)] for name, row in zip(emotions.EMOTIONS, detail["confusion_nine"], strict=True)]
+    parts += [f"## What clips were taken for: {report['models'][0]['file']}, with baseline and evidence\n"]
+    parts += [format_table(("shown / named", *emotions.EMOTIONS), counts), ""]
+    failed = [failure for model in report["models"] for failure in (model.get("answers") or {}).get("failures", [])]
+    quoted = [f"- {', '.join(f['faults'])} ({f['emotion']}): {' '.join(f['text'].split())}" for f in failed]
+    parts += ["## Answers that failed\n", *quoted, ""] if failed else []
     parts += ["## Left out\n", *(f"- {note}" for note in report["notes"]), ""] if report["notes"] else []
     return "\n".join(parts)
 
@@ -85,28 +103,19 @@ def format_tables(report: Report) -> Iterator[str]:
 
 def format_rows(rows: Sequence[ReportRow]) -> str:
     """Return rows as a Markdown table, nine classes and three on one line."""
-    return format_table(HEADINGS, [_format_cells(nine, three) for nine, three in pair_rows(rows)])
+    lines = []
+    for nine, three in pair_rows(rows):
+        f1, ece = [f"{row['macro_f1']:.3f}" for row in (nine, three)], nine["ece"]
+        seen = [nine["model"], nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"]]
+        scores = [format_score(nine), format_score(three), *f1, "" if ece is None else f"{ece:.3f}", str(nine["n"])]
+        lines.append(seen + scores)
+    return format_table(HEADINGS, lines)
 
 
 def pair_rows(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, ReportRow]]:
     """Yield each row of nine classes together with its row of three."""
     three = {(row["model"], *_row_key(row)): row for row in rows if row["classes"] == 3}
     yield from ((row, three[row["model"], *_row_key(row)]) for row in rows if row["classes"] == 9)
-
-
-def _format_cells(nine: ReportRow, three: ReportRow) -> list[str]:
-    """Return the cells of one line of the table, in the order of ``HEADINGS``."""
-    ece = "" if nine["ece"] is None else f"{nine['ece']:.3f}"
-    seen = [nine["model"], nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"]]
-    return [
-        *seen,
-        format_score(nine),
-        format_score(three),
-        f"{nine['macro_f1']:.3f}",
-        f"{three['macro_f1']:.3f}",
-        ece,
-        str(nine["n"]),
-    ]
 
 
 def format_score(row: ReportRow) -> str:
@@ -121,33 +130,3 @@ def format_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str
     body = [headings, ["-" * width for width in widths], *lines]
     rows = [[cell.ljust(width) for cell, width in zip(cells, widths, strict=True)] for cells in body]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-
-
-def _format_models(models: Sequence[dict[str, Any]]) -> str:
-    headings = ("file", "codec", "MB", "million parameters", "label, s", "answer, s", "valence r, clip", "sha256")
-    return format_table(headings, [list(_format_model_cells(model)) for model in models])
-
-
-def _format_model_cells(model: dict[str, Any]) -> Iterator[str]:
-    yield from (model["file"], model["codec"], f"{model['bytes'] / 1e6:.1f}", f"{model['parameters'] / 1e6:.1f}")
-    seconds = (model.get("answers") or {}).get("seconds", {})
-    yield from (f"{seconds[key]['mean']:.3f}" if key in seconds else "" for key in ("label", "answer"))
-    valence = [d["valence_correlation"] for d in model["details"] if d["unit"] == CLIP and d["evidence"]]
-    yield f"{valence[0]:.2f}" if valence and valence[0] is not None else ""
-    yield f"`{model['sha256'][:12]}`"
-
-
-def _format_confusion(report: Report) -> list[str]:
-    """Return the first model's confusion matrix of whole clips as Markdown, below a heading."""
-    (detail,) = [d for d in report["models"][0]["details"] if d["unit"] == CLIP and d["evidence"]]
-    lines = [[name, *map(str, row)] for name, row in zip(emotions.EMOTIONS, detail["confusion_nine"], strict=True)]
-    heading = f"## What clips were taken for: {report['models'][0]['file']}, with baseline and evidence\n"
-    return [heading, format_table(("shown / named", *emotions.EMOTIONS), lines), ""]
-
-
-def _format_failures(report: Report) -> list[str]:
-    failed = [failure for model in report["models"] for failure in (model.get("answers") or {}).get("failures", [])]
-    if not failed:
-        return []
-    lines = [f"- {', '.join(f['faults'])} ({f['emotion']}): {' '.join(f['text'].split())}" for f in failed]
-    return ["## Answers that failed\n", *lines, ""]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from copilot.training.evaluate.ablations import BASELINES, LATE
-from copilot.training.evaluate.rows import ReportRow
+from copilot.training.evaluate.scores import ReportRow
 
 Report = dict[str, Any]
 """As ``evaluate`` writes it; see ``make_report`` there."""
@@ -56,31 +56,129 @@ def find_references(report: Report, unit: str, split: str, classes: int = 9) -> 
     return sorted(found, key=lambda row: row["balanced_accuracy"])
 
 
+def list_headlines(report: Report) -> Iterator[str]:
+    """Yield the most important findings, of one or two sentences each."""
+    # 1. The scores.
+    clip, segment = find_row(report, "baseline", CLIP), find_row(report, "baseline", SEGMENT)
+    classes = find_row(report, "baseline", CLIP, classes=3)
+    if clip and segment and classes:
+        yield (
+            f"From a film clip of 30 s, with other recordings of the person to compare with, it names the right one of "
+            f"nine emotions in **{of_100(clip)}** cases, from ten seconds in {of_100(segment)}; guessing gives 11. "
+            f"Whether the emotion is negative, neutral or positive it tells in {of_100(classes)}; guessing gives 33."
+        )
+
+    # 2. With films that nobody was fitted on, and with the same films a second later.
+    rows = [row for row in find_references(report, CLIP, HELD_OUT) if row["model"] != "majority"]
+    if rows:
+        nine = next((row for row in rows if row["model"] == "decoder"), rows[-1])
+        (three,) = [row for row in find_references(report, CLIP, HELD_OUT, 3) if row["model"] == nine["model"]]
+        hardly = nine["balanced_accuracy"] < HARDLY * CHANCE[9]
+        verdict = "hardly more than guessing" if hardly else "more than guessing"
+        if nine["low"] is None or nine["low"] <= CHANCE[9]:
+            verdict = "not told from guessing"
+        yield (
+            f"{'**Most of this is recognising the film, not the feeling.** ' if hardly else ''}Everybody saw the same "
+            f"28 clips. With film and person both new, a classifier of the same kind names {of_100(nine)} right and of "
+            f"three classes {of_100(three)}: {verdict}. Do not expect more of recordings of anything else."
+        )
+    else:
+        yield (
+            "Everybody saw the same clips, and it recognises clips. How little is left with films that nobody was "
+            "fitted on was not measured in this report (`--splits` does)."
+        )
+    late = [find_row(report, LATE, unit) for unit in (SEGMENT, CLIP)]
+    if all(late):
+        late_segment, late_clip = (of_100(row) for row in late if row)
+        yield (
+            "It compares second by second with those films: where the same recordings begin one second later, it names "
+            f"{late_segment} stretches of ten seconds right and {late_clip} clips."
+        )
+
+    # 3. Without EEG.
+    controls = {
+        "with the EEG blanked": find_row(report, "eeg-blanked", SEGMENT),
+        "with that of a trial drawn at random": find_row(report, "eeg-shuffled", SEGMENT),
+        "with gender and age alone": find_row(report, "demographics-only", SEGMENT, evidence=False),
+    }
+    found = {words: row for words, row in controls.items() if row}
+    if found:
+        listed = ", ".join(f"{hundredths(row['balanced_accuracy'])} of 100 {words}" for words, row in found.items())
+        nothing = all(row["balanced_accuracy"] <= NOTHING for row in found.values())
+        verdict = "it guesses, as it should" if nothing else "it should guess, and does not quite"
+        yield f"Without the EEG of the trial {verdict}: it names right {listed}."
+
+    # 4. With few other recordings of the person, or none.
+    with_others = {count: find_row(report, f"baseline-{count}", CLIP) for count in BASELINES}
+    none = find_row(report, "no-baseline", CLIP)
+    if none and all(with_others.values()):
+        listed = ", ".join(hundredths(row["balanced_accuracy"]) for row in with_others.values() if row)
+        yield (
+            f"Without any other recording of the person it names {of_100(none)} clips right; with "
+            f"{', '.join(map(str, BASELINES))} others of theirs {listed}."
+        )
+
+
 def list_findings(report: Report) -> Iterator[str]:
     """Yield all findings of one or two sentences each, the most important first."""
     yield from list_headlines(report)
-    for describe in (
-        _describe_calibration,
-        _describe_valence,
-        _describe_model_alone,
-        _describe_references,
-        _describe_answers,
-        _describe_quantisation,
-        _describe_leak,
-    ):
-        yield from describe(report)
 
+    # 1. What its percentages are worth.
+    clip, segment = find_row(report, "baseline", CLIP), find_row(report, "baseline", SEGMENT)
+    if clip and segment:
+        errors = [100 * float(row["ece"] or 0) for row in (segment, clip)]
+        yield (
+            f"Its percentages mean what they say to within {errors[0]:.1f} points on average for ten seconds, "
+            f"{errors[1]:.1f} for clips (expected calibration error)."
+        )
+    for detail in report["models"][0]["details"]:
+        if (detail["unit"], detail["evidence"]) == (CLIP, True) and detail["valence_correlation"] is not None:
+            low, high = detail["valence_interval"] or (None, None)
+            bounds = "" if low is None else f" ({low:.2f} to {high:.2f})"
+            yield (
+                "How pleasant it takes a clip to be goes with how pleasant the clip was meant to be with a correlation "
+                f"of {detail['valence_correlation']:.2f}{bounds}; 1 would be perfect."
+            )
 
-def list_headlines(report: Report) -> Iterator[str]:
-    """Yield the most important findings."""
-    for describe in (
-        _describe_scores,
-        _describe_held_out_films,
-        _describe_late_films,
-        _describe_controls,
-        _describe_missing_baseline,
-    ):
-        yield from describe(report)
+    # 2. The language model alone, and the references.
+    alone, alone_segment = (find_row(report, "baseline", unit, evidence=False) for unit in (CLIP, SEGMENT))
+    if alone and alone_segment:
+        yield (
+            "The language model alone, without the classifier's line in its prompt, names "
+            f"{of_100(alone_segment)} stretches of ten seconds right and {of_100(alone)} clips."
+        )
+    segments, clips = (find_references(report, unit, segment["split"] if segment else "") for unit in (SEGMENT, CLIP))
+    if segments and clips:
+        yield (
+            f"Of the references on the same features the best is `{segments[-1]['model']}` for ten seconds, "
+            f"{of_100(segments[-1])}, and `{clips[-1]['model']}` for clips, {of_100(clips[-1])}."
+        )
+
+    # 3. Written answers, quantisation, and the control whose prompt tells the label.
+    if answers := report["models"][0].get("answers"):
+        label, whole = (answers["seconds"][key]["mean"] for key in ("label", "answer"))
+        yield (
+            f"Of {answers['asked']} written answers {answers['complete']} make a complete record, and "
+            f"{answers['contradicting']} contradict their own label. An answer takes {whole:.2f} s on average, "
+            f"its label {label:.2f} s ({report['machine']})."
+        )
+    if lost := report["quantisation"]:
+        most = 100 * max(0.0, lost["largest_loss"])
+        yield (
+            f"Quantisation costs at most {most:.1f} of 100, compared with {lost['against']} over {len(lost['rows'])} "
+            "scores."
+        )
+    for unit in (CLIP, SEGMENT):
+        leaky = {
+            row["classes"]: row for row in report["rows"] if (row["condition"], row["unit"]) == ("leaky-prompt", unit)
+        }
+        if leaky:
+            yield (
+                f'A warning: a prompt that tells the label ("seems negative") and holds **no EEG at all** gives '
+                f"{of_100(leaky[9])} of nine emotions and {of_100(leaky[3])} of three classes. It shows what a "
+                "leak in the prompt is worth; the paper reports macro-F1 0.35 and 0.98."
+            )
+            return
 
 
 def of_100(row: ReportRow) -> str:
@@ -98,147 +196,3 @@ def interval(row: ReportRow) -> str:
 def hundredths(share: float) -> str:
     """Return a share of 1 in whole hundredths."""
     return f"{100 * share:.0f}"
-
-
-def _describe_scores(report: Report) -> Iterator[str]:
-    clip, segment = find_row(report, "baseline", CLIP), find_row(report, "baseline", SEGMENT)
-    three = find_row(report, "baseline", CLIP, classes=3)
-    if clip and segment and three:
-        yield (
-            f"From a film clip of 30 s, with other recordings of the person to compare with, it names the right one of "
-            f"nine emotions in **{of_100(clip)}** cases, from ten seconds in {of_100(segment)}; guessing gives 11. "
-            f"Whether the emotion is negative, neutral or positive it tells in {of_100(three)}; guessing gives 33."
-        )
-
-
-def _describe_held_out_films(report: Report) -> Iterator[str]:
-    rows = [row for row in find_references(report, CLIP, HELD_OUT) if row["model"] != "majority"]
-    if not rows:
-        yield (
-            "Everybody saw the same clips, and it recognises clips. How little is left with films that nobody was "
-            "fitted on was not measured in this report (`--splits` does)."
-        )
-        return
-    nine = next((row for row in rows if row["model"] == "decoder"), rows[-1])
-    (three,) = [row for row in find_references(report, CLIP, HELD_OUT, 3) if row["model"] == nine["model"]]
-    hardly = nine["balanced_accuracy"] < HARDLY * CHANCE[9]
-    yield (
-        f"{'**Most of this is recognising the film, not the feeling.** ' if hardly else ''}Everybody saw the same 28 "
-        f"clips. With film and person both new, a classifier of the same kind names {of_100(nine)} right and of three "
-        f"classes {of_100(three)}: {_compare_with_guessing(nine)}. Do not expect more of recordings of anything else."
-    )
-
-
-def _compare_with_guessing(row: ReportRow) -> str:
-    """Return how a score of nine classes compares with guessing."""
-    if row["low"] is None or row["low"] <= CHANCE[9]:
-        return "not told from guessing"
-    return "hardly more than guessing" if row["balanced_accuracy"] < HARDLY * CHANCE[9] else "more than guessing"
-
-
-def _describe_late_films(report: Report) -> Iterator[str]:
-    rows = [find_row(report, LATE, unit) for unit in (SEGMENT, CLIP)]
-    if all(rows):
-        segment, clip = (of_100(row) for row in rows if row)
-        yield (
-            "It compares second by second with those films: where the same recordings begin one second later, it names "
-            f"{segment} stretches of ten seconds right and {clip} clips."
-        )
-
-
-def _describe_controls(report: Report) -> Iterator[str]:
-    rows = {
-        "with the EEG blanked": find_row(report, "eeg-blanked", SEGMENT),
-        "with that of a trial drawn at random": find_row(report, "eeg-shuffled", SEGMENT),
-        "with gender and age alone": find_row(report, "demographics-only", SEGMENT, evidence=False),
-    }
-    found = {words: row for words, row in rows.items() if row}
-    if found:
-        listed = ", ".join(f"{hundredths(row['balanced_accuracy'])} of 100 {words}" for words, row in found.items())
-        nothing = all(row["balanced_accuracy"] <= NOTHING for row in found.values())
-        verdict = "it guesses, as it should" if nothing else "it should guess, and does not quite"
-        yield f"Without the EEG of the trial {verdict}: it names right {listed}."
-
-
-def _describe_missing_baseline(report: Report) -> Iterator[str]:
-    rows = {count: find_row(report, f"baseline-{count}", CLIP) for count in BASELINES}
-    none = find_row(report, "no-baseline", CLIP)
-    if none and all(rows.values()):
-        listed = ", ".join(hundredths(row["balanced_accuracy"]) for row in rows.values() if row)
-        yield (
-            f"Without any other recording of the person it names {of_100(none)} clips right; with "
-            f"{', '.join(map(str, BASELINES))} others of theirs {listed}."
-        )
-
-
-def _describe_calibration(report: Report) -> Iterator[str]:
-    clip, segment = find_row(report, "baseline", CLIP), find_row(report, "baseline", SEGMENT)
-    if clip and segment:
-        errors = [100 * float(row["ece"] or 0) for row in (segment, clip)]
-        yield (
-            f"Its percentages mean what they say to within {errors[0]:.1f} points on average for ten seconds, "
-            f"{errors[1]:.1f} for clips (expected calibration error)."
-        )
-
-
-def _describe_valence(report: Report) -> Iterator[str]:
-    for detail in report["models"][0]["details"]:
-        if (detail["unit"], detail["evidence"]) == (CLIP, True) and detail["valence_correlation"] is not None:
-            low, high = detail["valence_interval"] or (None, None)
-            bounds = "" if low is None else f" ({low:.2f} to {high:.2f})"
-            yield (
-                "How pleasant it takes a clip to be goes with how pleasant the clip was meant to be with a correlation "
-                f"of {detail['valence_correlation']:.2f}{bounds}; 1 would be perfect."
-            )
-
-
-def _describe_model_alone(report: Report) -> Iterator[str]:
-    clip, segment = (find_row(report, "baseline", unit, evidence=False) for unit in (CLIP, SEGMENT))
-    if clip and segment:
-        yield (
-            "The language model alone, without the classifier's line in its prompt, names "
-            f"{of_100(segment)} stretches of ten seconds right and {of_100(clip)} clips."
-        )
-
-
-def _describe_references(report: Report) -> Iterator[str]:
-    product = find_row(report, "baseline", SEGMENT)
-    segments, clips = (find_references(report, unit, product["split"] if product else "") for unit in (SEGMENT, CLIP))
-    if segments and clips:
-        yield (
-            f"Of the references on the same features the best is `{segments[-1]['model']}` for ten seconds, "
-            f"{of_100(segments[-1])}, and `{clips[-1]['model']}` for clips, {of_100(clips[-1])}."
-        )
-
-
-def _describe_answers(report: Report) -> Iterator[str]:
-    if answers := report["models"][0].get("answers"):
-        label, whole = (answers["seconds"][key]["mean"] for key in ("label", "answer"))
-        yield (
-            f"Of {answers['asked']} written answers {answers['complete']} make a complete record, and "
-            f"{answers['contradicting']} contradict their own label. An answer takes {whole:.2f} s on average, "
-            f"its label {label:.2f} s ({report['machine']})."
-        )
-
-
-def _describe_quantisation(report: Report) -> Iterator[str]:
-    if lost := report["quantisation"]:
-        most = 100 * max(0.0, lost["largest_loss"])
-        yield (
-            f"Quantisation costs at most {most:.1f} of 100, compared with {lost['against']} over {len(lost['rows'])} "
-            "scores."
-        )
-
-
-def _describe_leak(report: Report) -> Iterator[str]:
-    for unit in (CLIP, SEGMENT):
-        leaky = {
-            row["classes"]: row for row in report["rows"] if (row["condition"], row["unit"]) == ("leaky-prompt", unit)
-        }
-        if leaky:
-            yield (
-                f'A warning: a prompt that tells the label ("seems negative") and holds **no EEG at all** gives '
-                f"{of_100(leaky[9])} of nine emotions and {of_100(leaky[3])} of three classes. It shows what a "
-                "leak in the prompt is worth; the paper reports macro-F1 0.35 and 0.98."
-            )
-            return

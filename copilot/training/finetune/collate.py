@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from copilot import emotions, prompt
 from copilot.llm.base import Message
+from copilot.training.base_model import TURN_END, TURN_START
 from copilot.training.faced import CorpusError
-from copilot.training.tiny_qwen2 import TURN_END, TURN_START
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -54,19 +54,14 @@ def encode(messages: Sequence[Message], target: emotions.Probabilities, tokenize
     learned: list[bool] = []
     slot = 0
     for message in messages:
-        head, body = tokenize_turn(message, tokenizer)
+        head = tokenize(f"{TURN_START}{message['role']}\n", tokenizer)
+        body = tokenize(f"{message['content']}{TURN_END}\n", tokenizer)  # the newline is not learned
         is_assistant = message["role"] == "assistant"
         if is_assistant and not slot:
             slot = len(ids) + len(head) + len(tokenize(prompt.LABEL_PREFIX, tokenizer))
         ids += head + body
         learned += [False] * len(head) + [is_assistant] * (len(body) - 1) + [False]
     return Encoded(np.array(ids, np.int32), np.array(learned), slot, target)
-
-
-def tokenize_turn(message: Message, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """Return the tokens that open a turn, and those of its content and its end (the last one is the newline)."""
-    head = tokenize(f"{TURN_START}{message['role']}\n", tokenizer)
-    return head, tokenize(f"{message['content']}{TURN_END}\n", tokenizer)
 
 
 def tokenize(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
@@ -95,24 +90,22 @@ def refuse_other_template(messages: Sequence[Message], tokenizer: PreTrainedToke
     """
     if not tokenizer.chat_template:
         raise CorpusError("The base has no chat template; take one that was made for conversations.")
+    from jinja2 import TemplateError
+
+    def apply_template(part: Sequence[Message], ask: bool) -> list[int]:
+        text: str = tokenizer.apply_chat_template(list(part), tokenize=False, add_generation_prompt=ask)
+        return tokenize(text, tokenizer)
+
     ids = encode(messages, emotions.uniform_probabilities(), tokenizer).ids.tolist()
-    asked = tokenize(_apply_template(messages[:-1], tokenizer, ask=True), tokenizer)
-    if tokenize(_apply_template(messages, tokenizer), tokenizer) != ids or asked != ids[: len(asked)]:
+    try:
+        asked, whole = apply_template(messages[:-1], True), apply_template(messages, False)
+    except (TemplateError, TypeError, ValueError) as error:
+        raise CorpusError(f"The base's chat template cannot be used ({error}); take another base.") from error
+    if whole != ids or asked != ids[: len(asked)]:
         raise CorpusError(
             "The base's chat template writes a conversation otherwise than this training does "
             f"({TURN_START}role ... {TURN_END}); take a base that uses that format."
         )
-
-
-def _apply_template(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, ask: bool = False) -> str:
-    """Return the text of the tokenizer's own chat template; ``ask`` adds the beginning of an answer."""
-    from jinja2 import TemplateError
-
-    try:
-        text: str = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=ask)
-    except (TemplateError, TypeError, ValueError) as error:
-        raise CorpusError(f"The base's chat template cannot be used ({error}); take another base.") from error
-    return text
 
 
 def generate_batches(

@@ -8,24 +8,21 @@ run that was killed resumes from it and reaches the same weights that it would h
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from copilot.training.faced import CorpusError
 from copilot.training.finetune.collate import Encoded
-from copilot.training.finetune.run_checkpoint import (
-    RunProgress,
-    load_newest_state,
-    save_only_trained_weights,
-    save_state,
-)
 from copilot.training.finetune.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -34,8 +31,36 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 20.0
+PROGRESS, WEIGHTS, UNFINISHED = "progress.json", "trained.safetensors", "unfinished"
+#: Weight of the newest batch in the losses that are shown.
+SMOOTHING = 0.05
 #: On a CPU oneDNN caches what it compiled for each shape of a batch, by default 1024: gigabytes that are rarely reused.
 ONEDNN = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
+
+
+@dataclass
+class RunProgress:
+    """How far a run is.
+
+    Attributes:
+        run: its schedule and number of processes.
+        step: number of steps that are done.
+        answer: smoothed loss of the answers' tokens.
+        label: smoothed loss of the label slots.
+    """
+
+    run: dict[str, Any]
+    step: int = 0
+    answer: float = 0.0
+    label: float = 0.0
+
+    def add(self, losses: Sequence[float]) -> None:
+        """Count a step and smooth its losses, of answer and label."""
+        share = SMOOTHING if self.step else 1.0
+        self.answer, self.label = (
+            (1 - share) * a + share * b for a, b in zip((self.answer, self.label), losses, strict=True)
+        )
+        self.step += 1
 
 
 def train(
@@ -67,6 +92,7 @@ def train(
     os.environ.update(ONEDNN)  # read at the first product of two matrices
     import torch
 
+    # 1. Model, optimiser and the newest state, if there is one.
     accelerator = make_accelerator()
     torch.manual_seed(schedule.seed + accelerator.process_index)
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -78,8 +104,12 @@ def train(
     )
     if progress.step:
         _print_line(accelerator, f"{what}: resuming from step {progress.step}")
-    pace = _Pace(progress.step, schedule.steps, after)
-    for batch in _take_share(batches, accelerator, progress.step, schedule.steps):
+
+    # 2. The steps that are left, on this process's share of the batches.
+    first, count = progress.step, accelerator.num_processes
+    begun = saved = time.monotonic()
+    shown = 0.0
+    for batch in islice(batches, first * count + accelerator.process_index, schedule.steps * count, count):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate_at(progress.step)
         answer, label = with_losses(**_pad_batch(batch, accelerator.device))
@@ -89,8 +119,19 @@ def train(
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         progress.add(accelerator.reduce(torch.stack([answer, label]).detach(), "mean").tolist())
-        pace.show(progress, what, accelerator)
-        if pace.is_time_to_save(accelerator):
+
+        # 3. A line every 20 seconds and at the last step, and the state every minute.
+        now = time.monotonic()
+        if now - shown >= SHOW_SECONDS or progress.step >= schedule.steps:
+            shown = now
+            seconds = (now - begun) / (progress.step - first) * (schedule.steps - progress.step + after)
+            left = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+            losses = f"answer {progress.answer:.3f}, label {progress.label:.3f}"
+            _print_line(accelerator, f"{what}: step {progress.step}/{schedule.steps}, {losses}, {left} left")
+        if accelerator.is_main_process and now - saved >= SAVE_SECONDS:  # its clock decides for all
+            accelerator.set_trigger()
+        if accelerator.check_trigger():
+            saved = time.monotonic()
             save_state(accelerator, state, progress)
     accelerator.wait_for_everyone()
     model.to("cpu").eval()
@@ -181,58 +222,79 @@ def compute_losses(
     learned = learned.clone()
     learned[rows, slots] = False  # the slot has a loss of its own
     # A causal model cannot see the padding, which is behind the text: no attention mask is needed.
-    hidden = _get_transformer(model)(input_ids=ids).last_hidden_state
+    below = model.get_base_model() if hasattr(model, "get_base_model") else model  # with or without an adapter
+    hidden = below.model(input_ids=ids).last_hidden_state
     head = model.get_output_embeddings()
     answer = cross_entropy(head(hidden[:, :-1][learned[:, 1:]]).float(), ids[:, 1:][learned[:, 1:]])
     log_probabilities = head(hidden[rows, slots - 1]).float().log_softmax(dim=-1)[:, list(labels)]
     return answer, -(targets * log_probabilities).sum(dim=-1).mean()
 
 
-def _get_transformer(model: Any) -> Any:
-    """Return the transformer below the output layer, with or without an adapter."""
-    return (model.get_base_model() if hasattr(model, "get_base_model") else model).model
-
-
-def _take_share(
-    batches: Iterable[list[Encoded]], accelerator: Accelerator, done: int, steps: int
-) -> Iterable[list[Encoded]]:
-    """Return this process's batches from step ``done`` on."""
-    count = accelerator.num_processes
-    return islice(batches, done * count + accelerator.process_index, steps * count, count)
-
-
-class _Pace:
-    """Decides when to print a line and when to save, and estimates the time left."""
-
-    def __init__(self, first: int, steps: int, after: int) -> None:
-        self.first, self.steps, self.after = first, steps, after
-        self.begun = self.saved = time.monotonic()
-        self.shown = 0.0
-
-    def show(self, progress: RunProgress, what: str, accelerator: Accelerator) -> None:
-        """Print a line if the last one is older than 20 seconds, or at the last step."""
-        now = time.monotonic()
-        if now - self.shown < SHOW_SECONDS and progress.step < self.steps:
-            return
-        self.shown = now
-        left = (now - self.begun) / (progress.step - self.first) * (self.steps - progress.step + self.after)
-        found = f"answer {progress.answer:.3f}, label {progress.label:.3f}"
-        _print_line(accelerator, f"{what}: step {progress.step}/{self.steps}, {found}, {_format_duration(left)} left")
-
-    def is_time_to_save(self, accelerator: Accelerator) -> bool:
-        """Return whether to save now; the main process's clock decides for all."""
-        if accelerator.is_main_process and time.monotonic() - self.saved >= SAVE_SECONDS:
-            accelerator.set_trigger()
-        if not accelerator.check_trigger():
-            return False
-        self.saved = time.monotonic()
-        return True
-
-
-def _format_duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
 def _print_line(accelerator: Accelerator, line: str) -> None:
     if accelerator.is_main_process:
         print(line, file=sys.stderr, flush=True)
+
+
+def save_only_trained_weights(accelerator: Accelerator, model: Any) -> None:
+    """Make the accelerator save and load only the weights that change: an adapter's, not its base's."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+    def write(_models: list[Any], states: list[Any], folder: str) -> None:
+        states.clear()
+        if accelerator.is_main_process:
+            save_file({name: p.detach().cpu().contiguous() for name, p in trained.items()}, Path(folder) / WEIGHTS)
+
+    def read(models: list[Any], folder: str) -> None:
+        models.clear()
+        with torch.no_grad():
+            for name, tensor in load_file(Path(folder) / WEIGHTS).items():
+                trained[name].copy_(tensor)
+
+    accelerator.register_save_state_pre_hook(write)
+    accelerator.register_load_state_pre_hook(read)
+
+
+def save_state(accelerator: Accelerator, state: Path, progress: RunProgress) -> None:
+    """Save the state beside, then rename it: if the process dies, the newest folder with a number has a whole state.
+
+    Args:
+        accelerator: the processes that train together.
+        state: folder of the run's states.
+        progress: how far the run is.
+    """
+    partial = state / UNFINISHED
+    if accelerator.is_main_process:
+        shutil.rmtree(partial, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(partial))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        (partial / PROGRESS).write_text(json.dumps(asdict(progress)))
+        older = list(state.glob("[0-9]*"))
+        partial.rename(state / f"{progress.step:09d}")
+        for folder in older:
+            shutil.rmtree(folder)
+
+
+def load_newest_state(accelerator: Accelerator, state: Path, fresh: RunProgress) -> RunProgress:
+    """Load the newest state, if there is one.
+
+    Args:
+        accelerator: the processes that train together.
+        state: folder of the run's states.
+        fresh: progress of a run that begins, which is returned where there is no state.
+
+    Raises:
+        CorpusError: the state belongs to another run.
+    """
+    newest = max(state.glob("[0-9]*"), default=None)
+    if newest is None:
+        return fresh
+    found = RunProgress(**json.loads((newest / PROGRESS).read_text()))
+    if found.run != fresh.run:
+        raise CorpusError(f"{state} has the state of a run with another schedule; remove that folder to begin anew.")
+    accelerator.load_state(str(newest))
+    return found

@@ -14,11 +14,9 @@ from safetensors.numpy import load_file, save_file
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters import FEWEST, main, read_records
-from copilot.training.clusters.cluster_report import format_table
-from copilot.training.clusters.scores import score_embedding
-from copilot.training.clusters.vectors import Embedded, open_language_model, open_sentence_model, shorten
+from copilot.training.clusters import FEWEST, format_table, main, read_records, score_embedding
 from copilot.training.faced import CorpusError
+from copilot.training.hidden_states import Embedded, open_language_model, open_sentence_model, shorten
 from tests.helpers.tiny_checkpoint import make_checkpoint
 from tests.helpers.tiny_model import write_tiny_gguf
 

@@ -15,10 +15,11 @@ import pytest
 from copilot import emotions, prompt
 from copilot.emotions import EMOTIONS
 from copilot.person import Person
+from copilot.pipeline import EncodedEeg
 from copilot.result import parse_answer
 from copilot.training import answer_templates, dataset, splits
 from copilot.training.dataset import jsonl
-from copilot.training.dataset.schema import LabelledSegment, make_records
+from copilot.training.dataset.jsonl import LabelledSegment, make_records
 from copilot.training.faced import Faced
 from tests.helpers.features_file import simulated_faced, write_features
 
@@ -47,11 +48,20 @@ def lines(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
 
 
-def segment(emotion: int = 7, person: Person | None = None, eeg_texts: tuple[str, ...] = ("a b c",)) -> LabelledSegment:
+def segment(
+    emotion: int = 7, person: Person | None = None, texts: tuple[str, ...] = ("a b c",), codec: str = "bands"
+) -> LabelledSegment:
     sure = np.full(9, 0.05)
     sure[7] = 0.6
     return LabelledSegment(
-        "sub001", "4", (0, 10), emotion, person or Person(), splits.TRAIN, 250.0, eeg_texts, "person", sure
+        "sub001",
+        "4",
+        (0, 10),
+        emotion,
+        person or Person(),
+        splits.TRAIN,
+        250.0,
+        EncodedEeg(texts, codec, "person", sure),
     )
 
 
@@ -102,7 +112,7 @@ def test_the_evidence_comes_from_a_decoder_that_did_not_see_the_person(lines: li
 def test_what_the_prompt_says_does_not_depend_on_the_label() -> None:
     """The paper's first defect: there the appearance gave the answer away."""
     for evidence in (False, True):
-        made = {[*make_records(segment(label), "bands", 0, True)][evidence]["prompt"] for label in range(len(EMOTIONS))}
+        made = {[*make_records(segment(label), 0, True)][evidence]["prompt"] for label in range(len(EMOTIONS))}
         assert len(made) == 1
 
 
@@ -118,22 +128,22 @@ def test_people_are_as_the_table_says_and_else_drawn_once_for_all(lines: list[di
 
 def test_words_of_their_own_come_and_go_but_are_kept_where_they_are_known() -> None:
     known = segment(person=Person("other", 95, complaint="cannot sleep"))
-    made = [next(make_records(replace(known, clip=str(clip)), "bands", 0, False))["prompt"] for clip in range(60)]
+    made = [next(make_records(replace(known, clip=str(clip)), 0, False))["prompt"] for clip in range(60)]
     assert all('Complaint in their own words: "cannot sleep".' in text for text in made)
     assert all("Person: other, 90+ years." in text for text in made)
     assert 5 < sum("Appearance in their own words" in text for text in made) < 55
 
 
 def test_the_confidence_is_the_decoders_where_it_is_right() -> None:
-    sure, wrong = (next(make_records(segment(label), "bands", 0, False)) for label in (7, 2))
+    sure, wrong = (next(make_records(segment(label), 0, False)) for label in (7, 2))
     assert sure["treatment"].startswith(
-        f"Confidence: {emotions.grade_confidence(segment().probabilities)}\nAssessment: "
+        f"Confidence: {emotions.grade_confidence(segment().eeg.evidence)}\nAssessment: "
     )
     assert wrong["treatment"].startswith("Confidence: unclear\nAssessment: ")
 
 
 def test_ten_texts_make_ten_numbered_prompts() -> None:
-    made = list(make_records(segment(eeg_texts=tuple("abcdefghij")), "wavelet-segments", 0, False))
+    made = list(make_records(segment(texts=tuple("abcdefghij"), codec="wavelet-segments"), 0, False))
     assert [record["segment"] for record in made] == [[n, 10] for n in range(1, 11)]
     assert "EEG segment 3 of 10, compared with the person's own baseline:\nc" in made[2]["prompt"]
 
@@ -164,7 +174,7 @@ def test_the_same_input_gives_the_same_bytes(folder: Path, tmp_path: Path) -> No
 
 
 def test_another_seed_draws_other_people() -> None:
-    one, other = (list(make_records(segment(), "bands", seed, True)) for seed in (0, 1))
+    one, other = (list(make_records(segment(), seed, True)) for seed in (0, 1))
     assert one != other
 
 

@@ -12,9 +12,9 @@ from copilot.eeg.classifier import Classifier
 from copilot.eeg.text_encoding import PATTERN_NAMES
 from copilot.llm.base import Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.training import evaluate, fit_classifier
-from copilot.training.evaluate import ablations, comparison
+from copilot.training.evaluate import ablations, published_baselines
 from copilot.training.evaluate.model import ModelUnderTest, count_readouts, split_name
-from copilot.training.evaluate.rows import ReportRow
+from copilot.training.evaluate.scores import ReportRow
 from copilot.training.faced import CorpusError, Faced
 from tests.helpers.features_file import simulated_faced, write_features
 
@@ -131,11 +131,11 @@ def test_all_other_clips_of_a_person_are_the_whole_baseline(rows: list[ReportRow
 def test_a_baseline_of_some_clips_never_holds_a_clip_twice_and_grows(decoder: Classifier) -> None:
     faced = simulated_faced(people=1, seed=5)
     trial = next(faced.trials(ablations.UNITS["segment-10s"]))
-    one, eight = (ablations._choose_other_clips(faced.de[0], trial, count) for count in (1, 8))
+    one, eight = (ablations.choose_other_clips(faced.de[0], trial, count) for count in (1, 8))
     assert len(one) == 1
     assert len(eight) == 8
     assert np.array_equal(one[0], eight[0])
-    everything = [*ablations._choose_other_clips(faced.de[0], trial, 27), faced.de[0, trial.clip]]
+    everything = [*ablations.choose_other_clips(faced.de[0], trial, 27), faced.de[0, trial.clip]]
     assert len({clip.tobytes() for clip in everything}) == 28
 
 
@@ -178,25 +178,26 @@ def test_a_split_that_scores_people_it_was_fitted_on_says_that_it_leaks() -> Non
 
 def test_people_of_two_files_are_taken_once() -> None:
     learned, read = simulated_faced(people=3, seed=0), simulated_faced(people=2, seed=1)
-    both = comparison.merge_people(read, learned)
-    assert comparison.merge_people(both, learned).subjects.tolist() == [100, 101, 0, 1, 2]
-    ([(train, test)],) = comparison.make_folds(both, read, all_splits=False).values()
+    both = evaluate.merge_people(read, learned)
+    assert evaluate.merge_people(both, learned).subjects.tolist() == [100, 101, 0, 1, 2]
+    ([(train, test)],) = published_baselines.make_folds(both, read, all_splits=False).values()
     assert both.subjects[train.any(axis=1)].tolist() == [0, 1, 2]
     assert both.subjects[test.all(axis=1)].tolist() == [100, 101]
     with pytest.raises(CorpusError, match="other clips"):
-        comparison.merge_people(read, Faced(learned.de, learned.subjects, learned.emotions[::-1]))
+        evaluate.merge_people(read, Faced(learned.de, learned.subjects, learned.emotions[::-1]))
 
 
 def test_references_that_cannot_be_fitted_are_left_out_and_said_to_be() -> None:
     read = simulated_faced(people=2, seed=1)
-    wanted = comparison.make_folds(read, read, all_splits=False)
+    wanted = published_baselines.make_folds(read, read, all_splits=False)
     assert wanted == {}
-    assert ["--train" in note or "--splits" in note for note in comparison.list_left_out(wanted, read)] == [True, True]
+    notes = published_baselines.list_left_out(wanted, read)
+    assert ["--train" in note or "--splits" in note for note in notes] == [True, True]
 
 
 def test_too_few_people_to_fit_references_on_are_a_note_and_no_fault() -> None:
     faced = simulated_faced(people=2, seed=0)
-    found, (note,) = comparison.compare(faced, comparison.make_folds(faced, faced, all_splits=False))
+    found, (note,) = published_baselines.compare(faced, published_baselines.make_folds(faced, faced, all_splits=False))
     assert found == []
     assert "2 people" in note
 
@@ -208,7 +209,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     learned, kept_back = simulated_faced(people=6, seed=0), simulated_faced(people=2, seed=1)
     fit_classifier.fit(learned).save(folder / "d.npz")
     write_features(folder / "f.npz", kept_back)
-    write_features(folder / "both.npz", comparison.merge_people(kept_back, learned))
+    write_features(folder / "both.npz", evaluate.merge_people(kept_back, learned))
     return folder
 
 

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from copilot import emotions, prompt
 from copilot.eeg.text_encoding import ABSENT, PATTERN_NAMES, STRENGTHS
-from copilot.training import fit_classifier, tiny_qwen2
+from copilot.training import base_model, fit_classifier
 from copilot.training.examples import Example, ExampleSource
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP
 from copilot.training.finetune import collate
@@ -26,7 +26,7 @@ def examples(source: ExampleSource) -> list[Example]:
 
 @pytest.fixture(scope="module")
 def tokenizer(examples: list[Example]) -> PreTrainedTokenizerFast:
-    return tiny_qwen2.train_tokenizer(m["content"] for e in examples for m in e.messages)
+    return base_model.train_tokenizer(m["content"] for e in examples for m in e.messages)
 
 
 def test_the_same_seed_gives_the_same_examples(source: ExampleSource, examples: list[Example]) -> None:
@@ -66,7 +66,7 @@ def test_only_the_assistant_is_learned_and_the_slot_is_where_the_label_stands(
         encoded = collate.encode(example.messages, example.target, tokenizer)
         assert tokenizer.decode([encoded.ids[encoded.slot]]).strip() == emotions.EMOTIONS[example.label]
         learned = tokenizer.decode([i for i, on in zip(encoded.ids, encoded.learned, strict=True) if on])
-        answers = [m["content"] + tiny_qwen2.TURN_END for m in example.messages if m["role"] == "assistant"]
+        answers = [m["content"] + base_model.TURN_END for m in example.messages if m["role"] == "assistant"]
         assert learned == "".join(answers)
 
 
@@ -78,7 +78,7 @@ def test_a_word_of_the_eeg_is_one_token_wherever_it_stands(tokenizer: PreTrained
 
 
 def test_a_new_model_has_the_words_of_a_pattern_in_order(tokenizer: PreTrainedTokenizerFast) -> None:
-    embeddings = tiny_qwen2.create_model(tokenizer, seed=0).get_input_embeddings().weight.detach()
+    embeddings = base_model.create_model(tokenizer, seed=0).get_input_embeddings().weight.detach()
     words = [tokenizer(f" vi{level}").input_ids[0] for level in STRENGTHS]
     distances = (embeddings[words] - embeddings[words[0]]).norm(dim=1)
     assert (distances.diff() > 0).all()

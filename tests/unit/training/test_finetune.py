@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,9 @@ pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 
 from copilot import emotions, prompt
 from copilot.person import Person
+from copilot.pipeline import EncodedEeg
 from copilot.training import finetune, splits
-from copilot.training.dataset.jsonl import SegmentSource, receipt_path, write_corpus
-from copilot.training.dataset.schema import LabelledSegment
+from copilot.training.dataset.jsonl import LabelledSegment, SegmentSource, receipt_path, write_corpus
 from copilot.training.finetune.schedule import FinetunePlan
 from tests.helpers.tiny_checkpoint import TEMPLATE, make_checkpoint, make_tokenizer
 
@@ -67,9 +68,7 @@ def segments(people: int):
                 person,
                 split,
                 hz,
-                (letters,),
-                "person",
-                emotions.uniform_probabilities(),
+                EncodedEeg((letters,), "bands", "person", emotions.uniform_probabilities()),
             )
 
 
@@ -309,13 +308,14 @@ def test_stopped_it_goes_on_to_the_same_adapter_and_another_task_is_refused(
     assert weights(tmp_path / "out") == weights(tuned)
 
 
-def test_the_project_s_own_base_needs_nothing_but_the_corpus(folder: Path, tmp_path: Path) -> None:
+def test_the_project_s_own_base_needs_nothing_but_the_corpus(folder: Path, tmp_path: Path, capsys) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     out = tmp_path / "tuned"
     one_step = SCHEDULE.partition("[[steps]]")[0] + "[[steps]]\nepochs = 1\nrate = 1e-3\nsampling_hz = 1000\n"
     (tmp_path / "short.toml").write_text(one_step)
     assert finetune.main(command(folder, out, base="new", schedule=tmp_path / "short.toml")) == 0
+    assert re.search(r"^Warning: \d+ steps teach an untrained base next to nothing", capsys.readouterr().err, re.M)
     assert AutoModelForCausalLM.from_pretrained(out / "base").num_parameters() > 3e6
     assert len(AutoTokenizer.from_pretrained(out / "base")(" tenderness").input_ids) == 1
     assert json.loads((out / "finetuning.json").read_text())["base"] == "new"

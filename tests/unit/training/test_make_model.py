@@ -31,10 +31,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         few = {name: replace(s, steps=2, warmup=1, tokens=2048) for name, s in make_model.BASE.items()}
         patch.setattr(make_model, "BASE", few)
         patch.setattr(make_model, "LORA", replace(make_model.LORA, steps=2, warmup=1, tokens=2048))
+        patch.setattr(make_model, "LEAKY", replace(make_model.LEAKY, steps=2, warmup=1, tokens=2048))
         patch.setattr(make_model, "TOKENIZER_EXAMPLES", 400)
         patch.setattr(make_model, "CALIBRATION_EXAMPLES", 4)
         make_model.make(features, folder / "work", folder / "out")
-        before = {name: (folder / "work" / name).stat().st_mtime_ns for name in [*few, "adapter"]}
+        before = {name: (folder / "work" / name).stat().st_mtime_ns for name in [*few, "adapter", "leaky.gguf"]}
         make_model.make(features, folder / "work", folder / "out")
         assert before == {name: (folder / "work" / name).stat().st_mtime_ns for name in before}, "nothing is done twice"
     return folder / "out"

@@ -12,7 +12,7 @@ from copilot.training import model_card
 from copilot.training.evaluate import report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNITS, Pass
 from copilot.training.evaluate.figures import draw
-from copilot.training.evaluate.rows import Predictions
+from copilot.training.evaluate.scores import Predictions
 from copilot.training.evaluate.summary import REFERENCES, Report, list_findings
 
 MODEL, SPLIT, HELD_OUT = "x.gguf", "subjects 0-79 / 80-99", "subject and clip"

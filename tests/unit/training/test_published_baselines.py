@@ -6,9 +6,8 @@ import torch
 
 from copilot.emotions import EMOTIONS
 from copilot.training import fit_classifier, splits
-from copilot.training.evaluate import mlp, published_baselines
-from copilot.training.evaluate.metrics import balanced_accuracy, calibration_error
-from copilot.training.evaluate.rows import Predictions
+from copilot.training.evaluate import baselines, published_baselines
+from copilot.training.evaluate.scores import Predictions, balanced_accuracy, calibration_error
 from copilot.training.faced import BAD_SUBJECTS, CorpusError, Faced
 from copilot.training.splits import Fold
 from tests.helpers.features_file import CLIPS, simulated_faced
@@ -155,8 +154,8 @@ def test_the_network_depends_on_its_seed_alone_and_leaves_other_randomness_alone
     vectors, classes = rng.normal(size=(300, 20)).astype(np.float32), rng.integers(0, 3, 300)
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    one = mlp.fit(vectors, classes)(vectors)
+    one = baselines.fit_network(vectors, classes)(vectors)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(8)
-    np.testing.assert_array_equal(mlp.fit(vectors, classes)(vectors), one)
-    assert not np.array_equal(mlp.fit(vectors, classes, seed=1)(vectors), one)
+    np.testing.assert_array_equal(baselines.fit_network(vectors, classes)(vectors), one)
+    assert not np.array_equal(baselines.fit_network(vectors, classes, seed=1)(vectors), one)

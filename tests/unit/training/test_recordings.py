@@ -13,7 +13,7 @@ from copilot.person import Person
 from copilot.pipeline import prepare_prompt
 from copilot.settings import Settings
 from copilot.training import dataset, fit_classifier, splits
-from copilot.training.dataset import label_table
+from copilot.training.dataset import labels
 from tests.helpers.eeg_files import TEN_TWENTY, scalp, write_edf
 from tests.helpers.features_file import simulated_faced
 
@@ -182,4 +182,4 @@ def test_a_table_that_says_what_cannot_be_is_a_sentence(
 
 def test_a_table_without_subjects_makes_every_file_a_person(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,emotion\na/one.edf,joy\na/two.edf,JOY\n")
-    assert [one.subject for one in label_table.read(tmp_path, tmp_path / "t.csv")] == ["a/one", "a/two"]
+    assert [one.subject for one in labels.read_label_table(tmp_path, tmp_path / "t.csv")] == ["a/one", "a/two"]

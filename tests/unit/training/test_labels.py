@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from copilot.training import dataset, fit_classifier
-from copilot.training.dataset import bids
+from copilot.training.dataset import labels
 from tests.helpers.eeg_files import TEN_TWENTY, scalp, write_brainvision, write_edf
 from tests.helpers.features_file import simulated_faced
 
@@ -47,7 +47,7 @@ def test_a_bids_folder_is_read_with_its_events_and_participants(tmp_path: Path) 
 
 def test_the_label_column_can_be_named(tmp_path: Path) -> None:
     folder = bids_folder(tmp_path, column="Feeling")
-    assert [one.start for one in bids.read(folder, "feeling")] == [1.5, 12.0, 1.5, 12.0]
+    assert [one.start for one in labels.read_bids(folder, "feeling")] == [1.5, 12.0, 1.5, 12.0]
 
 
 def test_events_that_name_no_emotion_are_a_sentence_that_says_what_they_name(

@@ -1,4 +1,4 @@
-"""Create the project's own small base: a byte-level BPE tokenizer and a Qwen2 model with random weights.
+"""Load the base of a training, or create the project's own: a byte-level BPE tokenizer and a Qwen2 of random weights.
 
 The bundled model needs no model hub. The architecture, the pre-tokenizer and the chat format are Qwen2's (Yang et al.
 2024, arXiv 2407.10671), so that whatever runs a Qwen2 runs this model.
@@ -6,14 +6,20 @@ The bundled model needs no model hub. The architecture, the pre-tokenizer and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from copilot.eeg.text_encoding import ABSENT, PATTERN_NAMES, STRENGTHS
+from copilot.text import first_line
+from copilot.training.faced import CorpusError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 VOCABULARY = 4096
 CONTEXT = 4096
@@ -31,6 +37,32 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+
+
+def load(name: str) -> tuple[Any, PreTrainedTokenizerFast]:
+    """Load a causal language model in float32 and its tokenizer; neither foreign code nor pickles are run.
+
+    Args:
+        name: a folder, or a name on the Hub.
+
+    Raises:
+        CorpusError: there is no such model, or it lacks weights that its configuration asks for.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not Path(name).is_dir() and not HUB_NAME.fullmatch(name):
+        raise CorpusError(f"{name} is neither a folder nor a name on the Hub such as Qwen/Qwen2-0.5B-Instruct.")
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            name, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise CorpusError(f"The base {name} cannot be loaded: {first_line(error).rstrip('.')}.") from error
+    if lacking := sorted(found["missing_keys"]):
+        raise CorpusError(f"The base {name} is not complete: {lacking[0]} is missing.")
+    return model, tokenizer
 
 
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
@@ -82,17 +114,9 @@ def create_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausa
         pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
     )
     model = Qwen2ForCausalLM(config)
-    order_pattern_words(model, tokenizer)
-    return model
 
-
-def order_pattern_words(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Place the embeddings of each pattern's nine words on a line, from the weakest to the strongest.
-
-    A model would learn by itself that ``bae`` is between ``bad`` and ``baf``, but needs about four times the examples.
-    """
-    import torch
-
+    # Place the embeddings of each pattern's nine words on a line, from the weakest to the strongest: a model would
+    # learn by itself that ``bae`` is between ``bad`` and ``baf``, but needs about four times the examples.
     embeddings = model.get_input_embeddings().weight.detach()
     steps = torch.linspace(-1, 1, len(STRENGTHS))[:, None] * STRONGEST
     for name in PATTERN_NAMES:
@@ -101,3 +125,4 @@ def order_pattern_words(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerF
             tokens = tokenizer([before + name + level for level in STRENGTHS], add_special_tokens=False).input_ids
             if all(len(ids) == 1 for ids in tokens):
                 embeddings[[ids[0] for ids in tokens]] = middle + steps * direction
+    return model

@@ -22,11 +22,11 @@ from copilot.eeg import text_encoding
 from copilot.files import hash_file
 from copilot.llm.base import Message
 from copilot.text import first_line
+from copilot.training.base_model import TURN_START
 from copilot.training.dataset.jsonl import receipt_path
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import collate
 from copilot.training.finetune.collate import Encoded
-from copilot.training.tiny_qwen2 import TURN_START
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -72,7 +72,13 @@ class Corpus:
         receipt = read_json(receipt_path(path))
         if receipt.get("sha256") != hash_file(path):
             raise CorpusError(f"{path} is not the file that its receipt describes; make the corpus again.")
-        for key, value in _expected_facts(receipt.get("codec")).items():
+        expected = {
+            "prompt_version": prompt.PROMPT_VERSION,
+            "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
+            "labels": list(emotions.EMOTIONS),
+            "codec_parameters": text_encoding.PARAMETERS.get(str(receipt.get("codec"))),
+        }
+        for key, value in expected.items():
             if receipt.get(key) != value:
                 name = key.removesuffix("_sha256").replace("_", " ")
                 raise CorpusError(f"{path} was made with another {name} than this program uses; make it again.")
@@ -88,9 +94,15 @@ class Corpus:
         with self.path.open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
                 record = _parse_record(line, f"Line {number} of {self.path}")
-                if record["split"] == "train":
-                    found = True
-                    yield _make_example(number, record)
+                if record["split"] != "train":
+                    continue
+                found, label = True, record["emotion_label"]
+                messages: list[Message] = [
+                    {"role": "system", "content": prompt.SYSTEM},
+                    {"role": "user", "content": record["prompt"]},
+                    {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {label}\n{record['treatment']}"},
+                ]
+                yield Example(number, messages, emotions.EMOTIONS.index(label), record.get("sampling_hz"))
         if not found:
             raise CorpusError(f"{self.path} has no line whose split is train.")
 
@@ -119,16 +131,6 @@ class Corpus:
         return encoded
 
 
-def _expected_facts(codec: object) -> dict[str, object]:
-    """Return the facts in the receipt of a corpus with this text encoding, if its prompts are those of this program."""
-    return {
-        "prompt_version": prompt.PROMPT_VERSION,
-        "system_sha256": sha256(prompt.SYSTEM.encode()).hexdigest(),
-        "labels": list(emotions.EMOTIONS),
-        "codec_parameters": text_encoding.PARAMETERS.get(str(codec)),
-    }
-
-
 def _parse_record(line: str, where: str) -> dict[str, Any]:
     """Parse and check one line of the corpus; ``where`` names it in errors."""
     try:
@@ -141,17 +143,6 @@ def _parse_record(line: str, where: str) -> dict[str, Any]:
     if record["emotion_label"] not in emotions.EMOTIONS:
         raise CorpusError(f"{where} names the emotion {record['emotion_label'][:40]!r}, which is none of the nine.")
     return record
-
-
-def _make_example(number: int, record: dict[str, Any]) -> Example:
-    """Return a line's record as a conversation."""
-    label = record["emotion_label"]
-    messages: list[Message] = [
-        {"role": "system", "content": prompt.SYSTEM},
-        {"role": "user", "content": record["prompt"]},
-        {"role": "assistant", "content": f"{prompt.LABEL_PREFIX} {label}\n{record['treatment']}"},
-    ]
-    return Example(number, messages, emotions.EMOTIONS.index(label), record.get("sampling_hz"))
 
 
 def read_text_pieces(path: Path, tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import llama_cpp as C
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +21,7 @@ from convert.speed import usable_threads
 from copilot import child_process
 from copilot.llm.base import EngineError
 from copilot.llm.gguf_header import open_model_file
+from copilot.llm.llama_cpp import BATCH, NativeModel
 from copilot.text import first_line
 
 SENTENCE_MODEL = "all-MiniLM-L6-v2"
@@ -148,10 +150,33 @@ def _embed_with_checkpoint(folder: Path, limit: int, name: str, texts: Sequence[
     return _embed(texts, tokenize, mean, limit, name)
 
 
+class HiddenStates(NativeModel):
+    """A GGUF file's model that gives hidden states; it loads and refuses the same files as ``NativeModel``."""
+
+    def mean(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return the mean over all tokens of the last hidden states, behind the last norm, shape (width,).
+
+        llama.cpp's own mean pooling needs a text in one batch; here a long text is read in parts and takes no more
+        memory.
+
+        Raises:
+            RuntimeError: llama.cpp failed, or the model pools by itself and has no state for each token.
+        """
+        C.llama_set_embeddings(self._context, True)
+        self.keep(0)
+        total = np.zeros(C.llama_model_n_embd(self._model))
+        for start in range(0, len(tokens), BATCH):
+            part = tokens[start : start + BATCH]
+            self.read(part)
+            states = C.llama_get_embeddings(self._context)
+            if not states:
+                raise RuntimeError("llama.cpp gives no hidden states of this model")
+            total += np.ctypeslib.as_array(states, shape=(len(part), len(total))).sum(axis=0)
+        return (total / len(tokens)).astype(np.float32)
+
+
 def _embed_with_gguf(path: Path, limit: int, name: str, texts: Sequence[str]) -> Embedded:
     """Embed texts with a GGUF file; runs in the child process, because llama.cpp may crash."""
-    from copilot.training.clusters.gguf_states import HiddenStates
-
     try:
         model = HiddenStates(path, threads=usable_threads(), context=limit)
     except ValueError as error:

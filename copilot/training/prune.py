@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +34,7 @@ from copilot.child_process import Limits
 from copilot.command_line import Parser, command
 from copilot.files import new_folder
 from copilot.text import first_line
-from copilot.training.prune.pruned_weights import write_pruned
+from copilot.training.pruned_weights import write_pruned
 
 RECEIPT = "pruning.json"
 #: Qwen2-0.5B takes 22 seconds on two cores; on an untested shape, torch-pruning may not end.
@@ -115,10 +116,30 @@ def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)
             ``out`` cannot be written.
     """
     begun = time.monotonic()
+
+    # 1. The base, and the shape that will be left; a shape that does not run is refused.
     base = Checkpoint.open(_find_checkpoint(model))
-    after = _plan_shape(base.shape, ratio, round_to)
+    after = prune_shape(base.shape, float(ratio), round_to)
+    if after == base.shape:
+        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} removes nothing from this shape; take another.")
+    if reason := find_obstacle(after):
+        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} cannot be used here: {reason}")
     with new_folder(out) as partial:
-        _write_other_files(base, after, partial)
+        # 2. All files but the weights: the configuration of the new shape, the others unchanged.
+        widths = {
+            "hidden_size": after.hidden,
+            "intermediate_size": after.ffn,
+            "num_attention_heads": after.heads,
+            "num_key_value_heads": after.kv_heads,
+            "head_dim": after.head_dim,
+        }
+        (partial / CONFIG).write_text(json.dumps(base.config | widths, indent=2) + "\n", encoding="utf-8")
+        for name in (GENERATION, "README.md"):
+            if (base.folder / name).is_file():
+                shutil.copyfile(base.folder / name, partial / name)
+        TokenizerFiles.read(base.folder).copy_to(partial)
+
+        # 3. The weights, and the receipt.
         memory_gb = max(Limits.memory_gb, BYTES_EACH * base.shape.parameters / child_process.GB)
         written = child_process.run_limited(
             Limits(memory_gb, TIMEOUT_S), write_pruned, base.folder, partial, float(ratio), round_to
@@ -151,32 +172,6 @@ def _find_checkpoint(model: str) -> Path:
         raise ConvertError(f"{model} is no folder here, and not available on the Hub: {first_line(error)}") from error
 
 
-def _plan_shape(shape: Shape, ratio: Fraction, round_to: int) -> Shape:
-    """Return the shape after pruning; refuse a ratio that removes nothing or leaves a shape that does not run."""
-    after = prune_shape(shape, float(ratio), round_to)
-    if after == shape:
-        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} removes nothing from this shape; take another.")
-    if reason := find_obstacle(after):
-        raise ConvertError(f"A ratio of {ratio} rounded to {round_to} cannot be used here: {reason}")
-    return after
-
-
-def _write_other_files(base: Checkpoint, after: Shape, folder: Path) -> None:
-    """Write all files but the weights: the configuration of the new shape, the others unchanged."""
-    widths = {
-        "hidden_size": after.hidden,
-        "intermediate_size": after.ffn,
-        "num_attention_heads": after.heads,
-        "num_key_value_heads": after.kv_heads,
-        "head_dim": after.head_dim,
-    }
-    (folder / CONFIG).write_text(json.dumps(base.config | widths, indent=2) + "\n", encoding="utf-8")
-    for name in (GENERATION, "README.md"):
-        if (base.folder / name).is_file():
-            shutil.copyfile(base.folder / name, folder / name)
-    TokenizerFiles.read(base.folder).copy_to(folder)
-
-
 def _format_heads(shape: Shape) -> str:
     return f"{shape.heads}/{shape.kv_heads} x {shape.head_dim}"
 
@@ -207,3 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     report = prune(options.model, options.ratio, options.out, options.round_to)
     print("\n".join(report.lines()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
