@@ -1,9 +1,10 @@
 """Read the tensors of a Hugging Face checkpoint folder, a few rows at a time.
 
 They are read without torch and without loading a model, so that the numbers are exactly those of the file, and only
-those that were asked for are in memory.
+those that were asked for are in memory. ``load_model`` loads all of them as a model of transformers.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import numpy.typing as npt
 from gguf.utility import LocalTensor, SafetensorsLocal
 from safetensors import SafetensorError, safe_open
 
-from convert.files import ConvertError, read_json
+from convert.files import ConvertError, first_line, read_json
 from convert.shape import Shape
 
+#: Files in the folder of an adapter that peft saved.
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 #: Stored type -> numpy's type; little-endian integers where numpy has no such float.
 STORED_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 
@@ -76,16 +79,13 @@ class Checkpoint:
         if unknown := self.stored.keys() - expected.keys() - {"lm_head.weight"}:
             raise ConvertError(f"{self.folder} contains {min(unknown)}, which does not belong to this model.")
         if "lm_head.weight" in self.stored and self.shape.tied:
-            self._refuse_different_head()
-
-    def _refuse_different_head(self) -> None:
-        """Refuse a head that is tied to the embedding but is not its copy: the model would compute something else."""
-        for start in range(0, self.shape.vocabulary, 4096):
-            head, embedding = (
-                self.read_rows(name, start, start + 4096) for name in ("lm_head.weight", "model.embed_tokens.weight")
-            )
-            if not np.array_equal(head, embedding):
-                raise ConvertError("config.json says that output and embedding are tied, but their weights differ.")
+            for start in range(0, self.shape.vocabulary, 4096):
+                head, embedding = (
+                    self.read_rows(name, start, start + 4096)
+                    for name in ("lm_head.weight", "model.embed_tokens.weight")
+                )
+                if not np.array_equal(head, embedding):  # the model would compute something else
+                    raise ConvertError("config.json says that output and embedding are tied, but their weights differ.")
 
 
 def locate_tensors(folder: Path, files: str = "model*.safetensors") -> dict[str, LocalTensor]:
@@ -141,3 +141,24 @@ def read_rows(tensor: LocalTensor, start: int = 0, stop: int | None = None) -> n
         numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
     floats: npt.NDArray[np.float32] = numbers.astype(np.float32, copy=False)
     return floats.reshape(stop - start, *tensor.shape[1:])
+
+
+def load_model(checkpoint: Checkpoint) -> Any:
+    """Load the checkpoint as a model of transformers, in float32.
+
+    Raises:
+        ConvertError: transformers cannot load it, or its folder contains an adapter, which transformers would apply.
+    """
+    import torch
+    import transformers
+
+    if (checkpoint.folder / ADAPTER_CONFIG).exists():  # transformers would apply it
+        raise ConvertError(f"{checkpoint.folder} contains an adapter, too; give base and adapter folders of their own.")
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
+    kind = getattr(transformers, checkpoint.shape.architecture)
+    try:
+        model = kind.from_pretrained(checkpoint.folder, dtype=torch.float32, local_files_only=True)
+    except Exception as error:  # every layer below has its own kinds of errors
+        raise ConvertError(f"{checkpoint.folder} cannot be loaded as a model: {first_line(error)}") from error
+    return model.eval()

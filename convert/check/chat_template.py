@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convert import child_process
-from convert.check.finding import Finding
 from convert.check.tokens import TokenizerPair
 from convert.checkpoint import Checkpoint
+from convert.eval_prompts import CONVERSATIONS
 from convert.files import ConvertError, read_json
 from convert.gguf_file import GgufFile
-from convert.template_cases import CONVERSATIONS
+from convert.report import Finding
 from convert.tokenizer_files import GENERATION, stop_ids
 from copilot.llm.base import Message
 

@@ -15,18 +15,15 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType
 from scipy.special import log_softmax
 
-from convert.check.f32_copy import is_float32, write_f32_copy
-from convert.check.finding import Finding
-from convert.check.weights import read_pieces
-from convert.checkpoint import Checkpoint
+from convert.check.weights import is_float32, read_pieces, write_f32_copy
+from convert.checkpoint import Checkpoint, load_model
+from convert.eval_prompts import CONVERSATIONS
 from convert.files import ConvertError
-from convert.gguf.tensors import ROPE_FREQS, gguf_tensors
+from convert.gguf.writer import ROPE_FREQS, gguf_tensors, interleave_pairs, turns_rows
 from convert.gguf_file import GgufFile
-from convert.lora import load_model
 from convert.progress import track_progress
-from convert.rope import interleave_pairs
+from convert.report import Finding
 from convert.speed import usable_threads
-from convert.template_cases import CONVERSATIONS
 
 Floats = npt.NDArray[np.float32]
 
@@ -218,7 +215,7 @@ def _load_file_weights(model: Any, file: GgufFile, checkpoint: Checkpoint) -> No
     names = [tensor.name for tensor in gguf_tensors(checkpoint, GGMLQuantizationType.F32) if tensor.name != ROPE_FREQS]
     for name, (source, size) in zip(names, shape.tensors().items(), strict=True):
         numbers = np.concatenate(list(read_pieces(file, in_file[name]))).reshape(size)
-        if shape.gguf_architecture == "llama" and (".q_proj." in source or ".k_proj." in source):
+        if turns_rows(shape, source):
             turned, numbers = numbers, np.empty_like(numbers)
             numbers[interleave_pairs(np.arange(len(numbers)), shape.head_dim)] = turned
         with torch.no_grad():

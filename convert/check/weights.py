@@ -1,19 +1,27 @@
-"""Compare the numbers in a GGUF file with the checkpoint's, tensor by tensor, within the precision of their types."""
+"""Compare the numbers in a GGUF file with the checkpoint's, tensor by tensor, within the precision of their types.
+
+``write_f32_copy`` writes the same header and the same numbers in float32. llama.cpp rounds the factors of a product to
+the type of the weights, so that a file in f16 never computes exactly what Hugging Face does. Its copy in float32 does;
+otherwise the file's numbers or keys are wrong.
+"""
 
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import gguf
 import numpy as np
 import numpy.typing as npt
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from convert.check.finding import Finding
 from convert.checkpoint import Checkpoint
-from convert.gguf.tensors import PIECE, GgufTensor, gguf_tensors
-from convert.gguf_file import GgufFile, TensorInfo
+from convert.files import ConvertError
+from convert.gguf.writer import PIECE, GgufTensor, gguf_tensors
+from convert.gguf_file import DEFAULT_ALIGNMENT, GgufFile, TensorInfo
 from convert.progress import track_progress
+from convert.report import Finding
 
 Floats = npt.NDArray[np.float32]
 
@@ -83,6 +91,36 @@ def read_pieces(file: GgufFile, tensor: TensorInfo) -> Iterator[Floats]:
         yield _read_rows(file, tensor, start, min(step, rows - start))
 
 
+def is_float32(file: GgufFile) -> bool:
+    """Return whether all tensors of the file are in float32."""
+    return all(tensor.type == F32 for tensor in file.tensors)
+
+
+def write_f32_copy(file: GgufFile, out: Path) -> None:
+    """Write a copy of a GGUF file with all tensors in float32, four bytes per number.
+
+    Raises:
+        ConvertError: it cannot be written.
+    """
+    alignment = file.metadata.get("general.alignment", DEFAULT_ALIGNMENT)
+    try:
+        with file.path.open("rb") as source, out.open("wb") as copy:
+            copy.write(source.read(file.tensors_start))  # keys and counts are copied unchanged
+            offset = 0
+            for tensor in file.tensors:
+                name, dimensions = tensor.name.encode(), len(tensor.shape)
+                copy.write(struct.pack("<Q", len(name)) + name)
+                copy.write(struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, F32, offset))
+                offset += -(-4 * tensor.numbers // alignment) * alignment
+            copy.write(bytes(-copy.tell() % alignment))
+            for tensor in track_progress(file.tensors, "Writing in float32", len(file.tensors)):
+                for piece in read_pieces(file, tensor):
+                    copy.write(piece.tobytes())
+                copy.write(bytes(-4 * tensor.numbers % alignment))
+    except OSError as error:
+        raise ConvertError(f"No room to compare in float32: {out.parent}: {error.strerror}.") from error
+
+
 def rounding_bound(kind: GGMLQuantizationType) -> float:
     """Return the limit on a tensor's error after quantising, as a share of its root mean square.
 
@@ -128,9 +166,14 @@ def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> _
     row, first = 0, ""
     for piece in wanted.pieces():
         exact = piece.reshape(-1, stored.shape[0])
-        found, rounded = _read_rows(file, stored, row, len(exact)), _round(exact, stored.type)
+        found, rounded = _read_rows(file, stored, row, len(exact)), exact
+        if stored.type in FLOATS:
+            with np.errstate(over="ignore"):
+                rounded = np.asarray(gguf.dequantize(gguf.quantize(exact, stored.type), stored.type), np.float32)
         if not first and not np.array_equal(found, rounded):
-            first = _find_first_difference(found, rounded, row)
+            place = tuple(np.argwhere(found != rounded)[0])
+            values = f"{found[place]:.7g} in the file, {rounded[place]:.7g} in the checkpoint"
+            first = f"row {row + place[0]}, column {place[1]}: {values}"
         off += float(np.square(found - exact, dtype=np.float64).sum())
         size += float(np.square(exact, dtype=np.float64).sum())
         row += len(exact)
@@ -143,17 +186,3 @@ def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> _
         f"{title} is off by {error:.0%} of its size, where rounding may be {rounding_bound(stored.type):.1%}; {first}"
     )
     return _Comparison(stored, error, words)
-
-
-def _round(exact: Floats, kind: GGMLQuantizationType) -> Floats:
-    """Round numbers to a float type; numbers for quantised types are returned unchanged."""
-    if kind not in FLOATS:
-        return exact
-    with np.errstate(over="ignore"):
-        return np.asarray(gguf.dequantize(gguf.quantize(exact, kind), kind), np.float32)
-
-
-def _find_first_difference(found: Floats, wanted: Floats, before: int) -> str:
-    row, column = np.argwhere(found != wanted)[0]
-    values = f"{found[row, column]:.7g} in the file, {wanted[row, column]:.7g} in the checkpoint"
-    return f"row {before + row}, column {column}: {values}"

@@ -19,6 +19,7 @@ from convert.eval_prompts import EvalPrompt
 from convert.files import ConvertError, sha256
 from convert.gguf_file import GgufFile
 from convert.progress import track_progress
+from convert.receipts import MeasuredOn, Measurement
 from convert.speed import Speed, describe_conditions, measure_speeds, usable_threads
 
 if TYPE_CHECKING:
@@ -30,56 +31,6 @@ ANY_TOKENS = range(256)
 
 Floats = npt.NDArray[np.float64]
 Models = tuple["NativeModel", "NativeModel"]
-
-
-@dataclass(frozen=True)
-class MeasuredOn:
-    """The data and the machine that a measurement was made on.
-
-    Attributes:
-        text: name of the file of conversations.
-        text_sha256: SHA-256 of that file.
-        conversations: count of the conversations.
-        cut: count of those that were shortened, because the model was trained for a smaller context.
-        answer_tokens: count of the tokens at which the models were compared.
-        speed: how the speeds were measured, and on what machine.
-        processor: instruction sets and libraries that llama.cpp was built for and finds on the machine.
-    """
-
-    text: str
-    text_sha256: str
-    conversations: int
-    cut: int
-    answer_tokens: int
-    speed: str
-    processor: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The comparison of a quantised model with its source.
-
-    Attributes:
-        mean_kl: Kullback-Leibler divergence of its distribution from the source's, mean over the tokens, in nats.
-        p99_kl: 99th percentile of that divergence over the tokens, in nats.
-        perplexity: perplexity of the answers.
-        source_perplexity: the same for the source.
-        same_top1: share of tokens where both find the same token most likely, 0 to 1.
-        label_agreement: share of conversations where both score the same label highest, 0 to 1.
-        speed: speed of the quantised model.
-        source_speed: speed of the source, measured in alternation with it.
-        measured_on: data and machine.
-    """
-
-    mean_kl: float
-    p99_kl: float
-    perplexity: float
-    source_perplexity: float
-    same_top1: float
-    label_agreement: float
-    speed: Speed
-    source_speed: Speed
-    measured_on: MeasuredOn
 
 
 def measure(source: GgufFile, quantised: Path, name: str) -> Measurement:
@@ -105,34 +56,17 @@ def _compare_all(
     source: Path, quantised: Path, template: str, context: int, task: str, speeds: Sequence[Speed]
 ) -> Measurement:
     """Compare both models on all conversations; only for a child process."""
+    import llama_cpp
+
     models = _open_model(source, context), _open_model(quantised, context)
     whole = eval_prompts.read_eval_prompts(models[0], template)
     fitting = [eval_prompt.shorten(context) for eval_prompt in whole]
     compared = [_compare_models(models, eval_prompt) for eval_prompt in track_progress(fitting, task)]
-    if not all(np.isfinite(comparison.kl).all() for comparison in compared):
+    kl, surprise, same = (np.concatenate([getattr(c, name) for c in compared]) for name in ("kl", "surprise", "same"))
+    if not np.isfinite(kl).all():
         raise ConvertError(f"{quantised.name} cannot be compared with its source: their scores are not all numbers.")
-    return _summarise(compared, speeds, _describe_data(whole, fitting))
-
-
-def _describe_data(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
-    """Describe the conversations before and after shortening, and the machine."""
-    import llama_cpp
-
     info = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
     features = [part.split("=") for part in info.split("|") if "=" in part]
-    return MeasuredOn(
-        text=eval_prompts.FILE.name,
-        text_sha256=sha256(eval_prompts.FILE),
-        conversations=len(whole),
-        cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
-        answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),
-        speed=describe_conditions(),
-        processor=tuple(name.strip() for name, value in features if value.strip() != "0"),
-    )
-
-
-def _summarise(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:
-    kl, surprise, same = (np.concatenate([getattr(c, name) for c in compared]) for name in ("kl", "surprise", "same"))
     return Measurement(
         mean_kl=float(kl.mean()),
         p99_kl=float(np.percentile(kl, 99)),
@@ -142,7 +76,15 @@ def _summarise(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: M
         label_agreement=float(np.mean([comparison.same_label for comparison in compared])),
         speed=speeds[1],
         source_speed=speeds[0],
-        measured_on=on,
+        measured_on=MeasuredOn(
+            text=eval_prompts.FILE.name,
+            text_sha256=sha256(eval_prompts.FILE),
+            conversations=len(whole),
+            cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
+            answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),
+            speed=describe_conditions(),
+            processor=tuple(name.strip() for name, value in features if value.strip() != "0"),
+        ),
     )
 
 

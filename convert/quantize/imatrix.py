@@ -19,27 +19,13 @@ from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from convert.progress import track_progress
 from convert.quantize.quantizer import Importance
+from convert.receipts import ImportanceText
 from convert.speed import usable_threads
 
 #: Context in tokens, smaller where the model was trained for a smaller one.
 CHUNK = 512
 _F32 = 0
 _OBJECT_BYTES = 32  # sizeof(struct ggml_object), which ggml_tensor_overhead() includes
-
-
-@dataclass(frozen=True)
-class ImportanceText:
-    """The text that importance was measured on.
-
-    Attributes:
-        file: its name.
-        sha256: SHA-256 of its bytes.
-        tokens: count of the tokens that the model read.
-    """
-
-    file: str
-    sha256: str
-    tokens: int
 
 
 @dataclass(frozen=True)

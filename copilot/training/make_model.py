@@ -9,7 +9,6 @@ that was killed resumes where it was.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convert.all import RECEIPT, convert_all
+from convert.all import convert_all
 from convert.command_line import Parser, command
-from convert.files import new_folder, sha256
+from convert.files import new_folder, read_json, sha256
 from convert.ollama import ollama
+from convert.receipts import ENDING, RELEASE, write_receipt
 from copilot import model_metadata
 from copilot.eeg.classifier import softmax
 from copilot.training import fit_classifier, tiny_qwen2
@@ -132,11 +132,11 @@ def copy_release(release: Path, out: Path) -> None:
     """Copy the quantised file and the receipts from the folder that ``convert all`` made, and write Ollama's files."""
     quantised = f"{NAME}-{QUANTISATION}"
     shutil.copyfile(release / f"{quantised}.gguf", out / f"{NAME}.gguf")
-    whole = json.loads((release / RECEIPT).read_text())
+    whole = read_json(release / RELEASE)
     del whole["files"]["Modelfile"]  # ``out`` has its own, for a file without its type in the name
-    (out / RECEIPT).write_text(json.dumps(whole, indent=2) + "\n")
-    receipt = json.loads((release / f"{quantised}.receipt.json").read_text())
-    (out / f"{NAME}.receipt.json").write_text(json.dumps(receipt | {"file": f"{NAME}.gguf"}, indent=2) + "\n")
+    write_receipt(out / RELEASE, whole)
+    receipt = read_json(release / f"{quantised}{ENDING}")
+    write_receipt(out / f"{NAME}{ENDING}", receipt | {"file": f"{NAME}.gguf"})
     ollama(out / f"{NAME}.gguf", out)
 
 

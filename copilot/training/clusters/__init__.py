@@ -24,7 +24,7 @@ import numpy as np
 from convert.command_line import Parser, command
 from convert.files import ConvertError, new_folder
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters.cluster_report import MEANING, draw, figure_name, format_report, format_table
+from copilot.training.clusters.cluster_report import MEANING, draw, figure_name, format_lines, format_report
 from copilot.training.clusters.scores import CLUSTERS, SEED, Row, score_embedding
 from copilot.training.clusters.vectors import SENTENCE_MODEL, Embedding, open_language_model, open_sentence_model
 from copilot.training.faced import CorpusError
@@ -172,4 +172,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to make, with the report and its figures")
     options = parser.parse_args(arguments)
-    print(format_table(write_report(options.corpus, options.model, options.count, options.out)))
+    print(format_lines(write_report(options.corpus, options.model, options.count, options.out)))

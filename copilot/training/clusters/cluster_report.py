@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from convert.report import align_columns, format_table
 from copilot.emotions import EMOTIONS
 
 if TYPE_CHECKING:
@@ -86,19 +87,17 @@ def format_report(result: Mapping[str, Any]) -> str:
             "",
             *_describe_data(result),
             "",
-            *(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *map(_format_cells, result["rows"])]),
+            format_table(head, [_format_cells(row) for row in result["rows"]]),
             "",
             *(f"![{text}, read by {name}]({figure_name(name, text)})\n" for name, text in figures),
         ]
     )
 
 
-def format_table(result: Mapping[str, Any]) -> str:
+def format_lines(result: Mapping[str, Any]) -> str:
     """Return the rows as a table for a terminal, and below it the data that they were measured on."""
     head = ["embedding", "text", "clusters by", "silhouette", "of emotions", "by chance", "ARI", "by chance", "cut"]
-    lines = [head, *map(_format_cells, result["rows"])]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    rows = align_columns([head, *map(_format_cells, result["rows"])], right=False)
     return "\n".join([*rows, "", *_describe_data(result)])
 
 

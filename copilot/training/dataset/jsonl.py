@@ -13,6 +13,7 @@ from pathlib import Path
 
 from convert import files
 from convert.files import write_atomically
+from convert.receipts import ENDING, write_receipt
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.training.dataset.recordings import LeftOutRecording
@@ -48,7 +49,7 @@ def classifier_path(corpus: Path) -> Path:
 
 def receipt_path(corpus: Path) -> Path:
     """Return the path of a corpus's receipt: ``corpus.receipt.json`` for ``corpus.jsonl``."""
-    return corpus.with_suffix(".receipt.json")
+    return corpus.with_suffix(ENDING)
 
 
 def write_corpus(
@@ -88,7 +89,7 @@ def write_corpus(
             "lines": counts["split"].total(),
             "counts": counts,
         }
-        receipt.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_receipt(receipt, facts, indent=1)
     return facts
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from convert.report import format_table, in_millions
 from copilot import emotions
 from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.model import LEAKS
@@ -85,7 +86,7 @@ def format_tables(report: Report) -> Iterator[str]:
 
 def format_rows(rows: Sequence[ReportRow]) -> str:
     """Return rows as a Markdown table, nine classes and three on one line."""
-    return format_table(HEADINGS, [_format_cells(nine, three) for nine, three in pair_rows(rows)])
+    return format_table(HEADINGS, [_format_cells(nine, three) for nine, three in pair_rows(rows)], padded=True)
 
 
 def pair_rows(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, ReportRow]]:
@@ -115,21 +116,13 @@ def format_score(row: ReportRow) -> str:
     return f"{row['balanced_accuracy']:.3f}{bounds}"
 
 
-def format_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table whose columns are aligned as plain text, too."""
-    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
-    body = [headings, ["-" * width for width in widths], *lines]
-    rows = [[cell.ljust(width) for cell, width in zip(cells, widths, strict=True)] for cells in body]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-
-
 def _format_models(models: Sequence[dict[str, Any]]) -> str:
     headings = ("file", "codec", "MB", "million parameters", "label, s", "answer, s", "valence r, clip", "sha256")
-    return format_table(headings, [list(_format_model_cells(model)) for model in models])
+    return format_table(headings, [list(_format_model_cells(model)) for model in models], padded=True)
 
 
 def _format_model_cells(model: dict[str, Any]) -> Iterator[str]:
-    yield from (model["file"], model["codec"], f"{model['bytes'] / 1e6:.1f}", f"{model['parameters'] / 1e6:.1f}")
+    yield from (model["file"], model["codec"], in_millions(model["bytes"]), in_millions(model["parameters"]))
     seconds = (model.get("answers") or {}).get("seconds", {})
     yield from (f"{seconds[key]['mean']:.3f}" if key in seconds else "" for key in ("label", "answer"))
     valence = [d["valence_correlation"] for d in model["details"] if d["unit"] == CLIP and d["evidence"]]
@@ -142,7 +135,7 @@ def _format_confusion(report: Report) -> list[str]:
     (detail,) = [d for d in report["models"][0]["details"] if d["unit"] == CLIP and d["evidence"]]
     lines = [[name, *map(str, row)] for name, row in zip(emotions.EMOTIONS, detail["confusion_nine"], strict=True)]
     heading = f"## What clips were taken for: {report['models'][0]['file']}, with baseline and evidence\n"
-    return [heading, format_table(("shown / named", *emotions.EMOTIONS), lines), ""]
+    return [heading, format_table(("shown / named", *emotions.EMOTIONS), lines, padded=True), ""]
 
 
 def _format_failures(report: Report) -> list[str]:

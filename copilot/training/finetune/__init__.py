@@ -23,9 +23,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convert.checkpoint import ADAPTER_CONFIG
 from convert.command_line import Parser, command
 from convert.files import new_folder, read_json
-from convert.lora import ADAPTER_CONFIG
+from convert.receipts import write_receipt
 from copilot import model_metadata
 from copilot.training.faced import CorpusError
 from copilot.training.finetune import base_model, collate, trainer
@@ -176,7 +177,7 @@ def _assemble_output(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> 
             named = str(task.out / BASE) if task.tuned_base else task.base
             config = read_json(folder / ADAPTER_CONFIG) | {"base_model_name_or_path": named}
             (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-            (folder / RECEIPT).write_text(json.dumps(receipt, indent=1) + "\n")
+            write_receipt(folder / RECEIPT, receipt, indent=1)
             (folder / METADATA).write_text(json.dumps(_make_metadata(receipt), indent=1) + "\n")
         shutil.rmtree(task.work)
 

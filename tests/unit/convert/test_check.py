@@ -20,17 +20,16 @@ from convert import child_process
 from convert.__main__ import main
 from convert.check import chat_template, check, compare_running
 from convert.check.chat_template import compare_template
-from convert.check.finding import Finding
+from convert.check.header import KINDS, compare_metadata, compare_vocabulary
 from convert.check.logits import compare_scores
-from convert.check.metadata import compare_metadata
 from convert.check.tokens import TokenizerPair, compare_pairs, compare_tokens
-from convert.check.vocabulary import KINDS, compare_vocabulary
 from convert.check.weights import compare_weights, rounding_bound
 from convert.checkpoint import Checkpoint
+from convert.eval_prompts import CONVERSATIONS
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.gguf_file import read_gguf
-from convert.template_cases import CONVERSATIONS
+from convert.report import Finding
 from copilot.llm.llama_cpp import NativeModel
 from tests.helpers.qwen2_tokenizer import ROWS, VOCABULARY, make_qwen2_tokenizer
 from tests.helpers.tiny_checkpoint import make_checkpoint

@@ -16,12 +16,11 @@ pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 from convert import eval_prompts
 from convert import ollama as verb
 from convert.__main__ import main
+from convert.eval_prompts import CONVERSATIONS
 from convert.files import ConvertError
 from convert.gguf import to_gguf
-from convert.ollama import ANSWER, ollama
+from convert.ollama import ANSWER, format_modelfile, ollama
 from convert.ollama.go_template import learn_template
-from convert.ollama.modelfile import format_modelfile
-from convert.template_cases import CONVERSATIONS
 from copilot import emotions, prompt
 from copilot.llm.llama_cpp import NativeModel
 from copilot.person import MAX_TEXT, Person

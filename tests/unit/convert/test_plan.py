@@ -18,21 +18,20 @@ pytest.importorskip("torch_pruning", reason="conversion needs requirements-dev.t
 from convert import child_process
 from convert.__main__ import main
 from convert.gguf import to_gguf
-from convert.plan import QWEN2, plan, read_shape
-from convert.plan.file_size import TYPES, compute_sizes, tokenizer_bytes
-from convert.plan.plan_report import Judgement, PlanRow, PruningPlan
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, find_obstacle, prune_shape
-from convert.plan.try_shape import (
+from convert.plan import QWEN2, Judgement, PlanRow, PruningPlan, plan, read_shape
+from convert.plan.trials import (
+    TYPES,
     check_computation,
     check_reload,
+    compute_sizes,
     make_config,
+    tokenizer_bytes,
     try_hugging_face,
     try_llama_cpp,
     write_test_checkpoint,
 )
 from convert.quantize.quantizer import run_quantizer
-from convert.rope import Llama3Scaling
-from convert.shape import Shape
+from convert.shape import RATIOS, ROUNDINGS, Llama3Scaling, Shape, find_obstacle, prune_shape
 from tests.helpers.qwen2_tokenizer import make_qwen2_tokenizer
 from tests.helpers.tiny_checkpoint import make_checkpoint
 

@@ -17,10 +17,8 @@ import pytest
 from convert import child_process
 from convert.__main__ import main
 from convert.files import ConvertError
-from convert.quantize import quantize
-from convert.quantize.comparison import Quantization
-from convert.quantize.dry_run import dry_run, dry_run_in_process
-from convert.quantize.quantizer import BASE, NEED_IMATRIX
+from convert.quantize import Quantization, quantize
+from convert.quantize.quantizer import BASE, NEED_IMATRIX, dry_run, dry_run_in_process
 from convert.speed import usable_threads
 from tests.helpers.tiny_model import write_tiny_gguf
 

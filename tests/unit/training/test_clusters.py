@@ -15,7 +15,7 @@ from convert.files import ConvertError
 from convert.gguf import to_gguf
 from copilot.emotions import EMOTIONS
 from copilot.training.clusters import FEWEST, main, read_records
-from copilot.training.clusters.cluster_report import format_table
+from copilot.training.clusters.cluster_report import format_lines
 from copilot.training.clusters.scores import score_embedding
 from copilot.training.clusters.vectors import Embedded, open_language_model, open_sentence_model, shorten
 from copilot.training.faced import CorpusError
@@ -131,7 +131,7 @@ def test_every_model_has_a_row_for_each_text_and_method_and_a_figure_for_each_te
 
 def test_what_is_printed_says_on_what_it_was_measured_and_what_it_cannot_show(made, result):
     printed, _ = made
-    assert printed == format_table(result) + "\n"
+    assert printed == format_lines(result) + "\n"
     assert "108 of 108 records of corpus.jsonl (48 test, 60 train)" in printed
     assert "no evidence that anybody read EEG" in printed
 

@@ -25,9 +25,8 @@ from convert import child_process
 from convert.files import ConvertError, sha256
 from convert.gguf import to_gguf
 from convert.plan import QWEN2, read_shape
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, prune_shape
-from convert.plan.try_shape import make_config
-from convert.shape import Shape
+from convert.plan.trials import make_config
+from convert.shape import RATIOS, ROUNDINGS, Shape, prune_shape
 from copilot.training import prune
 from copilot.training.prune import select
 from copilot.training.prune.pruned_weights import refuse_difference

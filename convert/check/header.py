@@ -1,27 +1,39 @@
-"""Check that the keys of a GGUF file describe the checkpoint: shape, positions, norms, file type, own keys."""
+"""Compare the header of a GGUF file with the checkpoint: keys, shape, file type, own keys, and the vocabulary."""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from gguf import LlamaFileType
+from gguf import LlamaFileType, TokenType
 
-from convert.check.finding import Finding
 from convert.checkpoint import Checkpoint
+from convert.gguf.vocabulary import SPACE, looks_like_control
 from convert.gguf_file import GgufFile
+from convert.report import Finding
 from convert.shape import Shape
 from copilot.llm.base import METADATA_PREFIX
 
 FLOATS = {"ALL_F32": "F32", "MOSTLY_F16": "F16", "MOSTLY_BF16": "BF16"}
+TOKENS, KINDS, MERGES = (f"tokenizer.ggml.{name}" for name in ("tokens", "token_type", "merges"))
 
 
 def compare_metadata(file: GgufFile, checkpoint: Checkpoint) -> Finding:
     """Compare every key that llama.cpp computes with, and check the keys that describe the file."""
     wanted = _list_expected_keys(checkpoint.shape)
-    faults = [*_find_wrong_keys(file, wanted), *_find_unreadable_keys(file)]
+    faults = []
+    for key, (value, default) in wanted.items():
+        found = file.metadata.get(key, default)
+        if isinstance(value, float) and isinstance(found, float):  # as 32 bits, because the file stores no more
+            same = np.float32(found) == np.float32(value)
+        else:
+            same = type(found) is type(value) and found == value
+        if not same:
+            faults.append(f"{key} is {_format(found)} in the file, {_format(value)} in the checkpoint")
+    faults += _find_unreadable_keys(file)
     wrong_type = _find_wrong_type(file)
     floats_only = {tensor.type.name for tensor in file.tensors} <= set(FLOATS.values())
     if wrong_type and floats_only:
@@ -56,21 +68,6 @@ def _list_expected_keys(shape: Shape) -> dict[str, tuple[Any, Any]]:
         "rope.scaling.factor": (1.0, 1.0),
     }
     return {"general.architecture": (arch, None)} | {f"{arch}.{key}": values for key, values in keys.items()}
-
-
-def _find_wrong_keys(file: GgufFile, wanted: dict[str, tuple[Any, Any]]) -> Iterator[str]:
-    """Yield the differences between the file's keys and the expected ones."""
-    for key, (value, default) in wanted.items():
-        found = file.metadata.get(key, default)
-        if not _is_same(found, value):
-            yield f"{key} is {_format(found)} in the file, {_format(value)} in the checkpoint"
-
-
-def _is_same(found: Any, value: Any) -> bool:
-    """Return whether two values are equal; floats as 32 bits, because the file stores no more."""
-    if isinstance(value, float) and isinstance(found, float):
-        return bool(np.float32(found) == np.float32(value))
-    return type(found) is type(value) and bool(found == value)
 
 
 def _format(value: Any) -> str:
@@ -113,3 +110,54 @@ def _find_wrong_type(file: GgufFile) -> str:
         return ""
     counts = ", ".join(f"{count} {kind}" for kind, count in matrices.most_common())
     return f"the file calls itself {name}, but its matrices are {counts}"
+
+
+def compare_vocabulary(file: GgufFile, tokenizer: Any, rows: int) -> Finding:
+    """Compare the vocabulary with that of Hugging Face's tokenizer: every token, its type, and every merge.
+
+    Args:
+        file: header of the GGUF file.
+        tokenizer: transformers' tokenizer of the checkpoint.
+        rows: count of the embedding's rows; rows without a token must be unused tokens.
+    """
+    tokens, kinds, merges = (list(file.metadata.get(key, [])) for key in (TOKENS, KINDS, MERGES))
+    faults = _find_vocabulary_faults(tokens, kinds, merges, tokenizer, rows)
+    figure = f"{len(tokens)} tokens with their kinds, {len(merges)} merges"
+    return Finding("vocabulary", len(tokens), figure, next(faults, ""))
+
+
+def _find_vocabulary_faults(
+    tokens: list[str], kinds: list[int], merges: list[str], tokenizer: Any, rows: int
+) -> Iterator[str]:
+    """Yield the differences of the file's vocabulary from the tokenizer's; the first is what counts."""
+    for what, entries in (("tokens", tokens), ("kinds of tokens", kinds)):
+        if len(entries) != rows:
+            yield f"the file has {len(entries)} {what}, the embedding {rows} rows"
+    known = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    for i, (ours, theirs) in enumerate(zip(tokens, known, strict=False)):
+        if theirs is not None and ours != theirs:
+            yield f"token {i} is {ours!r} in the file, {theirs!r} in the checkpoint"
+    added = tokenizer.added_tokens_decoder
+    known = known + [None] * (len(kinds) - len(known))
+    for i, (kind, text) in enumerate(zip(kinds, known, strict=True)):
+        if kind not in (allowed := _list_allowed_kinds(text, added.get(i))):
+            shown = TokenType(kind).name if kind in TokenType._value2member_map_ else str(kind)
+            yield f"token {i} ({text!r}) is {shown} in the file, {allowed[0].name} in the checkpoint"
+    listed = json.loads(tokenizer.backend_tokenizer.to_str())["model"].get("merges", [])
+    pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in listed)
+    wanted = [" ".join(part.replace(" ", SPACE) for part in pair) for pair in pairs]
+    for i, (ours, theirs) in enumerate(zip_longest(merges, wanted)):
+        if ours != theirs:
+            found, right = ("missing" if merge is None else repr(merge) for merge in (ours, theirs))
+            yield f"merge {i} is {found} in the file, {right} in the checkpoint"
+
+
+def _list_allowed_kinds(text: str | None, added: Any) -> tuple[TokenType, ...]:
+    """Return the types that a token may have in the file, the usual one first."""
+    if text is None:
+        return (TokenType.UNUSED,)
+    if added is None:
+        return (TokenType.NORMAL,)
+    if added.special:
+        return (TokenType.CONTROL,)
+    return (TokenType.USER_DEFINED, TokenType.CONTROL) if looks_like_control(text) else (TokenType.USER_DEFINED,)
