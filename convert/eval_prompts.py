@@ -102,8 +102,8 @@ def read_eval_prompts(model: "NativeModel", template: str) -> list[EvalPrompt]:
         raise ConvertError(str(error)) from error
 
 
-def count_shared_tokens(a: Sequence[int], b: Sequence[int]) -> int:
-    """Count the tokens that two sequences have in common at their beginning."""
+def count_shared(a: Sequence[object], b: Sequence[object]) -> int:
+    """Count the tokens (or characters) that two sequences have in common at their beginning."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 

@@ -22,10 +22,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convert.checkpoint import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, load_model
+from convert.checkpoint import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    CONFIG,
+    GENERATION,
+    Checkpoint,
+    TokenizerFiles,
+    load_model,
+    stop_ids,
+)
 from convert.files import ConvertError, first_line, new_folder, read_json
 from convert.report import VerbResult
-from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles, stop_ids
 from convert.weights import rewrite_weights
 
 #: In standard deviations of the logits; float32 rounding of W + BA stays well below it.
@@ -144,7 +152,16 @@ def merge(base: Path, adapter: Path, out: Path) -> MergeResult:
     """
     begun = time.monotonic()
     checkpoint, trained_on = Checkpoint.open(base), _read_adapter_base(adapter)
-    tokenizer_files = _choose_tokenizer_files(TokenizerFiles.read(base), TokenizerFiles.read(adapter))
+    tokenizer_files, others = TokenizerFiles.read(base), TokenizerFiles.read(adapter)
+    if words := tokenizer_files.describe_difference(others):
+        raise ConvertError(
+            f"Base ({base}) and adapter ({adapter}) differ in {words}; "
+            "keep what the adapter was trained with, in both folders."
+        )
+    if tokenizer_files.tokenizer is None:
+        tokenizer_files = others
+    else:
+        tokenizer_files = replace(tokenizer_files, template=tokenizer_files.template or others.template)
     with new_folder(out) as partial:
         stops = _write_other_files(checkpoint, tokenizer_files, partial)
         model = load_model(checkpoint)
@@ -152,16 +169,7 @@ def merge(base: Path, adapter: Path, out: Path) -> MergeResult:
         adapted = _load_adapter(model, adapter, checkpoint)
         modules, ranks, scales = _describe_layers(adapted)
         wanted = _compute_logits(adapted)
-        merged = _merge_adapter(adapted, adapter)
-        proof = Difference.between(wanted, _compute_logits(merged))
-        # A tied weight has one name only: this comparison finds what is untied, missing or additional.
-        kept = {name: tuple(tensor.shape) for name, tensor in merged.named_parameters()} == checkpoint.shape.tensors()
-        if not kept or proof.largest > TOLERANCE:
-            raise ConvertError(
-                f"Merging {adapter} would change what the model computes or untie its embeddings "
-                f"(logits differ by {proof.largest:.2g} standard deviations); "
-                "where the base ties embedding and output head, train neither."
-            )
+        merged, proof = _merge_adapter(adapted, wanted, adapter, checkpoint)
         effect = Difference.between(before, wanted)
 
         def round_tensor(name: str, stored: Any) -> Any:
@@ -226,22 +234,6 @@ def _read_adapter_base(folder: Path) -> str:
     return f"{base}, revision {revision}" if revision else str(base)
 
 
-def _choose_tokenizer_files(base: TokenizerFiles, adapter: TokenizerFiles) -> TokenizerFiles:
-    """Return the base's tokenizer and template, or the adapter's where the base has none.
-
-    Raises:
-        ConvertError: both have them, and they differ.
-    """
-    if words := base.describe_difference(adapter):
-        raise ConvertError(
-            f"Base ({base.folder}) and adapter ({adapter.folder}) differ in {words}; "
-            "keep what the adapter was trained with, in both folders."
-        )
-    if base.tokenizer is None:
-        return adapter
-    return replace(base, template=base.template or adapter.template)
-
-
 def _write_other_files(checkpoint: Checkpoint, tokenizer_files: TokenizerFiles, folder: Path) -> tuple[int, ...]:
     """Write all files but the weights; return the ids of the tokens at which an answer ends.
 
@@ -269,9 +261,12 @@ def _load_adapter(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
     """Load the adapter on top of the model.
 
     Raises:
-        ConvertError: peft cannot load it, or not all of it.
+        ConvertError: peft cannot load it, or loaded it only in part, or it contains other weights; peft reports neither
+            of these. Where embeddings were adapted, peft saves a copy of the base's own beside the adapter. It must be
+            an exact copy.
     """
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
 
     try:
         with warnings.catch_warnings():
@@ -279,18 +274,6 @@ def _load_adapter(model: Any, adapter: Path, checkpoint: Checkpoint) -> Any:
             adapted = PeftModel.from_pretrained(model, adapter, torch_device="cpu").eval()
     except Exception as error:  # every layer below has its own kinds of errors
         raise ConvertError(f"{adapter} is no adapter for this base: {first_line(error)}") from error
-    _refuse_unused_weights(adapted, adapter, checkpoint)
-    return adapted
-
-
-def _refuse_unused_weights(adapted: Any, adapter: Path, checkpoint: Checkpoint) -> None:
-    """Refuse an adapter that peft loaded only in part, or that contains other weights; peft reports neither.
-
-    Where embeddings were adapted, peft saves a copy of the base's own beside the adapter. It must be an exact copy.
-    """
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
-
     # By default peft would look the base up on the Hub to decide about the embeddings.
     mismatched = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
@@ -304,6 +287,7 @@ def _refuse_unused_weights(adapted: Any, adapter: Path, checkpoint: Checkpoint) 
                 mismatched.remove(name)
     if mismatched:
         raise ConvertError(f"{adapter} does not belong to this base: {min(mismatched)} is not what the base has there.")
+    return adapted
 
 
 def _describe_layers(adapted: Any) -> tuple[dict[str, int], tuple[int, ...], tuple[float, ...]]:
@@ -318,16 +302,32 @@ def _describe_layers(adapted: Any) -> tuple[dict[str, int], tuple[int, ...], tup
     )
 
 
-def _merge_adapter(adapted: Any, adapter: Path) -> Any:
-    """Merge the adapter into the model's weights and tie them again."""
+def _merge_adapter(adapted: Any, wanted: Logits, adapter: Path, checkpoint: Checkpoint) -> tuple[Any, Difference]:
+    """Merge the adapter into the model's weights, tie them again, and verify that the model computes ``wanted``.
+
+    Returns:
+        The merged model, and its difference from the adapted one.
+
+    Raises:
+        ConvertError: the merged model would compute something else, or its embedding and head would no longer be tied.
+    """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about tied weights: they are tied again here, and the caller verifies it
+            warnings.simplefilter("ignore")  # about tied weights: they are tied again here, and verified below
             merged = adapted.merge_and_unload()
             merged.tie_weights()
     except Exception as error:  # every layer below has its own kinds of errors
         raise ConvertError(f"{adapter} cannot be merged: {first_line(error)}") from error
-    return merged
+    proof = Difference.between(wanted, _compute_logits(merged))
+    # A tied weight has one name only: this comparison finds what is untied, missing or additional.
+    kept = {name: tuple(tensor.shape) for name, tensor in merged.named_parameters()} == checkpoint.shape.tensors()
+    if not kept or proof.largest > TOLERANCE:
+        raise ConvertError(
+            f"Merging {adapter} would change what the model computes or untie its embeddings "
+            f"(logits differ by {proof.largest:.2g} standard deviations); "
+            "where the base ties embedding and output head, train neither."
+        )
+    return merged, proof
 
 
 def _compute_logits(model: Any) -> Logits:

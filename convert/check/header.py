@@ -33,16 +33,21 @@ def compare_metadata(file: GgufFile, checkpoint: Checkpoint) -> Finding:
             same = type(found) is type(value) and found == value
         if not same:
             faults.append(f"{key} is {_format(found)} in the file, {_format(value)} in the checkpoint")
-    faults += _find_unreadable_keys(file)
+    if file.metadata.get("general.type", "model") != "model":
+        faults.append(f"general.type is {_format(file.metadata['general.type'])}, not model")
+    name = file.metadata.get("general.name")
+    if not isinstance(name, str) or not name.strip():
+        faults.append("general.name is missing: the file does not say what it is called")
+    own = {key: value for key, value in file.metadata.items() if key.startswith(METADATA_PREFIX)}
+    faults += [f"{key} {why}: {_format(value)}" for key, value in own.items() if (why := _explain_unreadable(value))]
     wrong_type = _find_wrong_type(file)
     floats_only = {tensor.type.name for tensor in file.tensors} <= set(FLOATS.values())
     if wrong_type and floats_only:
         faults.append(wrong_type)
-    own = sum(key.startswith(METADATA_PREFIX) for key in file.metadata)
     return Finding(
         check="metadata",
         compared=len(wanted),
-        figure=f"{len(wanted)} keys of shape and computation, {own} own keys ({METADATA_PREFIX}*)",
+        figure=f"{len(wanted)} keys of shape and computation, {len(own)} own keys ({METADATA_PREFIX}*)",
         difference=faults[0] if faults else "",
         notes=(wrong_type,) if wrong_type and not floats_only else (),
     )
@@ -72,18 +77,6 @@ def _list_expected_keys(shape: Shape) -> dict[str, tuple[Any, Any]]:
 
 def _format(value: Any) -> str:
     return f"{value:.7g}" if isinstance(value, float) else "missing" if value is None else str(value)[:80]
-
-
-def _find_unreadable_keys(file: GgufFile) -> Iterator[str]:
-    """Yield the faults of keys that people and the app read."""
-    if file.metadata.get("general.type", "model") != "model":
-        yield f"general.type is {_format(file.metadata['general.type'])}, not model"
-    name = file.metadata.get("general.name")
-    if not isinstance(name, str) or not name.strip():
-        yield "general.name is missing: the file does not say what it is called"
-    for key, value in file.metadata.items():
-        if key.startswith(METADATA_PREFIX) and (reason := _explain_unreadable(value)):
-            yield f"{key} {reason}: {_format(value)}"
 
 
 def _explain_unreadable(value: Any) -> str:

@@ -7,11 +7,13 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gguf import TokenType
 
+from convert.eval_prompts import count_shared
 from convert.files import ConvertError
 from convert.gguf.vocabulary import looks_like_control
 from convert.report import Finding
@@ -98,8 +100,16 @@ class TokenizerPair:
         composed = unicodedata.normalize("NFC", text)
         if composed != text and self._native.tokenize(composed, control=control) == wanted:
             return self._add_note(NOT_NORMALISED)
-        if control and self._made_ends and found == self._tokenize_with_ends(text):
-            return self._add_note(MADE_ENDS.format(", ".join(map(repr, self._made_ends))))
+        if (
+            control and self._made_ends
+        ):  # Hugging Face's tokens, with llama.cpp's additional ends of text as single ones
+            parts = filter(None, re.split("|".join(f"({re.escape(end)})" for end in self._made_ends), text))
+            pieces = (
+                [self._made_ends[part]] if part in self._made_ends else self._tokenize_by_checkpoint(part, True)
+                for part in parts
+            )
+            if found == list(chain.from_iterable(pieces)):
+                return self._add_note(MADE_ENDS.format(", ".join(map(repr, self._made_ends))))
         return f"{text!r:.80}{'' if control else ', typed'}: {self.describe_difference(found, wanted, 'checkpoint')}"
 
     def describe_difference(self, found: list[int], wanted: list[int], whose: str) -> str:
@@ -110,11 +120,15 @@ class TokenizerPair:
             wanted: the token ids to compare with.
             whose: their source, for the description.
         """
-        place = next(
-            (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
-        )
-        ours, theirs = (self._format_token(tokens, place) for tokens in (found, wanted))
-        return f"token {place} is {ours} in the file, {theirs} in the {whose}"
+
+        def show(tokens: list[int]) -> str:
+            if place >= len(tokens):
+                return "none"
+            text = self._tokenizer.decode([tokens[place]]) if tokens[place] < len(self._tokenizer) else "no token"
+            return f"{tokens[place]} ({text!r})"
+
+        place = count_shared(found, wanted)
+        return f"token {place} is {show(found)} in the file, {show(wanted)} in the {whose}"
 
     def _tokenize_by_checkpoint(self, text: str, control: bool) -> list[int]:
         """Return Hugging Face's tokens."""
@@ -124,27 +138,11 @@ class TokenizerPair:
         ]
         return tokens
 
-    def _tokenize_with_ends(self, text: str) -> list[int]:
-        """Return Hugging Face's tokens, with llama.cpp's additional ends of text as single tokens."""
-        parts = re.split("|".join(f"({re.escape(end)})" for end in self._made_ends), text)
-        tokens = (
-            [self._made_ends[p]] if p in self._made_ends else self._tokenize_by_checkpoint(p, True)
-            for p in filter(None, parts)
-        )
-        return [token for part in tokens for token in part]
-
     def _add_note(self, note: str) -> str:
         """Add a note once, and return that there is no difference."""
         if note not in self.notes:
             self.notes.append(note)
         return ""
-
-    def _format_token(self, tokens: list[int], place: int) -> str:
-        if place >= len(tokens):
-            return "none"
-        token = tokens[place]
-        text = self._tokenizer.decode([token]) if token < len(self._tokenizer) else "no token"
-        return f"{token} ({text!r})"
 
 
 def compare_tokens(pair: TokenizerPair, tokenizer: Any) -> Finding:

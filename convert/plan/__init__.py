@@ -12,9 +12,10 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -51,63 +52,47 @@ WIDTH = 116
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """The findings about a possible shape.
-
-    Attributes:
-        hugging_face: why Hugging Face does not reload it; None where it does.
-        llama_cpp: why llama.cpp does not run it; None where it does.
-        sizes: quantised type -> size.
-    """
-
-    hugging_face: str | None
-    llama_cpp: str | None
-    sizes: Mapping[str, FileSize]
-
-    @property
-    def all_k_quants_genuine(self) -> bool:
-        """Whether the length of every row fits all types with blocks of 256."""
-        return all(size.genuine for type, size in self.sizes.items() if "_K" in type)
-
-
-@dataclass(frozen=True)
 class PlanRow:
-    """One shape of the plan.
+    """One shape of the plan, and the findings about it.
 
     Attributes:
         ratio: ratio of pruning; None for the unpruned shape.
         round_to: the number that its widths are multiples of; None for the unpruned shape.
         shape: the shape after pruning.
-        impossible: why the shape must not be made; None where it is possible.
-        judgement: the findings; None where it is not possible.
+        impossible: why the shape must not be made; None where it is possible. Only then it was tried.
+        hugging_face: why Hugging Face does not reload it; None where it does.
+        llama_cpp: why llama.cpp does not run it; None where it does.
+        sizes: quantised type -> size.
     """
 
     ratio: Fraction | None
     round_to: int | None
     shape: Shape
-    impossible: str | None
-    judgement: Judgement | None
+    impossible: str | None = None
+    hugging_face: str | None = None
+    llama_cpp: str | None = None
+    sizes: Mapping[str, FileSize] = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:
         """Whether it can be reloaded and run, and every K-quant of it has the types that its name states."""
-        j = self.judgement
-        return bool(j and not j.hugging_face and not j.llama_cpp and j.all_k_quants_genuine)
+        genuine = all(size.genuine for type, size in self.sizes.items() if "_K" in type)  # blocks of 256
+        return genuine and not (self.impossible or self.hugging_face or self.llama_cpp)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain values, ready for JSON."""
+        """Return the row as plain values, ready for JSON."""
         names = ("hidden", "heads", "kv_heads", "head_dim", "ffn", "layers", "vocabulary", "q_width", "parameters")
-        judged = asdict(self.judgement) if self.judgement else {"hugging_face": None, "llama_cpp": None, "sizes": {}}
         return {
             "ratio": str(self.ratio) if self.ratio else None,
             "round_to": self.round_to,
-            **{name: getattr(self.shape, name) for name in names},
-            "gguf_architecture": self.shape.gguf_architecture,
+            **{name: getattr(self.shape, name) for name in (*names, "gguf_architecture")},
             "impossible": self.impossible,
-            "reloads_in_hugging_face": bool(self.judgement and not self.judgement.hugging_face),
-            "runs_in_llama_cpp": bool(self.judgement and not self.judgement.llama_cpp),
+            "reloads_in_hugging_face": not (self.impossible or self.hugging_face),
+            "runs_in_llama_cpp": not (self.impossible or self.llama_cpp),
             "fits": self.fits,
-            **judged,
+            "hugging_face": self.hugging_face,
+            "llama_cpp": self.llama_cpp,
+            "sizes": {type: asdict(size) for type, size in self.sizes.items()},
         }
 
 
@@ -147,10 +132,9 @@ class PruningPlan(VerbResult):
         best = self.recommended
         if best is None:
             return f"None of these reloads, runs and takes every K-quant; {aim} cannot be had with them."
-        judgement, shape = best.judgement, best.shape
-        assert judgement
+        shape = best.shape
         how = f"ratio {best.ratio} rounded to {best.round_to}" if best.ratio else "the shape as it is"
-        q4, count = judgement.sizes["Q4_K_M"], len({row.shape for row in self.rows if row.fits})
+        q4, count = best.sizes["Q4_K_M"], len({row.shape for row in self.rows if row.fits})
         return (
             f"{how}: {_format_shape(shape)} with {in_millions(shape.parameters)} M parameters. Of the "
             f"{count} shape{'s' if count > 1 else ''} that Hugging Face reloads, llama.cpp runs and every K-quant fits,"
@@ -183,7 +167,7 @@ class PruningPlan(VerbResult):
         if self.tokenizer_bytes is not None:
             tokenizer = f"with the tokenizer's {in_millions(self.tokenizer_bytes)} MB"
         shape = self.rows[0].shape
-        tried = {row.shape for row in self.rows if row.judgement}
+        tried = {row.shape: (row.hugging_face, row.llama_cpp) for row in self.rows if not row.impossible}
         notes = [
             f"Sizes: MB of the file {tokenizer}, and bits per weight, from llama.cpp's dry run on all {shape.layers} "
             f"layers and {shape.vocabulary:,} tokens. *: rows that do not fit hold another type than the name says.",
@@ -196,12 +180,9 @@ class PruningPlan(VerbResult):
                 "=: left as it was; torch-pruning cuts no width to nothing, and no query heads down to one for each "
                 "key/value head."
             )
-        if any(row.judgement and row.shape.q_width != row.shape.hidden for row in self.rows):
+        if any(shape.q_width != shape.hidden for shape in tried):
             notes.append("Where heads together are not as wide as hidden, config.json has to give head_dim.")
-        reasons = {
-            row.shape: (row.judgement.hugging_face, row.judgement.llama_cpp) for row in self.rows if row.judgement
-        }
-        return notes + [f"{_format_shape(s)}: {why}" for s, whys in reasons.items() for why in whys if why]
+        return notes + [f"{_format_shape(s)}: {why}" for s, whys in tried.items() for why in whys if why]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -226,16 +207,21 @@ def plan(model: str | Path) -> PruningPlan:
     shape, tokenizer = _read_model(str(model))
     if reason := find_obstacle(shape):
         raise ConvertError(reason)
-    wanted: list[tuple[Fraction | None, int | None, Shape]] = [(None, None, shape)]
-    wanted += [(ratio, to, prune_shape(shape, float(ratio), to)) for ratio in RATIOS for to in ROUNDINGS]
-    possible = list(dict.fromkeys(found for *_, found in wanted if not find_obstacle(found)))
+    rows = [PlanRow(None, None, shape)]
+    for ratio, to in product(RATIOS, ROUNDINGS):
+        pruned = prune_shape(shape, float(ratio), to)
+        rows.append(PlanRow(ratio, to, pruned, find_obstacle(pruned)))
+    possible = list(dict.fromkeys(row.shape for row in rows if not row.impossible))
     sized = compute_sizes(possible, tokenizer or 0)  # first, because it takes only a second
     ran = [try_llama_cpp(shape) for shape in track_progress(possible, "Trying llama.cpp", len(possible))]
-    judged = dict(zip(possible, map(Judgement, try_hugging_face(possible), ran, sized), strict=True))
-    rows = tuple(PlanRow(ratio, to, found, find_obstacle(found), judged.get(found)) for ratio, to, found in wanted)
+    found = dict(zip(possible, zip(try_hugging_face(possible), ran, sized, strict=True), strict=True))
+    for i, row in enumerate(rows):
+        if not row.impossible:
+            hugging_face, llama_cpp, sizes = found[row.shape]
+            rows[i] = replace(row, hugging_face=hugging_face, llama_cpp=llama_cpp, sizes=sizes)
     return PruningPlan(
         model=str(model),
-        rows=rows,
+        rows=tuple(rows),
         half=prune_shape(shape, HALF, min(ROUNDINGS)).parameters,
         tokenizer_bytes=tokenizer,
         seconds=round(time.monotonic() - begun, 1),
@@ -285,7 +271,8 @@ def _read_model(model: str) -> tuple[Shape, int | None]:
 
 
 def _format_row(row: PlanRow, first: Shape) -> list[str]:
-    shape, judgement = row.shape, row.judgement
+    """Return the cells of a row; ``first`` is the unpruned shape."""
+    shape = row.shape
     unchanged = _find_unchanged(shape, first) if row.ratio else set()
     cells = [
         str(row.ratio or "as is"),
@@ -294,11 +281,11 @@ def _format_row(row: PlanRow, first: Shape) -> list[str]:
         f"{shape.heads}{'=' * ('heads' in unchanged)}/{shape.kv_heads} x {shape.head_dim}",
         f"{shape.ffn}{'=' * ('ffn' in unchanged)}",
     ]
-    if judgement is None:
+    if row.impossible:
         return [*cells, f"impossible: {row.impossible}"]
-    runs = "no" if judgement.llama_cpp else shape.gguf_architecture
-    cells += [f"{in_millions(shape.parameters)} M", "no" if judgement.hugging_face else "yes", runs]
-    sizes = [judgement.sizes[type] for type in SHOWN]
+    runs = "no" if row.llama_cpp else shape.gguf_architecture
+    cells += [f"{in_millions(shape.parameters)} M", "no" if row.hugging_face else "yes", runs]
+    sizes = [row.sizes[type] for type in SHOWN]
     return cells + [
         f"{in_millions(size.file_bytes)} {size.bits_per_weight:.2f}{' ' if size.genuine else '*'}" for size in sizes
     ]

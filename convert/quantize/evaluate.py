@@ -116,10 +116,15 @@ class _Comparison:
 
 def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
     """Compare the source and the quantised model on one conversation."""
-    for model in models:
-        _read_prompt(model, eval_prompt.prompt)
-    following = [eval_prompt.prompt[-1], *eval_prompt.answer[:-1]]
-    rows = zip(*(model.all_logits(following, kept=len(eval_prompt.prompt) - 1) for model in models), strict=True)
+    from copilot.llm.llama_cpp import BATCH
+
+    prompt = eval_prompt.prompt
+    for model in models:  # the last token is read with the answer, because its logits are compared
+        model.keep(min(eval_prompts.count_shared(model.context_tokens, prompt), len(prompt) - 1))
+        for start in range(len(model.context_tokens), len(prompt) - 1, BATCH):
+            model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
+    tokens = [prompt[-1], *eval_prompt.answer[:-1]]
+    rows = zip(*(model.all_logits(tokens, kept=len(prompt) - 1) for model in models), strict=True)
     kl, surprise, same = [], [], []
     first: list[Floats] = []
     for token, pair in zip(eval_prompt.answer, rows, strict=True):
@@ -128,31 +133,12 @@ def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
         surprise.append((-p[token], -q[token]))
         same.append(p.argmax() == q.argmax())
         first = first or [p, q]
-    best = [int(np.argmax(_score_labels(model, eval_prompt, row))) for model, row in zip(models, first, strict=True)]
+    best = []
+    for model, after_prompt in zip(models, first, strict=True):
+        scores = []  # log-probability of each label, in nats
+        for label in eval_prompt.labels:
+            rest = zip(label[1:], model.all_logits(label[:-1], kept=len(prompt)), strict=True)
+            following = (log_softmax(row.astype(np.float64))[token] for token, row in rest)
+            scores.append(sum(following, start=after_prompt[label[0]]))
+        best.append(int(np.argmax(scores)))
     return _Comparison(np.array(kl), np.array(surprise), np.array(same), best[0] == best[1])
-
-
-def _read_prompt(model: "NativeModel", prompt: Sequence[int]) -> None:
-    """Read the prompt without its last token, which is read with the answer because its logits are compared."""
-    from copilot.llm.llama_cpp import BATCH
-
-    model.keep(min(eval_prompts.count_shared_tokens(model.context_tokens, prompt), len(prompt) - 1))
-    for start in range(len(model.context_tokens), len(prompt) - 1, BATCH):
-        model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
-
-
-def _score_labels(model: "NativeModel", eval_prompt: EvalPrompt, first: Floats) -> list[float]:
-    """Return the log-probability of each label after the prompt, in nats.
-
-    Args:
-        model: a model that has read the prompt.
-        eval_prompt: the conversation.
-        first: log-probability of every token right after the prompt, shape (vocabulary,).
-    """
-    scores = []
-    for label in eval_prompt.labels:
-        score = first[label[0]]
-        for token, row in zip(label[1:], model.all_logits(label[:-1], kept=len(eval_prompt.prompt)), strict=True):
-            score += log_softmax(row.astype(np.float64))[token]
-        scores.append(float(score))
-    return scores

@@ -20,20 +20,20 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from convert import speed
-from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, new_folder, read_json, scratch_folder
-from convert.gguf import to_gguf
-from convert.progress import track_progress
-from convert.report import VerbResult
-from convert.tokenizer_files import (
+from convert.checkpoint import (
     CONFIG,
     GENERATION,
     SPECIAL_MAP,
     TEMPLATE,
     TOKENIZER,
     TOKENIZER_CONFIG,
+    Checkpoint,
     TokenizerFiles,
 )
+from convert.files import ConvertError, new_folder, read_json, scratch_folder
+from convert.gguf import to_gguf
+from convert.progress import track_progress
+from convert.report import VerbResult
 from convert.trim.tokens import (
     ByteLevelBpe,
     CorpusTokens,

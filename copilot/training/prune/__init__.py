@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from convert import child_process
-from convert.checkpoint import Checkpoint
+from convert.checkpoint import CONFIG, GENERATION, Checkpoint, TokenizerFiles
 from convert.command_line import Parser, command
 from convert.files import ConvertError, first_line, new_folder
 from convert.publish.hub import refuse_bad_name
 from convert.receipts import write_receipt
 from convert.report import VerbResult
 from convert.shape import ROUNDINGS, Shape, find_obstacle, prune_shape
-from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles
 from copilot.training.prune.pruned_weights import write_pruned
 
 RECEIPT = "pruning.json"
