@@ -30,7 +30,7 @@ from convert.gguf.vocabulary import read_vocabulary
 from convert.gguf.writer import add_tensor_infos, gguf_tensors
 from convert.gguf_file import DEFAULT_ALIGNMENT
 from convert.progress import track_progress
-from convert.quantize.quantizer import BASE, NEED_IMATRIX, dry_run_in_process
+from convert.quantize.quantizer import BASE, NEED_IMATRIX, dry_run
 from convert.shape import Shape
 
 LAYERS = 2
@@ -237,7 +237,7 @@ def _compute_all_sizes(shapes: Sequence[Shape], added: int, folder: Path) -> lis
         for shape in track_progress(shapes, "Asking for sizes", len(shapes)):
             header, sizes = _write_sparse_gguf(shape, path) + added, {}
             for type in TYPES:
-                tensors = dry_run_in_process(path, type)
+                tensors = dry_run(path, type)
                 fallbacks = sum(tensor.fell_back for tensor in tensors)
                 used_bytes, numbers = sum(t.bytes for t in tensors), sum(prod(t.shape) for t in tensors)
                 sizes[type] = FileSize(

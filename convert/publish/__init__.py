@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.publish.allow_list import CARD, DECODER, LeftOut, Upload, select_uploads
-from convert.publish.hub import Repository, endpoint, refuse_bad_name, upload
+from convert.publish.hub import Repository, commit_all, endpoint, refuse_bad_name
 from convert.publish.model_card import HUB, NOTICE, write_model_card
 from convert.receipts import Figures, read_receipts
 from convert.report import VerbResult
@@ -123,7 +124,7 @@ def publish(
     if space:
         repositories.append(Repository(space, "space", public, _list_space_files(files, figures, repo)))
     publication = Publication(tuple(repositories), left_out, card)
-    return replace(publication, commits=upload(repositories)) if yes else publication
+    return replace(publication, commits=child_process.run(commit_all, tuple(repositories))) if yes else publication
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

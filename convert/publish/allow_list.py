@@ -155,7 +155,11 @@ def select_uploads(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...
         models = " and no ".join(MODEL_ENDINGS)
         raise ConvertError(f"{folder} contains no model: no {models} file (links are not followed).")
     uploads = tuple(Upload.of_file(names[path], path) for path in track_progress(chosen, "Checking"))
-    refuse_collisions(upload.path for upload in uploads)
+    seen: dict[str, str] = {}
+    for upload in uploads:  # macOS and Windows ignore case
+        if other := seen.get(upload.path.casefold()):
+            raise ConvertError(f"{other} and {upload.path} are one name on macOS and Windows; rename one of them.")
+        seen[upload.path.casefold()] = upload.path
     return uploads, tuple(LeftOut(names[path], reason) for path, reason in reasons.items() if reason)
 
 
@@ -197,19 +201,6 @@ def refuse_local_path(name: str, content: bytes) -> None:
 def _name_line(name: str, content: bytes, found: re.Match[bytes]) -> str:
     line = content.count(b"\n", 0, found.start()) + 1
     return f"Line {line} of {name}"
-
-
-def refuse_collisions(paths: Iterator[str]) -> None:
-    """Refuse two names that are the same on macOS and Windows, which ignore case.
-
-    Raises:
-        ConvertError: there are two such names.
-    """
-    seen: dict[str, str] = {}
-    for path in paths:
-        if other := seen.get(path.casefold()):
-            raise ConvertError(f"{other} and {path} are one name on macOS and Windows; rename one of them.")
-        seen[path.casefold()] = path
 
 
 def _list_entries(folder: Path) -> Iterator[Path]:

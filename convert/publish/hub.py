@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convert import child_process
 from convert.files import ConvertError, first_line
 from convert.publish.allow_list import Upload
 
@@ -78,8 +77,8 @@ def refuse_bad_name(name: str) -> None:
         raise ConvertError(f"{name!r} does not say whose repository it is; write USER/NAME.")
 
 
-def upload(repositories: Sequence[Repository]) -> tuple[str, ...]:
-    """Create the missing repositories, and make one commit in each, in a child process.
+def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
+    """Create the missing repositories, and make one commit in each; only for a child process.
 
     Returns:
         The address of each commit.
@@ -87,15 +86,6 @@ def upload(repositories: Sequence[Repository]) -> tuple[str, ...]:
     Raises:
         ConvertError: there is no token, or it has no permission, or an existing repository has another visibility than
             asked for, or the upload failed.
-    """
-    return child_process.run(commit_all, tuple(repositories))
-
-
-def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
-    """Do the work of ``upload``; only for a child process.
-
-    Raises:
-        ConvertError: as ``upload``.
     """
     os.environ.update(SETTINGS)
     if not sys.stderr.isatty():

@@ -140,7 +140,10 @@ def quantize(
     for path in outs.values():
         if path.exists() and path.samefile(source):
             raise ConvertError(f"{path} is the source itself, whose full weights would be lost; give another --out.")
-    plans = {type: dry_run(source, type, imatrix=bool(imatrix) and type not in IGNORE_IMATRIX) for type in outs}
+    plans = {
+        type: child_process.run(dry_run, source, type, imatrix=bool(imatrix) and type not in IGNORE_IMATRIX)
+        for type in outs
+    }
     for type, plan in plans.items():
         found = [f"{f.tensor} (rows of {f.row}: {f.got} for {f.wanted})" for f in _list_fallbacks(plan)]
         if found and no_fallback:

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 
-from convert import child_process
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.progress import progress_bar
@@ -172,7 +171,7 @@ class DryTensor:
 
 
 def dry_run(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
-    """Find the type that each tensor would get, in a child process.
+    """Find the type that each tensor would get; only for a child process.
 
     Args:
         path: GGUF file in F32, F16 or BF16.
@@ -185,11 +184,6 @@ def dry_run(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor,
     Raises:
         ConvertError: the type is unknown, or llama.cpp refuses the file.
     """
-    return child_process.run(dry_run_in_process, path, type, imatrix=imatrix)
-
-
-def dry_run_in_process(path: Path, type: str, *, imatrix: bool = False) -> tuple[DryTensor, ...]:
-    """Do the same as ``dry_run`` in this process; for a child process that makes many dry runs."""
     refuse_unknown_types([type])
     tensors = read_gguf(path).tensors
     lines = run_quantizer(path, None, type, {} if imatrix else None)

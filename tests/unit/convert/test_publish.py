@@ -17,6 +17,7 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
+from convert import child_process
 from convert.__main__ import main
 from convert.files import ConvertError
 from convert.publish import hub as client
@@ -343,7 +344,7 @@ def test_a_file_that_changes_meanwhile_is_not_published(hub, folder):
     with (folder / "tiny.gguf").open("ab") as file:
         file.write(b"more")
     with pytest.raises(ConvertError, match="has changed"):
-        client.upload([client.Repository(REPO, "model", False, (upload,))])
+        child_process.run(client.commit_all, (client.Repository(REPO, "model", False, (upload,)),))
     assert published(hub).commits == []
 
 
