@@ -8,7 +8,6 @@ otherwise the file's numbers or keys are wrong.
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
@@ -30,21 +29,6 @@ FLOATS = (F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16)
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    """The comparison of one tensor.
-
-    Attributes:
-        stored: the tensor in the file.
-        error: root of the mean squared error, as a share of the tensor's root mean square; infinite for another shape.
-        difference: the first difference that rounding does not explain; empty where there is none.
-    """
-
-    stored: TensorInfo
-    error: float
-    difference: str
-
-
 def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
     """Compare every number: floats must equal the checkpoint's after rounding, quantised tensors must be near them."""
     wanted, stored = _list_tensors(file, checkpoint)
@@ -53,18 +37,19 @@ def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
     faults = [_describe_missing(name) for name in sorted(wanted.keys() - stored.keys())]
     faults += [f"{name} is not in the checkpoint" for name in sorted(stored.keys() - wanted.keys())]
     common = [name for name in wanted if name in stored]
-    compared = [
-        _compare_tensor(file, stored[name], wanted[name]) for name in track_progress(common, "Comparing weights")
-    ]
-    faults += [comparison.difference for comparison in compared if comparison.difference]
-    compared = [comparison for comparison in compared if comparison.error != np.inf]  # without those of other shapes
-    quantised = [comparison for comparison in compared if comparison.stored.type not in FLOATS]
-    figure = f"{len(compared)} tensors, {len(compared) - len(quantised)} of them compared to the bit"
-    worst = max(quantised, key=lambda comparison: comparison.error, default=None)
-    if worst:
+    compared = {
+        name: _compare_tensor(file, stored[name], wanted[name]) for name in track_progress(common, "Comparing weights")
+    }
+    faults += [difference for _, difference in compared.values() if difference]
+    errors = {name: error for name, (error, _) in compared.items() if error != np.inf}  # without those of other shapes
+    quantised = [name for name in errors if stored[name].type not in FLOATS]
+    figure = f"{len(errors)} tensors, {len(errors) - len(quantised)} of them compared to the bit"
+    if quantised:
+        worst = max(quantised, key=lambda name: errors[name])
+        kind = stored[worst].type
         figure += (
-            f"; {len(quantised)} quantised, largest error {worst.error:.2%}, "
-            f"of {worst.stored.name} ({worst.stored.type.name}: at most {rounding_bound(worst.stored.type):.1%})"
+            f"; {len(quantised)} quantised, largest error {errors[worst]:.2%}, "
+            f"of {worst} ({kind.name}: at most {rounding_bound(kind):.1%})"
         )
     return Finding("weights", len(common), figure, faults[0] if faults else "", rounded=bool(quantised))
 
@@ -157,11 +142,16 @@ def _describe_shapes(stored: TensorInfo, wanted: GgufTensor) -> str:
     return f"{stored.name} is {stored.shape} in the file, {wanted.shape[::-1]} in the checkpoint"
 
 
-def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> _Comparison:
-    """Compare a tensor of the file with the checkpoint's, some rows at a time."""
+def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> tuple[float, str]:
+    """Compare a tensor of the file with the checkpoint's, some rows at a time.
+
+    Returns:
+        Root of the mean squared error, as a share of the tensor's root mean square, infinite for another shape; and the
+        first difference that rounding does not explain, empty where there is none.
+    """
     title = f"{stored.name} ({stored.type.name})"
     if stored.shape != wanted.shape[::-1]:
-        return _Comparison(stored, np.inf, _describe_shapes(stored, wanted))
+        return np.inf, _describe_shapes(stored, wanted)
     off = size = 0.0
     row, first = 0, ""
     for piece in wanted.pieces():
@@ -179,10 +169,8 @@ def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> _
         row += len(exact)
     error = math.sqrt(off / size) if size else float(off > 0)
     if stored.type in FLOATS:
-        return _Comparison(stored, error, f"{title}, {first}" if first else "")
-    if error <= rounding_bound(stored.type):
-        return _Comparison(stored, error, "")
-    words = (
-        f"{title} is off by {error:.0%} of its size, where rounding may be {rounding_bound(stored.type):.1%}; {first}"
-    )
-    return _Comparison(stored, error, words)
+        return error, f"{title}, {first}" if first else ""
+    bound = rounding_bound(stored.type)
+    if error <= bound:
+        return error, ""
+    return error, f"{title} is off by {error:.0%} of its size, where rounding may be {bound:.1%}; {first}"

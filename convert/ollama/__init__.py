@@ -45,26 +45,6 @@ SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class LearnedTemplate:
-    """A model's chat template in Go, and the length of its prompts.
-
-    Attributes:
-        template: the chat template in Go.
-        conversations: count of the test conversations on which it was verified; the model's own template refuses the
-            others.
-        takes_system: whether a chat may begin with a system message.
-        prompts: count of the prompts that were measured.
-        longest_prompt: count of the tokens of the longest of them.
-    """
-
-    template: str
-    conversations: int
-    takes_system: bool
-    prompts: int
-    longest_prompt: int
-
-
-@dataclass(frozen=True)
 class OllamaFiles(VerbResult):
     """The files that were written, and what they are based on.
 
@@ -73,25 +53,32 @@ class OllamaFiles(VerbResult):
         files: their names.
         model: path of the GGUF file, relative to the folder.
         adapter: path of the LoRA, relative to the folder; empty for none.
-        learned: template and longest prompt.
         stops: texts that end an answer.
         trained_context: context that the model was trained for, in tokens.
         for_eeg: whether the file states that the model was trained for the app's prompts.
+        conversations: count of the test conversations on which the template was verified; the model's own template
+            refuses the others.
+        takes_system: whether a chat may begin with a system message.
+        prompts: count of the prompts that were measured.
+        longest_prompt: count of the tokens of the longest of them.
     """
 
     folder: str
     files: tuple[str, ...]
     model: str
     adapter: str
-    learned: LearnedTemplate
     stops: tuple[str, ...]
     trained_context: int
     for_eeg: bool
+    conversations: int
+    takes_system: bool
+    prompts: int
+    longest_prompt: int
 
     @property
     def needed(self) -> int:
         """The count of the tokens of the longest prompt and an answer."""
-        return self.learned.longest_prompt + ANSWER
+        return self.longest_prompt + ANSWER
 
     @property
     def num_ctx(self) -> int:
@@ -107,17 +94,17 @@ class OllamaFiles(VerbResult):
     def about_context(self) -> str:
         """A sentence that explains ``num_ctx``."""
         return (
-            f"The longest of {self.learned.prompts} prompts takes {self.learned.longest_prompt} tokens, an answer at "
+            f"The longest of {self.prompts} prompts takes {self.longest_prompt} tokens, an answer at "
             f"most {ANSWER}; the model was trained for {self.trained_context}."
         )
 
     def lines(self) -> list[str]:
         """Return the result as lines of text for people."""
-        refused = len(CONVERSATIONS) - self.learned.conversations
+        refused = len(CONVERSATIONS) - self.conversations
         return [
             f"written    {', '.join(self.files)} in {self.folder}",
             f"model      {self.model}{f', with adapter {self.adapter}' if self.adapter else ''}",
-            f"template   writes the same as the file's own on {self.learned.conversations} conversations"
+            f"template   writes the same as the file's own on {self.conversations} conversations"
             + (f" ({refused} others it refuses)" if refused else ""),
             f"stops      {'  '.join(self.stops)}",
             f"num_ctx    {self.num_ctx}. {self.about_context}",
@@ -125,11 +112,8 @@ class OllamaFiles(VerbResult):
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain values, without the template's text, which has its own file."""
-        values = asdict(self)
-        values |= values.pop("learned")
-        del values["template"]
-        return {**values, "answer": ANSWER, "num_ctx": self.num_ctx, "passed": self.passed}
+        """Return the result as plain values, ready for JSON."""
+        return {**asdict(self), "answer": ANSWER, "num_ctx": self.num_ctx, "passed": self.passed}
 
 
 def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFiles:
@@ -159,32 +143,34 @@ def ollama(model: Path, out: Path, *, adapter: Path | None = None) -> OllamaFile
     jinja = file.metadata.get("tokenizer.chat_template")
     if not isinstance(jinja, str) or not jinja:
         raise ConvertError(f"{model} has no chat template; convert its checkpoint again, with one.")
-    learned = child_process.run_limited(child_process.MEMORY_GB, SECONDS, inspect_model, model, jinja, *boundaries)
-    if system and not learned.takes_system:
+    template, learned = child_process.run_limited(
+        child_process.MEMORY_GB, SECONDS, inspect_model, model, jinja, *boundaries
+    )
+    if system and not learned["takes_system"]:
         raise ConvertError(f"{model} carries a system message, and its chat template takes none.")
     report = OllamaFiles(
         folder=str(out),
         files=("Modelfile", "template", *(["system"] if system else []), "params"),
         model=_relative_path(out, model),
         adapter=_relative_path(out, adapter) if adapter else "",
-        learned=learned,
         stops=_read_stops(file),
         trained_context=file.trained_context or CONTEXT,
         for_eeg=METADATA_PREFIX + "codec" in file.metadata,
+        **learned,
     )
     parameters = {"num_ctx": report.num_ctx, "num_predict": ANSWER, **SAMPLING}
     texts = {
         "Modelfile": format_modelfile(
             model=report.model,
             adapter=report.adapter,
-            template=learned.template,
+            template=template,
             system=system,
             parameters=parameters,
             stops=report.stops,
             license=_read_license(file),
             about_context=report.about_context,
         ),
-        "template": learned.template,
+        "template": template,
         "system": system,
         "params": json.dumps(parameters | {"stop": report.stops}, indent=2, ensure_ascii=False) + "\n",
     }
@@ -204,7 +190,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=ollama)
 
 
-def inspect_model(model: Path, jinja: str, bos: str, eos: str) -> LearnedTemplate:
+def inspect_model(model: Path, jinja: str, bos: str, eos: str) -> tuple[str, dict[str, Any]]:
     """Learn the template and measure the longest prompt; only for a child process, because both could crash it.
 
     Args:
@@ -212,6 +198,9 @@ def inspect_model(model: Path, jinja: str, bos: str, eos: str) -> LearnedTemplat
         jinja: its chat template.
         bos: text of the token that begins a text; empty for none.
         eos: text of the token that ends a text; empty for none.
+
+    Returns:
+        The chat template in Go, and the last four fields of ``OllamaFiles``.
 
     Raises:
         ConvertError: the template cannot be written in Go, or llama.cpp cannot load the model.
@@ -229,13 +218,13 @@ def inspect_model(model: Path, jinja: str, bos: str, eos: str) -> LearnedTemplat
     ]
     lengths = [len(native.tokenize(prompt, control=True)) for prompt in prompts if prompt is not None]
     begun = native.first_token is not None  # Ollama's runner adds it, so the template must not
-    return LearnedTemplate(
-        template=(turns.remove_beginning(bos) if begun else turns).to_go(),
-        conversations=conversations,
-        takes_system=("start", "system") in turns.pieces,
-        prompts=len(lengths),
-        longest_prompt=max(lengths, default=0),
-    )
+    facts = {
+        "conversations": conversations,
+        "takes_system": ("start", "system") in turns.pieces,
+        "prompts": len(lengths),
+        "longest_prompt": max(lengths, default=0),
+    }
+    return (turns.remove_beginning(bos) if begun else turns).to_go(), facts
 
 
 def _relative_path(out: Path, file: Path) -> str:

@@ -6,7 +6,6 @@ done token by token, because a table over a vocabulary of 150,000 would not fit 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def _compare_all(
     whole = eval_prompts.read_eval_prompts(models[0], template)
     fitting = [eval_prompt.shorten(context) for eval_prompt in whole]
     compared = [_compare_models(models, eval_prompt) for eval_prompt in track_progress(fitting, task)]
-    kl, surprise, same = (np.concatenate([getattr(c, name) for c in compared]) for name in ("kl", "surprise", "same"))
+    kl, surprise, same = (np.concatenate(parts) for parts in list(zip(*compared, strict=True))[:3])
     if not np.isfinite(kl).all():
         raise ConvertError(f"{quantised.name} cannot be compared with its source: their scores are not all numbers.")
     info = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
@@ -73,7 +72,7 @@ def _compare_all(
         perplexity=float(np.exp(surprise[:, 1].mean())),
         source_perplexity=float(np.exp(surprise[:, 0].mean())),
         same_top1=float(same.mean()),
-        label_agreement=float(np.mean([comparison.same_label for comparison in compared])),
+        label_agreement=float(np.mean([same_label for *_, same_label in compared])),
         speed=speeds[1],
         source_speed=speeds[0],
         measured_on=MeasuredOn(
@@ -97,25 +96,14 @@ def _open_model(path: Path, context: int) -> "NativeModel":
         raise ConvertError(f"llama.cpp cannot run {path}.") from error
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    """The comparison on one conversation.
+def _compare_models(models: Models, eval_prompt: EvalPrompt) -> tuple[Floats, Floats, npt.NDArray[np.bool_], bool]:
+    """Compare the source and the quantised model on one conversation.
 
-    Attributes:
-        kl: divergence at each token of the answer, in nats; shape (tokens,).
-        surprise: negative log-probability of each token, in nats, for source and quantised model; shape (tokens, 2).
-        same: whether both models find the same token most likely; shape (tokens,).
-        same_label: whether both score the same label highest.
+    Returns:
+        Divergence at each token of the answer, in nats, shape (tokens,); negative log-probability of each token, in
+        nats, for source and quantised model, shape (tokens, 2); whether both models find the same token most likely,
+        shape (tokens,); whether both score the same label highest.
     """
-
-    kl: Floats
-    surprise: Floats
-    same: npt.NDArray[np.bool_]
-    same_label: bool
-
-
-def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
-    """Compare the source and the quantised model on one conversation."""
     from copilot.llm.llama_cpp import BATCH
 
     prompt = eval_prompt.prompt
@@ -141,4 +129,4 @@ def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
             following = (log_softmax(row.astype(np.float64))[token] for token, row in rest)
             scores.append(sum(following, start=after_prompt[label[0]]))
         best.append(int(np.argmax(scores)))
-    return _Comparison(np.array(kl), np.array(surprise), np.array(same), best[0] == best[1])
+    return np.array(kl), np.array(surprise), np.array(same), best[0] == best[1]
