@@ -50,26 +50,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     with interrupt_on_signals():
         try:
-            options = _parse_arguments(given)
-            report = options.run(options)
-            _print_text(json.dumps(report.as_dict(), indent=2) if options.json else "\n".join(report.lines()))
+            options = vars(_parse_arguments(given))
+            verb, as_json = options.pop("run"), options.pop("json")
+            report = verb(**options)
+            _print_text(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
         except (Exception, KeyboardInterrupt) as error:
             return _print_error(explain_error(error), given)
         return SUCCESS if report.passed else FAILED_CHECK
 
 
 def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """Parse the command line and import the verb it names, and no other: some need torch, which takes seconds."""
+    """Parse the command line and import the verb it names, and no other: some need torch, which takes seconds.
+
+    ``add_arguments`` of the verb's module declares the options and sets the function that takes them as ``run``.
+    """
     called = Path(sys.argv[0]).stem
     parser = _Parser(prog=called if called == "eeg-copilot-convert" else "python -m convert", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name, help in VERBS.items():
         verb = verbs.add_parser(name, help=help, description=help)
         if arguments[:1] == [name]:
-            verb_module = importlib.import_module(f"convert.{name}")
-            verb_module.add_arguments(verb)
+            importlib.import_module(f"convert.{name}").add_arguments(verb)
             verb.add_argument("--json", action="store_true", help="print the result as JSON")
-            verb.set_defaults(run=verb_module.run)
     return parser.parse_args(arguments)
 
 

@@ -8,13 +8,9 @@ the folder as it is.
 """
 
 import argparse
-import json
-import platform
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +21,13 @@ from convert.merge import merge
 from convert.ollama import ollama
 from convert.progress import progress_bar
 from convert.quantize import parse_type_names, quantize, refuse_unusable_types
-from convert.quantize.comparison import Quantization
-from convert.verb_result import VerbResult
-from copilot.files import hash_file, new_folder
+from convert.receipts import RELEASE, describe_release, write_receipt
+from convert.report import VerbResult
+from copilot.files import new_folder
 
 CHECKPOINT = "checkpoint"
-RECEIPT = "receipt.json"
 TYPES = ("Q8_0", "Q5_K_M", "Q4_K_M")
-MADE_WITH = ("gguf", "llama-cpp-python", "peft", "safetensors", "tokenizers", "torch", "transformers")
 STEPS = 5
-#: Keys of the verbs' results whose values are paths on this machine.
-PATH_KEYS = ("base", "adapter", "out", "file", "against", "folder")
-#: ``USER/NAME``, maybe followed by a revision; anything else that an adapter names as its base is a local path.
-HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(,|$)")
 
 
 class CheckFailed(ConvertError):
@@ -51,7 +41,7 @@ class CheckFailed(ConvertError):
 
 
 @dataclass(frozen=True)
-class Release:
+class Release(VerbResult):
     """A folder of converted files, and how they were made.
 
     Attributes:
@@ -121,17 +111,13 @@ def convert_all(
         steps.update()
         results["quantize"] = quantized = quantize(full, types, imatrix=imatrix)
         steps.update()
-        model, why = _choose_model(quantized)
+        model, why = (quantized.recommended or quantized.closest).file, quantized.reason
         results["ollama"] = ollama(folder / model, folder)
         steps.update()
-        receipt = _build_receipt(results, {folder.name: out.name})
-        receipt |= {
-            "model": model,
-            "why": why,
-            "files": _list_files(folder),
-            "seconds": round(time.monotonic() - begun, 1),
-        }
-        (folder / RECEIPT).write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
+        reports = {verb: result.as_dict() for verb, result in results.items()}
+        receipt = describe_release(folder, out.name, reports, {"model": model, "why": why})
+        receipt["seconds"] = round(time.monotonic() - begun, 1)
+        write_receipt(folder / RELEASE, receipt)
     return Release(out, model, why, results, receipt)
 
 
@@ -147,47 +133,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--imatrix", type=Path, metavar="TEXT", help="text to measure on which weights matter")
     parser.add_argument("--metadata", type=Path, metavar="JSON", help="texts to write as eeg_copilot.* keys")
+    parser.set_defaults(run=_run)
 
 
-def run(options: argparse.Namespace) -> VerbResult:
+def _run(*, metadata: Path | None, **options: Any) -> VerbResult:
     """Run the verb with the options of the command line; where its check fails, the result is that of ``check``."""
     try:
-        return convert_all(
-            options.base,
-            options.adapter,
-            options.out,
-            types=options.types,
-            imatrix=options.imatrix,
-            metadata=read_json(options.metadata) if options.metadata else None,
-        )
+        return convert_all(**options, metadata=read_json(metadata) if metadata else None)
     except CheckFailed as failed:
         return failed.result
-
-
-def _choose_model(quantized: Quantization) -> tuple[str, str]:
-    """Return the name of the recommended file, or else of the one closest to the source, and the reason."""
-    closest = min(quantized.receipts, key=lambda receipt: receipt.measured.mean_kl)
-    return (quantized.recommended or closest).file, quantized.reason
-
-
-def _build_receipt(steps: Mapping[str, VerbResult], final: Mapping[str, str]) -> dict[str, Any]:
-    """Return the steps' results and the versions of the libraries; ``final``: temporary name -> final name."""
-    programs = {name: version(name) for name in MADE_WITH} | {"python": platform.python_version()}
-    reports = {verb: _strip_paths(step.as_dict(), final) for verb, step in steps.items()}
-    return {"steps": reports, "made_with": programs}
-
-
-def _strip_paths(report: dict[str, Any], final: Mapping[str, str]) -> dict[str, Any]:
-    """Reduce the paths in a result to names, because a receipt is published and local paths are private."""
-    names = {key: Path(report[key]).resolve().name for key in PATH_KEYS if key in report}
-    names = {key: final.get(name, name) for key, name in names.items()}
-    if "trained_on" in report:
-        names["trained_on"] = report["trained_on"] if HUB_NAME.match(report["trained_on"]) else names["base"]
-    return report | names
-
-
-def _list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": hash_file(path)} for path in paths
-    }

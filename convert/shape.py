@@ -1,17 +1,85 @@
-"""Read the shape of a Qwen2 or Llama model from the ``config.json`` of its checkpoint, without trusting it."""
+"""Read the shape of a Qwen2 or Llama model from the ``config.json`` of its checkpoint, without trusting it; prune it.
 
-from dataclasses import dataclass
+Rotary embedding (https://arxiv.org/abs/2104.09864), whose scaling is a part of the shape, rotates pairs of numbers.
+"""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from convert.files import ConvertError
-from convert.rope import Llama3Scaling
 
 #: Architecture -> whether query, key and value always have biases.
 ARCHITECTURES = {"Qwen2ForCausalLM": True, "LlamaForCausalLM": False}
 #: More layers than any model has; listing the tensors of billions of layers would fill the memory.
 MAX_LAYERS = 1000
+#: Sevenths divide the 14 query heads of Qwen2-0.5B evenly; a half is what the EEG Emotion Copilot's authors pruned by
+#: (https://arxiv.org/abs/2410.00166).
+RATIOS = tuple(sorted([*(Fraction(n, 7) for n in range(1, 7)), Fraction(1, 2)]))
+#: Widths become multiples of one of these: 4 is the pruner's default, 64 a head's width, 256 a K-quant's block.
+ROUNDINGS = (4, 64, 256)
+#: Count of the numbers in the smallest block of any quantised type.
+SMALLEST_BLOCK = 32
+#: The configuration's names of the fields of ``Llama3Scaling``, in the same order.
+CONFIG_NAMES = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+
+
+@dataclass(frozen=True)
+class Llama3Scaling:
+    """The scaling by which Llama 3.1 and later slow down the rotation of the slow pairs, so that longer texts fit.
+
+    Attributes:
+        factor: how many times slower the slowest pairs rotate.
+        low: pairs that rotate fewer times than this within ``context`` are slow.
+        high: pairs that rotate more times than this are not changed.
+        context: context before the scaling, in tokens.
+    """
+
+    factor: float
+    low: float
+    high: float
+    context: float
+
+    @classmethod
+    def read(cls, rope: dict[str, Any]) -> "Llama3Scaling":
+        """Read the scaling from the ``rope_parameters`` (or ``rope_scaling``) of a configuration.
+
+        Raises:
+            ConvertError: a number is missing, not positive, or the two limits are in the wrong order.
+        """
+        values = [rope.get(name) for name in CONFIG_NAMES]
+        numbers = [float(value) for value in values if isinstance(value, int | float) and 0 < value < 2**31]
+        if len(numbers) < len(CONFIG_NAMES) or numbers[1] >= numbers[2]:
+            raise ConvertError(f"config.json has to give {', '.join(CONFIG_NAMES)} of its llama3 rotary embedding.")
+        return cls(*numbers)
+
+    def as_config(self) -> dict[str, Any]:
+        """Return the scaling as ``rope_parameters``, which ``read`` reads."""
+        numbers = (self.factor, self.low, self.high, int(self.context))
+        return {"rope_type": "llama3"} | dict(zip(CONFIG_NAMES, numbers, strict=True))
+
+    def divisors(self, base: float, head_dim: int) -> npt.NDArray[np.float32]:
+        """Compute how many times slower each pair rotates than without scaling.
+
+        It is computed in float32, as llama.cpp's own converter does, to get the same bits.
+
+        Args:
+            base: the rotary embedding's base (``rope_theta``).
+            head_dim: width of one head.
+
+        Returns:
+            Factors without a unit, 1 for an unchanged pair; shape (head_dim / 2,).
+        """
+        exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+        turns = np.float32(self.context) / (np.float32(2 * np.pi) * np.float32(base) ** exponents)
+        kept = (turns - np.float32(self.low)) / np.float32(self.high - self.low)
+        between = 1 / ((1 - kept) / np.float32(self.factor) + kept)
+        slow, fast = turns < self.low, turns > self.high
+        return np.where(slow, self.factor, np.where(fast, 1, between)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -144,6 +212,52 @@ class Shape:
         if not self.tied:
             whole["lm_head.weight"] = (self.vocabulary, hidden)
         return whole
+
+
+def prune_shape(shape: Shape, ratio: float, round_to: int) -> Shape:
+    """Return the shape after pruning, so that ``plan`` and a pruner mean the same by a ratio.
+
+    The arithmetic is that of torch-pruning 1.6.1 (Fang et al. 2023, https://arxiv.org/abs/2301.12900) on a Qwen2 or
+    Llama model. Whole query heads are pruned (``prune_num_heads``); depth, vocabulary and the width of a head stay, and
+    the output head follows the embedding.
+
+    Args:
+        shape: the shape before pruning.
+        ratio: share of every width, and of the query heads, that is removed; between 0 and 1.
+        round_to: hidden and feed-forward widths are reduced further, to a multiple of this number.
+
+    Raises:
+        ConvertError: ``ratio`` or ``round_to`` is out of its range.
+    """
+    if not 0 < ratio < 1 or round_to < 1:
+        raise ConvertError(f"Pruning takes a ratio between 0 and 1 and a whole number to round to, not {ratio}.")
+    # Computed in floating point like the pruner does; a width that would become 0 stays.
+    widths = [int(width * (1 - ratio)) for width in (shape.hidden, shape.ffn)]
+    hidden, ffn = (
+        kept - kept % round_to or width for kept, width in zip(widths, (shape.hidden, shape.ffn), strict=True)
+    )
+    # The same number of query heads is removed from each key/value head. Key/value heads are removed only where each
+    # has one query head. The pruner does not go down to one query head for each shared key/value head: it then keeps
+    # all.
+    heads, kv_heads = shape.heads, shape.kv_heads
+    removed = ceil(ratio * heads)
+    if heads == kv_heads:
+        heads = kv_heads = heads - removed or heads
+    elif (kept := heads - ceil(removed / kv_heads) * kv_heads) > kv_heads:
+        heads = kept
+    return replace(shape, hidden=hidden, ffn=ffn, heads=heads, kv_heads=kv_heads)
+
+
+def find_obstacle(shape: Shape) -> str | None:
+    """Return a sentence about why this shape cannot be used; None where it can."""
+    try:
+        shape.validate()
+    except ConvertError as error:
+        return str(error)
+    for width in (shape.hidden, shape.q_width):  # the rows of all matrices but one
+        if width % SMALLEST_BLOCK:
+            return f"Rows of {width} numbers fit no quantisation: the smallest blocks have {SMALLEST_BLOCK}."
+    return None
 
 
 def _read_number(values: dict[str, Any], name: str, default: Any = None, kind: type = int) -> Any:

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convert.check.finding import Finding
-from convert.check.metadata import compare_metadata
+from convert.check.header import KINDS, compare_metadata, compare_vocabulary
 from convert.check.weights import compare_weights, find_shape_mismatch
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, scratch_folder
 from convert.gguf_file import read_gguf
+from convert.report import Finding, VerbResult
 from copilot import child_process
 from copilot.errors import CopilotError
 from copilot.text import first_line
@@ -27,7 +27,7 @@ SHORT_CONTEXT = 32
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class CheckResult(VerbResult):
     """The comparison of a GGUF file with its checkpoint.
 
     Attributes:
@@ -100,13 +100,18 @@ def compare_running(file: Path, against: Path, pairs: Path | None, scratch: Path
     Raises:
         ConvertError: one of them cannot be run.
     """
+    from transformers import AutoTokenizer
+
     from convert.check.chat_template import compare_stops, compare_template
     from convert.check.logits import compare_logits
     from convert.check.tokens import TokenizerPair, compare_pairs, compare_tokens
-    from convert.check.vocabulary import KINDS, compare_vocabulary
     from copilot.llm.llama_cpp import NativeModel
 
-    header, checkpoint, tokenizer = read_gguf(file), Checkpoint.open(against), _load_tokenizer(against)
+    header, checkpoint = read_gguf(file), Checkpoint.open(against)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(against, local_files_only=True)
+    except Exception as error:  # every layer below has its own kinds of errors
+        raise ConvertError(f"{against} has no tokenizer that can be loaded: {first_line(error)}") from error
     vocabulary = compare_vocabulary(header, tokenizer, checkpoint.shape.vocabulary)
     if unlike := find_shape_mismatch(header, checkpoint):
         return [vocabulary, Finding("running", 0, "models of different shapes cannot be run side by side", unlike)]
@@ -131,17 +136,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pairs", type=Path, metavar="FILE.inp", help="texts whose tokens are in the .out file beside it"
     )
-
-
-def run(options: argparse.Namespace) -> CheckResult:
-    """Run the verb with the options of the command line."""
-    return check(options.file, against=options.against, pairs=options.pairs)
-
-
-def _load_tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # every layer below has its own kinds of errors
-        raise ConvertError(f"{folder} has no tokenizer that can be loaded: {first_line(error)}") from error
+    parser.set_defaults(run=check)

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from convert.check.finding import Finding
 from convert.check.tokens import TokenizerPair
-from convert.checkpoint import Checkpoint
+from convert.checkpoint import GENERATION, Checkpoint, stop_ids
+from convert.eval_prompts import CONVERSATIONS, count_shared
 from convert.files import ConvertError, read_json
 from convert.gguf_file import GgufFile
-from convert.template_cases import CONVERSATIONS
-from convert.tokenizer_files import GENERATION, stop_ids
+from convert.report import Finding
 from copilot import child_process
 from copilot.child_process import ChildError
 from copilot.llm.base import Message
@@ -36,8 +35,18 @@ def compare_template(file: GgufFile, native: "NativeModel", pair: TokenizerPair,
     Raises:
         ConvertError: the file's template takes too long or too much memory.
     """
+    template = file.metadata.get("tokenizer.chat_template")
+    prompts: list[str | None] = [None] * len(CONVERSATIONS)
+    if isinstance(template, str):
+        try:
+            prompts = child_process.run_limited(LIMITS, render, template, native.boundary_texts)
+        except ChildError as error:
+            limits = f"{LIMITS.timeout_s:.0f} seconds or {LIMITS.memory_gb:.0f} GiB of memory"
+            raise ConvertError(
+                f"The chat template of {file.path} needs more than {limits}: a program that runs it may hang."
+            ) from error
     first, rendered, known = "", 0, list(pair.notes)
-    for i, (conversation, found) in enumerate(zip(CONVERSATIONS, _render_by_file(file, native), strict=True), 1):
+    for i, (conversation, found) in enumerate(zip(CONVERSATIONS, prompts, strict=True), 1):
         wanted = _render_by_checkpoint(tokenizer, conversation)
         rendered += wanted is not None
         if not first:
@@ -62,8 +71,13 @@ def compare_stops(file: GgufFile, native: "NativeModel", checkpoint: Checkpoint,
     ends = dict.fromkeys(
         sorted(stop_ids(checkpoint.config, read_json(path) if path.exists() else {})), "the configuration"
     )
+    # The end of a turn is the first added token after an answer in a finished conversation.
+    question: Message = {"role": "user", "content": "A question?"}
+    text = _render_by_checkpoint(tokenizer, [question, {"role": "assistant", "content": ANSWER}], asked=False)
+    tail = text.rpartition(ANSWER)[2] if text is not None and ANSWER in text else ""
+    tokens = tokenizer(tail, add_special_tokens=False, split_special_tokens=False)["input_ids"]
+    turn_end = next((token for token in tokens if token in tokenizer.added_tokens_decoder), None)
     notes: tuple[str, ...] = ()
-    turn_end = _find_turn_end(tokenizer)
     if turn_end is None:
         notes = ("The template ends an answer with plain text; a program has to be told to stop at it.",)
     else:
@@ -90,31 +104,17 @@ def render(template: str, boundaries: Mapping[str, str]) -> list[str | None]:
     Returns:
         The prompts, None for those that the template refuses.
     """
-    return [_render_conversation(template, boundaries, conversation) for conversation in CONVERSATIONS]
-
-
-def _render_conversation(template: str, boundaries: Mapping[str, str], conversation: Sequence[Message]) -> str | None:
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-    try:
-        return str(Jinja2ChatFormatter(template, **boundaries)(messages=list(conversation)).prompt)
-    except MemoryError:
-        raise
-    except Exception:  # a template can raise any exception
-        return None
-
-
-def _render_by_file(file: GgufFile, native: "NativeModel") -> list[str | None]:
-    template = file.metadata.get("tokenizer.chat_template")
-    if not isinstance(template, str):
-        return [None] * len(CONVERSATIONS)
-    try:
-        return child_process.run_limited(LIMITS, render, template, native.boundary_texts)
-    except ChildError as error:
-        limits = f"{LIMITS.timeout_s:.0f} seconds or {LIMITS.memory_gb:.0f} GiB of memory"
-        raise ConvertError(
-            f"The chat template of {file.path} needs more than {limits}: a program that runs it may hang."
-        ) from error
+    prompts: list[str | None] = []
+    for conversation in CONVERSATIONS:
+        try:
+            prompts.append(str(Jinja2ChatFormatter(template, **boundaries)(messages=list(conversation)).prompt))
+        except MemoryError:
+            raise
+        except Exception:  # a template can raise any exception
+            prompts.append(None)
+    return prompts
 
 
 def _render_by_checkpoint(tokenizer: Any, conversation: Sequence[Message], asked: bool = True) -> str | None:
@@ -130,39 +130,25 @@ def _describe_difference(found: str | None, wanted: str | None) -> str:
         return ""
     if found is None or wanted is None:
         return f"the {'file' if found is None else 'checkpoint'}'s template refuses it, the other's does not"
-    place = next(
-        (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
-    )
+    place = count_shared(found, wanted)
     around = slice(max(0, place - CONTEXT), place + CONTEXT)
     return f"character {place} differs: {found[around]!r} in the file, {wanted[around]!r} in the checkpoint"
 
 
-def _find_turn_end(tokenizer: Any) -> int | None:
-    """Return the first added token after an answer in a finished conversation; None where there is none."""
-    question: Message = {"role": "user", "content": "A question?"}
-    text = _render_by_checkpoint(tokenizer, [question, {"role": "assistant", "content": ANSWER}], asked=False)
-    if text is None or ANSWER not in text:
-        return None
-    tail = tokenizer(text.rpartition(ANSWER)[2], add_special_tokens=False, split_special_tokens=False)["input_ids"]
-    return next((token for token in tail if token in tokenizer.added_tokens_decoder), None)
-
-
 def _compare_boundaries(file: GgufFile, native: "NativeModel", tokenizer: Any) -> Iterator[str]:
     """Yield the differences of the tokens that begin, end and pad a text."""
+
+    def show(token: int | None) -> str:
+        if token is None:
+            return "none"
+        return f"{token} ({tokenizer.decode([token])!r})" if 0 <= token < len(tokenizer) else str(token)
+
     named = {"eos": tokenizer.eos_token_id, "bos": tokenizer.bos_token_id, "padding": tokenizer.pad_token_id}
     for name, wanted in named.items():
         found = file.metadata.get(f"tokenizer.ggml.{name}_token_id")
         if wanted is not None and found != wanted:
-            ours, theirs = (_format_token(token, tokenizer) for token in (found, wanted))
-            yield f"the {name} token is {ours} in the file, {theirs} in the checkpoint"
+            yield f"the {name} token is {show(found)} in the file, {show(wanted)} in the checkpoint"
     plain, usual = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
     before = usual[0] if usual != plain and usual[0] == tokenizer.bos_token_id else None
     if native.first_token != before:
-        ours, theirs = (_format_token(token, tokenizer) for token in (native.first_token, before))
-        yield f"a text begins with {ours} in the file, with {theirs} in the checkpoint"
-
-
-def _format_token(token: int | None, tokenizer: Any) -> str:
-    if token is None:
-        return "none"
-    return f"{token} ({tokenizer.decode([token])!r})" if 0 <= token < len(tokenizer) else str(token)
+        yield f"a text begins with {show(native.first_token)} in the file, with {show(before)} in the checkpoint"

@@ -15,18 +15,15 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType
 from scipy.special import log_softmax
 
-from convert.check.f32_copy import is_float32, write_f32_copy
-from convert.check.finding import Finding
-from convert.check.weights import read_pieces
-from convert.checkpoint import Checkpoint
+from convert.check.weights import is_float32, read_pieces, write_f32_copy
+from convert.checkpoint import Checkpoint, load_model
+from convert.eval_prompts import CONVERSATIONS
 from convert.files import ConvertError
-from convert.gguf.tensors import ROPE_FREQS, gguf_tensors
+from convert.gguf.writer import ROPE_FREQS, gguf_tensors, interleave_pairs, turns_rows
 from convert.gguf_file import GgufFile
-from convert.lora import load_model
 from convert.progress import track_progress
-from convert.rope import interleave_pairs
+from convert.report import Finding
 from convert.speed import usable_threads
-from convert.template_cases import CONVERSATIONS
 
 Floats = npt.NDArray[np.float32]
 
@@ -80,13 +77,24 @@ def compare_logits(file: GgufFile, checkpoint: Checkpoint, tokenizer: Any, scrat
     Raises:
         ConvertError: one of them cannot be run.
     """
-    prompts = _make_prompts(tokenizer, checkpoint.shape.vocabulary, checkpoint.shape.context)
+    rng = np.random.default_rng(SEED)
+    texts = ["\n".join(message["content"] for message in messages) or "nothing" for messages in CONVERSATIONS]
+    prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    sizes = np.linspace(LONGEST / RANDOM_PROMPTS, LONGEST, RANDOM_PROMPTS).astype(int)
+    prompts += [rng.integers(0, checkpoint.shape.vocabulary, size).tolist() for size in sizes]
+    prompts = [prompt[: min(LONGEST, checkpoint.shape.context)] for prompt in prompts]
     model = load_model(checkpoint)
     distance = _measure_distance(model, file.path, prompts, "Comparing logits")
     if is_float32(file):
         yield _make_logits_finding(distance, "the file", len(prompts))
         return
-    yield _make_precision_finding(distance)
+    share = distance.same_top / distance.positions
+    lost = distance.kl / distance.unrelated if distance.unrelated else np.inf
+    figure = f"KL divergence {distance.kl:.2g} nats ({lost:.2g} of unrelated answers'), same top token at {share:.1%}"
+    broken = f"the file's answers are {lost:.1f} times as far from the checkpoint's as unrelated answers are"
+    values = {"kl": distance.kl, "unrelated_kl": distance.unrelated, "same_top": share, "largest": distance.largest}
+    difference = "" if lost < BROKEN else broken
+    yield Finding("precision", distance.positions, figure, difference, values=values, rounded=True)
     copy = scratch / "f32.gguf"
     write_f32_copy(file, copy)
     _load_file_weights(model, file, checkpoint)
@@ -107,29 +115,10 @@ def _make_logits_finding(distance: Distance, what: str, prompts: int) -> Finding
     return Finding("logits", distance.positions, figure, distance.difference, values=values)
 
 
-def _make_precision_finding(distance: Distance) -> Finding:
-    """Make the finding of *precision*."""
-    share = distance.same_top / distance.positions
-    lost = distance.kl / distance.unrelated if distance.unrelated else np.inf
-    figure = f"KL divergence {distance.kl:.2g} nats ({lost:.2g} of unrelated answers'), same top token at {share:.1%}"
-    broken = f"the file's answers are {lost:.1f} times as far from the checkpoint's as unrelated answers are"
-    values = {"kl": distance.kl, "unrelated_kl": distance.unrelated, "same_top": share, "largest": distance.largest}
-    difference = "" if lost < BROKEN else broken
-    return Finding("precision", distance.positions, figure, difference, values=values, rounded=True)
-
-
-def _make_prompts(tokenizer: Any, vocabulary: int, context: int) -> list[list[int]]:
-    """Return the token ids of 20 prompts, each of at most ``LONGEST`` tokens."""
-    rng = np.random.default_rng(SEED)
-    texts = ["\n".join(message["content"] for message in messages) or "nothing" for messages in CONVERSATIONS]
-    prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    sizes = np.linspace(LONGEST / RANDOM_PROMPTS, LONGEST, RANDOM_PROMPTS).astype(int)
-    prompts += [rng.integers(0, vocabulary, size).tolist() for size in sizes]
-    return [prompt[: min(LONGEST, context)] for prompt in prompts]
-
-
 def _measure_distance(model: Any, path: Path, prompts: Sequence[list[int]], task: str) -> Distance:
     """Compare a model of transformers and a GGUF file on all prompts."""
+    import torch
+
     from copilot.llm.llama_cpp import NativeModel
 
     try:
@@ -139,7 +128,9 @@ def _measure_distance(model: Any, path: Path, prompts: Sequence[list[int]], task
     parts = []
     for i, prompt in track_progress(enumerate(prompts, 1), task, len(prompts)):
         ours = np.stack([row.copy() for row in native.all_logits(prompt)])
-        parts.append(compare_scores(_compute_logits(model, prompt), ours, f"prompt {i}"))
+        with torch.no_grad():
+            theirs: Floats = model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0].numpy()
+        parts.append(compare_scores(theirs, ours, f"prompt {i}"))
     native.close()
     positions = sum(part.positions for part in parts)
     return Distance(
@@ -174,7 +165,12 @@ def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
         difference = f"{prompt}: the checkpoint's scores are all the same or no numbers; there is nothing to compare"
     elif wrong := np.flatnonzero(~(off.max(1) <= BOUND * spread) | turned).tolist():
         first = wrong[0]
-        difference = _describe_difference(wanted[first], found[first], bool(turned[first]))
+        one, other = wanted[first], found[first]
+        if turned[first]:
+            difference = f"the file ranks token {other.argmax()} first, the checkpoint token {one.argmax()}"
+        else:
+            token = int(np.nan_to_num(off[first], nan=np.inf).argmax())
+            difference = f"token {token} scores {other[token]:.5g} in the file, {one[token]:.5g} in the checkpoint"
         difference = f"{prompt}, position {first}: {difference}"
     p, q = (log_softmax(scores.astype(np.float64), axis=1) for scores in (wanted, found))
     return Distance(
@@ -188,26 +184,9 @@ def compare_scores(wanted: Floats, found: Floats, prompt: str) -> Distance:
     )
 
 
-def _describe_difference(wanted: Floats, found: Floats, turned: bool) -> str:
-    """Describe the difference at one position; both logits have shape (vocabulary,)."""
-    if turned:
-        return f"the file ranks token {found.argmax()} first, the checkpoint token {wanted.argmax()}"
-    token = int(np.nan_to_num(np.abs(wanted - found), nan=np.inf).argmax())
-    return f"token {token} scores {found[token]:.5g} in the file, {wanted[token]:.5g} in the checkpoint"
-
-
 def _kl(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:
     """Return the mean divergence in nats of two log-probabilities, shape (positions, vocabulary)."""
     return float((np.exp(p) * (p - q)).sum(1).mean())
-
-
-def _compute_logits(model: Any, prompt: list[int]) -> Floats:
-    """Compute the logits of a model of transformers, shape (positions, vocabulary)."""
-    import torch
-
-    with torch.no_grad():
-        logits: Floats = model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0].numpy()
-    return logits
 
 
 def _load_file_weights(model: Any, file: GgufFile, checkpoint: Checkpoint) -> None:
@@ -218,7 +197,7 @@ def _load_file_weights(model: Any, file: GgufFile, checkpoint: Checkpoint) -> No
     names = [tensor.name for tensor in gguf_tensors(checkpoint, GGMLQuantizationType.F32) if tensor.name != ROPE_FREQS]
     for name, (source, size) in zip(names, shape.tensors().items(), strict=True):
         numbers = np.concatenate(list(read_pieces(file, in_file[name]))).reshape(size)
-        if shape.gguf_architecture == "llama" and (".q_proj." in source or ".k_proj." in source):
+        if turns_rows(shape, source):
             turned, numbers = numbers, np.empty_like(numbers)
             numbers[interleave_pairs(np.arange(len(numbers)), shape.head_dim)] = turned
         with torch.no_grad():

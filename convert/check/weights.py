@@ -1,40 +1,32 @@
-"""Compare the numbers in a GGUF file with the checkpoint's, tensor by tensor, within the precision of their types."""
+"""Compare the numbers in a GGUF file with the checkpoint's, tensor by tensor, within the precision of their types.
+
+``write_f32_copy`` writes the same header and the same numbers in float32. llama.cpp rounds the factors of a product to
+the type of the weights, so that a file in f16 never computes exactly what Hugging Face does. Its copy in float32 does;
+otherwise the file's numbers or keys are wrong.
+"""
 
 import math
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 
 import gguf
 import numpy as np
 import numpy.typing as npt
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from convert.check.finding import Finding
 from convert.checkpoint import Checkpoint
-from convert.gguf.tensors import PIECE, GgufTensor, gguf_tensors
-from convert.gguf_file import GgufFile, TensorInfo
+from convert.files import ConvertError
+from convert.gguf.writer import PIECE, GgufTensor, gguf_tensors
+from convert.gguf_file import DEFAULT_ALIGNMENT, GgufFile, TensorInfo
 from convert.progress import track_progress
+from convert.report import Finding
 
 Floats = npt.NDArray[np.float32]
 
 F32 = GGMLQuantizationType.F32
 FLOATS = (F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16)
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """The comparison of one tensor.
-
-    Attributes:
-        stored: the tensor in the file.
-        error: root of the mean squared error, as a share of the tensor's root mean square; infinite for another shape.
-        difference: the first difference that rounding does not explain; empty where there is none.
-    """
-
-    stored: TensorInfo
-    error: float
-    difference: str
 
 
 def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
@@ -45,18 +37,19 @@ def compare_weights(file: GgufFile, checkpoint: Checkpoint) -> Finding:
     faults = [_describe_missing(name) for name in sorted(wanted.keys() - stored.keys())]
     faults += [f"{name} is not in the checkpoint" for name in sorted(stored.keys() - wanted.keys())]
     common = [name for name in wanted if name in stored]
-    compared = [
-        _compare_tensor(file, stored[name], wanted[name]) for name in track_progress(common, "Comparing weights")
-    ]
-    faults += [comparison.difference for comparison in compared if comparison.difference]
-    compared = [comparison for comparison in compared if comparison.error != np.inf]  # without those of other shapes
-    quantised = [comparison for comparison in compared if comparison.stored.type not in FLOATS]
-    figure = f"{len(compared)} tensors, {len(compared) - len(quantised)} of them compared to the bit"
-    worst = max(quantised, key=lambda comparison: comparison.error, default=None)
-    if worst:
+    compared = {
+        name: _compare_tensor(file, stored[name], wanted[name]) for name in track_progress(common, "Comparing weights")
+    }
+    faults += [difference for _, difference in compared.values() if difference]
+    errors = {name: error for name, (error, _) in compared.items() if error != np.inf}  # without those of other shapes
+    quantised = [name for name in errors if stored[name].type not in FLOATS]
+    figure = f"{len(errors)} tensors, {len(errors) - len(quantised)} of them compared to the bit"
+    if quantised:
+        worst = max(quantised, key=lambda name: errors[name])
+        kind = stored[worst].type
         figure += (
-            f"; {len(quantised)} quantised, largest error {worst.error:.2%}, "
-            f"of {worst.stored.name} ({worst.stored.type.name}: at most {rounding_bound(worst.stored.type):.1%})"
+            f"; {len(quantised)} quantised, largest error {errors[worst]:.2%}, "
+            f"of {worst} ({kind.name}: at most {rounding_bound(kind):.1%})"
         )
     return Finding("weights", len(common), figure, faults[0] if faults else "", rounded=bool(quantised))
 
@@ -81,6 +74,36 @@ def read_pieces(file: GgufFile, tensor: TensorInfo) -> Iterator[Floats]:
     rows, step = tensor.numbers // width, max(1, PIECE // width)
     for start in range(0, rows, step):
         yield _read_rows(file, tensor, start, min(step, rows - start))
+
+
+def is_float32(file: GgufFile) -> bool:
+    """Return whether all tensors of the file are in float32."""
+    return all(tensor.type == F32 for tensor in file.tensors)
+
+
+def write_f32_copy(file: GgufFile, out: Path) -> None:
+    """Write a copy of a GGUF file with all tensors in float32, four bytes per number.
+
+    Raises:
+        ConvertError: it cannot be written.
+    """
+    alignment = file.metadata.get("general.alignment", DEFAULT_ALIGNMENT)
+    try:
+        with file.path.open("rb") as source, out.open("wb") as copy:
+            copy.write(source.read(file.tensors_start))  # keys and counts are copied unchanged
+            offset = 0
+            for tensor in file.tensors:
+                name, dimensions = tensor.name.encode(), len(tensor.shape)
+                copy.write(struct.pack("<Q", len(name)) + name)
+                copy.write(struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, F32, offset))
+                offset += -(-4 * tensor.numbers // alignment) * alignment
+            copy.write(bytes(-copy.tell() % alignment))
+            for tensor in track_progress(file.tensors, "Writing in float32", len(file.tensors)):
+                for piece in read_pieces(file, tensor):
+                    copy.write(piece.tobytes())
+                copy.write(bytes(-4 * tensor.numbers % alignment))
+    except OSError as error:
+        raise ConvertError(f"No room to compare in float32: {out.parent}: {error.strerror}.") from error
 
 
 def rounding_bound(kind: GGMLQuantizationType) -> float:
@@ -119,41 +142,35 @@ def _describe_shapes(stored: TensorInfo, wanted: GgufTensor) -> str:
     return f"{stored.name} is {stored.shape} in the file, {wanted.shape[::-1]} in the checkpoint"
 
 
-def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> _Comparison:
-    """Compare a tensor of the file with the checkpoint's, some rows at a time."""
+def _compare_tensor(file: GgufFile, stored: TensorInfo, wanted: GgufTensor) -> tuple[float, str]:
+    """Compare a tensor of the file with the checkpoint's, some rows at a time.
+
+    Returns:
+        Root of the mean squared error, as a share of the tensor's root mean square, infinite for another shape; and the
+        first difference that rounding does not explain, empty where there is none.
+    """
     title = f"{stored.name} ({stored.type.name})"
     if stored.shape != wanted.shape[::-1]:
-        return _Comparison(stored, np.inf, _describe_shapes(stored, wanted))
+        return np.inf, _describe_shapes(stored, wanted)
     off = size = 0.0
     row, first = 0, ""
     for piece in wanted.pieces():
         exact = piece.reshape(-1, stored.shape[0])
-        found, rounded = _read_rows(file, stored, row, len(exact)), _round(exact, stored.type)
+        found, rounded = _read_rows(file, stored, row, len(exact)), exact
+        if stored.type in FLOATS:
+            with np.errstate(over="ignore"):
+                rounded = np.asarray(gguf.dequantize(gguf.quantize(exact, stored.type), stored.type), np.float32)
         if not first and not np.array_equal(found, rounded):
-            first = _find_first_difference(found, rounded, row)
+            place = tuple(np.argwhere(found != rounded)[0])
+            values = f"{found[place]:.7g} in the file, {rounded[place]:.7g} in the checkpoint"
+            first = f"row {row + place[0]}, column {place[1]}: {values}"
         off += float(np.square(found - exact, dtype=np.float64).sum())
         size += float(np.square(exact, dtype=np.float64).sum())
         row += len(exact)
     error = math.sqrt(off / size) if size else float(off > 0)
     if stored.type in FLOATS:
-        return _Comparison(stored, error, f"{title}, {first}" if first else "")
-    if error <= rounding_bound(stored.type):
-        return _Comparison(stored, error, "")
-    words = (
-        f"{title} is off by {error:.0%} of its size, where rounding may be {rounding_bound(stored.type):.1%}; {first}"
-    )
-    return _Comparison(stored, error, words)
-
-
-def _round(exact: Floats, kind: GGMLQuantizationType) -> Floats:
-    """Round numbers to a float type; numbers for quantised types are returned unchanged."""
-    if kind not in FLOATS:
-        return exact
-    with np.errstate(over="ignore"):
-        return np.asarray(gguf.dequantize(gguf.quantize(exact, kind), kind), np.float32)
-
-
-def _find_first_difference(found: Floats, wanted: Floats, before: int) -> str:
-    row, column = np.argwhere(found != wanted)[0]
-    values = f"{found[row, column]:.7g} in the file, {wanted[row, column]:.7g} in the checkpoint"
-    return f"row {before + row}, column {column}: {values}"
+        return error, f"{title}, {first}" if first else ""
+    bound = rounding_bound(stored.type)
+    if error <= bound:
+        return error, ""
+    return error, f"{title} is off by {error:.0%} of its size, where rounding may be {bound:.1%}; {first}"

@@ -18,9 +18,8 @@ import gguf
 from convert.checkpoint import Checkpoint
 from convert.files import ConvertError, read_json
 from convert.gguf.adapter import adapter_to_gguf
-from convert.gguf.tensors import gguf_tensors
 from convert.gguf.vocabulary import read_vocabulary
-from convert.gguf.writer import TYPES, GgufResult, find_types, write_gguf
+from convert.gguf.writer import TYPES, GgufResult, find_types, gguf_tensors, write_gguf
 from convert.shape import Shape
 from copilot.llm.base import METADATA_PREFIX
 
@@ -33,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--metadata", type=Path, metavar="JSON", help=f"texts to write as {METADATA_PREFIX}* keys")
     what.add_argument("--adapter", type=Path, metavar="DIR", help="write this LoRA adapter of the model instead")
+    parser.set_defaults(run=_run)
 
 
-def run(options: argparse.Namespace) -> GgufResult:
+def _run(*, adapter: Path | None, metadata: Path | None, model_dir: Path, out: Path, type: str) -> GgufResult:
     """Run the verb with the options of the command line."""
-    if options.adapter:
-        return adapter_to_gguf(options.adapter, options.model_dir, options.out, type=options.type)
-    metadata = read_json(options.metadata) if options.metadata else {}
-    return to_gguf(options.model_dir, options.out, type=options.type, metadata=metadata)
+    if adapter:
+        return adapter_to_gguf(adapter, model_dir, out, type=type)
+    return to_gguf(model_dir, out, type=type, metadata=read_json(metadata) if metadata else {})
 
 
 def to_gguf(

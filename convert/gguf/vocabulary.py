@@ -86,9 +86,27 @@ def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
         found = "a SentencePiece tokenizer" if (model_dir / "tokenizer.model").is_file() else "no tokenizer.json"
         raise ConvertError(f"{model_dir} has {found}; only byte-level BPE, saved as tokenizer.json, can be converted.")
     try:
-        small = _read_small_parts(path)
-        _refuse_other_tokenizers(small)
-        tokens, types, merges = _read_large_parts(path, small.get("added_tokens") or [], rows)
+        builder = ijson.ObjectBuilder()  # of everything but vocabulary and merges
+        with path.open("rb") as file:
+            for place, event, value in ijson.parse(file, buf_size=READ_AT_ONCE):
+                if len(place) > LONGEST_PATH:
+                    raise ValueError("nested too deeply")
+                if not place.startswith(("model.vocab", "model.merges")):
+                    builder.event(event, value)
+        small: dict[str, Any] = builder.value
+        model = small.get("model") or {}
+        affixes = model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")
+        if model.get("type") != "BPE" or model.get("byte_fallback") or affixes:
+            raise ConvertError(
+                "The tokenizer is not byte-level BPE (as Qwen2's and Llama 3's are), which it has to be."
+            )
+        if (small.get("normalizer") or {"type": "NFC"}).get("type") != "NFC":
+            raise ConvertError("The tokenizer changes text before it cuts it, which llama.cpp would not do.")
+        with path.open("rb") as file:
+            vocab = dict(ijson.kvitems(file, "model.vocab"))
+            file.seek(0)
+            merges = [_format_merge(merge, vocab) for merge in ijson.items(file, "model.merges.item")]
+        tokens, types = _order_tokens(vocab, small.get("added_tokens") or [], rows)
         return Vocabulary(
             tokens, types, merges, _find_pre_tokenizer(small), _read_special_tokens(model_dir, small, rows)
         )
@@ -96,39 +114,6 @@ def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
         raise
     except (ijson.JSONError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ConvertError(f"The tokenizer of {model_dir} is damaged; save it beside the model again.") from error
-
-
-def _read_small_parts(path: Path) -> dict[str, Any]:
-    """Read ``tokenizer.json`` without its vocabulary and merges."""
-    small = ijson.ObjectBuilder()
-    with path.open("rb") as file:
-        for place, event, value in ijson.parse(file, buf_size=READ_AT_ONCE):
-            if len(place) > LONGEST_PATH:
-                raise ValueError("nested too deeply")
-            if not place.startswith(("model.vocab", "model.merges")):
-                small.event(event, value)
-    tokenizer: dict[str, Any] = small.value
-    return tokenizer
-
-
-def _refuse_other_tokenizers(tokenizer: dict[str, Any]) -> None:
-    model = tokenizer.get("model") or {}
-    affixes = model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")
-    if model.get("type") != "BPE" or model.get("byte_fallback") or affixes:
-        raise ConvertError("The tokenizer is not byte-level BPE (as Qwen2's and Llama 3's are), which it has to be.")
-    if (tokenizer.get("normalizer") or {"type": "NFC"}).get("type") != "NFC":
-        raise ConvertError("The tokenizer changes text before it cuts it, which llama.cpp would not do.")
-
-
-def _read_large_parts(
-    path: Path, added: list[dict[str, Any]], rows: int
-) -> tuple[list[str], list[TokenType], list[str]]:
-    """Read the vocabulary and the merges, and return tokens, types and merges."""
-    with path.open("rb") as file:
-        vocab = dict(ijson.kvitems(file, "model.vocab"))
-        file.seek(0)
-        merges = [_format_merge(merge, vocab) for merge in ijson.items(file, "model.merges.item")]
-    return *_order_tokens(vocab, added, rows), merges
 
 
 def _format_merge(merge: str | list[str], vocab: dict[str, int]) -> str:
@@ -142,11 +127,16 @@ def _format_merge(merge: str | list[str], vocab: dict[str, int]) -> str:
 
 
 def _order_tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int) -> tuple[list[str], list[TokenType]]:
-    """Return the tokens and their types in the order of the ids; unused ids get a token of their own."""
+    """Return the tokens and their types in the order of the ids; unused ids get a token of their own.
+
+    An added token that looks like a control token becomes one, so that it cannot be typed.
+    """
     tokens = [f"[PAD{i}]" for i in range(rows)]
     types = [TokenType.UNUSED] * rows
     kinds = [(text, i, TokenType.NORMAL) for text, i in vocab.items()]
-    kinds += [(token["content"], token["id"], _choose_type(token)) for token in added]
+    for token in added:
+        control = token["special"] or looks_like_control(token["content"])
+        kinds.append((token["content"], token["id"], TokenType.CONTROL if control else TokenType.USER_DEFINED))
     for text, i, kind in kinds:
         if type(i) is not int or not 0 <= i < rows:
             raise ConvertError(f"Token {text[:40]!r} has id {i}, but the model's embedding has only {rows} rows.")
@@ -161,12 +151,6 @@ def _order_tokens(vocab: dict[str, int], added: list[dict[str, Any]], rows: int)
 def looks_like_control(text: str) -> bool:
     """Return whether a token is written like a control token, even if the tokenizer does not call it special."""
     return text.startswith("<|") and text.endswith("|>")
-
-
-def _choose_type(token: dict[str, Any]) -> TokenType:
-    """Choose the type of an added token; what looks like a control token becomes one, so that it cannot be typed."""
-    control = token["special"] or looks_like_control(token["content"])
-    return TokenType.CONTROL if control else TokenType.USER_DEFINED
 
 
 def _find_pre_tokenizer(tokenizer: dict[str, Any]) -> str:
@@ -193,7 +177,13 @@ def _name_step(step: dict[str, Any]) -> str:
 
 def _read_special_tokens(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
     """Read special ids and chat template, and set the ids that llama.cpp would otherwise guess."""
-    special = _read_with_gguf_package(model_dir, tokenizer, rows)
+    with scratch_folder() as folder:  # the gguf package gets a ``tokenizer.json`` that lacks the large parts
+        for path in model_dir.resolve().iterdir():
+            if path.name != "tokenizer.json":
+                (folder / path.name).symlink_to(path)
+        small = {key: tokenizer.get(key) for key in ("added_tokens", "post_processor")}
+        (folder / "tokenizer.json").write_text(json.dumps(small), encoding="utf-8")
+        special = SpecialVocab(folder, n_vocab=rows)
     if special.chat_template is None:
         # llama-cpp-python would silently use Llama 2's template.
         raise ConvertError(f"{model_dir} has no chat template; save the one of its training as chat_template.jinja.")
@@ -205,14 +195,3 @@ def _read_special_tokens(model_dir: Path, tokenizer: dict[str, Any], rows: int) 
     for boundary in ("bos", "eos"):
         special.add_special_token.setdefault(boundary, False)
     return special
-
-
-def _read_with_gguf_package(model_dir: Path, tokenizer: dict[str, Any], rows: int) -> SpecialVocab:
-    """Let the gguf package read the folder, with a ``tokenizer.json`` that lacks the large parts."""
-    with scratch_folder() as folder:
-        for path in model_dir.resolve().iterdir():
-            if path.name != "tokenizer.json":
-                (folder / path.name).symlink_to(path)
-        small = {key: tokenizer.get(key) for key in ("added_tokens", "post_processor")}
-        (folder / "tokenizer.json").write_text(json.dumps(small), encoding="utf-8")
-        return SpecialVocab(folder, n_vocab=rows)

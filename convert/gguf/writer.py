@@ -1,34 +1,51 @@
-"""Write tensors and keys as one GGUF file, whole or not at all, and return what was written.
+"""Convert tensors to llama.cpp's names, order of rows and types, and write them and keys as one GGUF file.
 
-The file's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+The file's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. It is written whole or not at all, and
+only a piece of a tensor is in memory at a time.
+
+Rotary embedding rotates pairs of numbers. Hugging Face pairs number i of a head with number i + half. llama.cpp does
+the same for ``qwen2``, but for ``llama`` it pairs neighbours. The two are equal once the rows of the query and key
+weights are put in another order (``interleave_pairs``).
 """
 
 import struct
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import gguf
+import numpy as np
+import numpy.typing as npt
 import yaml  # type: ignore[import-untyped]
 
+from convert.checkpoint import Checkpoint
 from convert.files import ConvertError
-from convert.gguf.tensors import GgufTensor, add_tensor_infos
 from convert.progress import track_progress
-from convert.verb_result import AlwaysPassed
+from convert.report import VerbResult, in_millions
+from convert.shape import Shape
 from copilot.files import hash_file, write_atomically
+
+Number = TypeVar("Number", bound=np.generic)
 
 TYPES = {
     "f32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
     "f16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
     "bf16": (gguf.GGMLQuantizationType.BF16, gguf.LlamaFileType.MOSTLY_BF16),
 }
+ARCHITECTURES = {"qwen2": gguf.MODEL_ARCH.QWEN2, "llama": gguf.MODEL_ARCH.LLAMA}
+#: Numbers of a tensor that are in memory at once, approximately.
+PIECE = 2**20
+ROPE_FREQS = "rope_freqs.weight"
+#: What the gguf package raises for values of a card or configuration that it cannot read or write.
+UNWRITABLE = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error)
 
 
 @dataclass(frozen=True)
-class GgufResult(AlwaysPassed):
+class GgufResult(VerbResult):
     """The GGUF file that was written.
 
     Attributes:
@@ -51,17 +68,103 @@ class GgufResult(AlwaysPassed):
     sha256: str
     seconds: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain values, ready for JSON."""
-        return asdict(self)
-
     def lines(self) -> list[str]:
         """Return the result as lines of text for people."""
         return [
-            f"{self.file}: {self.bytes / 1e6:.1f} MB in {self.seconds:.1f} s",
+            f"{self.file}: {in_millions(self.bytes)} MB in {self.seconds:.1f} s",
             f"{self.architecture}, {self.tensors} tensors, {self.parameters:,} parameters, matrices in {self.type}",
             f"sha256 {self.sha256}",
         ]
+
+
+@dataclass(frozen=True)
+class GgufTensor:
+    """One tensor of a GGUF file to be written.
+
+    ``gguf.GGUFWriter`` treats it as an array, because it has ``nbytes`` and ``tofile``.
+
+    Attributes:
+        name: llama.cpp's name.
+        shape: rows first, as in the checkpoint.
+        type: type of its numbers in the file.
+        pieces: a function that yields its rows in float32, some at a time; shape (rows, ...).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: gguf.GGMLQuantizationType
+    pieces: Callable[[], Iterator[npt.NDArray[np.float32]]]
+
+    @property
+    def nbytes(self) -> int:
+        """The size in the file, in bytes."""
+        return prod(self.shape) * int(gguf.GGML_QUANT_SIZES[self.type][1])
+
+    def tofile(self, file: BinaryIO) -> None:
+        """Write the numbers.
+
+        Raises:
+            ConvertError: a number is not finite, or too large for the type.
+        """
+        for piece in self.pieces():
+            with np.errstate(over="ignore"):
+                cast: npt.NDArray[Any] = gguf.quantize(piece, self.type)
+            if not np.isfinite(cast if cast.dtype != np.uint8 else piece).all():
+                raise ConvertError(
+                    f"{self.name} contains numbers that are not finite or do not fit {self.type.name}; try f32 or bf16."
+                )
+            file.write(cast.data)
+
+
+def gguf_tensors(checkpoint: Checkpoint, matrix_type: gguf.GGMLQuantizationType) -> list[GgufTensor]:
+    """Return all tensors of the file: matrices in ``matrix_type``, all others in F32. No numbers are read yet."""
+    shape = checkpoint.shape
+    names = gguf.get_tensor_name_map(ARCHITECTURES[shape.gguf_architecture], shape.layers)
+    tensors = []
+    if shape.rope_scaling:
+        divisors = shape.rope_scaling.divisors(shape.rope_base, shape.head_dim)
+        tensors.append(GgufTensor(ROPE_FREQS, divisors.shape, gguf.GGMLQuantizationType.F32, lambda: iter([divisors])))
+    for name, size in shape.tensors().items():
+        kind = matrix_type if len(size) > 1 else gguf.GGMLQuantizationType.F32
+        stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        tensors.append(GgufTensor(stored, size, kind, partial(_read_pieces, checkpoint, name)))
+    return tensors
+
+
+def add_tensor_infos(writer: gguf.GGUFWriter, tensors: Sequence[GgufTensor]) -> None:
+    """Add the names, shapes and types of the tensors to the file's header."""
+    for tensor in tensors:
+        writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, tensor.type)
+
+
+def _read_pieces(checkpoint: Checkpoint, name: str) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield a tensor's rows, some whole heads at a time, in llama.cpp's order; shape (rows, ...)."""
+    shape = checkpoint.shape
+    rows, *row = checkpoint.stored[name].shape
+    step = max(1, PIECE // (prod(row) * shape.head_dim)) * shape.head_dim  # whole heads
+    turned = turns_rows(shape, name)
+    for start in range(0, rows, step):
+        piece = checkpoint.read_rows(name, start, start + step)
+        yield interleave_pairs(piece, shape.head_dim) if turned else piece
+
+
+def turns_rows(shape: Shape, name: str) -> bool:
+    """Return whether llama.cpp has the rows of a tensor, by the checkpoint's name, in another order."""
+    return shape.gguf_architecture == "llama" and (".q_proj." in name or ".k_proj." in name)
+
+
+def interleave_pairs(rows: npt.NDArray[Number], head_dim: int) -> npt.NDArray[Number]:
+    """Reorder the rows of whole heads so that the two numbers of a pair are neighbours.
+
+    Args:
+        rows: a query or key weight or bias, or the B of a LoRA; shape (heads * head_dim, ...).
+        head_dim: count of the rows of one head.
+
+    Returns:
+        The reordered rows, in the same shape.
+    """
+    halves = rows.reshape(-1, 2, head_dim // 2, *rows.shape[1:])
+    return halves.swapaxes(1, 2).reshape(rows.shape)
 
 
 def find_types(name: str) -> tuple[gguf.GGMLQuantizationType, gguf.LlamaFileType]:
@@ -103,7 +206,15 @@ def write_gguf(
         writer = gguf.GGUFWriter(partial, architecture)
         try:
             add_tensor_infos(writer, tensors)
-            _write_keys(writer, add_keys, sources)
+            try:
+                add_keys(writer)
+                writer.write_header_to_file()
+                writer.write_kv_data_to_file()
+            except ConvertError:
+                raise
+            except UNWRITABLE as error:
+                raise ConvertError(f"{sources} contains values that are not allowed there.") from error
+            writer.kv_data[0].clear()
             writer.write_ti_data_to_file()
             for tensor in track_progress(tensors, "Writing tensors", len(tensors)):
                 writer.write_tensor_data(tensor)
@@ -119,16 +230,3 @@ def write_gguf(
             sha256=hash_file(partial),
             seconds=round(time.monotonic() - begun, 3),
         )
-
-
-def _write_keys(writer: gguf.GGUFWriter, add_keys: Callable[[gguf.GGUFWriter], None], sources: str) -> None:
-    """Write the keys and remove them from memory."""
-    try:
-        add_keys(writer)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-    except ConvertError:
-        raise
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        raise ConvertError(f"{sources} contains values that are not allowed there.") from error
-    writer.kv_data[0].clear()

@@ -7,6 +7,7 @@ and of the classifier (``decoder.npz``) are not checked.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from convert.files import ConvertError
 from convert.gguf_file import read_gguf
 from convert.progress import track_progress
-from convert.publish.secret_scan import refuse_local_path, refuse_secret
+from convert.receipts import ENDING
 from copilot.files import hash_file
 from copilot.text import first_line
 
@@ -35,7 +36,6 @@ TEXTS = frozenset(
 )
 #: Figures of the evaluation, drawn by this project's own program; any other picture could show a person.
 FIGURES = frozenset(f"evaluation/{name}.png" for name in ("scores", "confusion", "calibration", "baseline"))
-RECEIPT_ENDING = ".receipt.json"
 MODEL_ENDINGS = (".gguf", ".safetensors")
 #: Texts into which programs write local paths.
 CHECKED_FOR_PATHS = (".json", ".md", "Modelfile")
@@ -45,24 +45,32 @@ NOT_CHECKED_FOR_PATHS = frozenset(("tokenizer.json", "vocab.json", "added_tokens
 PERSONAL = frozenset(
     (
         *(".edf", ".bdf", ".gdf", ".vhdr", ".vmrk", ".eeg", ".set", ".fdt", ".fif", ".cnt", ".mff", ".raw", ".egi"),
-        *(
-            ".csv",
-            ".tsv",
-            ".xlsx",
-            ".ods",
-            ".mat",
-            ".npy",
-            ".npz",
-            ".pkl",
-            ".h5",
-            ".hdf5",
-            ".parquet",
-            ".db",
-            ".sqlite",
-        ),
+        *(".csv", ".tsv", ".xlsx", ".ods", ".mat", ".npy", ".npz", ".pkl", ".h5", ".hdf5"),
+        *(".parquet", ".db", ".sqlite"),
         *(".txt", ".pdf", ".docx", ".json", ".jsonl", ".ndjson", ".md", ".html", ".xml", ".gz", ".zip"),
     )
 )
+
+#: Matches tokens of the Hub, GitHub, GitLab, OpenAI, AWS and Slack, signed web tokens, private keys.
+SECRET = re.compile(
+    rb"(?<![A-Za-z0-9])(hf_[A-Za-z0-9]{30,}|hf_oauth_[\w.-]{30,}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22,}"
+    rb"|glpat-[\w-]{20,}|sk-[\w-]{32,}|AKIA[0-9A-Z]{16}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"
+    rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+#: Matches absolute paths, in the order below: of two names or more, one name that is a whole JSON string, in a home
+#: folder, as an address, on Windows. It does not match links on the Hub, or folders that every machine has.
+LOCAL_PATH = re.compile(
+    rb"""
+    (?<![\w./~<)\]}*])(?<!\]\()(?!/(?:path|usr|bin|etc|dev|proc)/)(?:/[^\s"'`/\\<>|()\[\]{},;:*?]+){2,}
+    | (?<=")/[\w.-]+/?(?=")
+    | (?<![\w./])~/[\w.-]+
+    | \bfile:/+[\w.-]+
+    | \b[A-Za-z]:(?:/|\\\\|\\(?=Users\b))[\w.-]+
+    """,
+    re.VERBOSE,
+)
+#: Matches chat templates in JSON: the folders that they mention are not local paths.
+TEMPLATE = re.compile(rb'"[\w.]*template"\s*:\s*"(?:\\.|[^"\\])*"')
 
 
 @dataclass(frozen=True)
@@ -142,27 +150,59 @@ def select_uploads(folder: Path) -> tuple[tuple[Upload, ...], tuple[LeftOut, ...
     if not folder.is_dir():
         raise ConvertError(f"{folder} is not a folder.")
     root = folder.resolve()
-    reasons = {path: _explain_exclusion(path, root) for path in _list_entries(root)}
+    names = {path: path.relative_to(root).as_posix() for path in _list_entries(root)}
+    reasons = {path: _explain_exclusion(path, root) for path in names}
     chosen = [path for path, reason in reasons.items() if not reason]
     if not any(path.name.endswith(MODEL_ENDINGS) for path in chosen):
         models = " and no ".join(MODEL_ENDINGS)
         raise ConvertError(f"{folder} contains no model: no {models} file (links are not followed).")
-    uploads = tuple(Upload.of_file(_relative_path(path, root), path) for path in track_progress(chosen, "Checking"))
-    refuse_collisions(upload.path for upload in uploads)
-    return uploads, tuple(LeftOut(_relative_path(path, root), reason) for path, reason in reasons.items() if reason)
+    uploads = tuple(Upload.of_file(names[path], path) for path in track_progress(chosen, "Checking"))
+    seen: dict[str, str] = {}
+    for upload in uploads:  # macOS and Windows ignore case
+        if other := seen.get(upload.path.casefold()):
+            raise ConvertError(f"{other} and {upload.path} are one name on macOS and Windows; rename one of them.")
+        seen[upload.path.casefold()] = upload.path
+    return uploads, tuple(LeftOut(names[path], reason) for path, reason in reasons.items() if reason)
 
 
-def refuse_collisions(paths: Iterator[str]) -> None:
-    """Refuse two names that are the same on macOS and Windows, which ignore case.
+def refuse_secret(name: str, content: bytes) -> None:
+    """Refuse a text with a token or a private key.
+
+    Args:
+        name: the text's name, for the error message.
+        content: the text.
 
     Raises:
-        ConvertError: there are two such names.
+        ConvertError: it contains something that looks like one; the message does not repeat it.
     """
-    seen: dict[str, str] = {}
-    for path in paths:
-        if other := seen.get(path.casefold()):
-            raise ConvertError(f"{other} and {path} are one name on macOS and Windows; rename one of them.")
-        seen[path.casefold()] = path
+    if found := SECRET.search(content):
+        raise ConvertError(
+            f"{_name_line(name, content, found)} looks like a secret; remove and revoke it, then publish."
+        )
+
+
+def refuse_local_path(name: str, content: bytes) -> None:
+    """Refuse a text that contains a local path.
+
+    Args:
+        name: the text's name, for the error message.
+        content: the text.
+
+    Raises:
+        ConvertError: it contains a local path.
+    """
+    content = TEMPLATE.sub(b"", content)
+    if found := LOCAL_PATH.search(content):
+        place = found[0].decode("utf-8", "replace")
+        raise ConvertError(
+            f"{_name_line(name, content, found)} names a place on a machine, {place}, which would be published; write "
+            "a name on the Hub there, or the file's name alone."
+        )
+
+
+def _name_line(name: str, content: bytes, found: re.Match[bytes]) -> str:
+    line = content.count(b"\n", 0, found.start()) + 1
+    return f"Line {line} of {name}"
 
 
 def _list_entries(folder: Path) -> Iterator[Path]:
@@ -190,7 +230,7 @@ def _explain_exclusion(path: Path, root: Path) -> str:
         return "a card of what was there before, with its figures; the card of these files is the one at the top"
     if path.relative_to(root).as_posix() in FIGURES:
         return ""
-    if path.name in TEXTS or path.name == DECODER or path.name.endswith((RECEIPT_ENDING, *MODEL_ENDINGS)):
+    if path.name in TEXTS or path.name == DECODER or path.name.endswith((ENDING, *MODEL_ENDINGS)):
         return ""
     if path.suffix.lower() in PERSONAL:
         return "could be a recording or a person's record"
@@ -212,8 +252,3 @@ def _read_header_texts(model: Path) -> dict[str, str | list[Any]]:
             return opened.metadata() or {}
     except SafetensorError as error:
         raise ConvertError(f"{model} is no safetensors file, or a damaged one: {first_line(error)}.") from error
-
-
-def _relative_path(path: Path, root: Path) -> str:
-    """Return the path in the repository."""
-    return path.relative_to(root).as_posix()

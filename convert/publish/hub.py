@@ -15,7 +15,6 @@ from typing import Any
 
 from convert.files import ConvertError
 from convert.publish.allow_list import Upload
-from copilot import child_process
 from copilot.text import first_line
 
 SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
@@ -25,6 +24,13 @@ KEYRING = ("huggingface", "token")
 NO_TOKEN = (
     "There is no token for the Hub; set HF_TOKEN, or log in with `hf auth login` or `keyring set huggingface token`."
 )
+#: HTTP status -> what it means here.
+STATUSES = {
+    401: "The Hub does not know this token; it is wrong, expired or revoked",
+    402: "The Hub does this only for accounts that pay",
+    403: "The token has no right to write there; make one with write permission",
+    429: "The Hub wants fewer requests; try again later",
+}
 UNFINISHED = "Nothing there is half-done: a repository is whole, as it was before, or empty."
 
 
@@ -72,8 +78,8 @@ def refuse_bad_name(name: str) -> None:
         raise ConvertError(f"{name!r} does not say whose repository it is; write USER/NAME.")
 
 
-def upload(repositories: Sequence[Repository]) -> tuple[str, ...]:
-    """Create the missing repositories, and make one commit in each, in a child process.
+def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
+    """Create the missing repositories, and make one commit in each; only for a child process.
 
     Returns:
         The address of each commit.
@@ -81,15 +87,6 @@ def upload(repositories: Sequence[Repository]) -> tuple[str, ...]:
     Raises:
         ConvertError: there is no token, or it has no permission, or an existing repository has another visibility than
             asked for, or the upload failed.
-    """
-    return child_process.run(commit_all, tuple(repositories))
-
-
-def commit_all(repositories: Sequence[Repository]) -> tuple[str, ...]:
-    """Do the work of ``upload``; only for a child process.
-
-    Raises:
-        ConvertError: as ``upload``.
     """
     os.environ.update(SETTINGS)
     if not sys.stderr.isatty():
@@ -114,20 +111,17 @@ def _read_token() -> str:
     """Read the token from the environment, the Hub's client or the keyring."""
     from huggingface_hub import get_token
 
-    token = get_token() or _read_keyring()
+    token = get_token()
+    if not token:
+        try:
+            token = importlib.import_module("keyring").get_password(*KEYRING)
+        except Exception:  # not installed, locked, or with errors of its own: the same as an empty one
+            token = None
     if not token:
         raise ConvertError(NO_TOKEN)
     if not (token.isascii() and token.isprintable() and " " not in token):
         raise ConvertError("The token contains characters that no token has; copy it again.")
     return token
-
-
-def _read_keyring() -> str | None:
-    try:
-        password: str | None = importlib.import_module("keyring").get_password(*KEYRING)
-        return password
-    except Exception:  # not installed, locked, or with errors of its own: the same as an empty one
-        return None
 
 
 def _open_or_create(api: Any, repository: Repository) -> None:
@@ -156,37 +150,31 @@ def _open_or_create(api: Any, repository: Repository) -> None:
 
 
 def _commit(api: Any, repository: Repository) -> str:
-    """Commit all files of a repository and return the commit's address."""
+    """Commit all files of a repository and return the commit's address.
+
+    The files on the Hub are compared with those that were sent: a ``.gitignore`` there can silently leave some out.
+    """
     from huggingface_hub import CommitOperationAdd
 
+    name, kind = repository.name, repository.kind
     operations = [CommitOperationAdd(file.path, file.source) for file in repository.files]
     for file, operation in zip(repository.files, operations, strict=True):
         if operation.upload_info.sha256.hex() != file.sha256:
             raise ConvertError(f"{file.path} has changed since it was looked at; publish again.")
-    commit = api.create_commit(
-        repository.name, operations, commit_message="Publish model files", repo_type=repository.kind
-    )
-    _verify_commit(api, repository, commit.oid)
-    return str(commit.commit_url)
-
-
-def _verify_commit(api: Any, repository: Repository, revision: str) -> None:
-    """Compare the files on the Hub with those that were sent: a ``.gitignore`` there can silently leave some out."""
+    commit = api.create_commit(name, operations, commit_message="Publish model files", repo_type=kind)
     paths = [file.path for file in repository.files]
-    there = api.get_paths_info(repository.name, paths, revision=revision, repo_type=repository.kind)
-    entries = {entry.path: entry for entry in there}
+    entries = {entry.path: entry for entry in api.get_paths_info(name, paths, revision=commit.oid, repo_type=kind)}
     for file in repository.files:
         entry = entries.get(file.path)
-        if not entry or (entry.lfs.sha256 != file.sha256 if entry.lfs else entry.blob_id != _compute_git_hash(file)):
-            raise ConvertError(
-                f"{repository.name} does not contain the {file.path} that was sent; look at it on the Hub."
-            )
-
-
-def _compute_git_hash(file: Upload) -> str:
-    """Return git's hash of a file that is not in LFS."""
-    content = file.source if isinstance(file.source, bytes) else file.source.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        if entry and entry.lfs:
+            same = entry.lfs.sha256 == file.sha256
+        elif entry:  # git's own hash
+            content = file.source if isinstance(file.source, bytes) else file.source.read_bytes()
+            git_hash = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+            same = entry.blob_id == git_hash
+        if not entry or not same:
+            raise ConvertError(f"{name} does not contain the {file.path} that was sent; look at it on the Hub.")
+    return str(commit.commit_url)
 
 
 def _describe_error(error: BaseException, token: str) -> str:
@@ -199,29 +187,17 @@ def _describe_error(error: BaseException, token: str) -> str:
         error = error.__cause__
     words = first_line(error)
     if isinstance(error, HfHubHTTPError):
-        words = _describe_status(error.response.status_code, (error.server_message or "").strip())
+        status, message = error.response.status_code, (error.server_message or "").strip()
+        if "storage" in message or "quota" in message:
+            words = "There is no room left on the Hub for this account"
+        elif status >= 500:
+            words = f"The Hub has troubles of its own (status {status}); try again later"
+        else:
+            words = STATUSES.get(status, f"The Hub refuses (status {status})")
+        words = f"{words}: {message.splitlines()[0]}" if message else words
     elif isinstance(error, ValueError):
         words = f"The Hub refuses the upload: {words}"
     else:
         words = f"The Hub at {endpoint()} cannot be reached, or stopped answering: {words}"
     words = words.replace(token, "[token]") if token else words
     return f"{words.rstrip('.')}. {UNFINISHED}"
-
-
-def _describe_status(status: int, message: str) -> str:
-    """Return a sentence for an HTTP status, with the Hub's own message."""
-    if "storage" in message or "quota" in message:
-        words = "There is no room left on the Hub for this account"
-    elif status == 402:
-        words = "The Hub does this only for accounts that pay"
-    elif status == 401:
-        words = "The Hub does not know this token; it is wrong, expired or revoked"
-    elif status == 403:
-        words = "The token has no right to write there; make one with write permission"
-    elif status == 429:
-        words = "The Hub wants fewer requests; try again later"
-    elif status >= 500:
-        words = f"The Hub has troubles of its own (status {status}); try again later"
-    else:
-        words = f"The Hub refuses (status {status})"
-    return f"{words}: {message.splitlines()[0]}" if message else words

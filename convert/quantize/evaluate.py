@@ -6,7 +6,6 @@ done token by token, because a table over a vocabulary of 150,000 would not fit 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from convert.eval_prompts import EvalPrompt
 from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from convert.progress import track_progress
+from convert.receipts import MeasuredOn, Measurement
 from convert.speed import Speed, describe_conditions, measure_speeds, usable_threads
 from copilot import child_process
 from copilot.files import hash_file
@@ -32,56 +32,6 @@ ANY_TOKENS = range(256)
 
 Floats = npt.NDArray[np.float64]
 Models = tuple["NativeModel", "NativeModel"]
-
-
-@dataclass(frozen=True)
-class MeasuredOn:
-    """The data and the machine that a measurement was made on.
-
-    Attributes:
-        text: name of the file of conversations.
-        text_sha256: SHA-256 of that file.
-        conversations: count of the conversations.
-        cut: count of those that were shortened, because the model was trained for a smaller context.
-        answer_tokens: count of the tokens at which the models were compared.
-        speed: how the speeds were measured, and on what machine.
-        processor: instruction sets and libraries that llama.cpp was built for and finds on the machine.
-    """
-
-    text: str
-    text_sha256: str
-    conversations: int
-    cut: int
-    answer_tokens: int
-    speed: str
-    processor: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The comparison of a quantised model with its source.
-
-    Attributes:
-        mean_kl: Kullback-Leibler divergence of its distribution from the source's, mean over the tokens, in nats.
-        p99_kl: 99th percentile of that divergence over the tokens, in nats.
-        perplexity: perplexity of the answers.
-        source_perplexity: the same for the source.
-        same_top1: share of tokens where both find the same token most likely, 0 to 1.
-        label_agreement: share of conversations where both score the same label highest, 0 to 1.
-        speed: speed of the quantised model.
-        source_speed: speed of the source, measured in alternation with it.
-        measured_on: data and machine.
-    """
-
-    mean_kl: float
-    p99_kl: float
-    perplexity: float
-    source_perplexity: float
-    same_top1: float
-    label_agreement: float
-    speed: Speed
-    source_speed: Speed
-    measured_on: MeasuredOn
 
 
 def measure(source: GgufFile, quantised: Path, name: str) -> Measurement:
@@ -107,44 +57,35 @@ def _compare_all(
     source: Path, quantised: Path, template: str, context: int, task: str, speeds: Sequence[Speed]
 ) -> Measurement:
     """Compare both models on all conversations; only for a child process."""
+    import llama_cpp
+
     models = _open_model(source, context), _open_model(quantised, context)
     whole = eval_prompts.read_eval_prompts(models[0], template)
     fitting = [eval_prompt.shorten(context) for eval_prompt in whole]
     compared = [_compare_models(models, eval_prompt) for eval_prompt in track_progress(fitting, task)]
-    if not all(np.isfinite(comparison.kl).all() for comparison in compared):
+    kl, surprise, same = (np.concatenate(parts) for parts in list(zip(*compared, strict=True))[:3])
+    if not np.isfinite(kl).all():
         raise ConvertError(f"{quantised.name} cannot be compared with its source: their scores are not all numbers.")
-    return _summarise(compared, speeds, _describe_data(whole, fitting))
-
-
-def _describe_data(whole: Sequence[EvalPrompt], fitting: Sequence[EvalPrompt]) -> MeasuredOn:
-    """Describe the conversations before and after shortening, and the machine."""
-    import llama_cpp
-
     info = llama_cpp.llama_print_system_info().decode().split(":", 1)[-1]
     features = [part.split("=") for part in info.split("|") if "=" in part]
-    return MeasuredOn(
-        text=eval_prompts.FILE.name,
-        text_sha256=hash_file(eval_prompts.FILE),
-        conversations=len(whole),
-        cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
-        answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),
-        speed=describe_conditions(),
-        processor=tuple(name.strip() for name, value in features if value.strip() != "0"),
-    )
-
-
-def _summarise(compared: Sequence["_Comparison"], speeds: Sequence[Speed], on: MeasuredOn) -> Measurement:
-    kl, surprise, same = (np.concatenate([getattr(c, name) for c in compared]) for name in ("kl", "surprise", "same"))
     return Measurement(
         mean_kl=float(kl.mean()),
         p99_kl=float(np.percentile(kl, 99)),
         perplexity=float(np.exp(surprise[:, 1].mean())),
         source_perplexity=float(np.exp(surprise[:, 0].mean())),
         same_top1=float(same.mean()),
-        label_agreement=float(np.mean([comparison.same_label for comparison in compared])),
+        label_agreement=float(np.mean([same_label for *_, same_label in compared])),
         speed=speeds[1],
         source_speed=speeds[0],
-        measured_on=on,
+        measured_on=MeasuredOn(
+            text=eval_prompts.FILE.name,
+            text_sha256=hash_file(eval_prompts.FILE),
+            conversations=len(whole),
+            cut=sum(eval_prompt != cut for eval_prompt, cut in zip(whole, fitting, strict=True)),
+            answer_tokens=sum(len(eval_prompt.answer) for eval_prompt in fitting),
+            speed=describe_conditions(),
+            processor=tuple(name.strip() for name, value in features if value.strip() != "0"),
+        ),
     )
 
 
@@ -157,29 +98,23 @@ def _open_model(path: Path, context: int) -> "NativeModel":
         raise ConvertError(f"llama.cpp cannot run {path}.") from error
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    """The comparison on one conversation.
+def _compare_models(models: Models, eval_prompt: EvalPrompt) -> tuple[Floats, Floats, npt.NDArray[np.bool_], bool]:
+    """Compare the source and the quantised model on one conversation.
 
-    Attributes:
-        kl: divergence at each token of the answer, in nats; shape (tokens,).
-        surprise: negative log-probability of each token, in nats, for source and quantised model; shape (tokens, 2).
-        same: whether both models find the same token most likely; shape (tokens,).
-        same_label: whether both score the same label highest.
+    Returns:
+        Divergence at each token of the answer, in nats, shape (tokens,); negative log-probability of each token, in
+        nats, for source and quantised model, shape (tokens, 2); whether both models find the same token most likely,
+        shape (tokens,); whether both score the same label highest.
     """
+    from copilot.llm.llama_cpp import BATCH
 
-    kl: Floats
-    surprise: Floats
-    same: npt.NDArray[np.bool_]
-    same_label: bool
-
-
-def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
-    """Compare the source and the quantised model on one conversation."""
-    for model in models:
-        _read_prompt(model, eval_prompt.prompt)
-    following = [eval_prompt.prompt[-1], *eval_prompt.answer[:-1]]
-    rows = zip(*(model.all_logits(following, kept=len(eval_prompt.prompt) - 1) for model in models), strict=True)
+    prompt = eval_prompt.prompt
+    for model in models:  # the last token is read with the answer, because its logits are compared
+        model.keep(min(eval_prompts.count_shared(model.context_tokens, prompt), len(prompt) - 1))
+        for start in range(len(model.context_tokens), len(prompt) - 1, BATCH):
+            model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
+    tokens = [prompt[-1], *eval_prompt.answer[:-1]]
+    rows = zip(*(model.all_logits(tokens, kept=len(prompt) - 1) for model in models), strict=True)
     kl, surprise, same = [], [], []
     first: list[Floats] = []
     for token, pair in zip(eval_prompt.answer, rows, strict=True):
@@ -188,31 +123,12 @@ def _compare_models(models: Models, eval_prompt: EvalPrompt) -> _Comparison:
         surprise.append((-p[token], -q[token]))
         same.append(p.argmax() == q.argmax())
         first = first or [p, q]
-    best = [int(np.argmax(_score_labels(model, eval_prompt, row))) for model, row in zip(models, first, strict=True)]
-    return _Comparison(np.array(kl), np.array(surprise), np.array(same), best[0] == best[1])
-
-
-def _read_prompt(model: "NativeModel", prompt: Sequence[int]) -> None:
-    """Read the prompt without its last token, which is read with the answer because its logits are compared."""
-    from copilot.llm.llama_cpp import BATCH
-
-    model.keep(min(eval_prompts.count_shared_tokens(model.context_tokens, prompt), len(prompt) - 1))
-    for start in range(len(model.context_tokens), len(prompt) - 1, BATCH):
-        model.read(prompt[start : min(start + BATCH, len(prompt) - 1)])
-
-
-def _score_labels(model: "NativeModel", eval_prompt: EvalPrompt, first: Floats) -> list[float]:
-    """Return the log-probability of each label after the prompt, in nats.
-
-    Args:
-        model: a model that has read the prompt.
-        eval_prompt: the conversation.
-        first: log-probability of every token right after the prompt, shape (vocabulary,).
-    """
-    scores = []
-    for label in eval_prompt.labels:
-        score = first[label[0]]
-        for token, row in zip(label[1:], model.all_logits(label[:-1], kept=len(eval_prompt.prompt)), strict=True):
-            score += log_softmax(row.astype(np.float64))[token]
-        scores.append(float(score))
-    return scores
+    best = []
+    for model, after_prompt in zip(models, first, strict=True):
+        scores = []  # log-probability of each label, in nats
+        for label in eval_prompt.labels:
+            rest = zip(label[1:], model.all_logits(label[:-1], kept=len(prompt)), strict=True)
+            following = (log_softmax(row.astype(np.float64))[token] for token, row in rest)
+            scores.append(sum(following, start=after_prompt[label[0]]))
+        best.append(int(np.argmax(scores)))
+    return np.array(kl), np.array(surprise), np.array(same), best[0] == best[1]

@@ -18,6 +18,7 @@ from convert.files import ConvertError
 from convert.gguf_file import GgufFile
 from convert.progress import track_progress
 from convert.quantize.quantizer import Importance
+from convert.receipts import ImportanceText
 from convert.speed import usable_threads
 from copilot import child_process
 
@@ -25,21 +26,6 @@ from copilot import child_process
 CHUNK = 512
 _F32 = 0
 _OBJECT_BYTES = 32  # sizeof(struct ggml_object), which ggml_tensor_overhead() includes
-
-
-@dataclass(frozen=True)
-class ImportanceText:
-    """The text that importance was measured on.
-
-    Attributes:
-        file: its name.
-        sha256: SHA-256 of its bytes.
-        tokens: count of the tokens that the model read.
-    """
-
-    file: str
-    sha256: str
-    tokens: int
 
 
 @dataclass(frozen=True)

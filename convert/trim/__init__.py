@@ -20,24 +20,29 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from convert import speed
-from convert.checkpoint import Checkpoint
-from convert.files import ConvertError, read_json, scratch_folder
-from convert.gguf import to_gguf
-from convert.progress import track_progress
-from convert.tokenizer_files import (
+from convert.checkpoint import (
     CONFIG,
     GENERATION,
     SPECIAL_MAP,
     TEMPLATE,
     TOKENIZER,
     TOKENIZER_CONFIG,
+    Checkpoint,
     TokenizerFiles,
 )
-from convert.trim.bpe import ByteLevelBpe
-from convert.trim.corpus import read_texts
-from convert.trim.needs import CorpusTokens, encode_text, find_template_tokens
-from convert.trim.token_ids import find_named_ids, renumber_config
-from convert.verb_result import AlwaysPassed
+from convert.files import ConvertError, read_json, scratch_folder
+from convert.gguf import to_gguf
+from convert.progress import track_progress
+from convert.report import VerbResult
+from convert.trim.tokens import (
+    ByteLevelBpe,
+    CorpusTokens,
+    encode_text,
+    find_named_ids,
+    find_template_tokens,
+    read_texts,
+    renumber_config,
+)
 from convert.weights import rewrite_weights
 from copilot.errors import CopilotError
 from copilot.files import new_folder
@@ -73,7 +78,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class TrimResult(AlwaysPassed):
+class TrimResult(VerbResult):
     """The result of trimming a model.
 
     Attributes:
@@ -99,10 +104,6 @@ class TrimResult(AlwaysPassed):
     measured_on: str
     files: dict[str, str]
     seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain values, ready for JSON."""
-        return asdict(self)
 
     def lines(self) -> list[str]:
         """Return the result as lines of text for people."""
@@ -142,13 +143,24 @@ def trim(model: Path, corpus: Sequence[Path], out: Path) -> TrimResult:
     wanted = used.distinct | find_template_tokens(old, tokenizer_files.template).union(
         *map(find_named_ids, configs.values())
     )
-    _refuse_unknown_tokens(wanted, old, checkpoint)
-    ids, new = _cut_tokenizer(old, wanted)
-    _refuse_changed_tokens(old, new, ids, corpus)
+    known = set(old.get_vocab().values())
+    if unknown := wanted - known:
+        raise ConvertError(f"The configuration of {model} names {min(unknown)}, which is no token's id.")
+    if max(known) >= checkpoint.shape.vocabulary:
+        raise ConvertError(f"Token {max(known)} has no row in the embedding of {checkpoint.shape.vocabulary} rows.")
+
+    bpe = ByteLevelBpe.of(old)
+    kept = sorted(bpe.fill_up(bpe.add_parts(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
+    ids = {token: row for row, token in enumerate(kept)}  # old id -> new id, in order
+    new = bpe.cut_tokenizer(ids)
+    for text in track_progress(read_texts(corpus), "Comparing tokens"):
+        if [ids.get(token) for token in encode_text(old, text)] != encode_text(new, text):
+            raise ConvertError(f"The trimmed tokenizer would cut {text[:40]!r} otherwise; this tokenizer is not known.")
+
     with new_folder(out) as partial:
         _write_other_files(tokenizer_files, configs, ids, partial)
         new.save(str(partial / TOKENIZER))
-        files = rewrite_weights(checkpoint, partial, lambda name, rows: rows[list(ids)] if name in EMBEDDINGS else rows)
+        files = rewrite_weights(checkpoint, partial, lambda name, rows: rows[kept] if name in EMBEDDINGS else rows)
         before, after, measured_on = _measure_speeds({model: used.first, partial: [ids[token] for token in used.first]})
         return TrimResult(
             out=str(out),
@@ -171,35 +183,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--corpus", type=Path, required=True, nargs="+", metavar="FILE", help="text, or .jsonl: every string in it"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; not there yet")
-
-
-def run(options: argparse.Namespace) -> TrimResult:
-    """Run the verb with the options of the command line."""
-    return trim(options.model, options.corpus, options.out)
-
-
-def _cut_tokenizer(tokenizer: Tokenizer, wanted: set[int]) -> tuple[dict[int, int], Tokenizer]:
-    """Return old id -> new id of every kept token, in order, and the tokenizer of these tokens."""
-    bpe = ByteLevelBpe.of(tokenizer)
-    kept = sorted(bpe.fill_up(bpe.add_parts(wanted | bpe.bytes | bpe.added), ROWS_MULTIPLE))
-    ids = {token: row for row, token in enumerate(kept)}
-    return ids, bpe.cut_tokenizer(ids)
-
-
-def _refuse_unknown_tokens(wanted: set[int], tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
-    """Refuse a configuration with ids that are no tokens, and tokens without a row in the embedding."""
-    known = set(tokenizer.get_vocab().values())
-    if unknown := wanted - known:
-        raise ConvertError(f"The configuration of {checkpoint.folder} names {min(unknown)}, which is no token's id.")
-    if max(known) >= checkpoint.shape.vocabulary:
-        raise ConvertError(f"Token {max(known)} has no row in the embedding of {checkpoint.shape.vocabulary} rows.")
-
-
-def _refuse_changed_tokens(old: Tokenizer, new: Tokenizer, ids: Mapping[int, int], corpus: Sequence[Path]) -> None:
-    """Check that both tokenizers tokenise the corpus alike; ``ids`` maps old ids to new ones."""
-    for text in track_progress(read_texts(corpus), "Comparing tokens"):
-        if [ids.get(token) for token in encode_text(old, text)] != encode_text(new, text):
-            raise ConvertError(f"The trimmed tokenizer would cut {text[:40]!r} otherwise; this tokenizer is not known.")
+    parser.set_defaults(run=trim)
 
 
 def _write_other_files(

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.files import ConvertError
+from convert.report import align_columns, format_table
 from copilot.command_line import Parser, command
 from copilot.emotions import EMOTIONS
 from copilot.files import new_folder
@@ -283,19 +284,17 @@ def format_report(result: Mapping[str, Any]) -> str:
             "",
             *_describe_data(result),
             "",
-            *(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *map(_format_cells, result["rows"])]),
+            format_table(head, [_format_cells(row) for row in result["rows"]]),
             "",
             *(f"![{text}, read by {name}]({figure_name(name, text)})\n" for name, text in figures),
         ]
     )
 
 
-def format_table(result: Mapping[str, Any]) -> str:
+def format_lines(result: Mapping[str, Any]) -> str:
     """Return the rows as a table for a terminal, and below it the data that they were measured on."""
     head = ["embedding", "text", "clusters by", "silhouette", "of emotions", "by chance", "ARI", "by chance", "cut"]
-    lines = [head, *map(_format_cells, result["rows"])]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    rows = align_columns([head, *map(_format_cells, result["rows"])], right=False)
     return "\n".join([*rows, "", *_describe_data(result)])
 
 
@@ -334,7 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to make, with the report and its figures")
     options = parser.parse_args(arguments)
-    print(format_table(write_report(options.corpus, options.model, options.count, options.out)))
+    print(format_lines(write_report(options.corpus, options.model, options.count, options.out)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ folder is skipped, and a stage of training that was killed resumes where it was.
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import sys
@@ -23,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import softmax
 
-from convert.all import RECEIPT, convert_all
+from convert.all import convert_all
+from convert.files import read_json
 from convert.gguf import to_gguf
 from convert.merge import merge
 from convert.ollama import ollama
+from convert.receipts import ENDING, RELEASE, write_receipt
 from copilot import emotions, model_metadata, prompt
 from copilot.command_line import Parser, command
 from copilot.files import hash_file, new_folder
@@ -162,11 +163,11 @@ def copy_release(release: Path, out: Path) -> None:
     """Copy the quantised file and the receipts from the folder that ``convert all`` made, and write Ollama's files."""
     quantised = f"{NAME}-{QUANTISATION}"
     shutil.copyfile(release / f"{quantised}.gguf", out / f"{NAME}.gguf")
-    whole = json.loads((release / RECEIPT).read_text())
+    whole = read_json(release / RELEASE)
     del whole["files"]["Modelfile"]  # ``out`` has its own, for a file without its type in the name
-    (out / RECEIPT).write_text(json.dumps(whole, indent=2) + "\n")
-    receipt = json.loads((release / f"{quantised}.receipt.json").read_text())
-    (out / f"{NAME}.receipt.json").write_text(json.dumps(receipt | {"file": f"{NAME}.gguf"}, indent=2) + "\n")
+    write_receipt(out / RELEASE, whole)
+    receipt = read_json(release / f"{quantised}{ENDING}")
+    write_receipt(out / f"{NAME}{ENDING}", receipt | {"file": f"{NAME}.gguf"})
     ollama(out / f"{NAME}.gguf", out)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.files import ConvertError, read_json
+from convert.report import format_table, in_millions, render_template
 from copilot.command_line import Parser, command
 from copilot.files import write_atomically
 from copilot.training.evaluate.ablations import LATE
@@ -18,7 +19,6 @@ from copilot.training.evaluate.report import (
     EXPLANATION,
     describe_measurement,
     format_score,
-    format_table,
     format_tables,
 )
 from copilot.training.evaluate.summary import (
@@ -54,55 +54,6 @@ COLUMNS = {
     "whole clips, three": (CLIP, 3),
 }
 
-TEMPLATE = """\
-# EEG Emotion Copilot, the bundled model
-
-A language model of {parameters} million parameters (Qwen2 architecture, own tokenizer) and a linear classifier.
-Together they turn EEG written as text and a few words about a person into nine probabilities, an assessment and
-suggestions. **A research tool, not a medical device; nothing it writes is a diagnosis.**
-
-| file | what |
-|---|---|
-| `eeg-emotion-copilot.gguf` | language model, {quantisation}, {megabytes} MB, {bits} bits per weight, sha256 `{sha}` |
-| `decoder.npz` | shrinkage LDA on ten seconds of differential entropy, numpy only |
-| `eeg-emotion-copilot.receipt.json` | what quantisation really did, type by type, and what it cost |
-| `receipt.json` | the whole way from checkpoint and adapter to this file, with what each step proved |
-| `Modelfile`; `template`, `system`, `params` | for Ollama; the same for `ollama run hf.co/...` |
-| `evaluation.json` | every figure below, and more |
-
-## What it can tell, and what it cannot
-
-{measured}
-{findings}
-
-{table}
-
-{images}
-
-Larger models on raw FACED signals, clips seen in training, reach on 10-s segments: EEGNet 0.41, LaBraM 0.53, CBraMod
-0.55 balanced accuracy (Wang et al. 2024, arXiv 2412.07236).
-
-## What it was trained on
-
-- FACED's published differential entropy (Chen et al. 2023, *Sci Data* 10:740; CC-BY-4.0 as stated by NEMAR nm000112),
-  subjects 0-79 without 23, whose recording is known to be bad: 28 film clips of 30 s, the same for everybody.
-- Assessments, suggestions and answers to follow-up questions written for this project. They are general and
-  non-diagnostic; the model recombines them and knows nothing else. It writes English only.
-- Gender, age and the person's own words were drawn at random, without a look at the emotion.
-
-## What it is not for
-
-Diagnosis, treatment, screening, lie detection, hiring, school or work (where inferring emotions from biometric data
-is prohibited in the EU), or any decision about a person. It was fitted on young adults watching films in one
-laboratory; other ages, devices, tasks and illnesses are unknown to it.
-
-## All scores
-
-{explanation}
-
-{tables}
-"""
-
 
 def format_card(report: Report, receipt: dict[str, Any]) -> str:
     """Return the text of the model card.
@@ -111,35 +62,25 @@ def format_card(report: Report, receipt: dict[str, Any]) -> str:
         report: contents of ``evaluation.json``.
         receipt: contents of the quantised file's receipt.
     """
-    folder = Path(EVALUATION).stem
-    return TEMPLATE.format(
-        parameters=f"{receipt['parameters'] / 1e6:.1f}",
+    return render_template(
+        Path(__file__).with_name("model_card.md.j2"),
+        parameters=in_millions(receipt["parameters"]),
         quantisation=receipt["type"],
-        megabytes=f"{receipt['file_bytes'] / 1e6:.1f}",
+        megabytes=in_millions(receipt["file_bytes"]),
         bits=f"{receipt['bits_per_weight']:.2f}",
         sha=receipt["sha256"],
         measured=describe_measurement(report),
-        findings="\n".join(f"- {finding}" for finding in list_findings(report)),
-        table=_format_small_table(report),
-        images="\n\n".join(f"![{words}]({folder}/{name})" for name, words in FIGURES.items()),
+        findings=list_findings(report),
+        table=format_table(["balanced accuracy", *COLUMNS], list(_make_rows(report)), padded=True),
+        images={words: f"{Path(EVALUATION).stem}/{name}" for name, words in FIGURES.items()},
         explanation=EXPLANATION,
         tables="\n\n".join(format_tables(report)),
     )
 
 
-def format_summary(report: Report) -> str:
-    """Return the headlines and a small table, as in the card."""
-    headlines = "\n".join(f"- {finding}" for finding in list_headlines(report))
-    return f"{describe_measurement(report)}\n{headlines}\n\n{_format_small_table(report)}"
-
-
 def format_paragraph(report: Report) -> str:
     """Return the figures of the project's README: one paragraph."""
     return " ".join([describe_measurement(report).strip(), *list_headlines(report)])
-
-
-def _format_small_table(report: Report) -> str:
-    return format_table(["balanced accuracy", *COLUMNS], list(_make_rows(report)))
 
 
 def _make_rows(report: Report) -> Iterator[list[str]]:

@@ -22,13 +22,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convert.checkpoint import Checkpoint
+from convert.checkpoint import CONFIG, GENERATION, Checkpoint, TokenizerFiles
 from convert.files import ConvertError
-from convert.plan.pruned_shape import ROUNDINGS, find_obstacle, prune_shape
 from convert.publish.hub import refuse_bad_name
-from convert.shape import Shape
-from convert.tokenizer_files import CONFIG, GENERATION, TokenizerFiles
-from convert.verb_result import AlwaysPassed
+from convert.receipts import write_receipt
+from convert.report import VerbResult
+from convert.shape import ROUNDINGS, Shape, find_obstacle, prune_shape
 from copilot import child_process
 from copilot.child_process import Limits
 from copilot.command_line import Parser, command
@@ -47,7 +46,7 @@ BF16_BYTES = 2
 
 
 @dataclass(frozen=True)
-class Pruned(AlwaysPassed):
+class Pruned(VerbResult):
     """What was pruned, and what is left.
 
     Attributes:
@@ -155,7 +154,7 @@ def prune(model: str, ratio: Fraction, out: Path, round_to: int = min(ROUNDINGS)
             seconds=round(time.monotonic() - begun, 1),
             **vars(written),
         )
-        (partial / RECEIPT).write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
+        write_receipt(partial / RECEIPT, report.as_dict(), indent=1)
     return report
 
 

@@ -18,9 +18,8 @@ import pytest
 pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 
 from convert.gguf import to_gguf
-from convert.gguf.writer import TYPES
+from convert.gguf.writer import TYPES, interleave_pairs
 from convert.gguf_file import read_gguf
-from convert.rope import interleave_pairs
 from tests.helpers.llama_cpp_converter import convert_all
 from tests.helpers.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.helpers.tiny_checkpoint import make_checkpoint, make_llama_tokenizer, make_tokenizer

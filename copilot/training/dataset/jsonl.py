@@ -15,6 +15,7 @@ from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
+from convert.receipts import ENDING, write_receipt
 from copilot import emotions, prompt
 from copilot.eeg import text_encoding
 from copilot.files import hash_file, write_atomically
@@ -88,7 +89,7 @@ def classifier_path(corpus: Path) -> Path:
 
 def receipt_path(corpus: Path) -> Path:
     """Return the path of a corpus's receipt: ``corpus.receipt.json`` for ``corpus.jsonl``."""
-    return corpus.with_suffix(".receipt.json")
+    return corpus.with_suffix(ENDING)
 
 
 def make_records(segment: LabelledSegment, seed: int, with_evidence: bool) -> Iterator[Record]:
@@ -193,7 +194,7 @@ def write_corpus(
             "lines": counts["split"].total(),
             "counts": counts,
         }
-        receipt.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_receipt(receipt, facts, indent=1)
     return facts
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from convert.report import format_table, in_millions
 from copilot import emotions
 from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.model import LEAKS
@@ -67,17 +68,17 @@ def format_report(report: Report, folder: str) -> str:
         valence = [d["valence_correlation"] for d in model["details"] if d["unit"] == CLIP and d["evidence"]]
         lines.append(
             [
-                *(model["file"], model["codec"], f"{model['bytes'] / 1e6:.1f}", f"{model['parameters'] / 1e6:.1f}"),
+                *(model["file"], model["codec"], in_millions(model["bytes"]), in_millions(model["parameters"])),
                 *(f"{seconds[key]['mean']:.3f}" if key in seconds else "" for key in ("label", "answer")),
                 f"{valence[0]:.2f}" if valence and valence[0] is not None else "",
                 f"`{model['sha256'][:12]}`",
             ]
         )
-    parts += ["## Models\n", format_table(headings, lines), ""]
+    parts += ["## Models\n", format_table(headings, lines, padded=True), ""]
     (detail,) = [d for d in report["models"][0]["details"] if d["unit"] == CLIP and d["evidence"]]
     counts = [[name, *map(str, row)] for name, row in zip(emotions.EMOTIONS, detail["confusion_nine"], strict=True)]
     parts += [f"## What clips were taken for: {report['models'][0]['file']}, with baseline and evidence\n"]
-    parts += [format_table(("shown / named", *emotions.EMOTIONS), counts), ""]
+    parts += [format_table(("shown / named", *emotions.EMOTIONS), counts, padded=True), ""]
     failed = [failure for model in report["models"] for failure in (model.get("answers") or {}).get("failures", [])]
     quoted = [f"- {', '.join(f['faults'])} ({f['emotion']}): {' '.join(f['text'].split())}" for f in failed]
     parts += ["## Answers that failed\n", *quoted, ""] if failed else []
@@ -109,7 +110,7 @@ def format_rows(rows: Sequence[ReportRow]) -> str:
         seen = [nine["model"], nine["condition"], "yes" if nine["evidence"] else "no", nine["unit"], nine["readout"]]
         scores = [format_score(nine), format_score(three), *f1, "" if ece is None else f"{ece:.3f}", str(nine["n"])]
         lines.append(seen + scores)
-    return format_table(HEADINGS, lines)
+    return format_table(HEADINGS, lines, padded=True)
 
 
 def pair_rows(rows: Sequence[ReportRow]) -> Iterator[tuple[ReportRow, ReportRow]]:
@@ -122,11 +123,3 @@ def format_score(row: ReportRow) -> str:
     """Return a balanced accuracy with its interval, such as ``0.760 (0.720-0.800)``."""
     bounds = "" if row["low"] is None or row["high"] is None else f" ({row['low']:.3f}-{row['high']:.3f})"
     return f"{row['balanced_accuracy']:.3f}{bounds}"
-
-
-def format_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table whose columns are aligned as plain text, too."""
-    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
-    body = [headings, ["-" * width for width in widths], *lines]
-    rows = [[cell.ljust(width) for cell, width in zip(cells, widths, strict=True)] for cells in body]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

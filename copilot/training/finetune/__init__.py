@@ -24,8 +24,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convert.checkpoint import ADAPTER_CONFIG
 from convert.files import read_json
-from convert.lora import ADAPTER_CONFIG
+from convert.receipts import write_receipt
 from copilot import model_metadata
 from copilot.command_line import Parser, command
 from copilot.files import hash_file, new_folder
@@ -278,7 +279,7 @@ def _assemble_output(task: FinetuneTask, last: str, receipt: dict[str, Any]) -> 
             named = str(task.out / BASE) if task.tuned_base else task.base
             config = read_json(folder / ADAPTER_CONFIG) | {"base_model_name_or_path": named}
             (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-            (folder / RECEIPT).write_text(json.dumps(receipt, indent=1) + "\n")
+            write_receipt(folder / RECEIPT, receipt, indent=1)
             decoder = {"decoder_sha256": receipt["decoder_sha256"]} if receipt["decoder_sha256"] else {}
             metadata = model_metadata.expected_values(receipt["codec"]) | decoder
             (folder / METADATA).write_text(json.dumps(metadata, indent=1) + "\n")

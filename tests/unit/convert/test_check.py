@@ -19,17 +19,16 @@ pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 from convert.__main__ import main
 from convert.check import chat_template, check, compare_running
 from convert.check.chat_template import compare_template
-from convert.check.finding import Finding
+from convert.check.header import KINDS, compare_metadata, compare_vocabulary
 from convert.check.logits import compare_scores
-from convert.check.metadata import compare_metadata
 from convert.check.tokens import TokenizerPair, compare_pairs, compare_tokens
-from convert.check.vocabulary import KINDS, compare_vocabulary
 from convert.check.weights import compare_weights, rounding_bound
 from convert.checkpoint import Checkpoint
+from convert.eval_prompts import CONVERSATIONS
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.gguf_file import read_gguf
-from convert.template_cases import CONVERSATIONS
+from convert.report import Finding
 from copilot import child_process
 from copilot.llm.llama_cpp import NativeModel
 from tests.helpers.qwen2_tokenizer import ROWS, VOCABULARY, make_qwen2_tokenizer
@@ -325,7 +324,7 @@ def test_only_what_was_compared_for_equality_is_called_the_same(found):
                                       "{{ 'x' * 7000000000 }}"])  # fmt: skip
 def test_a_template_that_never_ends_or_takes_all_memory_is_named(files, checkpoint, tmp_path, monkeypatch, template):
     """In the checkpoint too: it is not rendered there then."""
-    monkeypatch.setattr(chat_template, "LIMITS", child_process.Limits(memory_gb=4, timeout_s=5))
+    monkeypatch.setattr(chat_template, "SECONDS", 5.0)
     other = Path(shutil.copytree(checkpoint, tmp_path / "other"))
     (other / "chat_template.jinja").write_text(template)
     path = edit(files["f32"], tmp_path / "hostile.gguf", {"tokenizer.chat_template": template})

@@ -16,12 +16,11 @@ pytest.importorskip("torch", reason="conversion needs requirements-dev.txt")
 from convert import eval_prompts
 from convert import ollama as verb
 from convert.__main__ import main
+from convert.eval_prompts import CONVERSATIONS
 from convert.files import ConvertError
 from convert.gguf import to_gguf
-from convert.ollama import ANSWER, ollama
+from convert.ollama import ANSWER, format_modelfile, ollama
 from convert.ollama.go_template import learn_template
-from convert.ollama.modelfile import format_modelfile
-from convert.template_cases import CONVERSATIONS
 from copilot import emotions, prompt
 from copilot.child_process import ChildError, Limits
 from copilot.llm.llama_cpp import NativeModel
@@ -345,7 +344,7 @@ def test_the_context_of_the_model_in_the_box_holds_the_longest_form_and_an_answe
     longest = len(native.tokenize(turns.render(messages), control=True))
     native.close()
     assert report.passed
-    assert report.learned.longest_prompt < longest
+    assert report.longest_prompt < longest
     assert longest + ANSWER <= report.num_ctx
 
 
@@ -355,9 +354,9 @@ def test_the_longest_prompt_is_counted_with_the_models_own_tokenizer(family):
     chats = [json.loads(line)["messages"] for line in eval_prompts.FILE.read_text().splitlines()]
     texts = [text for chat in chats if (text := jinja(tokenizer, chat)) is not None]
     report = ollama(model, out)
-    assert report.learned.prompts == len(texts)
+    assert report.prompts == len(texts)
     lengths = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
-    assert report.learned.longest_prompt == max(lengths, default=0)
+    assert report.longest_prompt == max(lengths, default=0)
 
 
 def test_a_model_without_room_for_its_prompts_is_said_to_be_one(tmp_path, capsys):
@@ -370,7 +369,7 @@ def test_a_model_without_room_for_its_prompts_is_said_to_be_one(tmp_path, capsys
 
 def test_the_context_is_no_more_than_is_needed_of_a_long_one(tmp_path):
     report = ollama(write_tiny_gguf(tmp_path / "model.gguf", context=131_072), tmp_path)
-    assert report.num_ctx == max(4096, report.learned.longest_prompt + ANSWER)
+    assert report.num_ctx == max(4096, report.longest_prompt + ANSWER)
 
 
 def test_the_command_says_what_it_wrote_and_refuses_in_one_sentence(tiny, tmp_path, capsys):

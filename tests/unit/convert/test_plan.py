@@ -17,21 +17,20 @@ pytest.importorskip("torch_pruning", reason="conversion needs requirements-dev.t
 
 from convert.__main__ import main
 from convert.gguf import to_gguf
-from convert.plan import QWEN2, plan, read_shape
-from convert.plan.file_size import TYPES, compute_sizes, tokenizer_bytes
-from convert.plan.plan_report import Judgement, PlanRow, PruningPlan
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, find_obstacle, prune_shape
-from convert.plan.try_shape import (
+from convert.plan import QWEN2, PlanRow, PruningPlan, plan, read_shape
+from convert.plan.trials import (
+    TYPES,
     check_computation,
     check_reload,
+    compute_sizes,
     make_config,
+    tokenizer_bytes,
     try_hugging_face,
     try_llama_cpp,
     write_test_checkpoint,
 )
 from convert.quantize.quantizer import run_quantizer
-from convert.rope import Llama3Scaling
-from convert.shape import Shape
+from convert.shape import RATIOS, ROUNDINGS, Llama3Scaling, Shape, find_obstacle, prune_shape
 from copilot import child_process
 from tests.helpers.qwen2_tokenizer import make_qwen2_tokenizer
 from tests.helpers.tiny_checkpoint import make_checkpoint
@@ -177,14 +176,14 @@ def test_it_takes_the_shape_next_to_half_whose_k_quants_are_all_genuine(qwen2):
 
 def test_every_shape_of_qwen2_was_tried_on_both_sides(qwen2):
     for row in qwen2.rows:
-        assert (row.impossible, row.judgement.hugging_face, row.judgement.llama_cpp) == (None, None, None)
+        assert (row.impossible, row.hugging_face, row.llama_cpp) == (None, None, None)
 
 
 def test_a_k_quant_is_genuine_where_all_rows_are_multiples_of_256(qwen2):
     for row in qwen2.rows:
         shape = row.shape
         rows_fit = all(width % 256 == 0 for width in (shape.hidden, shape.q_width, shape.ffn))
-        assert row.judgement.sizes["Q4_K_M"].genuine == rows_fit, shape
+        assert row.sizes["Q4_K_M"].genuine == rows_fit, shape
 
 
 def test_the_table_fits_a_terminal_and_ends_with_the_recommendation(qwen2):
@@ -215,10 +214,8 @@ def test_a_row_that_is_impossible_says_why_in_the_table():
     narrow = prune_shape(read_shape("512/8/2/768"), 3 / 7, 4)
     assert find_obstacle(narrow).startswith("Rows of 292 numbers fit no quantisation")
     (sized,) = compute_sizes([QWEN2])
-    first = PlanRow(None, None, QWEN2, None, Judgement(None, "llama.cpp does not load it.", sized))
-    report = PruningPlan(
-        "x", (first, PlanRow(Fraction(3, 7), 4, narrow, find_obstacle(narrow), None)), 10**8, None, 1.0
-    )
+    first = PlanRow(None, None, QWEN2, llama_cpp="llama.cpp does not load it.", sizes=sized)
+    report = PruningPlan("x", (first, PlanRow(Fraction(3, 7), 4, narrow, find_obstacle(narrow))), 10**8, None, 1.0)
     lines = report.lines()
     assert lines[2].endswith(f"impossible: {find_obstacle(narrow)}")
     assert "896/14/2/4864: llama.cpp does not load it." in lines

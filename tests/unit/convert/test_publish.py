@@ -22,6 +22,7 @@ from convert.files import ConvertError
 from convert.publish import hub as client
 from convert.publish.allow_list import Upload
 from convert.publish.model_card import BEGIN, NOTICE
+from copilot import child_process
 from copilot.safety.classifier import ENGLISH, WEIGHTS
 from copilot.settings import ROOT, Settings
 from tests.helpers.hub_stand_in import TOKEN, running_hub
@@ -343,7 +344,7 @@ def test_a_file_that_changes_meanwhile_is_not_published(hub, folder):
     with (folder / "tiny.gguf").open("ab") as file:
         file.write(b"more")
     with pytest.raises(ConvertError, match="has changed"):
-        client.upload([client.Repository(REPO, "model", False, (upload,))])
+        child_process.run(client.commit_all, (client.Repository(REPO, "model", False, (upload,)),))
     assert published(hub).commits == []
 
 

@@ -16,10 +16,8 @@ import pytest
 
 from convert.__main__ import main
 from convert.files import ConvertError
-from convert.quantize import quantize
-from convert.quantize.comparison import Quantization
-from convert.quantize.dry_run import dry_run, dry_run_in_process
-from convert.quantize.quantizer import BASE, NEED_IMATRIX
+from convert.quantize import Quantization, quantize
+from convert.quantize.quantizer import BASE, NEED_IMATRIX, dry_run
 from convert.speed import usable_threads
 from copilot import child_process
 from tests.helpers.tiny_model import write_tiny_gguf
@@ -86,7 +84,7 @@ def hole(path, *, hidden, ffn, tied):
 
 
 def dry_runs(path, cases):
-    return [dry_run_in_process(path, type, imatrix=imatrix) for type, imatrix in cases]
+    return [dry_run(path, type, imatrix=imatrix) for type, imatrix in cases]
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -105,7 +103,7 @@ def test_what_falls_back_is_what_gets_another_type_than_in_a_model_whose_rows_al
 
 
 def test_a_dry_run_tells_the_bytes_of_the_file(made, wide):
-    planned = dry_run(wide, "Q4_K_M")
+    planned = child_process.run(dry_run, wide, "Q4_K_M")
     written = gguf.GGUFReader(wide.parent / "out" / "tiny-Q4_K_M.gguf").tensors
     assert {t.name: (t.type, t.bytes) for t in planned} == {t.name: (t.tensor_type, t.n_bytes) for t in written}
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from copilot.training.clusters.cluster_report import format_lines
+from copilot.training.clusters.scores import score_embedding
+from copilot.training.clusters.vectors import Embedded, open_language_model, open_sentence_model, shorten
 from safetensors.numpy import load_file, save_file
 
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters import FEWEST, format_table, main, read_records, score_embedding
+from copilot.training.clusters import FEWEST, main, read_records
 from copilot.training.faced import CorpusError
-from copilot.training.hidden_states import Embedded, open_language_model, open_sentence_model, shorten
 from tests.helpers.tiny_checkpoint import make_checkpoint
 from tests.helpers.tiny_model import write_tiny_gguf
 
@@ -129,7 +131,7 @@ def test_every_model_has_a_row_for_each_text_and_method_and_a_figure_for_each_te
 
 def test_what_is_printed_says_on_what_it_was_measured_and_what_it_cannot_show(made, result):
     printed, _ = made
-    assert printed == format_table(result) + "\n"
+    assert printed == format_lines(result) + "\n"
     assert "108 of 108 records of corpus.jsonl (48 test, 60 train)" in printed
     assert "no evidence that anybody read EEG" in printed
 

@@ -126,10 +126,10 @@ def test_the_card_holds_every_score_and_names_only_figures_that_are_drawn(tmp_pa
     assert f"### {HELD_OUT}" in text
 
 
-def test_the_readme_shows_new_films_and_chance_beside_the_product() -> None:
+def test_the_card_shows_new_films_and_chance_beside_the_product() -> None:
     lines = {
         line.split("|")[1].strip(): line
-        for line in model_card.format_summary(a_report()).splitlines()
+        for line in model_card.format_card(a_report(), RECEIPT).splitlines()
         if line.startswith("|")
     }
     assert lines["as it ships, with the person's baseline"].count("0.700 (0.") == 2

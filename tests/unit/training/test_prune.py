@@ -18,19 +18,19 @@ pytest.importorskip("torch", reason="pruning needs requirements-dev.txt")
 pytest.importorskip("torch_pruning", reason="pruning needs requirements-dev.txt")
 
 import torch
+from copilot.training.prune.pruned_weights import refuse_difference
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from convert.plan import QWEN2, read_shape
-from convert.plan.pruned_shape import RATIOS, ROUNDINGS, prune_shape
-from convert.plan.try_shape import make_config
-from convert.shape import Shape
+from convert.plan.trials import make_config
+from convert.shape import RATIOS, ROUNDINGS, Shape, prune_shape
 from copilot import child_process
 from copilot.files import hash_file
-from copilot.training import prune, pruned_weights
-from copilot.training.pruned_weights import refuse_difference
+from copilot.training import prune
+from copilot.training.prune import select
 from tests.helpers.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.helpers.same_logits import assert_same_logits, load
 from tests.helpers.tiny_checkpoint import make_checkpoint
@@ -139,7 +139,7 @@ def test_every_weight_that_is_left_is_the_base_s(pair):
 
 def test_a_fresh_process_computes_from_the_folder_what_the_pruned_model_computed_in_memory(pair):
     model = load(pair.base)
-    pruned_weights.prune_model(model, shape_of(pair.base), float(pair.ratio), pair.round_to)
+    select.prune(model, shape_of(pair.base), float(pair.ratio), pair.round_to)
     with torch.no_grad():
         ours = model(TOKENS).logits.numpy()
     assert ours.std() > 0.1
@@ -197,7 +197,7 @@ def random_model(shape, layers):
 
 
 def kept_of(shape, ratio, round_to, layers=1):
-    return pruned_weights.prune_model(random_model(shape, layers), replace(shape, layers=layers), ratio, round_to)
+    return select.prune(random_model(shape, layers), replace(shape, layers=layers), ratio, round_to)
 
 
 #: Shape -> ratios and roundings. In those of the second half, two or three query heads share a key head.
@@ -233,9 +233,7 @@ def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
 
 def test_rotary_embedding_left_out_of_the_graph_changes_no_choice(monkeypatch):
     ours = [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))]
-    monkeypatch.setattr(
-        pruned_weights, "_run_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits
-    )
+    monkeypatch.setattr(select, "_run_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
     assert [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))] == ours
 
 
@@ -252,7 +250,7 @@ def test_what_goes_is_what_has_the_smallest_norm():
                 matrix[weak_ffn] *= 0.5
             for matrix in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight, layer.mlp.up_proj.weight.T):
                 matrix[weak_hidden] *= 0.5
-    found = pruned_weights.prune_model(model, shape, 0.5, 4)
+    found = select.prune(model, shape, 0.5, 4)
     assert set(found.hidden) == set(range(512)) - set(weak_hidden.tolist())
     assert found.heads == tuple(tuple(sorted(set(range(8)) - set(heads))) for heads in weak_heads)
     assert [set(ffn) for ffn in found.ffn] == [set(range(768)) - set(weak_ffn.tolist())] * 2
