@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording
 
 

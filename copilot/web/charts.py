@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot import emotions
-from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.preprocessing.quality import Quality
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.result import Result
