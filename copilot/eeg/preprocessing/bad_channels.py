@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.numbered_montages import STANDARD, compute_directions
+from copilot.eeg.electrodes import STANDARD, compute_directions
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]

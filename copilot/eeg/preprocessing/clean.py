@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.numbered_montages import STANDARD
+from copilot.eeg.electrodes import STANDARD
 from copilot.eeg.preprocessing import bad_channels, ica, quality
 from copilot.eeg.preprocessing.bad_channels import Bools, Floats, SignalFaults, take_seconds
 from copilot.eeg.preprocessing.quality import BAND_HZ, SFREQ, Quality, measure_amplitude, select_names
