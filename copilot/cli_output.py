@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from copilot import NOTICE, emotions
-from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.preprocessing.quality import Quality
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term

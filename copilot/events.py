@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
 from copilot.record.model import Record

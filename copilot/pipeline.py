@@ -19,8 +19,8 @@ from copilot import emotions, model_metadata, prompt
 from copilot.deidentify import remove_identity
 from copilot.eeg import sandbox, text_encoding
 from copilot.eeg.classifier import Classifier
-from copilot.eeg.duplicates import is_same_signal
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
+from copilot.eeg.preprocessing.quality import is_same_signal
 from copilot.eeg.recording_files import find_recording_files
 from copilot.eeg.sandbox import Prepared
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError

@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
+from copilot.eeg.electrodes import STANDARD
 from copilot.eeg.features import BANDS_HZ
-from copilot.eeg.numbered_montages import STANDARD
-from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.simulate import TEN_TWENTY
 from copilot.eeg.types import Recording
 from copilot.i18n import N_, Translator, messages

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from copilot.eeg import channel_names, numbered_montages, units
+from copilot.eeg import electrodes, units
 from copilot.eeg.formats import detect
 from copilot.eeg.recording_files import unpack_files
 from copilot.eeg.types import (
@@ -100,20 +100,14 @@ def read(
 
 
 def _make_recording(
-    source: Source,
-    max_minutes: int,
-    given_sfreq: float | None,
-    given_names: Sequence[str] | None,
+    source: Source, max_minutes: int, given_sfreq: float | None, given_names: Sequence[str] | None
 ) -> Recording:
-    electrodes = channel_names.find_electrodes(source.labels)
-    if len(electrodes.rows) < MIN_CHANNELS:
-        if (
-            numbered_montages.recognise_montage([label.strip().upper() for label in source.labels])
-            is numbered_montages.UNKNOWN
-        ):
+    found = electrodes.find_electrodes(source.labels)
+    if len(found.rows) < MIN_CHANNELS:
+        if electrodes.recognise_cap([label.strip().upper() for label in source.labels]) is electrodes.UNKNOWN:
             raise RecordingError(CAP_UNKNOWN)
-        raise RecordingError(_describe_too_few(len(electrodes.rows), electrodes.left_out))
-    data, sfreq, seconds = source.load(electrodes.rows, max_minutes * 60)
+        raise RecordingError(_describe_too_few(len(found.rows), found.left_out))
+    data, sfreq, seconds = source.load(found.rows, max_minutes * 60)
     _check_rate(sfreq)
     if data.shape[1] < MIN_SECONDS * sfreq:
         seconds = math.floor(data.shape[1] / sfreq * 10) / 10  # 9.96 s are not 10.0 s
@@ -124,16 +118,16 @@ def _make_recording(
                 least=MIN_SECONDS,
             )
         )
-    _check_against_file(electrodes.names, sfreq, given_names, given_sfreq)
+    _check_against_file(found.names, sfreq, given_names, given_sfreq)
     there = units.find_recorded(data)
-    names = tuple(name for name, some in zip(electrodes.names, there, strict=True) if some)
+    names = tuple(name for name, some in zip(found.names, there, strict=True) if some)
     if len(names) < MIN_CHANNELS:
-        raise RecordingError(_describe_too_few(len(names), electrodes.left_out))
-    nothing = tuple(name for name in electrodes.names if name not in names)
+        raise RecordingError(_describe_too_few(len(names), found.left_out))
+    nothing = tuple(name for name in found.names if name not in names)
     data, gaps = units.fill_gaps(data[there])
     data, scaled = units.to_microvolts(data, sfreq, source.unit_stated)
     left_out = [N_("Left out, because they hold no values: {names}.", names=nothing)] if nothing else []
-    notes = [*source.notes, *electrodes.notes, *left_out, *gaps, *scaled]
+    notes = [*source.notes, *found.notes, *left_out, *gaps, *scaled]
     if source.rate_from != messages.RATE_STATED:
         notes.append(
             N_("The sampling rate as read is {rate:g} Hz, {origin}.", rate=float(sfreq), origin=source.rate_from)
@@ -159,7 +153,7 @@ def _check_against_file(
     """Refuse values from the user that differ from those in the file: one of them is wrong."""
     if given_sfreq is not None and abs(sfreq - given_sfreq) > 0.01 * given_sfreq:
         raise RecordingError(N_(RATES_DIFFER, stated=sfreq, given=given_sfreq))
-    given = channel_names.find_electrodes(given_names or ()).names
+    given = electrodes.find_electrodes(given_names or ()).names
     if not given or given == names:
         return
     if len(given) != len(names):

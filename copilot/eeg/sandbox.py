@@ -21,7 +21,7 @@ import numpy as np
 
 from copilot.child_process import Child, limit_resources
 from copilot.eeg.preprocessing import clean
-from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording, RecordingError
 from copilot.i18n import N_, messages
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg.numbered_montages import STANDARD
+from copilot.eeg.electrodes import STANDARD
 from copilot.eeg.types import Recording
 from copilot.i18n import N_
 

@@ -159,7 +159,7 @@ RATE_STATED = N_("stated in the file")
 RATE_TYPED = N_("as typed")
 RATE_FROM_TIMES = N_("worked out from the file's times")
 
-# Cleaning and quality (copilot/eeg/preprocessing/clean.py, ica.py)
+# Cleaning and quality (copilot/eeg/preprocessing)
 
 ALL_THE_SAME = N_("The channels all hold the same signal: check how the electrodes are connected.")
 

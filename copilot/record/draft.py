@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from copilot import __version__, emotions
-from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
+from copilot.eeg.preprocessing.quality import ChannelQuality, Quality
 from copilot.eeg.types import Recording
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
+from copilot.eeg.preprocessing.quality import ChannelQuality, Quality
 from copilot.eeg.types import Recording
 from copilot.emotions import EMOTIONS
 from copilot.person import Person

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copilot.eeg import channel_names, units
+from copilot.eeg import electrodes, units
 from copilot.eeg.types import MIN_SECONDS, Loaded, RecordingError, Source
 from copilot.i18n import N_, messages
 
@@ -108,7 +108,7 @@ def open_variables(
             trial.
     """
     beside, own = read_sidecar(files), {key.lower(): value for key, value in content.items()}
-    says_itself = find_rate(own) is not None and bool(channel_names.find_electrodes(find_labels(own)).rows)
+    says_itself = find_rate(own) is not None and bool(electrodes.find_electrodes(find_labels(own)).rows)
     if not says_itself and (layout := recognise_dataset(content)):
         trials = [np.concatenate(split_trials(np.asarray(data), len(layout.labels)), axis=1) for data in layout.trials]
         data, notes = choose_trial(trials, layout.sfreq, trial)
@@ -116,13 +116,13 @@ def open_variables(
         return make_source(layout.name, data, layout.sfreq, layout.labels, note, *notes)
     rate = find_rate({**beside, **own})
     labels, others = find_labels(own), find_labels(beside)
-    electrodes, other_electrodes = (channel_names.find_electrodes(names).names for names in (labels, others))
+    own_names, other_names = (electrodes.find_electrodes(names).names for names in (labels, others))
     if find_rate(own) is not None and find_rate(beside) not in (None, rate):
         raise RecordingError(N_(SEVERAL_RATES, rates=(f"{rate:g}", f"{find_rate(beside):g}")))
-    if electrodes and other_electrodes and electrodes != other_electrodes:
+    if own_names and other_names and own_names != other_names:
         raise RecordingError(N_("The file and the .json beside it name different channels; correct one of them."))
-    if not electrodes:
-        labels = others if other_electrodes else list(channels or ()) or labels or others
+    if not own_names:
+        labels = others if other_names else list(channels or ()) or labels or others
     rate = sfreq if rate is None else rate
     if rate is None or not labels:
         raise RecordingError(ARRAY_STATES_NOTHING)

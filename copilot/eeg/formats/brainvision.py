@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 import mne
 import numpy as np
 
-from copilot.eeg import channel_names, units
+from copilot.eeg import electrodes, units
 from copilot.eeg.formats import arrays
 from copilot.eeg.formats.mne_formats import load_channels
 from copilot.eeg.types import Loaded, RecordingError, Source
@@ -68,7 +68,7 @@ def open_brainvision(path: Path, files: Sequence[Path]) -> Source:
         raise RecordingError(N_(messages.KIND_DAMAGED, kind="BrainVision"))
 
     labels, stated = [label for label, _, _ in channels], [unit for _, _, unit in channels]
-    wanted = channel_names.find_electrodes(labels).rows
+    wanted = electrodes.find_electrodes(labels).rows
     factors, unit_notes = units.find_factors([stated[row] for row in wanted])
 
     def load(rows: Sequence[int], seconds: float) -> Loaded:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from copilot.eeg import channel_names
+from copilot.eeg import electrodes
 from copilot.eeg.formats import arrays, brainvision, edf, matlab, mne_formats, text_tables
 from copilot.eeg.types import RecordingError, Source
 from copilot.i18n import N_, messages
@@ -142,7 +142,7 @@ def open_source(
         source = text_tables.open_text(path, files, sfreq, channels)
     else:
         source = _open_with_mne(path, kind, files)
-    return channel_names.drop_bad_channels(source, bad)
+    return electrodes.drop_bad_channels(source, bad)
 
 
 def _open_with_mne(path: Path, kind: str, files: Sequence[Path]) -> Source:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import mne
 
-from copilot.eeg import channel_names, units
+from copilot.eeg import electrodes, units
 from copilot.eeg.formats.mne_formats import load_channels
 from copilot.eeg.types import Loaded, RecordingError, Source
 from copilot.i18n import N_, messages
@@ -64,7 +64,7 @@ def open_edf(path: Path, kind: str) -> Source:
     """
     header = _read_header(path, kind)
     notes = list(header.notes)
-    wanted = channel_names.find_electrodes(header.labels).rows
+    wanted = electrodes.find_electrodes(header.labels).rows
     if wanted and not header.record_s:
         raise _make_damaged_error(N_("its records last no time"))
     if any(low == high or zero == full for low, high, zero, full in (header.limits[row] for row in wanted)):

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg import units
-from copilot.eeg.channel_names import drop_bad_channels
+from copilot.eeg.electrodes import drop_bad_channels
 from copilot.eeg.types import DamagedFileError, Loaded, RecordingError, Source
 from copilot.i18n import N_, messages
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from copilot.eeg import channel_names
+from copilot.eeg import electrodes
 from copilot.eeg.types import SFREQ_HZ, RecordingError
 from copilot.i18n import N_, messages
 
@@ -212,7 +212,7 @@ def _find_header(lines: Sequence[str], layout: TableLayout, width: int) -> tuple
         words = [cell for cell in named if not is_number(cell)]
         dated = any(":" in cell and is_number(cell) for cell in named)
         stating = (
-            sum(map(bool, map(channel_names.standard_name, named))) < 4
+            sum(map(bool, map(electrodes.standard_name, named))) < 4
             and sum(bool(re.search(r"\w\s*[:=]", cell)) for cell in named) > len(named) / 2
         )
         units = len(named) > 1 and all(_UNIT_CELL.fullmatch(cell) for cell in named)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from copilot.eeg import channel_names, units
+from copilot.eeg import electrodes, units
 from copilot.eeg.formats import arrays, table_parsing
 from copilot.eeg.formats.table_parsing import Clock, Table
 from copilot.eeg.types import RecordingError, Source
@@ -139,13 +139,13 @@ def _match_names(
         RecordingError: they differ, or do not fit the columns.
     """
     own = [header[i] for i in columns] if header else []
-    known = [i for i, name in zip(columns, own, strict=True) if channel_names.standard_name(name)] if header else []
+    known = [i for i, name in zip(columns, own, strict=True) if electrodes.standard_name(name)] if header else []
     if not typed and not (beside and not known):
         return columns, own
     names = list(typed or beside)
     if len(known) >= 4:
-        found = [channel_names.standard_name(header[i]) for i in known]
-        wanted = [channel_names.standard_name(name) for name in names if channel_names.standard_name(name)]
+        found = [electrodes.standard_name(header[i]) for i in known]
+        wanted = [electrodes.standard_name(name) for name in names if electrodes.standard_name(name)]
         if found != wanted:
             raise RecordingError(
                 N_(
@@ -197,23 +197,23 @@ def _scale_to_microvolts(
     Raises:
         RecordingError: the unit of an electrode is none of voltage.
     """
-    texts = [channel_names.find_unit(name) or (row[i] if row else "") for name, i in zip(names, columns, strict=True)]
+    texts = [electrodes.find_unit(name) or (row[i] if row else "") for name, i in zip(names, columns, strict=True)]
     texts = [re.sub(r"[()\[\] ]", "", text) for text in texts]
     factors = [units.convert_to_microvolts(text) for text in texts]
-    electrodes = [k for k, name in enumerate(names) if channel_names.standard_name(name)]
-    if not any(texts[k] for k in electrodes):
+    scalp = [k for k, name in enumerate(names) if electrodes.standard_name(name)]
+    if not any(texts[k] for k in scalp):
         return numbers, False, []
-    if wrong := sorted({texts[k] for k in electrodes if texts[k] and factors[k] is None}):
+    if wrong := sorted({texts[k] for k in scalp if texts[k] and factors[k] is None}):
         raise RecordingError(
             N_(
                 "The columns are in {units}, which are no units of voltage; export the signal in microvolts.",
                 units=tuple(wrong),
             )
         )
-    stated = [factor for k in electrodes if (factor := factors[k]) is not None]
-    for k in electrodes:
+    stated = [factor for k in scalp if (factor := factors[k]) is not None]
+    for k in scalp:
         numbers[:, k] *= np.float32(factors[k] or mode(stated))
-    if len(stated) == len(electrodes):
+    if len(stated) == len(scalp):
         return numbers, True, []
     return numbers, True, [N_("Some columns state no unit; that of the others was assumed for them.")]
 
@@ -287,7 +287,7 @@ def _make_openbci_source(
     joined, notes = table_parsing.join_parts(data, clock, rate)
     if not channels:
         notes.insert(0, N_(OPENBCI_PLACES, columns=count))
-    labels = list(channels or channel_names.OPENBCI[:count])
+    labels = list(channels or electrodes.OPENBCI[:count])
     return arrays.make_source(kind, joined.T, rate, labels, *notes, stated=True, rate_from=origin)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from copilot import emotions, pipeline
-from copilot.eeg.preprocessing.clean import Quality
+from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording
 from copilot.person import Person
 from copilot.record.draft import draft

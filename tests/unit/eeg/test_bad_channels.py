@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from copilot.eeg.preprocessing import bad_channels
-from copilot.eeg.preprocessing import clean as clean_module
 from copilot.eeg.preprocessing.bad_channels import find_bad_channels
 from copilot.eeg.simulate import simulate
 
@@ -61,7 +60,8 @@ def test_an_electrode_like_no_other_is_noisy(signal, correlation, noisy):
     for _ in range(20):
         share = (low + high) / 2
         signal[3] = share * own + np.sqrt(1 - share**2) * other
-        best = bad_channels._find_best_correlation(bad_channels.cut_seconds(signal, SFREQ))[3]
+        alike = bad_channels.correlate_channels(bad_channels.cut_seconds(signal, SFREQ))
+        best = np.median(alike.max(axis=2), axis=0)[3]
         low, high = (share, high) if best < correlation else (low, share)
     assert best == pytest.approx(correlation, abs=0.01)
     assert judge(signal).noisy[3] == noisy
@@ -77,23 +77,3 @@ def test_an_electrode_much_louder_than_the_others_is_noisy(signal, times, noisy)
 def test_a_second_lost_on_four_fifths_of_the_channels_was_lost_by_the_recorder(signal, channels, common):
     signal[:channels, 5 * SFREQ : 6 * SFREQ] = 0
     assert judge(signal).common[5] == common
-
-
-@pytest.mark.parametrize(
-    ("bad", "clean", "eyes", "trust"),
-    [
-        (2, 80, True, "good"),
-        (3, 80, True, "fair"),
-        (2, 79, True, "fair"),
-        (2, 80, False, "fair"),
-        (4, 50, True, "fair"),
-        (5, 80, True, "poor"),
-        (2, 49, True, "poor"),
-    ],
-)
-def test_trust_has_its_limits_where_its_description_says(bad, clean, eyes, trust):
-    """Of 20 electrodes and 100 seconds: 10 % and 20 %, 80 % and 50 %."""
-    channels = tuple(clean_module.ChannelQuality(str(i), noisy=i < bad) for i in range(20))
-    removed = {"ocular": 1} if eyes else {}
-    quality = clean_module.Quality(channels, None, 0.0, np.arange(100) < clean, removed, "", ())
-    assert clean_module._rate_trust(quality) == trust

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from copilot.eeg.preprocessing.clean import ChannelQuality, Quality
+from copilot.eeg.preprocessing.quality import ChannelQuality, Quality
 from copilot.eeg.types import Recording
 from copilot.person import PatientIdentity, Person, PersonError
 from copilot.record.draft import SOFTWARE, draft

@@ -1,15 +1,23 @@
 """What is no EEG, or spoilt, is refused or called poor with the sentence that says why; EEG stays as good as it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from copilot import pipeline
+from copilot.eeg.classifier import Classifier
 from copilot.eeg.preprocessing.clean import clean
+from copilot.eeg.preprocessing.quality import ChannelQuality, Quality, is_same_signal, rate_trust
 from copilot.eeg.reader import read
 from copilot.eeg.simulate import TEN_TWENTY, simulate, simulate_example
 from copilot.eeg.types import Recording, RecordingError
+from copilot.person import Person
+from copilot.settings import Settings
 from tests.helpers import not_eeg
+from tests.helpers.eeg_files import write_edf
 from tests.helpers.not_eeg import INSIGHT, MUSE, SEVEN, recording, spoilt, white
 
 Make = Callable[[], Recording]
@@ -287,3 +295,68 @@ def test_the_example_of_poor_contact_is_poor_and_names_the_electrodes() -> None:
     assert quality.trust == "poor"
     said = " ".join(quality.sentences)
     assert all(name in said for name in ("Fz (noisy)", "F8 (clipped)", "T7 (noisy)", "P4 (no signal)"))
+
+
+@pytest.mark.parametrize(
+    ("bad", "clean", "eyes", "trust"),
+    [
+        (2, 80, True, "good"),
+        (3, 80, True, "fair"),
+        (2, 79, True, "fair"),
+        (2, 80, False, "fair"),
+        (4, 50, True, "fair"),
+        (5, 80, True, "poor"),
+        (2, 49, True, "poor"),
+    ],
+)
+def test_trust_has_its_limits_where_its_description_says(bad, clean, eyes, trust):
+    """Of 20 electrodes and 100 seconds: 10 % and 20 %, 80 % and 50 %."""
+    channels = tuple(ChannelQuality(str(i), noisy=i < bad) for i in range(20))
+    removed = {"ocular": 1} if eyes else {}
+    quality = Quality(channels, None, 0.0, np.arange(100) < clean, removed, "", ())
+    assert rate_trust(quality) == trust
+
+
+# A recording is no baseline of itself, however it was saved again
+
+
+@pytest.fixture(scope="module")
+def made() -> Recording:
+    return simulate(30, seed=5, sfreq=250)
+
+
+def test_a_copy_is_the_same_signal_and_another_recording_is_not(made):
+    half = replace(made, data=made.data[:, :4000])
+    slower = replace(made, data=made.data[:, ::2], sfreq=125)
+    microvolts_as_volts = replace(made, data=made.data * np.float32(-1e-6))
+    averaged = replace(made, data=made.data - made.data.mean(axis=0))
+    fewer = replace(made, data=made.data[:8], channels=made.channels[:8])
+    for copy in (made, half, microvolts_as_volts, averaged, slower, fewer):
+        assert is_same_signal(made, copy)
+        assert is_same_signal(copy, made)
+    for seed in (6, 7):
+        assert not is_same_signal(made, simulate(30, seed=seed, sfreq=250))
+    drift = np.linspace(0, 5000, made.data.shape[1], dtype=np.float32)
+    other = simulate(30, seed=6, sfreq=250)
+    assert not is_same_signal(replace(made, data=made.data + drift), replace(other, data=other.data + drift))
+
+
+@pytest.mark.parametrize("which", ["the file", "renamed", "another format", "twice"])
+def test_a_recording_is_refused_as_its_own_baseline(tmp_path: Path, made: Recording, which: str):
+    first = write_edf(tmp_path / "first.edf", made.data, 250, made.channels)
+    other = simulate(30, seed=6, sfreq=250)
+    second = write_edf(tmp_path / "second.edf", other.data, 250, other.channels)
+    again = tmp_path / "again.edf"
+    again.write_bytes(first.read_bytes())
+    np.savez(tmp_path / "volts.npz", data=made.data / 1e6, sfreq=250, channels=np.array(made.channels))
+    baselines = {
+        "the file": [first],
+        "renamed": [second, again],
+        "another format": [tmp_path / "volts.npz"],
+        "twice": [second, second],
+    }[which]
+    reason = "same recording as another" if which == "twice" else "the recording itself"
+    given = {"settings": Settings(), "metadata": {}, "classifier": Classifier.load(Settings().decoder)}
+    with pytest.raises(RecordingError, match=reason):
+        list(pipeline.prepare_prompt([first], Person("female", 34), baselines=baselines, **given))
+    assert read([first]).seconds == 30
