@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from copilot import pipeline
 from copilot.deidentify import remove_identity
 from copilot.person import PatientIdentity, Person
-from copilot.record.export.fhir.bundle import to_fhir
+from copilot.record.export.fhir import to_fhir
 from copilot.record.export.json_format import to_json
 from copilot.record.export.markdown import to_markdown
-from copilot.record.export.pdf.document import to_pdf
+from copilot.record.export.pdf import to_pdf
 from copilot.record.export.registry import EXPORTS, file_name
 from copilot.record.model import without_identity
 from copilot.record.review import edit

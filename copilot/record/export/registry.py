@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from copilot.record.export.fhir.bundle import to_fhir
+from copilot.record.export.fhir import to_fhir
 from copilot.record.export.json_format import to_json
 from copilot.record.export.markdown import to_markdown
-from copilot.record.export.pdf.document import to_pdf
+from copilot.record.export.pdf import to_pdf
 from copilot.record.model import Figures, Record
 
 

@@ -27,13 +27,12 @@ from copilot import NOTICE, emotions
 from copilot.i18n import N_, Translator, messages
 from copilot.person import PatientIdentity, Person
 from copilot.record import review
-from copilot.record.export.fhir.bundle import to_fhir
-from copilot.record.export.fhir.care_plan import make_care_plan
-from copilot.record.export.fhir.codes import BASE
-from copilot.record.export.fhir.diagnostic_report import make_diagnostic_report
+from copilot.record.export.fhir import to_fhir
+from copilot.record.export.fhir.elements import BASE
 from copilot.record.export.fhir.observation import make_observations
 from copilot.record.export.fhir.patient import make_encounter, make_patient
 from copilot.record.export.fhir.provenance import make_provenance
+from copilot.record.export.fhir.reports import make_care_plan, make_diagnostic_report
 from copilot.record.model import Figures, RecordError
 from tests.helpers.fhir_definitions import FOLDER, Definitions
 from tests.helpers.fhir_server import Server

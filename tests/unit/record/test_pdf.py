@@ -22,9 +22,9 @@ from copilot.i18n import N_, Translator, messages
 from copilot.person import PatientIdentity, Person
 from copilot.record.draft import percent
 from copilot.record.export.json_format import from_json, to_json
-from copilot.record.export.pdf.document import to_pdf
-from copilot.record.export.pdf.figure_sections import NAME, TRACK
-from copilot.record.export.pdf.style import INK, LEFT, TONES
+from copilot.record.export.pdf import to_pdf
+from copilot.record.export.pdf.page import INK, LEFT, TONES
+from copilot.record.export.pdf.sections import NAME, TRACK
 from copilot.record.model import Figures, without_identity
 from copilot.record.review import accept, amend, delete, edit
 from tests.helpers import records
@@ -349,7 +349,7 @@ def test_a_record_that_was_kept_gives_the_same_bytes_in_another_process_time_zon
     code = (
         "import hashlib, pathlib;"
         "from copilot.record.export.json_format import from_json;"
-        "from copilot.record.export.pdf.document import to_pdf;"
+        "from copilot.record.export.pdf import to_pdf;"
         "text = pathlib.Path('record.json').read_text(encoding='utf-8');"
         "print(hashlib.sha256(to_pdf(from_json(text))).hexdigest())"
     )

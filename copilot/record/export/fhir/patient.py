@@ -3,77 +3,60 @@
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import GENDERS
-from copilot.record.export.fhir import codes
-from copilot.record.export.fhir.codes import Json
-from copilot.record.export.fhir.entries import make_entry, make_name, make_reference
-from copilot.record.export.fhir.narrative import Narrative, make_field_line, make_line
+from copilot.record.export.fhir.elements import (
+    UNKNOWN_CLASS,
+    Json,
+    make_concept,
+    make_entry,
+    make_field_line,
+    make_line,
+    make_name,
+    make_reference,
+)
 from copilot.record.model import Record
 
 FHIR_ENCOUNTER = N_("An EEG was read for emotion, and a record of it drafted")
-
 
 #: Fields with what the person reported, which the encounter contains.
 ENCOUNTER_FIELDS = ("appearance", "complaint", "history", "laboratory")
 
 
 def make_patient(record: Record, translate: Translator) -> Json:
-    """Return a Patient: a pseudonym, gender and perhaps birth year, never name, number or birth date."""
-    year = _estimate_birth_year(record)
+    """Return a Patient: a pseudonym, gender and perhaps birth year, never name, number or birth date.
+
+    The record has no birth date: the year is the latest possible one, if the age is a number below 90. The gender has
+    no code if a clinician wrote another text.
+    """
+    gender, age = record.field("gender").value, record.field("age").value
+    words = {translate(term("gender", word)).casefold(): word for word in GENDERS} | {word: word for word in GENDERS}
+    code = words.get(gender.casefold(), "").replace("unspecified", "unknown")
+    known = age.isascii() and age.isdecimal() and int(age) < 90
+    year = str(int(record.created[:4]) - int(age)) if known else ""
     lines = (
         make_line(translate(N_("Pseudonym")), make_name(record, "Patient")),
-        make_line(translate(messages.FIELD_GENDER), _get_value(record, "gender")),
+        make_line(translate(messages.FIELD_GENDER), gender),
         make_line(translate(N_("Birth year at the latest, from the age")), year),
     )
-    return make_entry(
-        record,
-        "Patient",
-        Narrative(record.language, translate(N_("A person, by a pseudonym")), lines),
-        gender=_code_gender(record, translate),
-        birthDate=year,
-    )
+    title = translate(N_("A person, by a pseudonym"))
+    return make_entry(record, "Patient", title, lines, gender=code, birthDate=year)
 
 
 def make_encounter(record: Record, translate: Translator) -> Json:
     """Return an Encounter: from the draft of the record to its first signature, with what the person reported."""
     signed = next((change.at for change in record.history if change.action == "signed"), "")
-    reported = [field for field in record.fields if field.key in ENCOUNTER_FIELDS]
-    kind: Json = {"class": codes.UNKNOWN_CLASS}  # "class" is a keyword of Python
+    kind: Json = {"class": UNKNOWN_CLASS}  # "class" is a keyword of Python
     return make_entry(
         record,
         "Encounter",
-        Narrative(
-            record.language, translate(FHIR_ENCOUNTER), tuple(make_field_line(field, translate) for field in reported)
-        ),
+        translate(FHIR_ENCOUNTER),
+        [make_field_line(field, translate) for field in record.fields if field.key in ENCOUNTER_FIELDS],
         status="finished" if signed else "in-progress",
         **kind,
-        type=[codes.make_concept(translate(FHIR_ENCOUNTER))],
+        type=[make_concept(translate(FHIR_ENCOUNTER))],
         subject=make_reference(record, "Patient"),
         period={"start": record.created, "end": signed},
-        reasonCode=[codes.make_concept(_get_value(record, "complaint"))],
+        reasonCode=[make_concept(record.field("complaint").value)],
     )
-
-
-def _get_value(record: Record, key: str) -> str:
-    """Return the text of a field."""
-    return record.field(key).value
-
-
-def _code_gender(record: Record, translate: Translator) -> str:
-    """Return FHIR's code for the gender, empty if a clinician wrote another text."""
-    value = _get_value(record, "gender").casefold()
-    known = {translate(term("gender", word)).casefold(): word for word in GENDERS} | {word: word for word in GENDERS}
-    return known.get(value, "").replace("unspecified", "unknown")
-
-
-def _estimate_birth_year(record: Record) -> str:
-    """Return the latest possible birth year if the age is a number below 90, else an empty text.
-
-    The record has no birth date.
-    """
-    age = _get_value(record, "age")
-    if not (age.isascii() and age.isdecimal() and int(age) < 90):
-        return ""
-    return str(int(record.created[:4]) - int(age))
 
 
 def make_signers(record: Record) -> list[Json]:
@@ -84,7 +67,7 @@ def make_signers(record: Record) -> list[Json]:
     signed = record.signature
     if signed is None:
         return []
-    role = [{"code": codes.make_concept(signed.role)}]
+    role = [{"code": make_concept(signed.role)}]
     return [{"resourceType": "Practitioner", "id": "signer", "name": [{"text": signed.name}], "qualification": role}]
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from copilot.i18n import N_, Translator, messages
-from copilot.record.export.pdf.page import Page
-from copilot.record.export.pdf.style import ACCENT, BODY, HEADING, LABEL, LEFT, QUIET, TINY, WARN, WIDTH
+from copilot.record.export.pdf.page import ACCENT, BODY, HEADING, LABEL, LEFT, QUIET, TINY, WARN, WIDTH, Page
 from copilot.record.model import ENTERED, MEASURED, SUGGESTED, WRITTEN, Field, Record, Section
 
 #: Space below a row, space between two columns, width of the labels.
@@ -25,12 +24,6 @@ class FieldRow:
     mark: str
     pending: bool
     empty: bool
-
-
-def draw_section(page: Page, record: Record, part: Section, translate: Translator) -> None:
-    """Draw a section that consists of rows only."""
-    draw_heading(page, part, translate)
-    draw_rows(page, make_rows(record, part, translate))
 
 
 def draw_heading(page: Page, part: Section, translate: Translator, space: float = 14) -> None:
@@ -59,7 +52,13 @@ def draw_heading(page: Page, part: Section, translate: Translator, space: float 
 
 def make_rows(record: Record, part: Section, translate: Translator) -> list[FieldRow]:
     """Return the rows of a section's fields."""
-    return [_make_row(record, field, translate) for field in part.fields]
+    rows = []
+    for field in part.fields:
+        empty = not field.value.strip()
+        text = translate(messages.LEFT_EMPTY) if empty else field.value
+        mark = _make_mark(record, field, translate)
+        rows.append(FieldRow(field.key, field.label, text, mark, not field.accepted, empty))
+    return rows
 
 
 def draw_rows(page: Page, shown: Sequence[FieldRow]) -> None:
@@ -127,13 +126,6 @@ def format_date(at: str) -> str:
 def format_time(at: str) -> str:
     """Return a time for people: ``2026-03-01 10:30 UTC``."""
     return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _make_row(record: Record, field: Field, translate: Translator) -> FieldRow:
-    """Return the row of a field."""
-    empty = not field.value.strip()
-    text = translate(messages.LEFT_EMPTY) if empty else field.value
-    return FieldRow(field.key, field.label, text, _make_mark(record, field, translate), not field.accepted, empty)
 
 
 def _make_mark(record: Record, field: Field, translate: Translator) -> str:

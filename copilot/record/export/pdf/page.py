@@ -1,26 +1,75 @@
 """Write text on A4 pages, with tags for screen readers and a header and a footer on every page.
 
 Any text is drawn as it is, and no page break cuts a line. Lengths are in millimetres, places are measured from the
-upper left corner.
+upper left corner; sizes of letters are in points.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 
 from fpdf import FPDF
 from fpdf.enums import TextMode
+from fpdf.fonts import TTFFont
 from PIL import Image
 
-from copilot.record.export.pdf import style
-from copilot.record.export.pdf.fonts import CHINESE, LATIN, RIGHT_TO_LEFT, add_fonts, replace_unknown_letters, wrap_line
-from copilot.record.export.pdf.style import BOTTOM, LEFT, TOP, WIDTH, TextStyle
+from copilot.i18n.fonts import chinese_font
+from copilot.text import normalise_line
 
+INK, QUIET, LINE, SOFT = "#0f172a", "#526075", "#d7dee8", "#f4f7fa"
+ACCENT, WARN, WARN_SOFT, WHITE = "#0f766e", "#b45309", "#fff4e5", "#ffffff"
+PALE = "#eef2f6"
+TONES = {"negative": "#c2513a", "neutral": "#64748b", "positive": "#0f8a7e"}
+
+LEFT, TOP, BOTTOM, WIDTH = 17.0, 21.0, 279.0, 176.0
+
+LATIN, CHINESE = "latin", "chinese"
+UNKNOWN = "\ufffd"
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+
+_HAN = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+_OPENING = "\uff08\u300a\u300c\u300e\u201c\u2018\u3010"
+_CLOSING = "\uff0c\u3002\u3001\uff1b\uff1a\uff1f\uff01\uff09\u300b\u300d\u300f\u201d\u2019\u3011\uff05"
+#: Places for a line break: after a space, but not before a percent sign; beside a Chinese letter, but not between it
+#: and its punctuation.
+_BREAK = re.compile(rf"(?<= )(?!%)|(?:(?<=[{_HAN}])|(?=[{_HAN}]))(?<![{_OPENING}])(?![{_CLOSING} ])")
 #: Placeholder for the number of pages; text from outside cannot contain it: ``normalise_line`` removes private
 #: characters.
 PAGES = "\ue000\ue000"
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """The look of text: size in points, distance of its lines in millimetres, colour, weight."""
+
+    size: float
+    leading: float
+    colour: str = INK
+    bold: bool = False
+
+    def with_colour(self, colour: str) -> "TextStyle":
+        """Return the same style in another colour."""
+        return replace(self, colour=colour)
+
+
+TITLE, HEADLINE, HEADING = (
+    TextStyle(17, 7.6, bold=True),
+    TextStyle(11.5, 5.4, bold=True),
+    TextStyle(10, 5.2, ACCENT, bold=True),
+)
+SIGNER, NOTE, STATUS = (
+    TextStyle(9.2, 4.6, ACCENT, bold=True),
+    TextStyle(8.2, 4, WARN, bold=True),
+    TextStyle(8.5, 4, WHITE, bold=True),
+)
+RUNNING, WATERMARK = TextStyle(9, 4, QUIET, bold=True), TextStyle(46, 20, WARN, bold=True)
+BODY, BOLD, LABEL = TextStyle(8.8, 4.3), TextStyle(8.8, 4.3, bold=True), TextStyle(8.2, 4.3, QUIET)
+SMALL, TINY = TextStyle(7.6, 3.6, QUIET), TextStyle(6.6, 3.1, QUIET)
 
 
 @dataclass(frozen=True)
@@ -46,7 +95,16 @@ class Page(FPDF):
         self.frame = frame
         self.main = CHINESE if language == "zh" else LATIN
         self.set_lang(language)
-        self.known = add_fonts(self, self.main)
+        found = find_spec("matplotlib")  # its fonts are used without importing it
+        assert found is not None  # requirements.txt names it
+        assert found.origin is not None
+        latin = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+        self.add_font(LATIN, "", latin / "DejaVuSans.ttf")
+        self.add_font(LATIN, "B", latin / "DejaVuSans-Bold.ttf")
+        self.add_font(CHINESE, "", chinese_font())
+        self.set_fallback_fonts([LATIN if self.main == CHINESE else CHINESE], exact_match=False)
+        #: Code points for which the fonts have letters.
+        self.known = frozenset(code for font in self.fonts.values() if isinstance(font, TTFFont) for code in font.cmap)
         self._wrapped_texts: dict[tuple[str, float, TextStyle], list[str]] = {}
         self.alias_nb_pages(PAGES)
         self.set_margin(0)
@@ -58,13 +116,13 @@ class Page(FPDF):
         """Draw the status on the right and, from the second page, the title on the left; fpdf2 calls this."""
         status = self.frame.status
         with self.tag("Artifact"):
-            width = self.text_width(status, style.STATUS) + 8
+            width = self.text_width(status, STATUS) + 8
             left = LEFT + WIDTH - width
-            self.set_fill_color(style.ACCENT if self.frame.signed else style.WARN)
+            self.set_fill_color(ACCENT if self.frame.signed else WARN)
             self.rect(left, 11, width, 6.2, "F", round_corners=True, corner_radius=3.1)
-            self.write_line(status, left, 12.1, style.STATUS, width=width, align="C")
+            self.write_line(status, left, 12.1, STATUS, width=width, align="C")
             if self.page > 1:
-                self.write_line(self.frame.title, LEFT, 12, style.RUNNING)
+                self.write_line(self.frame.title, LEFT, 12, RUNNING)
                 self.draw_rule(19)
         self.y = TOP + 2
 
@@ -72,12 +130,17 @@ class Page(FPDF):
         """Draw the line at the bottom, the number of the page and, on a draft, the watermark; fpdf2 calls this."""
         with self.tag("Artifact"):
             self.draw_rule(283)
-            self.write_line(self.frame.foot, LEFT, 284.5, style.TINY)
-            with self._use_style(style.TINY):
+            self.write_line(self.frame.foot, LEFT, 284.5, TINY)
+            with self._use_style(TINY):
                 self.set_xy(LEFT + WIDTH - self.get_string_width(f"{self.page} / 0"), 284.5)
-                self.cell(0, style.TINY.leading, f"{self.page} / {PAGES}")
+                self.cell(0, TINY.leading, f"{self.page} / {PAGES}")
             if not self.frame.signed:
-                self._draw_watermark(self.frame.status)
+                width = self.text_width(self.frame.status, WATERMARK)
+                with (
+                    self.local_context(fill_opacity=0.08, stroke_opacity=0.08),
+                    self.rotation(52, self.w / 2, self.h / 2),
+                ):
+                    self.write_line(self.frame.status, (self.w - width) / 2, self.h / 2 - 10, WATERMARK)
 
     def write_text(
         self,
@@ -97,7 +160,7 @@ class Page(FPDF):
             left, width: left edge and width of the column, millimetres.
             text_style: size, colour and weight of the letters.
             tag: kind of text; see ``tag``.
-            tint: colour that marks the text.
+            tint: colour of a bar on the left of the text, which then has a coloured background: waiting or signed text.
             indent: if given, the text is an item with a bullet at this distance in millimetres.
         """
         lines, bullet = self.wrap_text(text, width - indent, text_style), "•" if indent else ""
@@ -109,11 +172,15 @@ class Page(FPDF):
             chunk, lines = lines[:fit], lines[fit:]
             top, height = self.y, len(chunk) * text_style.leading
             if tint:
-                self.draw_tint(left, top, width, height, tint)
+                self.draw_rectangle(left - 2.5, top, width + 2.5, height + 0.5, WARN_SOFT if tint == WARN else SOFT)
+                self.draw_rectangle(left - 2.5, top, 0.9, height + 0.5, tint)
             with self.tag(tag):
                 if bullet:
                     self.write_line(bullet, left, top, text_style)
-                self._write(chunk, left + indent, top, text_style)
+                with self._use_style(text_style, "".join(chunk)):
+                    for number, line in enumerate(chunk):
+                        self.set_xy(left + indent, top + number * text_style.leading)
+                        self.cell(0, text_style.leading, line)
             self.y, bullet = top + height, ""
 
     def write_line(
@@ -158,13 +225,13 @@ class Page(FPDF):
 
     def draw_rule(self, top: float, left: float = LEFT, width: float = WIDTH) -> None:
         """Draw a thin horizontal line."""
-        self.set_draw_color(style.LINE)
+        self.set_draw_color(LINE)
         self.set_line_width(0.25)
         self.line(left, top, left + width, top)
 
     def draw_dashed_line(self, left: float, top: float, bottom: float) -> None:
         """Draw a dashed vertical line."""
-        self.set_draw_color(style.INK)
+        self.set_draw_color(INK)
         self.set_line_width(0.25)
         with self.local_context(dash_pattern={"dash": 0.9, "gap": 0.7, "phase": 0}):
             self.line(left, top, left, bottom)
@@ -174,12 +241,6 @@ class Page(FPDF):
         if width > 0 and height > 0:
             self.set_fill_color(colour)
             self.rect(left, top, width, height, "F")
-
-    def draw_tint(self, left: float, top: float, width: float, height: float, colour: str) -> None:
-        """Draw a coloured background for text and a bar of ``colour`` on its left, for waiting or signed text."""
-        soft = style.WARN_SOFT if colour == style.WARN else style.SOFT
-        self.draw_rectangle(left - 2.5, top, width + 2.5, height + 0.5, soft)
-        self.draw_rectangle(left - 2.5, top, 0.9, height + 0.5, colour)
 
     def draw_picture(self, png: bytes, left: float, top: float, width: float, most: float, alt: str) -> float:
         """Draw a picture and return its height in millimetres.
@@ -218,13 +279,6 @@ class Page(FPDF):
         yield
         self._out("EMC")
 
-    def _write(self, lines: list[str], left: float, top: float, text_style: TextStyle) -> None:
-        """Write lines that fit on this page."""
-        with self._use_style(text_style, "".join(lines)):
-            for number, line in enumerate(lines):
-                self.set_xy(left, top + number * text_style.leading)
-                self.cell(0, text_style.leading, line)
-
     @contextmanager
     def _use_style(self, text_style: TextStyle, text: str = "") -> Iterator[None]:
         """Use a style in the block; the bundled Noto Sans SC has no bold letters, so their outlines are drawn too."""
@@ -237,8 +291,30 @@ class Page(FPDF):
             self.set_line_width(0.013 * text_style.size)
             yield
 
-    def _draw_watermark(self, text: str) -> None:
-        """Draw a text across the page."""
-        width = self.text_width(text, style.WATERMARK)
-        with self.local_context(fill_opacity=0.08, stroke_opacity=0.08), self.rotation(52, self.w / 2, self.h / 2):
-            self.write_line(text, (self.w - width) / 2, self.h / 2 - 10, style.WATERMARK)
+
+def replace_unknown_letters(line: str, known: frozenset[int]) -> str:
+    """Return one line of printable text in which letters without font are replaced.
+
+    Args:
+        line: any text.
+        known: code points for which the fonts have letters.
+    """
+    return "".join(letter if ord(letter) in known else UNKNOWN for letter in normalise_line(line))
+
+
+def wrap_line(line: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
+    """Break a line into lines of at most ``width``; a wider word is broken at any letter.
+
+    Args:
+        line: text whose letters the fonts contain.
+        width: most width, in the unit of ``measure``.
+        measure: returns the width of a text.
+    """
+    full, used = "", 0.0
+    for word in _BREAK.split(line):
+        for part in [word] if measure(word.rstrip()) <= width else word:
+            if full and used + measure(part.rstrip()) > width:
+                yield full.rstrip()
+                full, used = "", 0.0
+            full, used = full + part, used + measure(part)
+    yield full.rstrip()
