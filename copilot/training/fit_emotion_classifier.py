@@ -30,6 +30,9 @@ FILM_FOLDS, PERSON_FOLDS = 3, 5
 #: Divisions into folds that are averaged; the figures depend on which films are held out together.
 REPEATS = 3
 PERMUTATIONS = 40
+#: Factor of the slopes, which are estimated from 28 films. On people 80-99, fitted on the others, over six divisions of
+#: the films, the calibration error of nine and of three classes was 0.025 and 0.034 with 1, 0.029 and 0.026 with 0.7.
+SHRINKAGE = 0.85
 #: Quantile of the training vectors' norms above which a recording is of another kind.
 NORM_QUANTILE = 0.995
 
@@ -51,12 +54,16 @@ class Vectors:
     calibrate: npt.NDArray[np.bool_]
 
 
-def fit(people: Faced, permutations: int = PERMUTATIONS) -> EmotionClassifier:
+def fit(
+    people: Faced, permutations: int = PERMUTATIONS, leave_out: npt.NDArray[np.bool_] | None = None
+) -> EmotionClassifier:
     """Fit the classifier on these people and films.
 
     Args:
         people: features of at least ten people; every emotion has at least two films.
         permutations: of the films' labels, for the control.
+        leave_out: films that the regression is not fitted on, shape (films,); by default none. The slopes are always
+            from all films, each held out once: from a part of the films these four numbers are mostly noise.
 
     Raises:
         CorpusError: there are too few people or films.
@@ -71,15 +78,16 @@ def fit(people: Faced, permutations: int = PERMUTATIONS) -> EmotionClassifier:
     slopes, gain = measure(vectors)
     rng = np.random.default_rng(0)
     permuted = [measure(replace(vectors, emotions=rng.permutation(vectors.emotions)))[1] for _ in range(permutations)]
-    # 3. The regression on all of them.
-    model = fit_regression(vectors.many, vectors.emotions)
+    # 3. The regression.
+    kept = np.full(len(people.emotions), True) if leave_out is None else ~leave_out
+    model = fit_regression(vectors.many[:, kept], vectors.emotions[kept])
     z = vectors.many[..., : between.size].reshape(-1, *between.shape)
     return EmotionClassifier(
         weights=model.coef_.T.astype(np.float32),
         bias=model.intercept_.astype(np.float32),
         between=between.astype(np.float32),
         covariance=np.stack([np.cov(z[..., band].T) for band in range(z.shape[-1])]).astype(np.float32),
-        slopes=slopes,
+        slopes=SHRINKAGE * slopes,
         largest_norm=np.quantile(np.linalg.norm(vectors.many, axis=-1), NORM_QUANTILE),
         gain=gain,
         permuted_gain=np.quantile(permuted, 0.95, axis=0) if permuted else np.zeros(2),

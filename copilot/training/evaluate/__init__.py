@@ -28,7 +28,7 @@ from copilot.eeg.classifier import Classifier
 from copilot.files import write_atomically
 from copilot.llm import open_engine
 from copilot.settings import Settings
-from copilot.training.evaluate import answers, published_baselines, report
+from copilot.training.evaluate import answers, new_films, published_baselines, report
 from copilot.training.evaluate.ablations import LEAKY_RUNS, RUNS, UNQUANTISED_RUNS
 from copilot.training.evaluate.acceptance import refuse_report
 from copilot.training.evaluate.figures import draw
@@ -111,8 +111,29 @@ def make_report(options: argparse.Namespace) -> Report:
     }
 
 
+def make_new_films_report(options: argparse.Namespace) -> Report:
+    """Fit the classifier for any recording without the films that it scores, and return the report as plain values.
+
+    Raises:
+        CorpusError: some input cannot be used.
+    """
+    if not options.fit:
+        raise CorpusError("--held-out-films needs --fit, the features of the people to fit on.")
+    features = load(options.features)
+    scored = features.select(parse_subjects(options.subjects)) if options.subjects else features
+    fitted_on = load(options.fit)
+    return {
+        "features": options.features.name,
+        "subjects": describe(scored.subjects),
+        "people": len(scored.subjects),
+        "fit": options.fit.name,
+        "fitted_on": describe(fitted_on.subjects),
+        "rows": new_films.score_new_films(fitted_on, scored),
+    }
+
+
 def write_report(options: argparse.Namespace) -> Report:
-    """Make the report and write it: the JSON file, and beside it the Markdown and the figures.
+    """Make the report and write it: the JSON file, and beside it the Markdown and the figures (not of held-out films).
 
     Raises:
         CorpusError, ConvertError, ClassifierError, EngineError, SettingsError: some input cannot be used, or the disk
@@ -122,8 +143,10 @@ def write_report(options: argparse.Namespace) -> Report:
     if path.suffix != ".json":
         raise ConvertError(f"The report is a JSON file, and {path.name} does not end in .json; name it like out.json.")
     with write_atomically(path) as partial:  # before the work, to fail early
-        found = make_report(options)
+        found = make_new_films_report(options) if options.held_out_films else make_report(options)
         partial.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if options.held_out_films:
+        return found
     beside = path.with_suffix("")
     draw(found, beside)
     with write_atomically(path.with_suffix(".md")) as partial:
@@ -163,8 +186,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--accept", action="store_true", help="end with an error where the report misses what the bundled model needs"
     )
+    parser.add_argument(
+        "--held-out-films",
+        action="store_true",
+        help="score the classifier for any recording alone, fitted on other people (--fit) and other films",
+    )
+    parser.add_argument("--fit", type=Path, help="npz of the people to fit on, for --held-out-films")
     options = parser.parse_args(arguments)
     found = write_report(options)
+    if options.held_out_films:
+        print("\n".join(new_films.describe_rows(found["rows"])))
+        print(f"\nWritten: {options.report}")
+        return
     print(report.format_rows(found["rows"]))
     print("Balanced accuracy with 95 % intervals over people; chance is 0.111 for nine classes and 0.333 for three.\n")
     print("\n".join(f"- {finding}" for finding in list_findings(found)))
