@@ -252,8 +252,8 @@ def recognise_file(path: Path) -> str:
         controls = any(byte < 32 and byte not in b"\t\r\n" for byte in head)
     if not controls:
         return "text"
-    if maker := _find_maker_by_suffix(suffix):
-        raise _make_maker_error(maker)
+    if named := _find_maker_by_suffix(suffix):
+        raise _make_maker_error(named)
     raise RecordingError(N_("This kind of file is not read. {kinds}", kinds=FILE_KINDS))
 
 
