@@ -20,6 +20,7 @@ from matplotlib.text import Text
 
 from copilot.eeg.electrodes import STANDARD
 from copilot.eeg.features import BANDS_HZ
+from copilot.eeg.preprocessing.bad_channels import take_seconds
 from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.simulate import TEN_TWENTY
 from copilot.eeg.types import Recording
@@ -100,8 +101,12 @@ def draw_band_power(cleaned: Recording, quality: Quality, *, dark: bool = False,
         dark: whether to use the dark theme.
         language: of the labels, ``en`` or ``zh``.
     """
+    from scipy.signal import welch
+
     theme, say = DARK if dark else LIGHT, Translator(language)
-    powers = _compute_band_rms(cleaned, quality)
+    usable = take_seconds(cleaned.data, quality.clean, cleaned.sfreq)
+    hz, power = welch(usable, cleaned.sfreq, nperseg=round(cleaned.sfreq), axis=1)
+    powers = [np.sqrt(power[:, (hz >= low) & (hz < high)].sum(axis=1)) for low, high in BANDS_HZ.values()]
     if len(cleaned.channels) < 4:
         return set_fonts(_draw_bars(powers, cleaned.channels, theme, say), language)
     figure = _make_figure(theme, 4.0)
@@ -212,16 +217,6 @@ def _draw_legend(
     if any_lost:
         entries.append(Patch(color=theme.unusable, label=say(N_("unusable second"))))
     figure.legend(handles=entries, loc="outside upper left", ncols=2, frameon=False, fontsize=10, labelcolor=theme.ink)
-
-
-def _compute_band_rms(cleaned: Recording, quality: Quality) -> list[Floats]:
-    """Compute the RMS of each band in the usable seconds, microvolts, one array of shape (channels,) per band."""
-    from scipy.signal import welch
-
-    rate = round(cleaned.sfreq)
-    usable = np.repeat(quality.clean, rate)
-    hz, power = welch(cleaned.data[:, : usable.size][:, usable], cleaned.sfreq, nperseg=rate, axis=1)
-    return [np.sqrt(power[:, (hz >= low) & (hz < high)].sum(axis=1)) for low, high in BANDS_HZ.values()]
 
 
 def _draw_scalp_map(axes: Any, values: Floats, cleaned: Recording, theme: Theme) -> Any:

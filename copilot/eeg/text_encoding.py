@@ -10,6 +10,7 @@ bytes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -90,40 +91,64 @@ def format_patterns(values: npt.NDArray[np.float64]) -> str:
     return "\n".join(lines)
 
 
-def encode_patterns(signal: Signal) -> tuple[str, ...]:
-    """Encode the patterns of a signal (see ``format_patterns``)."""
-    return (format_patterns(signal.patterns),)
-
-
-def format_bands(entropy: Array, normal: Normal) -> str:
-    """Write 150 letters: each of FACED's 30 electrodes, its five bands' means compared with ``normal``; about 150
-    tokens.
-
-    ``entropy`` has shape (30, seconds, 5).
-    """
-    return " ".join(encode_letters(standardise(band_means(entropy)[:, None], normal), BANDS_STEP))
-
-
 def encode_bands(signal: Signal) -> tuple[str, ...]:
-    """Encode the band powers of a signal (see ``format_bands``)."""
-    return (format_bands(signal.entropy, signal.normal),)
+    """Encode 150 letters, about 150 tokens: the means of five bands at each of FACED's 30 electrodes against normal."""
+    z = standardise(band_means(signal.entropy)[:, None], signal.normal)
+    return (" ".join(encode_letters(z, BANDS_STEP)),)
 
 
-def encode_wavelet(signal: Signal) -> tuple[str, ...]:
-    """Encode the paper's W: 50 points per channel, one line per channel."""
-    return _format_wavelet(signal, points=50, segments=1)
+def encode_wavelet(signal: Signal, points: int, segments: int) -> tuple[str, ...]:
+    """Encode each channel as points of a wavelet transform, one line per channel; the paper's W and WS.
+
+    Letters are relative to the channel's amplitude in the person's other recordings, or in the recording itself where
+    these lack the channel.
+
+    Args:
+        signal: with its recording.
+        points: per channel.
+        segments: how many texts, read one after the other, the points are cut into.
+    """
+    if signal.recording is None:
+        raise ValueError("Wavelet encodings need the signal itself.")
+    channels, reduced = signal.recording.channels, reduce_points(signal.recording, points)
+    scale = reduced.std(axis=1)
+    others = [dict(zip(b.channels, reduce_points(b, points).std(axis=1), strict=True)) for b in signal.baselines]
+    for row, name in enumerate(channels):
+        if found := [amplitudes[name] for amplitudes in others if name in amplitudes]:
+            scale[row] = np.mean(found)
+    scaled = reduced / np.maximum(scale, 1e-9)[:, None]
+    rows = {name: encode_letters(row, WAVELET_STEP) for name, row in zip(channels, scaled, strict=True)}
+    width = points // segments
+    return tuple(
+        "\n".join(
+            f"{name}: {' '.join(rows[name][start : start + width]) if name in rows else ABSENT}" for name in ELECTRODES
+        )
+        for start in range(0, points, width)
+    )
 
 
-def encode_wavelet_segments(signal: Signal) -> tuple[str, ...]:
-    """Encode the paper's WS: 500 points per channel, cut into ten texts that are read one after the other."""
-    return _format_wavelet(signal, points=500, segments=10)
+def reduce_points(recording: Recording, points: int) -> npt.NDArray[np.float64]:
+    """Shorten each channel to ``points`` by a wavelet transform, shape (channels, points), microvolts.
+
+    The result is the approximation at the deepest level that still has at least ``points`` coefficients, brought to
+    exactly ``points`` by linear interpolation.
+    """
+    import pywt
+
+    samples = min(recording.data.shape[1], round(WAVELET_SECONDS * recording.sfreq))
+    signal = recording.data[:, :samples].astype(np.float64)
+    level = min(max(0, int(np.log2(samples / points))), pywt.dwt_max_level(samples, WAVELET))
+    approximation = pywt.wavedec(signal, WAVELET, mode="periodization", level=level, axis=1)[0] if level else signal
+    approximation = approximation / 2 ** (level / 2)  # an orthogonal wavelet gains sqrt(2) per level
+    at = np.linspace(0, approximation.shape[1] - 1, points)
+    return np.stack([np.interp(at, np.arange(approximation.shape[1]), row) for row in approximation])
 
 
 CODECS: dict[str, Callable[[Signal], tuple[str, ...]]] = {
-    "patterns": encode_patterns,
+    "patterns": lambda signal: (format_patterns(signal.patterns),),
     "bands": encode_bands,
-    "wavelet": encode_wavelet,
-    "wavelet-segments": encode_wavelet_segments,
+    "wavelet": partial(encode_wavelet, points=50, segments=1),
+    "wavelet-segments": partial(encode_wavelet, points=500, segments=10),
 }
 
 #: The encodings that are made of features alone.
@@ -156,62 +181,3 @@ DESCRIPTIONS = {
     "wavelet": f"up to 30 s of each electrode as 50 wavelet points; {LETTERS_MEAN}",
     "wavelet-segments": f"up to 30 s of each electrode as 500 wavelet points, in ten segments; {LETTERS_MEAN}",
 }
-
-
-def _format_wavelet(signal: Signal, points: int, segments: int) -> tuple[str, ...]:
-    if signal.recording is None:
-        raise ValueError("Wavelet encodings need the signal itself.")
-    reduced = reduce_points(signal.recording, points)
-    scale = reduced.std(axis=1)
-    if signal.baselines:
-        scale = _compute_baseline_scale(signal.recording.channels, signal.baselines, points, scale)
-    scaled = reduced / np.maximum(scale, 1e-9)[:, None]
-    rows = {
-        name: encode_letters(row, WAVELET_STEP) for name, row in zip(signal.recording.channels, scaled, strict=True)
-    }
-    width = points // segments
-    return tuple(
-        "\n".join(
-            f"{name}: {' '.join(rows[name][start : start + width]) if name in rows else ABSENT}" for name in ELECTRODES
-        )
-        for start in range(0, points, width)
-    )
-
-
-def _compute_baseline_scale(
-    channels: Sequence[str], baselines: Sequence[Recording], points: int, own: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return each channel's amplitude in the person's other recordings; its own where they lack the channel.
-
-    Args:
-        channels: names.
-        baselines: cleaned recordings of the same person.
-        points: of the wavelet transform.
-        own: amplitudes in the recording itself, shape (channels,).
-
-    Returns:
-        Shape (channels,).
-    """
-    scale = own.copy()
-    others = [dict(zip(b.channels, reduce_points(b, points).std(axis=1), strict=True)) for b in baselines]
-    for row, name in enumerate(channels):
-        if found := [amplitudes[name] for amplitudes in others if name in amplitudes]:
-            scale[row] = np.mean(found)
-    return scale
-
-
-def reduce_points(recording: Recording, points: int) -> npt.NDArray[np.float64]:
-    """Shorten each channel to ``points`` by a wavelet transform, shape (channels, points), microvolts.
-
-    The result is the approximation at the deepest level that still has at least ``points`` coefficients, brought to
-    exactly ``points`` by linear interpolation.
-    """
-    import pywt
-
-    samples = min(recording.data.shape[1], round(WAVELET_SECONDS * recording.sfreq))
-    signal = recording.data[:, :samples].astype(np.float64)
-    level = min(max(0, int(np.log2(samples / points))), pywt.dwt_max_level(samples, WAVELET))
-    approximation = pywt.wavedec(signal, WAVELET, mode="periodization", level=level, axis=1)[0] if level else signal
-    approximation = approximation / 2 ** (level / 2)  # an orthogonal wavelet gains sqrt(2) per level
-    at = np.linspace(0, approximation.shape[1] - 1, points)
-    return np.stack([np.interp(at, np.arange(approximation.shape[1]), row) for row in approximation])

@@ -120,7 +120,12 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
         raise RecordingError(
             N_("Every channel is constant: nothing was recorded, or the export failed; record or export again.")
         )
-    scale = _choose_scale(size, stated)
+    low, high = SCALP_UV
+    if stated and low / 5 <= size <= high * 1.2:
+        scale: float | None = 1.0
+    else:
+        candidates = (1e-9, 1e-6, 1e-3, 1e3, 1e6) if stated else tuple(_SCALES)
+        scale = next((scale for scale in candidates if low <= size * scale < high), None)
     if scale is None or (size * scale > NOISE_UV and noise > 0.5) or (stated and scale != 1 and noise > 0.3):
         raise RecordingError(NO_SCALP)
     if scale == 1:
@@ -133,14 +138,6 @@ def to_microvolts(data: Floats, sfreq: float, stated: bool) -> tuple[Floats, tup
         )
     )
     return data * np.float32(scale), (note,)
-
-
-def _choose_scale(size: float, stated: bool) -> float | None:
-    low, high = SCALP_UV
-    if stated and low / 5 <= size <= high * 1.2:
-        return 1.0
-    candidates = (1e-9, 1e-6, 1e-3, 1e3, 1e6) if stated else tuple(_SCALES)
-    return next((scale for scale in candidates if low <= size * scale < high), None)
 
 
 def _measure_size_and_noise(data: Floats, sfreq: float, windows: int = 20) -> tuple[float, float]:

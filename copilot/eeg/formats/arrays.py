@@ -7,7 +7,7 @@ recognised by the names and shapes of their variables (``recognise_dataset``). A
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -258,9 +258,17 @@ def _find_trials(own: Mapping[str, Any], count: int, least: float) -> list[npt.N
     Raises:
         RecordingError: none has an axis as long as there are channels.
     """
-    found = [
-        trials for name, value in own.items() if name not in CHANNEL_KEYS for trials in _find_fitting(value, count)
-    ]
+    found: list[list[npt.NDArray[Any]]] = []
+    for name, value in own.items():
+        if name in CHANNEL_KEYS or not isinstance(value, np.ndarray) or not value.size:
+            continue
+        if value.dtype.kind in "fiu" and value.ndim in (2, 3) and count in value.shape:
+            found.append(split_trials(value, count))
+        elif value.dtype == object:
+            cells = value.reshape(-1)
+            numbers = all(isinstance(cell, np.ndarray) and cell.dtype.kind in "fiu" for cell in cells)
+            if numbers and all(cell.ndim == 2 and count in cell.shape for cell in cells):
+                found.append([split_trials(cell, count)[0] for cell in cells])
     long = [trials for trials in found if sum(data.shape[1] for data in trials) >= least]
     if len(long) == 1:
         return long[0]
@@ -271,19 +279,6 @@ def _find_trials(own: Mapping[str, Any], count: int, least: float) -> list[npt.N
     if not shapes:
         raise RecordingError(N_("No array of numbers with channels and samples was found; call the signal data."))
     raise RecordingError(describe_shape(max(shapes, key=lambda shape: float(np.prod(shape))), count))
-
-
-def _find_fitting(value: Any, count: int) -> Iterator[list[npt.NDArray[Any]]]:
-    """Yield the trials in a variable, an array of numbers or a cell of them, if they have so many channels."""
-    if not isinstance(value, np.ndarray) or not value.size:
-        return
-    if value.dtype.kind in "fiu" and value.ndim in (2, 3) and count in value.shape:
-        yield split_trials(value, count)
-    elif value.dtype == object:
-        cells = value.reshape(-1)
-        numbers = all(isinstance(cell, np.ndarray) and cell.dtype.kind in "fiu" for cell in cells)
-        if numbers and all(cell.ndim == 2 and count in cell.shape for cell in cells):
-            yield [np.concatenate(split_trials(cell, count), axis=1) for cell in cells]
 
 
 def split_trials(data: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:

@@ -152,7 +152,11 @@ def _check_data_file(text: str, channels: int, data: Path, files: Sequence[Path]
     multiplexed = _find_entry(text, "DataOrientation").upper() != "VECTORIZED"
     row = np.dtype(kind).itemsize * channels
     size, stated = data.stat().st_size, _find_integer(text, "DataPoints")
-    least = _find_last_marker(files) - 1 if stated is None else stated  # a marker can be behind the last sample
+    least = stated
+    if least is None:  # the sample of the last marker, counted from 1; a marker can be behind the last sample
+        texts = [file.read_text(encoding="latin-1") for file in files if file.suffix.lower() == ".vmrk"]
+        places = [re.findall(r"(?m)^Mk\d+=[^,\n]*,[^,\n]*,(\d{1,12}),", text) for text in texts]
+        least = max([0, *(int(place) for found in places for place in found)]) - 1
     if size % row or size // row < least:
         raise RecordingError(N_("The data file is shorter than its header or its markers say; get all files again."))
     if arrays.contradicts_order(np.memmap(data, dtype=kind, mode="r"), channels, multiplexed):
@@ -167,13 +171,3 @@ def _check_data_file(text: str, channels: int, data: Path, files: Sequence[Path]
         numbers.reshape(channels, -1)[:, :stated].tofile(cut)
     rate = 1e6 / float(_find_entry(text, "SamplingInterval"))
     return cut, (N_(messages.NOTE_FILE_LONGER, read=stated / rate, more=(size // row - stated) / rate),)
-
-
-def _find_last_marker(files: Sequence[Path]) -> int:
-    """Return the sample of the last marker, counted from 1; nothing else of the marker file is used."""
-    places = [0]
-    for file in files:
-        if file.suffix.lower() == ".vmrk":
-            text = file.read_text(encoding="latin-1")
-            places += map(int, re.findall(r"(?m)^Mk\d+=[^,\n]*,[^,\n]*,(\d{1,12}),", text))
-    return max(places)

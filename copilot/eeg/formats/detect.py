@@ -130,7 +130,20 @@ def open_source(
         for path in files:
             if maker := _find_maker_by_suffix(path.suffix.lower()):
                 raise _make_maker_error(maker)
-    path = _require_one(mains or _select_tables(kinds) or _refuse_sidecars_alone(files))
+    texts = [path for path, kind in kinds.items() if kind == "text"]
+    if len(texts) > 1:  # notes and BIDS tables beside a recording do not count
+        beside = re.compile(r"channels|events|electrodes|notes|readme", re.IGNORECASE)
+        texts = [path for path in texts if not beside.search(path.stem)]
+    if not mains and not texts:
+        suffixes = {path.suffix.lower() for path in files}
+        if ".fdt" in suffixes:
+            raise RecordingError(N_("The .set file that belongs to the .fdt is missing; give both together."))
+        if suffixes & {".eeg", ".dat", ".vmrk"}:
+            raise RecordingError(
+                N_("The header file (.vhdr) is missing; give the .vhdr, .eeg and .vmrk files together.")
+            )
+        raise RecordingError(N_("There is no recording among these files. {kinds}", kinds=FILE_KINDS))
+    path = _require_one(mains or texts)
     kind, bad = kinds[path], _read_bad_channels(files)
     if trial not in (None, 1) and kind not in ("NumPy", "MATLAB"):
         raise RecordingError(N_(messages.NO_SUCH_TRIAL, count=1))
@@ -193,6 +206,8 @@ def recognise_file(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     suffix = path.suffix.lower()
+
+    # What is not read, or belongs to another file.
     if suffix in _PICKLES or _PICKLE.match(head):
         raise RecordingError(
             N_("Python pickles can run code and are never opened; save the array as .npz with np.savez.")
@@ -209,28 +224,7 @@ def recognise_file(path: Path) -> str:
             raise _make_not_read_error(what)
     if _WEB_PAGE.match(head):
         raise RecordingError(N_("This is a web page or XML, not a recording; download the recording itself."))
-    return _recognise_kind(head, suffix)
 
-
-def _make_not_read_error(what: str) -> RecordingError:
-    return RecordingError(N_(FILE_NOT_READ, what=what, kinds=FILE_KINDS))
-
-
-def _make_maker_error(maker: str) -> RecordingError:
-    return _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
-
-
-def _find_maker_by_suffix(suffix: str) -> str | None:
-    """Return the maker or program that names its files so, or None; another kind of file may have the same suffix."""
-    return next((name for name, suffixes in _MAKERS_BY_SUFFIX.items() if suffix in suffixes.split()), None)
-
-
-def _recognise_kind(head: bytes, suffix: str) -> str:
-    """Return the kind of a file by its first bytes.
-
-    Raises:
-        RecordingError: of a kind that is not read, or another one than its name states.
-    """
     for start, kind in _KINDS.items():
         if head.startswith(start):
             return kind
@@ -252,11 +246,28 @@ def _recognise_kind(head: bytes, suffix: str) -> str:
         raise _make_not_read_error(
             N_("a PhysioNet WFDB header (.hea), whose signal is not read; convert it to EDF with mit2edf")
         )
-    if _is_text(head):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[1:64:2].count(0) > 24:  # UTF-16 with or without its mark
+        controls = any(byte < 32 and byte not in b"\0\t\r\n" for byte in head)
+    else:
+        controls = any(byte < 32 and byte not in b"\t\r\n" for byte in head)
+    if not controls:
         return "text"
-    if maker := _find_maker_by_suffix(suffix):
-        raise _make_maker_error(maker)
+    if named := _find_maker_by_suffix(suffix):
+        raise _make_maker_error(named)
     raise RecordingError(N_("This kind of file is not read. {kinds}", kinds=FILE_KINDS))
+
+
+def _make_not_read_error(what: str) -> RecordingError:
+    return RecordingError(N_(FILE_NOT_READ, what=what, kinds=FILE_KINDS))
+
+
+def _make_maker_error(maker: str) -> RecordingError:
+    return _make_not_read_error(N_(FILE_FOREIGN, maker=maker))
+
+
+def _find_maker_by_suffix(suffix: str) -> str | None:
+    """Return the maker or program that names its files so, or None; another kind of file may have the same suffix."""
+    return next((name for name, suffixes in _MAKERS_BY_SUFFIX.items() if suffix in suffixes.split()), None)
 
 
 def _is_matlab_4(head: bytes) -> bool:
@@ -270,30 +281,6 @@ def _is_matlab_4(head: bytes) -> bool:
         if numbers and rows >= 0 and columns >= 0 and imaginary in (0, 1) and 1 < name <= 64:
             return head[20 : 20 + name][-1:] == b"\0"
     return False
-
-
-def _is_text(head: bytes) -> bool:
-    """Return whether the first bytes are text: no control characters, or UTF-16 with or without its mark."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[1:64:2].count(0) > 24:
-        return not any(byte < 32 and byte not in b"\0\t\r\n" for byte in head)
-    return not any(byte < 32 and byte not in b"\t\r\n" for byte in head)
-
-
-def _select_tables(kinds: dict[Path, str]) -> list[Path]:
-    """Return the text files that can be recordings; notes and BIDS tables beside one do not count."""
-    texts = [path for path, kind in kinds.items() if kind == "text"]
-    beside = re.compile(r"channels|events|electrodes|notes|readme", re.IGNORECASE)
-    return texts if len(texts) == 1 else [path for path in texts if not beside.search(path.stem)]
-
-
-def _refuse_sidecars_alone(files: Sequence[Path]) -> list[Path]:
-    """Raise an error that names the file missing beside the sidecars that were given."""
-    suffixes = {path.suffix.lower() for path in files}
-    if ".fdt" in suffixes:
-        raise RecordingError(N_("The .set file that belongs to the .fdt is missing; give both together."))
-    if suffixes & {".eeg", ".dat", ".vmrk"}:
-        raise RecordingError(N_("The header file (.vhdr) is missing; give the .vhdr, .eeg and .vmrk files together."))
-    raise RecordingError(N_("There is no recording among these files. {kinds}", kinds=FILE_KINDS))
 
 
 def _require_one(candidates: Sequence[Path]) -> Path:

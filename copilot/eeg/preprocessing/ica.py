@@ -7,12 +7,10 @@ electrodes beside the eyes; muscle components are those whose spectrum does not 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from copilot.eeg.preprocessing.bad_channels import Bools, Floats, take_seconds
 from copilot.eeg.types import RecordingError
 from copilot.i18n import messages
-
-Floats = npt.NDArray[np.floating]
 
 MAX_COMPONENTS = 25
 """ICA needs about 20 samples for each of its squared components; a minute does not contain more."""
@@ -29,7 +27,7 @@ et al. 2016, EMBC)."""
 SEED = 97
 
 
-def remove_artefacts(raw: Any, usable: npt.NDArray[np.bool_]) -> tuple[dict[str, int], int]:
+def remove_artefacts(raw: Any, usable: Bools) -> tuple[dict[str, int], int]:
     """Remove ocular and muscle components from an ``mne.io.Raw``, in place.
 
     Args:
@@ -43,11 +41,20 @@ def remove_artefacts(raw: Any, usable: npt.NDArray[np.bool_]) -> tuple[dict[str,
     Raises:
         RecordingError: the channels are copies of one another.
     """
+    from mne.io import RawArray
     from mne.preprocessing import ICA
 
-    training = _select_training_data(raw, usable)
+    # The usable seconds of the good channels above 1 Hz, where ICA separates best (Winkler et al. 2015, EMBC).
+    good = raw.copy().pick("eeg", exclude="bads").filter(1.0, None)
+    training = RawArray(take_seconds(good.get_data(), usable, raw.info["sfreq"]), good.info)
+
+    # The independent signals: the average reference takes one, bridged electrodes another each.
+    variances = np.linalg.eigvalsh(np.cov(training.get_data()))
+    dimensions = int((variances > 1e-6 * variances[-1]).sum())
+    if dimensions < 3 or variances[-1] < 1e-18:  # below 1e-6 of a squared microvolt: nothing but rounding
+        raise RecordingError(messages.ALL_THE_SAME)
     ica = ICA(
-        n_components=min(_count_dimensions(training), MAX_COMPONENTS),
+        n_components=min(dimensions, MAX_COMPONENTS),
         method="infomax",
         # EEGLAB's stopping rule for caps of up to 32 channels, and the sign of a component's kurtosis looked at every
         # 20 blocks: with MNE's own values (1e-12, every block) the same components take three times as long.
@@ -56,37 +63,18 @@ def remove_artefacts(raw: Any, usable: npt.NDArray[np.bool_]) -> tuple[dict[str,
         random_state=SEED,
     )
     ica.fit(training, decim=max(1, training.n_times // TRAINING_SAMPLES))
+
+    sources = ica.get_sources(training).get_data()
     found = {}
     if above := [name for name in ABOVE_EYES if name in training.ch_names][:2]:
-        found["ocular"] = _find_ocular_components(ica, training, above)
-    found["muscle"] = [c for c in _find_muscle_components(ica, training) if c not in found.get("ocular", ())]
+        found["ocular"] = _find_ocular_components(ica, training, sources, above)
+    muscle = find_muscle_components(sources, training.info["sfreq"])
+    found["muscle"] = [c for c in muscle if c not in found.get("ocular", ())]
     ica.apply(raw, exclude=sorted({c for components in found.values() for c in components}))
     return {kind: len(components) for kind, components in found.items()}, int(ica.n_components_)
 
 
-def _select_training_data(raw: Any, usable: npt.NDArray[np.bool_]) -> Any:
-    """Select the usable seconds of the good channels above 1 Hz.
-
-    ICA separates best there (Winkler et al. 2015, EMBC).
-    """
-    from mne.io import RawArray
-
-    good = raw.copy().pick("eeg", exclude="bads").filter(1.0, None)
-    size = round(raw.info["sfreq"])
-    samples = np.repeat(usable, size)
-    return RawArray(good.get_data()[:, : samples.size][:, samples], good.info)
-
-
-def _count_dimensions(training: Any) -> int:
-    """Count the independent signals: the average reference takes one, bridged electrodes another each."""
-    variances = np.linalg.eigvalsh(np.cov(training.get_data()))
-    dimensions = int((variances > 1e-6 * variances[-1]).sum())
-    if dimensions < 3 or variances[-1] < 1e-18:  # below 1e-6 of a squared microvolt: nothing but rounding
-        raise RecordingError(messages.ALL_THE_SAME)
-    return dimensions
-
-
-def _find_ocular_components(ica: Any, training: Any, above: list[str]) -> list[int]:
+def _find_ocular_components(ica: Any, training: Any, sources: Floats, above: list[str]) -> list[int]:
     """Find components that follow blinks (electrodes above the eyes) or glances (left against right temple)."""
     from mne import create_info
     from mne.io import RawArray
@@ -99,20 +87,23 @@ def _find_ocular_components(ica: Any, training: Any, above: list[str]) -> list[i
     watched = training.copy().add_channels([RawArray(np.stack(list(eyes.values())), info)], force_update_info=True)
     components, scores = ica.find_bads_eog(watched, threshold=OCULAR_Z)
     strength = np.abs(np.atleast_2d(scores)).max(axis=0)
-    jerks = kurtosis(ica.get_sources(training).get_data(), axis=1)
+    jerks = kurtosis(sources, axis=1)
     return [int(c) for c in components if strength[c] >= OCULAR_R and jerks[c] >= OCULAR_KURTOSIS]
 
 
-def _find_muscle_components(ica: Any, training: Any) -> list[int]:
+def find_muscle_components(sources: Floats, sfreq: float) -> list[int]:
     """Find components whose power does not fall from 7 to 45 Hz.
 
     MNE's ``find_bads_muscle`` adds scores for focus and smoothness that are sums over channels, made for montages of
     about 64; with 19 they call nearly everything muscle. Its first criterion, the slope, is used alone.
+
+    Args:
+        sources: the components, shape (components, samples).
+        sfreq: samples per second, Hz.
     """
     from scipy.signal import welch
 
-    sources = ica.get_sources(training).get_data()
-    hz, power = welch(sources, training.info["sfreq"], nperseg=round(2 * training.info["sfreq"]), axis=1)
+    hz, power = welch(sources, sfreq, nperseg=round(2 * sfreq), axis=1)
     band = (hz >= 7) & (hz <= 45)
     slopes: Floats = np.polyfit(np.log10(hz[band]), np.log10(power[:, band]).T, 1)[0]
     return [int(c) for c in np.flatnonzero(slopes > MUSCLE_SLOPE)]

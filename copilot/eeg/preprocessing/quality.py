@@ -15,7 +15,7 @@ import numpy.typing as npt
 from copilot.eeg.preprocessing import bad_channels
 from copilot.eeg.preprocessing.bad_channels import FEW_CHANNELS, Bools, Floats, SignalFaults, take_seconds
 from copilot.eeg.types import Recording, RecordingError
-from copilot.i18n import N_, Message, messages
+from copilot.i18n import N_, messages
 
 NOTHING_LEFT = N_(
     "Nearly everything in this recording is noise or muscle tension, and no brain signal is left: check that the "
@@ -53,6 +53,7 @@ MUCH_REMOVED = N_(
 ELECTRODES_ESTIMATED = N_(
     "{bad} of {total} electrodes gave no usable signal and were estimated from their neighbours: {which}."
 )
+ELECTRODES_LEFT_OUT = N_("{bad} of {total} electrodes gave no usable signal and were left out: {which}.")
 TOO_FEW_TO_SEPARATE = N_(
     "With fewer than {count} good electrodes, eyes and muscles cannot be told apart from brain: seconds with large "
     "deflections are left out instead, and the recording keeps its own reference."
@@ -228,20 +229,8 @@ def judge_quality(
             )
         )
 
-    # The spectrum, the steps between values and their size.
     has_line = _judge_spectrum(own, before, doubts, remarks)
-    step = measure_step(recording.data)
-    if step > COARSE * amplitude:
-        doubts.append(
-            N_(
-                "The values come in steps of {step:.2g} µV, too coarse for a signal of {amplitude:.2g} µV.",
-                step=step,
-                amplitude=amplitude,
-            )
-        )
-    if not USUAL_UV[0] <= amplitude <= USUAL_UV[1]:
-        said = AMPLITUDE_SMALL if amplitude < USUAL_UV[0] else AMPLITUDE_LARGE
-        doubts.append(N_(said, amplitude=amplitude))
+    _judge_values(recording.data, amplitude, doubts)
 
     # The seconds: without a signal inside the recording and not at its start or end only, or repeated.
     others = np.flatnonzero(~empty)
@@ -365,6 +354,28 @@ def _judge_spectrum(own: Floats, before: Floats, doubts: list[str], remarks: lis
     if min(measure_fall(hz, apart), measure_fall(hz, own_power)) < MIN_FALL:
         doubts.append(N_("Fast frequencies are as strong as slow ones, as in noise or muscle tension and not in EEG."))
     return line is None and own_line is not None
+
+
+def _judge_values(data: Floats, amplitude: float, doubts: list[str]) -> None:
+    """Judge the steps and the size of values, and append to ``doubts``.
+
+    Args:
+        data: as read, shape (channels, samples), microvolts.
+        amplitude: usual one after cleaning, microvolts.
+        doubts: is appended to.
+    """
+    step = measure_step(data)
+    if step > COARSE * amplitude:
+        doubts.append(
+            N_(
+                "The values come in steps of {step:.2g} µV, too coarse for a signal of {amplitude:.2g} µV.",
+                step=step,
+                amplitude=amplitude,
+            )
+        )
+    if not USUAL_UV[0] <= amplitude <= USUAL_UV[1]:
+        said = AMPLITUDE_SMALL if amplitude < USUAL_UV[0] else AMPLITUDE_LARGE
+        doubts.append(N_(said, amplitude=amplitude))
 
 
 def compute_density(data: Floats, sfreq: float) -> tuple[Floats, Floats]:
@@ -511,42 +522,27 @@ def _describe_cleaning(quality: Quality) -> list[str]:
             rate=SFREQ,
         ),
     ]
-    told += [_describe_channels(quality.channels), *_describe_artefacts(quality.components_removed)]
-    return [
-        *told,
-        N_("{usable} of {total} seconds are usable.", usable=quality.clean_seconds, total=quality.clean.size),
-    ]
 
-
-def _describe_channels(channels: Sequence[ChannelQuality]) -> str:
     words = {"flat": N_("no signal"), "railed": N_("clipped"), "noisy": N_("noisy")}
-    faults_of = {c.name: [said for fault, said in words.items() if getattr(c, fault)] for c in channels}
+    faults_of = {c.name: [said for fault, said in words.items() if getattr(c, fault)] for c in quality.channels}
     bad = tuple(N_(messages.ELECTRODE_FAULT, name=name, fault=of[0]) for name, of in faults_of.items() if of)
-    if not bad:
-        return N_("All {count} electrodes gave a usable signal.", count=len(channels))
-    estimated = any(c.interpolated for c in channels)
-    fate = (
-        ELECTRODES_ESTIMATED
-        if estimated
-        else N_("{bad} of {total} electrodes gave no usable signal and were left out: {which}.")
-    )
-    return N_(fate, bad=len(bad), total=len(channels), which=bad)
+    fate: str = N_("All {count} electrodes gave a usable signal.", count=len(quality.channels))
+    if bad:
+        estimated = any(c.interpolated for c in quality.channels)
+        said = ELECTRODES_ESTIMATED if estimated else ELECTRODES_LEFT_OUT
+        fate = N_(said, bad=len(bad), total=len(quality.channels), which=bad)
+    told.append(fate)
 
-
-def _describe_artefacts(removed: dict[str, int]) -> list[str]:
-    if not removed:
-        return [N_(TOO_FEW_TO_SEPARATE, count=bad_channels.FEW_CHANNELS)]
-    found = {ARTEFACTS[kind]: count for kind, count in removed.items() if count}
-    counts = [N_("{count} of {kind}", count=count, kind=kind) for kind, count in found.items()]
-    components = reduce(_join_with_and, counts) if counts else N_("nothing")
-    told: list[str] = [
-        N_("Independent component analysis took out: {components}.", components=components),
-        N_("Voltages are against the average of all electrodes."),
-    ]
-    if "ocular" not in removed:
-        told.append(N_("No electrode is near the eyes, so blinks could not be looked for."))
+    removed = quality.components_removed
+    if removed:
+        found = {ARTEFACTS[kind]: count for kind, count in removed.items() if count}
+        counts = [N_("{count} of {kind}", count=count, kind=kind) for kind, count in found.items()] or [N_("nothing")]
+        components = reduce(lambda some, more: N_("{some} and {more}", some=some, more=more), counts)
+        told.append(N_("Independent component analysis took out: {components}.", components=components))
+        told.append(N_("Voltages are against the average of all electrodes."))
+        if "ocular" not in removed:
+            told.append(N_("No electrode is near the eyes, so blinks could not be looked for."))
+    else:
+        told.append(N_(TOO_FEW_TO_SEPARATE, count=FEW_CHANNELS))
+    told.append(N_("{usable} of {total} seconds are usable.", usable=quality.clean_seconds, total=quality.clean.size))
     return told
-
-
-def _join_with_and(some: Message, more: Message) -> Message:
-    return N_("{some} and {more}", some=some, more=more)

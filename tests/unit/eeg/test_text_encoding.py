@@ -90,9 +90,9 @@ def test_500_points_follow_a_slow_wave() -> None:
 def test_a_baseline_sets_the_scale_of_the_wavelets() -> None:
     quiet, loud = recording(), recording()
     loud = Recording(loud.data * 10, RATE, loud.channels, "test")
-    own = text_encoding.encode_wavelet(signal(quiet))[0]
-    assert text_encoding.encode_wavelet(signal(quiet, (quiet,)))[0] == own
-    against_loud = text_encoding.encode_wavelet(signal(quiet, (loud,)))[0]
+    own = text_encoding.CODECS["wavelet"](signal(quiet))[0]
+    assert text_encoding.CODECS["wavelet"](signal(quiet, (quiet,)))[0] == own
+    against_loud = text_encoding.CODECS["wavelet"](signal(quiet, (loud,)))[0]
     assert set(against_loud.split("Fp1: ")[1].split("\n")[0].split()) <= set("klmno")  # all near the middle
 
 
