@@ -40,6 +40,7 @@ ENVIRONMENT = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
 ENVIRONMENT.globals |= {"messages": messages, "term": term}
 ENVIRONMENT.filters |= {

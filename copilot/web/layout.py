@@ -27,14 +27,13 @@ ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "render", "concurrency_limit"
 CONSENT = (
     N_(
         "Your EEG and your words are used to infer an emotion. The result is uncertain, it is written by a small AI "
-        "model "
-        "and **it is not a diagnosis**. Do not use it on people at work or in education: the EU AI Act prohibits that."
+        "model and **it is not a diagnosis**. Do not use it on people at work or in education: the EU AI Act prohibits "
+        "that."
     ),
     N_(
-        "The recording is on the disk of the copilot's computer only while it is being read, without names and "
-        "birth dates "
-        "afterwards. It stays in memory until you press *Clear everything* or, at the latest, an hour after you close "
-        "this page."
+        "The recording is on the disk of the copilot's computer only while it is being read, without names and birth "
+        "dates afterwards. It stays in memory until you press *Clear everything* or, at the latest, an hour after you "
+        "close this page."
     ),
 )
 UPLOAD_HINT = N_(

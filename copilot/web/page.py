@@ -41,6 +41,7 @@ def _make_close_handler(blocks: gr.Blocks) -> Callable[[gr.Request], None]:
 
 def lay_out_page(service: Service, translate: Translator, blocks: gr.Blocks) -> Page:
     """Add the page in one language to ``blocks``, and connect its components."""
+    page: Page  # complete before the record panel and the list of kept records are first drawn
     settings = service.settings
     session, redraw_record = gr.State(Session()), layout.make_trigger()
     first, *others = list_languages(settings)

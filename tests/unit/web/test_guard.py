@@ -19,7 +19,7 @@ from copilot.i18n import N_, Translator
 from copilot.person import PatientIdentity
 from copilot.settings import Settings
 from copilot.web import analysis, queue, uploads
-from copilot.web.guard import Guard
+from copilot.web.guard import Guard, choose_language
 from copilot.web.queue import Service
 from copilot.web.session import Form, Session
 from copilot.web.uploads import UploadReceiver
@@ -647,3 +647,19 @@ def test_a_full_line_says_so() -> None:
     later.close()
     for one in holding:
         one.close()
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("fr-FR, zh-TW;q=0.5", "zh"),
+        ("en-GB,zh;q=0.9", "en"),
+        ("zh;q=0, en;q=0.1", "en"),
+        ("de", "en"),
+        (";;q=,zh;q=x", "en"),
+    ],
+)
+def test_browser_s_language_decides(accept: str, language: str) -> None:
+    assert choose_language(accept, ("en", "zh")) == language
