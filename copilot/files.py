@@ -1,4 +1,4 @@
-"""Write files and folders so that each appears whole or not at all (see ``write_atomically``)."""
+"""Write files and folders so that each appears whole or not at all (see ``write_atomically``), and hash files."""
 
 import glob
 import hashlib

@@ -91,17 +91,11 @@ class Settings:
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = _parse_positive(f"EEG_COPILOT_{name.upper()}", text)
         for name, choices in (("readout", READOUTS), ("language", LANGUAGES), ("store", SWITCH)):
-            if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
+            variable = f"EEG_COPILOT_{name.upper()}"
+            if text := environment.get(variable):
                 if text not in choices:
-                    variable = f"EEG_COPILOT_{name.upper()}"
-                    raise SettingsError(
-                        N_(
-                            "{variable} is {value!r}; it can be {choices}.",
-                            variable=variable,
-                            value=text,
-                            choices=tuple(choices),
-                        )
-                    )
+                    can_be = {"variable": variable, "value": text, "choices": tuple(choices)}
+                    raise SettingsError(N_("{variable} is {value!r}; it can be {choices}.", **can_be))
                 values[name] = text
         values["store"] = SWITCH[str(values.get("store", "off"))]
         if on_space and values["store"]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from copilot import child_process
-from copilot.child_process import ChildError, Limits
+from copilot.child_process import EXIT_TIMEOUT_S, Child, ChildError, Limits
 from copilot.errors import CopilotError
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +87,36 @@ def test_an_interrupted_call_leaves_no_child(tmp_path):
     parent.send_signal(signal.SIGINT)
     parent.wait(timeout=10)
     assert gone(pid)
+
+
+def make_and_remove(pipe, path):
+    """Make a file, and remove it at the end of this process."""
+    path.touch()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        pipe.send("made")
+        time.sleep(60)
+    finally:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    "end", [lambda child: child.stop(EXIT_TIMEOUT_S), lambda child: child.process.stdin.close()], ids=["stop", "parent"]
+)
+def test_a_child_can_remove_its_files_when_it_is_stopped_or_its_parent_ends(tmp_path, end):
+    """The pipe that is the child's standard input closes when the parent ends, however it ends."""
+    child = Child(make_and_remove, tmp_path / "file", quiet=True)
+    assert child.pipe.recv() == "made"
+    end(child)
+    assert child.describe_exit() == "0"
+    assert list(tmp_path.iterdir()) == []
+    child.stop()
+
+
+def test_a_child_is_killed_at_the_end_of_the_block(tmp_path):
+    with Child(make_and_remove, tmp_path / "file", quiet=True) as child:
+        assert child.pipe.recv() == "made"
+    assert child.describe_exit() == "SIGKILL"
 
 
 def lingering(path):
