@@ -24,7 +24,6 @@ HEADLINE = {
 }
 UNCERTAIN = N_("It does not stand out enough to be certain: read it as a hint at most.")
 PROBABILITIES = N_("Probability of each of nine emotions")
-THREE_CLASSES = N_("Negative, neutral, positive")
 VALENCE = N_("Valence")
 READOUT = {
     "both": N_("Read by the language model, with the decoder's evidence in its prompt"),
@@ -153,7 +152,8 @@ def _draw_three_classes(translate: Translator, probabilities: emotions.Probabili
         for name, share in shares
     )
     return (
-        f'<section><h3>{escape(translate(THREE_CLASSES))}</h3><div class="split" aria-hidden="true">{parts}</div>'
+        f"<section><h3>{escape(translate(messages.THREE_CLASSES))}</h3>"
+        f'<div class="split" aria-hidden="true">{parts}</div>'
         f'<div class="legend">{legend}</div></section>'
     )
 

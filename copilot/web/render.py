@@ -113,7 +113,7 @@ class ResultScreen:
             "quality": charts.quality(translate, event.quality),
             "signal": charts.picture(drawn.signal, translate(shared_messages.SIGNAL_ALT)),
             "bands": charts.picture(drawn.bands, translate(shared_messages.BANDS_ALT)),
-            "done": panels.subheading(translate(N_("What was found and done"))) + panels.sentences(done),
+            "done": panels.subheading(translate(shared_messages.FOUND_AND_DONE)) + panels.sentences(done),
         }
 
     def _draw(self, *, dark: bool) -> Figures:
