@@ -37,7 +37,6 @@ HOW_SURE_THEN = N_(
     "{answer} The bars show all nine probabilities. The person's own words count for more, and this is not a diagnosis."
 )
 
-
 #: Messages that every question needs: system, prompt, the model's answer.
 OPENING = 3
 #: Later messages that are sent; older ones are left out, and all of them if the context overflows nevertheless.
@@ -118,7 +117,12 @@ def ask(
         return
     asked: Message = {"role": "user", "content": question}
     earlier = [] if trained else conversation[OPENING:]
-    later = [_rewrite_turn(turn, answer) for turn in [*earlier, asked][-MAX_LATER - 1 :]]
+    later = []
+    for turn in [*earlier, asked][-MAX_LATER - 1 :]:
+        if turn["role"] == "user":  # in the form that the model was trained on, the same each time: it is read once
+            text = _translate_questions().get(turn["content"].strip(), turn["content"])
+            turn = {"role": "user", "content": prompt.format_question(text, answer)}
+        later.append(turn)
     try:
         yield from _generate_answer(engine, [*opening, *later])
     except ContextError:
@@ -164,14 +168,3 @@ def _is_trained_question(question: str) -> bool:
 def _translate_questions() -> dict[str, str]:
     """Return the page's own questions: their Chinese text, and the same in English."""
     return {Translator("zh")(question): question for question in shared_messages.QUESTIONS}
-
-
-def _rewrite_turn(turn: Message, answer: str) -> Message:
-    """Return a turn in the form that the model was trained on; the same each time, so that it is read only once.
-
-    The page's own questions are replaced by their English text.
-    """
-    if turn["role"] != "user":
-        return turn
-    question = _translate_questions().get(turn["content"].strip(), turn["content"])
-    return {"role": "user", "content": prompt.format_question(question, answer)}

@@ -41,6 +41,7 @@ _MAIL = re.compile(
     re.I,
 )
 _LATIN = "a-z\u00df-\u024f"
+_TYPED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 #: What may be between the parts of one name: Rosa_Lind, Rosa M. Lind.
 _BETWEEN_NAMES = r"[\s_.\-]{0,3}(?:[a-z]\.?[\s_\-]{1,2})?"
 
@@ -58,15 +59,20 @@ def remove_identity(text: str, *, name: str = "", number: str = "") -> str:
     """
     text = _MAIL.sub(ADDRESS, text)
     if len(number) > 2:
-        for pattern in _build_number_patterns(number):
-            text = _replace_matches(text, pattern, NUMBER)
+        folded = _fold_characters(number)
+        digits = [run for run in re.findall(r"\d+", folded) if len(run) > 3]
+        for run in ("".join(filter(str.isalnum, folded)), *digits):
+            if run:
+                pattern = r"[\s./_\-]{0,2}".join(map(re.escape, run))
+                text = _replace_matches(text, rf"(?<![a-z0-9]){pattern}(?![a-z0-9])", NUMBER)
     if parts := _split_name(name):
-        words = "|".join(map(re.escape, map(_fold_characters, _add_spellings(parts))))
+        # Also without umlauts: Müller, Mueller
+        spellings = {*parts, *(part.translate(_TYPED) for part in parts)}
+        words = "|".join(re.escape(_fold_characters(word)) for word in sorted(spellings, key=len, reverse=True))
         run = rf"(?<![{_LATIN}])(?:{words})(?:{_BETWEEN_NAMES}(?:{words})){{1,8}}(?![{_LATIN}])"
         text = _replace_matches(text, run, NAME)
-        text = _replace_matches(
-            text, rf"(?<![{_LATIN}])(?:{words})(?![{_LATIN}])", NAME, lambda found: _is_meant(found, parts)
-        )
+        single = rf"(?<![{_LATIN}])(?:{words})(?![{_LATIN}])"  # two letters have to be written as in the name
+        text = _replace_matches(text, single, NAME, lambda found: len(found) > 2 or found in parts)
     text = _BIRTH.sub(_replace_birth_date, text)
     return _LONG_NUMBER.sub(lambda found: found[0] if _is_date(found[0]) else NUMBER, text)
 
@@ -98,25 +104,6 @@ def _split_name(name: str) -> list[str]:
     parts = re.findall(r"[^\W\d_]{2,}", name)
     given = [part[-2:] for part in parts if re.fullmatch(r"[\u4e00-\u9fff]{3,4}", part)]
     return sorted({*parts, *given}, key=len, reverse=True)
-
-
-def _add_spellings(parts: list[str]) -> list[str]:
-    """Return the parts and their spellings without umlauts (Müller, Mueller), longest first."""
-    typed = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
-    return sorted({*parts, *(part.translate(typed) for part in parts)}, key=len, reverse=True)
-
-
-def _is_meant(found: str, parts: list[str]) -> bool:
-    """Return whether a single word is the name; two letters have to be written as in the name."""
-    return len(found) > 2 or found in parts
-
-
-def _build_number_patterns(number: str) -> list[str]:
-    """Return patterns for the number, and for the digits in it, with other separators or none."""
-    digits = [run for run in re.findall(r"\d+", _fold_characters(number)) if len(run) > 3]
-    whole = [character for character in _fold_characters(number) if character.isalnum()]
-    each = [r"[\s./_\-]{0,2}".join(map(re.escape, run)) for run in (whole, *digits) if run]
-    return [rf"(?<![a-z0-9]){pattern}(?![a-z0-9])" for pattern in each]
 
 
 def _is_date(text: str) -> bool:

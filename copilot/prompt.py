@@ -128,12 +128,9 @@ def format_question(text: str, answer: str) -> str:
         text: what the person typed.
         answer: the result's raw answer; if it does not begin with emotion and confidence, nothing is added.
     """
+    question = replace_control_characters(text)
     found = re.match(rf"{LABEL_PREFIX} (\w+)\nConfidence: (\w+)", answer)
-    return (
-        f"About the reading ({found[1]}, {found[2]}): {replace_control_characters(text)}"
-        if found
-        else replace_control_characters(text)
-    )
+    return f"About the reading ({found[1]}, {found[2]}): {question}" if found else question
 
 
 def replace_control_characters(text: str) -> str:

@@ -1,7 +1,7 @@
 """Define the result of one recording: nine probabilities and the prose that belongs to them."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from copilot import emotions
 
@@ -38,7 +38,7 @@ class Result:
     model_sha256: str
     prompt_sha256: str
     codec: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     calibrated: bool = False
     decoder_sha256: str = ""
     trust: str = "good"

@@ -43,7 +43,7 @@ _BEFORE = re.compile(
 
 _KINDS = (
     (N_("ECG"), r"E[CK]G|HEART|PULSE|PLETH|PPG|HR$"),
-    (N_("eye movement"), r"EOG|[HV]EO"),
+    (messages.EYE_MOVEMENT, r"EOG|[HV]EO"),
     (N_("muscle"), r"EMG|CHIN"),
     (N_("annotation"), r"ANNOTATION"),
     (N_("trigger"), r"STATUS|TRIG|STI\b|STIM|MARKER|EVENT|DIN|PHOTIC"),

@@ -65,21 +65,17 @@ class Translator:
         """
         if not isinstance(text, Message):
             return _fill(text, values, self)
-        return _fill(self._find(text), {**text.values, **values}, self)
-
-    def _find(self, message: Message) -> str:
-        if self.language == "en":
-            return message.template
-        return read_catalogue(self.language).get((message.context, message.template), message.template)
+        template = text.template
+        if self.language != "en":
+            template = read_catalogue(self.language).get((text.context, template), template)
+        return _fill(template, {**text.values, **values}, self)
 
 
 def _fill(template: str, values: Mapping[str, Any], translate: Translator) -> str:
     """Fill the fields of a template; a template without values keeps its braces."""
-    return (
-        template.format(**{key: _translate_value(value, translate) for key, value in values.items()})
-        if values
-        else template
-    )
+    if not values:
+        return template
+    return template.format(**{key: _translate_value(value, translate) for key, value in values.items()})
 
 
 def _translate_value(value: Any, translate: Translator) -> Any:

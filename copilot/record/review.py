@@ -177,25 +177,15 @@ def _replace_field(record: Record, new: Field, action: str, reviewer: Reviewer, 
         replace(section, fields=tuple(new if field.key == new.key else field for field in section.fields))
         for section in record.sections
     )
-    return replace(
-        record, headline=_update_headline(record, new), sections=tuple(sections), history=(*record.history, change)
-    )
-
-
-def _update_headline(record: Record, new: Field) -> str:
-    """Return the first line after a change: it must not state an emotion that a clinician replaced or deleted."""
-    if new.key != "emotion" or new.origin.kind != WRITTEN:
-        return record.headline
-    translate = Translator(record.language)
-    stated = translate(
-        N_("Emotion, as the clinician wrote it: {emotion}"),
-        emotion=shorten(new.value, LONGEST_EMOTION, placeholder=" …"),
-    )
-    return make_headline(
-        record.findings,
-        stated if new.value else translate(N_("No emotion is stated: what the model suggested was deleted.")),
-        translate,
-    )
+    headline = record.headline
+    if new.key == "emotion" and new.origin.kind == WRITTEN:  # it must not state an emotion that was replaced or deleted
+        translate = Translator(record.language)
+        stated = translate(N_("No emotion is stated: what the model suggested was deleted."))
+        if new.value:
+            emotion = shorten(new.value, LONGEST_EMOTION, placeholder=" …")
+            stated = translate(N_("Emotion, as the clinician wrote it: {emotion}"), emotion=emotion)
+        headline = make_headline(record.findings, stated, translate)
+    return replace(record, headline=headline, sections=tuple(sections), history=(*record.history, change))
 
 
 def _check_length(label: str, text: str, most: int) -> None:

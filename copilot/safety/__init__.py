@@ -42,12 +42,11 @@ def find_help(text: str) -> Help | None:
         text = f"{text[:READ]}\n{text[-READ:]}"
     words = load_phrases()
     chinese, latin = normalise_chinese(text), normalise_latin(text)
+    # 1. Phrases that are certain, in any of the languages
     if KANA.search(chinese) and _compile_chinese("japanese", "certain").search(chinese):
         return _make_help_in("japanese")
-    chinese, english = (
-        _compile_chinese("negated", "chinese").sub("", chinese),
-        _compile_phrases("negated", "phrases").sub(" ", latin),
-    )
+    chinese = _compile_chinese("negated", "chinese").sub("", chinese)
+    english = _compile_phrases("negated", "phrases").sub(" ", latin)
     for kind in KINDS:
         if _compile_chinese(kind, "chinese_certain").search(chinese):
             return Help(True, words[kind]["text_chinese"].strip())
@@ -56,22 +55,22 @@ def find_help(text: str) -> Help | None:
     for language in ("german", "spanish", "french"):
         if _compile_phrases(language, "certain").search(english):
             return _make_help_in(language)
-    literal = (
-        _compile_chinese("idioms", "chinese").sub("", chinese),
-        _compile_phrases("idioms", "phrases").sub(" ", english),
-    )
+    # 2. The classifier; what it calls danger may be an idiom
+    literal_chinese = _compile_chinese("idioms", "chinese").sub("", chinese)
+    literal_english = _compile_phrases("idioms", "phrases").sub(" ", english)
     judgement = classifier.judge_text(text)
-    if judgement == "danger" and literal == (chinese, english):
+    if judgement == "danger" and (literal_chinese, literal_english) == (chinese, english):
         return Help(False, words["possible"]["text_chinese" if classifier.is_chinese(text) else "text"].strip())
     if judgement == "harmless":
         return None
+    # 3. Phrases that are possible, where the classifier is uncertain
     if any(_compile_chinese(kind, "chinese_possible").search(chinese) for kind in KINDS) or _compile_chinese(
         "alone", "chinese"
-    ).search(literal[0]):
+    ).search(literal_chinese):
         return Help(False, words["possible"]["text_chinese"].strip())
     if any(_compile_phrases(kind, "possible").search(english) for kind in KINDS) or _compile_phrases(
         "alone", "possible"
-    ).search(literal[1]):
+    ).search(literal_english):
         return Help(False, words["possible"]["text"].strip())
     return None
 

@@ -9,6 +9,8 @@ from typing import Any
 
 APOSTROPHES = re.compile("['`\u00b4\u02bc\u2018\u2019\uff07]")
 LOOKALIKES = str.maketrans("013457@$!|", "oieastasii")
+#: Marks that replace letters of a word.
+MARKS = "*#%_.+~^-"
 
 
 def normalise_latin(text: str) -> str:
@@ -41,29 +43,22 @@ def _compile_spellings() -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(sorted(load_phrases()['spelling'], key=len, reverse=True))})\b")
 
 
-MARKS = "*#%_.+~^-"
-
-
 @cache
 def _compile_masked() -> re.Pattern[str]:
     """Compile a pattern for words with one to three of their letters replaced by marks."""
-    patterns = (
-        "".join([word[0], *(f"[{letter}{re.escape(MARKS)}]" for letter in word[1:])]) for word in _list_masked_words()
-    )
+    marks, words = re.escape(MARKS), load_phrases()["masked"]
+    patterns = (word[0] + "".join(f"[{letter}{marks}]" for letter in word[1:]) for word in words)
     return re.compile(rf"\b(?:{'|'.join(patterns)})(?![a-z])")
 
 
 def _unmask(found: re.Match[str]) -> str:
-    fits = (
+    """Return the first word that the marks of a match can stand for."""
+    words: list[str] = load_phrases()["masked"]
+    return next(
         word
-        for word in _list_masked_words()
+        for word in words
         if len(word) == len(found[0]) and all(a == b or b in MARKS for a, b in zip(word, found[0], strict=True))
     )
-    return next(fits)
-
-
-def _list_masked_words() -> list[str]:
-    return list(load_phrases()["masked"])
 
 
 @cache

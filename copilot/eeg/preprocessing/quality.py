@@ -58,7 +58,7 @@ TOO_FEW_TO_SEPARATE = N_(
     "With fewer than {count} good electrodes, eyes and muscles cannot be told apart from brain: seconds with large "
     "deflections are left out instead, and the recording keeps its own reference."
 )
-ARTEFACTS = {"ocular": N_("eye movement"), "muscle": N_("muscle tension")}
+ARTEFACTS = {"ocular": messages.EYE_MOVEMENT, "muscle": N_("muscle tension")}
 
 SFREQ = 250
 """Samples per second of every cleaned recording, Hz."""

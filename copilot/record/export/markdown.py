@@ -4,37 +4,54 @@ import re
 
 from copilot import NOTICE
 from copilot.i18n import N_, Translator, messages
-from copilot.record.model import Field, Record
+from copilot.record.model import Record
 from copilot.text import normalise_line
 
 
 def to_markdown(record: Record) -> str:
     """Return the record as Markdown: notice and headline first, origin after every label, signature and changes last.
 
-    Text from outside is escaped (CommonMark, https://spec.commonmark.org/0.31.2/#backslash-escapes), so that markup
-    typed into a form stays text.
+    A text of several lines becomes a nested list. Text from outside is escaped (CommonMark,
+    https://spec.commonmark.org/0.31.2/#backslash-escapes), so that markup typed into a form stays text.
     """
-    translate = Translator(record.language)
-    title = translate(messages.SIGNED_RECORD if record.signature else messages.DRAFT_RECORD)
+    translate, escape = Translator(record.language), escape_markdown
     lines = [
-        f"# {title}",
+        f"# {translate(messages.SIGNED_RECORD if record.signature else messages.DRAFT_RECORD)}",
         "",
-        f"**{escape_markdown(translate(NOTICE))}**",
+        f"**{escape(translate(NOTICE))}**",
         "",
-        f"**{escape_markdown(record.headline)}**",
+        f"**{escape(record.headline)}**",
         "",
+        *(_format_item(note) for note in (*record.notes, translate(messages.ABOUT_PROSE))),
     ]
-    lines += [_format_item(note) for note in (*record.notes, translate(messages.ABOUT_PROSE))]
     for section in record.sections:
-        lines += ["", f"## {escape_markdown(section.title)}", "", *_field_lines(section.fields, translate)]
-    if record.signature:
-        lines += ["", f"## {translate(messages.SIGNATURE)}", "", *_signature_lines(record, translate)]
+        lines += ["", f"## {escape(section.title)}", ""]
+        for field in section.fields:
+            origin = translate(messages.ORIGIN[field.origin.kind] if field.accepted else messages.PENDING)
+            shown_origin = f" ({escape(origin)})" if field.value or field.origin.by else ""
+            head = f"- **{escape(field.label)}**{shown_origin}:"
+            first, *more = field.value.splitlines() or [""]
+            if more:
+                lines += [head, *(f"  {_format_item(line)}" for line in (first, *more))]
+            else:
+                lines.append(f"{head} {escape(first) or f'*{translate(messages.LEFT_EMPTY)}*'}")
+    if signed := record.signature:
+        name, role = escape(signed.name), escape(signed.role)
+        who = translate(messages.SIGNED_BY, name=name, role=role, at=signed.at)
+        lines += ["", f"## {translate(messages.SIGNATURE)}", "", f"- {who}: {escape(signed.statement)}"]
+        lines.append(f"- {translate(messages.SIGNATURE_DIGEST)}: {signed.sha256}")
     if record.history:
-        lines += ["", f"## {translate(messages.CHANGES)}", "", *_history_lines(record, translate)]
-    about = (
-        f"- **{escape_markdown(label)}:** {escape_markdown(text)}" for label, text in describe_record(record, translate)
-    )
-    return "\n".join([*lines, "", f"## {translate(messages.ABOUT_RECORD)}", "", *about]) + "\n"
+        lines += ["", f"## {translate(messages.CHANGES)}", ""]
+        labels = {field.key: field.label for field in record.fields}
+        for change in record.history:
+            what = f"{translate(messages.ACTION[change.action])} {escape(labels.get(change.key, change.key))}".rstrip()
+            lines.append(f"- {change.at}, {escape(change.name)} ({escape(change.role)}): {what}")
+            if change.before != change.after:
+                lines.append(f"  - {translate(messages.BEFORE)}: {escape(change.before)}")
+                lines.append(f"  - {translate(messages.AFTER)}: {escape(change.after)}")
+    lines += ["", f"## {translate(messages.ABOUT_RECORD)}", ""]
+    lines += [f"- **{escape(label)}:** {escape(text)}" for label, text in describe_record(record, translate)]
+    return "\n".join(lines) + "\n"
 
 
 def describe_record(record: Record, translate: Translator) -> list[tuple[str, str]]:
@@ -52,48 +69,6 @@ def describe_record(record: Record, translate: Translator) -> list[tuple[str, st
         (translate(N_("EEG codec")), record.codec),
     ]
     return [*rows, (translate(messages.ABOUT_AMENDS), record.amends)] if record.amends else rows
-
-
-def _field_lines(fields: tuple[Field, ...], translate: Translator) -> list[str]:
-    """Return list items for fields; a text of several lines becomes a nested list."""
-    lines = []
-    for field in fields:
-        first, *more = field.value.splitlines() or [""]
-        origin = translate(messages.ORIGIN[field.origin.kind] if field.accepted else messages.PENDING)
-        shown_origin = f" ({escape_markdown(origin)})" if field.value or field.origin.by else ""
-        head = f"- **{escape_markdown(field.label)}**{shown_origin}:"
-        if more:
-            lines += [head, *(f"  {_format_item(line)}" for line in (first, *more))]
-        else:
-            lines.append(f"{head} {escape_markdown(first) or f'*{translate(messages.LEFT_EMPTY)}*'}")
-    return lines
-
-
-def _signature_lines(record: Record, translate: Translator) -> list[str]:
-    """Return list items for the signature of a signed record."""
-    signed = record.signature
-    assert signed is not None
-    who = translate(
-        messages.SIGNED_BY, name=escape_markdown(signed.name), role=escape_markdown(signed.role), at=signed.at
-    )
-    return [
-        f"- {who}: {escape_markdown(signed.statement)}",
-        f"- {translate(messages.SIGNATURE_DIGEST)}: {signed.sha256}",
-    ]
-
-
-def _history_lines(record: Record, translate: Translator) -> list[str]:
-    """Return list items for the changes, with the text before and after each one."""
-    labels = {field.key: field.label for field in record.fields}
-    lines = []
-    for change in record.history:
-        label = escape_markdown(labels.get(change.key, change.key))
-        what = f"{translate(messages.ACTION[change.action])} {label}".rstrip()
-        lines.append(f"- {change.at}, {escape_markdown(change.name)} ({escape_markdown(change.role)}): {what}")
-        if change.before != change.after:
-            texts = ((messages.BEFORE, change.before), (messages.AFTER, change.after))
-            lines += [f"  - {translate(label)}: {escape_markdown(text)}" for label, text in texts]
-    return lines
 
 
 def escape_markdown(text: str) -> str:

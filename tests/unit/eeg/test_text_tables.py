@@ -453,17 +453,15 @@ def test_headings_that_are_numbers(tmp_path, signal):
 def test_the_record_says_the_rate_as_read(tmp_path, signal):
     from copilot.eeg.preprocessing.clean import clean
     from copilot.i18n import Translator
-    from copilot.record.draft import _make_examination_fields
+    from copilot.record.draft import describe_examination
 
     recording, quality = clean(opened(tmp_path / "a.csv", table(scalp(30, 128, 8), np.arange(30 * 128) / 128)))
     for language, expected in (
         ("en", "128 Hz, worked out from the file's times"),
         ("zh", "128 Hz，由文件中的时间算出"),
     ):
-        fields = _make_examination_fields(
-            recording, quality, Translator(language), lambda key, label, value: (key, value)
-        )
-        assert dict(fields)["rate_read"].replace("、", "，") == expected
+        values = {key: value for key, _, value in describe_examination(recording, quality, Translator(language))}
+        assert values["rate_read"].replace("、", "，") == expected
 
 
 def test_text_headers_of_other_systems_are_named(tmp_path):

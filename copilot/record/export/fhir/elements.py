@@ -76,6 +76,7 @@ def make_entry(
     kind: str,
     title: str,
     lines: Iterable[str],
+    /,
     *,
     key: str = "",
     language: str = "",

@@ -23,6 +23,7 @@ from copilot.record.export.fhir.patient import make_signature_line, make_signers
 from copilot.record.export.pdf import to_pdf
 from copilot.record.model import SUGGESTED, Figures, Record
 
+FHIR_NOTICE = N_("Please note")
 FHIR_REPORT = N_("EEG read for emotion with the help of AI")
 FHIR_PLAN = N_("Proposal for a plan, to be decided on by a clinician")
 
@@ -45,7 +46,7 @@ def make_diagnostic_report(record: Record, translate: Translator) -> Json:
     version = f"{record.id}, {translate(messages.ABOUT_VERSION, version=record.version)}"
     headline = record.headline if record.is_doubtful or record.field("emotion").accepted else ""
     lines = (
-        make_line(translate(messages.FHIR_NOTICE), translate(NOTICE)),
+        make_line(translate(FHIR_NOTICE), translate(NOTICE)),
         make_line(translate(messages.FHIR_TRUST), "\n".join((headline or translate(messages.PENDING), *record.notes))),
         *(make_field_line(field, translate) for field in fields),
         make_line(translate(N_("Note")), translate(messages.ABOUT_PROSE)),
@@ -81,7 +82,7 @@ def make_document_reference(record: Record, translate: Translator, figures: Figu
     The figures of the PDF have fewer colours, which makes it a third smaller; if it is still too long, it has none.
     """
     title = translate(messages.SIGNED_RECORD if record.signature else messages.DRAFT_RECORD)
-    lines = (make_line(translate(messages.FHIR_NOTICE), translate(NOTICE)), make_signature_line(record, translate))
+    lines = (make_line(translate(FHIR_NOTICE), translate(NOTICE)), make_signature_line(record, translate))
     pdf = b""
     if figures:
         pdf = to_pdf(record, Figures(_reduce_colours(figures.signal, 64), _reduce_colours(figures.bands, 256)))
@@ -138,7 +139,7 @@ def make_care_plan(record: Record, translate: Translator) -> Json:
     taken = [field for field in fields if field.accepted]
     suggested = any(field.value and field.origin.kind == SUGGESTED for field in taken)
     lines = (
-        make_line(translate(messages.FHIR_NOTICE), translate(NOTICE)),
+        make_line(translate(FHIR_NOTICE), translate(NOTICE)),
         *(make_field_line(field, translate) for field in fields),
     )
     steps = [step for field in taken for step in clean_text(field.value).splitlines()]
