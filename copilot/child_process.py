@@ -98,8 +98,13 @@ class Child:
                 env=variables,
                 start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the child
             )
-        with contextlib.suppress(OSError):  # it died already: the next read from the pipe shows that
+        try:
             self.pipe.send(args)
+        except OSError:  # it died already: the next read from the pipe shows that
+            pass
+        except BaseException:
+            self.stop()
+            raise
 
     def describe_exit(self) -> str:
         """Wait until the process has ended and return how: the name of a signal or an exit status."""

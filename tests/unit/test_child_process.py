@@ -113,6 +113,14 @@ def test_a_child_can_remove_its_files_when_it_is_stopped_or_its_parent_ends(tmp_
     child.stop()
 
 
+def test_an_argument_that_cannot_be_sent_leaves_no_child():
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text()
+    with pytest.raises(Exception, match="pickle"):
+        child_process.run(double, lambda: 1)
+    assert children.read_text() == before
+
+
 def test_a_child_is_killed_at_the_end_of_the_block(tmp_path):
     with Child(make_and_remove, tmp_path / "file", quiet=True) as child:
         assert child.pipe.recv() == "made"
