@@ -233,5 +233,5 @@ def test_the_shipped_conversations_are_those_of_todays_prompt():
     from copilot.training.make_eval_prompts import main
 
     with redirect_stdout(io.StringIO()) as written:
-        main()
+        main([])
     assert written.getvalue() == eval_prompts.FILE.read_text(encoding="utf-8")
