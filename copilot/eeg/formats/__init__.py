@@ -1,1 +1,1 @@
-"""Read EEG file formats, one format or kind of file per module."""
+"""Read EEG file formats, a family of them per module; ``detect`` finds out which one a file has."""
