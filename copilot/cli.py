@@ -310,6 +310,15 @@ def _make_json(last_events: LastEvents) -> dict[str, Any]:
         "emotion": result.emotion,
         "three_class": result.three_class,
         "valence": result.valence,
+        "states": [
+            {
+                "source": state.source,
+                "finding": state.finding,
+                "probability": state.probability,
+                "reliability": state.reliability,
+            }
+            for state in result.states
+        ],
         "readout": result.readout,
         "assessment": result.assessment,
         "suggestions": list(result.suggestions),

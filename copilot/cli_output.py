@@ -142,7 +142,8 @@ def describe_result(result: Result, translate: Translator) -> str:
         readout=messages.READOUT_SHORT[result.readout],
         model=result.model,
     )
-    return "\n".join([*bars, first, source, *(f"- {translate(note)}" for note in result.notes)])
+    states = [f"- {translate(state.sentence)}" for state in result.states]
+    return "\n".join([*states, *bars, first, source, *(f"- {translate(note)}" for note in result.notes)])
 
 
 def _pad_text(text: str, width: int) -> str:

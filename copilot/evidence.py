@@ -13,6 +13,7 @@ class Evidence:
         source: the question, such as ``eyes`` or ``effort``.
         finding: the answer, one of the source's values; ``unclear`` where the EEG does not tell.
         probability: of the finding, calibrated; None where a rule gives it.
+        sentence: the finding in plain words.
         reliability: on whom it was measured, how often it was right there, and what guessing would reach; a sentence
             that needs no statistics.
     """
@@ -20,4 +21,5 @@ class Evidence:
     source: str
     finding: str
     probability: float | None
+    sentence: Message
     reliability: Message

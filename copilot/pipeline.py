@@ -23,6 +23,7 @@ from copilot.eeg.features import Array, Normal, differential_entropy, electrode_
 from copilot.eeg.preprocessing.quality import is_same_signal
 from copilot.eeg.recording_files import find_recording_files
 from copilot.eeg.sandbox import Prepared
+from copilot.eeg.states import StateModels, find_states
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import N_
@@ -163,7 +164,9 @@ def analyse(
     # 2. The EEG as text, the classifier's evidence, and the prompts.
     yield StageBegun("encode", ESTIMATES["encode"])
     model_person, notes = _prepare_person(person, patient, model.metadata)
-    encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
+    entropies = _compute_entropies(prepared, others)
+    states = () if quality.trust == "poor" else find_states(prepared.cleaned, entropies, StateModels.load())
+    encoded = _encode_recording(prepared, others, entropies, classifier, codec, evidence=settings.readout != "model")
     prompts = encoded.build_prompts(model_person, poor=quality.trust == "poor" and not model.trained_for_eeg)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
     warnings = tuple(model_metadata.find_differences(model.metadata, classifier.sha256))
@@ -173,6 +176,8 @@ def analyse(
         if channel != name
     ]
     notes += [*_note_model_limits(model, codec, settings.readout), *warnings]
+    if any((state.source, state.finding) == ("sleep", "asleep") for state in states):
+        notes.append(N_("The person slept for most of this recording: nothing can be said about emotion in sleep."))
     if not others:
         notes.append(N_("No other recording of this person was given; with one the reading is more accurate."))
 
@@ -200,13 +205,14 @@ def analyse(
         calibrated=settings.readout == "decoder" or ("temperature" in model.metadata and fed_as_trained),
         decoder_sha256=classifier.sha256,
         trust=quality.trust,
+        states=states,
     )
     yield ResultReady(result, complete=False)
 
     # 4. The prose after the label, then everything as a draft record.
     yield StageBegun("write", ESTIMATES["write"])
     begun = time.perf_counter() - started
-    answer = yield from write(engine, prompts[-1], result.probabilities, quality.trust)
+    answer = yield from write(engine, prompts[-1], result.probabilities, "poor" if result.asleep else quality.trust)
     assessment, suggestions = parse_answer(answer.text)
     result = replace(
         result,
@@ -249,7 +255,8 @@ def prepare_prompt(
     prepared, others = yield from _prepare_recordings(files, baselines, settings, sfreq, channels, trial)
     yield StageBegun("encode", ESTIMATES["encode"])
     model_person, _ = _prepare_person(person, PatientIdentity(), metadata)
-    encoded = _encode_recording(prepared, others, classifier, codec, evidence=settings.readout != "model")
+    entropies = _compute_entropies(prepared, others)
+    encoded = _encode_recording(prepared, others, entropies, classifier, codec, evidence=settings.readout != "model")
     prompts = encoded.build_prompts(model_person, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
 
@@ -402,16 +409,27 @@ def _prepare_recordings(
     return found[0], found[1:]
 
 
+def _compute_entropies(prepared: Prepared, baselines: Sequence[Prepared]) -> list[Array]:
+    """Compute the differential entropy of a recording, then of its baselines."""
+    if len(found := electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
+        raise RecordingError(N_(TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
+    return [differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines)]
+
+
 def _encode_recording(
-    prepared: Prepared, baselines: Sequence[Prepared], classifier: Classifier, codec: str, *, evidence: bool
+    prepared: Prepared,
+    baselines: Sequence[Prepared],
+    entropies: Sequence[Array],
+    classifier: Classifier,
+    codec: str,
+    *,
+    evidence: bool,
 ) -> EncodedEeg:
     """Encode a recording, compared with the person's own normal over all recordings.
 
-    Without baselines it is compared with the population's.
+    Without baselines it is compared with the population's. ``entropies`` is from ``_compute_entropies``.
     """
-    if len(found := electrode_channels(prepared.cleaned.channels)) < MIN_CHANNELS:
-        raise RecordingError(N_(TOO_FEW_KNOWN, count=len(found), least=MIN_CHANNELS))
-    entropy, *others = (differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines))
+    entropy, *others = entropies
     return encode(
         entropy,
         person_normal([entropy, *others]) if others else classifier.population,  # this recording too, as in training

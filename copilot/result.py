@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from copilot import emotions
+from copilot.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Result:
         notes: what a reader must know about this result (another text encoding, cut short, ...), plain sentences.
         decoder_sha256: of the classifier's file, empty if there is none.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+        states: what the EEG tells about the person's state, empty where the quality is poor.
         calibrated: whether it was measured, for this model and this kind of prompt, how often such probabilities are
             right.
     """
@@ -42,6 +44,7 @@ class Result:
     calibrated: bool = False
     decoder_sha256: str = ""
     trust: str = "good"
+    states: tuple[Evidence, ...] = ()
 
     @property
     def emotion(self) -> str:
@@ -60,8 +63,13 @@ class Result:
 
     @property
     def confidence(self) -> str:
-        """Return ``clear``, ``leaning`` or ``unclear``; see ``emotions.grade_confidence``."""
-        return emotions.grade_confidence(self.probabilities, self.trust)
+        """Return ``clear``, ``leaning`` or ``unclear``; see ``emotions.grade_confidence``. Sleep has no emotion."""
+        return "unclear" if self.asleep else emotions.grade_confidence(self.probabilities, self.trust)
+
+    @property
+    def asleep(self) -> bool:
+        """Return whether the person slept for most of the recording."""
+        return any((state.source, state.finding) == ("sleep", "asleep") for state in self.states)
 
     @property
     def certain(self) -> bool:

@@ -27,7 +27,7 @@ from copilot import child_process
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "copilot"
 SINGLE_FILES = ("app.py", "requirements.txt", "LICENSE")
-CODE = (".py", ".po", ".toml", ".css", ".gguf", ".npz")
+CODE = (".py", ".po", ".toml", ".j2", ".css", ".js", ".json", ".gguf", ".npz")
 #: It needs torch, and data that are not uploaded.
 EXCLUDED = PACKAGE / "training"
 MODEL = "models/eeg-emotion-copilot.gguf"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array
 from copilot.eeg.types import Recording
 from copilot.evidence import Evidence
-from copilot.i18n import N_, Message
+from copilot.i18n import N_
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,6 +55,18 @@ NEIGHBOUR_EPOCHS = 2
 ASLEEP, AWAKE = 0.9, 0.5
 """Probability of sleep from which an epoch is asleep, and probability of wakefulness from which it is awake."""
 
+
+SENTENCES = {
+    ("sleep", "asleep"): N_("Asleep for most of the recording."),
+    ("sleep", "awake"): N_("Awake for most of the recording."),
+    ("sleep", "unclear"): N_("Awake, drowsy or asleep: the EEG does not tell."),
+    ("eyes", "closed"): N_("Eyes closed: the alpha rhythm stands out over the back of the head."),
+    ("eyes", "open"): N_("Eyes open: there is little alpha rhythm over the back of the head."),
+    ("eyes", "unclear"): N_("Eyes open or closed: the EEG does not tell."),
+    ("effort", "effort"): N_("Mental effort, if the other recordings of this person are of rest."),
+    ("effort", "rest"): N_("No more mental effort than in the other recordings of this person."),
+    ("effort", "unclear"): N_("Mental effort: the EEG does not tell."),
+}
 
 RELIABILITY = {
     "eyes": N_(
@@ -110,9 +122,10 @@ class StateModels:
     sleep: Logistic
     measured: dict[str, dict[str, int]]
 
-    def reliability(self, source: str) -> Message:
-        """Return on whom ``eyes``, ``effort`` or ``sleep`` were measured, and how often they are right."""
-        return N_(RELIABILITY[source], **self.measured[source])
+    def make_evidence(self, source: str, finding: str, probability: float | None = None) -> Evidence:
+        """Return a finding about ``eyes``, ``effort`` or ``sleep`` with its sentence and its reliability."""
+        reliability = N_(RELIABILITY[source], **self.measured[source])
+        return Evidence(source, finding, probability, SENTENCES[source, finding], reliability)
 
     @classmethod
     def load(cls, path: Path = MODELS) -> "StateModels":
@@ -124,17 +137,16 @@ class StateModels:
         return cls(effort, sleep, stored["measured"])
 
 
-def find_states(
-    recording: Recording, entropy: Array, others: Sequence[Array], models: StateModels
-) -> tuple[Evidence, ...]:
+def find_states(recording: Recording, entropies: Sequence[Array], models: StateModels) -> tuple[Evidence, ...]:
     """Find every state that this recording can tell.
 
     Args:
         recording: the cleaned signal.
-        entropy: its differential entropy, shape (30, seconds, 5), NaN where absent or not usable.
-        others: the same of other recordings of this person, which effort is compared with.
+        entropies: its differential entropy, shape (30, seconds, 5), NaN where absent or not usable; then the same of
+            other recordings of this person, which effort is compared with.
         models: see ``StateModels``.
     """
+    entropy, *others = entropies
     found = (find_sleep(recording, models), find_eyes(entropy, models), find_effort(entropy, others, models))
     return tuple(evidence for evidence in found if evidence is not None)
 
@@ -161,7 +173,7 @@ def find_eyes(entropy: Array, models: StateModels) -> Evidence | None:
     if not np.isfinite(alpha):
         return None
     finding = "closed" if alpha >= EYES_CLOSED else "open" if alpha <= EYES_OPEN else "unclear"
-    return Evidence("eyes", finding, None, models.reliability("eyes"))
+    return models.make_evidence("eyes", finding)
 
 
 def find_effort(entropy: Array, others: Sequence[Array], models: StateModels) -> Evidence | None:
@@ -186,14 +198,10 @@ def find_effort(entropy: Array, others: Sequence[Array], models: StateModels) ->
     probability = float(models.effort.predict(features)[1])
     eyes = {evidence.finding for each in (entropy, *others) if (evidence := find_eyes(each, models)) is not None}
     if {"open", "closed"} <= eyes or 1 - SURE < probability < SURE:
-        return Evidence("effort", "unclear", None, models.reliability("effort"))
-    effort = probability >= SURE
-    return Evidence(
-        "effort",
-        "effort" if effort else "rest",
-        probability if effort else 1 - probability,
-        models.reliability("effort"),
-    )
+        return models.make_evidence("effort", "unclear")
+    if probability >= SURE:
+        return models.make_evidence("effort", "effort", probability)
+    return models.make_evidence("effort", "rest", 1 - probability)
 
 
 def find_sleep(recording: Recording, models: StateModels) -> Evidence | None:
@@ -204,7 +212,7 @@ def find_sleep(recording: Recording, models: StateModels) -> Evidence | None:
     stages = classify_epochs(powers, models)
     shares = {stage: stages.count(stage) / len(stages) for stage in ("asleep", "awake")}
     finding = next((stage for stage, share in shares.items() if share >= 0.5), "unclear")
-    return Evidence("sleep", finding, None, models.reliability("sleep"))
+    return models.make_evidence("sleep", finding)
 
 
 def measure_sleep_powers(recording: Recording) -> Floats:

@@ -5,13 +5,14 @@ Numbers are written by this code from the measurement and the probabilities, nev
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from copilot import __version__, emotions
 from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording
+from copilot.evidence import Evidence
 from copilot.i18n import COMMA, N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import PatientIdentity, Person
@@ -31,6 +32,7 @@ from copilot.record.model import (
 from copilot.result import Result
 from copilot.text import normalise_line
 
+STATES = {"sleep": N_("Sleep"), "eyes": N_("Eyes"), "effort": N_("Mental effort")}
 SOFTWARE = f"EEG Emotion Copilot {__version__}"
 
 #: Key, label (a message) and text of a field.
@@ -90,10 +92,11 @@ def draft(
     plan = make(suggested, ("suggestions", N_("Suggestions"), "\n".join(result.suggestions)))
     follow_up = make(written, ("follow_up", messages.FIELD_FOLLOW_UP, ""))
     expenses = make(entered, ("expenses", messages.FIELD_EXPENSES, patient.expenses))
+    examination = describe_examination(recording, quality, result.states, translate)
     sections = (
         ("basic", N_("Basic information"), basic),
         ("history", N_("Medical history"), history),
-        ("examination", N_("Examination: EEG"), make(measured, *describe_examination(recording, quality, translate))),
+        ("examination", N_("Examination: EEG"), make(measured, *examination)),
         ("laboratory", messages.FIELD_LABORATORY, laboratory if patient.laboratory else []),
         ("assessment", N_("Assessment"), make(computed, *_describe_probabilities(result, translate)) + assessment),
         ("plan", N_("Plan"), plan),
@@ -138,8 +141,10 @@ def draft(
     )
 
 
-def describe_examination(recording: Recording, quality: Quality, translate: Translator) -> Iterator[Line]:
-    """Yield the lines about the recording, its cleaning and its quality."""
+def describe_examination(
+    recording: Recording, quality: Quality, states: Iterable[Evidence], translate: Translator
+) -> Iterator[Line]:
+    """Yield the lines about the recording, its cleaning and its quality, and the person's states."""
     yield "source", N_("Kind of file"), translate(recording.source)
     yield "seconds", N_("Length"), f"{recording.seconds:.0f} s"
     if recording.rate_read is not None:
@@ -175,6 +180,8 @@ def describe_examination(recording: Recording, quality: Quality, translate: Tran
         if count
     ]
     yield "removed", N_("Components removed"), translate(COMMA).join(removed) or translate(messages.NONE)
+    for state in states:
+        yield state.source, STATES[state.source], f"{translate(state.sentence)}\n{translate(state.reliability)}"
     done = dict.fromkeys((*recording.notes, *quality.sentences))  # cleaning may repeat a note of the reader
     yield "processing", messages.FOUND_AND_DONE, "\n".join(translate(line) for line in done)
 

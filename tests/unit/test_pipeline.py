@@ -8,6 +8,7 @@ import pytest
 from copilot import chat, pipeline, prompt
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.classifier import Classifier
+from copilot.eeg.states import StateModels
 from copilot.eeg.types import RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun
 from copilot.llm.base import ModelInfo, Token
@@ -128,6 +129,39 @@ def test_a_baseline_is_used_and_said(calm: Path, busy: Path, decoder: Classifier
     assert "the person's own baseline" in ready.messages[1]["content"]
     assert ready.eeg_text != alone.eeg_text
     assert not any("with one the reading" in note for note in only(events, ResultReady)[-1].result.notes)
+
+
+def test_states_are_in_result_and_record_beside_their_reliability(calm: Path, busy: Path, decoder: Classifier) -> None:
+    events = walk(calm, decoder, baselines=[busy])
+    found = {state.source: state for state in only(events, ResultReady)[-1].result.states}
+    assert found["eyes"].finding == "closed"
+    assert "effort" in found
+    fields = {field.key: field.value for field in only(events, RecordReady)[0].record.fields}
+    assert found["eyes"].sentence in fields["eyes"]
+    assert found["eyes"].reliability in fields["eyes"]
+    assert "effort" not in {state.source for state in only(walk(calm, decoder), ResultReady)[-1].result.states}
+
+
+def test_a_poor_recording_has_no_states(decoder: Classifier, tmp_path: Path) -> None:
+    poor = simulate.write_example("poor-contact", tmp_path)
+    events = walk(poor, decoder)
+    if only(events, SignalReady)[0].quality.trust != "poor":
+        pytest.fail("the example is meant to be poor")
+    assert only(events, ResultReady)[-1].result.states == ()
+
+
+def test_nothing_is_said_about_emotion_in_sleep(
+    calm: Path, decoder: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asleep = StateModels.load().make_evidence("sleep", "asleep")
+    monkeypatch.setattr(pipeline, "find_states", lambda *_: (asleep,))
+    engine = FakeEngine(info=MODEL, scores={"joy": 0.0})
+    events = walk(calm, decoder, engine)
+    result, record = only(events, ResultReady)[-1].result, only(events, RecordReady)[0].record
+    assert result.confidence == "unclear"
+    assert "Confidence: unclear" in result.raw
+    assert any("slept" in note for note in result.notes)
+    assert "No emotion stands out" in record.headline
 
 
 def test_a_bad_baseline_is_named(calm: Path, decoder: Classifier, tmp_path: Path) -> None:

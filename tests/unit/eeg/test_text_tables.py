@@ -460,7 +460,7 @@ def test_the_record_says_the_rate_as_read(tmp_path, signal):
         ("en", "128 Hz, worked out from the file's times"),
         ("zh", "128 Hz，由文件中的时间算出"),
     ):
-        values = {key: value for key, _, value in describe_examination(recording, quality, Translator(language))}
+        values = {key: value for key, _, value in describe_examination(recording, quality, [], Translator(language))}
         assert values["rate_read"].replace("、", "，") == expected
 
 

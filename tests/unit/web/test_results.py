@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 from copilot import pipeline
+from copilot.eeg.states import StateModels
 from copilot.events import StageBegun, StageProgress
 from copilot.i18n import N_, messages
 from copilot.web.queue import Ahead
@@ -20,6 +23,12 @@ def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
 def test_flat_probabilities_are_called_uncertain() -> None:
     assert "Uncertain" in render_emotion(SAY, reading([1 / 9] * 9))
     assert "Uncertain" not in render_emotion(SAY, reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
+
+
+def test_states_stand_before_the_emotion() -> None:
+    closed = StateModels.load().make_evidence("eyes", "closed")
+    shown = render_emotion(SAY, replace(reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]), states=(closed,)))
+    assert shown.index("Eyes closed") < shown.index("times in 100") < shown.index("Most likely joy")
 
 
 def test_calibration_is_claimed_only_where_it_was_measured() -> None:
