@@ -189,7 +189,7 @@ def describe_release(
     """
     reports = {}
     for verb, report in steps.items():
-        names = {key: Path(report[key]).resolve().name for key in PATH_KEYS if key in report}
+        names = {key: Path(report[key]).resolve().name for key in PATH_KEYS if report.get(key)}
         names = {key: name if given == folder.name else given for key, given in names.items()}
         if "trained_on" in report and not HUB_NAME.match(report["trained_on"]):
             names["trained_on"] = names["base"]
