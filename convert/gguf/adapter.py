@@ -37,7 +37,8 @@ def adapter_to_gguf(adapter_dir: Path, base_dir: Path, out: Path, *, type: str =
         type: ``f32``, ``f16`` or ``bf16``.
 
     Raises:
-        ConvertError: the adapter is of another kind, damaged or of another base, or the file cannot be written.
+        ConvertError, FileError: the adapter is of another kind, damaged or of another base, or the file
+            cannot be written.
     """
     kind, file_type = find_types(type)
     shape = Shape.read(read_json(base_dir / "config.json"))

@@ -36,7 +36,7 @@ def make_leaky_model(work: Path, out: Path) -> None:
     """Train the adapter on the base in ``work`` and write both, merged, as a model file.
 
     Raises:
-        CorpusError, ConvertError: there is no base in ``work``, or ``out`` cannot be written.
+        CorpusError, ConvertError, FileError: there is no base in ``work``, or ``out`` cannot be written.
     """
     if not (work / "talk").is_dir():
         raise CorpusError(f"{work} has no base of the bundled model; `make model` writes it there.")
