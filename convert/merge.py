@@ -150,7 +150,8 @@ def merge(base: Path, adapter: Path, out: Path) -> MergeResult:
         out: the new folder, which must not exist.
 
     Raises:
-        ConvertError: the two do not fit, weights would be re-initialised or untied, or ``out`` cannot be written.
+        ConvertError, FileError: the two do not fit, weights would be re-initialised or untied, or ``out``
+            cannot be written.
     """
     begun = time.monotonic()
     checkpoint, trained_on = Checkpoint.open(base), _read_adapter_base(adapter)

@@ -63,7 +63,8 @@ def to_gguf(
         name: the model's name where the front matter of ``README.md`` has none; by default the folder's.
 
     Raises:
-        ConvertError: the checkpoint is incomplete, damaged or of another architecture, or the file cannot be written.
+        ConvertError, FileError: the checkpoint is incomplete, damaged or of another architecture, or the file
+            cannot be written.
     """
     matrices, file_type = find_types(type)
     texts = metadata or {}

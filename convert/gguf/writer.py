@@ -199,7 +199,7 @@ def write_gguf(
         sources: the user's files that keys are read from, named in the message if they are damaged.
 
     Raises:
-        ConvertError: a key or a tensor cannot be written, or the disk is full.
+        ConvertError, FileError: a key or a tensor cannot be written, or the disk is full.
     """
     begun = time.monotonic()
     with write_atomically(out) as partial:

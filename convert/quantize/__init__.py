@@ -131,8 +131,8 @@ def quantize(
         no_fallback: refuse, before anything is written, a type that does not fit the model's shape.
 
     Raises:
-        ConvertError: a type is unknown or needs ``imatrix``, the source is damaged or quantised already, or the disk is
-            full. Types that were finished before are kept.
+        ConvertError, FileError: a type is unknown or needs ``imatrix``, the source is damaged or quantised already, or
+            the disk is full. Types that were finished before are kept.
     """
     refuse_unusable_types(types, imatrix)
     file, folder = _read_source(source), out or source.parent

@@ -132,7 +132,7 @@ def trim(model: Path, corpus: Sequence[Path], out: Path) -> TrimResult:
         out: the new folder, which must not exist.
 
     Raises:
-        ConvertError: the model or the corpus cannot be used, or ``out`` cannot be written.
+        ConvertError, FileError: the model or the corpus cannot be used, or ``out`` cannot be written.
     """
     begun = time.monotonic()
     checkpoint, tokenizer_files = Checkpoint.open(model), TokenizerFiles.read(model)

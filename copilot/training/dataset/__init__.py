@@ -43,7 +43,7 @@ def from_features(path: Path, info: Path | None, codec: str, classifier: Path) -
 
     Raises:
         CorpusError: the features or the table cannot be used, or the text encoding needs the signal itself.
-        ConvertError: the classifier cannot be written.
+        FileError: the classifier cannot be written.
     """
     faced_features.refuse_codec(codec)
     loaded = faced.load(path)

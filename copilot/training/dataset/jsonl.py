@@ -174,7 +174,7 @@ def write_corpus(
 
     Raises:
         CorpusError: nothing could be used, or a source cannot be read.
-        ConvertError: a file cannot be written.
+        FileError: a file cannot be written.
     """
     records = chain.from_iterable(make_records(segment, seed, with_evidence) for segment in source.segments)
     counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}

@@ -44,7 +44,7 @@ def draw(report: Report, folder: Path) -> None:
     """Draw every figure into a folder, which is made if needed.
 
     Raises:
-        ConvertError: a file cannot be written.
+        FileError: a file cannot be written.
     """
     for name, drawn_by in zip(FIGURES, (plot_scores, plot_confusion, plot_calibration, plot_baseline), strict=True):
         with write_atomically(folder / name) as partial:

@@ -164,7 +164,7 @@ def finetune(task: FinetuneTask) -> dict[str, Any]:
 
     Raises:
         CorpusError: base, corpus and program do not fit together, or the work folder belongs to another task.
-        ConvertError: a file cannot be read or written.
+        ConvertError, FileError: a file cannot be read or written.
     """
     import transformers
     from peft import PeftModel

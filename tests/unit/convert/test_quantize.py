@@ -20,6 +20,7 @@ from convert.quantize import Quantization, quantize
 from convert.quantize.quantizer import BASE, NEED_IMATRIX, dry_run
 from convert.speed import usable_threads
 from copilot import child_process
+from copilot.files import FileError
 from tests.helpers.tiny_model import write_tiny_gguf
 
 ROOT = Path(__file__).parents[3]
@@ -169,7 +170,7 @@ def test_no_receipt_is_left_that_is_not_of_the_file_beside_it(narrow, tmp_path, 
         return rename(path, target)
 
     monkeypatch.setattr(Path, "replace", refusing)
-    with pytest.raises(ConvertError, match="No space left"):
+    with pytest.raises(FileError, match="No space left"):
         quantize(narrow, ["Q8_0"], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-Q8_0.gguf"]
 
