@@ -33,6 +33,7 @@ fuzz: $(VENV)/test.stamp
 
 model: $(VENV)/test.stamp
 	@test -n "$(FEATURES)" || { echo "Say where FACED's features are: make model FEATURES=faced_de.npz"; exit 2; }
+	$(BIN)/python -m copilot.training.fit_emotion_classifier --features "$(FEATURES)"
 	$(BIN)/python -m copilot.training.make_model --features "$(FEATURES)" --work build/model --out models
 	$(BIN)/python -m copilot.training.evaluate --features "$(FEATURES)" --model models/eeg-emotion-copilot.gguf \
 		--subjects 80-99 --splits --against build/model/eeg-emotion-copilot/eeg-emotion-copilot-f16.gguf \

@@ -108,6 +108,9 @@ def ask(
         raise EngineError(N_(shared_messages.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
     opening = conversation[:OPENING]
     answer = opening[-1]["content"] if len(opening) == OPENING else ""
+    if engine.info.trained_for_eeg and answer.startswith(prompt.NO_EMOTION) and _is_about_reading(question):
+        yield FixedText(answer.removeprefix(prompt.NO_EMOTION).strip())
+        return
     if fixed := answer_confidence_question(question, answer, trust):
         yield FixedText(fixed)
         return
@@ -148,6 +151,12 @@ def answer_confidence_question(question: str, answer: str, trust: str = "good") 
         return translate(HOW_SURE_THEN, answer=translate(HOW_SURE_POOR))
     emotion = N_("a neutral state") if found[1] == "neutral" else term("emotion", found[1])
     return translate(HOW_SURE_THEN, answer=translate(HOW_SURE[found[2]], emotion=emotion))
+
+
+def _is_about_reading(question: str) -> bool:
+    """Return whether a question is one of the page's own, or asks how sure the result is."""
+    short = len(question) <= MAX_CONFIDENCE_QUESTION
+    return _is_trained_question(question) or (short and bool(_CONFIDENCE_QUESTION.search(question)))
 
 
 def _generate_answer(engine: Engine, messages: Sequence[Message]) -> Iterator[Waiting | PromptProgress | Token]:

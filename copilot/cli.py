@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -195,6 +195,11 @@ def _add_input(command: argparse.ArgumentParser) -> None:
     add("--history", default="", metavar="TEXT", help="what came before, in their own words")
     add("--baseline", nargs="+", type=Path, default=[], metavar="FILE", help="other recordings of the same person")
     add(
+        "--protocol",
+        choices=("any", "faced-films"),
+        help="faced-films: the recording is one of FACED's film clips from its first second (research)",
+    )
+    add(
         "--codec",
         metavar="NAME",
         help="how EEG becomes text: patterns, bands, wavelet, wavelet-segments; default: the model's",
@@ -265,7 +270,7 @@ def _make_inputs(options: argparse.Namespace) -> "Iterator[dict[str, Any]]":
     inputs = {
         "files": options.files,
         "person": Person(options.gender, options.age, options.appearance, options.complaint, options.history),
-        "settings": settings,
+        "settings": replace(settings, protocol=options.protocol or settings.protocol),
         "classifier": Classifier.load(settings.decoder),
         "baselines": options.baseline,
         "codec": options.codec,
@@ -308,6 +313,9 @@ def _make_json(last_events: LastEvents) -> dict[str, Any]:
         "notice": NOTICE,
         "probabilities": dict(zip(EMOTIONS, map(float, result.probabilities), strict=True)),
         "emotion": result.emotion,
+        "situation": result.situation,
+        "confidence": result.confidence,
+        "reliability": result.reliability,
         "three_class": result.three_class,
         "valence": result.valence,
         "states": [

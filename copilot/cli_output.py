@@ -16,6 +16,7 @@ from copilot.record.draft import percent
 from copilot.result import Result
 
 ASSESSMENT_HEADING = N_("Assessment:")
+SUGGESTIONS_HEADING = N_("Suggestions:")
 
 
 BAR_WIDTH = 30
@@ -81,6 +82,11 @@ class ProgressBar:
         self._held = None
 
 
+#: Below this difference of probabilities there is nothing to draw.
+UNIFORM = 0.001
+NOT_SINGLED_OUT = N_("The EEG does not single out an emotion.")
+
+
 @dataclass
 class ResultPrinter:
     """Print the result: the signal's quality, probabilities, assessment, answers."""
@@ -99,6 +105,9 @@ class ResultPrinter:
                 # The first token begins with the space between it and the text before.
                 print_text(event.text if self._in_answer else event.text.lstrip(), end="")
                 self._in_answer = True
+            case ResultReady(complete=True) if not self._in_answer:  # written by code: nothing was streamed
+                suggestions = "\n".join(f"- {line}" for line in event.result.suggestions)
+                print_text(f"{event.result.assessment}\n{self.translate(SUGGESTIONS_HEADING)}\n{suggestions}", end="")
             case RecordReady():
                 print_text(f"\n\n{event.record.headline}\n{self.translate(NOTICE)}")
 
@@ -122,13 +131,16 @@ def describe_quality(quality: Quality, translate: Translator) -> str:
 
 def describe_result(result: Result, translate: Translator) -> str:
     """Return nine bars, the most probable emotion, the source of the probabilities and the notes, as lines of text."""
+    uniform = max(result.probabilities) - min(result.probabilities) < UNIFORM
     bars = [
         f"{_pad_text(translate(term('emotion', name)), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
-        for name, p in emotions.sort_by_probability(result.probabilities)
+        for name, p in ([] if uniform else emotions.sort_by_probability(result.probabilities))
     ]
     first = (
         translate(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess."))
         if result.trust == "poor"
+        else f"{translate(NOT_SINGLED_OUT)} {translate(result.reliability)}"
+        if result.situation == "any" and result.confidence == "unclear"
         else translate(
             N_("Most probable: {emotion} ({certainty}); {three_class}; valence {valence:+.2f}."),
             emotion=term("emotion", result.emotion),

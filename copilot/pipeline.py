@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from copilot import emotions, model_metadata, prompt
+from copilot.assessment import write_without_emotion
 from copilot.deidentify import remove_identity
 from copilot.eeg import sandbox, text_encoding
 from copilot.eeg.classifier import Classifier
+from copilot.eeg.emotion_classifier import EmotionClassifier
 from copilot.eeg.features import Array, Normal, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.preprocessing.quality import is_same_signal
 from copilot.eeg.recording_files import find_recording_files
@@ -26,7 +28,7 @@ from copilot.eeg.sandbox import Prepared
 from copilot.eeg.states import StateModels, find_states
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
-from copilot.i18n import N_
+from copilot.i18n import N_, Translator
 from copilot.i18n.terms import term
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.person import PatientIdentity, Person
@@ -60,6 +62,7 @@ STAGES = {
 ESTIMATES = {"read": 1.0, "clean": 3.0, "encode": 0.2, "score": 0.5, "write": 3.0}
 
 MAX_ANSWER_TOKENS = 320
+
 
 T = TypeVar("T")
 
@@ -167,6 +170,10 @@ def analyse(
     entropies = _compute_entropies(prepared, others)
     states = () if quality.trust == "poor" else find_states(prepared.cleaned, entropies, StateModels.load())
     encoded = _encode_recording(prepared, others, entropies, classifier, codec, evidence=settings.readout != "model")
+    films = settings.protocol == "faced-films"
+    emotion_classifier = EmotionClassifier.load()
+    if not films and encoded.evidence is not None:
+        encoded = replace(encoded, evidence=emotion_classifier.predict(entropies[0], entropies[1:]))
     prompts = encoded.build_prompts(model_person, poor=quality.trust == "poor" and not model.trained_for_eeg)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
     warnings = tuple(model_metadata.find_differences(model.metadata, classifier.sha256))
@@ -183,7 +190,8 @@ def analyse(
 
     # 3. Nine probabilities: shown at once, before any prose.
     yield StageBegun("score", ESTIMATES["score"] * len(prompts))
-    if settings.readout == "decoder" and encoded.evidence is not None:
+    readout = settings.readout if films or settings.readout == "model" else "decoder"
+    if readout == "decoder" and encoded.evidence is not None:
         prediction = Prediction(encoded.evidence)
     else:
         prediction = yield from predict(engine, prompts)
@@ -192,7 +200,7 @@ def analyse(
     fed_as_trained = codec == model.metadata.get("codec") and not warnings
     result = Result(
         probabilities=prediction.probabilities,
-        readout=settings.readout,
+        readout=readout,
         assessment="",
         suggestions=(),
         raw="",
@@ -202,18 +210,26 @@ def analyse(
         prompt_sha256=prompt.hash_messages([message for messages in prompts for message in messages]),
         codec=codec,
         notes=tuple(dict.fromkeys(notes)),
-        calibrated=settings.readout == "decoder" or ("temperature" in model.metadata and fed_as_trained),
-        decoder_sha256=classifier.sha256,
+        calibrated=readout == "decoder" or ("temperature" in model.metadata and fed_as_trained),
+        decoder_sha256=classifier.sha256 if films or readout == "model" else emotion_classifier.sha256,
         trust=quality.trust,
         states=states,
+        situation=settings.protocol,
+        informative=films or readout == "model" or emotion_classifier.is_better_than_guessing(len(others)),
+        reliability="" if films else emotion_classifier.describe_reliability(len(others)),
     )
     yield ResultReady(result, complete=False)
 
     # 4. The prose after the label, then everything as a draft record.
     yield StageBegun("write", ESTIMATES["write"])
     begun = time.perf_counter() - started
-    answer = yield from write(engine, prompts[-1], result.probabilities, "poor" if result.asleep else quality.trust)
-    assessment, suggestions = parse_answer(answer.text)
+    if films or result.confidence != "unclear":
+        trust = "poor" if result.asleep else quality.trust
+        answer = yield from write(engine, prompts[-1], result.probabilities, trust)
+        assessment, suggestions = parse_answer(answer.text)
+    else:
+        assessment, suggestions = write_without_emotion(result, compared=bool(others), translate=Translator(language))
+        answer = Answer("\n".join([prompt.NO_EMOTION, assessment, *suggestions]), cut_off=False, first_token_s=0.0)
     result = replace(
         result,
         assessment=assessment,
@@ -257,6 +273,9 @@ def prepare_prompt(
     model_person, _ = _prepare_person(person, PatientIdentity(), metadata)
     entropies = _compute_entropies(prepared, others)
     encoded = _encode_recording(prepared, others, entropies, classifier, codec, evidence=settings.readout != "model")
+    if settings.protocol == "any" and encoded.evidence is not None:
+        emotion_classifier = EmotionClassifier.load()
+        encoded = replace(encoded, evidence=emotion_classifier.predict(entropies[0], entropies[1:]))
     prompts = encoded.build_prompts(model_person, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
 

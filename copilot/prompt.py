@@ -41,6 +41,9 @@ POOR_SIGNAL = (
     "suggest to record again."
 )
 
+#: How the answer begins where no emotion is named; code writes the rest.
+NO_EMOTION = "Emotion: none\nConfidence: unclear"
+
 COMPARED_WITH = {"person": "the person's own baseline", "population": "other people"}
 
 

@@ -25,6 +25,9 @@ class Result:
         notes: what a reader must know about this result (another text encoding, cut short, ...), plain sentences.
         decoder_sha256: of the classifier's file, empty if there is none.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+        situation: what the probabilities are calibrated for, one of ``settings.PROTOCOLS``.
+        informative: whether what was measured in this situation is better than guessing.
+        reliability: how often such a result is right, one sentence.
         states: what the EEG tells about the person's state, empty where the quality is poor.
         calibrated: whether it was measured, for this model and this kind of prompt, how often such probabilities are
             right.
@@ -45,6 +48,9 @@ class Result:
     decoder_sha256: str = ""
     trust: str = "good"
     states: tuple[Evidence, ...] = ()
+    situation: str = "faced-films"
+    informative: bool = True
+    reliability: str = ""
 
     @property
     def emotion(self) -> str:
@@ -63,8 +69,15 @@ class Result:
 
     @property
     def confidence(self) -> str:
-        """Return ``clear``, ``leaning`` or ``unclear``; see ``emotions.grade_confidence``. Sleep has no emotion."""
-        return "unclear" if self.asleep else emotions.grade_confidence(self.probabilities, self.trust)
+        """Return ``clear``, ``leaning`` or ``unclear``; see ``emotions.grade_confidence``.
+
+        Nothing is named in sleep, nor where such results are no better than guessing; and of a recording of any kind
+        only what is at least twice as likely as by chance.
+        """
+        too_small = self.situation == "any" and max(self.probabilities) < 2 / len(emotions.EMOTIONS)
+        if self.asleep or not self.informative or too_small:
+            return "unclear"
+        return emotions.grade_confidence(self.probabilities, self.trust)
 
     @property
     def asleep(self) -> bool:

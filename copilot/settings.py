@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: In a checkout and on a Space models are beside the package, in an installed package inside it.
 MODELS = next((found for base in (ROOT, ROOT / "copilot") if (found := base / "models").is_dir()), ROOT / "models")
 READOUTS = ("both", "model", "decoder")
+PROTOCOLS = ("any", "faced-films")
 SWITCH = {"on": True, "off": False}
 
 
@@ -32,8 +33,10 @@ class Settings:
         server: base URL of an OpenAI-compatible server, e.g. ``http://127.0.0.1:11434/v1``; replaces ``model``.
         server_model: the model's name on that server.
         server_key: bearer token for that server.
+        protocol: what the person did: ``any``, or ``faced-films``, one of FACED's film clips from its first second.
         readout: where probabilities come from: ``both`` (the classifier's evidence in the prompt, scored by the
-            language model), ``model`` (no evidence) or ``decoder`` (the classifier alone).
+            language model), ``model`` (no evidence) or ``decoder`` (the classifier alone). Of a recording of any kind
+            they come from the classifier, unless it is ``model``.
         threads: CPU threads of llama.cpp; two processes with more threads than cores slow each other 10 to 50 times.
         context: size of the context, in tokens.
         max_upload_mb: the largest recording that is accepted, all its files together, megabytes.
@@ -49,6 +52,7 @@ class Settings:
 
     model: Path = MODELS / "eeg-emotion-copilot.gguf"
     decoder: Path = MODELS / "decoder.npz"
+    protocol: str = "any"
     server: str = ""
     server_model: str = "eeg-emotion-copilot"
     server_key: str = field(default="", repr=False)
@@ -90,7 +94,8 @@ class Settings:
         for name in ("threads", "context", "max_upload_mb", "max_minutes", "port", "keep_days"):
             if text := environment.get(f"EEG_COPILOT_{name.upper()}"):
                 values[name] = _parse_positive(f"EEG_COPILOT_{name.upper()}", text)
-        for name, choices in (("readout", READOUTS), ("language", LANGUAGES), ("store", SWITCH)):
+        limited = {"protocol": PROTOCOLS, "readout": READOUTS, "language": LANGUAGES, "store": SWITCH}
+        for name, choices in limited.items():
             variable = f"EEG_COPILOT_{name.upper()}"
             if text := environment.get(variable):
                 if text not in choices:

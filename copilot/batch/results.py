@@ -39,7 +39,7 @@ BATCH_BAD_SOURCES = N_(
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 #: Settings that change the content of a record; the others only change how fast it is made.
-DECISIVE = ("server", "server_model", "readout", "language", "max_minutes")
+DECISIVE = ("server", "server_model", "protocol", "readout", "language", "max_minutes")
 SOURCES, JOURNAL = "sources.csv", "finished.jsonl"
 
 
@@ -50,11 +50,14 @@ def describe_run(settings: Settings) -> dict[str, object]:
         EngineError, ClassifierError: the model or the classifier is missing.
     """
     from copilot.eeg.classifier import Classifier
+    from copilot.eeg.emotion_classifier import EmotionClassifier
     from copilot.llm.gguf_header import open_model_file
 
     model = "" if settings.server else open_model_file(settings.model).sha256
     chosen = {name: getattr(settings, name) for name in DECISIVE}
-    return {"model": model, "decoder": Classifier.load(settings.decoder).sha256, "software": __version__, **chosen}
+    films = settings.protocol == "faced-films"
+    classifier = Classifier.load(settings.decoder) if films else EmotionClassifier.load()
+    return {"model": model, "decoder": classifier.sha256, "software": __version__, **chosen}
 
 
 def compute_cache_key(task: Task, made_with: Mapping[str, object]) -> str:

@@ -45,7 +45,8 @@ COLUMNS = (
     *(*(f"class_{name}" for name in emotions.THREE_CLASSES), "valence", "calibrated"),
     *("seconds_taken", "worker", "model", "model_sha256"),
 )
-CONFIDENCE_COLOURS = {"clear": "#1d4ed8", "leaning": "#93b4f5", "unclear": "#ccd2da"}
+#: Confidences with which an emotion is named.
+CONFIDENCE_COLOURS = {"clear": "#1d4ed8", "leaning": "#93b4f5"}
 TRUST_COLOURS = {"good": "#1d4ed8", "fair": "#fb923c", "poor": "#7f1d1d"}
 
 
@@ -106,7 +107,7 @@ def _make_cells(row: Row, translate: Translator) -> dict[str, object]:
         cells |= {name: f"{p:.4f}" for name, p in zip(classes, emotions.sum_three_classes(probabilities), strict=True)}
         cells |= {
             "valence": f"{emotions.compute_valence(probabilities):.4f}",
-            "emotion": emotions.find_top_emotion(probabilities),
+            "emotion": "" if findings.confidence == "unclear" else emotions.find_top_emotion(probabilities),
         }
         cells |= {"confidence": findings.confidence, "calibrated": findings.calibrated, "quality": findings.trust}
         cells |= {"clean_share": f"{_clean_share(findings):.3f}"}
@@ -120,9 +121,9 @@ def _clean_share(findings: Findings) -> float:
 
 
 def _count_emotions(relied_on: Sequence[Findings]) -> Counts:
-    """Count how often each emotion was the most probable one, by confidence."""
+    """Count how often each emotion was named, by confidence."""
     counted = Counter((emotions.find_top_emotion(found.probabilities), found.confidence) for found in relied_on)
-    return {name: {how: counted[name, how] for how in emotions.CONFIDENCES} for name in emotions.EMOTIONS}
+    return {name: {how: counted[name, how] for how in CONFIDENCE_COLOURS} for name in emotions.EMOTIONS}
 
 
 def _count_qualities(rows: Sequence[Row]) -> dict[str, int]:
@@ -145,7 +146,8 @@ def _make_text(
     # What it is, and how far to trust it.
     status = Counter(row.status for row in rows)
     counts = {"total": len(rows), "done": status[DONE], "failed": status[FAILED], "waiting": status[WAITING]}
-    calibrated = relied_on and all(found.calibrated for found in relied_on)
+    records = [row.outcome.record for row in rows if row.outcome and row.outcome.record]
+    calibrations = dict.fromkeys(record.describe_calibration(translate) for record in records)
     yield from (
         f"# {translate(BATCH_TITLE)}",
         "",
@@ -155,7 +157,7 @@ def _make_text(
         "",
     )
     yield from (f"- {translate(BATCH_DRAFTS)}", f"- {translate(BATCH_CARE)}", f"- {translate(BATCH_SOURCES)}")
-    yield f"- {translate(messages.CALIBRATED if calibrated else messages.NOT_CALIBRATED)}"
+    yield from (f"- {calibration}" for calibration in calibrations or (translate(messages.NOT_CALIBRATED),))
     if status[DONE]:
         yield from ("", f"![{translate(BATCH_CHART)}](summary.png)", "")
 
@@ -164,13 +166,21 @@ def _make_text(
             f"## {translate(BATCH_EMOTIONS)}",
             "",
             translate(N_("Over the {count} recordings of good or fair quality."), count=len(relied_on)),
+            translate(
+                N_("In {count} of them the EEG singles out no emotion."),
+                count=sum(found.confidence == "unclear" for found in relied_on),
+            ),
             "",
         )
-        heads = (messages.BATCH_EMOTION, *messages.BATCH_CONFIDENCE.values(), N_("Mean probability"))
+        heads = (
+            messages.BATCH_EMOTION,
+            *(messages.BATCH_CONFIDENCE[how] for how in CONFIDENCE_COLOURS),
+            N_("Mean probability"),
+        )
         cells = []
         for place, (name, counted) in enumerate(_count_emotions(relied_on).items()):
             average = percent(mean(found.probabilities[place] for found in relied_on)) if relied_on else ""
-            by_confidence = (str(counted[how]) for how in messages.BATCH_CONFIDENCE)
+            by_confidence = (str(counted[how]) for how in CONFIDENCE_COLOURS)
             cells.append((translate(term("emotion", name)), *by_confidence, average))
         yield from _make_table([translate(head) for head in heads], cells)
 

@@ -193,7 +193,9 @@ def _describe_probabilities(result: Result, translate: Translator) -> Iterator[L
         for name, p in emotions.sort_by_probability(result.probabilities)
     ]
     first = ranked[0]
-    if not result.certain:
+    if result.situation == "any" and result.confidence == "unclear":
+        first = translate(N_("none is singled out"))
+    elif not result.certain:
         first = translate(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
     yield "emotion", N_("Emotion"), first
     yield "probabilities", N_("Probabilities"), "\n".join(ranked)
@@ -202,6 +204,8 @@ def _describe_probabilities(result: Result, translate: Translator) -> Iterator[L
     yield "three_class", messages.THREE_CLASSES, translate(COMMA).join(listed)
     valence = round(result.valence, 2) + 0.0  # + 0.0: no "-0.00"
     yield "valence", N_("Valence (-1 to +1)"), f"{valence:+.2f}"
+    if result.reliability:
+        yield "reliability", N_("How often this is right"), translate(result.reliability)
 
 
 def draw_figures(

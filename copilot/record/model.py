@@ -21,7 +21,7 @@ from pydantic_core import core_schema
 from copilot import emotions
 from copilot.deidentify import remove_identity
 from copilot.errors import CopilotError
-from copilot.i18n import LANGUAGES, N_
+from copilot.i18n import LANGUAGES, N_, Translator, messages
 from copilot.settings import READOUTS
 from copilot.text import normalise_line
 
@@ -337,6 +337,12 @@ class Record:
     def changed(self) -> str:
         """Time of the last change or, if there is none, of the draft."""
         return self.history[-1].at if self.history else self.created
+
+    def describe_calibration(self, translate: Translator) -> str:
+        """Return how often such probabilities are right, one sentence; as measured for recordings of this kind."""
+        stated = [field.value for field in self.fields if field.key == "reliability"]
+        calibrated = messages.CALIBRATED if self.findings.calibrated else messages.NOT_CALIBRATED
+        return stated[0] if stated else translate(calibrated)
 
     def is_unedited(self, key: str) -> bool:
         """Return whether a field exists and no clinician rewrote it; only then exports show the numbers behind it."""

@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 
 from copilot.command_line import Parser, command
 from copilot.eeg.classifier import Floats
-from copilot.eeg.emotion_classifier import EmotionClassifier, build_features, calibrate, compare_with_baseline
+from copilot.eeg.emotion_classifier import WEIGHTS, EmotionClassifier, build_features, calibrate, compare_with_baseline
 from copilot.emotions import EMOTIONS
 from copilot.files import write_atomically
 from copilot.training import faced
@@ -75,7 +75,7 @@ def fit(
     between = measure_between(people)
     vectors = make_vectors(people, between)
     # 2. Slopes and gain on films and people that were held out, and the gain after the films' labels were permuted.
-    slopes, gain = measure(vectors)
+    slopes, gain, accuracy = measure(vectors)
     rng = np.random.default_rng(0)
     permuted = [measure(replace(vectors, emotions=rng.permutation(vectors.emotions)))[1] for _ in range(permutations)]
     # 3. The regression.
@@ -90,6 +90,7 @@ def fit(
         slopes=SHRINKAGE * slopes,
         largest_norm=np.quantile(np.linalg.norm(vectors.many, axis=-1), NORM_QUANTILE),
         gain=gain,
+        accuracy=accuracy,
         permuted_gain=np.quantile(permuted, 0.95, axis=0) if permuted else np.zeros(2),
     )
 
@@ -122,19 +123,23 @@ def make_vectors(people: Faced, between: Floats) -> Vectors:
     return Vectors(build_features(one), build_features(many), people.emotions, later if later.any() else ~later)
 
 
-def measure(vectors: Vectors, repeats: int = REPEATS) -> tuple[Floats, Floats]:
-    """Return slopes, shape (2, 2), and gain over guessing in bits, shape (2,), with film and person held out.
+def measure(vectors: Vectors, repeats: int = REPEATS) -> tuple[Floats, Floats, Floats]:
+    """Return slopes (2, 2), gain over guessing in bits (2,) and accuracy (2,), with film and person held out.
 
     Rows: compared with one other clip, and with all others; the regression is fitted on the latter. Means over
     ``repeats`` divisions into folds.
     """
-    slopes, gains = np.empty((repeats, 2, 2)), np.empty((repeats, 2))
+    slopes, gains, accuracies = np.empty((repeats, 2, 2)), np.empty((repeats, 2)), np.empty((repeats, 2))
     for repeat in range(repeats):
         scores = score_held_out(vectors, repeat)
         for row in range(2):
-            found = minimize(_mean_loss, (4.0, 2.0), (scores[row, vectors.calibrate], vectors.emotions), "Nelder-Mead")
+            measured = scores[row, vectors.calibrate]
+            found = minimize(_mean_loss, (4.0, 2.0), (measured, vectors.emotions), "Nelder-Mead")
             slopes[repeat, row], gains[repeat, row] = found.x, np.log2(len(EMOTIONS)) - found.fun
-    return slopes.mean(axis=0), gains.mean(axis=0)
+            named = calibrate(measured, found.x).argmax(axis=-1)
+            right = [(named[:, vectors.emotions == k] == k).mean() for k in np.unique(vectors.emotions)]
+            accuracies[repeat, row] = np.mean(right)
+    return slopes.mean(axis=0), gains.mean(axis=0), accuracies.mean(axis=0)
 
 
 def score_held_out(vectors: Vectors, seed: int = 0) -> Floats:
@@ -188,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Fit the classifier on all good people of the file, and write it."""
     parser = Parser(prog="python -m copilot.training.fit_emotion_classifier", description=__doc__)
     parser.add_argument("--features", type=Path, required=True, help="FACED's features (npz)")
-    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="file to write (default: the product's own)")
     options = parser.parse_args(arguments)
     people = faced.load(options.features)
     fitted = fit(people.select([int(s) for s in people.subjects if s not in BAD_SUBJECTS]))

@@ -5,7 +5,7 @@ All data of a visitor are in their ``Session``, which Gradio keeps for each brow
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -156,7 +156,7 @@ def _run_pipeline(page: Page, session: Session, form: Form, person: Person) -> G
             files,
             person,
             engine=engine,
-            settings=page.service.settings,
+            settings=replace(page.service.settings, protocol="faced-films") if form.films else page.service.settings,
             classifier=classifier,
             baselines=baselines,
             sfreq=form.sampling_rate(),

@@ -40,6 +40,7 @@ UPLOAD_HINT = N_(
     "EDF, BDF, BrainVision and EEGLAB (all files together or as .zip), FIF, GDF, CNT, EGI, CSV, OpenBCI, Muse, NPY or "
     "MAT; at most {megabytes} MB."
 )
+FILMS = N_("It is one of the FACED study's film clips, from its first second (research)")
 BASELINE_HINT = N_(
     "Nothing makes the reading better than knowing what is normal for this person. One file per recording."
 )
@@ -90,6 +91,7 @@ class RecordingCard:
     sfreq: gr.Textbox
     channels: gr.Textbox
     trial: gr.Textbox
+    films: gr.Checkbox
     problem: gr.HTML
 
 
@@ -298,7 +300,8 @@ def add_recording(translate: Translator, max_mb: int) -> RecordingCard:
                     label=translate(N_("Trial")),
                     placeholder=translate(N_("Its number, where the file holds several")),
                 )
-        return RecordingCard(source, about, own, *files, *baselines, sfreq, channels, trial, show())
+            films = gr.Checkbox(Form.films, label=translate(FILMS), elem_id="films")
+        return RecordingCard(source, about, own, *files, *baselines, sfreq, channels, trial, films, show())
 
 
 def add_actions(translate: Translator) -> ActionsCard:

@@ -134,6 +134,7 @@ class Form:
     sfreq: str = ""
     channels: str = ""
     trial: str = ""
+    films: bool = False
     name: str = ""
     number: str = ""
     laboratory: str = ""

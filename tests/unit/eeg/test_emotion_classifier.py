@@ -30,6 +30,7 @@ def classifier() -> EmotionClassifier:
         slopes=np.array([[2.0, 1.0], [4.0, 2.0]]),
         largest_norm=np.array(30.0),
         gain=np.array([0.01, 0.06]),
+        accuracy=np.array([0.13, 0.17]),
         permuted_gain=np.array([0.03, 0.05]),
     )
 

@@ -61,16 +61,16 @@ def make_observations(record: Record, translate: Translator) -> list[Json]:
             lines = [make_line(f"{measure.title} ({origin})", measure.shown)]
             if inferred:
                 method = translate(messages.READOUT_SHORT[record.readout])
-                calibrated = messages.CALIBRATED if record.findings.calibrated else messages.NOT_CALIBRATED
+                calibrated = record.describe_calibration(translate)
                 caveat = record.headline if record.is_doubtful else ""
                 value |= {
                     "method": make_concept(method),
                     "interpretation": [make_concept(caveat)],
-                    "note": [{"text": translate(calibrated)}],
+                    "note": [{"text": calibrated}],
                 }
                 lines += [
                     make_line(translate(messages.ABOUT_READOUT), method),
-                    make_line(translate(messages.FHIR_TRUST), f"{caveat}\n{translate(calibrated)}"),
+                    make_line(translate(messages.FHIR_TRUST), f"{caveat}\n{calibrated}"),
                 ]
         entry = make_entry(
             record,

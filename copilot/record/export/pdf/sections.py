@@ -163,8 +163,7 @@ def draw_assessment(page: Page, record: Record, part: Section, translate: Transl
     if record.is_unedited("valence"):
         _draw_valence(page, record.findings, left, width)
     page.y = max(bottom, page.y) + 1
-    calibrated = messages.CALIBRATED if record.findings.calibrated else messages.NOT_CALIBRATED
-    page.write_text(translate(calibrated), LEFT, WIDTH, TINY)
+    page.write_text(record.describe_calibration(translate), LEFT, WIDTH, TINY)
     page.y += 2
     field_rows.draw_rows(page, [*rest, *below])
 

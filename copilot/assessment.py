@@ -1,0 +1,45 @@
+"""Write the assessment of a reading that singles out no emotion: by code, since there is nothing for a model to say."""
+
+from copilot.i18n import N_, Message, Translator
+from copilot.result import Result
+
+POOR = N_("The recording is too poor to say anything about emotion.")
+ASLEEP = N_("The person slept for most of this recording, and nothing can be said about emotion in sleep.")
+ALONE = N_(
+    "This EEG does not single out an emotion. There is no other recording of this person to compare it with, and from "
+    "one recording alone nothing can be told."
+)
+COMPARED = N_("This EEG does not single out an emotion, although it was compared with others of the same person.")
+CLOSING = N_(
+    "The person's own words tell more than this EEG. This is the draft of a research tool and not a diagnosis."
+)
+
+RECORD_AGAIN = N_("Check that every electrode touches the skin, and record again.")
+RECORD_AWAKE = N_("Record while the person is awake.")
+RECORD_REST = N_(
+    "Record two or three minutes of rest with the same device, and give them as another recording of the same person."
+)
+RECORD_MORE = N_("More recordings of the same person, in several situations, make the comparison better.")
+ASK = N_("Ask how the person feels, and write it down beside the recording.")
+
+
+def write_without_emotion(result: Result, *, compared: bool, translate: Translator) -> tuple[str, tuple[str, ...]]:
+    """Write assessment and suggestions of a result that names no emotion.
+
+    Args:
+        result: without an assessment.
+        compared: whether there was another recording of the person.
+        translate: into the language of the reader.
+    """
+    why: Message
+    help_: Message
+    if result.trust == "poor":
+        why, help_ = POOR, RECORD_AGAIN
+    elif result.asleep:
+        why, help_ = ASLEEP, RECORD_AWAKE
+    elif not compared:
+        why, help_ = ALONE, RECORD_REST
+    else:
+        why, help_ = COMPARED, RECORD_MORE
+    sentences = (why, *(state.sentence for state in result.states if state.finding != "unclear"), CLOSING)
+    return " ".join(map(translate, sentences)), (translate(help_), translate(ASK))
