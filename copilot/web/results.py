@@ -14,6 +14,7 @@ from copilot.i18n import N_, Translator
 from copilot.i18n import messages as shared_messages
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
 from copilot.pipeline import STAGES
+from copilot.prompt import NO_EMOTION
 from copilot.record.draft import draw_figures
 from copilot.record.model import Figures
 from copilot.result import Result, parse_answer
@@ -98,9 +99,10 @@ class ResultScreen:
             case ResultReady(result, complete):
                 self.result = result
                 prose = (result.assessment, result.suggestions) if complete else ("", ())
+                by_code = result.raw.startswith(NO_EMOTION)
                 return {
                     results.emotion: render_emotion(translate, result),
-                    results.assessment: self._render_prose(*prose, writing=not complete),
+                    results.assessment: self._render_prose(*prose, writing=not complete, by_code=by_code),
                 }
             case RecordReady():
                 assert self.result is not None
@@ -143,9 +145,12 @@ class ResultScreen:
         raw, cleaned, quality = self.signal.raw, self.signal.cleaned, self.signal.quality
         return draw_figures(raw, cleaned, quality, self._translate.language, dark=dark)
 
-    def _render_prose(self, assessment: str, suggestions: Iterable[str], *, writing: bool) -> str:
-        """Return the model's words; with a cursor while it is writing."""
-        return render("prose", self._translate, assessment=assessment, suggestions=suggestions, writing=writing)
+    def _render_prose(
+        self, assessment: str, suggestions: Iterable[str], *, writing: bool, by_code: bool = False
+    ) -> str:
+        """Return the model's words, which are English, with a cursor while it is writing; or what code wrote."""
+        words = {"assessment": assessment, "suggestions": suggestions, "writing": writing}
+        return render("prose", self._translate, lang=self._translate.language if by_code else "en", **words)
 
 
 def render_emotion(translate: Translator, result: Result) -> str:

@@ -19,7 +19,7 @@ from copilot.settings import Settings
 from copilot.training import model_card
 from copilot.training.answer_templates import find_other_emotions
 
-SETTINGS = Settings(threads=2)
+SETTINGS = Settings(threads=2, protocol="faced-films")
 MODELS = SETTINGS.model.parent
 WORDS = " ".join(name + "defg"[k % 4] for k, name in enumerate(PATTERN_NAMES))
 

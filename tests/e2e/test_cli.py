@@ -37,6 +37,7 @@ def _own_environment(monkeypatch):
     for name in os.environ:
         if name.startswith("EEG_COPILOT_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("EEG_COPILOT_PROTOCOL", "faced-films")  # where the language model always writes
 
 
 @pytest.fixture
@@ -61,6 +62,30 @@ def child(*arguments, **options):
     """The same in a process of its own."""
     command = [sys.executable, "-m", "copilot", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+def test_a_recording_of_any_kind_is_the_default_and_names_no_emotion_without_a_gain(
+    engine, recording, capsys, monkeypatch
+):
+    monkeypatch.delenv("EEG_COPILOT_PROTOCOL")
+    assert run("analyse", recording, *WHO) == 0
+    out, _ = capsys.readouterr()
+    parts = ["Quality: ", "Eyes", "does not single out an emotion", "right in 11 of 100, guessing 11", "Assessment:"]
+    parts += ["Suggestions:", "two or three minutes of rest", NOTICE]
+    assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
+    assert not any(emotion in out for emotion in EMOTIONS)
+    assert engine.calls == []
+
+
+def test_the_protocol_can_be_given(engine, recording, capsys, monkeypatch):
+    monkeypatch.delenv("EEG_COPILOT_PROTOCOL")
+    assert run("analyse", recording, *WHO, "--protocol", "faced-films", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["situation"], found["emotion"], found["confidence"]) == ("faced-films", "joy", "clear")
+    assert run("analyse", recording, *WHO, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["situation"], found["confidence"]) == ("any", "unclear")
+    assert {state["source"] for state in found["states"]} <= {"eyes", "sleep", "effort"}
 
 
 def test_analyse_prints_quality_bars_assessment_and_notice_in_this_order(engine, recording, capsys):

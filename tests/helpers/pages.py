@@ -25,11 +25,11 @@ AGREED = Form(consent=True, gender="female", age="34")
 
 
 def idle(**settings: Any) -> Service:
-    return Service(Settings(**settings), lambda _: FakeEngine())
+    return Service(Settings(**{"protocol": "faced-films", **settings}), lambda _: FakeEngine())
 
 
 def started(engine: FakeEngine | None = None, **settings: Any) -> Service:
-    service = Service(Settings(**settings), lambda _: engine or FakeEngine())
+    service = Service(Settings(**{"protocol": "faced-films", **settings}), lambda _: engine or FakeEngine())
     service.start()
     return service
 

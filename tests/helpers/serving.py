@@ -55,7 +55,7 @@ def served(open_engine: Callable[[Settings], Engine], **settings: Any) -> Iterat
     """The address of a page served by this process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    service = Service(Settings(**{"port": port, "threads": 2, **settings}), open_engine)
+    service = Service(Settings(**{"port": port, "threads": 2, "protocol": "faced-films", **settings}), open_engine)
     with serving(service) as address:
         yield address
 

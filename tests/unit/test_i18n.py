@@ -179,7 +179,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def records(example: Path) -> dict[str, Record]:
     """The same walk's record in both languages."""
-    settings, who = Settings(), Person("female", 20)
+    settings, who = Settings(protocol="faced-films"), Person("female", 20)
     known = {"engine": FakeEngine(), "settings": settings, "classifier": Classifier.load(settings.decoder)}
     seen = {type(event): event for event in pipeline.analyse([example], who, **known, language="zh")}
     signal, read = seen[SignalReady], seen[ResultReady]

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import chat, pipeline, prompt
+from copilot import chat, emotions, pipeline, prompt
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.classifier import Classifier
+from copilot.eeg.emotion_classifier import EmotionClassifier
 from copilot.eeg.states import StateModels
 from copilot.eeg.types import RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun
@@ -18,6 +19,7 @@ from copilot.training import fit_classifier
 from tests.helpers.fake_engine import ANSWER, FakeEngine
 from tests.helpers.features_file import simulated_faced
 
+FILMS = Settings(protocol="faced-films")
 PERSON = Person(gender="female", age=20)
 REAL_PREPARE = sandbox.prepare
 PREPARED: dict[Path, list[sandbox.SandboxProgress | sandbox.Prepared]] = {}
@@ -52,7 +54,7 @@ def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def walk(path: Path, decoder: Classifier, engine: FakeEngine | None = None, **options: object) -> list[Event]:
-    settings, person = options.pop("settings", Settings()), options.pop("person", PERSON)
+    settings, person = options.pop("settings", FILMS), options.pop("person", PERSON)
     engine = engine or FakeEngine(info=MODEL)
     return list(pipeline.analyse([path], person, engine=engine, classifier=decoder, settings=settings, **options))  # type: ignore[arg-type]
 
@@ -106,7 +108,7 @@ def test_words_in_letters_that_the_model_never_saw_stand_in_the_record_only(calm
 def test_the_read_out_setting_decides_what_the_model_sees_and_who_decides(calm: Path, decoder: Classifier) -> None:
     readings, prompts = {}, {}
     for readout in ("both", "model", "decoder"):
-        events = walk(calm, decoder, settings=Settings(readout=readout))
+        events = walk(calm, decoder, settings=Settings(readout=readout, protocol="faced-films"))
         readings[readout] = only(events, ResultReady)[-1].result
         prompts[readout] = only(events, PromptReady)[-1].messages[1]["content"]
     assert "Decoder evidence" in prompts["both"]
@@ -162,6 +164,69 @@ def test_nothing_is_said_about_emotion_in_sleep(
     assert "Confidence: unclear" in result.raw
     assert any("slept" in note for note in result.notes)
     assert "No emotion stands out" in record.headline
+
+
+ANY = Settings()
+
+
+def test_without_a_baseline_nothing_is_told_of_a_recording_of_any_kind(calm: Path, decoder: Classifier) -> None:
+    engine = FakeEngine(info=MODEL)
+    events = walk(calm, decoder, engine, settings=ANY)
+    result, record = only(events, ResultReady)[-1].result, only(events, RecordReady)[0].record
+    assert result.probabilities == pytest.approx(np.full(9, 1 / 9))
+    assert (result.situation, result.confidence) == ("any", "unclear")
+    assert "11 of 100" in result.reliability
+    assert "does not single out an emotion" in result.assessment
+    assert "Eyes closed" in result.assessment
+    assert any("two or three minutes of rest" in line for line in result.suggestions)
+    assert engine.calls == []
+    assert record.field("emotion").value == "none is singled out"
+    assert "11 of 100" in record.field("reliability").value
+
+
+def test_words_do_not_move_what_the_eeg_says(calm: Path, busy: Path, decoder: Classifier) -> None:
+    talkative = Person("male", 60, "trembling", "panic every night", "grief and anger for years")
+    found = [
+        only(walk(calm, decoder, baselines=[busy], settings=ANY, person=person), ResultReady)[-1].result.probabilities
+        for person in (PERSON, Person(), talkative)
+    ]
+    assert found[0] == pytest.approx(found[1])
+    assert found[0] == pytest.approx(found[2])
+
+
+@pytest.mark.parametrize(
+    ("first", "gain", "confidence"),
+    [(0.21, 0.2, "unclear"), (0.23, 0.2, "clear"), (0.23, 0.01, "unclear")],
+)
+def test_an_emotion_is_named_at_twice_chance_where_the_gain_is_above_its_noise(
+    calm: Path,
+    busy: Path,
+    decoder: Classifier,
+    monkeypatch: pytest.MonkeyPatch,
+    first: float,
+    gain: float,
+    confidence: str,
+) -> None:
+    fitted = EmotionClassifier.load()
+    shaped = replace(fitted, gain=np.full(2, gain), permuted_gain=np.full(2, 0.05))
+    monkeypatch.setattr(EmotionClassifier, "load", lambda: shaped)
+    monkeypatch.setattr(
+        EmotionClassifier, "predict", lambda *_: np.array([*[(1 - first) / 8] * 7, first, (1 - first) / 8])
+    )
+    engine = FakeEngine(info=MODEL)
+    result = only(walk(calm, decoder, engine, baselines=[busy], settings=ANY), ResultReady)[-1].result
+    assert result.confidence == confidence
+    assert ("joy" in result.raw) == (confidence != "unclear")
+    assert bool(engine.calls) == (confidence != "unclear")
+
+
+def test_the_evidence_in_the_prompt_is_of_the_same_situation(calm: Path, decoder: Classifier) -> None:
+    any_kind, films = (
+        only(walk(calm, decoder, settings=settings), PromptReady)[0].messages[-1]["content"]
+        for settings in (ANY, FILMS)
+    )
+    assert "joy 11%" in any_kind
+    assert any_kind != films
 
 
 def test_a_bad_baseline_is_named(calm: Path, decoder: Classifier, tmp_path: Path) -> None:
@@ -224,7 +289,7 @@ def test_an_answer_without_an_end_is_said_to_be_cut_off(calm: Path, decoder: Cla
 
 def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Classifier) -> None:
     engine = FakeEngine(info=MODEL)
-    events = pipeline.analyse([calm], PERSON, engine=engine, classifier=decoder, settings=Settings())
+    events = pipeline.analyse([calm], PERSON, engine=engine, classifier=decoder, settings=FILMS)
     for event in events:
         if isinstance(event, Token):
             break
@@ -233,9 +298,7 @@ def test_closing_the_walk_closes_the_engines_stream(calm: Path, decoder: Classif
 
 
 def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Classifier) -> None:
-    events: Iterator[Event] = pipeline.prepare_prompt(
-        [calm], PERSON, settings=Settings(), metadata={}, classifier=decoder
-    )
+    events: Iterator[Event] = pipeline.prepare_prompt([calm], PERSON, settings=FILMS, metadata={}, classifier=decoder)
     *_, last = events
     assert isinstance(last, PromptReady)
     assert last.codec == "patterns"

@@ -44,7 +44,9 @@ def walk(monkeypatch: pytest.MonkeyPatch, decoder: Classifier):  # type: ignore[
         prepared = Prepared(recording, recording, replace(quality(trust), clean=np.ones(20, bool)), 0.1, 0.1)
         monkeypatch.setattr(pipeline.sandbox, "prepare", lambda *_, **__: iter([prepared]))
         engine = FakeEngine(info=info, scores=SURE, floor=-9.0)
-        events = pipeline.analyse([Path("a")], Person(), engine=engine, settings=Settings(), classifier=decoder)
+        events = pipeline.analyse(
+            [Path("a")], Person(), engine=engine, settings=Settings(protocol="faced-films"), classifier=decoder
+        )
         return list(events), engine
 
     return run

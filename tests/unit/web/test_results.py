@@ -25,6 +25,17 @@ def test_flat_probabilities_are_called_uncertain() -> None:
     assert "Uncertain" not in render_emotion(SAY, reading([0.9, 0.1, 0, 0, 0, 0, 0, 0, 0]))
 
 
+def test_a_reading_that_names_nothing_has_no_face_and_no_bars() -> None:
+    shown = render_emotion(SAY, reading([1 / 9] * 9, situation="any", reliability=N_("right in 11 of 100")))
+    assert "The EEG does not single out an emotion" in shown
+    assert "right in 11 of 100" in shown
+    assert 'class="bars"' not in shown
+    assert "times chance" not in shown
+    leaning = render_emotion(SAY, reading([0.2, *[0.1] * 8], situation="any", reliability=N_("right in 16 of 100")))
+    assert 'class="bars"' in leaning
+    assert "Leaning" not in leaning
+
+
 def test_states_stand_before_the_emotion() -> None:
     closed = StateModels.load().make_evidence("eyes", "closed")
     shown = render_emotion(SAY, replace(reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]), states=(closed,)))
