@@ -207,12 +207,12 @@ def test_an_emotion_is_named_at_twice_chance_where_the_gain_is_above_its_noise(
     gain: float,
     confidence: str,
 ) -> None:
+    found = np.full(9, (1 - first) / 8)
+    found[emotions.EMOTIONS.index("joy")] = first
     fitted = EmotionClassifier.load()
     shaped = replace(fitted, gain=np.full(2, gain), permuted_gain=np.full(2, 0.05))
     monkeypatch.setattr(EmotionClassifier, "load", lambda: shaped)
-    monkeypatch.setattr(
-        EmotionClassifier, "predict", lambda *_: np.array([*[(1 - first) / 8] * 7, first, (1 - first) / 8])
-    )
+    monkeypatch.setattr(EmotionClassifier, "predict", lambda *_: found)
     engine = FakeEngine(info=MODEL)
     result = only(walk(calm, decoder, engine, baselines=[busy], settings=ANY), ResultReady)[-1].result
     assert result.confidence == confidence
