@@ -61,7 +61,7 @@ SECRET = re.compile(
 #: folder, as an address, on Windows. It does not match links on the Hub, or folders that every machine has.
 LOCAL_PATH = re.compile(
     rb"""
-    (?<![\w./~<)\]}*])(?<!\]\()(?!/(?:path|usr|bin|etc|dev|proc)/)(?:/[^\s"'`/\\<>|()\[\]{},;:*?]+){2,}
+    (?<![\w./~<)\]}*])(?<!\]\()(?<!"\#)(?!/(?:path|usr|bin|etc|dev|proc)/)(?:/[^\s"'`/\\<>|()\[\]{},;:*?]+){2,}
     | (?<=")/[\w.-]+/?(?=")
     | (?<![\w./])~/[\w.-]+
     | \bfile:/+[\w.-]+

@@ -55,6 +55,12 @@ COLUMNS = {
 }
 
 
+def format_summary(report: Report) -> str:
+    """Return the headlines and a small table, as in the card (the training notebook shows them)."""
+    headlines = "\n".join(f"- {finding}" for finding in list_headlines(report))
+    return f"{describe_measurement(report)}\n{headlines}\n\n{_format_small_table(report)}"
+
+
 def format_card(report: Report, receipt: dict[str, Any]) -> str:
     """Return the text of the model card.
 
@@ -71,7 +77,7 @@ def format_card(report: Report, receipt: dict[str, Any]) -> str:
         sha=receipt["sha256"],
         measured=describe_measurement(report),
         findings=list_findings(report),
-        table=format_table(["balanced accuracy", *COLUMNS], list(_make_rows(report)), padded=True),
+        table=_format_small_table(report),
         images={words: f"{Path(EVALUATION).stem}/{name}" for name, words in FIGURES.items()},
         explanation=EXPLANATION,
         tables="\n\n".join(format_tables(report)),
@@ -81,6 +87,10 @@ def format_card(report: Report, receipt: dict[str, Any]) -> str:
 def format_paragraph(report: Report) -> str:
     """Return the figures of the project's README: one paragraph."""
     return " ".join([describe_measurement(report).strip(), *list_headlines(report)])
+
+
+def _format_small_table(report: Report) -> str:
+    return format_table(["balanced accuracy", *COLUMNS], list(_make_rows(report)), padded=True)
 
 
 def _make_rows(report: Report) -> Iterator[list[str]]:

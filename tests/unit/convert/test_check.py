@@ -324,7 +324,7 @@ def test_only_what_was_compared_for_equality_is_called_the_same(found):
                                       "{{ 'x' * 7000000000 }}"])  # fmt: skip
 def test_a_template_that_never_ends_or_takes_all_memory_is_named(files, checkpoint, tmp_path, monkeypatch, template):
     """In the checkpoint too: it is not rendered there then."""
-    monkeypatch.setattr(chat_template, "SECONDS", 5.0)
+    monkeypatch.setattr(chat_template, "LIMITS", child_process.Limits(memory_gb=4, timeout_s=5))
     other = Path(shutil.copytree(checkpoint, tmp_path / "other"))
     (other / "chat_template.jinja").write_text(template)
     path = edit(files["f32"], tmp_path / "hostile.gguf", {"tokenizer.chat_template": template})

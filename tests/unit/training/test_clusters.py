@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from copilot.training.clusters.cluster_report import format_lines
 from copilot.training.clusters.scores import score_embedding
 from copilot.training.clusters.vectors import Embedded, open_language_model, open_sentence_model, shorten
 from safetensors.numpy import load_file, save_file
@@ -17,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters import FEWEST, main, read_records
+from copilot.training.clusters import FEWEST, format_lines, main, read_records
 from copilot.training.faced import CorpusError
 from tests.helpers.tiny_checkpoint import make_checkpoint
 from tests.helpers.tiny_model import write_tiny_gguf

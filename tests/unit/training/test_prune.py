@@ -18,7 +18,6 @@ pytest.importorskip("torch", reason="pruning needs requirements-dev.txt")
 pytest.importorskip("torch_pruning", reason="pruning needs requirements-dev.txt")
 
 import torch
-from copilot.training.prune.pruned_weights import refuse_difference
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -31,6 +30,7 @@ from copilot import child_process
 from copilot.files import hash_file
 from copilot.training import prune
 from copilot.training.prune import select
+from copilot.training.pruned_weights import refuse_difference
 from tests.helpers.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.helpers.same_logits import assert_same_logits, load
 from tests.helpers.tiny_checkpoint import make_checkpoint
