@@ -33,6 +33,10 @@ HOW_SURE_POOR = N_(
     "Not sure at all. The recording is poor, so that what was read from it is hardly more than a guess: record again "
     "if you can."
 )
+HOW_SURE_NONE = N_(
+    "No emotion was named, because this EEG does not single out one. The person's own words count for more, and this "
+    "is not a diagnosis."
+)
 HOW_SURE_THEN = N_(
     "{answer} The bars show all nine probabilities. The person's own words count for more, and this is not a diagnosis."
 )
@@ -108,13 +112,13 @@ def ask(
         raise EngineError(N_(shared_messages.QUESTION_TOO_LONG, length=len(question), most=MAX_QUESTION))
     opening = conversation[:OPENING]
     answer = opening[-1]["content"] if len(opening) == OPENING else ""
-    if engine.info.trained_for_eeg and answer.startswith(prompt.NO_EMOTION) and _is_about_reading(question):
-        yield FixedText(answer.removeprefix(prompt.NO_EMOTION).strip())
-        return
     if fixed := answer_confidence_question(question, answer, trust):
         yield FixedText(fixed)
         return
     trained = engine.info.trained_for_eeg
+    if trained and answer.startswith(prompt.NO_EMOTION) and _is_trained_question(question):
+        yield FixedText(answer.removeprefix(prompt.NO_EMOTION).strip())  # the model was trained on named emotions only
+        return
     if (trained or found) and not _is_trained_question(question):
         yield FixedText(Translator(detect_language(question))(NOT_ANSWERED))
         return
@@ -143,20 +147,17 @@ def answer_confidence_question(question: str, answer: str, trust: str = "good") 
         answer: the result's raw answer; None is returned unless it begins with an emotion and a confidence.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
     """
-    found = re.match(rf"{prompt.LABEL_PREFIX} ({'|'.join(EMOTIONS)})\nConfidence: ({'|'.join(HOW_SURE)})\b", answer)
+    names = "|".join((*EMOTIONS, "none"))
+    found = re.match(rf"{prompt.LABEL_PREFIX} ({names})\nConfidence: ({'|'.join(HOW_SURE)})\b", answer)
     if not found or len(question) > MAX_CONFIDENCE_QUESTION or not _CONFIDENCE_QUESTION.search(question):
         return None
     translate = Translator(detect_language(question))
+    if found[1] == "none":
+        return translate(HOW_SURE_NONE)
     if trust == "poor":
         return translate(HOW_SURE_THEN, answer=translate(HOW_SURE_POOR))
     emotion = N_("a neutral state") if found[1] == "neutral" else term("emotion", found[1])
     return translate(HOW_SURE_THEN, answer=translate(HOW_SURE[found[2]], emotion=emotion))
-
-
-def _is_about_reading(question: str) -> bool:
-    """Return whether a question is one of the page's own, or asks how sure the result is."""
-    short = len(question) <= MAX_CONFIDENCE_QUESTION
-    return _is_trained_question(question) or (short and bool(_CONFIDENCE_QUESTION.search(question)))
 
 
 def _generate_answer(engine: Engine, messages: Sequence[Message]) -> Iterator[Waiting | PromptProgress | Token]:

@@ -16,6 +16,7 @@ from copilot.evidence import Evidence
 from copilot.i18n import COMMA, N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import PatientIdentity, Person
+from copilot.prompt import NO_EMOTION
 from copilot.record.model import (
     ENTERED,
     MEASURED,
@@ -88,8 +89,9 @@ def draft(
     complaint = ("complaint", messages.COMPLAINT, person.complaint)
     history = make(entered, complaint, ("history", messages.HISTORY, person.history))
     laboratory = make(entered, ("laboratory", messages.FIELD_LABORATORY, patient.laboratory))
-    assessment = make(suggested, ("assessment", N_("Assessment"), result.assessment))
-    plan = make(suggested, ("suggestions", N_("Suggestions"), "\n".join(result.suggestions)))
+    prose = computed if result.raw.startswith(NO_EMOTION) else suggested  # then code wrote it
+    assessment = make(prose, ("assessment", N_("Assessment"), result.assessment))
+    plan = make(prose, ("suggestions", N_("Suggestions"), "\n".join(result.suggestions)))
     follow_up = make(written, ("follow_up", messages.FIELD_FOLLOW_UP, ""))
     expenses = make(entered, ("expenses", messages.FIELD_EXPENSES, patient.expenses))
     examination = describe_examination(recording, quality, result.states, translate)

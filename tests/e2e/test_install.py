@@ -63,7 +63,11 @@ def script(name):
 def test_an_installed_copilot_reads_an_example_from_any_folder(installed, tmp_path):
     done = run(installed, tmp_path, script("eeg-copilot"), "analyse", "--example", "eyes-closed")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^joy +[\d.<]+ %", done.stdout, flags=re.MULTILINE)
+    assert "Eyes closed" in done.stdout
+    films = run(
+        installed, tmp_path, script("eeg-copilot"), *["analyse", "--example", "busy", "--protocol", "faced-films"]
+    )
+    assert re.search(r"^joy +[\d.<]+ %", films.stdout, flags=re.MULTILINE)
     assert "not a diagnosis" in done.stdout
 
 

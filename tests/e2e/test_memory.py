@@ -69,7 +69,13 @@ def megabytes(process: int) -> float:
 def read_once(client: httpx.Client, config: dict[str, Any], session: str) -> None:
     """Open the page, have an example read, have the record drawn, and close the page."""
     calls = {call["api_name"]: call for call in reversed(config["dependencies"])}
-    form = {**dict.fromkeys(Form.__dataclass_fields__, ""), "consent": True, "gender": "female", "dark": False}
+    form = {
+        **dict.fromkeys(Form.__dataclass_fields__, ""),
+        "consent": True,
+        "gender": "female",
+        "films": False,
+        "dark": False,
+    }
     form["source"] = next(name for name in simulate.EXAMPLES if name != OWN)
     with client.stream("GET", f"gradio_api/heartbeat/{session}"):  # closed with the page
         call(client, calls["analyse"]["id"], session, [None, *form.values()])

@@ -17,6 +17,13 @@ def test_the_answer_follows_the_readings_own_confidence(level: str, words: str) 
     assert "not a diagnosis" in answer
 
 
+def test_where_nothing_was_named_it_says_so() -> None:
+    for question, words in (("How sure are you?", "No emotion was named"), ("确定吗", "没有说出任何情绪")):
+        answer = answer_confidence_question(question, READING.format("none", "unclear"))
+        assert answer is not None
+        assert words in answer
+
+
 @pytest.mark.parametrize(
     "question",
     [

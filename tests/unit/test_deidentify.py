@@ -228,7 +228,12 @@ def test_who_somebody_is_reaches_no_prompt_log_export_or_disk(tmp_path, decoder,
     )
     with caplog.at_level(logging.DEBUG):
         *_, last = pipeline.analyse(
-            [recording], person_of(who), engine=engine, classifier=decoder, settings=Settings(), patient=own
+            [recording],
+            person_of(who),
+            engine=engine,
+            classifier=decoder,
+            settings=Settings(protocol="faced-films"),
+            patient=own,
         )
     recording.unlink()
     record = last.record

@@ -317,6 +317,7 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("EEG_COPILOT_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("EEG_COPILOT_LANGUAGE", "zh")
+    monkeypatch.setenv("EEG_COPILOT_PROTOCOL", "faced-films")
     monkeypatch.setattr("copilot.llm.open_engine", lambda settings: FakeEngine(answers=["Calm."]))
 
 
@@ -327,7 +328,7 @@ def test_the_command_line_speaks_the_language_of_the_settings(
     monkeypatch.setattr("sys.stdin", io.StringIO("你有多确定？\n"))
     assert cli.main(["chat", str(example), "--age", "20"]) == 0
     out, err = capsys.readouterr()
-    allowed = {"Hz", "AI", "fake", "Calm", *english_words(" ".join(simulate.TEN_TWENTY))}
+    allowed = {"Hz", "AI", "FACED", "fake", "Calm", *english_words(" ".join(simulate.TEN_TWENTY))}
     assert sorted({*english_words(out), *english_words(err)} - allowed) == []
     columns = [
         line[: line.index("%")].encode("gb18030") for line in out.splitlines() if re.match(r"\S+ +[\d.]+ %", line)

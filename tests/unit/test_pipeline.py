@@ -325,6 +325,18 @@ def test_a_question_carries_the_emotion_and_the_confidence_of_the_reading() -> N
     assert engine.calls[0].messages[-1]["content"] == "About the reading (fear, leaning): what now?"
 
 
+def test_the_chat_about_a_reading_that_names_nothing_repeats_what_code_wrote() -> None:
+    trained = FakeEngine(info=MODEL)
+    written = f"{prompt.NO_EMOTION}\nThis EEG does not single out an emotion.\nAsk how the person feels."
+    conversation = [
+        {"role": role, "content": text} for role, text in (("system", ""), ("user", ""), ("assistant", written))
+    ]
+    for question in ("What does it mean?", "What can I do now?"):
+        told = "".join(event.text for event in chat.ask(trained, conversation, question) if isinstance(event, Token))
+        assert told == "This EEG does not single out an emotion.\nAsk how the person feels."
+    assert trained.calls == []
+
+
 def test_words_of_danger_never_reach_the_model() -> None:
     engine = FakeEngine()
     answer = [e for e in chat.ask(engine, [], "I want to kill myself") if isinstance(e, Token)]

@@ -23,6 +23,7 @@ def test_every_setting_is_read_under_its_name():
         "server": "http://127.0.0.1:11434/v1",
         "server_model": "m",
         "server_key": "k",
+        "protocol": "faced-films",
         "readout": "decoder",
         "threads": "3",
         "context": "2048",

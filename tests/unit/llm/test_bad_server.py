@@ -216,7 +216,7 @@ def test_the_command_line_prints_no_escape_sequence_of_a_server(tmp_path):
     with stub(lambda handler: handler.reply(500, said)) as server:
         child = subprocess.run(
             [sys.executable, "-m", "copilot", "analyse", str(tmp_path / "calm.npz")],
-            env=os.environ | {"EEG_COPILOT_SERVER": server.url},
+            env=os.environ | {"EEG_COPILOT_SERVER": server.url, "EEG_COPILOT_PROTOCOL": "faced-films"},
             cwd=ROOT,
             capture_output=True,
             timeout=120,

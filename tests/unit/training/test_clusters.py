@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from copilot.training.clusters.scores import score_embedding
-from copilot.training.clusters.vectors import Embedded, open_language_model, open_sentence_model, shorten
 from safetensors.numpy import load_file, save_file
 
 from convert.files import ConvertError
 from convert.gguf import to_gguf
 from copilot.emotions import EMOTIONS
-from copilot.training.clusters import FEWEST, format_lines, main, read_records
+from copilot.training.clusters import FEWEST, format_lines, main, read_records, score_embedding
 from copilot.training.faced import CorpusError
+from copilot.training.hidden_states import Embedded, open_language_model, open_sentence_model, shorten
 from tests.helpers.tiny_checkpoint import make_checkpoint
 from tests.helpers.tiny_model import write_tiny_gguf
 

@@ -28,8 +28,7 @@ from convert.plan.trials import make_config
 from convert.shape import RATIOS, ROUNDINGS, Shape, prune_shape
 from copilot import child_process
 from copilot.files import hash_file
-from copilot.training import prune
-from copilot.training.prune import select
+from copilot.training import prune, pruned_weights
 from copilot.training.pruned_weights import refuse_difference
 from tests.helpers.qwen2_tokenizer import ROWS, make_qwen2_tokenizer
 from tests.helpers.same_logits import assert_same_logits, load
@@ -139,7 +138,7 @@ def test_every_weight_that_is_left_is_the_base_s(pair):
 
 def test_a_fresh_process_computes_from_the_folder_what_the_pruned_model_computed_in_memory(pair):
     model = load(pair.base)
-    select.prune(model, shape_of(pair.base), float(pair.ratio), pair.round_to)
+    pruned_weights.prune_model(model, shape_of(pair.base), float(pair.ratio), pair.round_to)
     with torch.no_grad():
         ours = model(TOKENS).logits.numpy()
     assert ours.std() > 0.1
@@ -197,7 +196,7 @@ def random_model(shape, layers):
 
 
 def kept_of(shape, ratio, round_to, layers=1):
-    return select.prune(random_model(shape, layers), replace(shape, layers=layers), ratio, round_to)
+    return pruned_weights.prune_model(random_model(shape, layers), replace(shape, layers=layers), ratio, round_to)
 
 
 #: Shape -> ratios and roundings. In those of the second half, two or three query heads share a key head.
@@ -224,7 +223,8 @@ def all_widths():
 
 
 def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
-    found = child_process.run_limited(16, 120, all_widths)  # where the pruner knows no end, the test still does
+    limits = child_process.Limits(timeout_s=120)  # where the pruner knows no end, the test still does
+    found = child_process.run_limited(limits, all_widths)
     for (name, ratio, round_to), widths in found.items():
         told = prune_shape(read_shape(name), ratio, round_to)
         assert widths == (told.hidden, told.heads, told.kv_heads, told.ffn), (name, ratio, round_to)
@@ -233,7 +233,9 @@ def test_the_plan_s_shape_is_left_of_every_shape_at_every_ratio():
 
 def test_rotary_embedding_left_out_of_the_graph_changes_no_choice(monkeypatch):
     ours = [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))]
-    monkeypatch.setattr(select, "_run_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits)
+    monkeypatch.setattr(
+        pruned_weights, "_run_without_rotary", lambda model, tokens: model(tokens, use_cache=False).logits
+    )
     assert [kept_of(QWEN2, ratio, to, layers=2) for ratio, to in ((0.5, 4), (3 / 7, 256))] == ours
 
 
@@ -250,7 +252,7 @@ def test_what_goes_is_what_has_the_smallest_norm():
                 matrix[weak_ffn] *= 0.5
             for matrix in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight, layer.mlp.up_proj.weight.T):
                 matrix[weak_hidden] *= 0.5
-    found = select.prune(model, shape, 0.5, 4)
+    found = pruned_weights.prune_model(model, shape, 0.5, 4)
     assert set(found.hidden) == set(range(512)) - set(weak_hidden.tolist())
     assert found.heads == tuple(tuple(sorted(set(range(8)) - set(heads))) for heads in weak_heads)
     assert [set(ffn) for ffn in found.ffn] == [set(range(768)) - set(weak_ffn.tolist())] * 2

@@ -69,7 +69,7 @@ def in_use(files: list[Path], person: Person, codec: str, decoder: Path) -> list
     walk = prepare_prompt(
         files[:1],
         person,
-        settings=Settings(),
+        settings=Settings(protocol="faced-films"),
         metadata={"codec": codec},
         classifier=Classifier.load(decoder),
         baselines=files[1:],

@@ -601,7 +601,7 @@ def test_everybody_who_waits_sees_their_place_and_stop_frees_it(
     holding = copilot.queue.run_in_turn(iter(["somebody works"]))
     next(holding)
     wait_until(lambda: copilot._models.done())
-    data = [None, True, "female", "34", *[""] * 3, "busy", *[""] * 7, False]
+    data = [None, True, "female", "34", *[""] * 3, "busy", *[""] * 3, False, *[""] * 4, False]
 
     def told(visitor: int, streams: ExitStack) -> str:
         client = streams.enter_context(httpx.Client(base_url=address, timeout=60))

@@ -8,7 +8,7 @@ from tests.helpers.pages import NASTY, SAY, reading
 
 def test_text_from_outside_is_escaped() -> None:
     shown = (
-        render("prose", SAY, assessment=NASTY, suggestions=[NASTY], writing=False)
+        render("prose", SAY, lang="en", assessment=NASTY, suggestions=[NASTY], writing=False)
         + message("problem", NASTY)
         + message("urgent", NASTY)
         + message("good-news", NASTY)

@@ -101,7 +101,7 @@ def test_closed_tab_ends_its_analysis(visitor: Client, engine: FakeEngine, recor
     stopped = engine.stopped
     visitor.predict([handle_file(recording)], api_name="/recording")
     analyse = next(press for press in visitor.config["dependencies"] if press["api_name"] == "analyse")
-    values = [None, True, "female", "34", *[""] * 3, "own", *[""] * 7, False]
+    values = [None, True, "female", "34", *[""] * 3, "own", *[""] * 3, False, *[""] * 4, False]
     press = {"fn_index": analyse["id"], "session_hash": visitor.session_hash, "data": values}
     httpx.post(f"{visitor.src_prefixed}queue/join", json=press).raise_for_status()
     stream = f"{visitor.src_prefixed}queue/data?session_hash={visitor.session_hash}"
