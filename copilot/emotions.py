@@ -50,16 +50,20 @@ def sort_by_probability(probabilities: Sequence[float] | Probabilities) -> list[
     return [(EMOTIONS[i], float(probabilities[i])) for i in order]
 
 
-def grade_confidence(probabilities: Sequence[float] | Probabilities, trust: str = "good") -> str:
+def grade_confidence(
+    probabilities: Sequence[float] | Probabilities, trust: str = "good", named_from: float = 1.5
+) -> str:
     """Return how far the first emotion is ahead of the others.
 
-    ``clear``: at least twice chance and 1.5 times the second; ``leaning``: at least 1.5 times chance; else ``unclear``.
+    ``clear``: at least twice chance and 1.5 times the second; ``leaning``: at least ``named_from`` times chance; else
+    ``unclear``.
     A recording of ``poor`` quality is always ``unclear``: whatever the read-out's probabilities are, they hardly come
     from the brain.
 
     Args:
         probabilities: nine, shape (9,).
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+        named_from: how many times as likely as by chance an emotion has to be to be named.
     """
     if trust == "poor":
         return "unclear"
@@ -67,4 +71,4 @@ def grade_confidence(probabilities: Sequence[float] | Probabilities, trust: str 
     chance = 1 / len(EMOTIONS)
     if first >= 2 * chance and first >= 1.5 * second:
         return "clear"
-    return "leaning" if first >= 1.5 * chance else "unclear"
+    return "leaning" if first >= named_from * chance else "unclear"

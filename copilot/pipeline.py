@@ -28,12 +28,13 @@ from copilot.eeg.sandbox import Prepared
 from copilot.eeg.states import StateModels, find_states
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
+from copilot.evidence import Evidence
 from copilot.i18n import N_, Translator
 from copilot.i18n.terms import term
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.person import PatientIdentity, Person
 from copilot.record.draft import draft
-from copilot.result import Result, parse_answer
+from copilot.result import Result, grade_result, is_asleep, parse_answer
 from copilot.settings import Settings, SettingsError
 
 TOO_FEW_KNOWN = N_(
@@ -76,20 +77,28 @@ class EncodedEeg:
         codec: name of the text encoding.
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
         evidence: the classifier's nine probabilities, shape (9,); None if it was not asked.
+        situation: what they are calibrated for, one of ``settings.PROTOCOLS``.
+        named: whether they single out an emotion.
+        states: words from ``prompt.list_states``.
     """
 
     texts: tuple[str, ...]
     codec: str
     compared_with: str
     evidence: emotions.Probabilities | None
+    situation: str = "faced-films"
+    named: bool = True
+    states: tuple[str, ...] = ()
 
-    def build_prompts(self, person: Person, *, with_evidence: bool = True, poor: bool = False) -> list[list[Message]]:
+    def build_prompts(
+        self, person: Person, *, with_evidence: bool = True, explain_poor: bool = False
+    ) -> list[list[Message]]:
         """Return the messages, one conversation for each text.
 
         Args:
             person: as the model may read them.
             with_evidence: whether the prompt contains the classifier's evidence.
-            poor: whether to state that the signal's quality is poor.
+            explain_poor: whether to explain what a poor signal means.
         """
         return [
             prompt.build_messages(
@@ -98,8 +107,11 @@ class EncodedEeg:
                 codec=self.codec,
                 compared_with=self.compared_with,
                 evidence=self.evidence if with_evidence else None,
+                situation=self.situation,
+                named=self.named,
+                states=self.states,
                 segment=(number, len(self.texts)),
-                poor=poor,
+                explain_poor=explain_poor,
             )
             for number, text in enumerate(self.texts, start=1)
         ]
@@ -169,12 +181,13 @@ def analyse(
     model_person, notes = _prepare_person(person, patient, model.metadata)
     entropies = _compute_entropies(prepared, others)
     states = () if quality.trust == "poor" else find_states(prepared.cleaned, entropies, StateModels.load())
-    encoded = _encode_recording(prepared, others, entropies, classifier, codec, evidence=settings.readout != "model")
-    films = settings.protocol == "faced-films"
+    films, alone = settings.protocol == "faced-films", settings.readout == "model"
     emotion_classifier = EmotionClassifier.load()
-    if not films and encoded.evidence is not None:
-        encoded = replace(encoded, evidence=emotion_classifier.predict(entropies[0], entropies[1:]))
-    prompts = encoded.build_prompts(model_person, poor=quality.trust == "poor" and not model.trained_for_eeg)
+    informative = films or (not alone and emotion_classifier.is_better_than_guessing(len(others)))
+    encoded = _encode_recording(prepared, others, entropies, states, classifier, codec, settings)
+    prompts = encoded.build_prompts(
+        model_person, with_evidence=not alone, explain_poor=quality.trust == "poor" and not model.trained_for_eeg
+    )
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
     warnings = tuple(model_metadata.find_differences(model.metadata, classifier.sha256))
     notes += [
@@ -183,14 +196,14 @@ def analyse(
         if channel != name
     ]
     notes += [*_note_model_limits(model, codec, settings.readout), *warnings]
-    if any((state.source, state.finding) == ("sleep", "asleep") for state in states):
+    if is_asleep(states):
         notes.append(N_("The person slept for most of this recording: nothing can be said about emotion in sleep."))
     if not others:
         notes.append(N_("No other recording of this person was given; with one the reading is more accurate."))
 
     # 3. Nine probabilities: shown at once, before any prose.
     yield StageBegun("score", ESTIMATES["score"] * len(prompts))
-    readout = settings.readout if films or settings.readout == "model" else "decoder"
+    readout = settings.readout if films or alone else "decoder"
     if readout == "decoder" and encoded.evidence is not None:
         prediction = Prediction(encoded.evidence)
     else:
@@ -210,12 +223,12 @@ def analyse(
         prompt_sha256=prompt.hash_messages([message for messages in prompts for message in messages]),
         codec=codec,
         notes=tuple(dict.fromkeys(notes)),
-        calibrated=readout == "decoder" or ("temperature" in model.metadata and fed_as_trained),
-        decoder_sha256=classifier.sha256 if films or readout == "model" else emotion_classifier.sha256,
+        calibrated=readout == "decoder" or (films and "temperature" in model.metadata and fed_as_trained),
+        decoder_sha256=classifier.sha256 if films or alone else emotion_classifier.sha256,
         trust=quality.trust,
         states=states,
         situation=settings.protocol,
-        informative=films or readout == "model" or emotion_classifier.is_better_than_guessing(len(others)),
+        informative=informative,
         reliability="" if films else emotion_classifier.describe_reliability(len(others)),
     )
     yield ResultReady(result, complete=False)
@@ -272,11 +285,14 @@ def prepare_prompt(
     yield StageBegun("encode", ESTIMATES["encode"])
     model_person, _ = _prepare_person(person, PatientIdentity(), metadata)
     entropies = _compute_entropies(prepared, others)
-    encoded = _encode_recording(prepared, others, entropies, classifier, codec, evidence=settings.readout != "model")
-    if settings.protocol == "any" and encoded.evidence is not None:
-        emotion_classifier = EmotionClassifier.load()
-        encoded = replace(encoded, evidence=emotion_classifier.predict(entropies[0], entropies[1:]))
-    prompts = encoded.build_prompts(model_person, poor=prepared.quality.trust == "poor" and "codec" not in metadata)
+    trust = prepared.quality.trust
+    states = () if trust == "poor" else find_states(prepared.cleaned, entropies, StateModels.load())
+    encoded = _encode_recording(prepared, others, entropies, states, classifier, codec, settings)
+    prompts = encoded.build_prompts(
+        model_person,
+        with_evidence=settings.readout != "model",
+        explain_poor=trust == "poor" and "codec" not in metadata,
+    )
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
 
 
@@ -439,25 +455,43 @@ def _encode_recording(
     prepared: Prepared,
     baselines: Sequence[Prepared],
     entropies: Sequence[Array],
+    states: Sequence[Evidence],
     classifier: Classifier,
     codec: str,
-    *,
-    evidence: bool,
+    settings: Settings,
 ) -> EncodedEeg:
-    """Encode a recording, compared with the person's own normal over all recordings.
+    """Encode a recording, compared with the person's own normal over all recordings, with the evidence about it.
 
-    Without baselines it is compared with the population's. ``entropies`` is from ``_compute_entropies``.
+    Without baselines it is compared with the population's normal.
+
+    Args:
+        prepared: the recording.
+        baselines: other recordings of the person.
+        entropies: of all of them, from ``_compute_entropies``.
+        states: what was found about the person's state.
+        classifier: the classifier of film clips.
+        codec: name of the text encoding.
+        settings: the situation and the read-out.
     """
     entropy, *others = entropies
-    return encode(
+    films, trust = settings.protocol == "faced-films", prepared.quality.trust
+    encoded = encode(
         entropy,
         person_normal([entropy, *others]) if others else classifier.population,  # this recording too, as in training
         classifier,
         codec,
         recording=prepared.cleaned,
         baselines=[one.cleaned for one in baselines],
-        evidence=evidence,
+        evidence=films and settings.readout != "model",
     )
+    encoded = replace(encoded, situation=settings.protocol, states=prompt.list_states(states, trust))
+    if films:
+        return encoded
+    emotion_classifier = EmotionClassifier.load()
+    evidence = emotion_classifier.predict(entropy, others)
+    informative = emotion_classifier.is_better_than_guessing(len(others))
+    confidence = grade_result(evidence, settings.protocol, trust, states, informative=informative)
+    return replace(encoded, evidence=evidence, named=confidence != "unclear")
 
 
 def _prepare_person(person: Person, patient: PatientIdentity, metadata: Mapping[str, str]) -> tuple[Person, list[str]]:

@@ -6,15 +6,17 @@ This is the only module with prompt texts; training and use both build their pro
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 
 from copilot import emotions
 from copilot.eeg.text_encoding import DESCRIPTIONS
+from copilot.evidence import Evidence
 from copilot.llm.base import Message
 from copilot.person import Person
 from copilot.text import normalise_line
 
 #: Written into the model file, so that a file trained with other prompt texts is recognised.
-PROMPT_VERSION = "2"
+PROMPT_VERSION = "3"
 
 SYSTEM = (
     "You are the EEG Emotion Copilot, a research tool and not a medical device. You read what is known about a person "
@@ -25,7 +27,8 @@ SYSTEM = (
 #: The constant part comes first: an engine that keeps its cache reads it only once.
 INSTRUCTION = (
     "Infer the current emotional state, give an assessment and personalised suggestions. "
-    f"Answer with Emotion (one of {', '.join(emotions.EMOTIONS)}), Confidence, Assessment and Suggestions."
+    f"Answer with Emotion (one of {', '.join(emotions.EMOTIONS)}, or none where the evidence singles out none), "
+    "Confidence, Assessment and Suggestions."
 )
 
 #: The beginning of the answer; the nine labels are scored directly after it.
@@ -41,8 +44,22 @@ POOR_SIGNAL = (
     "suggest to record again."
 )
 
-#: How the answer begins where no emotion is named; code writes the rest.
+#: How the answer begins where no emotion is named; in the product, code writes the rest.
 NO_EMOTION = "Emotion: none\nConfidence: unclear"
+
+#: Names of the nine probabilities, by the situation that they are calibrated for (``settings.PROTOCOLS``).
+EVIDENCE = {"any": "Emotion evidence", "faced-films": "Film recognised"}
+
+#: The words for findings of ``copilot.eeg.states`` by their source; what the EEG does not tell is left out.
+STATES = {
+    ("sleep", "asleep"): "asleep",
+    ("sleep", "awake"): "awake",
+    ("eyes", "closed"): "eyes closed",
+    ("eyes", "open"): "eyes open",
+    ("effort", "effort"): "mental effort",
+    ("effort", "rest"): "no mental effort",
+}
+POOR = "poor signal"
 
 COMPARED_WITH = {"person": "the person's own baseline", "population": "other people"}
 
@@ -54,8 +71,11 @@ def build_messages(
     codec: str,
     compared_with: str,
     evidence: emotions.Probabilities | None = None,
+    situation: str = "faced-films",
+    named: bool = True,
+    states: Iterable[str] = (),
     segment: tuple[int, int] = (1, 1),
-    poor: bool = False,
+    explain_poor: bool = False,
 ) -> list[Message]:
     """Return the chat messages for one EEG text.
 
@@ -65,17 +85,21 @@ def build_messages(
         codec: name of the text encoding.
         compared_with: ``person`` or ``population``, what the EEG was normalised to.
         evidence: the classifier's nine probabilities, shape (9,), or None for a prompt without evidence.
+        situation: what they are calibrated for, a key of ``EVIDENCE``.
+        named: whether they single out an emotion.
+        states: words from ``list_states``.
         segment: number of this text from 1, and how many texts this recording has.
-        poor: whether to state that the signal's quality is poor.
+        explain_poor: whether to explain what a poor signal means.
     """
     parts = [INSTRUCTION]
     if eeg_text:
         parts.append(f"EEG codec {codec}: {DESCRIPTIONS[codec]}.")
     parts += [describe_person(person), format_eeg(eeg_text, compared_with, segment)]
-    if poor:
+    parts.append(format_states(states))
+    if explain_poor:
         parts.append(POOR_SIGNAL)
     if evidence is not None:
-        parts.append(format_evidence(evidence))
+        parts.append(format_evidence(evidence, situation, named))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]
 
 
@@ -99,14 +123,28 @@ def describe_person(person: Person) -> str:
     return " ".join([f"Person: {gender}, {age}.", *words])
 
 
-def format_evidence(probabilities: emotions.Probabilities) -> str:
+def list_states(states: Iterable[Evidence], trust: str = "good") -> tuple[str, ...]:
+    """Return the words for what the EEG tells of the person's state, and for a poor signal."""
+    found = (STATES.get((state.source, state.finding)) for state in states)
+    return tuple(word for word in (POOR if trust == "poor" else None, *found) if word)
+
+
+def format_states(states: Iterable[str]) -> str:
+    """Return words from ``list_states`` as a line."""
+    return f"States: {', '.join(states) or 'none found'}."
+
+
+def format_evidence(probabilities: emotions.Probabilities, situation: str = "faced-films", named: bool = True) -> str:
     """Return the classifier's nine probabilities, shape (9,), as a line with whole percents.
 
     The most likely is last, next to the answer: a very small model relies most on what is at a short, fixed distance.
+    Where they single out no emotion the line states only that, since a model would name the first of any list.
     """
+    if not named:
+        return f"{EVIDENCE[situation]}: none singled out."
     listed = reversed(emotions.sort_by_probability(probabilities))
     percents = ", ".join(f"{emotion} {round(100 * p)}%" for emotion, p in listed)
-    return f"Decoder evidence, least to most likely: {percents}."
+    return f"{EVIDENCE[situation]}, least to most likely: {percents}."
 
 
 def begin_answer(probabilities: emotions.Probabilities, trust: str = "good") -> str:

@@ -1,10 +1,14 @@
 """Define the result of one recording: nine probabilities and the prose that belongs to them."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from copilot import emotions
 from copilot.evidence import Evidence
+
+#: How many times as likely as by chance an emotion has to be to be named, by situation.
+NAMED_FROM = {"any": 2.0, "faced-films": 1.5}
 
 
 @dataclass(frozen=True)
@@ -69,25 +73,43 @@ class Result:
 
     @property
     def confidence(self) -> str:
-        """Return ``clear``, ``leaning`` or ``unclear``; see ``emotions.grade_confidence``.
-
-        Nothing is named in sleep, nor where such results are no better than guessing; and of a recording of any kind
-        only what is at least twice as likely as by chance.
-        """
-        too_small = self.situation == "any" and max(self.probabilities) < 2 / len(emotions.EMOTIONS)
-        if self.asleep or not self.informative or too_small:
-            return "unclear"
-        return emotions.grade_confidence(self.probabilities, self.trust)
+        """Return ``clear``, ``leaning`` or ``unclear``; see ``grade_result``."""
+        return grade_result(self.probabilities, self.situation, self.trust, self.states, informative=self.informative)
 
     @property
     def asleep(self) -> bool:
         """Return whether the person slept for most of the recording."""
-        return any((state.source, state.finding) == ("sleep", "asleep") for state in self.states)
+        return is_asleep(self.states)
 
     @property
     def certain(self) -> bool:
         """Return whether the confidence is ``clear``."""
         return self.confidence == "clear"
+
+
+def grade_result(
+    probabilities: emotions.Probabilities, situation: str, trust: str, states: Iterable[Evidence], *, informative: bool
+) -> str:
+    """Return how far the first emotion is ahead of the others: ``clear``, ``leaning`` or ``unclear``.
+
+    Nothing is named in sleep, nor where such results are no better than guessing; and of a recording of any kind only
+    what is at least twice as likely as by chance.
+
+    Args:
+        probabilities: nine, shape (9,).
+        situation: what they are calibrated for, one of ``settings.PROTOCOLS``.
+        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+        states: what the EEG tells about the person's state.
+        informative: whether what was measured in this situation is better than guessing.
+    """
+    if is_asleep(states) or not informative:
+        return "unclear"
+    return emotions.grade_confidence(probabilities, trust, NAMED_FROM[situation])
+
+
+def is_asleep(states: Iterable[Evidence]) -> bool:
+    """Return whether the person slept for most of a recording with these states."""
+    return any((state.source, state.finding) == ("sleep", "asleep") for state in states)
 
 
 def parse_answer(text: str) -> tuple[str, tuple[str, ...]]:

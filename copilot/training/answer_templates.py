@@ -8,6 +8,7 @@ arguments and the same state of ``rng`` give the same text.
 import random
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from copilot.person import Person
 FOLDER = Path(__file__).parent / "templates"
 LEVELS = ("clear", "leaning", "unclear")
 KINDS = ("now", "daily", "people")
+#: In place of an emotion where none is named.
+NONE = "none"
 
 #: For each band the first age (years) that no longer belongs to it.
 AGE_BANDS = {"child": 13, "teenager": 18, "young adult": 30, "adult": 60, "older": 1000}
@@ -34,19 +37,22 @@ def age_band(age: int | None) -> str:
     return "not given" if age is None else next(band for band, end in AGE_BANDS.items() if age < end)
 
 
-def write_assessment(emotion: str, person: Person, level: str, rng: random.Random) -> str:
-    """Write five sentences: the result, its meaning, daily life, the person's own words, and that this is a draft.
+def write_assessment(emotion: str, person: Person, level: str, rng: random.Random, states: Sequence[str] = ()) -> str:
+    """Write sentences: the result, states, its meaning, daily life, the person's own words, and that this is a draft.
 
     Args:
-        emotion: one of the nine; the text names no other.
+        emotion: one of the nine; the text names no other. ``none`` where none is named.
         person: the text points to the person's own words and never interprets them.
         level: confidence, one of ``LEVELS``.
         rng: chooses among the sentences.
+        states: what the EEG tells of the person's state, in the words of ``prompt.list_states``.
     """
     bank = _load_sentences("assessments")
+    opening = bank["opening"][NONE if emotion == NONE else level]
+    daily = [] if emotion == NONE else [bank["daily"][emotion]]
     own_words = bank["own_words"]["told" if _name_own_words(person) else "untold"]
     closing = bank["closing"]["child" if age_band(person.age) == "child" else "anyone"]
-    kinds = (bank["opening"][level], bank["meaning"][emotion], bank["daily"][emotion], own_words, closing)
+    kinds = (opening, *(bank["state"][state] for state in states), bank["meaning"][emotion], *daily, own_words, closing)
     return " ".join(_fill_placeholders(rng.choice(sentences), emotion, person, rng) for sentences in kinds)
 
 
@@ -54,28 +60,29 @@ def write_suggestions(emotion: str, person: Person, rng: random.Random) -> tuple
     """Write three lines: something for the moment, something for the week, and whom to talk to.
 
     Args:
-        emotion: one of the nine.
+        emotion: one of the nine, or ``none``.
         person: the lines fit the person's age.
         rng: chooses among the lines.
     """
     bank, band = _load_sentences("suggestions"), age_band(person.age)
     written = []
     for kind in KINDS:  # what to do depends on the emotion, whom to talk to on its class
-        lines = bank[kind][_find_class(emotion) if kind == "people" else emotion]
+        lines = bank[kind][_find_class(emotion) if kind == "people" and emotion != NONE else emotion]
         written.append(rng.choice(lines["child"] if band == "child" else lines["anyone"] + lines.get(band, [])))
     return tuple(written)
 
 
-def write_answer(emotion: str, person: Person, level: str, rng: random.Random) -> str:
+def write_answer(emotion: str, person: Person, level: str, rng: random.Random, states: Sequence[str] = ()) -> str:
     """Write assessment and suggestions in the form that ``copilot.result.parse_answer`` splits.
 
     Args:
-        emotion: one of the nine.
+        emotion: one of the nine, or ``none``.
         person: whom the text is about.
         level: confidence, one of ``LEVELS``.
         rng: chooses among the sentences.
+        states: see ``write_assessment``.
     """
-    prose = write_assessment(emotion, person, level, rng)
+    prose = write_assessment(emotion, person, level, rng, states)
     lines = "\n".join(f"- {line}" for line in write_suggestions(emotion, person, rng))
     return f"Assessment: {prose}\nSuggestions:\n{lines}"
 
@@ -93,24 +100,23 @@ def write_follow_up(
     Topics with more phrasings are drawn more often, because they are harder to recognise.
 
     Args:
-        emotion: the result's emotion, one of the nine.
+        emotion: the result's emotion, one of the nine, or ``none``.
         person: whom the result is about.
         level: the result's confidence, one of ``LEVELS``.
         rng: draws the topic and chooses among the sentences.
         topic: one of ``list_topics()``; by default any.
     """
     bank = _load_sentences("follow_ups")
-    weights = [len(entry["questions"]) for entry in bank.values()]
-    topic = topic or rng.choices(list(bank), weights)[0]
-    question = rng.choice(bank[topic]["questions"]).format(label=emotion, level=level)
-    answers = bank[topic]["answers"]
-    if isinstance(answers, dict):
-        answers = answers.get(level) or answers[_find_class(emotion)]
-    lines = {"level": level} | {
-        kind: rng.choice(_load_sentences("assessments")[kind][emotion]) for kind in ("meaning", "daily")
-    }
+    answers = {name: found for name, entry in bank.items() if (found := _find_answers(entry, emotion, level))}
+    weights = [len(bank[name]["questions"]) for name in answers]
+    topic = topic or rng.choices(list(answers), weights)[0]
+    questions = [text for text in bank[topic]["questions"] if emotion != NONE or "{label}" not in text]
+    question = rng.choice(questions).format(label=emotion, level=level)
+    lines = {"level": level}
+    if emotion != NONE:
+        lines |= {kind: rng.choice(_load_sentences("assessments")[kind][emotion]) for kind in ("meaning", "daily")}
     lines |= dict(zip(("now", "step", "people"), write_suggestions(emotion, person, rng), strict=True))
-    reply = re.sub(r"\{(\w+)\}", lambda match: lines.get(match[1], match[0]), rng.choice(answers))
+    reply = re.sub(r"\{(\w+)\}", lambda match: lines.get(match[1], match[0]), rng.choice(answers[topic]))
     if rng.random() < 0.25:  # as people type: in small letters, without a full stop
         question = question.lower().rstrip(".?!")
     return question, _fill_placeholders(reply, emotion, person, rng)
@@ -124,6 +130,18 @@ def find_other_emotions(text: str, emotion: str) -> list[str]:
     return re.findall(rf"\b(?:{'|'.join(stems)})\w*", text.lower())
 
 
+def _find_answers(entry: dict[str, Any], emotion: str, level: str) -> list[str]:
+    """Return the answers of a topic that fit a result, before their placeholders are filled."""
+    answers: Any = entry["answers"]
+    if emotion == NONE:
+        every = answers if isinstance(answers, list) else []
+        return entry.get(NONE) or [text for text in every if not re.search(r"\{(emotion|meaning|daily|level)\}", text)]
+    if isinstance(answers, dict):
+        answers = answers.get(level) or answers[_find_class(emotion)]
+    found: list[str] = answers
+    return found
+
+
 def _find_class(emotion: str) -> str:
     """Return the emotion's class: ``negative``, ``neutral`` or ``positive``."""
     return emotions.THREE_CLASSES[emotions.CLASS_OF[emotions.EMOTIONS.index(emotion)]]
@@ -135,7 +153,7 @@ def _fill_placeholders(sentence: str, emotion: str, person: Person, rng: random.
     band = age_band(person.age)
     who = bank["who"].get(person.gender, bank["who"]["other"])[band]
     words = PRONOUNS.get(person.gender, NO_GENDER) | {
-        "emotion": bank["name"][emotion],
+        "emotion": bank["name"].get(emotion, ""),
         "this": f"this {who}",
         "the": f"the {who}",
         "where": rng.choice(bank["where"][band]),

@@ -30,7 +30,7 @@ from copilot.training.fit_classifier import (
     lda,
     number_scenes,
 )
-from copilot.training.synthetic import drop_electrodes, invent_evidence, invent_person
+from copilot.training.synthetic import drop_electrodes, invent_evidence, invent_person, invent_states
 
 SPANS = SEGMENTS + WHOLE_CLIP
 
@@ -42,6 +42,10 @@ SHARE_NO_EEG = 0.04
 SHARE_INVENTED_EVIDENCE = 0.15
 SHARE_CHAT = 0.4
 MOST_QUESTIONS = 6
+
+#: Shares of the prompts with evidence: of recordings of any kind, and of those where no emotion is named.
+SHARE_ANY = 0.5
+SHARE_NONE = 0.6
 
 #: Asked more often than the other 40 topics: the answer has to follow the result's confidence, not the wording.
 CERTAINTY_TOPICS = ("sure", "confidence")
@@ -126,8 +130,8 @@ class Example:
 
     Attributes:
         messages: system, user, assistant, then perhaps a question and its answer.
-        label: index of the emotion that the answer names.
-        target: probabilities that the label slot is taught, shape (9,).
+        label: index of the most probable emotion.
+        target: probabilities that the label slot is taught, shape (9,); zeros where the answer names no emotion.
         truth: index of the clip's emotion where the prompt shows that clip with the classifier's real evidence, else
             None.
         windows: number of ten-second windows in the trial; 0 in the short examples.
@@ -225,16 +229,19 @@ class ExampleSource:
         person_index, clip, span = (rng.randrange(n) for n in (*self.faced.de.shape[:2], len(SPANS)))
         source = rng.choice(("person", "population"))
         evidence = invent_evidence(rng) if rng.random() < 0.5 else self.evidence[source][person_index, clip, span]
-        answer = _format_label(evidence)
+        situation, named = _draw_situation(rng)
+        answer = _format_label(evidence) if named else prompt.NO_EMOTION
         messages: list[Message] = [
-            {"role": "user", "content": prompt.format_evidence(evidence)},
+            {"role": "user", "content": prompt.format_evidence(evidence, situation, named)},
             {"role": "assistant", "content": answer},
         ]
         emotion, level = emotions.find_top_emotion(evidence), emotions.grade_confidence(evidence)
+        if not named:
+            emotion, level = answer_templates.NONE, "unclear"
         person = invent_person(rng)
         for _ in range(questions):
             messages += _draw_question(answer, emotion, person, level, rng)
-        return Example(messages, int(evidence.argmax()), evidence)
+        return Example(messages, int(evidence.argmax()), evidence if named else np.zeros(len(emotions.EMOTIONS)))
 
     def _draw_full_example(self, rng: random.Random) -> Example:
         """Draw an example with prompt and answer as in use, then perhaps questions and answers."""
@@ -260,8 +267,16 @@ class ExampleSource:
             evidence = truth = invent_evidence(rng)
             known = None
 
-        # 2. The prompt as in use, and what its label slot is taught.
-        eeg = replace(encode(entropy, normal, self.classifier, "patterns", evidence=False), evidence=evidence)
+        # 2. The situation: of a recording of any kind the evidence has nothing to do with the film that the words show.
+        situation, named = _draw_situation(rng) if with_evidence else ("faced-films", True)
+        if situation == "any":
+            evidence = truth = invent_evidence(rng)
+            known = None
+        states = invent_states(rng, unusable=not named)
+
+        # 3. The prompt as in use, and what its label slot is taught.
+        eeg = encode(entropy, normal, self.classifier, "patterns", evidence=False)
+        eeg = replace(eeg, evidence=evidence, situation=situation, named=named, states=states)
         if kind < SHARE_NO_EEG:
             eeg = replace(eeg, texts=("",))
         (messages,) = eeg.build_prompts(person, with_evidence=with_evidence)
@@ -270,16 +285,25 @@ class ExampleSource:
             taught = self.teachers[source].probabilities(self.classifier.measure_patterns(entropy, normal))
         target = SHARE_TRUTH * truth + (1 - SHARE_TRUTH) * taught
 
-        # 3. The answer: mostly of the likeliest label, then perhaps questions.
+        # 4. The answer: mostly of the likeliest label, then perhaps questions.
         label = int(target.argmax()) if rng.random() < 0.5 else rng.choices(range(9), weights=target.tolist())[0]
-        named = emotions.EMOTIONS[label]
+        emotion_named = emotions.EMOTIONS[label]
         level = emotions.grade_confidence(target) if label == target.argmax() else rng.choice(("leaning", "unclear"))
-        answer = f"{prompt.LABEL_PREFIX} {named}\nConfidence: {level}\n"
-        answer += answer_templates.write_answer(named, person, level, rng)
+        if not named:
+            emotion_named, level, target = answer_templates.NONE, "unclear", np.zeros(len(emotions.EMOTIONS))
+        answer = f"{prompt.LABEL_PREFIX} {emotion_named}\nConfidence: {level}\n"
+        answer += answer_templates.write_answer(emotion_named, person, level, rng, states)
         messages.append({"role": "assistant", "content": answer})
         while rng.random() < SHARE_CHAT and len(messages) < 9:
-            messages += _draw_question(answer, named, person, level, rng)
+            messages += _draw_question(answer, emotion_named, person, level, rng)
         return Example(messages, label, target, known, (stop - start) // WINDOW)
+
+
+def _draw_situation(rng: random.Random) -> tuple[str, bool]:
+    """Draw the situation of a prompt with evidence, and whether an emotion is named."""
+    if rng.random() >= SHARE_ANY:
+        return "faced-films", True
+    return "any", rng.random() >= SHARE_NONE
 
 
 def _format_label(probabilities: Probabilities) -> str:

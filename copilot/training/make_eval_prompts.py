@@ -19,7 +19,7 @@ from copilot.command_line import Parser, command
 from copilot.eeg.text_encoding import PATTERN_LINES, PATTERNS, format_patterns
 from copilot.pipeline import EncodedEeg
 from copilot.training import answer_templates
-from copilot.training.synthetic import invent_evidence, invent_person
+from copilot.training.synthetic import invent_evidence, invent_person, invent_states
 
 COUNT = 48
 SEED = 20260000
@@ -34,10 +34,14 @@ def draw_eval_prompts() -> Iterator[dict[str, Any]]:
         person, evidence = invent_person(rng), invent_evidence(rng)
         source = rng.choice(("person", "population"))
         strengths = np.array([[rng.gauss(0, 1) for _ in range(PATTERNS)] for _ in range(rng.randint(1, PATTERN_LINES))])
-        eeg = EncodedEeg((format_patterns(strengths),), "patterns", source, evidence)
+        eeg = EncodedEeg(
+            (format_patterns(strengths),), "patterns", source, evidence, states=invent_states(rng, unusable=False)
+        )
         (messages,) = eeg.build_prompts(person, with_evidence=number % WITHOUT_EVIDENCE != 0)
         emotion, level = emotions.find_top_emotion(evidence), emotions.grade_confidence(evidence)
-        answer = f" {emotion}\nConfidence: {level}\n{answer_templates.write_answer(emotion, person, level, rng)}"
+        answer = (
+            f" {emotion}\nConfidence: {level}\n{answer_templates.write_answer(emotion, person, level, rng, eeg.states)}"
+        )
         yield {"messages": messages, "prefix": prompt.LABEL_PREFIX, "labels": prompt.LABELS, "answer": answer}
 
 

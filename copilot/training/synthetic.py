@@ -7,6 +7,7 @@ import numpy as np
 from copilot import emotions
 from copilot.eeg.features import ELECTRODES, Array
 from copilot.person import GENDERS, Person
+from copilot.prompt import POOR, STATES
 
 #: Electrodes of the usual 19-channel montage; a common recording lacks the others.
 NINETEEN = frozenset(ELECTRODES) - {"FC1", "FC2", "FC5", "FC6", "CP1", "CP2", "CP5", "CP6", "PO3", "PO4", "Oz"}
@@ -60,3 +61,22 @@ def invent_evidence(rng: random.Random) -> emotions.Probabilities:
     weights = np.array([rng.gammavariate(shape, 1.0) for shape in [rng.choice((0.3, 1.0, 5.0))] * 9]) + 1e-3
     probabilities: emotions.Probabilities = weights / weights.sum()
     return probabilities
+
+
+def invent_states(rng: random.Random, *, unusable: bool) -> tuple[str, ...]:
+    """Return words for what the EEG tells of the person's state, in the order of ``prompt.list_states``.
+
+    Args:
+        rng: draws them.
+        unusable: whether the signal may be poor, and the person asleep.
+    """
+    if unusable and rng.random() < 0.15:
+        return (POOR,)
+    sleep, eyes, effort = (
+        [word for (source, _), word in STATES.items() if source == which] for which in ("sleep", "eyes", "effort")
+    )
+    asleep, awake = sleep
+    words = [asleep] if unusable and rng.random() < 0.2 else [awake] if rng.random() < 0.6 else []
+    words += [rng.choice(eyes)] if rng.random() < 0.7 else []
+    words += [rng.choice(effort)] if rng.random() < 0.4 else []
+    return tuple(words)

@@ -33,7 +33,7 @@ class Encoded:
         ids: tokens, shape (tokens,).
         learned: whether each token is learned, shape (tokens,).
         slot: index of the label's token.
-        target: probabilities taught there, shape (9,); all zeros teach nothing.
+        target: probabilities taught there, shape (9,); of zeros, the label is learned as any other token.
     """
 
     ids: npt.NDArray[np.int32]

@@ -213,14 +213,14 @@ def compute_losses(
         ids: tokens, shape (examples, width); padding is behind the text.
         learned: whether each token is part of an answer, shape (examples, width).
         slots: index of each label's token, shape (examples,).
-        targets: probabilities taught there, shape (examples, 9).
+        targets: probabilities taught there, shape (examples, 9); of zeros, the slot's token is part of the answer.
     """
     import torch
     from torch.nn.functional import cross_entropy
 
     rows = torch.arange(len(ids), device=ids.device)
     learned = learned.clone()
-    learned[rows, slots] = False  # the slot has a loss of its own
+    learned[rows, slots] &= targets.sum(dim=-1) == 0  # a slot with a target has a loss of its own
     # A causal model cannot see the padding, which is behind the text: no attention mask is needed.
     below = model.get_base_model() if hasattr(model, "get_base_model") else model  # with or without an adapter
     hidden = below.model(input_ids=ids).last_hidden_state
