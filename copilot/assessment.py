@@ -4,7 +4,7 @@ from copilot.i18n import N_, Message, Translator
 from copilot.result import Result
 
 POOR = N_("The recording is too poor to say anything about emotion.")
-ASLEEP = N_("The person slept for most of this recording, and nothing can be said about emotion in sleep.")
+ASLEEP = N_("The person slept or was drowsy for most of this recording, and nothing can be said about emotion then.")
 ALONE = N_(
     "This EEG does not single out an emotion. There is no other recording of this person to compare it with, and from "
     "one recording alone nothing can be told."

@@ -82,8 +82,6 @@ class ProgressBar:
         self._held = None
 
 
-#: Below this difference of probabilities there is nothing to draw.
-UNIFORM = 0.001
 NOT_SINGLED_OUT = N_("The EEG does not single out an emotion.")
 
 
@@ -131,10 +129,10 @@ def describe_quality(quality: Quality, translate: Translator) -> str:
 
 def describe_result(result: Result, translate: Translator) -> str:
     """Return nine bars, the most probable emotion, the source of the probabilities and the notes, as lines of text."""
-    uniform = max(result.probabilities) - min(result.probabilities) < UNIFORM
     bars = [
         f"{_pad_text(translate(term('emotion', name)), 12)} {percent(p):>7}  {'█' * round(BAR_WIDTH * p)}".rstrip()
-        for name, p in ([] if uniform else emotions.sort_by_probability(result.probabilities))
+        for name, p in emotions.sort_by_probability(result.probabilities)
+        if not emotions.is_uniform(result.probabilities)
     ]
     first = (
         translate(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess."))
@@ -142,7 +140,9 @@ def describe_result(result: Result, translate: Translator) -> str:
         else f"{translate(NOT_SINGLED_OUT)} {translate(result.reliability)}"
         if result.situation == "any" and result.confidence == "unclear"
         else translate(
-            N_("Most probable: {emotion} ({certainty}); {three_class}; valence {valence:+.2f}."),
+            N_("Film recognised: {emotion} ({certainty}); {three_class}; valence {valence:+.2f}.")
+            if result.situation == "faced-films"
+            else N_("Most probable: {emotion} ({certainty}); {three_class}; valence {valence:+.2f}."),
             emotion=term("emotion", result.emotion),
             certainty=term("confidence", result.confidence),
             three_class=term("class", result.three_class),

@@ -27,6 +27,11 @@ def uniform_probabilities() -> Probabilities:
     return np.full(len(EMOTIONS), 1 / len(EMOTIONS))
 
 
+def is_uniform(probabilities: Sequence[float] | Probabilities) -> bool:
+    """Return whether nine probabilities, shape (9,), are all the same, so that there is nothing to show."""
+    return max(probabilities) - min(probabilities) < 0.001
+
+
 def sum_three_classes(probabilities: Sequence[float] | Probabilities) -> npt.NDArray[np.float64]:
     """Return the sums of nine probabilities, shape (9,), as (negative, neutral, positive), shape (3,)."""
     totals = np.bincount(CLASS_OF, weights=np.asarray(probabilities, dtype=float), minlength=3)

@@ -197,9 +197,13 @@ def analyse(
     ]
     notes += [*_note_model_limits(model, codec, settings.readout), *warnings]
     if is_asleep(states):
-        notes.append(N_("The person slept for most of this recording: nothing can be said about emotion in sleep."))
+        notes.append(N_("The person slept or was drowsy for most of this recording, which says nothing about emotion."))
     if not others:
-        notes.append(N_("No other recording of this person was given; with one the reading is more accurate."))
+        notes.append(
+            N_("No other recording of this person was given; with one the reading is more accurate.")
+            if films
+            else N_("No other recording of this person was given; without one, this EEG tells nothing about emotion.")
+        )
 
     # 3. Nine probabilities: shown at once, before any prose.
     yield StageBegun("score", ESTIMATES["score"] * len(prompts))

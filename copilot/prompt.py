@@ -53,6 +53,7 @@ EVIDENCE = {"any": "Emotion evidence", "faced-films": "Film recognised"}
 #: The words for findings of ``copilot.eeg.states`` by their source; what the EEG does not tell is left out.
 STATES = {
     ("sleep", "asleep"): "asleep",
+    ("sleep", "drowsy"): "asleep",  # N1, the lightest stage of sleep
     ("sleep", "awake"): "awake",
     ("eyes", "closed"): "eyes closed",
     ("eyes", "open"): "eyes open",

@@ -78,7 +78,7 @@ class Result:
 
     @property
     def asleep(self) -> bool:
-        """Return whether the person slept for most of the recording."""
+        """Return whether the person slept or was drowsy for most of the recording."""
         return is_asleep(self.states)
 
     @property
@@ -108,8 +108,8 @@ def grade_result(
 
 
 def is_asleep(states: Iterable[Evidence]) -> bool:
-    """Return whether the person slept for most of a recording with these states."""
-    return any((state.source, state.finding) == ("sleep", "asleep") for state in states)
+    """Return whether the person slept or was drowsy for most of a recording with these states."""
+    return any(state.source == "sleep" and state.finding in ("asleep", "drowsy") for state in states)
 
 
 def parse_answer(text: str) -> tuple[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ from copilot.eeg.features import BANDS_HZ
 from copilot.eeg.preprocessing.bad_channels import take_seconds
 from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.simulate import TEN_TWENTY
-from copilot.eeg.types import Recording
+from copilot.eeg.types import SLEEP_STAGES, Recording
 from copilot.i18n import N_, Translator, messages
 
 Floats = npt.NDArray[np.floating]
@@ -36,6 +36,9 @@ WIDTH_IN = 5.0
 DPI = 240
 HEAD_M = 0.105
 """Radius of the head that is drawn, metres: MNE's own 0.095 leaves Fp1 and Fp2 outside."""
+
+
+SLEEP_NAMES = {"W": N_("awake"), "R": N_("REM"), "N1": N_("N1"), "N2": N_("N2"), "N3": N_("N3")}
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,36 @@ def draw_band_power(cleaned: Recording, quality: Quality, *, dark: bool = False,
     bar = figure.colorbar(image, cax=grid[5].inset_axes((0.05, 0.55, 0.9, 0.07)), orientation="horizontal", ticks=[])
     bar.outline.set_edgecolor(theme.ink)
     bar.set_label(say(N_("weakest to strongest\nin each band")), color=theme.ink, fontsize=10)
+    return set_fonts(figure, language)
+
+
+def draw_hypnogram(recording: Recording, *, dark: bool = False, language: str = "en") -> Figure:
+    """Draw the sleep stages that the file states over time, awake on top (Iber et al. 2007, AASM manual).
+
+    Args:
+        recording: with stages.
+        dark: whether to use the dark theme.
+        language: of the labels, ``en`` or ``zh``.
+    """
+    theme, say = DARK if dark else LIGHT, Translator(language)
+    figure = _make_figure(theme, 1.9)
+    axes = figure.add_subplot(facecolor=theme.paper)
+    in_hours = recording.seconds > 2 * 3600
+    unit_s = 3600 if in_hours else 60
+    edges: list[float] = []
+    rows: list[float] = []
+    for start, seconds, stage in recording.stages:
+        if edges and start > edges[-1] * unit_s + 1:  # nothing was scored between
+            edges, rows = [*edges, np.nan], [*rows, np.nan]
+        edges += [start / unit_s, (start + seconds) / unit_s]
+        rows += [-SLEEP_STAGES.index(stage)] * 2
+    axes.plot(edges, rows, color=theme.cleaned, linewidth=1.5)
+    axes.set_yticks([-row for row in range(len(SLEEP_STAGES))], [say(SLEEP_NAMES[stage]) for stage in SLEEP_STAGES])
+    axes.set_xlim(0, recording.seconds / unit_s)
+    axes.set_ylim(-len(SLEEP_STAGES) + 0.5, 0.5)
+    axes.set_xlabel(say(N_("hours") if in_hours else N_("minutes")), color=theme.ink, fontsize=10)
+    axes.tick_params(colors=theme.ink, labelsize=10, length=0)
+    axes.spines[:].set_visible(False)
     return set_fonts(figure, language)
 
 

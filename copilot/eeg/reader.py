@@ -64,9 +64,9 @@ def read(
 ) -> Recording:
     """Read one recording: EEG channels only, standard names, microvolts; nothing of the person who was recorded.
 
-    Names, birth dates, free text, annotations, file names and dates are not read. Files are untrusted: reading runs no
-    code of theirs and opens nothing but them, but can take long or much memory, so the app reads in a child process
-    (``copilot.eeg.sandbox``).
+    Names, birth dates, free text, file names and dates are not read; of annotations only sleep stages are. Files are
+    untrusted: reading runs no code of theirs and opens nothing but them, but can take long or much memory, so the app
+    reads in a child process (``copilot.eeg.sandbox``).
 
     Args:
         paths: one file, the files of one recording together, or one .zip of these.
@@ -144,6 +144,7 @@ def _make_recording(
         tuple(notes),
         rate_read=float(sfreq),
         rate_from=source.rate_from,
+        stages=source.stages,
     )
 
 

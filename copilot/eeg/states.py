@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.eeg.features import BANDS_HZ, ELECTRODES, Array
-from copilot.eeg.types import Recording
+from copilot.eeg.types import SLEEP_STAGES, Recording
 from copilot.evidence import Evidence
 from copilot.i18n import N_
 
@@ -59,6 +59,10 @@ ASLEEP, AWAKE = 0.9, 0.5
 SENTENCES = {
     ("sleep", "asleep"): N_("Asleep for most of the recording."),
     ("sleep", "awake"): N_("Awake for most of the recording."),
+    ("stages", "asleep"): N_("Asleep for most of the recording, by the sleep stages in the file."),
+    ("stages", "drowsy"): N_("Drowsy or asleep for most of the recording, by the sleep stages in the file."),
+    ("stages", "awake"): N_("Awake for most of the recording, by the sleep stages in the file."),
+    ("stages", "unclear"): N_("Awake for a part of the recording and asleep for a part, by the stages in the file."),
     ("sleep", "unclear"): N_("Awake, drowsy or asleep: the EEG does not tell."),
     ("eyes", "closed"): N_("Eyes closed: the alpha rhythm stands out over the back of the head."),
     ("eyes", "open"): N_("Eyes open: there is little alpha rhythm over the back of the head."),
@@ -84,6 +88,7 @@ RELIABILITY = {
         "not find drowsiness."
     ),
 }
+SCORED = N_("A person or a program scored the sleep stages; they are taken from the file as they are.")
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,15 @@ def find_effort(entropy: Array, others: Sequence[Array], models: StateModels) ->
 
 
 def find_sleep(recording: Recording, models: StateModels) -> Evidence | None:
-    """Find whether the person was asleep in most epochs; None where the electrodes or 30 s of signal are missing."""
+    """Find whether the person was asleep in most epochs; None where the electrodes or 30 s of signal are missing.
+
+    Sleep stages that the file states count, not the signal.
+    """
+    if shares := measure_stage_shares(recording):
+        asleep = shares["N2"] + shares["N3"] + shares["R"]
+        found = {"asleep": asleep, "drowsy": asleep + shares["N1"], "awake": shares["W"]}
+        finding = next((name for name, share in found.items() if share >= 0.5), "unclear")
+        return Evidence("sleep", finding, None, SENTENCES["stages", finding], SCORED)
     powers = measure_sleep_powers(recording)
     if not len(powers):
         return None
@@ -213,6 +226,14 @@ def find_sleep(recording: Recording, models: StateModels) -> Evidence | None:
     shares = {stage: stages.count(stage) / len(stages) for stage in ("asleep", "awake")}
     finding = next((stage for stage, share in shares.items() if share >= 0.5), "unclear")
     return models.make_evidence("sleep", finding)
+
+
+def measure_stage_shares(recording: Recording) -> dict[str, float]:
+    """Return the share of a recording in each of ``SLEEP_STAGES``, as its file states them; empty if it states none."""
+    shares = dict.fromkeys(SLEEP_STAGES, 0.0)
+    for start, seconds, stage in recording.stages:
+        shares[stage] += max(0.0, min(start + seconds, recording.seconds) - max(start, 0.0)) / recording.seconds
+    return shares if any(shares.values()) else {}
 
 
 def measure_sleep_powers(recording: Recording) -> Floats:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,24 @@ class RecordingError(CopilotError, ValueError):
     """A file cannot be used; the message is one plain sentence that says what is wrong and what to do."""
 
 
+class SleepStage(NamedTuple):
+    """A stretch of a recording in one sleep stage, as a person or a program scored it.
+
+    Attributes:
+        start: seconds from the start of the recording.
+        seconds: how long it lasts.
+        stage: one of ``SLEEP_STAGES``.
+    """
+
+    start: float
+    seconds: float
+    stage: str
+
+
+#: Iber et al. 2007, AASM manual; the stages 3 and 4 of Rechtschaffen and Kales (1968) are both N3.
+SLEEP_STAGES = ("W", "R", "N1", "N2", "N3")
+
+
 @dataclass(frozen=True)
 class Recording:
     """An EEG recording in microvolts, with standard channel names.
@@ -35,6 +54,7 @@ class Recording:
         notes: what was found and done, plain sentences, in order.
         rate_read: samples per second as read, Hz, before any cleaning; None for signals that were not read.
         rate_from: where that rate comes from, part of a sentence (``messages.RATE_STATED`` and its neighbours).
+        stages: sleep stages that the file states, in order.
     """
 
     data: npt.NDArray[np.float32]
@@ -44,6 +64,7 @@ class Recording:
     notes: tuple[str, ...] = field(default=())
     rate_read: float | None = None
     rate_from: str = ""
+    stages: tuple[SleepStage, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -71,6 +92,7 @@ class Source:
             unknown.
         notes: what was found, plain sentences.
         rate_from: where the sampling rate comes from (``messages.RATE_STATED`` and its neighbours).
+        stages: sleep stages that the file states, in order.
     """
 
     kind: str
@@ -79,3 +101,4 @@ class Source:
     unit_stated: bool
     notes: tuple[str, ...] = field(default=())
     rate_from: str = messages.RATE_STATED
+    stages: tuple[SleepStage, ...] = ()

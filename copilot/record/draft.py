@@ -119,7 +119,9 @@ def draft(
         line_hz=None if quality.line_hz is None else float(quality.line_hz),
     )
     emotion = translate(
-        N_("Most probable of nine emotions: {emotion} ({percent})."),
+        N_("Film recognised, most probable of nine emotions: {emotion} ({percent}).")
+        if result.situation == "faced-films"
+        else N_("Most probable of nine emotions: {emotion} ({percent})."),
         emotion=term("emotion", result.emotion),
         percent=percent(max(result.probabilities)),
     )
@@ -199,15 +201,17 @@ def _describe_probabilities(result: Result, translate: Translator) -> Iterator[L
         first = translate(N_("none is singled out"))
     elif not result.certain:
         first = translate(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
-    yield "emotion", N_("Emotion"), first
+    yield "emotion", N_("Film recognised") if result.situation == "faced-films" else N_("Emotion"), first
+    if result.reliability:
+        yield "reliability", N_("How often this is right"), translate(result.reliability)
+    if emotions.is_uniform(result.probabilities):
+        return
     yield "probabilities", N_("Probabilities"), "\n".join(ranked)
     classes = zip(emotions.THREE_CLASSES, emotions.sum_three_classes(result.probabilities), strict=True)
     listed = (f"{translate(term('class', name))} {percent(p)}" for name, p in classes)
     yield "three_class", messages.THREE_CLASSES, translate(COMMA).join(listed)
     valence = round(result.valence, 2) + 0.0  # + 0.0: no "-0.00"
     yield "valence", N_("Valence (-1 to +1)"), f"{valence:+.2f}"
-    if result.reliability:
-        yield "reliability", N_("How often this is right"), translate(result.reliability)
 
 
 def draw_figures(

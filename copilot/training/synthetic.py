@@ -73,7 +73,8 @@ def invent_states(rng: random.Random, *, unusable: bool) -> tuple[str, ...]:
     if unusable and rng.random() < 0.15:
         return (POOR,)
     sleep, eyes, effort = (
-        [word for (source, _), word in STATES.items() if source == which] for which in ("sleep", "eyes", "effort")
+        list(dict.fromkeys(word for (source, _), word in STATES.items() if source == which))
+        for which in ("sleep", "eyes", "effort")
     )
     asleep, awake = sleep
     words = [asleep] if unusable and rng.random() < 0.2 else [awake] if rng.random() < 0.6 else []

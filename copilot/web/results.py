@@ -135,10 +135,21 @@ class ResultScreen:
         signal_alt, bands_alt = translate(shared_messages.SIGNAL_ALT), translate(shared_messages.BANDS_ALT)
         return {
             results.quality: render("quality", translate, quality=quality, runs=edges.reshape(-1, 2).tolist()),
-            results.signal: render("picture", translate, png=drawn.signal, alt=signal_alt),
+            results.signal: render("picture", translate, png=drawn.signal, alt=signal_alt) + self._draw_stages(),
             results.bands: render("picture", translate, png=drawn.bands, alt=bands_alt),
             results.done: render("done", translate, sentences=found),
         }
+
+    def _draw_stages(self) -> str:
+        """Return the picture of the sleep stages that the file states, or nothing."""
+        assert self.signal is not None
+        if not self.signal.cleaned.stages:
+            return ""
+        from copilot.eeg import plots  # matplotlib takes a second to import
+
+        figure = plots.draw_hypnogram(self.signal.cleaned, dark=self._dark, language=self._translate.language)
+        alt = self._translate(N_("Sleep stages over time, as the file states them."))
+        return render("picture", self._translate, png=plots.encode_png(figure), alt=alt)
 
     def _draw(self, *, dark: bool) -> Figures:
         assert self.signal is not None
@@ -159,6 +170,7 @@ def render_emotion(translate: Translator, result: Result) -> str:
         "emotion",
         translate,
         result=result,
+        uniform=emotions.is_uniform(result.probabilities),
         ranked=emotions.sort_by_probability(result.probabilities),
         classes=list(zip(emotions.THREE_CLASSES, emotions.sum_three_classes(result.probabilities), strict=True)),
         tones=dict(zip(emotions.EMOTIONS, (emotions.THREE_CLASSES[n] for n in emotions.CLASS_OF), strict=True)),

@@ -42,6 +42,7 @@ def write_edf(
     n_records: int | None = None,
     annotations: bytes | None = None,
     bdf: bool = False,
+    seconds: int | None = None,
 ) -> Path:
     """Write EDF (EDF+ with ``annotations``, BDF with ``bdf``) in records of one second.
 
@@ -53,10 +54,11 @@ def write_edf(
         n_records: what the header says, instead of what is there.
         annotations: bytes of the annotation signal's first record.
         patient, recording, date: as they stand in the header.
+        seconds: records of a file without channels.
     """
     rows = [np.asarray(row, dtype=float) for row in data_uv]
     rates = list(rates or [round(sfreq)] * len(rows))
-    seconds = min(len(row) // rate for row, rate in zip(rows, rates, strict=True))
+    seconds = seconds or min(len(row) // rate for row, rate in zip(rows, rates, strict=True))
     largest = physical or max([float(np.abs(row).max()) for row in rows] + [1e-6]) * 1.01
     digital, width = (8388607, 3) if bdf else (32767, 2)
     labels, units = list(channels), [unit] * len(rows)
@@ -68,7 +70,7 @@ def write_edf(
     signals = [_little_endian(block, width) for block in samples]
     if annotations is not None:
         text = [b"+%d\x14\x14\x00" % second + (annotations if second == 0 else b"") for second in range(seconds)]
-        room = max(len(entry) for entry in text) // 2 * 2 + 2
+        room = max(len(entry) for entry in text) // 6 * 6 + 6
         signals.append(
             np.frombuffer(b"".join(entry.ljust(room, b"\0") for entry in text), np.uint8).reshape(seconds, -1)
         )

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot import emotions, prompt
+from copilot.eeg.states import StateModels
 from copilot.person import Person
 
 PERSON = Person(gender="female", age=20, appearance="tired", complaint="sleeps badly", history="migraine")
@@ -18,20 +19,38 @@ def content(person: Person = PERSON, **options: object) -> str:
 
 
 def test_it_holds_instruction_person_signal_and_evidence_in_this_order() -> None:
-    text = content(evidence=EVIDENCE)
+    text = content(evidence=EVIDENCE, states=("eyes closed", "awake"))
     parts = [
         "Infer the current emotional state",
         "female, 20 years",
         '"tired"',
         "a b c",
-        "Decoder evidence",
+        "States: eyes closed, awake.",
+        "Film recognised",
         "joy 35%.",
     ]
     assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
 
 
 def test_without_evidence_nothing_of_the_decoder_is_in_it() -> None:
-    assert "evidence" not in content().lower()
+    text = content().split(prompt.INSTRUCTION)[1]
+    assert "evidence" not in text.lower()
+    assert "recognised" not in text
+
+
+def test_evidence_that_singles_out_none_lists_none() -> None:
+    text = content(evidence=EVIDENCE, situation="any", named=False).split(prompt.INSTRUCTION)[1]
+    assert text.endswith("Emotion evidence: none singled out.")
+    assert not any(emotion in text for emotion in emotions.EMOTIONS)
+    assert "Emotion evidence, least to most likely" in content(evidence=EVIDENCE, situation="any")
+
+
+def test_states_are_in_the_prompt_but_not_what_the_eeg_does_not_tell() -> None:
+    models = StateModels.load()
+    found = [models.make_evidence("sleep", "unclear"), models.make_evidence("eyes", "closed")]
+    assert prompt.list_states(found) == ("eyes closed",)
+    assert prompt.list_states((), "poor") == ("poor signal",)
+    assert "States: none found." in content()
 
 
 def test_what_is_the_same_for_everybody_comes_first_so_that_it_is_read_once() -> None:

@@ -7,11 +7,12 @@ A kind that is read has an entry in ``_KINDS`` or a line in ``recognise_file``; 
 import re
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from copilot.eeg import electrodes
 from copilot.eeg.formats import arrays, brainvision, edf, matlab, mne_formats, text_tables
-from copilot.eeg.types import RecordingError, Source
+from copilot.eeg.types import RecordingError, SleepStage, Source
 from copilot.i18n import N_, messages
 
 FILE_KINDS = N_(
@@ -123,6 +124,11 @@ def open_source(
     if mff := {parent for path in files for parent in path.parents if parent.suffix.lower() == ".mff"}:
         return mne_formats.open_mff(_require_one(sorted(mff)))
     kinds = {path: recognise_file(path) for path in files}
+    stages: tuple[SleepStage, ...] = ()
+    for path in [path for path, kind in kinds.items() if kind in ("EDF", "BDF") and len(kinds) > 1]:
+        if (found := edf.read_hypnogram(path, kinds[path])) is not None:  # it belongs to the recording beside it
+            stages += found
+            kinds[path] = "sidecar"
     mains = [path for path, kind in kinds.items() if kind not in ("sidecar", "text")]
     if len(mains) > 1 and all(kinds[path] == "FIF" for path in mains):
         return mne_formats.open_fif_parts(mains)
@@ -155,7 +161,7 @@ def open_source(
         source = text_tables.open_text(path, files, sfreq, channels)
     else:
         source = _open_with_mne(path, kind, files)
-    return electrodes.drop_bad_channels(source, bad)
+    return electrodes.drop_bad_channels(replace(source, stages=source.stages or stages), bad)
 
 
 def _open_with_mne(path: Path, kind: str, files: Sequence[Path]) -> Source:

@@ -1,8 +1,8 @@
 """Read EDF, EDF+, BDF and BDF+ (see ``open_edf``): the header is checked against the file before any of it is used.
 
 The specification is at edfplus.info (Kemp et al. 1992, Kemp & Olivan 2003); BDF differs in its samples of 24 bits.
-Only what is needed to read signals is taken: the patient, the recording and the date are skipped. MNE reads a copy
-whose header has nothing else in it, so that it cannot interpret it differently from this check.
+Only what is needed to read signals and sleep stages is taken: the patient, the recording and the date are skipped. MNE
+reads a copy whose header has nothing else in it, so that it cannot interpret it differently from this check.
 """
 
 import re
@@ -10,13 +10,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 import mne
 
 from copilot.eeg import electrodes, units
 from copilot.eeg.formats.mne_formats import load_channels
-from copilot.eeg.types import Loaded, RecordingError, Source
+from copilot.eeg.formats.sleep_stages import parse_edf_annotations, read_edf_annotations, select_stages
+from copilot.eeg.types import Loaded, RecordingError, SleepStage, Source
 from copilot.i18n import N_, messages
 
 HEADER_RANGE = N_("the range of a signal is not a number")
@@ -60,9 +62,13 @@ def open_edf(path: Path, kind: str) -> Source:
     """Open a recording of kind ``EDF`` or ``BDF``.
 
     Raises:
-        RecordingError: the header is damaged, or promises more than the file contains.
+        RecordingError: the header is damaged, promises more than the file contains, or names no signal.
     """
     header = _read_header(path, kind)
+    if all(map(_is_annotation, header.labels)):
+        raise RecordingError(
+            N_("This file contains only sleep stages or other annotations; give it together with its recording.")
+        )
     notes = list(header.notes)
     wanted = electrodes.find_electrodes(header.labels).rows
     if wanted and not header.record_s:
@@ -77,8 +83,34 @@ def open_edf(path: Path, kind: str) -> Source:
     factors, unit_notes = units.find_factors([header.units[row] for row in wanted])
     if wanted:
         notes += unit_notes
-    load = partial(_load_edf, path, header)
-    return Source(header.kind, header.labels, load, unit_stated=factors is not None, notes=tuple(notes))
+    load, stages = partial(_load_edf, path, header), _read_stages(path, header)
+    return Source(header.kind, header.labels, load, unit_stated=factors is not None, notes=tuple(notes), stages=stages)
+
+
+def read_hypnogram(path: Path, kind: str) -> tuple[SleepStage, ...] | None:
+    """Return the sleep stages of a file of kind ``EDF`` or ``BDF`` that contains annotations only; None if it does not.
+
+    Raises:
+        RecordingError: the header is damaged, or promises more than the file contains.
+    """
+    header = _read_header(path, kind)
+    return _read_stages(path, header) if all(map(_is_annotation, header.labels)) else None
+
+
+def _is_annotation(label: str) -> bool:
+    return label in ("EDF Annotations", "BDF Annotations")
+
+
+def _read_stages(path: Path, header: EdfHeader) -> tuple[SleepStage, ...]:
+    """Return the sleep stages in the annotations of a file."""
+    width, starts = (3 if header.kind.startswith("BDF") else 2), [0, *accumulate(header.samples)]
+    found: list[tuple[float, float, str]] = []
+    for label, start, samples in zip(header.labels, starts, header.samples, strict=False):
+        if _is_annotation(label):
+            place = (start * width, samples * width)
+            content = read_edf_annotations(path, (len(header.labels) + 1) * _SIGNAL_BYTES, header.record_bytes, *place)
+            found += parse_edf_annotations(content)
+    return select_stages(found)
 
 
 def _load_edf(path: Path, header: EdfHeader, rows: Sequence[int], seconds: float) -> Loaded:

@@ -92,7 +92,7 @@ def test_a_record_is_the_prompt_of_use_and_an_answer_that_agrees_with_its_label(
     for line in lines[::37]:
         assert line["prompt"].startswith(prompt.INSTRUCTION)
         assert f"compared with {prompt.COMPARED_WITH[line['compared_with']]}:" in line["prompt"]
-        assert ("Decoder evidence" in line["prompt"]) == line["evidence"]
+        assert ("Film recognised" in line["prompt"]) == line["evidence"]
         answer = f"{prompt.LABEL_PREFIX} {line['emotion_label']}\n{line['treatment']}"
         assessment, suggestions = parse_answer(answer)
         assert assessment

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 from copilot import emotions, prompt
 from copilot.eeg.text_encoding import ABSENT, PATTERN_NAMES, STRENGTHS
 from copilot.training import base_model, fit_classifier
+from copilot.training.answer_templates import find_other_emotions
 from copilot.training.examples import Example, ExampleSource
 from copilot.training.faced import SEGMENTS, WHOLE_CLIP
 from copilot.training.finetune import collate
@@ -38,8 +39,23 @@ def test_the_answer_names_its_label_and_the_prompt_is_the_one_of_use(examples: l
     for example in examples[:200]:
         assert example.messages[0]["content"] == prompt.SYSTEM
         assert example.messages[1]["content"].startswith(prompt.INSTRUCTION)
-        assert example.messages[2]["content"].startswith(f"Emotion: {emotions.EMOTIONS[example.label]}\nConfidence: ")
-        assert example.target.sum() == pytest.approx(1)
+        named = example.target.any()
+        expected = f"Emotion: {emotions.EMOTIONS[example.label]}\nConfidence: " if named else f"{prompt.NO_EMOTION}\n"
+        assert example.messages[2]["content"].startswith(expected)
+        assert example.target.sum() == pytest.approx(1 if named else 0)
+
+
+def test_where_the_evidence_singles_out_none_the_answer_names_none_and_speaks_of_the_states(
+    examples: list[Example],
+) -> None:
+    unnamed = [e for e in examples if "Emotion evidence: none singled out." in e.messages[1]["content"]]
+    assert len(unnamed) > 20
+    for example in unnamed:
+        answer = example.messages[2]["content"]
+        assert answer.startswith(prompt.NO_EMOTION)
+        assert not find_other_emotions(answer, "none")
+        assert ("looks like sleep" in answer) == ("States: asleep" in example.messages[1]["content"])
+        assert ("is poor" in answer or "poor quality" in answer) == ("poor signal" in example.messages[1]["content"])
 
 
 def test_what_the_person_says_knows_nothing_of_the_label(examples: list[Example]) -> None:
@@ -53,7 +69,8 @@ def test_what_the_person_says_knows_nothing_of_the_label(examples: list[Example]
 
 
 def test_a_blank_eeg_is_taught_to_say_nothing(examples: list[Example]) -> None:
-    blank = [e for e in examples if "EEG: none." in e.messages[1]["content"]]
+    texts = [(e, e.messages[1]["content"]) for e in examples]
+    blank = [e for e, text in texts if "EEG: none." in text and "Emotion evidence" not in text]
     assert blank
     assert all(e.target == pytest.approx(emotions.uniform_probabilities()) for e in blank)
 
@@ -64,7 +81,8 @@ def test_only_the_assistant_is_learned_and_the_slot_is_where_the_label_stands(
     assert len(collate.find_label_tokens(tokenizer)) == 9
     for example in examples[:50]:
         encoded = collate.encode(example.messages, example.target, tokenizer)
-        assert tokenizer.decode([encoded.ids[encoded.slot]]).strip() == emotions.EMOTIONS[example.label]
+        label = emotions.EMOTIONS[example.label] if example.target.any() else "none"
+        assert tokenizer.decode([encoded.ids[encoded.slot]]).strip() == label
         learned = tokenizer.decode([i for i, on in zip(encoded.ids, encoded.learned, strict=True) if on])
         answers = [m["content"] + base_model.TURN_END for m in example.messages if m["role"] == "assistant"]
         assert learned == "".join(answers)
@@ -85,10 +103,15 @@ def test_a_new_model_has_the_words_of_a_pattern_in_order(tokenizer: PreTrainedTo
 
 
 def test_a_drill_is_an_evidence_line_and_its_label(source: ExampleSource) -> None:
-    drill = next(source.draw_examples(seed=0, drills=1.0))
-    assert [m["role"] for m in drill.messages] == ["user", "assistant"]
-    assert drill.messages[0]["content"].startswith("Decoder evidence")
-    assert drill.messages[1]["content"].startswith(f"Emotion: {emotions.find_top_emotion(drill.target)}")
+    drills = list(islice(source.draw_examples(seed=0, drills=1.0), 40))
+    for drill in drills:
+        assert [m["role"] for m in drill.messages] == ["user", "assistant"]
+        asked, answer = (m["content"] for m in drill.messages)
+        named = not asked.endswith("none singled out.")
+        label = emotions.find_top_emotion(drill.target) if named else "none"
+        assert answer.startswith(f"Emotion: {label}\n")
+    begun = {drill.messages[0]["content"].split(" evidence")[0].split(" recognised")[0] for drill in drills}
+    assert begun == {"Emotion", "Film"}
 
 
 def test_examples_of_letters_show_one_to_three_lines_and_nothing_else(source: ExampleSource) -> None:

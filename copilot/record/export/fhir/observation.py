@@ -19,7 +19,7 @@ from copilot.record.export.fhir.elements import (
     make_quantity,
     make_reference,
 )
-from copilot.record.model import SUGGESTED, Record
+from copilot.record.model import SUGGESTED, Findings, Record
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,32 @@ def make_observations(record: Record, translate: Translator) -> list[Json]:
 
 
 def collect_measures(record: Record, translate: Translator) -> Iterator[Measure]:
-    """Yield nine probabilities, those of three classes, valence, and the recording's quality and clean share."""
+    """Yield nine probabilities, those of three classes, valence, and the recording's quality and clean share.
+
+    Probabilities that tell nothing are left out, as they are from the record's fields.
+    """
     found = record.findings
+    if not emotions.is_uniform(found.probabilities):
+        yield from _collect_probabilities(found, translate)
+    grade = {"system": QUALITIES, "code": found.trust, "display": found.trust}
+    value = {"valueCodeableConcept": make_concept(translate(term("quality", found.trust)), grade)}
+    yield Measure(
+        "quality",
+        translate(N_("Quality of the EEG recording")),
+        value,
+        translate(term("quality", found.trust)),
+        "trust",
+    )
+    yield _make_percentage(
+        "clean-share",
+        translate(N_("Clean share of the EEG recording")),
+        found.clean_seconds / max(1, found.seconds),
+        "clean",
+    )
+
+
+def _collect_probabilities(found: Findings, translate: Translator) -> Iterator[Measure]:
+    """Yield nine probabilities, those of three classes, and valence."""
     for name, share in zip(emotions.EMOTIONS, found.probabilities, strict=True):
         yield _make_percentage(
             f"emotion-{name}",
@@ -114,21 +138,6 @@ def collect_measures(record: Record, translate: Translator) -> Iterator[Measure]
     value = {"valueQuantity": make_quantity(valence, "1")}
     yield Measure(
         "valence", translate(N_("Valence from -1 to +1, inferred from EEG")), value, f"{valence:+.2f}", "valence"
-    )
-    grade = {"system": QUALITIES, "code": found.trust, "display": found.trust}
-    value = {"valueCodeableConcept": make_concept(translate(term("quality", found.trust)), grade)}
-    yield Measure(
-        "quality",
-        translate(N_("Quality of the EEG recording")),
-        value,
-        translate(term("quality", found.trust)),
-        "trust",
-    )
-    yield _make_percentage(
-        "clean-share",
-        translate(N_("Clean share of the EEG recording")),
-        found.clean_seconds / max(1, found.seconds),
-        "clean",
     )
 
 
