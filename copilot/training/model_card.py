@@ -18,6 +18,7 @@ from copilot.training.evaluate.figures import FIGURES
 from copilot.training.evaluate.report import (
     EXPLANATION,
     describe_measurement,
+    format_any_kind,
     format_score,
     format_tables,
 )
@@ -81,6 +82,7 @@ def format_card(report: Report, receipt: dict[str, Any]) -> str:
         images={words: f"{Path(EVALUATION).stem}/{name}" for name, words in FIGURES.items()},
         explanation=EXPLANATION,
         tables="\n\n".join(format_tables(report)),
+        any_kind=format_any_kind(report),
     )
 
 

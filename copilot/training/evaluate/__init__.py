@@ -25,6 +25,7 @@ from convert.speed import processor
 from copilot import prompt
 from copilot.command_line import Parser, command
 from copilot.eeg.classifier import Classifier
+from copilot.eeg.states import StateModels
 from copilot.files import write_atomically
 from copilot.llm import open_engine
 from copilot.settings import Settings
@@ -91,6 +92,8 @@ def make_report(options: argparse.Namespace) -> Report:
         models.append(facts | {"details": report.collect_details(own), "answers": summary})
         predictions += own
     references, notes = published_baselines.compare(features, folds)
+    others = [int(s) for s in features.subjects if s not in scored.subjects]
+    any_kind = new_films.score_new_films(features.select(others), scored) if options.splits and others else []
 
     # 3. Their rows, and the facts about the models.
     rows = [row for one in (*predictions, *references) for row in one.rows()]
@@ -105,6 +108,8 @@ def make_report(options: argparse.Namespace) -> Report:
         "machine": f"{settings.threads} threads, {processor()}",
         "seconds": round(time.monotonic() - begun, 1),
         "rows": rows,
+        "any_rows": any_kind,
+        "states": StateModels.load().measured,
         "models": models,
         "quantisation": options.against and report.compare_quantisation(rows, models[0]["file"], options.against.name),
         "notes": published_baselines.list_left_out(folds, scored) + notes,
@@ -129,6 +134,7 @@ def make_new_films_report(options: argparse.Namespace) -> Report:
         "fit": options.fit.name,
         "fitted_on": describe(fitted_on.subjects),
         "rows": new_films.score_new_films(fitted_on, scored),
+        "states": StateModels.load().measured,
     }
 
 
@@ -178,7 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--train", type=Path, help="features of subjects 0-79 for the references, if --features lacks them"
     )
     parser.add_argument(
-        "--splits", action="store_true", help="references also in ten folds, by subject and clip, and at random (slow)"
+        "--splits",
+        action="store_true",
+        help="references also in ten folds, by subject and clip, and at random; and any recording, films new (slow)",
     )
     parser.add_argument(
         "--answers", type=int, default=ANSWERS, help="whole answers to write and check (default: %(default)s)"

@@ -25,6 +25,16 @@ calibration error over 15 bins. Everything was calibrated on new people and know
 shows what that is worth."""
 
 
+ANY_KIND = """\
+The classifier that reads recordings of any kind by default, fitted again without the films and the people that are
+scored. `baseline` compares with all other clips of the person, `baseline-1` with one of them, `no-baseline` with none.
+The control does the same after the films' labels were permuted: what it reaches is chance with 28 films."""
+
+STATES = """\
+States, measured on people that nothing was fitted on (`fit_states`): how often a named state is right, what guessing
+reaches (50 where nothing stands), how often none is named, and how much of all sleep is found."""
+
+
 def collect_details(predictions: Sequence[Predictions]) -> list[dict[str, Any]]:
     """Return the details of a model's predictions with the person's baseline, which rows do not contain."""
     return [r.details() for r in predictions if (r.condition, r.readout) == ("baseline", "logits")]
@@ -61,6 +71,7 @@ def format_report(report: Report, folder: str) -> str:
     parts += [f"![{words}]({folder}/{name})\n" for name, words in FIGURES.items()]
     parts += ["## All scores\n", EXPLANATION, ""]
     parts += [f"{part}\n" for part in format_tables(report)]
+    parts += ["## Recordings of any kind\n", format_any_kind(report), ""]
     headings = ("file", "codec", "MB", "million parameters", "label, s", "answer, s", "valence r, clip", "sha256")
     lines = []
     for model in report["models"]:
@@ -100,6 +111,26 @@ def format_tables(report: Report) -> Iterator[str]:
     """Yield a table for each split, below its name."""
     for split in dict.fromkeys(row["split"] for row in report["rows"]):
         yield f"### {split}\n\n{format_rows([row for row in report['rows'] if row['split'] == split])}"
+
+
+def format_any_kind(report: Report) -> str:
+    """Return what was measured for recordings of any kind as text and Markdown tables: emotion, then states."""
+    lines = []
+    for row in report["any_rows"]:
+        scores = [f"{row[key]:.3f}" if key in row else "" for key in ("balanced_accuracy", "ece")]
+        told = [f"{row['auc']:.3f}", f"{row['bits']:+.3f}"]
+        if row["control"]:
+            told = [f"{told[0]} (95 % below {row['auc_95']:.3f})", f"{told[1]} (95 % below {row['bits_95']:+.3f})"]
+        lines.append([row["control"] or row["condition"], str(row.get("classes", "")), *scores, *told])
+    headings = ("recordings of the person", "classes", "balanced accuracy", "ECE", "AUC, valence", "bits")
+    emotion = format_table(headings, lines, padded=True) if lines else "Not measured in this report (`--splits` does)."
+    states = [
+        [name, *(str(figures.get(key, "")) for key in ("people", "right", "guessing", "unclear", "found"))]
+        for name, figures in report["states"].items()
+    ]
+    return f"{ANY_KIND}\n\n{emotion}\n\n{STATES}\n\n" + format_table(
+        ("state", "people", "right of 100", "guessing", "says nothing", "finds of 100"), states, padded=True
+    )
 
 
 def format_rows(rows: Sequence[ReportRow]) -> str:
