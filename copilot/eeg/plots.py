@@ -38,7 +38,7 @@ HEAD_M = 0.105
 """Radius of the head that is drawn, metres: MNE's own 0.095 leaves Fp1 and Fp2 outside."""
 
 
-SLEEP_NAMES = {"W": N_("awake"), "R": N_("REM"), "N1": N_("N1"), "N2": N_("N2"), "N3": N_("N3")}
+SLEEP_NAMES = {"W": N_("awake"), "R": "REM", "N1": "N1", "N2": "N2", "N3": "N3"}
 
 
 @dataclass(frozen=True)

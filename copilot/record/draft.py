@@ -197,14 +197,15 @@ def _describe_probabilities(result: Result, translate: Translator) -> Iterator[L
         for name, p in emotions.sort_by_probability(result.probabilities)
     ]
     first = ranked[0]
-    if result.situation == "any" and result.confidence == "unclear":
+    nothing = emotions.is_uniform(result.probabilities)
+    if nothing or (result.situation == "any" and result.confidence == "unclear"):
         first = translate(N_("none is singled out"))
     elif not result.certain:
         first = translate(N_("none stands out ({first}, {second})"), first=ranked[0], second=ranked[1])
     yield "emotion", N_("Film recognised") if result.situation == "faced-films" else N_("Emotion"), first
     if result.reliability:
         yield "reliability", N_("How often this is right"), translate(result.reliability)
-    if emotions.is_uniform(result.probabilities):
+    if nothing:
         return
     yield "probabilities", N_("Probabilities"), "\n".join(ranked)
     classes = zip(emotions.THREE_CLASSES, emotions.sum_three_classes(result.probabilities), strict=True)

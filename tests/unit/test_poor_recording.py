@@ -89,12 +89,14 @@ def test_page_and_command_line_name_no_emotion(language: str) -> None:
     assert voice(N_("The recording is too poor to name an emotion")) in page
     assert voice(N_("Too poor a recording to name an emotion; the numbers above are hardly more than a guess.")) in line
     for told in (page, line):
-        assert voice(N_("Most likely {emotion}"), emotion=term("emotion", "joy")) not in told
+        assert voice(N_("Film recognised: {emotion}"), emotion=term("emotion", "joy")) not in told
         assert "Most probable" not in told
     headline = page.split('<ol class="bars"')[0]
     assert voice(term("emotion", "joy")) not in headline
     assert "svg" not in headline
-    assert voice(N_("Most likely {emotion}"), emotion=term("emotion", "joy")) in render_emotion(voice, reading(joy=0.9))
+    assert voice(N_("Film recognised: {emotion}"), emotion=term("emotion", "joy")) in render_emotion(
+        voice, reading(joy=0.9)
+    )
 
 
 @pytest.mark.parametrize("question", ["How sure are you?", "这个结果可靠吗？"])

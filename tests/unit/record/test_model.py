@@ -93,7 +93,7 @@ def test_a_suggestion_that_the_model_did_not_make_does_not_wait():
 
 
 def test_a_good_and_clear_reading_is_headed_by_its_emotion():
-    assert drafted().headline == "Most probable of nine emotions: joy (44.0 %)."
+    assert drafted().headline == "Film recognised, most probable of nine emotions: joy (44.0 %)."
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_reading_not_to_be_relied_on_says_so_first_everywhere(trust, joy, said
     for sentence in said:
         assert sentence in record.headline
         assert sentence in first
-    assert "Most probable" not in record.headline
+    assert "most probable" not in record.headline
 
 
 def test_an_emotion_that_does_not_stand_out_is_not_named_as_the_one():

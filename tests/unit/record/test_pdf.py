@@ -21,7 +21,9 @@ from copilot import NOTICE
 from copilot.i18n import N_, Translator, messages
 from copilot.person import PatientIdentity, Person
 from copilot.record.draft import percent
+from copilot.record.export.fhir import to_fhir
 from copilot.record.export.json_format import from_json, to_json
+from copilot.record.export.markdown import to_markdown
 from copilot.record.export.pdf import to_pdf
 from copilot.record.export.pdf.page import INK, LEFT, TONES
 from copilot.record.export.pdf.sections import NAME, TRACK
@@ -283,9 +285,19 @@ def test_bars_are_as_long_as_their_emotions_are_probable(shares):
 
 
 def test_the_chance_line_stands_where_a_bar_of_one_ninth_ends():
-    page = pypdfium2.PdfDocument(to_pdf(drafted(shares=[1 / 9] * 9), pictures()))[1]
+    shares = [1 / 9] * 7 + [1 / 9 + 0.003, 1 / 9 - 0.003]  # nine equal ones are not drawn at all
+    page = pypdfium2.PdfDocument(to_pdf(drafted(shares=shares), pictures()))[1]
     dark = near(bars_of(page), INK, 60).sum(axis=0)
-    assert abs(int(np.argmax(dark)) - bar_lengths(page)[0]) <= 4
+    assert abs(int(np.argmax(dark)) - bar_lengths(page)[1]) <= 4
+
+
+def test_probabilities_that_tell_nothing_are_in_no_export():
+    record = drafted(shares=[1 / 9] * 9)
+    assert {"probabilities", "three_class", "valence"}.isdisjoint(field.key for field in record.fields)
+    shown = text_of(record)
+    assert bare(messages.CHANCE) not in shown
+    assert "11.1 %" not in to_markdown(record)
+    assert b"Probability of" not in to_fhir(record)
 
 
 SHOWN_BY = {"probabilities": messages.CHANCE, "three_class": "negative neutral positive", "valence": "-1 0 +1"}

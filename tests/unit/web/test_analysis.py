@@ -30,7 +30,7 @@ def test_main_job_from_an_example_to_a_record() -> None:
     prompted = order.index(page.prompt)
     assert order.index(results.signal) < prompted < order.index(results.assessment, prompted)
     assert "data:image/png" in shown[results.signal]
-    assert "Most likely joy" in shown[results.emotion]
+    assert "Film recognised: joy" in shown[results.emotion]
     assert "settled, pleasant state" in shown[results.assessment]
     assert "Repeat the recording" in shown[results.assessment]
     assert "34 years" in shown[page.prompt]

@@ -13,7 +13,7 @@ from tests.helpers.serving import laid_out
 def test_bars_carry_nine_probabilities_three_classes_and_valence() -> None:
     shown = render_emotion(SAY, reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]))
     assert [shown.count(f"<span>{name}</span>") for name in pipeline.emotions.EMOTIONS] == [1] * 9
-    assert "Most likely joy" in shown
+    assert "Film recognised: joy" in shown
     assert "50 %" in shown
     assert "negative 10 %" in shown
     assert "positive 80 %" in shown
@@ -39,7 +39,7 @@ def test_a_reading_that_names_nothing_has_no_face_and_no_bars() -> None:
 def test_states_stand_before_the_emotion() -> None:
     closed = StateModels.load().make_evidence("eyes", "closed")
     shown = render_emotion(SAY, replace(reading([0.02, 0.02, 0.02, 0.04, 0.1, 0.1, 0.1, 0.5, 0.1]), states=(closed,)))
-    assert shown.index("Eyes closed") < shown.index("times in 100") < shown.index("Most likely joy")
+    assert shown.index("Eyes closed") < shown.index("times in 100") < shown.index("Film recognised: joy")
 
 
 def test_calibration_is_claimed_only_where_it_was_measured() -> None:
