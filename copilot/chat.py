@@ -83,7 +83,7 @@ class FixedText(Token):
 
 
 def ask(
-    engine: Engine, conversation: Sequence[Message], question: str, trust: str = "good"
+    engine: Engine, conversation: Sequence[Message], question: str, trust: str = "good", region: str = ""
 ) -> Iterator[Waiting | PromptProgress | Token]:
     """Answer a question about a result, streaming.
 
@@ -98,12 +98,13 @@ def ask(
         conversation: the result's messages, its raw answer, then earlier turns that the model itself answered.
         question: what the person typed.
         trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+        region: the person's country, for the lines of help (see ``find_help``).
 
     Raises:
         ContextError: not even the result and this question fit.
         EngineError: the model cannot answer, or the question is longer than ``MAX_QUESTION``.
     """
-    found = find_help(question)
+    found = find_help(question, region)
     if found:
         yield FixedText(found.text if found.certain else f"{found.text}\n\n")
         if found.certain:

@@ -247,8 +247,10 @@ def _parse_hertz(text: str) -> float:
 def _offer_help(options: argparse.Namespace, stream: TextIO) -> None:
     """Print the safety text first if the person's words contain words of danger."""
     from copilot.safety import find_help
+    from copilot.safety.region import find_terminal_region
 
-    if found := find_help("\n".join((options.appearance, options.complaint, options.history))):
+    words = "\n".join((options.appearance, options.complaint, options.history))
+    if found := find_help(words, find_terminal_region()):
         print(f"{found.text}\n", file=stream, flush=True)
 
 
@@ -375,11 +377,12 @@ def _answer_question(
     from copilot.chat import FixedText, ask
     from copilot.cli_output import ProgressBar, ResultPrinter, print_text
     from copilot.llm.base import EngineError, Token
+    from copilot.safety.region import find_terminal_region
 
     words, by_model = "", True
     progress, report = ProgressBar(translate(N_("Reading the question")), translate), ResultPrinter(translate)
     try:
-        for event in ask(engine, conversation, question, trust):
+        for event in ask(engine, conversation, question, trust, find_terminal_region()):
             progress.show(event)
             report.show(event)
             if isinstance(event, Token):

@@ -2,18 +2,22 @@
 
 Unambiguous phrases come first, in English, Chinese and a few other languages. Then a small model looks for danger in
 other words (see ``classifier``), and where it is uncertain, less certain phrases decide. All this misses messages and
-has false alarms; it only shows where help is. Phrases and texts are in ``phrases.toml``.
-``tests/unit/safety/test_recall.py`` measures it.
+has false alarms; it only shows where help is. Phrases and texts are in ``phrases.toml``, the numbers of countries in
+``helplines.toml``. ``tests/unit/safety/test_recall.py`` measures it.
 """
 
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from copilot.safety import classifier
 from copilot.safety.normalise import collapse_doubles, load_phrases, normalise_chinese, normalise_latin
+from copilot.safety.region import describe_help
 
 KINDS = ("self_harm", "danger", "emergency")
+#: Besides English and Chinese; these get a line of help in their own language before the English text.
+LANGUAGES = ("german", "spanish", "french", "japanese")
 #: Characters read at the beginning and at the end of a longer text; no field of the page takes a tenth of it.
 READ = 2000
 KANA = re.compile("[\u3041-\u30ff]")
@@ -32,51 +36,73 @@ class Help:
     text: str
 
 
-def find_help(text: str) -> Help | None:
+def find_help(text: str, region: str = "") -> Help | None:
     """Return the help for a message with words of self-harm, danger or an emergency, or None.
 
     Every gap in a phrase is bounded, so that a longer text takes time in proportion to its length; of more than 4,000
     characters the first and the last 2,000 are read.
+
+    Args:
+        text: what the person wrote.
+        region: ISO 3166 code of the person's country, empty if unknown; its numbers come first (see ``region``).
     """
+    danger = _find_danger(text)
+    if not danger:
+        return None
+    words = load_phrases()
+    language: Literal["english", "chinese"] = "chinese" if danger.language == "chinese" else "english"
+    parts = [
+        describe_help(region, danger.kind, language),
+        words[danger.language]["help"] if danger.language in LANGUAGES else "",
+        words[danger.kind]["text_chinese" if language == "chinese" else "text"].strip(),
+    ]
+    return Help(danger.certain, "\n\n".join(part for part in parts if part))
+
+
+@dataclass(frozen=True)
+class _Danger:
+    """Words of danger: whether they are certain, their kind (or ``possible``), and the language of the message."""
+
+    certain: bool
+    kind: str
+    language: str = "english"
+
+
+def _find_danger(text: str) -> _Danger | None:
     if len(text) > 2 * READ:
         text = f"{text[:READ]}\n{text[-READ:]}"
-    words = load_phrases()
     chinese, latin = normalise_chinese(text), normalise_latin(text)
     # 1. Phrases that are certain, in any of the languages
     if KANA.search(chinese) and _compile_chinese("japanese", "certain").search(chinese):
-        return _make_help_in("japanese")
+        return _Danger(True, "self_harm", "japanese")
     chinese = _compile_chinese("negated", "chinese").sub("", chinese)
     english = _compile_phrases("negated", "phrases").sub(" ", latin)
     for kind in KINDS:
         if _compile_chinese(kind, "chinese_certain").search(chinese):
-            return Help(True, words[kind]["text_chinese"].strip())
+            return _Danger(True, kind, "chinese")
         if _compile_phrases(kind, "certain").search(english):
-            return Help(True, words[kind]["text"].strip())
+            return _Danger(True, kind)
     for language in ("german", "spanish", "french"):
         if _compile_phrases(language, "certain").search(english):
-            return _make_help_in(language)
+            return _Danger(True, "self_harm", language)
     # 2. The classifier; what it calls danger may be an idiom
     literal_chinese = _compile_chinese("idioms", "chinese").sub("", chinese)
     literal_english = _compile_phrases("idioms", "phrases").sub(" ", english)
     judgement = classifier.judge_text(text)
     if judgement == "danger" and (literal_chinese, literal_english) == (chinese, english):
-        return Help(False, words["possible"]["text_chinese" if classifier.is_chinese(text) else "text"].strip())
+        return _Danger(False, "possible", "chinese" if classifier.is_chinese(text) else "english")
     if judgement == "harmless":
         return None
     # 3. Phrases that are possible, where the classifier is uncertain
     if any(_compile_chinese(kind, "chinese_possible").search(chinese) for kind in KINDS) or _compile_chinese(
         "alone", "chinese"
     ).search(literal_chinese):
-        return Help(False, words["possible"]["text_chinese"].strip())
+        return _Danger(False, "possible", "chinese")
     if any(_compile_phrases(kind, "possible").search(english) for kind in KINDS) or _compile_phrases(
         "alone", "possible"
     ).search(literal_english):
-        return Help(False, words["possible"]["text"].strip())
+        return _Danger(False, "possible")
     return None
-
-
-def _make_help_in(language: str) -> Help:
-    return Help(True, f"{load_phrases()[language]['help']}\n\n{load_phrases()['self_harm']['text'].strip()}")
 
 
 @cache

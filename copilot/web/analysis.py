@@ -82,7 +82,7 @@ def _check_and_analyse(page: Page, session: Session, form: Form) -> Generator[Up
     yield {**clear_results(page), **set_buttons(page, analyse=False, stop=True), page.session: session}
     try:
         # Words of danger in the form come before everything else.
-        if found := find_help("\n".join((person.appearance, person.complaint, person.history))):
+        if found := find_help("\n".join((person.appearance, person.complaint, person.history)), session.region):
             yield {page.results.urgent: message("urgent", found.text)}
         screen = ResultScreen(page, dark=form.dark)
         for waiting in page.service.wait_for_model():

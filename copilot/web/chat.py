@@ -34,7 +34,7 @@ def _stream_answer(page: Page, session: Session, question: str) -> Generator[Upd
     if not question:
         yield {card.question: ""}
         return
-    help_there = find_help(question)
+    help_there = find_help(question, session.region)
     if help_there:
         yield {page.results.urgent: message("urgent", help_there.text)}
     if len(question) > chat.MAX_QUESTION and not (help_there and help_there.certain):
@@ -54,7 +54,7 @@ def _stream_answer(page: Page, session: Session, question: str) -> Generator[Upd
     }
     by_model = True
     try:
-        with closing(_answer_events(page.service, earlier, question, trust, help_there)) as events:
+        with closing(_answer_events(page.service, earlier, question, trust, help_there, session.region)) as events:
             for event in join_tokens(events):
                 if isinstance(event, Token):
                     by_model = by_model and not isinstance(event, FixedText)
@@ -73,7 +73,12 @@ def _stream_answer(page: Page, session: Session, question: str) -> Generator[Upd
 
 
 def _answer_events(
-    service: Service, conversation: list[Message], question: str, trust: str, help_there: Help | None
+    service: Service,
+    conversation: list[Message],
+    question: str,
+    trust: str,
+    help_there: Help | None,
+    region: str,
 ) -> Generator[Any, None, None]:
     """Yield the events of one answer; a message about danger waits neither for the model nor in the queue.
 
@@ -83,6 +88,7 @@ def _answer_events(
         question: without names and numbers.
         trust: the quality of the recording that the chat is about.
         help_there: for the words of danger in the question, if there are any.
+        region: the visitor's country.
     """
     if help_there and help_there.certain:
         yield FixedText(help_there.text)
@@ -91,7 +97,7 @@ def _answer_events(
         raise EngineError(N_("Analyse a recording first; then there is something to ask about."))
     yield from service.wait_for_model()
     engine, _ = service.get_models()
-    yield from service.queue.run_in_turn(chat.ask(engine, conversation, question, trust))
+    yield from service.queue.run_in_turn(chat.ask(engine, conversation, question, trust, region))
 
 
 def _format_turns(page: Page, session: Session, nothing_said: str = "") -> list[dict[str, str]]:

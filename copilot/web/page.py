@@ -9,6 +9,7 @@ import gradio as gr
 
 from copilot import NOTICE
 from copilot.i18n import LANGUAGES, N_, Translator, messages
+from copilot.safety.region import find_region
 from copilot.settings import Settings
 from copilot.web import analysis, browser, chat, layout, record_panel, record_store
 from copilot.web.guard import list_languages
@@ -95,14 +96,20 @@ def _connect_handlers(page: Page) -> None:
     options: dict[str, Any] = {"outputs": page.components, "show_progress": "hidden"}
     private = {**options, "api_visibility": "private"}
 
+    # Gradio gives the request to plain functions only. The region is found anew each time: Clear begins a new session.
+    def ask(session: Session, request: gr.Request, question: str) -> Generator[Update, None, None]:
+        session.region = find_region(request.headers.get("accept-language", ""))
+        yield from chat.ask(page, session, question)
+
     # "multiple": a question that comes while another is answered ends that answer, and does not get lost.
-    answering = {"fn": partial(chat.ask, page), "inputs": [session, conversation.question], "trigger_mode": "multiple"}
+    answering = {"fn": ask, "inputs": [session, conversation.question], "trigger_mode": "multiple"}
     conversation.send.click(**answering, api_name="ask", **options)
     conversation.question.submit(**answering, **private)
     for question, button in conversation.asks.items():
         button.click(partial(chat.ask, page, question=question), [session], trigger_mode="multiple", **private)
 
-    def analyse(session: Session, *values: Any) -> Generator[Update, None, None]:
+    def analyse(session: Session, request: gr.Request, *values: Any) -> Generator[Update, None, None]:
+        session.region = find_region(request.headers.get("accept-language", ""))
         yield from analysis.analyse(page, session, Form(*values))
 
     ask_first = page.translate(messages.UNSAVED)

@@ -67,6 +67,7 @@ class Session:
         saving_problem: why a later change could not be kept.
         saved_digest: of the record as it was last kept or downloaded.
         panel: token of the record panel as it was drawn last.
+        region: the visitor's country as the browser's language tells it, for the lines of help; empty if unknown.
     """
 
     recording: tuple[Attachment, ...] = ()
@@ -82,6 +83,7 @@ class Session:
     saving_problem: str = ""
     saved_digest: str = ""
     panel: float = 0.0
+    region: str = ""
     _run: int = 0
     _final_update: Callable[[], Update] = dict
 

@@ -233,14 +233,19 @@ def test_chat_on_a_terminal_prompts_and_leaves_at_the_end_of_input(monkeypatch, 
 
 def test_words_of_danger_in_the_chat_are_answered_without_the_model(monkeypatch, engine, recording, capsys):
     talk(monkeypatch, "I want to kill myself\n")
+    monkeypatch.setenv("LC_ALL", "en_NZ.UTF-8")
     assert run("chat", recording, *WHO) == 0
-    assert "112" in capsys.readouterr().out.split("kill myself")[1]
+    answer = capsys.readouterr().out.split("kill myself")[1]
+    assert "112" in answer
+    assert "1737" in answer
     assert [call.kind for call in engine.calls] == ["score", "generate"]
 
 
 def test_words_of_danger_in_the_form_are_answered_before_everything_else(monkeypatch, engine, recording, capsys):
     danger = ("--complaint", "I want to kill myself")
-    fixed = find_help(danger[1]).text
+    monkeypatch.setenv("LC_ALL", "en_NZ.UTF-8")
+    fixed = find_help(danger[1], "NZ").text
+    assert "1737" in fixed
     for command in ("analyse", "chat"):
         talk(monkeypatch, "")
         assert run(command, recording, *WHO, *danger) == 0
