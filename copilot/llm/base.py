@@ -139,6 +139,7 @@ class Engine(Protocol):
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
+        choices: Sequence[str] = (),
     ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
         """Write the assistant's answer, which begins with ``prefix`` (not repeated in the tokens).
 
@@ -151,6 +152,9 @@ class Engine(Protocol):
             temperature: 0 is greedy.
             top_k: tokens to draw from, where the temperature is above 0.
             seed: of the draws.
+            choices: the only possible answers, where given: the tokens together are exactly one of these texts, whole
+                and never cut off. Decoding is greedy: where the texts differ, the most probable of their next tokens.
+                A server cannot be bound to them: there the answer is the first one, and nothing is requested.
 
         Raises:
             ContextError: the prompt does not fit; a server reports that by any other EngineError.

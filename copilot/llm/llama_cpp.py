@@ -104,6 +104,12 @@ class NativeModel:
         ends = {"bos_token": C.llama_vocab_bos(self._vocabulary), "eos_token": C.llama_vocab_eos(self._vocabulary)}
         return {name: self.get_text(token) if token >= 0 else "" for name, token in ends.items()}
 
+    @property
+    def end_tokens(self) -> list[int]:
+        """Return the tokens that end a text or a turn, those of them that the file names."""
+        named = (C.llama_vocab_eos(self._vocabulary), C.llama_vocab_eot(self._vocabulary))
+        return sorted({token for token in named if token >= 0})
+
     def get_text(self, token: int) -> str:
         """Return the token as the file spells it; a vocabulary of bytes has letters for them."""
         return str(C.llama_vocab_get_text(self._vocabulary, token).decode("utf-8", "replace"))

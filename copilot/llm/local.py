@@ -126,11 +126,15 @@ class LlamaEngine:
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
+        choices: Sequence[str] = (),
     ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
         """See ``Engine.generate``. An answer that reaches the end of the context stops there."""
         yield from self._take_lock()
         with self._hold_lock():
             prompt = self._tokenize_prompt(messages, prefix)
+            if choices:
+                yield from self._choose_text(prompt, prefix, choices)
+                return
             self._check_fits(len(prompt) + 1)
             yield from self._read_tokens(prompt)
             random = np.random.default_rng(seed)
@@ -148,6 +152,34 @@ class LlamaEngine:
                 yield Token(rest)
             if cut_off:
                 yield CutOff()
+
+    def _choose_text(self, prompt: list[int], prefix: str, choices: Sequence[str]) -> Iterator[PromptProgress | Token]:
+        """Yield one of ``choices`` in pieces: what all remaining texts share is not asked of the model.
+
+        Where they differ, those remain that go on with the most probable of their next tokens; a text that is the
+        beginning of another one goes on with a token that ends the answer. What is yielded are the texts' own
+        characters: a tokenizer may not return them as they were (a space before a text, half a surrogate pair).
+        """
+        remaining = [(text, self._tokenize_label(prefix, text)) for text in choices]
+        self._check_fits(len(prompt) + max(len(tokens) for _, tokens in remaining))
+        written = 0
+        while True:
+            (text, tokens), *others = remaining
+            shared = min((count_shared_prefix(text, other) for other, _ in others), default=len(text))
+            if shared > written:
+                yield Token(text[written:shared])
+                written = shared
+            known = min((count_shared_prefix(tokens, other) for _, other in others), default=len(tokens))
+            following = [other[known] if len(other) > known else None for _, other in remaining]
+            if len(set(following)) == 1:  # one text is left, or several that the tokenizer cannot tell apart
+                break
+            yield from self._read_tokens(prompt + tokens[:known])
+            logits = self._get_logits()
+            end = max(logits[self._native.end_tokens], default=-np.inf)
+            best = max(following, key=lambda token: end if token is None else logits[token])
+            remaining = [one for one, token in zip(remaining, following, strict=True) if token == best]
+        if rest := remaining[0][0][written:]:
+            yield Token(rest)
 
     def close(self) -> None:
         """Free the model: now, or where a stream is running, as soon as that stream has ended."""
@@ -256,8 +288,8 @@ class LlamaEngine:
             raise EngineError(MODEL_FAILED) from error
 
 
-def count_shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return how many tokens two sequences have in common at their beginning."""
+def count_shared_prefix(a: Sequence[object], b: Sequence[object]) -> int:
+    """Return how many items (tokens, characters) two sequences have in common at their beginning."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 

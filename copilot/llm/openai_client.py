@@ -87,11 +87,16 @@ class RemoteEngine:
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
+        choices: Sequence[str] = (),
     ) -> Iterator[PromptProgress | Token | CutOff]:
         """See ``Engine.generate``. A server that repeats the prefix instead of continuing it is understood.
 
-        Text beyond ``max_tokens`` is not read.
+        Text beyond ``max_tokens`` is not read. The protocol cannot bind a server to ``choices``: the first one is the
+        answer, and the server is not asked.
         """
+        if choices:
+            yield Token(choices[0])
+            return
         body = self._body(messages, prefix, max_tokens=max_tokens, temperature=temperature)
         body |= {"stream": True, "seed": seed} | ({"top_k": top_k} if temperature > 0 else {})
         stream, written, last_event = _StreamParser(), "", time.monotonic()

@@ -79,9 +79,14 @@ class FakeEngine:
         temperature: float = 0.0,
         top_k: int = 50,
         seed: int = 0,
+        choices: Sequence[str] = (),
     ) -> Iterator[Waiting | PromptProgress | Token | CutOff]:
-        """See ``Engine.generate``; a token is a word with its white space, and an answer of more is cut off."""
-        yield from self._stream(Call("generate", tuple(messages), prefix), lambda: self._words(max_tokens))
+        """See ``Engine.generate``; a token is a word with its white space, and an answer of more is cut off.
+
+        Of ``choices`` it takes the scripted answer if that is one of them, else the first.
+        """
+        call = Call("generate", tuple(messages), prefix)
+        yield from self._stream(call, lambda: self._words(max_tokens, choices))
 
     def close(self) -> None:
         """See ``Engine.close``."""
@@ -90,9 +95,11 @@ class FakeEngine:
     def _scored(self, labels: Sequence[str]) -> Scores:
         return Scores(np.array([self.scores.get(label.strip(), self.floor) for label in labels], dtype=float))
 
-    def _words(self, most: int) -> list[Token | CutOff]:
+    def _words(self, most: int, choices: Sequence[str]) -> list[Token | CutOff]:
         answered = sum(call.kind == "generate" for call in self.calls) - 1
         answer = self.answers[min(answered, len(self.answers) - 1)]
+        if choices:
+            return [Token(answer if answer in choices else choices[0])]
         words: list[Token | CutOff] = [Token(word) for word in re.findall(r"\s*\S+|\s+$", answer)]
         return words if len(words) <= most else [*words[:most], CutOff()]
 

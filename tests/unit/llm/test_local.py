@@ -111,6 +111,72 @@ def test_chance_follows_the_seed(engine):
     assert text_of(engine.generate(SHORT, max_tokens=20, temperature=2.0, top_k=1, seed=5)) == greedy
 
 
+CHOICES = [
+    ("You could rest.", "You could walk.", "You could call a friend."),
+    ("Rest", "Rest a little", "Rest a little, then walk."),  # each is the beginning of the next
+    ("Rest a little, then walk.", "Rest a little", "Rest", ""),
+    ("漢字。", "漢語。", "漢", "汉"),  # they differ inside a character
+    ("e\u0301", "e", "\u00e9", "👩\u200d🔬", "👩", " \u3000x", "\ufeffx"),
+    ("a\ud800b", "a?b", "\ud800"),  # the tokenizer cannot tell the first two apart
+    ("<|im_end|>", "<|im_end|> joy", " joy fear", " joy"),
+    ("Same.", "Same."),
+]
+
+
+@pytest.mark.parametrize("choices", CHOICES)
+@pytest.mark.parametrize("seed", range(6))
+def test_an_answer_with_choices_is_one_of_them(tmp_path, choices, seed):
+    engine = LlamaEngine(write_tiny_gguf(tmp_path / "m.gguf", seed=seed), threads=1, context=256)
+    for prefix in ("", "Emotion:", "Emotion: jo"):
+        assert text_of(engine.generate(SHORT, prefix, choices=choices, max_tokens=2, temperature=1.0)) in choices
+    engine.close()
+
+
+@pytest.fixture
+def names_one(tmp_path):
+    """Makes a model that says one thing."""
+    engines = []
+
+    def make(says: str) -> LlamaEngine:
+        engines.append(
+            LlamaEngine(write_tiny_gguf(tmp_path / f"{len(engines)}.gguf", says=says), threads=1, context=256)
+        )
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.close()
+
+
+@pytest.mark.parametrize("says", ["漢字", "漢", "Rest", "Rest!?", "Re漢", "Ro"])
+def test_the_model_chooses_the_text_that_it_would_write(names_one, says):
+    choices = ("Re", "Rest!?", "漢", "Ro", "Re漢", "漢字", "Rest")
+    assert text_of(names_one(says).generate(SHORT, choices=choices)) == says
+
+
+def test_the_model_is_asked_only_where_the_texts_differ(engine):
+    shared, rest = "The same beginning, ", " and the same end, told at length."
+    events = list(engine.generate(SHORT, choices=[f"{shared}{letter}{rest}" for letter in "bcd"]))
+    beginning, *reading, end = events
+    assert (beginning.text, end.text[1:]) == (shared, rest)
+    assert reading == progress_of(events)
+    assert reading[-1].total == len("hello") + AROUND_CONTENT + len(shared)
+
+
+def test_of_one_text_nothing_is_read(engine):
+    assert list(engine.generate(SHORT, choices=["Only this."])) == [Token("Only this.")]
+
+
+def test_choices_that_do_not_fit_are_refused_before_anything_is_read(engine):
+    with pytest.raises(ContextError):
+        next(engine.generate(SHORT, choices=("a", "b" * 3000)))
+    assert text_of(engine.generate(SHORT, choices=("a", "b"))) in ("a", "b")
+
+
+def test_without_choices_decoding_is_free(speaker):
+    assert text_of(speaker.generate(SHORT, choices=())) == "Zoë: 漢!"
+
+
 def test_control_tokens_in_a_message_are_letters(engine):
     for typed in ("<|im_end|>", "<|im_start|>", "<|endoftext|>"):
         (*_, read) = progress_of(engine.generate(user(typed), typed, max_tokens=1))

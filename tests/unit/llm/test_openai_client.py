@@ -103,6 +103,13 @@ def test_an_answer_is_streamed():
     assert server.headers[0]["Authorization"] == "Bearer secret"
 
 
+def test_of_choices_the_first_is_the_answer_and_the_server_is_not_asked():
+    with stub(says("Something else.")) as server:
+        assert text_of(engine_for(server).generate(CHAT, choices=("Rest.", "Walk."))) == "Rest."
+        assert text_of(engine_for(server).generate(CHAT, choices=())) == "Something else."
+    assert len(server.bodies) == 1
+
+
 @pytest.mark.parametrize(
     "pieces", [(" joy", "."), ("Emo", "tion: joy", "."), ("\nEmotion:", " joy."), ("Emotion: joy.",)]
 )

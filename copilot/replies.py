@@ -1,0 +1,238 @@
+"""Find what answers a question to the chat: facts of the reading, or reviewed texts (``topics.toml``)."""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from copilot.eeg.features import BANDS_HZ
+from copilot.eeg.states import REGIONS
+from copilot.emotions import EMOTIONS
+from copilot.facts import Fact, Facts
+from copilot.facts.signal import WHERE, name_level
+from copilot.i18n import N_, Translator, messages
+from copilot.i18n.terms import term
+from copilot.text import percent
+
+TOPICS = Path(__file__).with_name("topics.toml")
+
+#: Facts that answer an intent, in the order of the answer; ``find_facts`` has the intents with rules of their own. A
+#: name that ends in a dot means all facts below it.
+ANSWERED_BY = {
+    "least": ("rank.9",),
+    "order": ("order",),
+    "confidence": ("confidence", "confidence.meaning"),
+    "situation": ("situation",),
+    "three_class": ("three_class",),
+    "valence": ("valence", "valence.meaning"),
+    "states": ("states",),
+    "quality": ("quality", "usable_seconds", "bad_channels"),
+    "usable_seconds": ("usable_seconds",),
+    "length": ("length", "usable_seconds"),
+    "rate": ("rate",),
+    "mains": ("mains",),
+    "removed": ("removed", "mains"),
+    "channels": ("channels", "channels.absent"),
+    "absent_channels": ("channels.absent", "channels.estimated"),
+    "rhythm": ("rhythm",),
+    "where": ("where",),
+    "compared_with": ("compared_with",),
+    "why": ("why", "compared_with", "rhythm"),
+    "meaning": ("meaning",),
+    "better": ("better",),
+    "words": ("words",),
+    "person": ("person", "words"),
+    "model": ("model",),
+    "encoding": ("encoding",),
+    "prompt": ("prompt",),
+    "timing": ("timing",),
+    "storage": ("storage",),
+    "purpose": ("purpose",),
+    "notes": ("notes",),
+    "everything": ("emotion", "confidence", "states", "quality", "rhythm", "better"),
+    "diagnosis": ("purpose",),
+}
+
+STATES = {"eyes": "state.eyes", "effort": "state.effort", "sleep": "state.sleep"}
+
+#: An intent is only suggested if this fact has a value: otherwise there is nothing to tell.
+TELLING = STATES | {
+    "bad_channels": "bad_channels",
+    "absent_channels": "channels.absent",
+    "mains": "mains",
+    "removed": "removed",
+    "rhythm": "rhythm",
+    "band": "rhythm",
+    "where": "rhythm",
+    "order": "order",
+    "rank": "order",
+    "least": "order",
+    "probability": "order",
+    "compare": "order",
+    "notes": "notes",
+}
+
+SUGGESTED = 3
+#: Suggested where too few questions fit better.
+ALWAYS = ("everything", "advice", "how_it_works", "capabilities")
+
+
+class Asked(Protocol):
+    """What is read of a question that was understood."""
+
+    @property
+    def intent(self) -> str:
+        """Return the name of a topic, or another word where none was understood."""
+        ...
+
+    @property
+    def slots(self) -> Mapping[str, str]:
+        """Return what the question names: ``emotion``, ``emotion2``, ``rank``, ``band``, ``region``, ``electrode``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What the chat can be asked.
+
+    Attributes:
+        question: a typical question, by language.
+        next: intents that fit afterwards, the best first.
+        texts: reviewed answers, each by language; empty where facts answer.
+    """
+
+    question: Mapping[str, str]
+    next: tuple[str, ...]
+    texts: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What answers a question.
+
+    Attributes:
+        facts: their sentences are the answer, in this order.
+        choices: reviewed texts by language, of which one explains or advises; empty for none.
+    """
+
+    facts: tuple[Fact, ...] = ()
+    choices: tuple[Mapping[str, str], ...] = ()
+
+
+@cache
+def read_topics() -> Mapping[str, Topic]:
+    """Return what the chat can be asked, by the name of the intent."""
+    stored = tomllib.loads(TOPICS.read_text(encoding="utf-8"))
+    return {
+        intent: Topic(entry["question"], tuple(entry["next"]), tuple(entry.get("texts", ())))
+        for intent, entry in stored.items()
+    }
+
+
+def find_reply(asked: Asked, facts: Facts) -> Reply:
+    """Return what answers a question; nothing where its intent is none of ``read_topics``.
+
+    A sentence that several facts share is told once.
+    """
+    topic = read_topics().get(asked.intent)
+    if topic is None:
+        return Reply()
+    told = {fact.sentence: fact for fact in reversed(list(find_facts(asked, facts)))}
+    return Reply(tuple(reversed(told.values())), topic.texts)
+
+
+def find_facts(asked: Asked, facts: Facts) -> Iterator[Fact]:
+    """Yield the facts that answer a question, in the order of the answer.
+
+    Where a question lacks the emotion, rank or band that it is about, the answer is about all of them.
+    """
+    slots = asked.slots
+    match asked.intent:
+        case "emotion":
+            named = facts["emotion"].value != "none"
+            yield from _take(facts, "emotion", "confidence" if named else "why")
+        case "rank":
+            rank = "9" if slots.get("rank") == "last" else slots.get("rank", "")
+            yield from _take(facts, f"rank.{rank}" if f"rank.{rank}" in facts else "order")
+        case "probability" | "compare":
+            asked_for = [slots[name] for name in ("emotion", "emotion2") if slots.get(name) in EMOTIONS]
+            if len(set(asked_for)) == 2:
+                yield from compare(facts, *asked_for)
+            yield from _take(facts, *([f"probability.{name}" for name in asked_for] or ["order"]))
+        case "reliability":
+            told = (key for key in STATES.values() if facts[key].value not in (None, "unclear"))
+            yield from _take(facts, "reliability", *(f"{key}.reliability" for key in told))
+        case "eyes" | "effort" | "sleep" as state:
+            key = STATES[state]
+            yield from _take(facts, key, *([] if facts[key].value is None else [f"{key}.reliability"]))
+        case "bad_channels":
+            one = f"bad.{slots.get('electrode')}"
+            yield from [facts[one]] if one in facts else _take(facts, "bad_channels", "bad.")
+        case "band":
+            band, region = slots.get("band"), slots.get("region")
+            if band not in BANDS_HZ:
+                yield from _take(facts, "rhythm")
+            elif region in REGIONS:
+                yield from _take(facts, f"band.{region}.{band}")
+            else:
+                yield from describe_band(facts, band)
+        case intent:
+            yield from _take(facts, *ANSWERED_BY.get(intent, ()))
+
+
+def compare(facts: Facts, first: str, second: str) -> Iterator[Fact]:
+    """Yield which of two emotions is more likely, by the digits that are shown; nothing if one has no number."""
+    values = {name: facts[f"probability.{name}"].value for name in (first, second)}
+    shares = {name: value for name, value in values.items() if isinstance(value, float)}
+    if len(shares) < len(values):  # a clinician wrote something else
+        return
+    less, more = sorted(shares, key=shares.__getitem__)
+    found, said = more, N_("By these probabilities {more} is more likely than {less}.")
+    if percent(shares[less]) == percent(shares[more]):
+        found, said = "equal", N_("By these probabilities {more} and {less} are equally likely.")
+    said = N_(said, more=term("emotion", more), less=term("emotion", less))
+    yield Fact(f"compare.{first}.{second}", found, "", said)
+
+
+def describe_band(facts: Facts, band: str) -> Iterator[Fact]:
+    """Yield how strong a band was, region by region in one sentence, and what it was compared with."""
+    values = {region: facts[f"band.{region}.{band}"].value for region in REGIONS}
+    compared = {region: value for region, value in values.items() if isinstance(value, float)}
+    if not compared:
+        yield facts["rhythm"]
+        return
+    listed = tuple(
+        N_("{level} {where} ({z:+.1f})", level=name_level(z), where=WHERE[region], z=z)
+        for region, z in compared.items()
+    )
+    said = N_(
+        "{band}, in standard deviations from what it is compared with: {listed}.",
+        band=messages.BANDS[band],
+        listed=listed,
+    )
+    yield Fact(f"band.{band}", None, "z", said)
+    yield from _take(facts, "compared_with")
+
+
+def nearest_questions(intents: Iterable[str], translate: Translator) -> list[str]:
+    """Return a typical question for each intent, in the translator's language; for buttons."""
+    return [read_topics()[intent].question[translate.language] for intent in intents]
+
+
+def suggest_questions(asked: Asked, facts: Facts) -> tuple[str, ...]:
+    """Return the intents of three questions that fit next, for ``nearest_questions``.
+
+    What this reading has nothing to tell about is left out.
+    """
+    topic = read_topics().get(asked.intent)
+    fitting: Sequence[str] = (*(topic.next if topic else ()), *ALWAYS)
+    telling = [one for one in fitting if one != asked.intent and (one not in TELLING or facts[TELLING[one]].value)]
+    return tuple(dict.fromkeys(telling))[:SUGGESTED]
+
+
+def _take(facts: Facts, *names: str) -> Iterator[Fact]:
+    """Yield the facts of these names, in order; a name that ends in a dot means all facts below it."""
+    for name in names:
+        yield from facts.with_prefix(name) if name.endswith(".") else (facts[name],)
