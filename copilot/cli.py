@@ -28,7 +28,9 @@ ANSWER_STOPPED = N_("Stopped.")
 
 # Modules for signals and models are imported in the functions that need them, so that --help is quick.
 if TYPE_CHECKING:
+    from copilot.chat import Answered, Turn
     from copilot.events import Event
+    from copilot.facts import Facts
     from copilot.llm.base import Engine, Message
 
 RESUME_HINT = "The same command again resumes: what failed or is missing is read, what changed is read again."
@@ -114,19 +116,23 @@ def prompt(options: argparse.Namespace) -> None:
 def chat(options: argparse.Namespace) -> None:
     """Analyse a recording, then answer questions about it until the input ends or a line is ``exit``."""
     from copilot import pipeline
-    from copilot.events import PromptReady, ResultReady, SignalReady
+    from copilot.chat import Turn
+    from copilot.events import PromptReady, RecordReady, ResultReady
     from copilot.llm import open_engine
 
-    _offer_help(options, sys.stdout)
+    _offer_help(options, sys.stderr if options.json else sys.stdout)
     with _make_inputs(options) as inputs, closing(open_engine(inputs["settings"])) as engine:
         translate = Translator(inputs["settings"].language or "en")
         events = pipeline.analyse(**inputs, engine=engine, language=translate.language)
-        last_events = _show_events(events, translate, human=True)
-        trust = last_events.get(SignalReady).quality.trust
-        answer: Message = {"role": "assistant", "content": last_events.get(ResultReady).result.raw}
-        conversation: list[Message] = [*last_events.get(PromptReady).messages, answer]
-        for question in _read_questions(sys.stdin, translate):
-            conversation += _answer_question(engine, conversation, question, trust, translate)
+        last_events = _show_events(events, translate, human=not options.json)
+        raw: Message = {"role": "assistant", "content": last_events.get(ResultReady).result.raw}
+        opening = [*last_events.get(PromptReady).messages, raw]
+        turns: list[Turn] = []
+        for question in _read_questions(sys.stdin, translate, quiet=options.json):
+            answer = _answer_question(engine, opening, question, last_events.get(RecordReady).facts, turns, translate, quiet=options.json)
+            if options.json:
+                print(json.dumps(answer.as_json(), ensure_ascii=False), flush=True)
+            turns.append(Turn(question, answer.text, answer.answered.asked))
 
 
 def batch(options: argparse.Namespace) -> None:
@@ -160,8 +166,9 @@ def make_parser() -> Parser:
         command = commands.add_parser(run.__name__, help=text, description=text[0].upper() + text[1:])
         command.set_defaults(command=run)
         _add_input(command)
-        if run is analyse:
-            command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+        if run is not prompt:
+            what = "one JSON object" if run is analyse else "a line of JSON for each question"
+            command.add_argument("--json", action="store_true", help=f"print {what} instead of text")
 
     text = "read a folder of recordings, plain or BIDS: a draft record of each, and one summary"
     command = commands.add_parser("batch", help=text, description=f"{text[0].upper()}{text[1:]}. {RESUME_HINT}")
@@ -320,6 +327,7 @@ def _make_json(last_events: LastEvents) -> dict[str, Any]:
         "reliability": result.reliability,
         "three_class": result.three_class,
         "valence": result.valence,
+        "facts": last_events.get(RecordReady).facts.to_json(Translator("en")),
         "states": [
             {
                 "source": state.source,
@@ -342,62 +350,102 @@ def _make_json(last_events: LastEvents) -> dict[str, Any]:
     }
 
 
-def _read_questions(stdin: TextIO, translate: Translator) -> Iterator[str]:
+def _read_questions(stdin: TextIO, translate: Translator, *, quiet: bool) -> Iterator[str]:
     """Yield lines until the end or ``exit``; those of a pipe are printed too, so that the output is a conversation."""
     from copilot.cli_output import print_text
 
     typed = stdin.isatty()
-    if typed:
+    if typed and not quiet:
         print_text(f"\n{translate(CHAT_HINT)}")
     while True:
         try:
-            line = input("\n> ") + "\n" if typed else stdin.readline()
+            line = input("" if quiet else "\n> ") + "\n" if typed else stdin.readline()
         except EOFError:
             return
         question = line.strip()
         if not line or question.lower() == "exit":
             return
         if question:
-            print_text("" if typed else f"\n> {question}")
+            if not quiet:
+                print_text("" if typed else f"\n> {question}")
             yield question
 
 
+@dataclass
+class GivenAnswer:
+    """An answer of the chat: its text, what it rests on, and the sentence of an error that ended it."""
+
+    question: str
+    answered: "Answered"
+    text: str = ""
+    error: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``chat --json`` prints for one question."""
+        translate = Translator(self.answered.language)
+        return {
+            "question": self.question,
+            "answer": self.text,
+            "understood": [one.intent for one in self.answered.asked],
+            "facts": [
+                {"key": fact.key, "value": fact.value, "unit": fact.unit, "sentence": translate(fact.sentence)}
+                for fact in self.answered.facts
+            ],
+            "next_questions": list(self.answered.next_questions),
+            "error": self.error,
+        }
+
+
 def _answer_question(
-    engine: "Engine", conversation: "list[Message]", question: str, trust: str, translate: Translator
-) -> "list[Message]":
-    """Stream one answer; return the turn to remember, or nothing if the model gave none.
+    engine: "Engine",
+    opening: "Sequence[Message]",
+    question: str,
+    facts: "Facts",
+    turns: "Sequence[Turn]",
+    translate: Translator,
+    *,
+    quiet: bool,
+) -> GivenAnswer:
+    """Stream one answer and return it.
 
     Args:
         engine: the language model.
-        conversation: the result's messages, its raw answer, then earlier turns.
+        opening: the result's messages and its raw answer.
         question: what the person typed.
-        trust: the recording's quality, ``good``, ``fair`` or ``poor``.
+        facts: about the result.
+        turns: earlier ones.
         translate: translator for the language of the output.
+        quiet: whether nothing is printed.
     """
-    from copilot.chat import FixedText, ask
+    from copilot.chat import Answered, ask
     from copilot.cli_output import ProgressBar, ResultPrinter, print_text
     from copilot.llm.base import EngineError, Token
     from copilot.safety.region import find_terminal_region
 
-    words, by_model = "", True
+    answer = GivenAnswer(question, Answered())
     progress, report = ProgressBar(translate(N_("Reading the question")), translate), ResultPrinter(translate)
     try:
-        for event in ask(engine, conversation, question, trust, find_terminal_region()):
+        for event in ask(engine, opening, question, facts, turns, find_terminal_region()):
             progress.show(event)
-            report.show(event)
             if isinstance(event, Token):
-                words += event.text
-                by_model = by_model and not isinstance(event, FixedText)
-        print_text("")
+                answer.text += event.text
+            if isinstance(event, Answered):
+                answer.answered = event
+            elif not quiet:
+                report.show(event)
+        if not quiet:
+            print_text("")
+            if used := answer.answered.facts:
+                print_text(translate(N_("(facts: {keys})", keys=tuple(fact.key for fact in used))))
     except KeyboardInterrupt:
-        print_text(f"\n{translate(ANSWER_STOPPED)}")
+        answer.error = translate(ANSWER_STOPPED)
+        print(f"\n{answer.error}", file=sys.stderr if quiet else sys.stdout)
     except EngineError as error:
+        answer.error = translate(error.args[0])
         _print_error(error, translate)
     finally:
         progress.clear()
-    if not (words and by_model):
-        return []
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": words}]
+    return answer
 
 
 def _make_translator() -> Translator:

@@ -36,12 +36,6 @@ THREE_CLASSES = N_("Negative, neutral, positive")
 
 # The chat
 
-QUESTIONS = (
-    N_("What does it mean?"),
-    N_("How sure are you?"),
-    N_("What can I do now?"),
-    N_("Is this a diagnosis?"),
-)
 QUESTION_TOO_LONG = N_("The question has {length} characters; at most {most} are read. Shorten it and send it again.")
 
 # The record and its review

@@ -134,6 +134,7 @@ def _remember_result(page: Page, session: Session, screen: ResultScreen, event: 
     assert screen.signal is not None
     session.record, session.pictures = event.record, screen.pictures()
     session.cleaned = screen.signal.cleaned if page.service.store else None
+    session.facts = event.facts
     session.opening = [*screen.messages, {"role": "assistant", "content": screen.result.raw}]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from copilot.eeg.simulate import EXAMPLES
+from copilot.chat.replies import nearest_questions
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import GENDERS
@@ -121,16 +122,22 @@ class ResultCards:
     assessment: gr.HTML
 
 
+#: Questions that the buttons of the chat begin with, as intents.
+FIRST_QUESTIONS = ("meaning", "confidence", "rhythm", "advice")
+
+
 @dataclass(frozen=True)
 class ChatCard:
-    """The chat; ``asks`` are the ready-made questions, by their English text."""
+    """The chat; ``asks`` are buttons with questions that fit next, ``file`` is what the browser saves."""
 
     chatbot: gr.Chatbot
     status: gr.HTML
-    asks: dict[str, gr.Button]
+    asks: list[gr.Button]
     question: gr.Textbox
     send: gr.Button
     stop: gr.Button
+    download: gr.Button
+    file: gr.JSON
 
 
 @dataclass(frozen=True)
@@ -200,7 +207,8 @@ class Page:
         """Return every component that a handler may change."""
         cards = (self.consent, self.person, self.recording, self.actions, self.results, self.chat, self.record)
         found = [component for card in cards for component in vars(card).values()]
-        changed = [component for component in found if component is not None and not isinstance(component, dict)]
+        changed = [component for component in found if component is not None and not isinstance(component, list)]
+        changed += self.chat.asks
         kept = [self.kept.problem, self.kept.file, self.kept.redraw] if self.kept else []
         return [self.session, self.prompt, *changed, *kept]
 
@@ -358,14 +366,12 @@ def add_chat(translate: Translator) -> ChatCard:
             max_height=None,
             placeholder=translate(N_("Choose a question below or write your own.")),
             render_markdown=False,
-            buttons=[],
-            feedback_options=None,
+            buttons=["copy"],
+            feedback_options=("Like", "Dislike"),
         )
         status = show()
         with gr.Row(elem_classes="asks"):
-            asks = {str(question): gr.Button(translate(question), size="sm") for question in messages.QUESTIONS}
-        if translate.language != "en":
-            show(message("quiet", translate(N_("The model answers in English."))))
+            asks = [gr.Button(question, size="sm") for question in nearest_questions(FIRST_QUESTIONS, translate)]
         with gr.Row():
             question = gr.Textbox(
                 label=translate(N_("Your question")),
@@ -376,7 +382,8 @@ def add_chat(translate: Translator) -> ChatCard:
             )
             send = gr.Button(translate(N_("Send")), variant="primary", scale=1, min_width=80)
             stop = gr.Button(translate(messages.STOP), variant="stop", scale=1, min_width=80, interactive=False)
-    return ChatCard(chatbot, status, asks, question, send, stop)
+        download = gr.Button(translate(N_("Download this conversation")), size="sm", elem_id="chat-download")
+    return ChatCard(chatbot, status, asks, question, send, stop, download, gr.JSON(visible=False))
 
 
 def add_prompt(translate: Translator) -> gr.Textbox:

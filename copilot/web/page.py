@@ -105,8 +105,11 @@ def _connect_handlers(page: Page) -> None:
     answering = {"fn": ask, "inputs": [session, conversation.question], "trigger_mode": "multiple"}
     conversation.send.click(**answering, api_name="ask", **options)
     conversation.question.submit(**answering, **private)
-    for question, button in conversation.asks.items():
-        button.click(partial(chat.ask, page, question=question), [session], trigger_mode="multiple", **private)
+    for button in conversation.asks:
+        button.click(ask, [session, button], trigger_mode="multiple", **private)
+    conversation.chatbot.like(chat.rate_answer, session, queue=False, api_visibility="private")
+    taken = conversation.download.click(partial(chat.download, page), session, queue=False, **private)
+    taken.success(None, conversation.file, None, js=browser.SAVE)
 
     def analyse(session: Session, request: gr.Request, *values: Any) -> Generator[Update, None, None]:
         session.region = find_region(request.headers.get("accept-language", ""))

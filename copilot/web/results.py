@@ -9,6 +9,7 @@ import numpy as np
 
 from copilot import emotions
 from copilot.chat import FixedText
+from copilot.chat.replies import nearest_questions
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.i18n import N_, Translator
 from copilot.i18n import messages as shared_messages
@@ -19,7 +20,7 @@ from copilot.record.draft import draw_figures
 from copilot.record.model import Figures
 from copilot.result import Result, parse_answer
 from copilot.web.html import message, render
-from copilot.web.layout import Page, new_trigger_value
+from copilot.web.layout import FIRST_QUESTIONS, Page, new_trigger_value
 from copilot.web.queue import Ahead, Opening
 from copilot.web.session import Update
 
@@ -35,7 +36,9 @@ def clear_results(page: Page) -> Update:
     """
     texts = (*vars(page.results).values(), page.prompt, page.chat.status, page.chat.question)
     kept = (page.record.kept, page.record.problem)
-    return {**clear_problems(page), **dict.fromkeys((*texts, *kept), ""), page.chat.chatbot: []}
+    questions = zip(page.chat.asks, nearest_questions(FIRST_QUESTIONS, page.translate), strict=True)
+    asks = {button: gr.update(value=question, visible=True) for button, question in questions}
+    return {**clear_problems(page), **dict.fromkeys((*texts, *kept), ""), page.chat.chatbot: [], **asks}
 
 
 def clear_problems(page: Page) -> Update:

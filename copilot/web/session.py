@@ -7,7 +7,7 @@ files of the recording and baselines    what was uploaded, see          others a
                                         ``EEG_COPILOT_MAX_UPLOAD_MB``
 two pictures for the record             1 MB                            the next analysis, Clear
 parts of the page and the record panel  1 MB                            the session is forgotten
-messages of prompt and chat, record     0.1 MB                          the next analysis, Clear
+messages, facts, chat, record           0.2 MB                          the next analysis, Clear
 cleaned signal, with a store only       4 bytes a sample: 3.4 MB for    the next analysis, Clear
                                         3 minutes of 19 channels
 ======================================  ==============================  ======================================
@@ -28,7 +28,9 @@ from typing import Any
 
 import gradio as gr
 
+from copilot.chat.understanding import Asked
 from copilot.eeg.types import Recording, RecordingError
+from copilot.facts import Facts
 from copilot.i18n import N_
 from copilot.i18n import messages as shared_messages
 from copilot.llm.base import Message
@@ -49,6 +51,30 @@ MAX_SESSIONS = 200
 MAX_CLOSED = 10
 
 
+@dataclass
+class ShownTurn:
+    """A question and its answer as the page shows them.
+
+    Attributes:
+        question: without names and numbers.
+        parts: texts of the answer so far, and whether each is the facts' own sentence in place of one that a model wrote.
+        asked: what the question was understood to ask; empty until the answer is complete.
+        facts: sentences that the answer rests on, in the visitor's language.
+        rating: what the visitor thinks of it: ``+``, ``-`` or nothing.
+    """
+
+    question: str
+    parts: list[tuple[str, bool]] = field(default_factory=list)
+    asked: tuple[Asked, ...] = ()
+    facts: tuple[str, ...] = ()
+    rating: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return the answer so far."""
+        return "".join(text for text, _ in self.parts)
+
+
 @dataclass(eq=False)
 class Session:
     """Files, result, chat and record of one visitor, in memory only.
@@ -57,8 +83,8 @@ class Session:
         recording: the files of the uploaded recording.
         baselines: uploaded recordings of the same person, one file each.
         opening: the messages of the result: system, prompt, answer; empty before there is one.
-        turns: the chat about it, as the page shows it.
-        model_turns: those that the model itself answered.
+        facts: about the result; None before there is one.
+        turns: the chat about it.
         record: in its present state of review.
         pictures: of the record.
         cleaned: the cleaned signal, only if records can be kept.
@@ -73,8 +99,8 @@ class Session:
     recording: tuple[Attachment, ...] = ()
     baselines: tuple[Attachment, ...] = ()
     opening: list[Message] = field(default_factory=list)
-    turns: list[Message] = field(default_factory=list)
-    model_turns: list[Message] = field(default_factory=list)
+    facts: Facts | None = None
+    turns: list[ShownTurn] = field(default_factory=list)
     record: Record | None = None
     pictures: Figures | None = None
     cleaned: Recording | None = None
@@ -94,7 +120,7 @@ class Session:
 
     def forget_result(self) -> None:
         """Forget result, chat and record of an earlier recording."""
-        self.opening, self.turns, self.model_turns = [], [], []
+        self.opening, self.turns, self.facts = [], [], None
         self.record = self.pictures = self.cleaned = None
         self.kept_at = self.saving_problem = self.saved_digest = ""
 

@@ -16,7 +16,7 @@ from copilot.eeg import simulate as simulation
 from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
 from copilot.events import StageBegun, StageProgress
-from copilot.llm.base import EngineError, PromptProgress, Token
+from copilot.llm.base import EngineError, ModelInfo, PromptProgress, Token
 from copilot.record.export.json_format import from_json
 from copilot.safety import find_help
 from copilot.settings import ROOT
@@ -170,23 +170,38 @@ def talk(monkeypatch, text):
 
 
 def test_chat_answers_piped_questions_and_remembers_them(monkeypatch, recording, capsys):
-    engine = use(monkeypatch, FakeEngine(answers=["Assessment: Calm.", "It means calm.", "Rest more."]))
-    talk(monkeypatch, "What does it mean?\n\nWhat could help?\nexit\nnever asked\n")
+    engine = use(monkeypatch, FakeEngine(answers=["Assessment: Calm.", "Take your time.", "A walk may help."]))
+    talk(monkeypatch, "I had a hard week\n\nWhat could help?\nexit\nnever asked\n")
     assert run("chat", recording, *WHO) == 0
     out = capsys.readouterr().out
-    parts = ["Calm.", NOTICE, "> What does it mean?", "It means calm.", "> What could help?", "Rest more."]
+    parts = ["Calm.", NOTICE, "> I had a hard week", "Take your time.", "> What could help?", "A walk may help."]
     assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
     assert "never asked" not in out
     roles = [message["role"] for message in engine.calls[-1].messages]
-    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
-    assert engine.calls[-1].messages[4]["content"] == "It means calm."
+    assert roles == ["system", "user", "assistant", "user"]
+    assert engine.calls[-1].messages[2]["content"].strip() == "Take your time."
+
+
+def test_chat_in_json_lists_the_facts_of_each_answer(monkeypatch, recording, capsys):
+    trained = ModelInfo("ours", "f" * 64, metadata={"codec": "patterns"})
+    use(monkeypatch, FakeEngine(answers=["Assessment: Calm."], info=trained))
+    talk(monkeypatch, "How long was the recording?\n哪种情绪排第二？\nI want to kill myself\n")
+    assert run("chat", recording, *WHO, "--json") == 0
+    length, second, danger = map(json.loads, capsys.readouterr().out.splitlines())
+    assert length["understood"] == ["length"]
+    assert [fact["key"] for fact in length["facts"]][0] == "length"
+    assert length["facts"][0]["sentence"] in length["answer"]
+    assert second["facts"][0]["key"] == "rank.2"
+    assert "概率" in second["answer"]
+    assert danger["facts"] == []
+    assert len(danger["answer"]) > 100
 
 
 def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(monkeypatch, recording, capsys):
     class Impatient(FakeEngine):
         def generate(self, messages, prefix="", **options):
             if messages[-1]["content"].endswith("Tell me everything"):
-                yield Token("Well,")
+                yield Token("Well. And")
                 raise KeyboardInterrupt
             yield from super().generate(messages, prefix, **options)
 
@@ -194,7 +209,7 @@ def test_ctrl_c_stops_an_answer_and_the_chat_goes_on(monkeypatch, recording, cap
     talk(monkeypatch, "Tell me everything\nShorter?\n")
     assert run("chat", recording, *WHO) == 0
     out = capsys.readouterr().out
-    assert "Well,\nStopped.\n" in out
+    assert "Well.\nStopped.\n" in out
     assert "> Shorter?\nShort." in out
 
 

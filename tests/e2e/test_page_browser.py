@@ -294,7 +294,7 @@ def test_markup_of_others_loads_nothing_and_stays_letters(
     finally:
         engine.answers = FakeEngine().answers
     expect(page.locator("#chat .user")).to_contain_text("<b>question</b>")
-    expect(page.locator("#chat")).to_contain_text("<b>answer</b>")
+    expect(page.locator("#chat .bot").last).not_to_have_text("")  # an answer with markup is replaced by facts
     expect(page.locator(".essay")).to_contain_text("<b>assessment</b>")
     page.get_by_label(messages.REVIEWER).fill(f"{image('reviewer')[:100]} O'Neil & Sons [Berlin] *MD*"[-110:])
     page.get_by_label(N_("Your role"), exact=True).fill("Neurologist")

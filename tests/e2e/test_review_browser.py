@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from copilot.chat.replies import nearest_questions
 from copilot.i18n import N_, Translator, messages
 from copilot.person import PatientIdentity
 from copilot.record import review
@@ -282,7 +283,7 @@ def test_the_browser_s_language_decides_and_the_switch_changes_it(visit: Any, st
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
-def test_chinese_questions_reach_the_model_in_english(visit: Any, engine: FakeEngine) -> None:
+def test_chinese_questions_are_answered_from_facts_in_chinese(visit: Any, engine: FakeEngine) -> None:
     say, page = Translator("zh"), visit("zh", locale="zh-CN")
     page.get_by_label(
         say(N_("I am this person or act with their agreement, and they know that an AI infers an emotion."))
@@ -290,7 +291,11 @@ def test_chinese_questions_reach_the_model_in_english(visit: Any, engine: FakeEn
     page.get_by_label(say(N_("Eyes closed (simulated)"))).check()
     button(page, say(N_("Analyse"))).click()
     page.get_by_text(say(messages.ABOUT_PROSE)).wait_for(timeout=60_000)
-    button(page, say(messages.QUESTIONS[0])).click(timeout=60_000)
-    expect(page.locator("#chat .user")).to_contain_text(say(messages.QUESTIONS[0]))
-    expect(page.locator("#chat .bot")).to_contain_text("settled", timeout=30_000)
-    assert engine.calls[-1].messages[-1]["content"].endswith(messages.QUESTIONS[0])
+    engine.answers = ["请慢慢来。"]
+    (question,) = nearest_questions(FIRST_QUESTIONS[:1], say)
+    button(page, question).click(timeout=60_000)
+    expect(page.locator("#chat .user")).to_contain_text(question)
+    expect(page.locator("#chat .bot")).to_contain_text("请慢慢来", timeout=30_000)
+    page.locator("#chat .facts summary").click()
+    expect(page.locator("#chat .facts li").first).to_be_visible()
+    expect(page.locator(".asks button:visible").first).not_to_have_text(question)

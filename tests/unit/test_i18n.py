@@ -16,6 +16,7 @@ import pytest
 from babel.messages.extract import extract_from_file
 
 from copilot import NOTICE, chat, cli, emotions, person, pipeline
+from copilot.chat.replies import read_topics
 from copilot.eeg import plots, sandbox, simulate
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.preprocessing import clean
@@ -34,6 +35,7 @@ from copilot.record.export.markdown import to_markdown
 from copilot.record.model import Record
 from copilot.settings import ROOT, Settings
 from copilot.web.record_panel import STATEMENT
+from tests.helpers.facts import make_facts
 from tests.helpers.fake_engine import FakeEngine
 
 say = Translator("zh")
@@ -286,26 +288,24 @@ OPENING = [
 TRAINED = ModelInfo("fake", metadata={"codec": "patterns"})
 
 
-def asked(engine: FakeEngine, question: str, *turns: dict[str, str]) -> str:
-    events = chat.ask(engine, [*OPENING, *turns], question)
+def asked(engine: FakeEngine, question: str) -> str:
+    events = chat.ask(engine, OPENING, question, make_facts())
     return "".join(event.text for event in events if isinstance(event, Token))
 
 
-def test_a_question_in_chinese_beyond_the_page_s_own_is_answered_in_chinese_by_a_fixed_sentence() -> None:
+def test_a_question_in_chinese_is_answered_in_chinese() -> None:
     engine = FakeEngine(answers=["It means calm."], info=TRAINED)
-    assert asked(engine, "会持续多久？") == say(chat.NOT_ANSWERED)
+    assert "记录时长为 40 秒" in asked(engine, "录了多长时间？")
+    assert asked(engine, "今天天气怎么样？") == say(chat.NOT_UNDERSTOOD)
     assert not engine.calls  # it would have answered nonsense
-    assert asked(engine, say(shared_messages.QUESTIONS[0])) == "It means calm."
-    assert asked(engine, "How long does it last?") == chat.NOT_ANSWERED
-    assert asked(FakeEngine(answers=["平静。"]), "会持续多久？") == "平静。"
+    assert asked(FakeEngine(answers=["请慢慢来。"]), "这周很累") == "请慢慢来。"
 
 
-@pytest.mark.parametrize("question", shared_messages.QUESTIONS)
-def test_the_questions_that_the_page_offers_reach_the_model_in_english(question: str) -> None:
-    engine = FakeEngine(answers=["Rest."])
-    asked(engine, say(question))
-    if question != "How sure are you?":  # answered by code
-        assert question in engine.calls[-1].messages[-1]["content"]
+def test_a_question_in_chinese_reaches_the_model_in_english() -> None:
+    engine = FakeEngine(info=TRAINED)
+    answer = asked(engine, "我该停药吗？")
+    assert answer in {text["zh"] for text in read_topics()["medication"].texts}
+    assert engine.calls[-1].messages[-1]["content"].isascii()
 
 
 # The command line

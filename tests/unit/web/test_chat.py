@@ -1,34 +1,80 @@
+import base64
+
 import pytest
 
 from copilot.i18n import N_
 from copilot.llm.base import EngineError
 from copilot.person import PatientIdentity
+from copilot.record.review import edit
 from copilot.settings import Settings
 from copilot.web import chat
 from copilot.web.queue import Service
 from copilot.web.session import Session
+from tests.helpers.facts import make_facts
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.pages import html, merged, started
-from tests.helpers.records import drafted
+from tests.helpers.records import NOW, REVIEWER, drafted
 from tests.helpers.serving import laid_out
 
 
 @pytest.fixture
 def told() -> Session:
     roles = ("system", "user", "assistant")
-    return Session(opening=[{"role": role, "content": f"the {role}"} for role in roles])  # type: ignore[typeddict-item]
+    opening = [{"role": role, "content": f"the {role}"} for role in roles]
+    return Session(opening=opening, facts=make_facts())  # type: ignore[arg-type]
 
 
-def test_chat_streams_and_remembers(told: Session) -> None:
-    engine = FakeEngine(answers=["Rather sure.", "No."])
+def test_an_answer_streams_names_its_facts_and_is_remembered(told: Session) -> None:
+    engine = FakeEngine(answers=["Please talk with someone you trust.", "Take your time."])
     page = laid_out(started(engine))
-    updates = list(chat.ask(page, told, " How sure are you? "))
+    updates = list(chat.ask(page, told, " I had a hard week "))
     answers = [update[page.chat.chatbot][-1] for update in updates if page.chat.chatbot in update]
-    assert len({answer["content"] for answer in answers}) > 2
-    assert answers[-1] == {"role": "assistant", "content": "Rather sure."}
-    list(chat.ask(page, told, "Is this a diagnosis?"))
+    assert answers[-1]["role"] == "assistant"
+    assert answers[-1]["content"].startswith("Please talk with someone you trust.")
+    list(chat.ask(page, told, "And what else?"))
     contents = [message["content"] for message in engine.calls[-1].messages]
-    assert contents[-3:] == ["How sure are you?", "Rather sure.", "Is this a diagnosis?"]
+    assert contents[-3:] == ["I had a hard week", "Please talk with someone you trust.", "And what else?"]
+    shown = merged(chat.ask(page, told, "How long was the recording?"))[page.chat.chatbot][-1]["content"]
+    assert "<summary>Facts of this reading: " in shown
+    assert "The recording is 40 s long." in shown.split("<li>", 1)[1]
+
+
+def test_the_buttons_hold_questions_that_fit_what_was_asked(told: Session) -> None:
+    page = laid_out(started(FakeEngine(answers=["Fine."])))
+    shown = merged(chat.ask(page, told, "Which emotion came second?"))
+    offered = [shown[button]["value"] for button in page.chat.asks]
+    assert len(set(offered[:3])) == 3
+    assert all(offered[:3])
+    assert shown[page.chat.asks[3]]["visible"] is False
+
+
+def test_what_the_record_corrects_is_corrected_in_the_chat(told: Session) -> None:
+    told.record = edit(drafted(), "bad_channels", "O1 (loose)", REVIEWER, NOW)
+    page = laid_out(started(FakeEngine(answers=["Fine."])))
+    shown = merged(chat.ask(page, told, "Were any electrodes bad?"))[page.chat.chatbot][-1]["content"]
+    assert "O1 (loose)" in shown
+    assert "T7" not in shown.split("<li>", 1)[1]
+
+
+def test_markup_in_question_and_answer_stays_text(told: Session) -> None:
+    page = laid_out(started(FakeEngine(answers=["Look <img src=x> here."])))
+    asked, answer = merged(chat.ask(page, told, "What is <b>this</b>?"))[page.chat.chatbot]
+    assert "&lt;b&gt;this&lt;/b&gt;" in asked["content"]
+    assert "<img" not in answer["content"]
+
+
+def test_ratings_are_in_the_visitors_own_download_and_nowhere_else(told: Session) -> None:
+    page = laid_out(started(FakeEngine(answers=["Take your time."])))
+    list(chat.ask(page, told, "I had a hard week"))
+
+    class Liked:
+        index, liked = 1, True
+
+    chat.rate_answer(told, Liked())  # type: ignore[arg-type]
+    file = chat.download(page, told)[page.chat.file]
+    text = base64.b64decode(file["base64"]).decode()
+    assert "> I had a hard week\nTake your time. [+]" in text
+    assert "not a medical device" in text
 
 
 def test_a_question_names_nobody_to_the_model(told: Session) -> None:
@@ -50,14 +96,14 @@ def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Session) ->
 
 
 def test_stopped_answer_keeps_what_was_said(told: Session) -> None:
-    engine = FakeEngine(answers=["One two three four five six seven eight nine ten."], delay=0.03)
+    engine = FakeEngine(answers=["One day at a time. Two friends may help. Three deep breaths too."], delay=0.03)
     page = laid_out(started(engine))
     chatbot = page.chat.chatbot
     updates = chat.ask(page, told, "What does it mean?")
-    next(update for update in updates if "two" in update[chatbot][-1]["content"])
+    next(update for update in updates if chatbot in update and "One" in update[chatbot][-1]["content"])
     updates.close()
     assert engine.stopped == 1
-    assert chat.stop_answer(page, told)[chatbot][-1]["content"].startswith("One two")
+    assert chat.stop_answer(page, told)[chatbot][-1]["content"].startswith("One day")
     assert merged(chat.ask(page, told, "And now?"))[chatbot][-1]["content"]
 
 
