@@ -186,9 +186,8 @@ def analyse(
     emotion_classifier = EmotionClassifier.load()
     informative = films or (not alone and emotion_classifier.is_better_than_guessing(len(others)))
     encoded = _encode_recording(prepared, others, entropies, states, classifier, codec, settings)
-    prompts = encoded.build_prompts(
-        model_person, with_evidence=not alone, explain_poor=quality.trust == "poor" and not model.trained_for_eeg
-    )
+    explain_poor = quality.trust == "poor" and not model.trained_for_eeg
+    prompts = encoded.build_prompts(model_person, with_evidence=not alone, explain_poor=explain_poor)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
     warnings = tuple(model_metadata.find_differences(model.metadata, classifier.sha256))
     notes += [
@@ -212,7 +211,9 @@ def analyse(
     if readout == "decoder" and encoded.evidence is not None:
         prediction = Prediction(encoded.evidence)
     else:
-        prediction = yield from predict(engine, prompts)
+        # What is known of the person is no evidence: it must not move the numbers.
+        of_nobody = encoded.build_prompts(Person(), with_evidence=not alone, explain_poor=explain_poor)
+        prediction = yield from predict(engine, of_nobody)
     if prediction.alike:
         notes.append(N_(NOTE_LABELS_ALIKE, labels=tuple(term("emotion", label) for label in prediction.alike)))
     fed_as_trained = codec == model.metadata.get("codec") and not warnings

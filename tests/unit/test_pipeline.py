@@ -342,3 +342,20 @@ def test_words_of_danger_never_reach_the_model() -> None:
     answer = [e for e in chat.ask(engine, [], "I want to kill myself") if isinstance(e, Token)]
     assert engine.calls == []
     assert "988" in answer[0].text
+
+
+@pytest.mark.parametrize("settings", [ANY, FILMS])
+def test_words_about_the_person_do_not_move_the_probabilities(
+    calm: Path, busy: Path, decoder: Classifier, settings: Settings
+) -> None:
+    told = Person("male", 70, appearance="in tears", complaint="so sad", history="joy, joy, joy")
+    scored, probabilities = [], []
+    for person in (Person(), told):
+        engine = FakeEngine()
+        events = walk(calm, decoder, engine, person=person, settings=settings, baselines=[busy])
+        scored.append([call.messages for call in engine.calls if call.kind == "score"])
+        probabilities.append(only(events, ResultReady)[-1].result.probabilities)
+        if person is told:
+            assert "in tears" in only(events, PromptReady)[-1].messages[-1]["content"]
+    assert scored[0] == scored[1]
+    assert np.array_equal(*probabilities)

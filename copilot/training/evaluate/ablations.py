@@ -81,7 +81,7 @@ class PromptedTrial:
     """One trial as the prompt shows it.
 
     Attributes:
-        person: gender, age and appearance in the prompt.
+        person: gender, age and appearance in the prompt; of nobody, as in use, but in controls.
         eeg: text encoding of the EEG, and the evidence.
         truth: index of the clip's emotion.
         subject: number of the person.
@@ -141,9 +141,11 @@ def make_prompted_trials(
         if condition in WITHOUT_TEXT:
             eeg = replace(eeg, texts=("",))
 
-        # 3. Gender and age at random: the features file has none, and they must not matter.
-        rng = np.random.default_rng(trial.subject)
-        person = Person(gender=str(rng.choice(["female", "male"])), age=int(rng.integers(18, 40)))
+        # 3. Probabilities are read of nobody; in the controls gender and age are at random, as the features have none.
+        person = Person()
+        if condition in WITHOUT_TEXT:
+            rng = np.random.default_rng(trial.subject)
+            person = Person(gender=str(rng.choice(["female", "male"])), age=int(rng.integers(18, 40)))
         if condition == "leaky-prompt":
             person = reveal_label(person, trial.emotion)
         prompted.append(PromptedTrial(person, eeg, trial.emotion, trial.subject))

@@ -70,11 +70,12 @@ def write_answers(model: ModelUnderTest, faced: Faced, count: int) -> Iterator[A
     ]
     rng = random.Random(SEED)
     for _ in range(count):
-        trial = replace(rng.choice(trials), person=invent_person(rng))
-        messages, begun = trial.messages(with_evidence=True), time.perf_counter()
-        probabilities = pipeline.run_to_end(pipeline.predict(model.engine, [messages])).probabilities
+        trial = rng.choice(trials)
+        of_nobody, begun = trial.messages(with_evidence=True), time.perf_counter()
+        probabilities = pipeline.run_to_end(pipeline.predict(model.engine, [of_nobody])).probabilities
         label_s = time.perf_counter() - begun
-        answer = pipeline.run_to_end(pipeline.write(model.engine, messages, probabilities))
+        trial = replace(trial, person=invent_person(rng))
+        answer = pipeline.run_to_end(pipeline.write(model.engine, trial.messages(with_evidence=True), probabilities))
         written_s = time.perf_counter() - begun
         faults = [*find_faults(answer.text, trial.person, probabilities), *(["does not end"] if answer.cut_off else [])]
         yield Answer(emotions.find_top_emotion(probabilities), answer.text, tuple(faults), label_s, written_s)
