@@ -426,12 +426,12 @@ def _answer_question(
     progress, report = ProgressBar(translate(N_("Reading the question")), translate), ResultPrinter(translate)
     try:
         for event in ask(engine, opening, question, facts, turns, find_terminal_region()):
-            progress.show(event)
-            if isinstance(event, Token):
-                answer.text += event.text
             if isinstance(event, Answered):
                 answer.answered = event
-            elif not quiet:
+                continue
+            progress.show(event)
+            answer.text += event.text if isinstance(event, Token) else ""
+            if not quiet:
                 report.show(event)
         if not quiet:
             print_text("")

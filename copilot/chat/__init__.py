@@ -5,7 +5,6 @@ what a model says that was not trained here.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 from copilot import prompt
@@ -164,12 +163,11 @@ def _choose_text(
     (typical,) = nearest_questions([asked.intent], Translator("en"))
     question: Message = {"role": "user", "content": prompt.format_question(typical, opening[-1]["content"])}
     chosen = ""
-    with closing(engine.generate([*opening, question], choices=texts)) as events:
-        for event in events:
-            if isinstance(event, Token):
-                chosen += event.text
-            elif not isinstance(event, CutOff):
-                yield event
+    for event in engine.generate([*opening, question], choices=texts):
+        if isinstance(event, Token):
+            chosen += event.text
+        elif not isinstance(event, CutOff):
+            yield event
     return chosen
 
 
@@ -198,22 +196,21 @@ def _generate_checked(
     engine: Engine, messages: Sequence[Message], facts: Facts, translate: Translator
 ) -> Generator[Event, None, None]:
     """Yield a model's answer sentence by sentence, with the facts' own in place of those that they do not support."""
-    with closing(engine.generate(messages, max_tokens=300)) as events:
-        first = ""
+    events, first = engine.generate(messages, max_tokens=300), ""
+    for event in events:
+        if isinstance(event, Token):
+            first = event.text
+            break
+        if not isinstance(event, CutOff):
+            yield event
+
+    def read_tokens() -> Iterator[str]:
+        yield first
         for event in events:
             if isinstance(event, Token):
-                first = event.text
-                break
-            if not isinstance(event, CutOff):
-                yield event
+                yield event.text
+            elif isinstance(event, CutOff):
+                yield " …"
 
-        def read_tokens() -> Iterator[str]:
-            yield first
-            for event in events:
-                if isinstance(event, Token):
-                    yield event.text
-                elif isinstance(event, CutOff):
-                    yield " …"
-
-        for checked in check_answer(read_tokens(), facts, translate):
-            yield (FactText if checked.replaced else Token)(checked.text)
+    for checked in check_answer(read_tokens(), facts, translate):
+        yield (FactText if checked.replaced else Token)(checked.text)

@@ -35,9 +35,7 @@ def list_program_facts(person: Person, result: Result, model: ModelInfo, setting
 
     # 1. What was typed
     said = N_("What was typed about the person does not move the probabilities: they come from the EEG alone.")
-    if scored:
-        said = N_("The language model reads what was typed beside the EEG, so words can move the probabilities.")
-    yield Fact("words", "yes" if scored else "no", "", said)
+    yield Fact("words", "no", "", said)
     typed = {}
     if person.gender != "unspecified":
         typed["gender"] = N_("gender ({gender})", gender=term("gender", person.gender))
