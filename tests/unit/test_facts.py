@@ -284,8 +284,12 @@ def test_reliability_is_never_better_than_was_measured(decoder: Classifier) -> N
 
 @pytest.mark.parametrize("settings", [ANY, FILMS])
 def test_words_never_move_the_numbers(decoder: Classifier, settings: Settings) -> None:
-    assert collect(decoder, "closed", settings=settings)["words"].value == "no"
-
+    facts = collect(decoder, "closed", settings=settings)
+    assert facts["words"].value == "no"
+    assert facts["person"].value == ("gender", "age", "complaint")
+    assert "female" in facts["person"].sentence
+    assert "20" in facts["person"].sentence
+    assert not any("sleeps badly" in fact.sentence for fact in facts.values())
 
 
 def test_states_say_what_is_told_and_what_is_missing(decoder: Classifier) -> None:

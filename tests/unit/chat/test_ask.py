@@ -132,7 +132,12 @@ def test_another_model_answers_freely_from_the_facts_and_remembers() -> None:
 
 @pytest.mark.parametrize(
     "lie",
-    ["The probability of joy is 81 %.", "You are clearly angry.", "You have depression.", "Stop taking your sertraline."],
+    [
+        "The probability of joy is 81 %.",
+        "You are clearly angry.",
+        "You have depression.",
+        "Stop taking your sertraline.",
+    ],
 )
 def test_what_another_model_invents_is_replaced_by_the_facts_and_marked(lie: str) -> None:
     tokens, _ = answered(FakeEngine(answers=[lie]), "What do you see?")
