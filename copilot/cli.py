@@ -127,9 +127,9 @@ def chat(options: argparse.Namespace) -> None:
         last_events = _show_events(events, translate, human=not options.json)
         raw: Message = {"role": "assistant", "content": last_events.get(ResultReady).result.raw}
         opening = [*last_events.get(PromptReady).messages, raw]
-        turns: list[Turn] = []
+        facts, turns = last_events.get(RecordReady).facts, list[Turn]()
         for question in _read_questions(sys.stdin, translate, quiet=options.json):
-            answer = _answer_question(engine, opening, question, last_events.get(RecordReady).facts, turns, translate, quiet=options.json)
+            answer = _answer_question(engine, opening, question, facts, turns, translate, quiet=options.json)
             if options.json:
                 print(json.dumps(answer.as_json(), ensure_ascii=False), flush=True)
             turns.append(Turn(question, answer.text, answer.answered.asked))

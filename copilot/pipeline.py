@@ -30,7 +30,9 @@ from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
 from copilot.evidence import Evidence
 from copilot.facts import collect_facts
+from copilot.facts.emotion import find_reason
 from copilot.i18n import N_, Translator
+from copilot.i18n.messages import NOT_CALIBRATED
 from copilot.i18n.terms import term
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
 from copilot.person import PatientIdentity, Person
@@ -235,7 +237,7 @@ def analyse(
         states=states,
         situation=settings.protocol,
         informative=informative,
-        reliability="" if films else emotion_classifier.describe_reliability(len(others)),
+        reliability="" if films else NOT_CALIBRATED if alone else emotion_classifier.describe_reliability(len(others)),
     )
     yield ResultReady(result, complete=False)
 
@@ -247,7 +249,8 @@ def analyse(
         answer = yield from write(engine, prompts[-1], result.probabilities, trust)
         assessment, suggestions = parse_answer(answer.text)
     else:
-        assessment, suggestions = write_without_emotion(result, compared=bool(others), translate=Translator(language))
+        reason = find_reason(result, entropies, emotion_classifier)
+        assessment, suggestions = write_without_emotion(result, reason, Translator(language))
         answer = Answer("\n".join([prompt.NO_EMOTION, assessment, *suggestions]), cut_off=False, first_token_s=0.0)
     result = replace(
         result,

@@ -1,7 +1,7 @@
 """Answer questions about a result (see ``ask``): facts by code, explanations in reviewed texts, other models checked.
 
-``understanding`` finds what a message asks, ``replies`` which facts or reviewed texts answer it, ``answer_check`` checks
-what a model says that was not trained here.
+``understanding`` finds what a message asks, ``replies`` which facts or reviewed texts answer it, and ``answer_check``
+checks what a model says that was not trained here.
 """
 
 from collections.abc import Generator, Iterator, Sequence

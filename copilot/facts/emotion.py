@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from copilot import assessment, emotions
 from copilot.eeg.emotion_classifier import MIN_SECONDS, EmotionClassifier, summarise_seconds
 from copilot.eeg.features import Array
@@ -80,13 +78,13 @@ def find_reason(result: Result, entropies: Sequence[Array], emotion_classifier: 
         return "short"
     if not emotion_classifier.is_better_than_guessing(others):
         return "unmeasured"
-    return "unlike" if _is_uniform(result) else "compared"
+    return "unlike" if emotions.is_uniform(result.probabilities) else "compared"
 
 
 def list_emotion_facts(result: Result, reason: str) -> Iterator[Fact]:
     """Yield the facts about the probabilities; ``reason`` is from ``find_reason``."""
     ranked = emotions.sort_by_probability(result.probabilities)
-    uniform = _is_uniform(result)
+    uniform = emotions.is_uniform(result.probabilities)
     (first, largest), (second, next_largest) = ranked[:2]
 
     # 1. The emotion, each probability, and their order
@@ -217,11 +215,6 @@ def list_explanations(result: Result, reason: str, *, others: int, rhythm: Fact)
     yield Fact("better", None, "", better)
 
 
-def _is_uniform(result: Result) -> bool:
-    """Return whether all nine emotions are equally likely, to the digits that are printed."""
-    return bool(np.ptp(result.probabilities) < UNIFORM)
-
-
 def _describe_situation(result: Result) -> Message:
     """Return what the result is calibrated for."""
     if result.situation != "any":
@@ -243,7 +236,7 @@ def _describe_reliability(result: Result) -> Message:
         return N_("How often poor recordings are read rightly was not measured; take this reading for a guess.")
     if result.asleep:
         return N_("How often emotions are read rightly in sleep was not measured; take this reading for a guess.")
-    if _is_uniform(result):
+    if emotions.is_uniform(result.probabilities):
         return N_("All nine emotions are equally likely here: such a reading is right in 11 of 100, which is guessing.")
     if result.situation == "any" and result.readout == "decoder":
         return N_(result.reliability)

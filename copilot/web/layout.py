@@ -9,8 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from copilot.eeg.simulate import EXAMPLES
 from copilot.chat.replies import nearest_questions
+from copilot.eeg.simulate import EXAMPLES
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import GENDERS

@@ -57,7 +57,7 @@ class ShownTurn:
 
     Attributes:
         question: without names and numbers.
-        parts: texts of the answer so far, and whether each is the facts' own sentence in place of one that a model wrote.
+        parts: of the answer so far, and whether each is the facts' own sentence in place of one that a model wrote.
         asked: what the question was understood to ask; empty until the answer is complete.
         facts: sentences that the answer rests on, in the visitor's language.
         rating: what the visitor thinks of it: ``+``, ``-`` or nothing.
