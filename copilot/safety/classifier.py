@@ -39,7 +39,7 @@ def judge_text(text: str) -> Judgement:
     """Judge a text by each of its sentences, and by two short neighbours together; the worst of them counts.
 
     ``danger``: 97 of 100 harmless sentences read less like it. ``harmless``: 90 of 100 sentences of danger read more
-    like it. Both were measured on people whose sentences the models had not seen; figures: docs/limitations.md.
+    like it. Both were measured on people whose sentences the models had not seen; figures: docs/safety.md.
     """
     pieces = [piece for piece in _PIECE.findall(_MARKUP.sub(" ", text)) if len(piece.strip()) > 1]
     together = [pair for pair in map("".join, pairwise(pieces)) if len(pair) <= 300]

@@ -95,6 +95,14 @@ def test_words_of_danger_in_the_chat_need_no_model_and_no_turn(told: Session) ->
     assert len(shown[page.chat.chatbot][-1]["content"]) > 100
 
 
+def test_less_certain_words_of_danger_show_the_visitors_country_beside_the_answer(told: Session) -> None:
+    told.region = "NZ"
+    page = laid_out(started())
+    shown = merged(chat.ask(page, told, "I feel like nothing matters and I might do something stupid tonight"))
+    assert "If you are in New Zealand" in html(shown[page.results.urgent])
+    assert "If you are in New Zealand" in shown[page.chat.chatbot][-1]["content"]
+
+
 def test_stopped_answer_keeps_what_was_said(told: Session) -> None:
     engine = FakeEngine(answers=["One day at a time. Two friends may help. Three deep breaths too."], delay=0.03)
     page = laid_out(started(engine))

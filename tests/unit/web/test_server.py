@@ -71,6 +71,25 @@ def test_main_job_over_the_wire_leaves_no_file(visitor: Client, recording: Path,
 
 
 @over_the_wire
+def test_lines_of_help_are_those_of_the_country_that_the_browser_tells(address: str, recording: Path) -> None:
+    client = Client(address, verbose=False, headers={"Accept-Language": "de-AT,de;q=0.9,en-US;q=0.8"})
+    austria = "If you are in Austria: in danger, call 112. To talk with somebody: Telefonseelsorge 142"
+    assert austria in str(client.predict("I want to end my life", api_name="/ask"))
+    job = submit(client, recording, "I want to end my life")
+    wait_until(lambda: austria in str(job.outputs()))
+    client.predict(api_name="/clear")
+    assert austria in str(client.predict("I want to end my life", api_name="/ask"))
+    client.close()
+
+
+@over_the_wire
+def test_lines_of_help_are_general_where_the_browser_tells_no_country(visitor: Client) -> None:
+    shown = str(visitor.predict("I want to end my life", api_name="/ask"))
+    assert "findahelpline.com" in shown
+    assert "If you are in Austria" not in shown
+
+
+@over_the_wire
 def test_two_visitors_at_once_never_see_each_other(address: str, engine: FakeEngine, recording: Path) -> None:
     clients = {complaint: Client(address, verbose=False) for complaint in ("apples", "pears")}
     jobs = {complaint: submit(client, recording, complaint) for complaint, client in clients.items()}
