@@ -1,7 +1,7 @@
 """Find what answers a question to the chat: facts of the reading, or reviewed texts (``topics.toml``)."""
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,6 +74,9 @@ TELLING = STATES | {
     "notes": "notes",
 }
 
+#: Follow-ups that are answered as the turn before.
+REPEATS = ("again", "in_chinese", "in_english")
+
 SUGGESTED = 3
 #: Suggested where too few questions fit better.
 ALWAYS = ("everything", "advice", "how_it_works", "capabilities")
@@ -89,7 +92,10 @@ class Asked(Protocol):
 
     @property
     def slots(self) -> Mapping[str, str]:
-        """Return what the question names: ``emotion``, ``emotion2``, ``rank``, ``band``, ``region``, ``electrode``."""
+        """Return what the question names: ``emotion``, ``emotion2``, ``rank``, ``band``, ``region``, ``electrode``.
+
+        ``before`` is the intent of the turn before, where the question is about its answer.
+        """
         ...
 
 
@@ -134,28 +140,33 @@ def read_topics() -> Mapping[str, Topic]:
 def find_reply(asked: Asked, facts: Facts) -> Reply:
     """Return what answers a question; nothing where its intent is none of ``read_topics``.
 
-    A sentence that several facts share is told once.
+    "Again" and "in Chinese" are answered as the turn before, "more" as what fits best after it. A sentence that several
+    facts share is told once.
     """
-    topic = read_topics().get(asked.intent)
+    intent = asked.intent
+    if intent in REPEATS:
+        intent = asked.slots.get("before", "")
+    elif intent == "more" and "before" in asked.slots:
+        intent = list_next(asked.slots["before"], facts)[0]
+    topic = read_topics().get(intent)
     if topic is None:
         return Reply()
-    told = {fact.sentence: fact for fact in reversed(list(find_facts(asked, facts)))}
+    told = {fact.sentence: fact for fact in reversed(list(find_facts(intent, asked.slots, facts)))}
     return Reply(tuple(reversed(told.values())), topic.texts)
 
 
-def find_facts(asked: Asked, facts: Facts) -> Iterator[Fact]:
+def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[Fact]:
     """Yield the facts that answer a question, in the order of the answer.
 
     Where a question lacks the emotion, rank or band that it is about, the answer is about all of them.
     """
-    slots = asked.slots
-    match asked.intent:
+    match intent:
         case "emotion":
             named = facts["emotion"].value != "none"
             yield from _take(facts, "emotion", "confidence" if named else "why")
         case "rank":
-            rank = "9" if slots.get("rank") == "last" else slots.get("rank", "")
-            yield from _take(facts, f"rank.{rank}" if f"rank.{rank}" in facts else "order")
+            rank = f"rank.{slots.get('rank')}"
+            yield from _take(facts, rank if rank in facts else "order")
         case "probability" | "compare":
             asked_for = [slots[name] for name in ("emotion", "emotion2") if slots.get(name) in EMOTIONS]
             if len(set(asked_for)) == 2:
@@ -178,7 +189,7 @@ def find_facts(asked: Asked, facts: Facts) -> Iterator[Fact]:
                 yield from _take(facts, f"band.{region}.{band}")
             else:
                 yield from describe_band(facts, band)
-        case intent:
+        case _:
             yield from _take(facts, *ANSWERED_BY.get(intent, ()))
 
 
@@ -226,10 +237,14 @@ def suggest_questions(asked: Asked, facts: Facts) -> tuple[str, ...]:
 
     What this reading has nothing to tell about is left out.
     """
-    topic = read_topics().get(asked.intent)
-    fitting: Sequence[str] = (*(topic.next if topic else ()), *ALWAYS)
-    telling = [one for one in fitting if one != asked.intent and (one not in TELLING or facts[TELLING[one]].value)]
-    return tuple(dict.fromkeys(telling))[:SUGGESTED]
+    return list_next(asked.slots.get("before", asked.intent), facts)[:SUGGESTED]
+
+
+def list_next(intent: str, facts: Facts) -> tuple[str, ...]:
+    """Return intents that fit after another one, the best first, without those that there is nothing to tell about."""
+    topic = read_topics().get(intent)
+    fitting = dict.fromkeys((*(topic.next if topic else ()), *ALWAYS))
+    return tuple(one for one in fitting if one != intent and (one not in TELLING or facts[TELLING[one]].value))
 
 
 def _take(facts: Facts, *names: str) -> Iterator[Fact]:

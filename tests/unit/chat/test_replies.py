@@ -129,7 +129,7 @@ def test_a_diagnosis_is_met_by_the_purpose() -> None:
 def test_a_rank_is_that_of_the_question() -> None:
     assert sentences("rank", rank="1") == ["Number 1 of nine emotions is joy, with 34.0 %."]
     assert sentences("rank", rank="2") == ["Number 2 of nine emotions is inspiration, with 11.0 %."]
-    assert sentences("rank", rank="last") == sentences("least") == ["Number 9 of nine emotions is anger, with 5.0 %."]
+    assert sentences("rank", rank="9") == sentences("least") == ["Number 9 of nine emotions is anger, with 5.0 %."]
     assert keys("rank") == keys("rank", rank="10") == ["order"]
 
 
@@ -203,6 +203,20 @@ def test_a_sentence_is_said_once() -> None:
     assert len(sentences("compare", make_facts(EQUAL), emotion="joy", emotion2="fear")) == 3
     same = Facts([*make_facts().values(), *(Fact(f"bad.{name}", (), "", N_("Both are bad.")) for name in ("T7", "P4"))])
     assert sentences("bad_channels", same) == ["About bad_channels.", "Both are bad."]
+
+
+def test_a_follow_up_is_answered_as_the_turn_before() -> None:
+    for intent in ("again", "in_chinese", "in_english"):
+        assert keys(intent, before="rank", rank="2") == ["rank.2"]
+        assert find_reply(Asked(intent, {"before": "sad"}), make_facts()).choices == read_topics()["sad"].texts
+        assert find_reply(Asked(intent), make_facts()) == Reply()
+
+
+def test_more_is_what_fits_best_after_the_turn_before() -> None:
+    assert keys("more", before="emotion") == keys("why")
+    assert keys("more", before="quality") == keys("bad_channels")
+    assert keys("more", make_facts(bad_channels=()), before="quality") == keys("removed")
+    assert find_reply(Asked("more"), make_facts()) == Reply()
 
 
 # Buttons
