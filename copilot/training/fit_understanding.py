@@ -1,0 +1,250 @@
+"""Fit the understanding of questions: ``python -m copilot.training.fit_understanding``.
+
+A linear support vector machine for each language (one intent against all others) on the paraphrases in
+``templates/questions.toml``; most of its small weights are left out, so that the file stays small. The temperature, and
+the threshold below which a question is ``outside``, are set on scores from models that were trained without the
+paraphrase and those that are similar to it.
+"""
+
+import random
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.svm import LinearSVC
+
+from copilot import understanding as reader
+from copilot.command_line import Parser, command
+from copilot.files import write_atomically
+
+QUESTIONS = Path(__file__).with_name("templates") / "questions.toml"
+FOLDS = 3
+#: Cosine of two paraphrases of an intent from which they are similar.
+SIMILAR = 0.7
+#: Texts that are made of a paraphrase with names to fill in.
+FILLED = 4
+#: Paraphrases in which a feature occurs at least; a rarer one tells nothing about others.
+OCCURRENCES = 2
+WEIGHTS = 140_000
+"""Weights of one language that are kept: those with the largest effect on the paraphrases."""
+PENALTY = 0.5
+TEMPERATURES = np.geomspace(0.05, 1, 40)
+#: Share of the questions of no intent that are to be found.
+OUTSIDE_FOUND = 0.9
+FILLERS = {
+    "en": ("please", "hey", "so", "hi", "ok", "um", "well", "can you tell me", "i want to know", "just", "thanks", "btw"),
+    "zh": ("请问", "那", "嗯", "我想知道", "请", "麻烦", "您好，", "话说", "就是", "谢谢"),
+}
+
+Scores = npt.NDArray[np.float64]
+
+
+class Paraphrase(NamedTuple):
+    """A question with names to fill in, and its intent."""
+
+    text: str
+    intent: str
+
+
+class Model(NamedTuple):
+    """Hashes of the known features, sorted, shape (features,); weights, (intents, features); bias, (intents,)."""
+
+    hashes: npt.NDArray[np.uint32]
+    weights: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
+
+
+def read_paraphrases(language: str, path: Path = QUESTIONS) -> list[Paraphrase]:
+    """Read the paraphrases of a language, ``en`` or ``zh``."""
+    stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    return [
+        Paraphrase(line, intent) for intent, texts in stored.items() for line in texts[language].strip().splitlines()
+    ]
+
+
+def fill_in(text: str, language: str, rng: random.Random) -> str:
+    """Replace the names in braces by random ones."""
+    if "{" not in text:
+        return text
+    words = reader.load_words(language == "zh")
+    names: dict[str, list[str]] = {"electrode": list(reader.ELECTRODES)}
+    for phrase, (slot, value) in words.slots.items():
+        if (slot, value) != ("rank", "1"):
+            names.setdefault(slot, []).append(phrase)
+    first, second = rng.sample(names["emotion"], 2)
+    text = text.replace("{emotion}", first).replace("{emotion2}", second)
+    for slot in ("rank", "band", "region", "electrode"):
+        text = text.replace(f"{{{slot}}}", rng.choice(names[slot]))
+    return text.replace("第第", "第")
+
+
+def vary(text: str, language: str, rng: random.Random) -> str:
+    """Return a text as somebody in a hurry may type it: with a filler word, a typing error, or both."""
+    if rng.random() < 0.5:
+        filler = rng.choice(FILLERS[language])
+        space = " " if language == "en" else ""
+        text = f"{filler}{space}{text}" if rng.random() < 0.7 else f"{text}{space}{filler}"
+    elif language == "en" and len(text) > 8:
+        place = rng.randrange(1, len(text) - 2)
+        if text[place : place + 2].isalpha():
+            changed = (text[place], text[place + 1] + text[place], text[place] * 2 + text[place + 1], text[place + 1])
+            text = text[:place] + rng.choice(changed) + text[place + 2 :]
+    return text
+
+
+def count_features(texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
+    """Return the different hashes of each text's features."""
+    return [np.unique(reader.hash_features(reader.extract_features(text))) for text in texts]
+
+
+def make_matrix(found: Sequence[npt.NDArray[np.uint32]], hashes: npt.NDArray[np.uint32]) -> Any:
+    """Return a sparse matrix (texts, known features) of rows of length 1 or, with unknown features, less."""
+    rows, columns, values = [], [], []
+    for row, wanted in enumerate(found):
+        places = np.searchsorted(hashes, wanted).clip(max=len(hashes) - 1)
+        places = places[hashes[places] == wanted]
+        rows.append(np.full(len(places), row))
+        columns.append(places)
+        values.append(np.full(len(places), 1 / np.sqrt(max(1, len(wanted)))))
+    where = (np.concatenate(rows), np.concatenate(columns))
+    return csr_matrix((np.concatenate(values), where), (len(found), len(hashes)))
+
+
+def group_similar(paraphrases: Sequence[Paraphrase], found: Sequence[npt.NDArray[np.uint32]]) -> npt.NDArray[np.int64]:
+    """Return the number of the group of each paraphrase, shape (paraphrases,): those of an intent that are similar."""
+    matrix = make_matrix(found, np.unique(np.concatenate(found)))
+    intents = np.array([one.intent for one in paraphrases])
+    similar = (matrix @ matrix.T).multiply(matrix @ matrix.T > SIMILAR).tocoo()
+    same = intents[similar.row] == intents[similar.col]
+    kept = csr_matrix((np.ones(same.sum()), (similar.row[same], similar.col[same])), similar.shape)
+    groups: npt.NDArray[np.int64] = connected_components(kept)[1].astype(np.int64)
+    return groups
+
+
+def fit(
+    texts: Sequence[npt.NDArray[np.uint32]], intents: Sequence[str], names: Sequence[str], most: int = WEIGHTS
+) -> Model:
+    """Fit one intent against all others on the features of texts, and keep the ``most`` weights of largest effect."""
+    counts = Counter(np.concatenate(texts).tolist())
+    hashes = np.array(sorted(key for key, number in counts.items() if number >= OCCURRENCES), dtype=np.uint32)
+    machine = LinearSVC(C=PENALTY, random_state=0).fit(make_matrix(texts, hashes), intents)
+    weights = np.zeros((len(names), len(hashes)))
+    bias = np.full(len(names), -2.0)
+    rows = [names.index(name) for name in machine.classes_]
+    weights[rows], bias[rows] = machine.coef_, machine.intercept_
+    effects = np.abs(weights) * np.sqrt([counts[key] for key in hashes.tolist()])
+    if weights.size > most:
+        weights[effects < np.partition(effects, -most, axis=None)[-most]] = 0
+    used = weights.any(axis=0)
+    return Model(hashes[used], weights[:, used], bias)
+
+
+def predict(model: Model, texts: Sequence[npt.NDArray[np.uint32]]) -> Scores:
+    """Return the score of each intent, shape (texts, intents)."""
+    return np.asarray(make_matrix(texts, model.hashes) @ model.weights.T + model.bias)
+
+
+def find_temperature(scores: Scores, wanted: npt.NDArray[np.int64]) -> float:
+    """Return the temperature with which the wanted intents of held-out texts are most probable."""
+    return float(min(TEMPERATURES, key=lambda t: -np.log(_softmax(scores / t)[np.arange(len(wanted)), wanted]).mean()))
+
+
+def _softmax(scores: Scores) -> Scores:
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def measure(probabilities: Scores, wanted: npt.NDArray[np.int64], outside: int, threshold: float) -> dict[str, float]:
+    """Return the shares of questions of an intent that are right and that are answered wrongly, and of outside found.
+
+    Args:
+        probabilities: shape (texts, intents).
+        wanted: the index of the intent of each text, shape (texts,).
+        outside: the index of ``outside``.
+        threshold: below it a question is outside.
+    """
+    given = np.where(probabilities.max(axis=1) < threshold, outside, probabilities.argmax(axis=1))
+    inside = wanted != outside
+    return {
+        "right": float((given == wanted)[inside].mean()),
+        "wrong": float(((given != wanted) & (given != outside))[inside].mean()),
+        "outside_found": float((given == outside)[~inside].mean()),
+    }
+
+
+def fit_language(language: str, names: Sequence[str]) -> dict[str, Any]:
+    """Fit and measure one language, print its figures, and return the arrays of its file."""
+    rng = random.Random(0)
+    paraphrases = read_paraphrases(language)
+    intents = [one.intent for one in paraphrases]
+    filled = [
+        list(dict.fromkeys(fill_in(one.text, language, rng) for _ in range(FILLED if "{" in one.text else 1)))
+        for one in paraphrases
+    ]
+    found = [count_features(texts) for texts in filled]
+    groups = group_similar(paraphrases, [features[0] for features in found])
+    scores = np.zeros((len(paraphrases), len(names)))
+    folds = np.random.default_rng(0).permutation(groups.max() + 1)[groups] % FOLDS
+    for fold in range(FOLDS):
+        trained = [(text, intents[n]) for n in np.flatnonzero(folds != fold) for text in found[n]]
+        model = fit([text for text, _ in trained], [intent for _, intent in trained], names)
+        left_out = np.flatnonzero(folds == fold)
+        scores[left_out] = predict(model, [found[n][0] for n in left_out])
+    wanted, outside = np.array([names.index(intent) for intent in intents]), names.index(reader.OUTSIDE)
+    temperature = find_temperature(scores, wanted)
+    probabilities = _softmax(scores / temperature)
+    strangers = probabilities[wanted == outside]
+    sure = np.where(strangers.argmax(axis=1) == outside, 0, strangers.max(axis=1))
+    threshold = float(np.quantile(sure, OUTSIDE_FOUND))
+    figures = measure(probabilities, wanted, outside, threshold)
+    print(
+        f"{language}: {len(paraphrases)} paraphrases in {groups.max() + 1} groups; held out: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        + f"; without a threshold {measure(probabilities, wanted, outside, 0)['right']:.3f} right; "
+        f"temperature {temperature:.3f}, threshold {threshold:.3f}"
+    )
+    texts = [(text, intents[n]) for n, several in enumerate(filled) for text in several]
+    varied = [(vary(one, language, rng), intent) for one, intent in texts]
+    model = fit(
+        [*(features for several in found for features in several), *count_features([text for text, _ in varied])],
+        [intent for _, intent in (*texts, *varied)],
+        names,
+    )
+    columns, features = np.nonzero(model.weights)
+    order = np.lexsort((columns, features))
+    return {
+        f"{language}_hashes": np.diff(model.hashes, prepend=np.uint32(0)),
+        f"{language}_counts": np.bincount(features, minlength=len(model.hashes)).astype(np.uint8),
+        f"{language}_columns": columns[order].astype(np.uint8),
+        f"{language}_weights": model.weights[columns, features][order].astype(np.float16),
+        f"{language}_bias": model.bias.astype(np.float16),
+        f"{language}_limits": np.array([temperature, threshold], np.float32),
+    }
+
+
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit both languages, print their figures and write their file."""
+    parser = Parser(
+        prog="python -m copilot.training.fit_understanding", description="Fit the understanding of questions."
+    )
+    parser.add_argument("--out", type=Path, default=reader.MODEL)
+    given = parser.parse_args(arguments)
+    names = sorted({one.intent for one in read_paraphrases("en")})
+    written: dict[str, Any] = {"intents": np.array(names)}
+    for language in ("en", "zh"):
+        written |= fit_language(language, names)
+    with write_atomically(given.out) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **written)
+    print(f"{given.out}: {given.out.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
