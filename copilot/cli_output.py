@@ -12,8 +12,8 @@ from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.llm.base import PromptProgress, Token, Waiting
 from copilot.pipeline import STAGES
-from copilot.record.draft import percent
 from copilot.result import Result
+from copilot.text import percent
 
 ASSESSMENT_HEADING = N_("Assessment:")
 SUGGESTIONS_HEADING = N_("Suggestions:")

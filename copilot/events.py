@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording
+from copilot.facts import Facts
 from copilot.llm.base import Message, PromptProgress, Token, Waiting
 from copilot.record.model import Record
 from copilot.result import Result
@@ -54,9 +55,10 @@ class ResultReady:
 
 @dataclass(frozen=True)
 class RecordReady:
-    """The draft record; the last event."""
+    """The draft record, and the facts about the result that it states; the last event."""
 
     record: Record
+    facts: Facts
 
 
 Event = (

@@ -28,6 +28,7 @@ from copilot.eeg.sandbox import Prepared
 from copilot.eeg.states import StateModels, find_states
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.events import Event, PromptReady, RecordReady, ResultReady, SignalReady, StageBegun, StageProgress
+from copilot.facts import collect_facts
 from copilot.i18n import N_, Translator
 from copilot.i18n.terms import term
 from copilot.llm.base import CutOff, Engine, Message, ModelInfo, PromptProgress, Scores, Token
@@ -246,7 +247,19 @@ def analyse(
     )
     yield ResultReady(result, complete=True)
     now = datetime.now(UTC)
-    yield RecordReady(draft(person, prepared.cleaned, quality, result, now=now, patient=patient, language=language))
+    facts = collect_facts(
+        person,
+        prepared.cleaned,
+        quality,
+        result,
+        entropies=entropies,
+        population=classifier.population,
+        emotion_classifier=emotion_classifier,
+        model=model,
+        settings=settings,
+    )
+    record = draft(person, prepared.cleaned, quality, result, now=now, patient=patient, language=language)
+    yield RecordReady(record, facts)
 
 
 def prepare_prompt(

@@ -1,4 +1,4 @@
-"""Shorten and normalise text from outside."""
+"""Normalise text from outside, and write numbers as text."""
 
 import re
 import unicodedata
@@ -8,6 +8,11 @@ def normalise_line(text: str) -> str:
     """Return text as one line in Unicode's composed form (NFC), without control characters, with white space folded."""
     printable = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text or ""))
     return re.sub(r"\s+", " ", printable).strip()
+
+
+def percent(share: float) -> str:
+    """Return a share from 0 to 1 as it is shown: ``34.2 %``."""
+    return f"{100 * share:.1f} %"
 
 
 def first_line(error: BaseException) -> str:

@@ -13,9 +13,10 @@ from copilot.batch.results import Results
 from copilot.batch.worker import Outcome
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
-from copilot.record.draft import SOFTWARE, percent
+from copilot.record.draft import SOFTWARE
 from copilot.record.export.markdown import escape_markdown
 from copilot.record.model import Findings
+from copilot.text import percent
 
 BATCH_TITLE = N_("Summary of a batch of EEG readings")
 BATCH_DRAFTS = N_("The records are drafts: no clinician has reviewed any of them.")

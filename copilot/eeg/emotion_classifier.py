@@ -102,7 +102,7 @@ class EmotionClassifier:
             Shape (9,); uniform where nothing can be told: no other recording, less than ``MIN_SECONDS`` usable seconds,
             or features far from all that the classifier was fitted on.
         """
-        recordings = [_summarise(seconds) for seconds in (entropy, *others)]
+        recordings = [summarise_seconds(seconds) for seconds in (entropy, *others)]
         if len(recordings) < 2 or any(summary is None for summary in recordings):
             return uniform_probabilities()
         (mean, _), *baseline = [summary for summary in recordings if summary is not None]
@@ -180,7 +180,7 @@ def calibrate(scores: Floats, slopes: Floats) -> Probabilities:
     return softmax(slopes[0] * between + slopes[1] * (scores - between))
 
 
-def _summarise(entropy: Array) -> tuple[Floats, Floats] | None:
+def summarise_seconds(entropy: Array) -> tuple[Floats, Floats] | None:
     """Return mean and variance over the usable seconds, each of shape (30, 5); None if there are too few seconds."""
     present = np.isfinite(entropy).any(axis=(1, 2))
     usable = np.isfinite(entropy[present]).all(axis=(0, 2))

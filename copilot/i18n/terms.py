@@ -40,6 +40,7 @@ _TERMS: dict[str, dict[str, Message]] = {
         "railed": NP_("state of a channel", "railed"),
         "noisy": NP_("state of a channel", "noisy"),
         "interpolated": NP_("state of a channel", "interpolated"),
+        "joined": NP_("state of a channel", "joined"),
     },
     "component": {
         "ocular": NP_("component of a signal", "ocular"),

@@ -13,6 +13,7 @@ from copilot import __version__, emotions
 from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording
 from copilot.evidence import Evidence
+from copilot.facts.signal import STATES, list_faults
 from copilot.i18n import COMMA, N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import PatientIdentity, Person
@@ -31,9 +32,8 @@ from copilot.record.model import (
     timestamp,
 )
 from copilot.result import Result
-from copilot.text import normalise_line
+from copilot.text import normalise_line, percent
 
-STATES = {"sleep": N_("Sleep"), "eyes": N_("Eyes"), "effort": N_("Mental effort")}
 SOFTWARE = f"EEG Emotion Copilot {__version__}"
 
 #: Key, label (a message) and text of a field.
@@ -172,7 +172,7 @@ def describe_examination(
     yield "mains", N_("Mains interference"), mains
     bad = []
     for channel in quality.channels:
-        if faults := [name for name in ("flat", "railed", "noisy", "interpolated") if getattr(channel, name)]:
+        if faults := list_faults(channel):
             listed = tuple(term("channel", fault) for fault in faults)
             bad.append(translate(messages.ELECTRODE_FAULT, name=channel.name, fault=listed))
     yield "bad_channels", N_("Bad electrodes"), translate(COMMA).join(bad) or translate(messages.NONE)
@@ -228,11 +228,6 @@ def draw_figures(
         signal=plots.encode_png(plots.draw_signal(raw, cleaned, quality, dark=dark, language=language)),
         bands=plots.encode_png(plots.draw_band_power(cleaned, quality, dark=dark, language=language)),
     )
-
-
-def percent(share: float) -> str:
-    """Return a share from 0 to 1 as the record shows it: ``34.2 %``."""
-    return f"{100 * share:.1f} %"
 
 
 def normalise_value(key: str, value: str) -> str:

@@ -81,7 +81,7 @@ def test_a_translation_has_the_same_fields() -> None:
 
 
 def test_every_translation_is_chinese() -> None:
-    name, signs = "EEG Emotion Copilot", {", ", "{name} ({fault})"}
+    name, signs = "EEG Emotion Copilot", {", ", "{name} ({fault})", "{first} {second}"}
     assert {text for (_, text), translated in CATALOGUE.items() if not has_chinese(translated)} == {name, *signs}
     assert [text for (_, text), translated in CATALOGUE.items() if text == translated] == [name]
 

@@ -20,13 +20,13 @@ from pypdfium2 import raw
 from copilot import NOTICE
 from copilot.i18n import N_, Translator, messages
 from copilot.person import PatientIdentity, Person
-from copilot.record.draft import percent
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.export.pdf import to_pdf
 from copilot.record.export.pdf.page import INK, LEFT, TONES
 from copilot.record.export.pdf.sections import NAME, TRACK
 from copilot.record.model import Figures, without_identity
 from copilot.record.review import accept, amend, delete, edit
+from copilot.text import percent
 from tests.helpers import records
 from tests.helpers.records import NOW, REVIEWER, signed
 

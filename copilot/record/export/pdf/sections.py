@@ -3,7 +3,6 @@
 from copilot import NOTICE, emotions
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
-from copilot.record.draft import percent
 from copilot.record.export.markdown import describe_record
 from copilot.record.export.pdf import field_rows
 from copilot.record.export.pdf.field_rows import FieldRow, format_time
@@ -34,6 +33,7 @@ from copilot.record.export.pdf.page import (
     TextStyle,
 )
 from copilot.record.model import Figures, Findings, Record, Section
+from copilot.text import percent
 
 #: Digits of a SHA-256 in its short form.
 DIGITS = 8
