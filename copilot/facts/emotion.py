@@ -194,12 +194,17 @@ def list_explanations(result: Result, reason: str, *, others: int, rhythm: Fact)
             "count."
         )
     else:
-        why = N_("Of nine probabilities that of {emotion} is the largest: {percent}, where guessing has 11.1 %.")
+        why = N_("Of nine probabilities that of {emotion} is the largest: {percent}; guessing has 11.1 %.")
+        if result.situation == "any":
+            why = N_(
+                "Of nine probabilities that of {emotion} is the largest and at least twice that of guessing: "
+                "{percent}; guessing has 11.1 %."
+            )
         why = N_(why, emotion=emotion, percent=percent(max(result.probabilities)))
         better = assessment.RECORD_MORE if others else assessment.RECORD_REST
         meaning = N_(
-            "Of nine emotions {emotion} fits this EEG best. This does not show what the person feels: their own words "
-            "count for more."
+            "Of nine emotions {emotion} fits this EEG best. Such readings are often wrong and do not show what the "
+            "person feels: their own words count for more."
         )
         if result.situation != "any":
             meaning = N_(

@@ -30,6 +30,10 @@ ALLOWED = {
         "copilot.evidence",
         "copilot.i18n",
     },
+    "copilot.facts": {
+        *(f"copilot.{name}" for name in ("assessment", "eeg", "emotions", "i18n", "llm.base", "person", "prompt")),
+        *("copilot.record.model", "copilot.result", "copilot.settings", "copilot.text"),
+    },
     "copilot.llm": {f"copilot.{name}" for name in ("child_process", "errors", "files", "i18n", "settings", "text")},
     "copilot.safety": {"copilot.errors"},
     "convert": {f"copilot.{name}" for name in ("child_process", "command_line", "errors", "files", "llm", "text")},
