@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass, replace
 
 _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _WORDS = {word: value for value, word in enumerate((*_ONES, *_TEENS))} | {
     word: 10 * (value + 2) for value, word in enumerate(_TENS)
 }
-_HAN = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0, "半": 0.5}
+_HAN = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"两": 2, "\u3007": 0, "半": 0.5}
 _DENOMINATORS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _UNITS = {
     "percent": (1, r"%|percent\b|per cent\b|percentage points?|个百分点"),
@@ -19,27 +19,32 @@ _UNITS = {
     "h": (3600, r"hours?\b|hrs?\b|h\b|小时|个小时"),
     "z": (1, r"standard deviations?|sds?\b|个?标准差"),
     "count": (1, r"channels?\b|electrodes?\b|components?\b|个?(?:电极|通道|成分)|导"),
-    "other": (1, r"(?:times )?(?:a|per|each|every) (?:day|week|night|month)|years?\b|days?\b|weeks?\b|people\b|岁|天|周|年|人|次"),
+    "other": (
+        1,
+        r"(?:times )?(?:a|per|each|every) (?:day|week|night|month)|(?:years?|days?|weeks?|people)\b|岁|天|周|年|人|次",
+    ),
 }
 _WORD = (
     rf"(?<![a-z])(?:(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(_ONES[1:])})\b)?|(?:a |one )?hundred|"
     rf"{'|'.join((*_TEENS, *_ONES))})(?![a-z])"
 )
 _DIGITS = r"(?:(?<![a-z0-9.-])[-+\u2212]|minus |负)?(?<![a-z0-9_.])\d{1,12}(?:,\d{3}){0,3}(?:\.\d{1,9})?(?!\d)"
-_NUMBER = rf"(?:{_DIGITS}|{_WORD}|[零〇一二两三四五六七八九十百]{{1,6}}(?:点[零一二三四五六七八九]{{1,4}})?)"
+_NUMBER = rf"(?:{_DIGITS}|{_WORD}|[零\u3007一二两三四五六七八九十百]{{1,6}}(?:点[零一二三四五六七八九]{{1,4}})?)"
 _PATTERN = re.compile(
     rf"(?P<part>{_NUMBER})\s?(?:times )?(?:in|out of|of|/|\u2044)\s?(?:every |the |all |these )?(?P<whole>{_NUMBER})"
     rf"(?!\s?(?:electrodes|channels|s\b|sec|hz|\d|emotions))"
     rf"|(?P<han_whole>{_NUMBER})分之(?P<han_part>{_NUMBER})"
     rf"|(?P<tenths>{_NUMBER})\s?成(?P<half>半)?(?![年人功为员长果])"
-    r"|(?:(?P<several>a|an|one|two|three|four|five|seven|nine)[ -])?(?<![a-z])(?P<fraction>half|halves|third|quarter|fifth"
-    r"|sixth|eighth|tenth)s?(?![a-z])(?! an? (?:hour|minute|day))|(?P<han_half>一半|半数)"
-    rf"|(?P<fold>twice|double|thrice|triple|{_NUMBER}\s?-?(?:times(?! (?:a|per|each|every|in|out)\b)|fold|x\b|倍))"
+    r"|(?:(?P<several>a|an|one|two|three|four|five|seven|nine)[ -])?(?<![a-z])(?P<fraction>half|halves|third"
+    r"|quarter|fifth|sixth|eighth|tenth)s?(?![a-z])(?! an? (?:hour|minute|day))|(?P<han_half>一半|半数)"
+    r"|(?P<fold>twice|double|thrice|triple"
+    rf"|{_NUMBER}\s?-?(?:times(?! (?:a|per|each|every|in|out)\b)|fold|x\b|倍))"
     rf"|(?P<number>{_NUMBER})\s?-?(?:{'|'.join(f'(?P<{name}>{words})' for name, (_, words) in _UNITS.items())})"
-    rf"|(?P<bare>{_DIGITS}(?!st\b|nd\b|rd\b|th\b)|(?<![a-z])(?:{'|'.join((*_TENS, *_TEENS, 'hundred'))})(?![a-z]))"
+    r"|(?!(?:(?<=number )|(?<=rank )|(?<=place )|(?<=第))[1-9](?![\d.]))"
+    rf"(?P<bare>{_DIGITS}(?!st\b|nd\b|rd\b|th\b)|(?<![a-z])(?:{'|'.join(_TEENS + _TENS)}|hundred)(?![a-z]))"
 )
 _ABOUT = re.compile(r"(?:about|around|nearly|almost|roughly|approximately|some|大约|约为?|近|将近|差不多)\s?(?:a )?$")
-_RANGE = re.compile(r"\s?(?:-|to|of|and|–|~|至|到)\s?")
+_RANGE = re.compile(r"\s?(?:-|to|of|and|\u2013|~|至|到)\s?")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,11 @@ def find_numbers(text: str) -> list[Number]:
         number = _read_match(match)
         if number is None:
             continue
-        if number.unit == "percent" and number.amount % 5 == 0 and _ABOUT.search(text[max(0, match.start() - 20) : match.start()]):
+        if (
+            number.unit == "percent"
+            and number.amount % 5 == 0
+            and _ABOUT.search(text[max(0, match.start() - 20) : match.start()])
+        ):
             number = replace(number, tolerance=max(number.tolerance, 2.5))
         if found and not found[-1].unit and _RANGE.fullmatch(text[found[-1].end : number.start]):
             found[-1] = replace(found[-1], unit=number.unit)
@@ -98,9 +107,9 @@ def _read_match(match: re.Match[str]) -> Number | None:
         count = _WORDS.get(match["several"] or "one", 1)
         return Number(100 * count / _DENOMINATORS[match["fraction"].removesuffix("s")], "percent", 2.5, **place)
     if match["fold"]:
-        amount, tolerance = {"twice": 2, "double": 2, "thrice": 3, "triple": 3}.get(match["fold"]), 0.05
-        if amount is None:
-            amount, tolerance = _read_number(re.match(_NUMBER, match["fold"])[0])  # type: ignore[index, assignment]
+        folds = {"twice": 2, "double": 2, "thrice": 3, "triple": 3}
+        digits = re.match(_NUMBER, match["fold"])
+        amount, tolerance = _read_number(digits[0]) if digits else (folds[match["fold"]], 0.05)
         return Number(amount, "times", tolerance, **place)
     amount, tolerance = _read_number(match["number"] or match["bare"])
     unit = next((name for name in _UNITS if match[name]), "")
@@ -122,6 +131,6 @@ def _read_number(text: str) -> tuple[float, float]:
         if character in "十百":
             total, digit = total + (digit or 1) * (10 if character == "十" else 100), 0
         else:
-            digit = _HAN[character] if character in _HAN else 0
+            digit = _HAN.get(character, 0)
     fraction = "".join(str(_HAN[character]) for character in decimals)
     return total + digit + (float(f"0.{fraction}") if fraction else 0), 0.51 * 10 ** -len(fraction)
