@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.svm import LinearSVC
 
-from copilot import understanding as reader
+from copilot.chat import understanding as reader
 from copilot.command_line import Parser, command
 from copilot.files import write_atomically
 
@@ -39,7 +39,20 @@ TEMPERATURES = np.geomspace(0.05, 1, 40)
 #: Share of the questions of no intent that are to be found.
 OUTSIDE_FOUND = 0.9
 FILLERS = {
-    "en": ("please", "hey", "so", "hi", "ok", "um", "well", "can you tell me", "i want to know", "just", "thanks", "btw"),
+    "en": (
+        "please",
+        "hey",
+        "so",
+        "hi",
+        "ok",
+        "um",
+        "well",
+        "can you tell me",
+        "i want to know",
+        "just",
+        "thanks",
+        "btw",
+    ),
     "zh": ("请问", "那", "嗯", "我想知道", "请", "麻烦", "您好，", "话说", "就是", "谢谢"),
 }
 

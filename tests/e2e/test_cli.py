@@ -189,7 +189,7 @@ def test_chat_in_json_lists_the_facts_of_each_answer(monkeypatch, recording, cap
     assert run("chat", recording, *WHO, "--json") == 0
     length, second, danger = map(json.loads, capsys.readouterr().out.splitlines())
     assert length["understood"] == ["length"]
-    assert [fact["key"] for fact in length["facts"]][0] == "length"
+    assert length["facts"][0]["key"] == "length"
     assert length["facts"][0]["sentence"] in length["answer"]
     assert second["facts"][0]["key"] == "rank.2"
     assert "概率" in second["answer"]

@@ -44,12 +44,12 @@ def text(tokens: Sequence[Token]) -> str:
         ("How likely is anger?", "5.0 %", "probability.anger"),
         ("Is joy more likely than fear?", "joy is more likely than fear", "compare.joy.fear"),
         ("Were any electrodes bad?", "T7", "bad_channels"),
-        ("Why was T7 bad?", "flat", "bad.T7"),
+        ("Why was T7 bad?", "gave no signal", "bad.T7"),
         ("How many seconds were usable?", "of 40 s", "usable_seconds"),
         ("What was the sampling rate?", "Hz", "rate"),
         ("Was my alpha high?", "higher", "band.alpha"),
         ("Were my eyes closed?", "Eyes closed", "state.eyes"),
-        ("How often are you right?", "10 such readings", "reliability"),
+        ("How often are you right?", "not measured for this model", "reliability"),
         ("哪种情绪排第二？", "鼓舞", "rank.2"),
         ("有没有坏的电极？", "T7", "bad_channels"),
     ],
@@ -124,7 +124,19 @@ def test_a_correction_in_the_record_is_a_correction_in_the_chat() -> None:
 def test_another_model_answers_freely_from_the_facts_and_remembers() -> None:
     engine = FakeEngine(answers=["Thank you for telling me. Please talk with someone you trust."])
     tokens, _ = answered(engine, "I had a hard week", [Turn("hello", "Hi.")])
-    assert text(tokens).split() == "Thank you for telling me. Please talk with someone you trust.".split()
+    assert text(tokens).split() == [
+        "Thank",
+        "you",
+        "for",
+        "telling",
+        "me.",
+        "Please",
+        "talk",
+        "with",
+        "someone",
+        "you",
+        "trust.",
+    ]
     system, *rest = engine.calls[0].messages
     assert "34.0 %" in system["content"]
     assert [message["content"] for message in rest] == ["hello", "Hi.", "I had a hard week"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from copilot import pipeline
+from copilot.chat.replies import Reply, find_reply, nearest_questions, read_topics, suggest_questions
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.simulate import simulate
 from copilot.emotions import EMOTIONS
@@ -16,7 +17,6 @@ from copilot.facts import Fact, Facts
 from copilot.facts.emotion import list_emotion_facts
 from copilot.i18n import LANGUAGES, N_, Translator, read_catalogue
 from copilot.person import Person
-from copilot.chat.replies import Reply, find_reply, nearest_questions, read_topics, suggest_questions
 from copilot.result import Result
 from copilot.settings import Settings
 from tests.helpers.fake_engine import FakeEngine

@@ -311,7 +311,9 @@ def _find_misspelled(word: str) -> str | None:
     for known, (slot, value) in load_words(False).slots.items():
         if slot != "emotion" or len(known) < 6 or known[0] != word[0] or abs(len(known) - len(word)) > 1:
             continue
-        start = next((n for n, (a, b) in enumerate(zip(word, known, strict=False)) if a != b), min(len(word), len(known)))
+        start = next(
+            (n for n, (a, b) in enumerate(zip(word, known, strict=False)) if a != b), min(len(word), len(known))
+        )
         rest, wanted = word[start:], known[start:]
         swapped = rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:]
         if rest[1:] == wanted[1:] or rest[1:] == wanted or rest == wanted[1:] or swapped:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from copilot.answer_numbers import Number, find_numbers
-from copilot.answer_text import (
+from copilot.chat.answer_numbers import Number, find_numbers
+from copilot.chat.answer_text import (
     ENDED,
     LONGEST_SENTENCE,
     Clause,

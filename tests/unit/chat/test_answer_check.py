@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot.answer_check import check_answer, check_sentence, format_facts
-from copilot.answer_text import LONGEST_SENTENCE, split_sentences
+from copilot.chat.answer_check import check_answer, check_sentence, format_facts
+from copilot.chat.answer_text import LONGEST_SENTENCE, split_sentences
 from copilot.eeg.features import ELECTRODES
 from copilot.eeg.preprocessing.quality import ChannelQuality, Quality
 from copilot.eeg.types import Recording
