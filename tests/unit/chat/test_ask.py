@@ -124,19 +124,7 @@ def test_a_correction_in_the_record_is_a_correction_in_the_chat() -> None:
 def test_another_model_answers_freely_from_the_facts_and_remembers() -> None:
     engine = FakeEngine(answers=["Thank you for telling me. Please talk with someone you trust."])
     tokens, _ = answered(engine, "I had a hard week", [Turn("hello", "Hi.")])
-    assert text(tokens).split() == [
-        "Thank",
-        "you",
-        "for",
-        "telling",
-        "me.",
-        "Please",
-        "talk",
-        "with",
-        "someone",
-        "you",
-        "trust.",
-    ]
+    assert " ".join(text(tokens).split()) == "Thank you for telling me. Please talk with someone you trust."
     system, *rest = engine.calls[0].messages
     assert "34.0 %" in system["content"]
     assert [message["content"] for message in rest] == ["hello", "Hi.", "I had a hard week"]
