@@ -19,6 +19,7 @@ from copilot.facts import Fact, Facts
 from copilot.facts.emotion import list_emotion_facts, list_explanations
 from copilot.facts.signal import list_recording_facts, name_level
 from copilot.i18n import N_, Translator
+from copilot.i18n.terms import term
 from copilot.result import Result
 
 SENTENCES = Path(__file__).parents[1] / "data" / "answers_checked.jsonl"
@@ -153,6 +154,18 @@ def test_only_the_confidence_of_the_facts_may_be_said(confidence):
     }
     facts = make_facts(confidence=confidence)
     assert {level for level, text in said.items() if not check(text, facts).replaced} == {confidence}
+
+
+@pytest.mark.parametrize("top", EMOTIONS)
+def test_only_the_first_emotion_may_be_named_as_the_readings(top):
+    facts = make_facts([0.6 if name == top else 0.05 for name in EMOTIONS])
+    for wording, language in (
+        ("The most likely emotion is {}.", "en"),
+        ("It is {}.", "en"),
+        ("最可能的情绪是{}。", "zh"),
+    ):
+        named = {name: wording.format(Translator(language)(term("emotion", name))) for name in EMOTIONS}
+        assert [name for name, text in named.items() if not check(text, facts, language).replaced] == [top]
 
 
 # A model that lies about every number
