@@ -213,4 +213,5 @@ def _generate_checked(
                 yield " …"
 
     for checked in check_answer(read_tokens(), facts, translate):
-        yield (FactText if checked.replaced else Token)(checked.text)
+        if checked.text:  # of facts that were stated already nothing is left
+            yield (FactText if checked.replaced else Token)(checked.text)
