@@ -12,9 +12,10 @@ import unicodedata
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,12 @@ OUTSIDE = "outside"
 READ = 1000
 #: Parts of a message that are understood one by one.
 MAX_PARTS = 6
-#: How much more probable the parts must be than the whole, on average, for each further part.
-GAIN = 0.08
+#: How much more probable parts must be than the whole in sum where a word such as "and" separates them, not a mark.
+GAIN = 0.05
+#: Misspelled words of a question that are corrected.
+MAX_CORRECTED = 4
+#: Letters of a word that is corrected.
+LONGEST = 20
 #: Words, or Chinese characters, of a follow-up that only names something.
 SHORT = 6
 #: Intents that only accompany another one in the same message.
@@ -97,12 +102,17 @@ class Classifier:
     temperature: float
     threshold: float
 
+    def find_places(self, hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+        """Return where hashes are among the known ones, -1 where they are not, shape (hashes,)."""
+        places = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        return np.where(self.hashes[places] == hashes, places, -1)
+
     def predict(self, features: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the probability of each intent, shape (intents,), of a text's features."""
         wanted = np.unique(hash_features(features))
-        places = np.searchsorted(self.hashes, wanted).clip(max=len(self.hashes) - 1)
-        places = places[self.hashes[places] == wanted]
-        used = np.concatenate([np.arange(self.starts[p], self.starts[p + 1]) for p in places] or [np.arange(0)])
+        places = self.find_places(wanted)
+        ranges = [np.arange(self.starts[place], self.starts[place + 1]) for place in places if place >= 0]
+        used = np.concatenate([np.arange(0), *ranges])
         scores = np.bincount(self.columns[used], self.weights[used], len(self.intents)) / np.sqrt(max(1, len(wanted)))
         scores = (scores + self.bias) / self.temperature
         powers = np.exp(scores - scores.max())
@@ -268,7 +278,7 @@ def load_words(chinese: bool) -> Words:
 
 
 @cache
-def _load_simplified() -> dict[int, str]:
+def _load_simplified() -> dict[int, int]:
     spelling = tomllib.loads(WORDS.read_text(encoding="utf-8"))["chinese"]["spelling"]
     return str.maketrans(spelling["traditional"], spelling["simplified"])
 
@@ -322,29 +332,57 @@ def _find_misspelled(word: str) -> str | None:
 
 
 def _split_into_questions(text: str) -> list[str]:
-    """Split a message where its parts are understood better than the whole."""
-    ends = [0, *(match.end() for match in _SEPARATOR.finditer(text)), len(text)]
+    """Split a message where its parts ask different things and are understood at least as well as the whole."""
+    marks = list(_SEPARATOR.finditer(text))
+    ends = [0, *(mark.end() for mark in marks), len(text)]
     pieces = [(start, stop) for start, stop in pairwise(ends) if re.search(r"\w", text[start:stop])]
     if len(pieces) > MAX_PARTS:
         pieces = [*pieces[: MAX_PARTS - 1], (pieces[MAX_PARTS - 1][0], pieces[-1][1])]
     if len(pieces) < 2:
         return [text]
-    probability = {}
-    for first in range(len(pieces)):
-        for last in range(first, len(pieces)):
-            one = _understand_part(text[pieces[first][0] : pieces[last][1]])
-            probability[first, last] = 0.0 if one.intent == OUTSIDE else one.probability
-    best: list[tuple[float, list[tuple[int, int]]]] = [(0.0, [])]  # of the first pieces: sum of probabilities, spans
+    by_word = {mark.end() for mark in marks if re.search(rf"[a-z\u3001{_HAN}]", mark[0], re.IGNORECASE)}
+    asked = {
+        (first, last): _understand_part(text[pieces[first][0] : pieces[last][1]])
+        for first in range(len(pieces))
+        for last in range(first, len(pieces))
+    }
+    known = {span: 0.0 if one.intent == OUTSIDE else one.probability for span, one in asked.items()}
+    best: list[tuple[float, int, list[tuple[int, int]]]] = [(0.0, 0, [])]  # of the first pieces: sum, number of spans
     for last in range(len(pieces)):
-        options = [
-            (best[first][0] + (last - first + 1) * probability[first, last] - GAIN, [*best[first][1], (first, last)])
-            for first in range(last + 1)
-        ]
+        options = []
+        for first in range(last + 1):
+            total, number, spans = best[first]
+            total += (last - first + 1) * known[first, last] - GAIN * (pieces[first][0] in by_word)
+            options.append((round(total, 2), number + 1, [*spans, (first, last)]))
         best.append(max(options))
-    spans, whole = best[-1][1], probability[0, len(pieces) - 1]
-    if any(0 < probability[span] <= whole for span in spans):
+    spans, whole = best[-1][2], known[0, len(pieces) - 1]
+    if len({asked[span].intent for span in spans}) == 1 and len({str(asked[span].slots) for span in spans}) == 1:
+        return [text]
+    if any(0 < known[span] < whole - GAIN for span in spans):
         return [text]
     return [text[pieces[first][0] : pieces[last][1]].strip() for first, last in spans]
+
+
+def _correct_spelling(text: str) -> str:
+    """Replace English words of five letters or more that are not known by known ones that differ in one letter."""
+    words, corrected = _split_words(normalise(text)), 0
+    for n, word in enumerate(words):
+        if 5 <= len(word) <= LONGEST and word.isalpha() and word.isascii() and corrected < MAX_CORRECTED:
+            words[n] = _find_known_word(word)
+            corrected += words[n] != word
+    return " ".join(words) if corrected else text
+
+
+@lru_cache(maxsize=10_000)
+def _find_known_word(word: str) -> str:
+    """Return an English word if the classifier knows it, else one that it knows and that differs in one letter."""
+    classifier = load_classifier(False)
+    halves = [(word[:at], word[at:]) for at in range(1, len(word) + 1)]
+    near = [word, *(a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1), *(a + b[1:] for a, b in halves if b)]
+    near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
+    near += [a + letter + b for a, b in halves for letter in ascii_lowercase]
+    known = classifier.find_places(hash_features(near)) >= 0
+    return near[int(known.argmax())]
 
 
 def _understand_part(part: str) -> Asked:
@@ -353,11 +391,13 @@ def _understand_part(part: str) -> Asked:
     strange = len(_OTHER_SCRIPT.findall(plain))
     if strange > 0.2 * len(plain.strip()) or not re.search(rf"[a-z{_HAN}0-9]", plain):
         return Asked(OUTSIDE, part, 1.0, {})
-    classifier = load_classifier(is_chinese(part))
-    probabilities = classifier.predict(extract_features(part))
+    chinese = is_chinese(part)
+    classifier = load_classifier(chinese)
+    plain = part if chinese else _correct_spelling(part)
+    probabilities = classifier.predict(extract_features(plain))
     top = int(probabilities.argmax())
     intent, probability = classifier.intents[top], float(probabilities[top])
-    slots = find_slots(part)
+    slots = find_slots(plain) or find_slots(part)
     if intent == OUTSIDE or probability < classifier.threshold:
         return Asked(OUTSIDE, part, probability if intent == OUTSIDE else 1 - probability, slots)
     return Asked(intent, part, probability, slots)

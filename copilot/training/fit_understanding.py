@@ -39,20 +39,7 @@ TEMPERATURES = np.geomspace(0.05, 1, 40)
 #: Share of the questions of no intent that are to be found.
 OUTSIDE_FOUND = 0.9
 FILLERS = {
-    "en": (
-        "please",
-        "hey",
-        "so",
-        "hi",
-        "ok",
-        "um",
-        "well",
-        "can you tell me",
-        "i want to know",
-        "just",
-        "thanks",
-        "btw",
-    ),
+    "en": ("please", "hey", "so", "hi", "ok", "um", "well", "can you tell me", "i want to know", "just", "btw"),
     "zh": ("请问", "那", "嗯", "我想知道", "请", "麻烦", "您好，", "话说", "就是", "谢谢"),
 }
 

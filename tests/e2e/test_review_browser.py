@@ -15,6 +15,7 @@ from copilot.record import review
 from copilot.record.export.json_format import from_json, to_json
 from copilot.record.model import Record
 from copilot.record.store import Store
+from copilot.web.layout import FIRST_QUESTIONS
 from tests.helpers.fake_engine import FakeEngine
 from tests.helpers.records import drafted
 from tests.helpers.serving import CHROMIUM, PHONE, WIDE, button, fits, served
