@@ -1,11 +1,12 @@
 """Fit the understanding of questions: ``python -m copilot.training.fit_understanding``.
 
 A linear support vector machine for each language (one intent against all others) on the paraphrases in
-``templates/questions.toml``; most of its small weights are left out, so that the file stays small. The temperature, and
-the threshold below which a question is ``outside``, are set on scores from models that were trained without the
-paraphrase and those that are similar to it.
+``templates/questions.toml`` and those of further writers in ``templates/questions.jsonl``; most of its small weights are
+left out, so that the file stays small. The temperature, and the threshold below which a question is ``outside``, are set
+on scores from models that were trained without the paraphrase and those that are similar to it, or without its writer.
 """
 
+import json
 import random
 import sys
 import tomllib
@@ -21,10 +22,12 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.svm import LinearSVC
 
 from copilot.chat import understanding as reader
+from copilot.chat.replies import read_topics
 from copilot.command_line import Parser, command
 from copilot.files import write_atomically
 
 QUESTIONS = Path(__file__).with_name("templates") / "questions.toml"
+OF_WRITERS = QUESTIONS.with_suffix(".jsonl")
 FOLDS = 3
 #: Cosine of two paraphrases of an intent from which they are similar.
 SIMILAR = 0.7
@@ -47,10 +50,11 @@ Scores = npt.NDArray[np.float64]
 
 
 class Paraphrase(NamedTuple):
-    """A question with names to fill in, and its intent."""
+    """A question with names to fill in, its intent, and the number of its writer; 0 for those of ``QUESTIONS``."""
 
     text: str
     intent: str
+    writer: int = 0
 
 
 class Model(NamedTuple):
@@ -61,11 +65,14 @@ class Model(NamedTuple):
     bias: npt.NDArray[np.float64]
 
 
-def read_paraphrases(language: str, path: Path = QUESTIONS) -> list[Paraphrase]:
-    """Read the paraphrases of a language, ``en`` or ``zh``."""
-    stored = tomllib.loads(path.read_text(encoding="utf-8"))
+def read_paraphrases(language: str) -> list[Paraphrase]:
+    """Read the paraphrases of a language, ``en`` or ``zh``, and the questions on the chat's buttons."""
+    stored = tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))
+    rows = map(json.loads, OF_WRITERS.read_text(encoding="utf-8").splitlines())
     return [
-        Paraphrase(line, intent) for intent, texts in stored.items() for line in texts[language].strip().splitlines()
+        *(Paraphrase(line, name) for name, texts in stored.items() for line in texts[language].strip().splitlines()),
+        *(Paraphrase(topic.question[language], intent) for intent, topic in read_topics().items()),
+        *(Paraphrase(row["text"], row["intent"], row["writer"]) for row in rows if row["language"] == language),
     ]
 
 
@@ -191,7 +198,8 @@ def fit_language(language: str, names: Sequence[str]) -> dict[str, Any]:
     found = [count_features(texts) for texts in filled]
     groups = group_similar(paraphrases, [features[0] for features in found])
     scores = np.zeros((len(paraphrases), len(names)))
-    folds = np.random.default_rng(0).permutation(groups.max() + 1)[groups] % FOLDS
+    writers = np.array([one.writer for one in paraphrases])
+    folds = np.where(writers, writers, np.random.default_rng(0).permutation(groups.max() + 1)[groups]) % FOLDS
     for fold in range(FOLDS):
         trained = [(text, intents[n]) for n in np.flatnonzero(folds != fold) for text in found[n]]
         model = fit([text for text, _ in trained], [intent for _, intent in trained], names)
