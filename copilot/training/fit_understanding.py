@@ -1,9 +1,9 @@
 """Fit the understanding of questions: ``python -m copilot.training.fit_understanding``.
 
 A linear support vector machine for each language (one intent against all others) on the paraphrases in
-``templates/questions.toml`` and those of further writers in ``templates/questions.jsonl``; most of its small weights are
-left out, so that the file stays small. The temperature, and the threshold below which a question is ``outside``, are set
-on scores from models that were trained without the paraphrase and those that are similar to it, or without its writer.
+``templates/questions.toml`` and those of further writers in ``templates/questions.jsonl``; most of its small weights
+are left out, so that the file stays small. The temperature, and the threshold below which a question is ``outside``,
+are set on scores from models that were trained without the paraphrase and those like it, or without its writer.
 """
 
 import json
