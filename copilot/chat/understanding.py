@@ -1,9 +1,9 @@
 """Understand what a person asks the chat: which of a closed list of intents, and about what (see ``understand``).
 
 Two linear classifiers, one for English and one for Chinese, read the words, characters and their sequences of a
-question. ``python -m copilot.training.fit_understanding`` fits them on the questions in
-``copilot/training/templates/questions.toml`` and writes ``understanding.npz``. Names such as emotions, and words that
-are read alike, are in ``understanding.toml``.
+question; in English the meanings of its words too, as vectors. ``python -m copilot.training.fit_understanding`` fits
+them on the questions in ``copilot/training/templates/questions.toml`` and writes ``understanding.npz``. Names such as
+emotions, and words that are read alike, are in ``understanding.toml``.
 """
 
 import re
@@ -89,6 +89,9 @@ class Classifier:
         columns: the intent of each weight, shape (weights,), uint8.
         weights: shape (weights,).
         bias: shape (intents,).
+        word_hashes: of the words that have a vector, sorted, shape (words,), uint32; none in Chinese.
+        vectors: of these words, shape (words, width).
+        vector_weights: of the unit vector of a text, shape (intents, width).
         temperature: the scores are divided by it.
         threshold: an intent that is less probable is ``outside``.
     """
@@ -99,23 +102,23 @@ class Classifier:
     columns: npt.NDArray[np.uint8]
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
+    word_hashes: npt.NDArray[np.uint32]
+    vectors: npt.NDArray[np.float32]
+    vector_weights: npt.NDArray[np.float32]
     temperature: float
     threshold: float
 
-    def find_places(self, hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-        """Return where hashes are among the known ones, -1 where they are not, shape (hashes,)."""
-        places = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
-        return np.where(self.hashes[places] == hashes, places, -1)
-
-    def predict(self, features: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return the probability of each intent, shape (intents,), of a text's features."""
-        wanted = np.unique(hash_features(features))
-        places = self.find_places(wanted)
+    def predict(self, text: str) -> npt.NDArray[np.float64]:
+        """Return the probability of each intent, shape (intents,)."""
+        wanted = np.unique(hash_features(extract_features(text)))
+        places = find_places(wanted, self.hashes)
         ranges = [np.arange(self.starts[place], self.starts[place + 1]) for place in places if place >= 0]
         used = np.concatenate([np.arange(0), *ranges])
         scores = np.bincount(self.columns[used], self.weights[used], len(self.intents)) / np.sqrt(max(1, len(wanted)))
-        scores = (scores + self.bias) / self.temperature
-        powers = np.exp(scores - scores.max())
+        scores += self.bias
+        if len(self.vectors):
+            scores += self.vector_weights @ embed(text, self.word_hashes, self.vectors)
+        powers = np.exp((scores - scores.max()) / self.temperature)
         probabilities: npt.NDArray[np.float64] = powers / powers.sum()
         return probabilities
 
@@ -163,7 +166,7 @@ def understand(text: str, before: Sequence[Asked] = ()) -> list[Asked]:
 def find_nearest(text: str, count: int = 3) -> list[str]:
     """Return the intents that a text is nearest to, the most probable first, without ``outside`` and follow-ups."""
     classifier = load_classifier(is_chinese(text))
-    probabilities = classifier.predict(extract_features(text))
+    probabilities = classifier.predict(text)
     names = [classifier.intents[n] for n in np.argsort(-probabilities, kind="stable")]
     return [name for name in names if name not in (OUTSIDE, "next", *ABOUT_ANSWER)][:count]
 
@@ -238,6 +241,19 @@ def find_slots(text: str) -> dict[str, str]:
     return slots
 
 
+def find_places(hashes: npt.NDArray[np.uint32], known: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Return where hashes are among the known ones, which are sorted, -1 where they are not, shape (hashes,)."""
+    places = np.searchsorted(known, hashes).clip(max=len(known) - 1)
+    return np.where(known[places] == hashes, places, -1)
+
+
+def embed(text: str, hashes: npt.NDArray[np.uint32], vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the sum of the vectors of an English text's words, of length 1, or 0 if none is known, shape (width,)."""
+    places = find_places(hash_features(extract_words(text)), hashes)
+    total = vectors[places[places >= 0]].sum(axis=0, dtype=float)
+    return np.asarray(total / (np.linalg.norm(total) or 1))
+
+
 @cache
 def load_classifier(chinese: bool) -> Classifier:
     """Load the classifier of a language."""
@@ -252,6 +268,9 @@ def load_classifier(chinese: bool) -> Classifier:
             columns=file[f"{language}_columns"],
             weights=file[f"{language}_weights"].astype(np.float32),
             bias=file[f"{language}_bias"].astype(np.float32),
+            word_hashes=np.cumsum(file[f"{language}_words"], dtype=np.uint32),
+            vectors=file[f"{language}_vectors"] * file[f"{language}_scale"],
+            vector_weights=file[f"{language}_vector_weights"].astype(np.float32),
             temperature=temperature,
             threshold=threshold,
         )
@@ -381,7 +400,8 @@ def _find_known_word(word: str) -> str:
     near = [word, *(a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1), *(a + b[1:] for a, b in halves if b)]
     near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
     near += [a + letter + b for a, b in halves for letter in ascii_lowercase]
-    known = classifier.find_places(hash_features(near)) >= 0
+    hashes = hash_features(near)
+    known = (find_places(hashes, classifier.hashes) >= 0) | (find_places(hashes, classifier.word_hashes) >= 0)
     return near[int(known.argmax())]
 
 
@@ -394,7 +414,7 @@ def _understand_part(part: str) -> Asked:
     chinese = is_chinese(part)
     classifier = load_classifier(chinese)
     plain = part if chinese else _correct_spelling(part)
-    probabilities = classifier.predict(extract_features(plain))
+    probabilities = classifier.predict(plain)
     top = int(probabilities.argmax())
     intent, probability = classifier.intents[top], float(probabilities[top])
     slots = find_slots(plain) or find_slots(part)
