@@ -22,7 +22,7 @@ from copilot.i18n import N_, Translator
 from copilot.i18n.terms import term
 from copilot.result import Result
 
-SENTENCES = Path(__file__).parents[1] / "data" / "answers_checked.jsonl"
+SENTENCES = Path(__file__).parents[2] / "data" / "answers_checked.jsonl"
 LEANING = (0.40, 0.08, 0.30, 0.07, 0.05, 0.02, 0.03, 0.04, 0.01)
 FLAT = (0.13, 0.11, 0.12, 0.11, 0.11, 0.10, 0.11, 0.11, 0.10)
 ENGLISH, CHINESE = Translator("en"), Translator("zh")
