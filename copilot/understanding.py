@@ -165,8 +165,9 @@ def understand(text: str, before: Sequence[Asked] = ()) -> list[Asked]:
 
 def find_nearest(text: str, count: int = 3) -> list[str]:
     """Return the intents that a text is nearest to, the most probable first, without ``outside`` and follow-ups."""
-    classifier = load_classifier(is_chinese(text))
-    probabilities = classifier.predict(text)
+    chinese = is_chinese(text)
+    classifier = load_classifier(chinese)
+    probabilities = classifier.predict(text if chinese else _correct_spelling(text))
     names = [classifier.intents[n] for n in np.argsort(-probabilities, kind="stable")]
     return [name for name in names if name not in (OUTSIDE, "next", *ABOUT_ANSWER)][:count]
 
@@ -217,7 +218,7 @@ def extract_words(text: str) -> list[str]:
 
 def hash_features(features: Sequence[str]) -> npt.NDArray[np.uint32]:
     """Return a hash of each feature, shape (features,)."""
-    return np.array([zlib.crc32(feature.encode()) for feature in features], dtype=np.uint32)
+    return np.array([zlib.crc32(feature.encode(errors="replace")) for feature in features], dtype=np.uint32)
 
 
 def find_slots(text: str) -> dict[str, str]:
@@ -398,8 +399,8 @@ def _find_known_word(word: str) -> str:
     classifier = load_classifier(False)
     halves = [(word[:at], word[at:]) for at in range(1, len(word) + 1)]
     near = [word, *(a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1), *(a + b[1:] for a, b in halves if b)]
-    near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
     near += [a + letter + b for a, b in halves for letter in ascii_lowercase]
+    near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
     hashes = hash_features(near)
     known = (find_places(hashes, classifier.hashes) >= 0) | (find_places(hashes, classifier.word_hashes) >= 0)
     return near[int(known.argmax())]
