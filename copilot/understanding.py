@@ -28,6 +28,8 @@ READ = 1000
 MAX_PARTS = 6
 #: How much more probable parts must be than the whole in sum where a word such as "and" separates them, not a mark.
 GAIN = 0.05
+#: Probability from which a part of a message counts as a question of its own.
+SURE = 0.8
 #: Misspelled words of a question that are corrected.
 MAX_CORRECTED = 4
 #: Letters of a word that is corrected.
@@ -366,7 +368,9 @@ def _split_into_questions(text: str) -> list[str]:
         for first in range(len(pieces))
         for last in range(first, len(pieces))
     }
-    known = {span: 0.0 if one.intent == OUTSIDE else one.probability for span, one in asked.items()}
+    whole = asked[0, len(pieces) - 1]
+    known = {span: one.probability if one.intent != OUTSIDE else 0.0 for span, one in asked.items()}
+    known |= {span: 0.0 for span, value in known.items() if value < SURE and asked[span] != whole}
     best: list[tuple[float, int, list[tuple[int, int]]]] = [(0.0, 0, [])]  # of the first pieces: sum, number of spans
     for last in range(len(pieces)):
         options = []
@@ -375,10 +379,10 @@ def _split_into_questions(text: str) -> list[str]:
             total += (last - first + 1) * known[first, last] - GAIN * (pieces[first][0] in by_word)
             options.append((round(total, 2), number + 1, [*spans, (first, last)]))
         best.append(max(options))
-    spans, whole = best[-1][2], known[0, len(pieces) - 1]
+    spans = best[-1][2]
     if len({asked[span].intent for span in spans}) == 1 and len({str(asked[span].slots) for span in spans}) == 1:
         return [text]
-    if any(0 < known[span] < whole - GAIN for span in spans):
+    if whole.intent != OUTSIDE and any(known[span] < whole.probability - GAIN for span in spans):
         return [text]
     return [text[pieces[first][0] : pieces[last][1]].strip() for first, last in spans]
 
