@@ -28,6 +28,8 @@ READ = 1000
 MAX_PARTS = 6
 #: How much more probable parts must be than the whole in sum where a word such as "and" separates them, not a mark.
 GAIN = 0.05
+#: Probability from which a part of a message counts as a question of its own.
+SURE = 0.8
 #: Misspelled words of a question that are corrected.
 MAX_CORRECTED = 4
 #: Letters of a word that is corrected.
@@ -165,8 +167,9 @@ def understand(text: str, before: Sequence[Asked] = ()) -> list[Asked]:
 
 def find_nearest(text: str, count: int = 3) -> list[str]:
     """Return the intents that a text is nearest to, the most probable first, without ``outside`` and follow-ups."""
-    classifier = load_classifier(is_chinese(text))
-    probabilities = classifier.predict(text)
+    chinese = is_chinese(text)
+    classifier = load_classifier(chinese)
+    probabilities = classifier.predict(text if chinese else _correct_spelling(text))
     names = [classifier.intents[n] for n in np.argsort(-probabilities, kind="stable")]
     return [name for name in names if name not in (OUTSIDE, "next", *ABOUT_ANSWER)][:count]
 
@@ -217,7 +220,7 @@ def extract_words(text: str) -> list[str]:
 
 def hash_features(features: Sequence[str]) -> npt.NDArray[np.uint32]:
     """Return a hash of each feature, shape (features,)."""
-    return np.array([zlib.crc32(feature.encode()) for feature in features], dtype=np.uint32)
+    return np.array([zlib.crc32(feature.encode(errors="replace")) for feature in features], dtype=np.uint32)
 
 
 def find_slots(text: str) -> dict[str, str]:
@@ -365,7 +368,9 @@ def _split_into_questions(text: str) -> list[str]:
         for first in range(len(pieces))
         for last in range(first, len(pieces))
     }
-    known = {span: 0.0 if one.intent == OUTSIDE else one.probability for span, one in asked.items()}
+    whole = asked[0, len(pieces) - 1]
+    known = {span: one.probability if one.intent != OUTSIDE else 0.0 for span, one in asked.items()}
+    known |= {span: 0.0 for span, value in known.items() if value < SURE and asked[span] != whole}
     best: list[tuple[float, int, list[tuple[int, int]]]] = [(0.0, 0, [])]  # of the first pieces: sum, number of spans
     for last in range(len(pieces)):
         options = []
@@ -374,10 +379,10 @@ def _split_into_questions(text: str) -> list[str]:
             total += (last - first + 1) * known[first, last] - GAIN * (pieces[first][0] in by_word)
             options.append((round(total, 2), number + 1, [*spans, (first, last)]))
         best.append(max(options))
-    spans, whole = best[-1][2], known[0, len(pieces) - 1]
+    spans = best[-1][2]
     if len({asked[span].intent for span in spans}) == 1 and len({str(asked[span].slots) for span in spans}) == 1:
         return [text]
-    if any(0 < known[span] < whole - GAIN for span in spans):
+    if whole.intent != OUTSIDE and any(known[span] < whole.probability - GAIN for span in spans):
         return [text]
     return [text[pieces[first][0] : pieces[last][1]].strip() for first, last in spans]
 
@@ -398,8 +403,8 @@ def _find_known_word(word: str) -> str:
     classifier = load_classifier(False)
     halves = [(word[:at], word[at:]) for at in range(1, len(word) + 1)]
     near = [word, *(a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1), *(a + b[1:] for a, b in halves if b)]
-    near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
     near += [a + letter + b for a, b in halves for letter in ascii_lowercase]
+    near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
     hashes = hash_features(near)
     known = (find_places(hashes, classifier.hashes) >= 0) | (find_places(hashes, classifier.word_hashes) >= 0)
     return near[int(known.argmax())]

@@ -47,7 +47,7 @@ VECTOR_WORDS, WIDTH, LENGTH = 6000, 48, 1.5
 FREQUENT = 1e-3
 TEMPERATURES = np.geomspace(0.05, 1, 40)
 #: Share of the held-out questions of no intent that are to be found; many of them share words with an intent.
-OUTSIDE_FOUND = 0.85
+OUTSIDE_FOUND = 0.9
 FILLERS = {
     "en": ("please", "hey", "so", "hi", "ok", "um", "well", "can you tell me", "i want to know", "just", "btw"),
     "zh": ("请问", "那", "嗯", "我想知道", "请", "麻烦", "您好，", "话说", "就是", "谢谢"),

@@ -82,7 +82,7 @@ def test_explanations_and_advice_are_reviewed_texts_that_the_model_chose(questio
 
 
 def test_several_questions_get_several_answers() -> None:
-    tokens, last = answered(trained(), "Which emotion came second, and how long was the recording?")
+    tokens, last = answered(trained(), "Which emotion came second? How long was the recording?")
     assert [one.intent for one in last.asked] == ["rank", "length"]
     assert "inspiration" in text(tokens)
     assert "40 s long" in text(tokens)
