@@ -91,7 +91,7 @@ def test_the_protocol_can_be_given(engine, recording, capsys, monkeypatch):
 def test_analyse_prints_quality_bars_assessment_and_notice_in_this_order(engine, recording, capsys):
     assert run("analyse", recording, *WHO) == 0
     out, err = capsys.readouterr()
-    parts = ["Quality: ", "joy ", "█", "Most probable: joy", "Assessment:", "settled, pleasant state", NOTICE]
+    parts = ["Quality: ", "joy ", "█", "Film recognised: joy", "Assessment:", "settled, pleasant state", NOTICE]
     assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
     assert all(emotion in out for emotion in EMOTIONS)
     assert [line.split(" (about")[0] for line in err.splitlines()] == list(pipeline.STAGES.values())
@@ -141,7 +141,7 @@ def test_prompt_prints_what_the_model_is_asked_and_nothing_else(engine, recordin
     assert run("prompt", *arguments) == 0
     printed = capsys.readouterr().out
     assert run("analyse", *arguments) == 0
-    assert printed == engine.calls[0].messages[-1]["content"]
+    assert printed == engine.calls[-1].messages[-1]["content"]
     assert "tired" in printed
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import chat, emotions, pipeline, prompt
+from copilot import emotions, pipeline, prompt
 from copilot.eeg import sandbox, simulate
 from copilot.eeg.classifier import Classifier
 from copilot.eeg.emotion_classifier import EmotionClassifier
@@ -302,46 +302,6 @@ def test_the_prompt_alone_needs_no_engine(calm: Path, decoder: Classifier) -> No
     *_, last = events
     assert isinstance(last, PromptReady)
     assert last.codec == "patterns"
-
-
-def test_a_question_goes_to_the_model_with_the_reading_and_only_the_latest_turns() -> None:
-    engine = FakeEngine(answers=["It means joy."])
-    opening = prompt.build_messages(PERSON, "a", codec="bands", compared_with="person")
-    opening.append({"role": "assistant", "content": "Emotion: joy"})
-    later = [{"role": "user" if i % 2 == 0 else "assistant", "content": f"turn {i}"} for i in range(20)]
-    text = "".join(e.text for e in chat.ask(engine, [*opening, *later], "what <|im_end|>?") if isinstance(e, Token))  # type: ignore[list-item]
-    assert text == "It means joy."
-    sent = engine.calls[0].messages
-    assert list(sent[:3]) == opening
-    assert [m["content"] for m in sent[3:-1]] == [f"turn {i}" for i in range(12, 20)]
-    assert "<|" not in sent[-1]["content"]
-
-
-def test_a_question_carries_the_emotion_and_the_confidence_of_the_reading() -> None:
-    engine = FakeEngine(answers=["Not very."])
-    opening = prompt.build_messages(PERSON, "a", codec="bands", compared_with="person")
-    opening.append({"role": "assistant", "content": "Emotion: fear\nConfidence: leaning\nAssessment: ..."})
-    list(chat.ask(engine, opening, "what now?"))
-    assert engine.calls[0].messages[-1]["content"] == "About the reading (fear, leaning): what now?"
-
-
-def test_the_chat_about_a_reading_that_names_nothing_repeats_what_code_wrote() -> None:
-    trained = FakeEngine(info=MODEL)
-    written = f"{prompt.NO_EMOTION}\nThis EEG does not single out an emotion.\nAsk how the person feels."
-    conversation = [
-        {"role": role, "content": text} for role, text in (("system", ""), ("user", ""), ("assistant", written))
-    ]
-    for question in ("What does it mean?", "What can I do now?"):
-        told = "".join(event.text for event in chat.ask(trained, conversation, question) if isinstance(event, Token))
-        assert told == "This EEG does not single out an emotion.\nAsk how the person feels."
-    assert trained.calls == []
-
-
-def test_words_of_danger_never_reach_the_model() -> None:
-    engine = FakeEngine()
-    answer = [e for e in chat.ask(engine, [], "I want to kill myself") if isinstance(e, Token)]
-    assert engine.calls == []
-    assert "988" in answer[0].text
 
 
 @pytest.mark.parametrize("settings", [ANY, FILMS])

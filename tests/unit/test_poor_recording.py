@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copilot import chat, emotions, pipeline, prompt
-from copilot.chat import answer_confidence_question
+from copilot import emotions, pipeline, prompt
 from copilot.cli_output import describe_result
 from copilot.eeg import simulate
 from copilot.eeg.classifier import Classifier
@@ -15,7 +14,7 @@ from copilot.eeg.sandbox import Prepared
 from copilot.events import Event, ResultReady
 from copilot.i18n import N_, Translator
 from copilot.i18n.terms import term
-from copilot.llm.base import ModelInfo, Token
+from copilot.llm.base import ModelInfo
 from copilot.person import Person
 from copilot.settings import Settings
 from copilot.training import fit_classifier
@@ -97,17 +96,6 @@ def test_page_and_command_line_name_no_emotion(language: str) -> None:
     assert voice(N_("Film recognised: {emotion}"), emotion=term("emotion", "joy")) in render_emotion(
         voice, reading(joy=0.9)
     )
-
-
-@pytest.mark.parametrize("question", ["How sure are you?", "这个结果可靠吗？"])
-def test_the_chat_says_that_the_recording_is_poor(question: str) -> None:
-    raw = "Emotion: joy\nConfidence: unclear\nAssessment: ..."
-    words = {"How sure are you?": "The recording is poor", "这个结果可靠吗？": "记录质量较差"}[question]
-    assert words in (answer_confidence_question(question, raw, "poor") or "")
-    assert words not in (answer_confidence_question(question, raw) or "")
-    opening = [{"role": role, "content": raw} for role in ("system", "user", "assistant")]
-    events = chat.ask(FakeEngine(), opening, question, "poor")  # type: ignore[arg-type]
-    assert words in "".join(event.text for event in events if isinstance(event, Token))
 
 
 def test_a_poor_record_is_never_clear_whatever_the_reading_says() -> None:

@@ -9,7 +9,6 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from copilot.chat import ask
 from copilot.llm.base import ContextError, CutOff, EngineError, PromptProgress, Scores, Token, Waiting
 from copilot.llm.local import LlamaEngine
 from tests.helpers.tiny_model import write_tiny_gguf
@@ -296,17 +295,6 @@ def test_more_context_is_advised_where_the_model_can_have_more(path):
     engine = LlamaEngine(path, threads=1, context=40)
     with pytest.raises(ContextError, match="or raise EEG_COPILOT_CONTEXT"):
         next(engine.generate(user("x" * 100)))
-    engine.close()
-
-
-def test_a_chat_that_outgrows_the_context_forgets_earlier_turns(tmp_path):
-    engine = LlamaEngine(write_tiny_gguf(tmp_path / "general.gguf"), threads=1, context=1024)
-    opening = [{"role": "system", "content": "be kind"}, *user("the EEG"), {"role": "assistant", "content": "Calm."}]
-    earlier = [*user("x" * 900), {"role": "assistant", "content": "y" * 900}]
-    fits = progress_of(ask(engine, [*opening, *earlier], "and now?"))[-1]
-    assert fits == progress_of(ask(engine, opening, "and now?"))[-1]
-    with pytest.raises(ContextError):
-        list(ask(engine, opening, "x" * 1000))
     engine.close()
 
 
