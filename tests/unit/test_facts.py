@@ -351,7 +351,7 @@ def test_a_corrected_record_changes_its_facts_and_no_other(decoder: Classifier) 
     corrected = facts.correct(edited(record, emotion="calm", bad_channels="O1 only", mains="", eyes="open, as seen"))
     assert list(corrected) == list(facts)
     assert corrected["emotion"].value == "calm"
-    assert corrected["emotion"].sentence == "Corrected in the record by a clinician, under Emotion: calm"
+    assert corrected["emotion"].sentence == "Corrected in the record by a clinician, under Film recognised: calm"
     assert "calm" in corrected["why"].sentence
     assert "O1 only" in corrected["bad.O2"].sentence
     assert corrected["mains"].value is None
