@@ -382,15 +382,13 @@ class GivenAnswer:
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``chat --json`` prints for one question."""
-        translate = Translator(self.answered.language)
+        from copilot.facts import Facts
+
         return {
             "question": self.question,
             "answer": self.text,
             "understood": [one.intent for one in self.answered.asked],
-            "facts": [
-                {"key": fact.key, "value": fact.value, "unit": fact.unit, "sentence": translate(fact.sentence)}
-                for fact in self.answered.facts
-            ],
+            "facts": Facts(self.answered.facts).to_json(Translator(self.answered.language)),
             "next_questions": list(self.answered.next_questions),
             "error": self.error,
         }

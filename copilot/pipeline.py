@@ -183,11 +183,11 @@ def analyse(
     yield StageBegun("encode", ESTIMATES["encode"])
     model_person, notes = _prepare_person(person, patient, model.metadata)
     entropies = _compute_entropies(prepared, others)
-    states = () if quality.trust == "poor" else find_states(prepared.cleaned, entropies, StateModels.load())
+    states = _find_states(prepared, entropies)
     films, alone = settings.protocol == "faced-films", settings.readout == "model"
     emotion_classifier = EmotionClassifier.load()
     informative = films or (not alone and emotion_classifier.is_better_than_guessing(len(others)))
-    encoded = _encode_recording(prepared, others, entropies, states, classifier, codec, settings)
+    encoded = _encode_recording(prepared, others, entropies, states, classifier, emotion_classifier, codec, settings)
     explain_poor = quality.trust == "poor" and not model.trained_for_eeg
     prompts = encoded.build_prompts(model_person, with_evidence=not alone, explain_poor=explain_poor)
     yield PromptReady(prompts[-1], codec, encoded.texts[-1])
@@ -307,8 +307,16 @@ def prepare_prompt(
     model_person, _ = _prepare_person(person, PatientIdentity(), metadata)
     entropies = _compute_entropies(prepared, others)
     trust = prepared.quality.trust
-    states = () if trust == "poor" else find_states(prepared.cleaned, entropies, StateModels.load())
-    encoded = _encode_recording(prepared, others, entropies, states, classifier, codec, settings)
+    encoded = _encode_recording(
+        prepared,
+        others,
+        entropies,
+        _find_states(prepared, entropies),
+        classifier,
+        EmotionClassifier.load(),
+        codec,
+        settings,
+    )
     prompts = encoded.build_prompts(
         model_person,
         with_evidence=settings.readout != "model",
@@ -472,12 +480,20 @@ def _compute_entropies(prepared: Prepared, baselines: Sequence[Prepared]) -> lis
     return [differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines)]
 
 
+def _find_states(prepared: Prepared, entropies: Sequence[Array]) -> tuple[Evidence, ...]:
+    """Find what the EEG tells of the person's state: nothing where the quality is poor."""
+    if prepared.quality.trust == "poor":
+        return ()
+    return find_states(prepared.cleaned, entropies, StateModels.load())
+
+
 def _encode_recording(
     prepared: Prepared,
     baselines: Sequence[Prepared],
     entropies: Sequence[Array],
     states: Sequence[Evidence],
     classifier: Classifier,
+    emotion_classifier: EmotionClassifier,
     codec: str,
     settings: Settings,
 ) -> EncodedEeg:
@@ -491,6 +507,7 @@ def _encode_recording(
         entropies: of all of them, from ``_compute_entropies``.
         states: what was found about the person's state.
         classifier: the classifier of film clips.
+        emotion_classifier: the classifier of recordings of any kind.
         codec: name of the text encoding.
         settings: the situation and the read-out.
     """
@@ -508,7 +525,6 @@ def _encode_recording(
     encoded = replace(encoded, situation=settings.protocol, states=prompt.list_states(states, trust))
     if films:
         return encoded
-    emotion_classifier = EmotionClassifier.load()
     evidence = emotion_classifier.predict(entropy, others)
     informative = emotion_classifier.is_better_than_guessing(len(others))
     confidence = grade_result(evidence, settings.protocol, trust, states, informative=informative)

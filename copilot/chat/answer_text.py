@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from copilot.safety.normalise import LOOKALIKES, load_phrases
+from copilot.safety.normalise import LOOKALIKES, load_simplified
 
 #: Characters after which a sentence without an end is cut.
 LONGEST_SENTENCE = 400
@@ -107,7 +107,7 @@ def normalise(sentence: str) -> str:
     """Return a sentence in one form: lower case, simplified characters, no emphasis or bullet, no short forms."""
     text = unicodedata.normalize("NFKC", sentence).casefold()
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Mn"))
-    text = re.sub(r"[\u2018\u2019\u02bc`\u00b4]", "'", text).translate(_traditional())
+    text = re.sub(r"[\u2018\u2019\u02bc`\u00b4]", "'", text).translate(load_simplified())
     text = re.sub(r"[*_`~#\"\u201c\u201d\u300c\u300d]", "", text)
     text = re.sub(r"(?<=[a-z])[013457@$](?=[a-z])", lambda m: m[0].translate(LOOKALIKES), text)
     text = re.sub(r"\b[a-z](?:[ .-][a-z]\b){2,}", lambda m: re.sub("[ .-]", "", m[0]), text)
@@ -120,13 +120,6 @@ def normalise(sentence: str) -> str:
     text = re.sub(r"\b(it|that|this|there|what|he|she|here|who)'s\b", r"\1 is", text)
     text = re.sub(r"(?<=[\u3400-\u9fffα-ω])\s+|\s+(?=[\u3400-\u9fff])", "", text)  # no spaces inside Chinese
     return re.sub(r"^(?:(?:[-•·>]+|\d{1,2}[.)、])\s+)+", "", " ".join(text.split()))
-
-
-@cache
-def _traditional() -> dict[int, str]:
-    """Return what turns traditional characters into simplified ones."""
-    characters = load_phrases()["characters"]
-    return {ord(old): new for old, new in zip(characters["traditional"], characters["simplified"], strict=True)}
 
 
 def is_readable(text: str) -> bool:

@@ -11,16 +11,10 @@ from copilot.i18n.terms import term
 from copilot.result import Result
 from copilot.text import percent
 
-UNIFORM = 0.001
-"""Nine probabilities of which the largest and the smallest differ by less than this are printed as one number."""
-
 ALL_EQUAL = N_("All nine emotions have 11.1 %, which is guessing: nothing was told.")
 
-#: Why no emotion is named, and what would help.
-REASONS: dict[str, tuple[Message, Message]] = {
-    "poor": (assessment.POOR, assessment.RECORD_AGAIN),
-    "asleep": (assessment.ASLEEP, assessment.RECORD_AWAKE),
-    "alone": (assessment.ALONE, assessment.RECORD_REST),
+#: Why no emotion is named, and what would help: the assessment's sentences, or others that stand by themselves.
+REASONS: dict[str, tuple[Message, Message]] = assessment.REASONS | {
     "short": (
         N_(
             "No emotion is named: this or another recording of the person has less than {least} usable seconds.",

@@ -29,13 +29,19 @@ def normalise_latin(text: str) -> str:
 
 def normalise_chinese(text: str) -> str:
     """Return letters and digits alone, in lower case and simplified characters: ``我 想.自殺`` becomes ``我想自杀``."""
-    characters = str.maketrans(load_phrases()["characters"]["traditional"], load_phrases()["characters"]["simplified"])
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).lower().translate(characters)
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).lower().translate(load_simplified())
 
 
 def collapse_doubles(text: str) -> str:
     """Replace doubled letters by single ones."""
     return re.sub(r"([a-z])\1+", r"\1", text)
+
+
+@cache
+def load_simplified() -> dict[int, int]:
+    """Return what ``str.translate`` needs to turn traditional characters into simplified ones."""
+    characters = load_phrases()["characters"]
+    return str.maketrans(characters["traditional"], characters["simplified"])
 
 
 @cache

@@ -17,7 +17,7 @@ from copilot.web.browser import encode_download
 from copilot.web.html import explain, message, render
 from copilot.web.layout import Page
 from copilot.web.queue import Service
-from copilot.web.results import describe_waiting, join_tokens
+from copilot.web.results import describe_waiting, join_tokens, offer_questions
 from copilot.web.session import Session, ShownTurn, Update
 
 STOPPED = N_("(stopped)")
@@ -58,7 +58,7 @@ def _stream_answer(page: Page, session: Session, question: str) -> Generator[Upd
                 match event:
                     case Answered(asked, facts, next_questions):
                         turn.asked, turn.facts = asked, tuple(translate(fact.sentence) for fact in facts)
-                        yield _offer_questions(page, [translate(text) for text in next_questions])
+                        yield offer_questions(page, [translate(text) for text in next_questions])
                     case Token(text):
                         turn.parts.append((text, isinstance(event, FactText)))
                 yield {
@@ -96,14 +96,6 @@ def _answer_events(
     yield from service.queue.run_in_turn(
         chat.ask(engine, session.opening, question, facts, earlier, region=session.region)
     )
-
-
-def _offer_questions(page: Page, questions: list[str]) -> Update:
-    """Return the buttons with these questions; buttons that are left over are hidden."""
-    texts = [*questions, *[""] * len(page.chat.asks)]
-    return {
-        button: gr.update(value=text, visible=bool(text)) for button, text in zip(page.chat.asks, texts, strict=False)
-    }
 
 
 def _format_turns(page: Page, session: Session) -> list[dict[str, str]]:

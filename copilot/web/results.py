@@ -36,9 +36,16 @@ def clear_results(page: Page) -> Update:
     """
     texts = (*vars(page.results).values(), page.prompt, page.chat.status, page.chat.question)
     kept = (page.record.kept, page.record.problem)
-    questions = zip(page.chat.asks, nearest_questions(FIRST_QUESTIONS, page.translate), strict=True)
-    asks = {button: gr.update(value=question, visible=True) for button, question in questions}
+    asks = offer_questions(page, nearest_questions(FIRST_QUESTIONS, page.translate))
     return {**clear_problems(page), **dict.fromkeys((*texts, *kept), ""), page.chat.chatbot: [], **asks}
+
+
+def offer_questions(page: Page, questions: list[str]) -> Update:
+    """Return the buttons with these questions; buttons that are left over are hidden."""
+    texts = [*questions, *[""] * len(page.chat.asks)]
+    return {
+        button: gr.update(value=text, visible=bool(text)) for button, text in zip(page.chat.asks, texts, strict=False)
+    }
 
 
 def clear_problems(page: Page) -> Update:
