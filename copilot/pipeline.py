@@ -183,7 +183,7 @@ def analyse(
     yield StageBegun("encode", ESTIMATES["encode"])
     model_person, notes = _prepare_person(person, patient, model.metadata)
     entropies = _compute_entropies(prepared, others)
-    states = _find_states(prepared, entropies)
+    states = find_states(prepared.cleaned, quality.trust, entropies, StateModels.load())
     films, alone = settings.protocol == "faced-films", settings.readout == "model"
     emotion_classifier = EmotionClassifier.load()
     informative = films or (not alone and emotion_classifier.is_better_than_guessing(len(others)))
@@ -311,7 +311,7 @@ def prepare_prompt(
         prepared,
         others,
         entropies,
-        _find_states(prepared, entropies),
+        find_states(prepared.cleaned, trust, entropies, StateModels.load()),
         classifier,
         EmotionClassifier.load(),
         codec,
@@ -333,6 +333,7 @@ def encode(
     *,
     recording: Recording | None = None,
     baselines: Sequence[Recording] = (),
+    states: tuple[str, ...] = (),
     evidence: bool = True,
 ) -> EncodedEeg:
     """Turn features into the text and the evidence that the model reads.
@@ -344,6 +345,7 @@ def encode(
         codec: name of the text encoding.
         recording: the cleaned signal, which the wavelet encodings read.
         baselines: cleaned recordings of the same person, likewise.
+        states: words from ``prompt.list_states``.
         evidence: whether to ask the classifier.
     """
     signal = text_encoding.Signal(recording, entropy, normal, classifier.measure_patterns(entropy, normal), baselines)
@@ -352,6 +354,7 @@ def encode(
         codec,
         normal.source,
         classifier.predict(entropy, normal) if evidence else None,
+        states=states,
     )
 
 
@@ -480,13 +483,6 @@ def _compute_entropies(prepared: Prepared, baselines: Sequence[Prepared]) -> lis
     return [differential_entropy(one.cleaned, one.quality.clean) for one in (prepared, *baselines)]
 
 
-def _find_states(prepared: Prepared, entropies: Sequence[Array]) -> tuple[Evidence, ...]:
-    """Find what the EEG tells of the person's state: nothing where the quality is poor."""
-    if prepared.quality.trust == "poor":
-        return ()
-    return find_states(prepared.cleaned, entropies, StateModels.load())
-
-
 def _encode_recording(
     prepared: Prepared,
     baselines: Sequence[Prepared],
@@ -520,9 +516,10 @@ def _encode_recording(
         codec,
         recording=prepared.cleaned,
         baselines=[one.cleaned for one in baselines],
+        states=prompt.list_states(states, trust),
         evidence=films and settings.readout != "model",
     )
-    encoded = replace(encoded, situation=settings.protocol, states=prompt.list_states(states, trust))
+    encoded = replace(encoded, situation=settings.protocol)
     if films:
         return encoded
     evidence = emotion_classifier.predict(entropy, others)

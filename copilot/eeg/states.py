@@ -142,15 +142,20 @@ class StateModels:
         return cls(effort, sleep, stored["measured"])
 
 
-def find_states(recording: Recording, entropies: Sequence[Array], models: StateModels) -> tuple[Evidence, ...]:
-    """Find every state that this recording can tell.
+def find_states(
+    recording: Recording, trust: str, entropies: Sequence[Array], models: StateModels
+) -> tuple[Evidence, ...]:
+    """Find every state that this recording can tell; a poor one tells none.
 
     Args:
         recording: the cleaned signal.
+        trust: its quality, ``good``, ``fair`` or ``poor``.
         entropies: its differential entropy, shape (30, seconds, 5), NaN where absent or not usable; then the same of
             other recordings of this person, which effort is compared with.
         models: see ``StateModels``.
     """
+    if trust == "poor":
+        return ()
     entropy, *others = entropies
     found = (find_sleep(recording, models), find_eyes(entropy, models), find_effort(entropy, others, models))
     return tuple(evidence for evidence in found if evidence is not None)

@@ -45,7 +45,7 @@ def make_facts(shares: Sequence[float] = JOY, situation: str = "faced-films") ->
         situation=situation,
         informative=situation == "faced-films",
         reliability="" if situation == "faced-films" else emotion_classifier.describe_reliability(0),
-        states=find_states(recording, [entropy], StateModels.load()),
+        states=find_states(recording, "good", [entropy], StateModels.load()),
         **texts,
     )
     return collect_facts(

@@ -126,8 +126,8 @@ def make_records(segment: LabelledSegment, seed: int, with_evidence: bool) -> It
 def write_treatment(segment: LabelledSegment, person: Person, rng: random.Random) -> str:
     """Write the answer behind its first line: confidence, assessment and suggestions.
 
-    The confidence is the classifier's where the classifier is right, and ``unclear`` where it is not: that signal does
-    not support certainty about that label.
+    The confidence is the classifier's where the classifier is right, and ``unclear`` where it is not, or where the
+    recording is poor: that signal does not support certainty about that label.
 
     Args:
         segment: the segment.
@@ -136,8 +136,11 @@ def write_treatment(segment: LabelledSegment, person: Person, rng: random.Random
     """
     label, evidence = emotions.EMOTIONS[segment.emotion], segment.eeg.evidence
     assert evidence is not None
-    level = emotions.grade_confidence(evidence) if emotions.find_top_emotion(evidence) == label else "unclear"
-    return f"Confidence: {level}\n{answer_templates.write_answer(label, person, level, rng)}"
+    states = segment.eeg.states
+    trust = "poor" if prompt.POOR in states else "good"
+    right = emotions.find_top_emotion(evidence) == label
+    level = emotions.grade_confidence(evidence, trust) if right else "unclear"
+    return f"Confidence: {level}\n{answer_templates.write_answer(label, person, level, rng, states)}"
 
 
 def complete_person(known: Person, subject: str, seed: int, rng: random.Random) -> Person:

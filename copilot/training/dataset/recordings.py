@@ -18,9 +18,11 @@ from copilot.eeg import sandbox
 from copilot.eeg.classifier import WINDOW, Classifier
 from copilot.eeg.features import Array, differential_entropy, electrode_channels, person_normal
 from copilot.eeg.sandbox import Prepared
+from copilot.eeg.states import StateModels, find_states
 from copilot.eeg.types import MIN_CHANNELS, Recording, RecordingError
 from copilot.person import Person
 from copilot.pipeline import encode
+from copilot.prompt import list_states
 from copilot.training import splits
 from copilot.training.dataset.jsonl import LabelledSegment, LeftOutRecording
 
@@ -60,11 +62,13 @@ class LabelledTrial:
     Attributes:
         label: what was labelled.
         recording: the cleaned signal of this part.
+        trust: the quality of the whole recording, ``good``, ``fair`` or ``poor``.
         entropy: differential entropy, shape (30, seconds, 5); NaN in seconds that are not usable.
     """
 
     label: LabelledInterval
     recording: Recording
+    trust: str
     entropy: Array
 
 
@@ -81,22 +85,26 @@ def make_segments(
     """
     in_order = sorted(labelled, key=lambda one: (one.subject, one.files, one.start))
     files = [list(parts) for _, parts in groupby(in_order, key=lambda one: (one.subject, one.files))]
+    models = StateModels.load()
     trials = (trial for parts in track_progress(files, "Recordings") for trial in _cut_trials(parts, left_out))
     for _, of_person in groupby(trials, key=lambda trial: trial.label.subject):
         own = list(of_person)
         normals = [person_normal([trial.entropy for trial in own])] if len(own) > 1 else []
         for trial in own:
-            others = [other.recording for other in own if other is not trial]
             for span, normal in product(_find_spans(trial.entropy), (*normals, classifier.population)):
-                label, recording = trial.label, trial.recording
-                samples = slice(*(round(second * recording.sfreq) for second in span))
+                label, entropy = trial.label, trial.entropy[:, slice(*span)]
+                samples = slice(*(round(second * trial.recording.sfreq) for second in span))
+                recording = replace(trial.recording, data=trial.recording.data[:, samples])
+                others = [other for other in own if other is not trial and normal.source == "person"]
+                states = find_states(recording, trial.trust, [entropy, *(other.entropy for other in others)], models)
                 eeg = encode(
-                    trial.entropy[:, slice(*span)],
+                    entropy,
                     normal,
                     classifier,
                     codec,
-                    recording=replace(recording, data=recording.data[:, samples]),
-                    baselines=others if normal.source == "person" else (),
+                    recording=recording,
+                    baselines=[other.recording for other in others],
+                    states=list_states(states, trial.trust),
                 )
                 split = splits.assign_other_subject(label.subject)
                 yield LabelledSegment(
@@ -128,13 +136,13 @@ def _cut_trial(prepared: Prepared, label: LabelledInterval) -> LabelledTrial:
     cleaned = prepared.cleaned
     stop = cleaned.seconds if label.stop is None else label.stop
     samples = slice(*(round(second * cleaned.sfreq) for second in (label.start, stop)))
-    part = replace(cleaned, data=cleaned.data[:, samples].copy())  # a view would keep the whole recording
+    part = replace(cleaned, data=cleaned.data[:, samples].copy(), stages=())  # a view would keep the whole recording
     if part.seconds < WINDOW:
         raise RecordingError(f"It lasts {part.seconds:.1f} s; at least {WINDOW} s are needed.")
     entropy = differential_entropy(part, _find_usable_seconds(prepared.quality.clean, label.start, int(part.seconds)))
     if not any(_find_spans(entropy)):
         raise RecordingError(f"No {WINDOW} s of it are usable one after the other.")
-    return LabelledTrial(label, part, entropy)
+    return LabelledTrial(label, part, prepared.quality.trust, entropy)
 
 
 def _find_usable_seconds(clean: npt.NDArray[np.bool_], start: float, seconds: int) -> npt.NDArray[np.bool_]:

@@ -31,7 +31,7 @@ def only(source: str, found: tuple[Evidence, ...]) -> Evidence | None:
 def test_eyes_are_found_in_a_recording(models: StateModels, alpha_uv: float, finding: str) -> None:
     cleaned, quality = clean(simulate(60, alpha_uv=alpha_uv))
     features = differential_entropy(cleaned, quality.clean)
-    evidence = only("eyes", states.find_states(cleaned, [features], models))
+    evidence = only("eyes", states.find_states(cleaned, "good", [features], models))
     assert evidence is not None
     assert evidence.finding == finding
     assert "100" in evidence.reliability
