@@ -1,6 +1,6 @@
-# run: the web app.  test: checks and tests.  model: make the model in the box again (FEATURES=faced_de.npz).
+# run: the web app.  test: checks and tests, but for slow ones.  test-all: all of them.  model: make the model in the box again (FEATURES=faced_de.npz).
 # fuzz: damage files of every kind that is read and look for faults (SECONDS=600 SEED=1 KINDS="edf zip").
-# bench: seconds of each stage here.  build/llama.cpp: llama.cpp's own converter, which `make test` then compares ours with.
+# bench: seconds of each stage here.  build/llama.cpp: llama.cpp's own converter, which `make test-all` then compares ours with.
 # build/fhir: FHIR R4's own definitions and a server's code, which `make test` then validates and imports bundles with.
 PYTHON ?= python3
 VENV := .venv
@@ -14,15 +14,23 @@ FHIR_FILES := fhir.schema profiles-types profiles-resources search-parameters va
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test model bench fuzz
+.PHONY: run lint test test-all model bench fuzz
 run: $(VENV)/run.stamp
 	$(BIN)/python app.py
 
-test: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
-	$(BIN)/python -m pytest -m browser
+
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+test: lint
+	$(PYTEST) $(PARALLEL) -m "not browser and not slow"
+	$(PYTEST) -m "browser and not slow"
+
+test-all: lint
+	$(PYTEST) $(PARALLEL) -m "not browser"
+	$(PYTEST) -m browser
 
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m copilot.bench

@@ -1,4 +1,4 @@
-"""What all tests share: one core for each worker, no unexpected skip in CI, interrupts that arrive, and a browser."""
+"""What all tests share: which are slow, one core for each worker, no unexpected skip in CI, and a browser."""
 
 import logging
 import os
@@ -31,6 +31,32 @@ ALLOWED_SKIPS = {
     "ggml-vocab-qwen2.gguf is not there": "Qwen2's vocabulary stays out of the project",
     "Qwen2's vocabulary is not there": "the same",
 }
+
+
+#: Files and tests of more than about 20 s: ``make test-all`` runs them, ``make test`` does not.
+SLOW = (
+    "tests/e2e/test_memory.py",
+    "tests/e2e/test_notebooks.py",
+    "tests/e2e/test_page_browser.py::test_every_card_appears_in_a_browser_at_a_quarter_of_the_speed",
+    "tests/e2e/test_review_browser.py",
+    "tests/e2e/test_space.py::test_a_killed_app_leaves_no_name_and_the_next_start_removes_the_rest",
+    "tests/external/test_llama_cpp_converter.py",
+    "tests/external/test_ray.py",
+    "tests/unit/convert/test_plan.py",
+    "tests/unit/test_deidentify.py::test_who_somebody_is_reaches_no_prompt_log_export_or_disk",
+    "tests/unit/test_fuzz.py",
+    "tests/unit/training/test_clusters.py",
+    "tests/unit/training/test_make_model.py",
+    "tests/unit/training/test_trainer.py::test_killed_at_any_moment_it_reaches_the_same_weights_bit_by_bit",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests and let them begin first, so that no worker waits for the last of them."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
+    items.sort(key=lambda item: "slow" not in item.keywords)
 
 
 class SkipGuard:

@@ -13,6 +13,7 @@ from copilot.eeg.text_encoding import CODECS
 from copilot.record.export.registry import EXPORTS
 from copilot.settings import Settings
 from copilot.training.model_card import BEGIN, END
+from tests.conftest import SLOW
 from tests.unit.test_imports import ALLOWED, REACHED_BY
 
 ROOT = Path(__file__).parents[2]
@@ -189,3 +190,9 @@ def test_the_readme_is_short():
     before, figures, after = text.partition(BEGIN)
     text = before + BEGIN + END + after.partition(END)[2] if figures else before
     assert len(text.splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("slow", SLOW)
+def test_slow_tests_are_there(slow):
+    path, _, name = slow.partition("::")
+    assert f"def {name or 'test_'}" in (ROOT / path).read_text(encoding="utf-8")
