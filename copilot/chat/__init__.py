@@ -21,6 +21,7 @@ NOT_UNDERSTOOD = N_(
     "I can answer questions about this reading, the recording, how it was done and what may help. I am not sure that I "
     "understood this one. Did you mean one of these?"
 )
+EITHER = N_("I am not sure what you ask; this may answer it.")
 MAX_QUESTION = 1000
 #: Earlier turns that a model reads that was not trained here; none if they do not fit into its context.
 MAX_TURNS = 4
@@ -135,15 +136,19 @@ def _answer_from_facts(
 ) -> Generator[Event, None, tuple[Fact, ...]]:
     """State the facts that are asked for, and reviewed texts; return the facts. Arguments are as of ``ask``."""
     used: dict[str, Fact] = {}
+    if not all(one.sure for one in asked):
+        yield FixedText(f"{translate(EITHER)}\n\n")
     for place, one in enumerate(asked):
-        if place:
-            yield FixedText("\n\n")
         if one.intent == OUTSIDE:
             yield FixedText(translate(NOT_UNDERSTOOD))
             continue
         reply = find_reply(one, facts)
-        stated = [translate(fact.sentence) for fact in reply.facts]
+        stated = [translate(fact.sentence) for fact in reply.facts if fact.key not in used]
         used |= {fact.key: fact for fact in reply.facts}
+        if not stated and not reply.choices:  # another part of the question was answered with the same facts
+            continue
+        if place:
+            yield FixedText("\n\n")
         if reply.choices:
             chosen = yield from _choose_text(engine, opening, one, [choice["en"] for choice in reply.choices])
             stated.append(next(choice[translate.language] for choice in reply.choices if choice["en"] == chosen))

@@ -74,9 +74,6 @@ TELLING = STATES | {
     "notes": "notes",
 }
 
-#: Follow-ups that are answered as the turn before.
-REPEATS = ("again", "in_chinese", "in_english")
-
 SUGGESTED = 3
 #: Suggested where too few questions fit better.
 ALWAYS = ("everything", "advice", "how_it_works", "capabilities")
@@ -92,10 +89,7 @@ class Asked(Protocol):
 
     @property
     def slots(self) -> Mapping[str, str]:
-        """Return what the question names: ``emotion``, ``emotion2``, ``rank``, ``band``, ``region``, ``electrode``.
-
-        ``before`` is the intent of the turn before, where the question is about its answer.
-        """
+        """Return what the question names: ``emotion``, ``emotion2``, ``rank``, ``band``, ``region``, ``electrode``."""
         ...
 
 
@@ -140,18 +134,12 @@ def read_topics() -> Mapping[str, Topic]:
 def find_reply(asked: Asked, facts: Facts) -> Reply:
     """Return what answers a question; nothing where its intent is none of ``read_topics``.
 
-    "Again" and "in Chinese" are answered as the turn before, "more" as what fits best after it. A sentence that several
-    facts share is told once.
+    A sentence that several facts share is told once.
     """
-    intent = asked.intent
-    if intent in REPEATS:
-        intent = asked.slots.get("before", "")
-    elif intent == "more" and "before" in asked.slots:
-        intent = list_next(asked.slots["before"], facts)[0]
-    topic = read_topics().get(intent)
+    topic = read_topics().get(asked.intent)
     if topic is None:
         return Reply()
-    told = {fact.sentence: fact for fact in reversed(list(find_facts(intent, asked.slots, facts)))}
+    told = {fact.sentence: fact for fact in reversed(list(find_facts(asked.intent, asked.slots, facts)))}
     return Reply(tuple(reversed(told.values())), topic.texts)
 
 
@@ -237,7 +225,7 @@ def suggest_questions(asked: Asked, facts: Facts) -> tuple[str, ...]:
 
     What this reading has nothing to tell about is left out.
     """
-    return list_next(asked.slots.get("before", asked.intent), facts)[:SUGGESTED]
+    return list_next(asked.intent, facts)[:SUGGESTED]
 
 
 def list_next(intent: str, facts: Facts) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import pytest
 from copilot import chat
 from copilot.chat import Answered, FactText, FixedText, Turn
 from copilot.chat.replies import read_topics
+from copilot.chat.understanding import Asked
 from copilot.i18n import Translator
 from copilot.llm.base import EngineError, Message, ModelInfo, Token
 from tests.helpers.facts import EQUAL, make_facts
@@ -86,6 +87,20 @@ def test_several_questions_get_several_answers() -> None:
     assert [one.intent for one in last.asked] == ["rank", "length"]
     assert "inspiration" in text(tokens)
     assert "40 s long" in text(tokens)
+
+
+def test_what_may_be_either_of_two_questions_gets_both_answers_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    either = [Asked(intent, "how long or how fast", 0.3, {}, sure=False) for intent in ("length", "rate")]
+    monkeypatch.setattr(chat, "understand", lambda *_: either)
+    tokens, last = answered(trained(), "how long or how fast")
+    assert text(tokens).startswith("I am not sure what you ask; this may answer it.\n\n")
+    assert {"length", "rate"} <= {fact.key for fact in last.facts}
+
+
+def test_a_fact_is_stated_once_in_an_answer() -> None:
+    tokens, last = answered(trained(), "How long was the recording? How many seconds were usable?")
+    assert [one.intent for one in last.asked] == ["length", "usable_seconds"]
+    assert text(tokens).count("usable") == 1
 
 
 def test_a_follow_up_is_about_the_turn_before() -> None:

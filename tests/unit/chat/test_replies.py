@@ -205,20 +205,6 @@ def test_a_sentence_is_said_once() -> None:
     assert sentences("bad_channels", same) == ["About bad_channels.", "Both are bad."]
 
 
-def test_a_follow_up_is_answered_as_the_turn_before() -> None:
-    for intent in ("again", "in_chinese", "in_english"):
-        assert keys(intent, before="rank", rank="2") == ["rank.2"]
-        assert find_reply(Asked(intent, {"before": "sad"}), make_facts()).choices == read_topics()["sad"].texts
-        assert find_reply(Asked(intent), make_facts()) == Reply()
-
-
-def test_more_is_what_fits_best_after_the_turn_before() -> None:
-    assert keys("more", before="emotion") == keys("why")
-    assert keys("more", before="quality") == keys("bad_channels")
-    assert keys("more", make_facts(bad_channels=()), before="quality") == keys("removed")
-    assert find_reply(Asked("more"), make_facts()) == Reply()
-
-
 # Buttons
 
 
