@@ -23,7 +23,7 @@ TOPICS = Path(__file__).with_name("topics.toml")
 ANSWERED_BY = {
     "least": ("rank.9",),
     "order": ("order",),
-    "confidence": ("confidence", "confidence.meaning"),
+    "confidence": ("confidence", "reliability"),
     "situation": ("situation",),
     "three_class": ("three_class",),
     "valence": ("valence", "valence.meaning"),
@@ -34,25 +34,22 @@ ANSWERED_BY = {
     "rate": ("rate",),
     "mains": ("mains",),
     "removed": ("removed", "mains"),
-    "channels": ("channels", "channels.absent"),
     "absent_channels": ("channels.absent", "channels.estimated"),
     "rhythm": ("rhythm",),
-    "where": ("where",),
+    "where": ("where", "rhythm"),
     "compared_with": ("compared_with",),
-    "why": ("why", "compared_with", "rhythm"),
-    "meaning": ("meaning",),
     "better": ("better",),
     "words": ("words",),
     "person": ("person", "words"),
     "model": ("model",),
     "encoding": ("encoding",),
-    "prompt": ("prompt",),
+    "prompt": ("prompt", "model.file"),
     "timing": ("timing",),
     "storage": ("storage",),
     "purpose": ("purpose",),
     "notes": ("notes",),
-    "everything": ("emotion", "confidence", "states", "quality", "rhythm", "better"),
     "diagnosis": ("purpose",),
+    "enough_channels": ("channels",),
 }
 
 STATES = {"eyes": "state.eyes", "effort": "state.effort", "sleep": "state.sleep"}
@@ -148,13 +145,27 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
 
     Where a question lacks the emotion, rank or band that it is about, the answer is about all of them.
     """
+    named = facts["emotion"].value != "none"
     match intent:
-        case "emotion":
-            named = facts["emotion"].value != "none"
-            yield from _take(facts, "emotion", "confidence" if named else "why")
+        case "emotion" | "disagree":
+            yield from _take(facts, *(("emotion", "reliability") if named else ("why",)))
+        case "everything":
+            yield from _take(facts, *(("emotion", "reliability") if named else ("why",)), "states", "quality", "better")
+        case "why":
+            if slots.get("emotion") in EMOTIONS:
+                yield from _take(facts, f"probability.{slots['emotion']}", "rank.1")
+            yield from _take(facts, "why", *(("compared_with",) if named else ()))
+        case "meaning":
+            yield from _take(facts, "meaning", *(("confidence.meaning",) if named else ()))
+        case "channels":
+            estimated = ("channels.estimated",) if facts["channels.estimated"].value else ()
+            yield from _take(facts, "channels", "channels.absent", *estimated)
         case "rank":
-            rank = f"rank.{slots.get('rank')}"
-            yield from _take(facts, rank if rank in facts else "order")
+            first, second = (facts.get(f"rank.{slots.get(name)}") for name in ("rank", "rank2"))
+            if first and second and first.value and second.value:
+                yield from (first, second, *compare(facts, str(first.value), str(second.value)))
+            else:
+                yield first or facts["order"]
         case "probability" | "compare":
             asked_for = [slots[name] for name in ("emotion", "emotion2") if slots.get(name) in EMOTIONS]
             if len(set(asked_for)) == 2:
@@ -165,18 +176,22 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             yield from _take(facts, "reliability", *(f"{key}.reliability" for key in told))
         case "eyes" | "effort" | "sleep" as state:
             key = STATES[state]
-            yield from _take(facts, key, *([] if facts[key].value is None else [f"{key}.reliability"]))
+            yield from _take(facts, key, *([] if facts[key].value in (None, "unclear") else [f"{key}.reliability"]))
         case "bad_channels":
             one = f"bad.{slots.get('electrode')}"
             yield from [facts[one]] if one in facts else _take(facts, "bad_channels", "bad.")
         case "band":
-            band, region = slots.get("band"), slots.get("region")
-            if band not in BANDS_HZ:
-                yield from _take(facts, "rhythm")
-            elif region in REGIONS:
-                yield from _take(facts, f"band.{region}.{band}")
-            else:
-                yield from describe_band(facts, band)
+            region, bands = (
+                slots.get("region"),
+                [slots[name] for name in ("band", "band2") if slots.get(name) in BANDS_HZ],
+            )
+            for band in bands:
+                if region in REGIONS:
+                    yield facts[f"band.{region}.{band}"]
+                else:
+                    yield from describe_band(facts, band)
+            if not bands:
+                yield facts["rhythm"]
         case _:
             yield from _take(facts, *ANSWERED_BY.get(intent, ()))
 

@@ -41,6 +41,11 @@ SMALL_TALK = ("greeting", "thanks", "compliment", "goodbye")
 #: Intents about the answer before: the caller answers the turn before again, in other words or in another language.
 ABOUT_ANSWER = ("again", "more", "in_chinese", "in_english")
 FOLLOW_UPS = ("next", *ABOUT_ANSWER)
+#: What "why?" asks right after an answer that is not about the emotion.
+WHY = {
+    **{state: state for state in ("eyes", "effort", "sleep", "band")},
+    **{"quality": "bad_channels", "usable_seconds": "bad_channels", "reliability": "is_it_true", "rhythm": "band"},
+}
 
 ELECTRODES = (
     *("Fp1", "Fp2", "Fpz", "AF3", "AF4", "AF7", "AF8", "F3", "F4", "F7", "F8", "Fz", "FC1", "FC2", "FC5", "FC6", "FT7"),
@@ -72,9 +77,9 @@ class Asked:
         intent: what is asked; ``outside`` where the classifier is not sure enough.
         text: the part of the message that asks it.
         probability: of the intent, as measured on questions that the classifier had not seen.
-        slots: what it is about: ``emotion``, ``emotion2``, ``rank`` (``"1"`` to ``"9"``), ``band``, ``region``,
-            ``electrode``, ``language`` (``en``, ``zh``) where said.
-        sure: false for both of two intents that this part may ask.
+        slots: what it is about: ``emotion``, ``rank`` (``"1"`` to ``"9"``), ``band``, ``region``, ``electrode``; a
+            second one as ``emotion2``, ``rank2``, ``band2``; ``language`` (``en``, ``zh``) where said.
+        sure: false for both of two intents that this part may ask, and for ``outside`` where it may be none.
     """
 
     intent: str
@@ -230,7 +235,8 @@ def find_slots(text: str) -> dict[str, str]:
     slots: dict[str, str] = {}
     line = text if chinese else " ".join(_split_words(text))
     for match in words.pattern.finditer(line):
-        if match[0] in words.slots:
+        second_of_time = match[0] == "second" and line[match.end() :].lstrip()[:1].isdigit()
+        if match[0] in words.slots and not second_of_time:
             _add_slot(slots, *words.slots[match[0]])
     if "emotion" not in slots and not chinese:
         for word in _split_words(text):
@@ -319,8 +325,8 @@ def _read_chinese(text: str) -> tuple[list[str], list[str]]:
 
 
 def _add_slot(slots: dict[str, str], slot: str, value: str) -> None:
-    if slot == "emotion" and slots.get("emotion", value) != value:
-        slots.setdefault("emotion2", value)
+    if slot in ("emotion", "rank", "band") and slots.get(slot, value) != value:
+        slots.setdefault(f"{slot}2", value)
     else:
         slots.setdefault(slot, value)
 
@@ -426,12 +432,12 @@ def _understand_part(part: str) -> list[Asked]:
         Asked(classifier.intents[place], part, float(probabilities[place]), slots)
         for place in np.argsort(-probabilities, kind="stable")[:2]
     )
-    if first.intent == OUTSIDE or first.probability >= classifier.threshold:
+    if first.probability >= classifier.threshold:
         return [first]
     together = first.probability + second.probability
     if together >= classifier.threshold and {first.intent, second.intent}.isdisjoint((OUTSIDE, *FOLLOW_UPS)):
         return [replace(first, sure=False), replace(second, sure=False)]
-    return [Asked(OUTSIDE, part, 1 - first.probability, slots)]
+    return [Asked(OUTSIDE, part, 1 - first.probability, slots, sure=False)]
 
 
 def _resolve_follow_up(asked: Asked, before: Sequence[Asked]) -> Asked:
@@ -453,6 +459,8 @@ def _resolve_follow_up(asked: Asked, before: Sequence[Asked]) -> Asked:
             intent = "rank"
         else:
             intent = "more" if before else OUTSIDE
+    if intent == "why" and not slots and len(extract_words(asked.text)) <= SHORT:
+        intent = WHY.get(previous.intent, "why")
     if intent == "rank" and "rank" not in slots:
         slots["rank"] = str(min(9, int(previous.slots.get("rank", 1)) + 1))
     if intent == "compare" and "emotion2" not in slots and "emotion" in previous.slots:
