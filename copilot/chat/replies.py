@@ -146,6 +146,10 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
     Where a question lacks the emotion, rank or band that it is about, the answer is about all of them.
     """
     named = facts["emotion"].value != "none"
+    ranks = [facts[f"rank.{slots[name]}"] for name in ("rank", "rank2") if f"rank.{slots.get(name)}" in facts]
+    if len(ranks) == 2 and intent in ("rank", "compare") and all(rank.value for rank in ranks):
+        yield from (*ranks, *compare(facts, *(str(rank.value) for rank in ranks)))
+        return
     match intent:
         case "emotion" | "disagree":
             yield from _take(facts, *(("emotion", "reliability") if named else ("why",)))
@@ -161,11 +165,7 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             estimated = ("channels.estimated",) if facts["channels.estimated"].value else ()
             yield from _take(facts, "channels", "channels.absent", *estimated)
         case "rank":
-            first, second = (facts.get(f"rank.{slots.get(name)}") for name in ("rank", "rank2"))
-            if first and second and first.value and second.value:
-                yield from (first, second, *compare(facts, str(first.value), str(second.value)))
-            else:
-                yield first or facts["order"]
+            yield ranks[0] if ranks else facts["order"]
         case "probability" | "compare":
             asked_for = [slots[name] for name in ("emotion", "emotion2") if slots.get(name) in EMOTIONS]
             if len(set(asked_for)) == 2:

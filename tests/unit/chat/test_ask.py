@@ -6,7 +6,7 @@ import pytest
 
 from copilot import chat
 from copilot.chat import Answered, FactText, FixedText, Turn
-from copilot.chat.replies import read_topics
+from copilot.chat.replies import nearest_questions, read_topics
 from copilot.chat.understanding import Asked
 from copilot.i18n import Translator
 from copilot.llm.base import EngineError, Message, ModelInfo, Token
@@ -46,7 +46,7 @@ def text(tokens: Sequence[Token]) -> str:
         ("Is joy more likely than fear?", "joy is more likely than fear", "compare.joy.fear"),
         ("Were any electrodes bad?", "T7", "bad_channels"),
         ("Why was T7 bad?", "gave no signal", "bad.T7"),
-        ("How many seconds were usable?", "of 40 s", "usable_seconds"),
+        ("How many seconds were usable?", "All 40 s are usable", "usable_seconds"),
         ("What was the sampling rate?", "Hz", "rate"),
         ("Was my alpha high?", "higher", "band.alpha"),
         ("Were my eyes closed?", "Eyes closed", "state.eyes"),
@@ -113,13 +113,55 @@ def test_a_follow_up_is_about_the_turn_before() -> None:
     assert "鼓舞" in text(tokens)
 
 
-@pytest.mark.parametrize("question", ["Who won the football match last night?", "asdf", "???", "今天天气怎么样？"])
-def test_what_is_not_understood_gets_a_sentence_that_says_so_and_questions(question: str) -> None:
+@pytest.mark.parametrize("question", ["Who won the football match last night?", "???", "今天天气怎么样？"])
+def test_what_is_about_something_else_gets_a_sentence_that_says_so_and_what_can_be_asked(question: str) -> None:
     engine = trained()
     tokens, last = answered(engine, question)
-    assert text(tokens) == Translator(last.language)(chat.NOT_UNDERSTOOD)
-    assert len(last.next_questions) == 3
+    assert text(tokens) == Translator(last.language)(chat.NOT_ABOUT)
+    assert list(last.next_questions) == nearest_questions(chat.EXAMPLES, Translator(last.language))
     assert not engine.calls
+
+
+def test_what_is_not_understood_gets_the_nearest_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    unsure = [Asked("outside", "how long is it", 0.7, {}, sure=False)]
+    monkeypatch.setattr(chat, "understand", lambda *_: unsure)
+    tokens, last = answered(trained(), "how long is it")
+    assert text(tokens) == chat.NOT_UNDERSTOOD
+    assert "How long was the recording?" in last.next_questions
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "keys"),
+    [
+        ("Were my eyes closed?", "How can you tell?", ["state.eyes", "state.eyes.reliability"]),
+        ("Were my eyes closed?", "why?", ["state.eyes", "state.eyes.reliability"]),
+        ("Was the recording good?", "why?", ["bad_channels", "bad.T7"]),
+        ("眼睛是闭着的吗？", "为什么？", ["state.eyes", "state.eyes.reliability"]),
+    ],
+)
+def test_why_is_about_the_turn_before(before: str, question: str, keys: Sequence[str]) -> None:
+    _, first = answered(trained(), before)
+    _, last = answered(trained(), question, [Turn(before, "", first.asked)])
+    assert [fact.key for fact in last.facts] == keys
+
+
+@pytest.mark.parametrize(
+    ("question", "keys"),
+    [
+        ("How far apart are the first and the second?", {"rank.1", "rank.2", "compare.joy.inspiration"}),
+        ("Why isn't fear at the top?", {"probability.fear", "rank.1", "why"}),
+        ("You said I was happy", {"emotion", "reliability"}),
+    ],
+)
+def test_what_a_question_names_or_presumes_is_answered(question: str, keys: set[str]) -> None:
+    _, last = answered(trained(), question)
+    assert keys <= {fact.key for fact in last.facts}
+
+
+def test_two_bands_are_both_described() -> None:
+    tokens, _ = answered(trained(), "How were alpha and theta?")
+    assert "Alpha" in text(tokens)
+    assert "Theta" in text(tokens)
 
 
 def test_a_correction_in_the_record_is_a_correction_in_the_chat() -> None:

@@ -112,7 +112,7 @@ def test_every_question_is_answered_from_real_facts_or_texts(real_facts: Facts, 
     for intent in FROM_TEXTS:
         reply = find_reply(Asked(intent, slots), real_facts)
         assert 2 <= len(reply.choices) <= 4, intent
-        assert bool(reply.facts) == (intent == "diagnosis"), intent
+        assert bool(reply.facts) == (intent in ("diagnosis", "disagree", "enough_channels")), intent
 
 
 def test_what_is_no_topic_has_no_reply() -> None:
@@ -127,9 +127,12 @@ def test_a_diagnosis_is_met_by_the_purpose() -> None:
 
 
 def test_a_rank_is_that_of_the_question() -> None:
-    assert sentences("rank", rank="1") == ["Number 1 of nine emotions is joy, with 34.0 %."]
-    assert sentences("rank", rank="2") == ["Number 2 of nine emotions is inspiration, with 11.0 %."]
-    assert sentences("rank", rank="9") == sentences("least") == ["Number 9 of nine emotions is anger, with 5.0 %."]
+    assert sentences("rank", rank="1") == ["Number 1 of nine emotions is joy, with 34.0 % (11.1 % by guessing)."]
+    assert sentences("rank", rank="2") == [
+        "Number 2 of nine emotions is inspiration, with 11.0 % (11.1 % by guessing)."
+    ]
+    last = ["Number 9 of nine emotions is anger, with 5.0 % (11.1 % by guessing)."]
+    assert sentences("rank", rank="9") == sentences("least") == last
     assert keys("rank") == keys("rank", rank="10") == ["order"]
 
 
@@ -188,9 +191,9 @@ def test_one_electrode_is_told_by_itself() -> None:
 
 
 def test_where_no_emotion_is_named_the_answer_says_why() -> None:
-    assert keys("emotion") == ["emotion", "confidence"]
+    assert keys("emotion") == ["emotion", "reliability"]
     unnamed = Facts([*make_facts().values(), fact("emotion", "none")])
-    assert keys("emotion", unnamed) == ["emotion", "why"]
+    assert keys("emotion", unnamed) == ["why"]
 
 
 def test_a_state_comes_with_how_often_it_is_right_if_it_is_told() -> None:
