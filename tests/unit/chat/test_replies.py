@@ -33,12 +33,13 @@ FROM_TEXTS = re.findall(
     "faced_films how_it_works is_it_true diagnosis medication therapy doctor illness sleep_advice caffeine "
     "alcohol_drugs exercise breathing stress sad angry afraid lonely feel_good tired advice how_to_record repeat "
     "children intelligence mind_reading future harmless normal disagree law work_school who_made_you are_you_ai "
-    "capabilities share delete greeting thanks goodbye insult compliment language",
+    "capabilities share delete greeting thanks goodbye insult compliment language moments "
+    "enough_channels validated",
 )
 #: An example of each slot.
 SLOTS = {"emotion": "joy", "emotion2": "fear", "rank": "2", "band": "alpha", "region": "occipital"}
 
-LATIN = {"FACED", "EEG", "Emotion", "Copilot", "arXiv", "PDF", "Markdown", "JSON", "FHIR"}
+LATIN = set(re.findall(r"\w+", "FACED EEG Emotion Copilot arXiv PDF Markdown JSON FHIR ChatGPT docs truth md"))
 TEXTS = [(intent, text) for intent, topic in read_topics().items() for text in topic.texts]
 
 
