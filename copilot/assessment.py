@@ -52,4 +52,4 @@ def write_without_emotion(result: Result, reason: str, translate: Translator) ->
     """
     why, help_ = REASONS.get(reason, REASONS["compared"])
     sentences = (why, *(state.sentence for state in result.states if state.finding != "unclear"), CLOSING)
-    return " ".join(map(translate, sentences)), (translate(help_), translate(ASK))
+    return translate.join(sentences), (translate(help_), translate(ASK))

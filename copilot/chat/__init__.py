@@ -159,7 +159,7 @@ def _answer_from_facts(
         if reply.choices:
             chosen = yield from _choose_text(engine, opening, one, [choice["en"] for choice in reply.choices])
             stated.append(next(choice[translate.language] for choice in reply.choices if choice["en"] == chosen))
-        yield FixedText(("" if translate.language == "zh" else " ").join(stated))
+        yield FixedText(translate.join(stated))
     return tuple(used.values())
 
 

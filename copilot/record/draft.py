@@ -262,4 +262,4 @@ def make_headline(findings: Findings, emotion: str, translate: Translator) -> st
         doubts.append(translate(N_("Poor recording: do not rely on what it says about emotion.")))
     if findings.confidence != "clear":
         doubts.append(translate(N_("No emotion stands out above the uncertainty of this reading.")))
-    return " ".join(doubts) or emotion
+    return translate.join(doubts) or emotion
