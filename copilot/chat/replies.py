@@ -147,6 +147,8 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
     """
     named = facts["emotion"].value != "none"
     ranks = [facts[f"rank.{slots[name]}"] for name in ("rank", "rank2") if f"rank.{slots.get(name)}" in facts]
+    if intent == "compare" and len(ranks) == 1 and "emotion" not in slots:
+        ranks = [facts["rank.1"], *ranks]
     if len(ranks) == 2 and intent in ("rank", "compare") and all(rank.value for rank in ranks):
         yield from (*ranks, *compare(facts, *(str(rank.value) for rank in ranks)))
         return
