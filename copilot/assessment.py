@@ -7,7 +7,7 @@ POOR = N_("The recording is too poor to say anything about emotion.")
 ASLEEP = N_("The person slept or was drowsy for most of this recording, and nothing can be said about emotion then.")
 ALONE = N_(
     "This EEG does not single out an emotion. There is no other recording of this person to compare it with, and from "
-    "one recording alone nothing can be told."
+    "one recording alone nothing can be told about emotion."
 )
 SHORT = N_(
     "This EEG does not single out an emotion: it or another recording of the person has less than 20 usable seconds."
@@ -52,4 +52,4 @@ def write_without_emotion(result: Result, reason: str, translate: Translator) ->
     """
     why, help_ = REASONS.get(reason, REASONS["compared"])
     sentences = (why, *(state.sentence for state in result.states if state.finding != "unclear"), CLOSING)
-    return " ".join(map(translate, sentences)), (translate(help_), translate(ASK))
+    return translate.join(sentences), (translate(help_), translate(ASK))

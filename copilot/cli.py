@@ -317,17 +317,17 @@ def _make_json(last_events: LastEvents) -> dict[str, Any]:
     from copilot.events import RecordReady, ResultReady, SignalReady
     from copilot.record.export.json_format import as_dict
 
-    result = last_events.get(ResultReady).result
+    result, facts = last_events.get(ResultReady).result, last_events.get(RecordReady).facts
     return {
         "notice": NOTICE,
         "probabilities": dict(zip(EMOTIONS, map(float, result.probabilities), strict=True)),
-        "emotion": result.emotion,
+        "emotion": facts["emotion"].value,
         "situation": result.situation,
         "confidence": result.confidence,
-        "reliability": result.reliability,
-        "three_class": result.three_class,
+        "reliability": Translator("en")(facts["reliability"].sentence),
+        "three_class": facts["three_class"].value,
         "valence": result.valence,
-        "facts": last_events.get(RecordReady).facts.to_json(Translator("en")),
+        "facts": facts.to_json(Translator("en")),
         "states": [
             {
                 "source": state.source,
@@ -416,6 +416,7 @@ def _answer_question(
         quiet: whether nothing is printed.
     """
     from copilot.chat import Answered, ask
+    from copilot.chat.understanding import OUTSIDE
     from copilot.cli_output import ProgressBar, ResultPrinter, print_text
     from copilot.llm.base import EngineError, Token
     from copilot.safety.region import find_terminal_region
@@ -433,6 +434,8 @@ def _answer_question(
                 report.show(event)
         if not quiet:
             print_text("")
+            if any(one.intent == OUTSIDE for one in answer.answered.asked):
+                print_text("\n".join(f"- {offered}" for offered in answer.answered.next_questions))
             if used := answer.answered.facts:
                 print_text(translate(N_("(facts: {keys})", keys=tuple(fact.key for fact in used))))
     except KeyboardInterrupt:

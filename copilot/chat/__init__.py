@@ -21,6 +21,10 @@ NOT_UNDERSTOOD = N_(
     "I can answer questions about this reading, the recording, how it was done and what may help. I am not sure that I "
     "understood this one. Did you mean one of these?"
 )
+NOT_ABOUT = N_("I cannot answer that: I only know about this reading and what may help. You can ask for example:")
+EITHER = N_("I am not sure what you ask; this may answer it.")
+#: Intents whose questions are offered where a message is about something else.
+EXAMPLES = ("everything", "confidence", "quality")
 MAX_QUESTION = 1000
 #: Earlier turns that a model reads that was not trained here; none if they do not fit into its context.
 MAX_TURNS = 4
@@ -112,8 +116,10 @@ def ask(
         used = yield from _answer_from_facts(engine, opening, asked, facts, translate)
     else:
         used = yield from _answer_freely(engine, question, asked, facts, turns, translate)
-    outside = [one.text for one in asked if one.intent == OUTSIDE]
-    offered = find_nearest(outside[0]) if outside else suggest_questions(asked[-1], facts)
+    outside = [one for one in asked if one.intent == OUTSIDE]
+    offered: Sequence[str] = suggest_questions(asked[-1], facts)
+    if outside:
+        offered = EXAMPLES if outside[0].sure else find_nearest(outside[0].text)
     yield Answered(asked, used, tuple(nearest_questions(offered, translate)), language)
 
 
@@ -135,19 +141,25 @@ def _answer_from_facts(
 ) -> Generator[Event, None, tuple[Fact, ...]]:
     """State the facts that are asked for, and reviewed texts; return the facts. Arguments are as of ``ask``."""
     used: dict[str, Fact] = {}
+    told = set[str]()
+    if any(one.intent != OUTSIDE and not one.sure for one in asked):
+        yield FixedText(f"{translate(EITHER)}\n\n")
     for place, one in enumerate(asked):
-        if place:
-            yield FixedText("\n\n")
         if one.intent == OUTSIDE:
-            yield FixedText(translate(NOT_UNDERSTOOD))
+            yield FixedText(translate(NOT_ABOUT if one.sure else NOT_UNDERSTOOD))
             continue
         reply = find_reply(one, facts)
-        stated = [translate(fact.sentence) for fact in reply.facts]
+        stated = [sentence for fact in reply.facts if (sentence := translate(fact.sentence)) not in told]
+        told |= set(stated)
         used |= {fact.key: fact for fact in reply.facts}
+        if not stated and not reply.choices:  # another part of the question was answered with the same facts
+            continue
+        if place:
+            yield FixedText("\n\n")
         if reply.choices:
             chosen = yield from _choose_text(engine, opening, one, [choice["en"] for choice in reply.choices])
             stated.append(next(choice[translate.language] for choice in reply.choices if choice["en"] == chosen))
-        yield FixedText(("" if translate.language == "zh" else " ").join(stated))
+        yield FixedText(translate.join(stated))
     return tuple(used.values())
 
 

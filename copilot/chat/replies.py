@@ -23,7 +23,7 @@ TOPICS = Path(__file__).with_name("topics.toml")
 ANSWERED_BY = {
     "least": ("rank.9",),
     "order": ("order",),
-    "confidence": ("confidence", "confidence.meaning"),
+    "confidence": ("confidence", "reliability"),
     "situation": ("situation",),
     "three_class": ("three_class",),
     "valence": ("valence", "valence.meaning"),
@@ -34,25 +34,22 @@ ANSWERED_BY = {
     "rate": ("rate",),
     "mains": ("mains",),
     "removed": ("removed", "mains"),
-    "channels": ("channels", "channels.absent"),
     "absent_channels": ("channels.absent", "channels.estimated"),
     "rhythm": ("rhythm",),
-    "where": ("where",),
+    "where": ("where", "rhythm"),
     "compared_with": ("compared_with",),
-    "why": ("why", "compared_with", "rhythm"),
-    "meaning": ("meaning",),
     "better": ("better",),
     "words": ("words",),
     "person": ("person", "words"),
     "model": ("model",),
     "encoding": ("encoding",),
-    "prompt": ("prompt",),
+    "prompt": ("prompt", "model.file"),
     "timing": ("timing",),
     "storage": ("storage",),
     "purpose": ("purpose",),
     "notes": ("notes",),
-    "everything": ("emotion", "confidence", "states", "quality", "rhythm", "better"),
     "diagnosis": ("purpose",),
+    "enough_channels": ("channels",),
 }
 
 STATES = {"eyes": "state.eyes", "effort": "state.effort", "sleep": "state.sleep"}
@@ -74,9 +71,6 @@ TELLING = STATES | {
     "notes": "notes",
 }
 
-#: Follow-ups that are answered as the turn before.
-REPEATS = ("again", "in_chinese", "in_english")
-
 SUGGESTED = 3
 #: Suggested where too few questions fit better.
 ALWAYS = ("everything", "advice", "how_it_works", "capabilities")
@@ -92,10 +86,7 @@ class Asked(Protocol):
 
     @property
     def slots(self) -> Mapping[str, str]:
-        """Return what the question names: ``emotion``, ``emotion2``, ``rank``, ``band``, ``region``, ``electrode``.
-
-        ``before`` is the intent of the turn before, where the question is about its answer.
-        """
+        """Return what the question names: ``emotion``, ``emotion2``, ``rank``, ``band``, ``region``, ``electrode``."""
         ...
 
 
@@ -140,18 +131,12 @@ def read_topics() -> Mapping[str, Topic]:
 def find_reply(asked: Asked, facts: Facts) -> Reply:
     """Return what answers a question; nothing where its intent is none of ``read_topics``.
 
-    "Again" and "in Chinese" are answered as the turn before, "more" as what fits best after it. A sentence that several
-    facts share is told once.
+    A sentence that several facts share is told once.
     """
-    intent = asked.intent
-    if intent in REPEATS:
-        intent = asked.slots.get("before", "")
-    elif intent == "more" and "before" in asked.slots:
-        intent = list_next(asked.slots["before"], facts)[0]
-    topic = read_topics().get(intent)
+    topic = read_topics().get(asked.intent)
     if topic is None:
         return Reply()
-    told = {fact.sentence: fact for fact in reversed(list(find_facts(intent, asked.slots, facts)))}
+    told = {fact.sentence: fact for fact in reversed(list(find_facts(asked.intent, asked.slots, facts)))}
     return Reply(tuple(reversed(told.values())), topic.texts)
 
 
@@ -160,13 +145,29 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
 
     Where a question lacks the emotion, rank or band that it is about, the answer is about all of them.
     """
+    named = facts["emotion"].value != "none"
+    ranks = [facts[f"rank.{slots[name]}"] for name in ("rank", "rank2") if f"rank.{slots.get(name)}" in facts]
+    if intent == "compare" and len(ranks) == 1 and "emotion" not in slots:
+        ranks = [facts["rank.1"], *ranks]
+    if len(ranks) == 2 and intent in ("rank", "compare") and all(rank.value for rank in ranks):
+        yield from (*ranks, *compare(facts, *(str(rank.value) for rank in ranks)))
+        return
     match intent:
-        case "emotion":
-            named = facts["emotion"].value != "none"
-            yield from _take(facts, "emotion", "confidence" if named else "why")
+        case "emotion" | "disagree":
+            yield from _take(facts, *(("emotion", "reliability") if named else ("why",)))
+        case "everything":
+            yield from _take(facts, *(("emotion", "reliability") if named else ("why",)), "states", "quality", "better")
+        case "why":
+            if slots.get("emotion") in EMOTIONS:
+                yield from _take(facts, f"probability.{slots['emotion']}", "rank.1")
+            yield from _take(facts, "why", *(("compared_with",) if named else ()))
+        case "meaning":
+            yield from _take(facts, "meaning", *(("confidence.meaning",) if named else ()))
+        case "channels":
+            estimated = ("channels.estimated",) if facts["channels.estimated"].value else ()
+            yield from _take(facts, "channels", "channels.absent", *estimated)
         case "rank":
-            rank = f"rank.{slots.get('rank')}"
-            yield from _take(facts, rank if rank in facts else "order")
+            yield ranks[0] if ranks else facts["order"]
         case "probability" | "compare":
             asked_for = [slots[name] for name in ("emotion", "emotion2") if slots.get(name) in EMOTIONS]
             if len(set(asked_for)) == 2:
@@ -177,18 +178,22 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             yield from _take(facts, "reliability", *(f"{key}.reliability" for key in told))
         case "eyes" | "effort" | "sleep" as state:
             key = STATES[state]
-            yield from _take(facts, key, *([] if facts[key].value is None else [f"{key}.reliability"]))
+            yield from _take(facts, key, *([] if facts[key].value in (None, "unclear") else [f"{key}.reliability"]))
         case "bad_channels":
             one = f"bad.{slots.get('electrode')}"
             yield from [facts[one]] if one in facts else _take(facts, "bad_channels", "bad.")
         case "band":
-            band, region = slots.get("band"), slots.get("region")
-            if band not in BANDS_HZ:
-                yield from _take(facts, "rhythm")
-            elif region in REGIONS:
-                yield from _take(facts, f"band.{region}.{band}")
-            else:
-                yield from describe_band(facts, band)
+            region, bands = (
+                slots.get("region"),
+                [slots[name] for name in ("band", "band2") if slots.get(name) in BANDS_HZ],
+            )
+            for band in bands:
+                if region in REGIONS:
+                    yield facts[f"band.{region}.{band}"]
+                else:
+                    yield from describe_band(facts, band)
+            if not bands:
+                yield facts["rhythm"]
         case _:
             yield from _take(facts, *ANSWERED_BY.get(intent, ()))
 
@@ -237,7 +242,7 @@ def suggest_questions(asked: Asked, facts: Facts) -> tuple[str, ...]:
 
     What this reading has nothing to tell about is left out.
     """
-    return list_next(asked.slots.get("before", asked.intent), facts)[:SUGGESTED]
+    return list_next(asked.intent, facts)[:SUGGESTED]
 
 
 def list_next(intent: str, facts: Facts) -> tuple[str, ...]:

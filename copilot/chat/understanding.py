@@ -1,9 +1,9 @@
 """Understand what a person asks the chat: which of a closed list of intents, and about what (see ``understand``).
 
 Two linear classifiers, one for English and one for Chinese, read the words, characters and their sequences of a
-question; in English the meanings of its words too, as vectors. ``python -m copilot.training.fit_understanding`` fits
-them on the questions in ``copilot/training/templates/questions.toml`` and writes ``understanding.npz``. Names such as
-emotions, and words that are read alike, are in ``understanding.toml``.
+question. ``python -m copilot.training.fit_understanding`` fits them on the questions in
+``copilot/training/templates`` and writes ``understanding.npz``. Names such as emotions, and words that are read alike,
+are in ``understanding.toml``.
 """
 
 import re
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -26,10 +26,10 @@ OUTSIDE = "outside"
 READ = 1000
 #: Parts of a message that are understood one by one.
 MAX_PARTS = 6
-#: How much more probable parts must be than the whole in sum where a word such as "and" separates them, not a mark.
+#: How much less probable than the whole the parts of a message may be on average, for each further part.
 GAIN = 0.05
 #: Probability from which a part of a message counts as a question of its own.
-SURE = 0.8
+SURE = 0.7
 #: Misspelled words of a question that are corrected.
 MAX_CORRECTED = 4
 #: Letters of a word that is corrected.
@@ -40,6 +40,12 @@ SHORT = 6
 SMALL_TALK = ("greeting", "thanks", "compliment", "goodbye")
 #: Intents about the answer before: the caller answers the turn before again, in other words or in another language.
 ABOUT_ANSWER = ("again", "more", "in_chinese", "in_english")
+FOLLOW_UPS = ("next", *ABOUT_ANSWER)
+#: What "why?" asks right after an answer that is not about the emotion.
+WHY = {
+    **{state: state for state in ("eyes", "effort", "sleep", "band")},
+    **{"quality": "bad_channels", "usable_seconds": "bad_channels", "reliability": "is_it_true", "rhythm": "band"},
+}
 
 ELECTRODES = (
     *("Fp1", "Fp2", "Fpz", "AF3", "AF4", "AF7", "AF8", "F3", "F4", "F7", "F8", "Fz", "FC1", "FC2", "FC5", "FC6", "FT7"),
@@ -59,6 +65,8 @@ _SEPARATOR = re.compile(
     r"|(?:\u8fd8\u6709|\u4ee5\u53ca|\u53e6\u5916|\u987a\u4fbf|\u800c\u4e14|\u540c\u65f6)",
     re.IGNORECASE,
 )
+#: Marks after which something else may be asked, whatever its form.
+_END = re.compile(r"[.!?;\n\u3002\uff01\uff1f\uff1b]")
 
 
 @dataclass(frozen=True)
@@ -69,15 +77,16 @@ class Asked:
         intent: what is asked; ``outside`` where the classifier is not sure enough.
         text: the part of the message that asks it.
         probability: of the intent, as measured on questions that the classifier had not seen.
-        slots: what it is about: ``emotion``, ``emotion2``, ``rank`` (``"1"`` to ``"9"``), ``band``, ``region``,
-            ``electrode``, ``language`` (``en``, ``zh``) where said; ``before``, the intent of the turn before, where
-            the question is about its answer.
+        slots: what it is about: ``emotion``, ``rank`` (``"1"`` to ``"9"``), ``band``, ``region``, ``electrode``; a
+            second one as ``emotion2``, ``rank2``, ``band2``; ``language`` (``en``, ``zh``) where said.
+        sure: false for both of two intents that this part may ask, and for ``outside`` where it may be none.
     """
 
     intent: str
     text: str
     probability: float
     slots: Mapping[str, str]
+    sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,9 +100,6 @@ class Classifier:
         columns: the intent of each weight, shape (weights,), uint8.
         weights: shape (weights,).
         bias: shape (intents,).
-        word_hashes: of the words that have a vector, sorted, shape (words,), uint32; none in Chinese.
-        vectors: of these words, shape (words, width).
-        vector_weights: of the unit vector of a text, shape (intents, width).
         temperature: the scores are divided by it.
         threshold: an intent that is less probable is ``outside``.
     """
@@ -104,9 +110,6 @@ class Classifier:
     columns: npt.NDArray[np.uint8]
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
-    word_hashes: npt.NDArray[np.uint32]
-    vectors: npt.NDArray[np.float32]
-    vector_weights: npt.NDArray[np.float32]
     temperature: float
     threshold: float
 
@@ -118,8 +121,6 @@ class Classifier:
         used = np.concatenate([np.arange(0), *ranges])
         scores = np.bincount(self.columns[used], self.weights[used], len(self.intents)) / np.sqrt(max(1, len(wanted)))
         scores += self.bias
-        if len(self.vectors):
-            scores += self.vector_weights @ embed(text, self.word_hashes, self.vectors)
         powers = np.exp((scores - scores.max()) / self.temperature)
         probabilities: npt.NDArray[np.float64] = powers / powers.sum()
         return probabilities
@@ -134,19 +135,22 @@ class Words:
         alike: from a word or phrase to the word that stands for it, and to the slot's name for words of slots.
         pattern: finds all of them, the longest first.
         spelling: from a word to the words that replace it.
+        clauses: words, or Chinese characters, of which a question has at least one.
     """
 
     slots: Mapping[str, tuple[str, str]]
     alike: Mapping[str, str]
     pattern: re.Pattern[str]
     spelling: Mapping[str, str]
+    clauses: frozenset[str]
 
 
 def understand(text: str, before: Sequence[Asked] = ()) -> list[Asked]:
     """Return what a message asks, one or several questions in their order.
 
-    Follow-ups are resolved with the turn before: "and the second?" after the emotion is ``rank``, "and joy?" is
-    ``probability``. "More", "again" and "in Chinese please" stay what they are.
+    Where it may ask either of two things, both are returned. Follow-ups are resolved with the turn before: "and the
+    second?" after the emotion is ``rank``, "and joy?" is ``probability``. "More", "again" and "in Chinese please" stay
+    what they are.
 
     Args:
         text: what the person typed; the first ``READ`` characters are read.
@@ -154,7 +158,7 @@ def understand(text: str, before: Sequence[Asked] = ()) -> list[Asked]:
     """
     text = text[:READ]
     parts = _split_into_questions(text)
-    asked = [_understand_part(part) for part in parts]
+    asked = [one for part in parts for one in _understand_part(part)]
     others = [one for one in asked if one.intent not in (*SMALL_TALK, OUTSIDE)]
     kept = others or [one for one in asked if one.intent != OUTSIDE] or asked[:1]
     resolved: list[Asked] = []
@@ -171,7 +175,7 @@ def find_nearest(text: str, count: int = 3) -> list[str]:
     classifier = load_classifier(chinese)
     probabilities = classifier.predict(text if chinese else _correct_spelling(text))
     names = [classifier.intents[n] for n in np.argsort(-probabilities, kind="stable")]
-    return [name for name in names if name not in (OUTSIDE, "next", *ABOUT_ANSWER)][:count]
+    return [name for name in names if name not in (OUTSIDE, *FOLLOW_UPS)][:count]
 
 
 def is_chinese(text: str) -> bool:
@@ -231,7 +235,8 @@ def find_slots(text: str) -> dict[str, str]:
     slots: dict[str, str] = {}
     line = text if chinese else " ".join(_split_words(text))
     for match in words.pattern.finditer(line):
-        if match[0] in words.slots:
+        second_of_time = match[0] == "second" and line[match.end() :].lstrip()[:1].isdigit()
+        if match[0] in words.slots and not second_of_time:
             _add_slot(slots, *words.slots[match[0]])
     if "emotion" not in slots and not chinese:
         for word in _split_words(text):
@@ -250,13 +255,6 @@ def find_places(hashes: npt.NDArray[np.uint32], known: npt.NDArray[np.uint32]) -
     return np.where(known[places] == hashes, places, -1)
 
 
-def embed(text: str, hashes: npt.NDArray[np.uint32], vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return the sum of the vectors of an English text's words, of length 1, or 0 if none is known, shape (width,)."""
-    places = find_places(hash_features(extract_words(text)), hashes)
-    total = vectors[places[places >= 0]].sum(axis=0, dtype=float)
-    return np.asarray(total / (np.linalg.norm(total) or 1))
-
-
 @cache
 def load_classifier(chinese: bool) -> Classifier:
     """Load the classifier of a language."""
@@ -269,11 +267,8 @@ def load_classifier(chinese: bool) -> Classifier:
             hashes=np.cumsum(file[f"{language}_hashes"], dtype=np.uint32),
             starts=np.concatenate([[0], np.cumsum(counts)]),
             columns=file[f"{language}_columns"],
-            weights=file[f"{language}_weights"].astype(np.float32),
+            weights=file[f"{language}_weights"] * file[f"{language}_scale"][file[f"{language}_columns"]],
             bias=file[f"{language}_bias"].astype(np.float32),
-            word_hashes=np.cumsum(file[f"{language}_words"], dtype=np.uint32),
-            vectors=file[f"{language}_vectors"] * file[f"{language}_scale"],
-            vector_weights=file[f"{language}_vector_weights"].astype(np.float32),
             temperature=temperature,
             threshold=threshold,
         )
@@ -296,7 +291,7 @@ def load_words(chinese: bool) -> Words:
     spelling = dict(
         pair.split("=") for line in stored["spelling"].get("words", "").split("\n") for pair in line.split("|") if pair
     )
-    return Words(slots, alike, pattern, spelling)
+    return Words(slots, alike, pattern, spelling, frozenset(stored["clauses"]["words"].split()))
 
 
 @cache
@@ -330,8 +325,8 @@ def _read_chinese(text: str) -> tuple[list[str], list[str]]:
 
 
 def _add_slot(slots: dict[str, str], slot: str, value: str) -> None:
-    if slot == "emotion" and slots.get("emotion", value) != value:
-        slots.setdefault("emotion2", value)
+    if slot in ("emotion", "rank", "band") and slots.get(slot, value) != value:
+        slots.setdefault(f"{slot}2", value)
     else:
         slots.setdefault(slot, value)
 
@@ -354,37 +349,51 @@ def _find_misspelled(word: str) -> str | None:
 
 
 def _split_into_questions(text: str) -> list[str]:
-    """Split a message where its parts ask different things and are understood at least as well as the whole."""
+    """Split a message where its parts ask different things; each has to be understood and, but for marks, a clause."""
     marks = list(_SEPARATOR.finditer(text))
-    ends = [0, *(mark.end() for mark in marks), len(text)]
-    pieces = [(start, stop) for start, stop in pairwise(ends) if re.search(r"\w", text[start:stop])]
+    starts, stops = [0, *(mark.end() for mark in marks)], [*(mark.start() for mark in marks), len(text)]
+    pieces = [(a, b) for a, b in zip(starts, stops, strict=True) if re.search(r"\w", text[a:b])]
     if len(pieces) > MAX_PARTS:
         pieces = [*pieces[: MAX_PARTS - 1], (pieces[MAX_PARTS - 1][0], pieces[-1][1])]
     if len(pieces) < 2:
         return [text]
-    by_word = {mark.end() for mark in marks if re.search(rf"[a-z\u3001{_HAN}]", mark[0], re.IGNORECASE)}
+    ended = [True, *(bool(_END.search(text[a[1] : b[0]])) for a, b in pairwise(pieces)), True]
     asked = {
-        (first, last): _understand_part(text[pieces[first][0] : pieces[last][1]])
+        (first, last): _understand_part(text[pieces[first][0] : pieces[last][1]])[0]
         for first in range(len(pieces))
         for last in range(first, len(pieces))
     }
-    whole = asked[0, len(pieces) - 1]
-    known = {span: one.probability if one.intent != OUTSIDE else 0.0 for span, one in asked.items()}
-    known |= {span: 0.0 for span, value in known.items() if value < SURE and asked[span] != whole}
-    best: list[tuple[float, int, list[tuple[int, int]]]] = [(0.0, 0, [])]  # of the first pieces: sum, number of spans
-    for last in range(len(pieces)):
-        options = []
-        for first in range(last + 1):
-            total, number, spans = best[first]
-            total += (last - first + 1) * known[first, last] - GAIN * (pieces[first][0] in by_word)
-            options.append((round(total, 2), number + 1, [*spans, (first, last)]))
-        best.append(max(options))
-    spans = best[-1][2]
-    if len({asked[span].intent for span in spans}) == 1 and len({str(asked[span].slots) for span in spans}) == 1:
-        return [text]
-    if whole.intent != OUTSIDE and any(known[span] < whole.probability - GAIN for span in spans):
-        return [text]
-    return [text[pieces[first][0] : pieces[last][1]].strip() for first, last in spans]
+
+    def stands_alone(first: int, last: int) -> bool:
+        one = asked[first, last]
+        between = not (ended[first] and ended[last + 1])
+        return one.probability >= SURE and one.intent != OUTSIDE and not (between and not _is_clause(one))
+
+    best, best_score = [(0, len(pieces) - 1)], 0.0
+    for cuts in product((False, True), repeat=len(pieces) - 1):
+        firsts = [0, *(place for place, cut in enumerate(cuts, start=1) if cut)]
+        spans = [(first, following - 1) for first, following in pairwise([*firsts, len(pieces)])]
+        parts = [asked[span] for span in spans]
+        different = len({(one.intent, *sorted(one.slots.items())) for one in parts}) == len(parts)
+        if len(spans) > 1 and not (different and all(stands_alone(*span) for span in spans)):
+            continue
+        known = (
+            (last - first + 1) * asked[first, last].probability
+            for first, last in spans
+            if asked[first, last].intent != OUTSIDE
+        )
+        score = sum(known) / len(pieces) + GAIN * (len(spans) - 1)
+        if score > best_score:
+            best, best_score = spans, score
+    return [text[pieces[first][0] : pieces[last][1]] for first, last in best]
+
+
+def _is_clause(asked: Asked) -> bool:
+    """Return whether a part of a message is more than a name in a list: small talk, or words as in a question."""
+    if asked.intent in SMALL_TALK:
+        return True
+    words, chinese = extract_words(asked.text), is_chinese(asked.text)
+    return len(words) >= (4 if chinese else 3) and not load_words(chinese).clauses.isdisjoint(words)
 
 
 def _correct_spelling(text: str) -> str:
@@ -405,27 +414,30 @@ def _find_known_word(word: str) -> str:
     near = [word, *(a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1), *(a + b[1:] for a, b in halves if b)]
     near += [a + letter + b for a, b in halves for letter in ascii_lowercase]
     near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
-    hashes = hash_features(near)
-    known = (find_places(hashes, classifier.hashes) >= 0) | (find_places(hashes, classifier.word_hashes) >= 0)
-    return near[int(known.argmax())]
+    return near[int((find_places(hash_features(near), classifier.hashes) >= 0).argmax())]
 
 
-def _understand_part(part: str) -> Asked:
-    """Return what one question asks, without the turn before."""
+def _understand_part(part: str) -> list[Asked]:
+    """Return what one question asks, without the turn before; both intents where it is one of two."""
     plain = normalise(part)
     strange = len(_OTHER_SCRIPT.findall(plain))
     if strange > 0.2 * len(plain.strip()) or not re.search(rf"[a-z{_HAN}0-9]", plain):
-        return Asked(OUTSIDE, part, 1.0, {})
+        return [Asked(OUTSIDE, part, 1.0, {})]
     chinese = is_chinese(part)
     classifier = load_classifier(chinese)
     plain = part if chinese else _correct_spelling(part)
     probabilities = classifier.predict(plain)
-    top = int(probabilities.argmax())
-    intent, probability = classifier.intents[top], float(probabilities[top])
     slots = find_slots(plain) or find_slots(part)
-    if intent == OUTSIDE or probability < classifier.threshold:
-        return Asked(OUTSIDE, part, probability if intent == OUTSIDE else 1 - probability, slots)
-    return Asked(intent, part, probability, slots)
+    first, second = (
+        Asked(classifier.intents[place], part, float(probabilities[place]), slots)
+        for place in np.argsort(-probabilities, kind="stable")[:2]
+    )
+    if first.probability >= classifier.threshold:
+        return [first]
+    together = first.probability + second.probability
+    if together >= classifier.threshold and {first.intent, second.intent}.isdisjoint((OUTSIDE, *FOLLOW_UPS)):
+        return [replace(first, sure=False), replace(second, sure=False)]
+    return [Asked(OUTSIDE, part, 1 - first.probability, slots, sure=False)]
 
 
 def _resolve_follow_up(asked: Asked, before: Sequence[Asked]) -> Asked:
@@ -447,6 +459,8 @@ def _resolve_follow_up(asked: Asked, before: Sequence[Asked]) -> Asked:
             intent = "rank"
         else:
             intent = "more" if before else OUTSIDE
+    if intent == "why" and not slots and len(extract_words(asked.text)) <= SHORT:
+        intent = WHY.get(previous.intent, "why")
     if intent == "rank" and "rank" not in slots:
         slots["rank"] = str(min(9, int(previous.slots.get("rank", 1)) + 1))
     if intent == "compare" and "emotion2" not in slots and "emotion" in previous.slots:
@@ -455,6 +469,4 @@ def _resolve_follow_up(asked: Asked, before: Sequence[Asked]) -> Asked:
     for name in {"probability": ("emotion",), "band": ("band", "region")}.get(intent, ()):
         if name not in slots and name in previous.slots:
             slots[name] = previous.slots[name]
-    if intent in ABOUT_ANSWER and before:
-        slots["before"] = previous.slots.get("before", previous.intent)
     return replace(asked, intent=intent, slots=slots)

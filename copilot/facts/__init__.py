@@ -49,14 +49,13 @@ def collect_facts(
         settings: of this run.
     """
     reason = find_reason(result, entropies, emotion_classifier)
-    rhythms = list(list_rhythms(recording, quality, entropies, population, emotion_classifier))
     return Facts(
         (
             *list_emotion_facts(result, reason),
             *list_state_facts(result),
             *list_recording_facts(recording, quality),
-            *rhythms,
-            *list_explanations(result, reason, others=len(entropies) - 1, rhythm=rhythms[-1]),
+            *list_rhythms(recording, quality, entropies, population, emotion_classifier),
+            *list_explanations(result, reason, others=len(entropies) - 1),
             *list_program_facts(person, result, model, settings),
         )
     )

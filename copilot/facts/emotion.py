@@ -11,7 +11,7 @@ from copilot.i18n.terms import term
 from copilot.result import Result
 from copilot.text import percent
 
-ALL_EQUAL = N_("All nine emotions have 11.1 %, which is guessing: nothing was told.")
+ALL_EQUAL = N_("Each of the nine emotions has 11.1 %, the same as by guessing: there is no order among them.")
 
 #: Why no emotion is named, and what would help: the assessment's sentences, or others that stand by themselves.
 REASONS: dict[str, tuple[Message, Message]] = assessment.REASONS | {
@@ -82,10 +82,10 @@ def list_emotion_facts(result: Result, reason: str) -> Iterator[Fact]:
     (first, largest), (second, next_largest) = ranked[:2]
 
     # 1. The emotion, each probability, and their order
-    said = N_("No emotion is named: this EEG does not tell which one it was.")
+    said = N_("No emotion is named for this recording.")
     if not reason:
         said = N_(
-            "The most probable of nine emotions is {emotion}, with {percent}; guessing has 11.1 %.",
+            "The most probable of nine emotions is {emotion}, with {percent} (11.1 % by guessing).",
             emotion=term("emotion", first),
             percent=percent(largest),
         )
@@ -93,31 +93,40 @@ def list_emotion_facts(result: Result, reason: str) -> Iterator[Fact]:
             said = join_sentences((said, N_("It does not stand out from the others.")))
     yield Fact("emotion", "none" if reason else first, "", said)
     for name, share in zip(emotions.EMOTIONS, result.probabilities, strict=True):
-        template = N_("The probability of {emotion} is {percent}; guessing has 11.1 %.")
+        template = N_("The probability of {emotion} is {percent} (11.1 % by guessing).")
         if uniform:
-            template = N_(
-                "The probability of {emotion} is {percent}, as of all nine: nothing was told, this is guessing."
-            )
+            template = N_("The probability of {emotion} is {percent}, the same as of all nine and as by guessing.")
         elif reason:
-            template = N_("The probability of {emotion} is {percent}; guessing has 11.1 %, and no emotion is named.")
+            template = N_("The probability of {emotion} is {percent} (11.1 % by guessing); no emotion is named.")
         said = N_(template, emotion=term("emotion", name), percent=percent(share))
         yield Fact(f"probability.{name}", float(share), "share", said)
     for rank, (name, share) in enumerate(ranked, start=1):
         shown = {"rank": rank, "emotion": term("emotion", name), "percent": percent(share)}
-        said = ALL_EQUAL if uniform else N_("Number {rank} of nine emotions is {emotion}, with {percent}.", **shown)
+        template = N_("Number {rank} of nine emotions is {emotion}, with {percent} (11.1 % by guessing).")
+        if reason:
+            template = N_(
+                "Number {rank} of nine emotions is {emotion}, with {percent} (11.1 % by guessing); no emotion is named."
+            )
+        said = ALL_EQUAL if uniform else N_(template, **shown)
         yield Fact(f"rank.{rank}", None if uniform else name, "", said)
     listed = tuple(
         N_("{emotion} with {percent}", emotion=term("emotion", name), percent=percent(share)) for name, share in ranked
     )
-    said = ALL_EQUAL if uniform else N_("From the most to the least likely: {listed}.", listed=listed)
+    template = N_("From the most to the least likely: {listed}; by guessing each has 11.1 %.")
+    if reason:
+        template = N_(
+            "From the most to the least likely: {listed}; by guessing each has 11.1 %. No emotion is named, so this "
+            "order means little."
+        )
+    said = ALL_EQUAL if uniform else N_(template, listed=listed)
     yield Fact("order", None if uniform else tuple(name for name, _ in ranked), "", said)
 
     # 2. How sure and how reliable
-    said = N_("The confidence is unclear: no emotion is named.")
+    said = N_("Confidence: unclear, because no emotion is named.")
     if not reason:
         said = N_(
-            "The confidence is {confidence}: {emotion} has {percent}, {times:.1f} times what guessing has; the next is "
-            "{next}, with {next_percent}.",
+            "Confidence: {confidence}. {emotion} has {percent}, {times:.1f} times as much as by guessing; the next is "
+            "{next}, with {next_percent}. This says how far it is ahead, not how often it is right.",
             confidence=term("confidence", result.confidence),
             emotion=term("emotion", first),
             percent=percent(largest),
@@ -142,11 +151,14 @@ def list_emotion_facts(result: Result, reason: str) -> Iterator[Fact]:
     # 3. Negative, neutral, positive
     shares = zip(emotions.THREE_CLASSES, emotions.sum_three_classes(result.probabilities), strict=True)
     said = N_(
-        "The four negative emotions have {negative} together, neutral {neutral}, the four positive ones {positive}; "
-        "guessing has 44.4 %, 11.1 % and 44.4 %.",
+        "The four negative emotions have {negative} together, neutral {neutral}, the four positive ones {positive} (by "
+        "guessing 44.4 %, 11.1 % and 44.4 %).",
         **{name: percent(float(share)) for name, share in shares},
     )
-    yield Fact("three_class", "none" if reason else result.three_class, "", said)
+    verdict = N_("Neither positive nor negative stands out.")
+    if not reason:
+        verdict = N_("The most probable of the three is {name}.", name=term("class", result.three_class))
+    yield Fact("three_class", "none" if reason else result.three_class, "", join_sentences((verdict, said)))
     valence = round(result.valence, 2) + 0.0  # + 0.0: no "-0.00"
     said = N_("The valence is {valence:+.2f}, on a scale from -1 (negative) to +1 (positive).", valence=valence)
     yield Fact("valence", valence, "", join_sentences((said, ALL_EQUAL)) if uniform else said)
@@ -157,17 +169,16 @@ def list_emotion_facts(result: Result, reason: str) -> Iterator[Fact]:
     yield Fact("valence.meaning", None, "", said)
 
 
-def list_explanations(result: Result, reason: str, *, others: int, rhythm: Fact) -> Iterator[Fact]:
+def list_explanations(result: Result, reason: str, *, others: int) -> Iterator[Fact]:
     """Yield what the result was compared with, why it is as it is, what it means and what would make it better.
 
     Args:
         result: the complete result.
         reason: from ``find_reason``.
         others: how many other recordings of the person there were.
-        rhythm: the fact of this key.
     """
     said = N_("An emotion is not read from single electrodes or places, but from all electrodes and bands together.")
-    yield Fact("where", rhythm.value, "", join_sentences((said, rhythm.sentence)))
+    yield Fact("where", None, "", said)
     said = N_(
         "No other recording of this person was given, so this one can only be compared with other people, who watched "
         "films (FACED study). How strong a rhythm is then depends on the device and the skull too."
@@ -176,6 +187,8 @@ def list_explanations(result: Result, reason: str, *, others: int, rhythm: Fact)
         said = N_("This recording is compared with one other recording of the same person.")
     elif others:
         said = N_("This recording is compared with {count} other recordings of the same person.", count=others)
+    if result.trust == "poor":
+        said = N_("Nothing was compared, because the recording is too poor.")
     yield Fact("compared_with", "person" if others else "population", "", said)
 
     emotion = term("emotion", result.emotion)
@@ -186,11 +199,11 @@ def list_explanations(result: Result, reason: str, *, others: int, rhythm: Fact)
             "count."
         )
     else:
-        why = N_("Of nine probabilities that of {emotion} is the largest: {percent}; guessing has 11.1 %.")
+        why = N_("Of nine probabilities that of {emotion} is the largest: {percent} (11.1 % by guessing).")
         if result.situation == "any":
             why = N_(
-                "Of nine probabilities that of {emotion} is the largest and at least twice that of guessing: "
-                "{percent}; guessing has 11.1 %."
+                "Of nine probabilities that of {emotion} is the largest, {percent}, and at least twice as large as by "
+                "guessing (11.1 %)."
             )
         why = N_(why, emotion=emotion, percent=percent(max(result.probabilities)))
         better = assessment.RECORD_MORE if others else assessment.RECORD_REST
@@ -227,11 +240,11 @@ def _describe_situation(result: Result) -> Message:
 def _describe_reliability(result: Result) -> Message:
     """Return how often such results are right, never better than was measured."""
     if result.trust == "poor":
-        return N_("How often poor recordings are read rightly was not measured; take this reading for a guess.")
+        return N_("How often poor recordings are read correctly was not measured; treat this reading as a guess.")
     if result.asleep:
-        return N_("How often emotions are read rightly in sleep was not measured; take this reading for a guess.")
+        return N_("How often emotions are read correctly in sleep was not measured; treat this reading as a guess.")
     if emotions.is_uniform(result.probabilities):
-        return N_("All nine emotions are equally likely here: such a reading is right in 11 of 100, which is guessing.")
+        return N_("Here all nine emotions are equally likely; picking one of them would be right in 11 of 100.")
     if result.situation == "any" and result.readout == "decoder":
         return N_(result.reliability)
     return messages.CALIBRATED if result.situation != "any" and result.calibrated else messages.NOT_CALIBRATED

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from copilot.emotions import is_uniform
 from copilot.facts.types import Fact, join_sentences
 from copilot.i18n import N_
 from copilot.i18n.terms import term
@@ -20,6 +21,7 @@ READ_BY = {
     "decoder": N_(
         "A linear classifier computed the probabilities from the EEG; no language model was needed for them."
     ),
+    "equal": N_("A linear classifier reads the EEG; here it could tell nothing, and all nine emotions are equal."),
 }
 ENCODINGS = {
     "patterns": N_("64 words for ten seconds, each for one pattern over electrodes, bands and seconds"),
@@ -53,17 +55,20 @@ def list_program_facts(person: Person, result: Result, model: ModelInfo, setting
     yield Fact("person", tuple(typed), "", said)
 
     # 2. The model and what it read
-    sentences = [N_(READ_BY[result.readout], name=result.model)]
+    equal = result.readout == "decoder" and is_uniform(result.probabilities)
+    sentences = [N_(READ_BY["equal" if equal else result.readout], name=result.model)]
     if wrote:
         sentences.append(N_("The language model {name} wrote the assessment.", name=result.model))
     else:
-        sentences.append(N_("Code wrote the assessment, because no emotion is named."))
+        sentences.append(N_("Fixed rules wrote the assessment, because no emotion is named."))
     if (wrote or scored) and not model.trained_for_eeg:
         sentences.append(N_("This language model was not trained for EEG, as far as is known."))
+    yield Fact("model", result.model, "", join_sentences(sentences))
+    said = N_("The model's file is on another computer, so nothing is known of it.")
     if result.model_sha256:
         digest = result.model_sha256[:HASH_CHARACTERS]
-        sentences.append(N_("The SHA-256 of {name} begins with {digest}.", name=result.model, digest=digest))
-    yield Fact("model", result.model, "", join_sentences(sentences))
+        said = N_("The SHA-256 of the model file {name} begins with {digest}.", name=result.model, digest=digest)
+    yield Fact("model.file", result.model_sha256 or None, "", said)
     said = N_(
         "The EEG becomes numbers, the strength of five frequency bands at each electrode in each second, and for the "
         "language model text (codec {codec}): {how}.",
@@ -87,11 +92,20 @@ def list_program_facts(person: Person, result: Result, model: ModelInfo, setting
     yield Fact("timing", result.timings["total_s"], "s", said)
 
     # 3. Data, purpose, notes
-    sentences = [N_("The recording and the form are in this program's memory for this visit and are not kept.")]
+    sentences = [
+        N_(
+            "The recording, the form and this chat are in the memory of the computer that runs this program, until the "
+            "visit ends; they are not kept."
+        )
+    ]
     if settings.on_space:
-        sentences.append(N_("This program runs on a server of Hugging Face."))
+        sentences.append(N_("That computer is a server of Hugging Face, whose operators could see them."))
     if settings.server:
-        sentences.append(N_("Prompts and questions go to the model server that was set."))
+        sentences.append(
+            N_("Prompts and questions go to the model server that was set; what it keeps is not known here.")
+        )
+    elif not settings.on_space:
+        sentences.append(N_("Nothing is sent to the internet; only who runs that computer could see them."))
     if settings.store:
         said = N_(
             "A record is kept only if you choose to, and with it the pictures and, if you choose that too, the cleaned "

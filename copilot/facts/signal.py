@@ -39,7 +39,7 @@ FOUND = {
     ("sleep", "awake"): N_("awake"),
     ("eyes", "closed"): N_("eyes closed"),
     ("eyes", "open"): N_("eyes open"),
-    ("effort", "effort"): N_("mental effort"),
+    ("effort", "effort"): N_("mental effort, if the other recordings are of rest"),
     ("effort", "rest"): N_("no more mental effort than in the other recordings"),
 }
 NEEDED = {
@@ -56,21 +56,23 @@ def list_state_facts(result: Result) -> Iterator[Fact]:
     for name, label in STATES.items():
         state = states.get(name)
         why = TOO_POOR if result.trust == "poor" else NEEDED[name]
-        said = state.sentence if state else N_("{state}: not told, because {reason}.", state=label, reason=why)
+        said = state.sentence if state else N_("{state}: not determined, because {reason}.", state=label, reason=why)
         yield Fact(f"state.{name}", state.finding if state else None, "", said)
         measured = models.make_evidence(name, "unclear").reliability
-        said = N_("How often such findings are right ({state}): {measured}", state=label, measured=measured)
+        said = N_("{state}, how often this is right: {measured}", state=label, measured=measured)
         yield Fact(f"state.{name}.reliability", None, "", said)
     told = {name: FOUND[name, state.finding] for name, state in states.items() if state.finding != "unclear"}
     untold = tuple(label for name, label in STATES.items() if name not in told)
     if told and untold:
-        said = N_("The EEG tells: {told}. Not told: {untold}.", told=tuple(told.values()), untold=untold)
+        said = N_("The EEG shows: {told}. Not determined: {untold}.", told=tuple(told.values()), untold=untold)
     elif told:
-        said = N_("The EEG tells: {told}.", told=tuple(told.values()))
+        said = N_("The EEG shows: {told}.", told=tuple(told.values()))
     elif result.trust == "poor":
-        said = N_("Nothing is told about the person's state, because {reason}.", reason=TOO_POOR)
+        said = N_("The person's state was not determined, because {reason}.", reason=TOO_POOR)
     else:
-        said = N_("Nothing is told about the person's state: the signal is unclear, too short or lacks electrodes.")
+        said = N_(
+            "The person's state was not determined: nothing in this signal decides about eyes, sleep or mental effort."
+        )
     yield Fact("states", tuple(f"{name}: {states[name].finding}" for name in told), "", said)
 
 
@@ -84,6 +86,14 @@ def list_recording_facts(recording: Recording, quality: Quality) -> Iterator[Fac
         total=quality.clean.size,
         percent=percent(quality.clean_share),
     )
+    if quality.clean_seconds == quality.clean.size:
+        said = N_("All {total} s are usable.", total=quality.clean.size)
+    if quality.trust == "poor":
+        said = N_(
+            "Of {total} s {clean} were not cut out, but the recording is too poor to tell anything from them.",
+            total=quality.clean.size,
+            clean=quality.clean_seconds,
+        )
     yield Fact("usable_seconds", quality.clean_seconds, "s", said)
     bad = {channel.name: faults for channel in quality.channels if (faults := list_faults(channel))}
     total = len(quality.channels)
@@ -103,7 +113,7 @@ def list_recording_facts(recording: Recording, quality: Quality) -> Iterator[Fac
     # 2. What cleaning took out
     said = N_("No mains hum was found.")
     if quality.line_hz:
-        template = N_("Mains hum at {hertz:g} Hz, {times:.1f} times its neighbourhood, was found and removed.")
+        template = N_("Mains hum at {hertz:g} Hz, about {times:.0f} times its neighbourhood, was found and removed.")
         said = N_(template, hertz=quality.line_hz, times=quality.line_ratio)
     yield Fact("mains", quality.line_hz, "Hz", said)
     removed = quality.components_removed

@@ -7,7 +7,7 @@ prose stay as they are. The translations are in ``LANGUAGE.po`` (GNU gettext's f
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,10 @@ class Translator:
         if self.language != "en":
             template = read_catalogue(self.language).get((text.context, template), template)
         return _fill(template, {**text.values, **values}, self)
+
+    def join(self, sentences: Iterable[str]) -> str:
+        """Return sentences one after the other, translated; Chinese has no spaces between them."""
+        return ("" if self.language == "zh" else " ").join(map(self, sentences))
 
 
 def _fill(template: str, values: Mapping[str, Any], translate: Translator) -> str:

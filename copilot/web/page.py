@@ -87,7 +87,7 @@ def _describe_place(translate: Translator, settings: Settings) -> str:
     if settings.server:
         to_server = N_("Prompts go to the language model server that this copilot was set up with: {server}")
         places.append(translate(to_server, server=urlsplit(settings.server).hostname))
-    return " ".join(places) or translate(N_("Everything runs on the machine that serves this page."))
+    return translate.join(places) or translate(N_("Everything runs on the machine that serves this page."))
 
 
 def _connect_handlers(page: Page) -> None:

@@ -37,7 +37,19 @@ KEYS = {
     *("emotion", "order", "confidence", "confidence.meaning", "situation", "reliability", "three_class", "valence"),
     *("valence.meaning", "states", "quality", "usable_seconds", "bad_channels", "mains", "removed", "length", "rate"),
     *("channels", "channels.absent", "channels.estimated", "rhythm", "where", "compared_with", "why", "meaning"),
-    *("better", "words", "person", "model", "encoding", "prompt", "timing", "storage", "purpose", "notes"),
+    *(
+        "better",
+        "words",
+        "person",
+        "model",
+        "model.file",
+        "encoding",
+        "prompt",
+        "timing",
+        "storage",
+        "purpose",
+        "notes",
+    ),
 }
 PERSON = Person("female", 20, complaint="sleeps badly")
 MODEL = ModelInfo("fake", "f" * 64, metadata={"codec": "patterns", "prompt_version": PROMPT_VERSION})
@@ -136,7 +148,7 @@ def test_alpha_is_higher_with_closed_eyes_than_in_the_other_recording(decoder: C
     assert alpha.sentence.startswith("Alpha (8-14 Hz) at the back of the head was much higher")
     assert "the other recording of this person" in alpha.sentence
     assert facts["rhythm"].value == "occipital.alpha"
-    assert "stood out most: Alpha" in facts["where"].sentence
+    assert "stood out most: Alpha" in facts["rhythm"].sentence
     assert "not read from single electrodes" in facts["where"].sentence
     opposite = collect(decoder, "open", "closed")["band.occipital.alpha"]
     assert isinstance(opposite.value, float)
@@ -229,7 +241,7 @@ def test_alone_no_emotion_is_named_and_nothing_is_told(decoder: Classifier) -> N
     assert "two or three minutes of rest" in facts["better"].sentence
     assert "11 of 100" in facts["reliability"].sentence
     assert "No language model was asked" in facts["prompt"].sentence
-    assert "Code wrote" in facts["model"].sentence
+    assert "Fixed rules wrote" in facts["model"].sentence
 
 
 def test_other_reasons_why_no_emotion_is_named(decoder: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +291,7 @@ def test_reliability_is_never_better_than_was_measured(decoder: Classifier) -> N
     assert "was not measured for this model" in reliability(alone, temperature="1.1", decoder_sha256=decoder.sha256)
     poor = collect(decoder, "poor", settings=FILMS)
     assert poor["emotion"].value == "none"
-    assert "take this reading for a guess" in poor["reliability"].sentence
+    assert "treat this reading as a guess" in poor["reliability"].sentence
 
 
 @pytest.mark.parametrize("settings", [ANY, FILMS])

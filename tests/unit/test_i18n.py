@@ -258,7 +258,7 @@ def test_figures_have_the_letters_of_their_language() -> None:
     )
     assert [text.get_text() for text in figures[0].legends[0].get_texts()][:2] == ["读入时", "清理后"]
     assert figures[0].axes[0].get_xlabel() == "秒"
-    assert figures[1].axes[2].get_title().startswith("α 频段，8-14 Hz\n")
+    assert figures[1].axes[2].get_title().startswith("α 波，8-14 Hz\n")
     for figure in figures:  # a glyph that no font has would be a warning, which is an error here
         assert plots.encode_png(figure).startswith(b"\x89PNG")
 
@@ -266,7 +266,7 @@ def test_figures_have_the_letters_of_their_language() -> None:
 def test_bars_of_few_channels_have_them_too() -> None:
     raw = simulate.simulate(seconds=30, channels=("Pz", "O1"))
     figure = plots.draw_band_power(*clean.clean(raw), language="zh")
-    assert figure.axes[0].get_xticklabels()[0].get_text() == "δ 频段\n1-4 Hz"
+    assert figure.axes[0].get_xticklabels()[0].get_text() == "δ 波\n1-4 Hz"
     assert plots.encode_png(figure).startswith(b"\x89PNG")
 
 
@@ -296,7 +296,7 @@ def asked(engine: FakeEngine, question: str) -> str:
 def test_a_question_in_chinese_is_answered_in_chinese() -> None:
     engine = FakeEngine(answers=["It means calm."], info=TRAINED)
     assert "记录时长为 40 秒" in asked(engine, "录了多长时间？")
-    assert asked(engine, "今天天气怎么样？") == say(chat.NOT_UNDERSTOOD)
+    assert asked(engine, "今天天气怎么样？") == say(chat.NOT_ABOUT)
     assert not engine.calls  # it would have answered nonsense
     assert asked(FakeEngine(answers=["请慢慢来。"]), "这周很累") == "请慢慢来。"
 

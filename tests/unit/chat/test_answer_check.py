@@ -52,7 +52,7 @@ def make_facts(probabilities=LEANING, reason="", person=(), **values):
         facts.append(Fact(f"band.{key}", z, "z", said))
     said = N_("What stood out most: Theta at the front of the head was higher, compared with other people.")
     facts.append(Fact("rhythm", "frontal.theta", "", said))
-    facts += list_explanations(result, reason, others=0, rhythm=facts[-1])
+    facts += list_explanations(result, reason, others=0)
     facts += [
         Fact("state.sleep", "awake", "", N_("Awake for most of the recording.")),
         Fact("state.eyes", "open", "", N_("Eyes open: there is little alpha rhythm over the back of the head.")),

@@ -6,7 +6,8 @@ import pytest
 
 from copilot import chat
 from copilot.chat import Answered, FactText, FixedText, Turn
-from copilot.chat.replies import read_topics
+from copilot.chat.replies import nearest_questions, read_topics
+from copilot.chat.understanding import Asked
 from copilot.i18n import Translator
 from copilot.llm.base import EngineError, Message, ModelInfo, Token
 from tests.helpers.facts import EQUAL, make_facts
@@ -45,7 +46,7 @@ def text(tokens: Sequence[Token]) -> str:
         ("Is joy more likely than fear?", "joy is more likely than fear", "compare.joy.fear"),
         ("Were any electrodes bad?", "T7", "bad_channels"),
         ("Why was T7 bad?", "gave no signal", "bad.T7"),
-        ("How many seconds were usable?", "of 40 s", "usable_seconds"),
+        ("How many seconds were usable?", "All 40 s are usable", "usable_seconds"),
         ("What was the sampling rate?", "Hz", "rate"),
         ("Was my alpha high?", "higher", "band.alpha"),
         ("Were my eyes closed?", "Eyes closed", "state.eyes"),
@@ -88,6 +89,20 @@ def test_several_questions_get_several_answers() -> None:
     assert "40 s long" in text(tokens)
 
 
+def test_what_may_be_either_of_two_questions_gets_both_answers_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    either = [Asked(intent, "how long or how fast", 0.3, {}, sure=False) for intent in ("length", "rate")]
+    monkeypatch.setattr(chat, "understand", lambda *_: either)
+    tokens, last = answered(trained(), "how long or how fast")
+    assert text(tokens).startswith("I am not sure what you ask; this may answer it.\n\n")
+    assert {"length", "rate"} <= {fact.key for fact in last.facts}
+
+
+def test_a_fact_is_stated_once_in_an_answer() -> None:
+    tokens, last = answered(trained(), "How long was the recording? How many seconds were usable?")
+    assert [one.intent for one in last.asked] == ["length", "usable_seconds"]
+    assert text(tokens).count("usable") == 1
+
+
 def test_a_follow_up_is_about_the_turn_before() -> None:
     _, first = answered(trained(), "Which emotion came second?")
     turns = [Turn("Which emotion came second?", "Inspiration.", first.asked)]
@@ -98,13 +113,55 @@ def test_a_follow_up_is_about_the_turn_before() -> None:
     assert "鼓舞" in text(tokens)
 
 
-@pytest.mark.parametrize("question", ["Who won the football match last night?", "asdf", "???", "今天天气怎么样？"])
-def test_what_is_not_understood_gets_a_sentence_that_says_so_and_questions(question: str) -> None:
+@pytest.mark.parametrize("question", ["Who won the football match last night?", "???", "今天天气怎么样？"])
+def test_what_is_about_something_else_gets_a_sentence_that_says_so_and_what_can_be_asked(question: str) -> None:
     engine = trained()
     tokens, last = answered(engine, question)
-    assert text(tokens) == Translator(last.language)(chat.NOT_UNDERSTOOD)
-    assert len(last.next_questions) == 3
+    assert text(tokens) == Translator(last.language)(chat.NOT_ABOUT)
+    assert list(last.next_questions) == nearest_questions(chat.EXAMPLES, Translator(last.language))
     assert not engine.calls
+
+
+def test_what_is_not_understood_gets_the_nearest_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    unsure = [Asked("outside", "how long is it", 0.7, {}, sure=False)]
+    monkeypatch.setattr(chat, "understand", lambda *_: unsure)
+    tokens, last = answered(trained(), "how long is it")
+    assert text(tokens) == chat.NOT_UNDERSTOOD
+    assert "How long was the recording?" in last.next_questions
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "keys"),
+    [
+        ("Were my eyes closed?", "How can you tell?", ["state.eyes", "state.eyes.reliability"]),
+        ("Were my eyes closed?", "why?", ["state.eyes", "state.eyes.reliability"]),
+        ("Was the recording good?", "why?", ["bad_channels", "bad.T7"]),
+        ("眼睛是闭着的吗？", "为什么？", ["state.eyes", "state.eyes.reliability"]),
+    ],
+)
+def test_why_is_about_the_turn_before(before: str, question: str, keys: Sequence[str]) -> None:
+    _, first = answered(trained(), before)
+    _, last = answered(trained(), question, [Turn(before, "", first.asked)])
+    assert [fact.key for fact in last.facts] == keys
+
+
+@pytest.mark.parametrize(
+    ("question", "keys"),
+    [
+        ("How far apart are the first and the second?", {"rank.1", "rank.2", "compare.joy.inspiration"}),
+        ("Why isn't fear at the top?", {"probability.fear", "rank.1", "why"}),
+        ("You said I was happy", {"emotion", "reliability"}),
+    ],
+)
+def test_what_a_question_names_or_presumes_is_answered(question: str, keys: set[str]) -> None:
+    _, last = answered(trained(), question)
+    assert keys <= {fact.key for fact in last.facts}
+
+
+def test_two_bands_are_both_described() -> None:
+    tokens, _ = answered(trained(), "How were alpha and theta?")
+    assert "Alpha" in text(tokens)
+    assert "Theta" in text(tokens)
 
 
 def test_a_correction_in_the_record_is_a_correction_in_the_chat() -> None:

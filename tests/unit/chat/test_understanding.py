@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,11 +106,11 @@ def test_slots_are_what_the_text_names(text, slots):
         ("and joy?", asked("probability", emotion="anger"), "probability", {"emotion": "joy"}),
         ("why?", asked("emotion"), "why", {}),
         ("and theta?", asked("band", band="alpha", region="frontal"), "band", {"band": "theta", "region": "frontal"}),
-        ("in Chinese please", asked("quality"), "in_chinese", {"language": "zh", "before": "quality"}),
-        ("again", asked("more", before="why"), "again", {"before": "why"}),
+        ("in Chinese please", asked("quality"), "in_chinese", {"language": "zh"}),
+        ("again", asked("why"), "again", {}),
         ("那第二呢", asked("emotion"), "rank", {"rank": "2"}),
         ("那喜悦呢", asked("probability", emotion="anger"), "probability", {"emotion": "joy"}),
-        ("详细一点", asked("sleep"), "more", {"before": "sleep"}),
+        ("详细一点", asked("sleep"), "more", {}),
     ],
 )
 def test_a_follow_up_takes_what_it_leaves_out_from_the_turn_before(text, before, intent, slots):
@@ -129,6 +130,35 @@ def test_a_follow_up_takes_what_it_leaves_out_from_the_turn_before(text, before,
     ],
 )
 def test_several_questions_are_told_apart(text, several):
+    assert intents(text) == several
+
+
+@pytest.mark.parametrize("probabilities", [{"length": 0.3, "rate": 0.25}, {"length": 0.3, "outside": 0.25}])
+def test_where_two_intents_are_likely_both_are_returned(monkeypatch, probabilities):
+    classifier = understanding.load_classifier(False)
+    values = np.array([probabilities.get(name, 0.001) for name in classifier.intents])
+    monkeypatch.setattr(understanding.Classifier, "predict", lambda *_: values)
+    found = understand("how long or how fast")
+    if "rate" in probabilities:
+        assert [(one.intent, one.sure) for one in found] == [("length", False), ("rate", False)]
+    else:
+        assert [one.intent for one in found] == ["outside"]
+
+
+@pytest.mark.parametrize(
+    ("text", "several"),
+    [
+        ("Which emotion came second, and how long was the recording?", ["rank", "length"]),
+        ("who built you and are you a real person?", ["who_made_you", "are_you_ai"]),
+        ("where does my data go, and how do I delete it", ["storage", "delete"]),
+        ("did you use Cz, Pz and Oz", ["channels"]),
+        ("please delete my recording, my name and everything else", ["delete"]),
+        ("did you take out the blinks and the jaw clenching and all that", ["removed"]),
+        ("面试的时候能用吗,合不合法", ["work_school", "law"]),
+        ("孩子、房贷、加班,压力太大了", ["stress"]),
+    ],
+)
+def test_clauses_are_questions_of_their_own_and_names_in_a_list_are_not(text, several):
     assert intents(text) == several
 
 
@@ -206,32 +236,45 @@ def test_the_file_is_small():
 
 
 def measure(language):
-    """Measure questions of people who had not seen the paraphrases: shares, see ``UNSEEN``."""
+    """Measure questions of people who had not seen the paraphrases, see ``UNSEEN``."""
     lines = (DATA / f"questions_unseen_{language}.jsonl").read_text(encoding="utf-8").splitlines()
-    number, right, wrong = Counter(), Counter(), Counter()
+    number, answered, wrong, more = Counter(), Counter(), Counter(), Counter()
     for row in map(json.loads, lines):
-        before, wanted = asked(row["before"]) if "before" in row else (), row["intents"]
+        before, wanted = asked(row["before"]) if "before" in row else (), {*row["intents"]}
         kind = "follow-up" if before else "several" if len(wanted) > 1 else "one"
-        kind = "outside" if wanted == ["outside"] else kind
-        given_intents = intents(row["text"], before)
+        kind = "outside" if wanted == {"outside"} else kind
+        given_intents = {*intents(row["text"], before)}
         number[kind] += 1
-        right[kind] += set(given_intents) == set(wanted)
-        wrong[kind] += not {*given_intents} <= {*wanted, "outside"}
-    return {kind: (right[kind] / number[kind], wrong[kind] / number[kind]) for kind in number}
+        answered[kind] += wanted <= given_intents
+        wrong[kind] += given_intents.isdisjoint({*wanted, "outside"})
+        more[kind] += wanted < given_intents
+    return {
+        kind: (answered[kind] / number[kind], wrong[kind] / number[kind], more[kind] / number[kind]) for kind in number
+    }
 
 
-#: Least share that is right, and most that is answered with another intent, of questions by writers whose questions
-#: nothing was fitted to. Measured: English 0.841 and 0.062 of 819, Chinese 0.796 and 0.113 of 637; of no intent 0.933
-#: of 150 and 0.950 of 100; several at once 0.600 of 60 and 0.825 of 40; follow-ups 0.850 of 60 and 0.825 of 40.
+#: Least share whose answer has all that was asked, most that is answered with something else, and most whose answer has
+#: more than was asked; of questions by writers to whose questions nothing was fitted.
 UNSEEN = {
-    "en": {"one": (0.83, 0.07), "outside": (0.92, 0.08), "several": (0.58, 0.05), "follow-up": (0.83, 0.09)},
-    "zh": {"one": (0.78, 0.12), "outside": (0.93, 0.07), "several": (0.80, 0.10), "follow-up": (0.80, 0.15)},
+    "en": {
+        "one": (0.94, 0.045, 0.04),
+        "outside": (0.92, 0.08, 0),
+        "several": (0.77, 0, 0.02),
+        "follow-up": (0.88, 0.04, 0.04),
+    },
+    "zh": {
+        "one": (0.89, 0.05, 0.07),
+        "outside": (0.96, 0.04, 0),
+        "several": (0.88, 0.01, 0.06),
+        "follow-up": (0.9, 0.08, 0.06),
+    },
 }
 
 
 @pytest.mark.parametrize("language", UNSEEN)
 def test_questions_of_writers_who_had_no_part_in_the_fit_are_understood(language):
-    for kind, (right, wrong) in measure(language).items():
-        least, most = UNSEEN[language][kind]
-        assert right >= least, (kind, right)
-        assert wrong <= most, (kind, wrong)
+    for kind, (answered, wrong, more) in measure(language).items():
+        least, most_wrong, most_more = UNSEEN[language][kind]
+        assert answered >= least, (kind, answered)
+        assert wrong <= most_wrong, (kind, wrong)
+        assert more <= most_more, (kind, more)

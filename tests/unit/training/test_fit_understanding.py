@@ -17,8 +17,7 @@ SOME = ("eyes", "mains", "caffeine", "delete", "language", "lonely", "outside")
 def test_paraphrases_that_were_held_out_are_understood(language):
     paraphrases = [one for one in fit_understanding.read_paraphrases(language) if one.intent in SOME]
     random.Random(0).shuffle(paraphrases)
-    vectors = fit_understanding.make_vectors("zh")  # none: they take half a minute
-    examples = fit_understanding.read_examples([one.text for one in paraphrases], vectors)
+    examples = [fit_understanding.read_features(one.text) for one in paraphrases]
     groups = fit_understanding.group_similar(paraphrases, examples)
     held_out = groups % 4 == 0
     model = fit_understanding.fit(
@@ -57,8 +56,6 @@ def test_similar_paraphrases_of_an_intent_are_one_group():
     texts = ["how long was the recording", "how long was my recording", "duration please", "how long was the recording"]
     paraphrases = [fit_understanding.Paraphrase(text, "length") for text in texts[:3]]
     paraphrases.append(fit_understanding.Paraphrase(texts[3], "timing"))
-    groups = fit_understanding.group_similar(
-        paraphrases, fit_understanding.read_examples(texts, fit_understanding.make_vectors("zh"))
-    )
+    groups = fit_understanding.group_similar(paraphrases, [fit_understanding.read_features(text) for text in texts])
     assert groups[0] == groups[1]
     assert len(set(groups.tolist())) == 3
