@@ -157,10 +157,12 @@ def test_the_country_of_a_browser(header, region):
 @pytest.mark.parametrize("piece", ["a-", "en-abc-", "en-gb,", "en;q=", "zh-hant-", "-", "en-gb;q=0.5,", " "])
 def test_long_headers_take_linear_time(piece):
     def seconds(length):
-        header = (piece * length)[:length]
-        begun = time.process_time()
-        find_region(header)
-        return time.process_time() - begun
+        header, taken = (piece * length)[:length], []
+        for _ in range(3):  # the least: a garbage collection of the whole run may fall into one
+            begun = time.process_time()
+            find_region(header)
+            taken.append(time.process_time() - begun)
+        return min(taken)
 
     assert seconds(100_000) < max(10 * seconds(25_000), 0.5)
 
