@@ -3,11 +3,19 @@
 import re
 import unicodedata
 
+#: Chinese characters (Unicode 16: CJK unified ideographs and extension A), for a set in a regular expression.
+HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+
 
 def normalise_line(text: str) -> str:
     """Return text as one line in Unicode's composed form (NFC), without control characters, with white space folded."""
     printable = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text or ""))
     return re.sub(r"\s+", " ", printable).strip()
+
+
+def is_chinese(text: str) -> bool:
+    """Return whether a text contains a Chinese character."""
+    return bool(re.search(f"[{HAN}]", text))
 
 
 def percent(share: float) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from copilot.safety.normalise import LOOKALIKES, load_simplified
+from copilot.text import HAN, is_chinese
 
 #: Characters after which a sentence without an end is cut.
 LONGEST_SENTENCE = 400
-HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|dr|mr|mrs|ms|prof|vs|approx|ca|cf|fig|no|st|al)|^\s*\d{1,2})\.$", re.I)
 CLOSERS = "\"'\u201d\u2019\u300d\u300f\uff09)\\]*_"
 #: A full stop ends a sentence only before a space; all ends wait for the next character, which may close a quote.
@@ -118,16 +118,16 @@ def normalise(sentence: str) -> str:
     for short, full in FULL_FORMS.items():
         text = text.replace(short, full)
     text = re.sub(r"\b(it|that|this|there|what|he|she|here|who)'s\b", r"\1 is", text)
-    text = re.sub(r"(?<=[\u3400-\u9fffα-ω])\s+|\s+(?=[\u3400-\u9fff])", "", text)  # no spaces inside Chinese
+    text = re.sub(rf"(?<=[{HAN}α-ω])\s+|\s+(?=[{HAN}])", "", text)  # no spaces inside Chinese
     return re.sub(r"^(?:(?:[-•·>]+|\d{1,2}[.)、])\s+)+", "", " ".join(text.split()))
 
 
 def is_readable(text: str) -> bool:
     """Return whether a sentence is in English or Chinese letters: others cannot be checked."""
-    letters = [c for c in text if c.isalpha() and not HAN.match(c) and c not in "αβγδθμσ"]
+    letters = [c for c in text if c.isalpha() and not is_chinese(c) and c not in "αβγδθμσ"]
     words = re.findall("[a-z]+", text)
     return all(c.isascii() for c in letters) and (
-        HAN.search(text) is not None or len(words) < 4 or search("english", text) is not None
+        is_chinese(text) or len(words) < 4 or search("english", text) is not None
     )
 
 
@@ -189,7 +189,7 @@ def pattern(*path: str) -> re.Pattern[str]:
     for name in path if len(path) > 1 else ("speech", *path):
         words = words[name]
     listed = words["words"] if isinstance(words, dict) else words
-    latin, han = ("|".join(word for word in listed if bool(HAN.search(word)) == chinese) for chinese in (False, True))
+    latin, han = ("|".join(word for word in listed if is_chinese(word) == chinese) for chinese in (False, True))
     return re.compile("|".join([rf"(?<![a-z])(?:{latin})(?![a-z])", *([han] if han else [])]))
 
 

@@ -20,6 +20,8 @@ from string import ascii_lowercase
 import numpy as np
 import numpy.typing as npt
 
+from copilot.text import HAN, is_chinese
+
 MODEL, WORDS = (Path(__file__).with_name(f"understanding.{kind}") for kind in ("npz", "toml"))
 OUTSIDE = "outside"
 #: Characters of a message that are read.
@@ -54,10 +56,9 @@ ELECTRODES = (
 )
 SLOTS = ("emotion", "rank", "band", "region", "language")
 
-_HAN = "\u3400-\u9fff"
 _SMALL = re.compile(r"['`\u00b4\u02bc\u2018\u2019]")
 _WORD = re.compile(r"[a-z]+[0-9]?(?![0-9])|[0-9]+(?:st|nd|rd|th)?|%|[^\W\d_a-z]+")
-_UNIT = re.compile(rf"[{_HAN}]|[a-z]+[0-9]?|[0-9]+|[\u03b1-\u03c9]|%")
+_UNIT = re.compile(rf"[{HAN}]|[a-z]+[0-9]?|[0-9]+|[\u03b1-\u03c9]|%")
 _MARKUP = re.compile(r"<[^<>]{0,200}>|https?://\S{1,500}")
 _OTHER_SCRIPT = re.compile("[\u3040-\u30ff\uac00-\ud7af\u0400-\u04ff\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff]")
 _SEPARATOR = re.compile(
@@ -176,11 +177,6 @@ def find_nearest(text: str, count: int = 3) -> list[str]:
     probabilities = classifier.predict(text if chinese else _correct_spelling(text))
     names = [classifier.intents[n] for n in np.argsort(-probabilities, kind="stable")]
     return [name for name in names if name not in (OUTSIDE, *FOLLOW_UPS)][:count]
-
-
-def is_chinese(text: str) -> bool:
-    """Return whether a text contains Chinese characters."""
-    return bool(re.search(f"[{_HAN}]", text))
 
 
 def normalise(text: str) -> str:
@@ -421,7 +417,7 @@ def _understand_part(part: str) -> list[Asked]:
     """Return what one question asks, without the turn before; both intents where it is one of two."""
     plain = normalise(part)
     strange = len(_OTHER_SCRIPT.findall(plain))
-    if strange > 0.2 * len(plain.strip()) or not re.search(rf"[a-z{_HAN}0-9]", plain):
+    if strange > 0.2 * len(plain.strip()) or not re.search(rf"[a-z{HAN}0-9]", plain):
         return [Asked(OUTSIDE, part, 1.0, {})]
     chinese = is_chinese(part)
     classifier = load_classifier(chinese)

@@ -6,11 +6,12 @@ English word that has several translations. Nothing else is ever translated: a n
 prose stay as they are. The translations are in ``LANGUAGE.po`` (GNU gettext's format).
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from copilot.text import is_chinese
 
 #: Languages of the interface and the record, by their ISO 639-1 code, each named in itself.
 LANGUAGES = {"en": "English", "zh": "中文"}
@@ -108,5 +109,5 @@ def read_catalogue(language: str) -> Catalogue:
 
 
 def detect_language(text: str) -> str:
-    """Return the language of a typed text: Chinese if it contains a Han character (Unicode 16, CJK blocks)."""
-    return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"
+    """Return the language of a typed text: Chinese if it contains a Chinese character."""
+    return "zh" if is_chinese(text) else "en"

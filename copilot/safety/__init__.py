@@ -14,6 +14,7 @@ from typing import Literal
 from copilot.safety import classifier
 from copilot.safety.normalise import collapse_doubles, load_phrases, normalise_chinese, normalise_latin
 from copilot.safety.region import describe_help
+from copilot.text import is_chinese
 
 KINDS = ("self_harm", "danger", "emergency")
 #: Besides English and Chinese; these get a line of help in their own language before the English text.
@@ -90,7 +91,7 @@ def _find_danger(text: str) -> _Danger | None:
     literal_english = _compile_phrases("idioms", "phrases").sub(" ", english)
     judgement = classifier.judge_text(text)
     if judgement == "danger" and (literal_chinese, literal_english) == (chinese, english):
-        return _Danger(False, "possible", "chinese" if classifier.is_chinese(text) else "english")
+        return _Danger(False, "possible", "chinese" if is_chinese(text) else "english")
     if judgement == "harmless":
         return None
     # 3. Phrases that are possible, where the classifier is uncertain

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copilot.safety.normalise import normalise_chinese
+from copilot.text import is_chinese
 
 ENGLISH, WEIGHTS = (Path(__file__).with_name(name) for name in ("english.gguf", "weights.npz"))
 #: Word pieces of a text that are read.
@@ -25,7 +26,6 @@ LONGEST = 256
 #: Chinese: the longest sequence of characters, and how many weights the sequences share.
 SEQUENCE, BUCKETS = 4, 2**16
 Judgement = Literal["danger", "unclear", "harmless"]
-_CHINESE = re.compile("[\u3400-\u9fff]")
 #: A sentence, with those before it if they are short; a long one is cut.
 _PIECE = re.compile(r".{1,25}.{0,275}?(?:[.!?\u3002\uff01\uff1f;\uff1b\n]+\s*|$)|.{1,300}", re.DOTALL)
 #: HTML tags, images in Markdown and addresses, which are no words of a person.
@@ -45,11 +45,6 @@ def judge_text(text: str) -> Judgement:
     together = [pair for pair in map("".join, pairwise(pieces)) if len(pair) <= 300]
     found = {_judge_sentence(piece) for piece in (*pieces, *together)}
     return next((judgement for judgement in ("danger", "unclear") if judgement in found), "harmless")
-
-
-def is_chinese(text: str) -> bool:
-    """Return whether a text contains Chinese characters."""
-    return bool(_CHINESE.search(text))
 
 
 def _judge_sentence(sentence: str) -> Judgement:

@@ -29,6 +29,7 @@ from convert.speed import usable_threads
 from copilot.command_line import Parser, command
 from copilot.files import write_atomically
 from copilot.safety import classifier as reader
+from copilot.text import is_chinese
 
 SENTENCES = Path(__file__).with_name("safety_sentences.jsonl")
 #: Shares of harmless sentences that read like danger, and of sentences of danger that read like harmless ones.
@@ -235,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sentences = read_sentences(given.sentences)
     written: dict[str, Any] = {}
     for name, kind in (("english", English), ("chinese", Chinese)):
-        ours = [s for s in sentences if reader.is_chinese(s.text) == (name == "chinese")]
+        ours = [s for s in sentences if is_chinese(s.text) == (name == "chinese")]
         low, high, found = find_limits(ours, kind)
         print(f"{name}: {len(ours)} sentences; {found:.3f} of danger above {high:.2f}, {FALSE_ALARMS} of the others")
         model = kind(ours)

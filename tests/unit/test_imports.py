@@ -16,7 +16,7 @@ ALLOWED = {
     "copilot.errors": set(),
     "copilot.text": set(),
     "copilot.emotions": set(),
-    "copilot.i18n": {"copilot"},
+    "copilot.i18n": {"copilot", "copilot.text"},
     "copilot.person": {"copilot.errors", "copilot.i18n", "copilot.text"},
     "copilot.settings": {"copilot.errors", "copilot.i18n"},
     "copilot.child_process": {"copilot.errors"},
@@ -35,7 +35,7 @@ ALLOWED = {
         *("copilot.record.model", "copilot.result", "copilot.settings", "copilot.text"),
     },
     "copilot.llm": {f"copilot.{name}" for name in ("child_process", "errors", "files", "i18n", "settings", "text")},
-    "copilot.safety": {"copilot.errors"},
+    "copilot.safety": {"copilot.errors", "copilot.text"},
     "convert": {f"copilot.{name}" for name in ("child_process", "command_line", "errors", "files", "llm", "text")},
 }
 #: What only the packages named after it may import.
