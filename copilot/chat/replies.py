@@ -146,6 +146,7 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
     Where a question lacks the emotion, rank or band that it is about, the answer is about all of them.
     """
     named = facts["emotion"].value != "none"
+    result = ("emotion", "reliability") if named else ("why",)
     ranks = [facts[f"rank.{slots[name]}"] for name in ("rank", "rank2") if f"rank.{slots.get(name)}" in facts]
     if intent == "compare" and len(ranks) == 1 and "emotion" not in slots:
         ranks = [facts["rank.1"], *ranks]
@@ -154,9 +155,9 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
         return
     match intent:
         case "emotion" | "disagree":
-            yield from _take(facts, *(("emotion", "reliability") if named else ("why",)))
+            yield from _take(facts, *result)
         case "everything":
-            yield from _take(facts, *(("emotion", "reliability") if named else ("why",)), "states", "quality", "better")
+            yield from _take(facts, *result, "states", "quality", "better")
         case "why":
             if slots.get("emotion") in EMOTIONS:
                 yield from _take(facts, f"probability.{slots['emotion']}", "rank.1")
@@ -183,10 +184,8 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             one = f"bad.{slots.get('electrode')}"
             yield from [facts[one]] if one in facts else _take(facts, "bad_channels", "bad.")
         case "band":
-            region, bands = (
-                slots.get("region"),
-                [slots[name] for name in ("band", "band2") if slots.get(name) in BANDS_HZ],
-            )
+            region = slots.get("region")
+            bands = [slots[name] for name in ("band", "band2") if slots.get(name) in BANDS_HZ]
             for band in bands:
                 if region in REGIONS:
                     yield facts[f"band.{region}.{band}"]

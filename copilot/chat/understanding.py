@@ -433,7 +433,8 @@ def _understand_part(part: str) -> list[Asked]:
     together = first.probability + second.probability
     if together >= classifier.threshold and {first.intent, second.intent}.isdisjoint((OUTSIDE, *FOLLOW_UPS)):
         return [replace(first, sure=False), replace(second, sure=False)]
-    return [Asked(OUTSIDE, part, 1 - first.probability, slots, sure=False)]
+    probability = first.probability if first.intent == OUTSIDE else 1 - first.probability
+    return [Asked(OUTSIDE, part, probability, slots, sure=False)]
 
 
 def _resolve_follow_up(asked: Asked, before: Sequence[Asked]) -> Asked:
