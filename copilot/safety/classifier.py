@@ -1,13 +1,14 @@
-"""Classify how much a text reads like words of danger, by two small trained models (see ``judge_text``).
+"""Classify how much a text reads like words of danger, by a small trained model (see ``judge_text``).
 
-English is read by four layers of all-MiniLM-L6-v2 (Reimers & Gurevych 2019, arXiv 1908.10084), fine-tuned, in
-``english.gguf``; Chinese by the weights of character sequences in ``weights.npz``, which also contains the last layer
-for English. ``python -m copilot.training.train_safety`` makes both files and measures them.
+``danger.gguf`` is multilingual-e5-small (Wang et al. 2024, arXiv 2402.05672), fine-tuned on sentences in English and
+Chinese; ``weights.npz`` has the last layer and the limits. ``python -m copilot.training.train_safety`` makes both files
+and measures them.
 """
 
 import atexit
+import os
 import re
-import zlib
+import unicodedata
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,17 +18,20 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from copilot.safety.normalise import normalise_chinese
+from copilot.safety.normalise import APOSTROPHES, load_simplified
 from copilot.text import is_chinese
 
-ENGLISH, WEIGHTS = (Path(__file__).with_name(name) for name in ("english.gguf", "weights.npz"))
+MODEL, WEIGHTS = (Path(__file__).with_name(name) for name in ("danger.gguf", "weights.npz"))
 #: Word pieces of a text that are read.
 LONGEST = 256
-#: Chinese: the longest sequence of characters, and how many weights the sequences share.
-SEQUENCE, BUCKETS = 4, 2**16
 Judgement = Literal["danger", "unclear", "harmless"]
-#: A sentence, with those before it if they are short; a long one is cut.
-_PIECE = re.compile(r".{1,25}.{0,275}?(?:[.!?\u3002\uff01\uff1f;\uff1b\n]+\s*|$)|.{1,300}", re.DOTALL)
+#: Characters of a text from which it is read in larger pieces and once, so that it does not take seconds.
+LONG = 1000
+#: A sentence, with those before it if they are short (of a long text, shorter than 100 characters); a long one is cut.
+_PIECE, _LARGER_PIECE = (
+    re.compile(rf".{{1,{least}}}.{{0,{300 - least}}}?(?:[.!?\u3002\uff01\uff1f;\uff1b\n]+\s*|$)|.{{1,300}}", re.DOTALL)
+    for least in (25, 100)
+)
 #: HTML tags, images in Markdown and addresses, which are no words of a person.
 _MARKUP = re.compile(
     r"</?[a-zA-Z][\w-]{0,30}(?:\s[^<>]{0,200}=[^<>]{0,200})?/?>|!\[[^\[\]]{0,200}\]\([^()\s]{0,300}\)|https?://\S{1,500}"
@@ -38,34 +42,31 @@ _in_use = Lock()
 def judge_text(text: str) -> Judgement:
     """Judge a text by each of its sentences, and by two short neighbours together; the worst of them counts.
 
+    A text of more than ``LONG`` characters is judged by several sentences together.
+
     ``danger``: 97 of 100 harmless sentences read less like it. ``harmless``: 90 of 100 sentences of danger read more
     like it. Both were measured on people whose sentences the models had not seen; figures: docs/safety.md.
     """
-    pieces = [piece for piece in _PIECE.findall(_MARKUP.sub(" ", text)) if len(piece.strip()) > 1]
-    together = [pair for pair in map("".join, pairwise(pieces)) if len(pair) <= 300]
+    text = _MARKUP.sub(" ", text)
+    long = len(text) > LONG
+    pieces = [piece for piece in (_LARGER_PIECE if long else _PIECE).findall(text) if len(piece.strip()) > 1]
+    together = [] if long else [pair for pair in map("".join, pairwise(pieces)) if len(pair) <= 300]
     found = {_judge_sentence(piece) for piece in (*pieces, *together)}
     return next((judgement for judgement in ("danger", "unclear") if judgement in found), "harmless")
 
 
+def normalise(sentence: str) -> str:
+    """Return a sentence as the model reads it: lower-case letters, simplified characters, plain marks and spaces."""
+    plain = unicodedata.normalize("NFKC", APOSTROPHES.sub("'", sentence)).lower().translate(load_simplified())
+    return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split())
+
+
 def _judge_sentence(sentence: str) -> Judgement:
-    files, language = _load_weights(), "chinese" if is_chinese(sentence) else "english"
-    weights, limits = files[language], files[f"{language}_limits"]
-    if language == "chinese":
-        score = weights[hash_sequences(sentence)].sum()
-    else:
-        with _in_use:
-            score = weights @ np.array(_load_model().embed(sentence, normalize=True))
+    files = _load_weights()
+    limits = files["chinese_limits" if is_chinese(sentence) else "english_limits"]
+    with _in_use:
+        score = files["weights"] @ np.array(_load_model().embed(normalise(sentence), normalize=True))
     return "harmless" if score < limits[0] else "unclear" if score <= limits[1] else "danger"
-
-
-def hash_sequences(sentence: str) -> npt.NDArray[np.int64]:
-    """Return the places of the weights of a Chinese sentence, shape (sequences,).
-
-    There is one for each different sequence of 1 to 4 characters; the first 300 characters are read.
-    """
-    plain = normalise_chinese(sentence)[:300]
-    found = {plain[start : start + n] for n in range(1, SEQUENCE + 1) for start in range(len(plain) - n + 1)}
-    return np.array(sorted({zlib.crc32(part.encode()) % BUCKETS for part in found}), dtype=np.int64)
 
 
 @cache
@@ -79,6 +80,6 @@ def _load_model() -> Any:
     from llama_cpp import Llama
 
     sizes = dict.fromkeys(("n_ctx", "n_batch", "n_ubatch"), LONGEST)
-    model = Llama(str(ENGLISH), embedding=True, n_threads=1, verbose=False, **sizes)
+    model = Llama(str(MODEL), embedding=True, n_threads=min(2, os.cpu_count() or 1), verbose=False, **sizes)
     atexit.register(model.close)  # before llama.cpp is unloaded
     return model

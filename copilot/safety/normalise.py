@@ -11,6 +11,8 @@ APOSTROPHES = re.compile("['`\u00b4\u02bc\u2018\u2019\uff07]")
 LOOKALIKES = str.maketrans("013457@$!|", "oieastasii")
 #: Marks that replace letters of a word.
 MARKS = "*#%_.+~^-"
+#: Words that would become others without their doubled letters: of, ods, drops.
+_DOUBLED = r"\b(?:off|odds|droop)"
 
 
 def normalise_latin(text: str) -> str:
@@ -33,8 +35,8 @@ def normalise_chinese(text: str) -> str:
 
 
 def collapse_doubles(text: str) -> str:
-    """Replace doubled letters by single ones."""
-    return re.sub(r"([a-z])\1+", r"\1", text)
+    """Replace doubled letters by single ones, but for a few words."""
+    return re.sub(rf"{_DOUBLED}|([a-z])\1+", lambda match: match[1] or match[0], text)
 
 
 @cache

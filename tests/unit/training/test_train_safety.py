@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="training needs requirements-dev.txt")
 
 from copilot.safety import classifier
 from copilot.training import train_safety
-from copilot.training.train_safety import Chinese, English, Sentence
+from copilot.training.train_safety import SafetyModel, Sentence
 
 HARM = ("I want to walk into the sea", "they would be happier without me", "I bought the rope", "he beats me at night")
 FINE = ("I want to walk along the sea", "they are happier this year", "I bought the tickets", "he beats the eggs")
@@ -24,39 +24,55 @@ def some(count=64):
 @pytest.fixture(scope="module")
 def trained():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_safety, "EPOCHS", 2)
-        return English(some())
+        patch.setattr(train_safety, "LAYERS", 2)
+        patch.setattr(train_safety, "EPOCHS", 4)
+        return SafetyModel(some())
 
 
-def test_llama_cpp_scores_as_it_was_trained(trained, tmp_path, monkeypatch):
-    weights = trained.write(tmp_path / "english.gguf")
-    monkeypatch.setattr(classifier, "ENGLISH", tmp_path / "english.gguf")
+TEXTS = (
+    *(
+        "Thank you. See you on Monday!",
+        "naïve café, 12.5 µV (Fp1)",
+        "DON\u2019T  do\tthat",
+        "\U0001f600 fine \U0001f600\U0001f600",
+    ),
+    *("我 不想活了。", "我想自殺", "死にたい", "Ich will nicht mehr leben", "안녕", ""),
+)
+
+
+def test_llama_cpp_reads_and_scores_as_it_was_trained(trained, tmp_path, monkeypatch):
+    weights = trained.write(tmp_path / "danger.gguf")
+    monkeypatch.setattr(classifier, "MODEL", tmp_path / "danger.gguf")
     embedder = classifier._load_model.__wrapped__()
-    texts = [*HARM, *FINE, "Thank you. See you on Monday!", "naïve café, 12.5 µV (Fp1)"]
+    texts = [classifier.normalise(text) for text in (*HARM, *FINE, *TEXTS)]
+    for text in texts:
+        assert embedder.tokenize(text.encode()) == trained.tokenizer.encode(text).ids, text
     there = [weights[:-1] @ np.array(embedder.embed(text, normalize=True)) + weights[-1] for text in texts]
     here = trained.score([Sentence(text, False, "") for text in texts])
     np.testing.assert_allclose(there, here, atol=0.5)
     assert min(here[:4]) > max(here[4:8])
 
 
-def test_chinese_learns_sequences_of_characters():
-    harm, fine = ("我不想活了", "没有我他们会更好"), ("我不想吃了", "没有雨我们会更好")
-    learned = Chinese([Sentence(text, text in harm, "a") for text in (*harm, *fine) * 4])
-    scores = learned.score([Sentence(text, False, "") for text in ("真的不想活了", "真的不想吃了")])
-    assert scores[0] > 0 > scores[1]
+def test_disguises_capitals_and_traditional_characters_change_nothing():
+    assert classifier.normalise("  I CAN\u2019T\u200b go\non ") == "i can't go on"
+    assert classifier.normalise("我想自殺") == classifier.normalise("我想自杀")
 
 
-def test_limits_are_drawn_from_writers_that_were_left_out():
+def test_limits_are_drawn_from_writers_that_were_left_out(monkeypatch):
     seen = []
 
-    class Noted(Chinese):
+    class Noted:
         def __init__(self, sentences):
             seen.append({sentence.writer for sentence in sentences})
-            super().__init__(sentences)
 
-    low, high, _ = train_safety.find_limits(some(), Noted)
-    assert seen == [{"b", "c"}, {"a", "c"}, {"a", "b"}]
-    assert low <= high
+        def score(self, sentences):
+            return np.arange(len(sentences), dtype=float)
+
+    monkeypatch.setattr(train_safety, "SafetyModel", Noted)
+    chinese = [Sentence("我不想活了" if n % 2 else "我不想吃了", bool(n % 2), "abcde"[n % 5]) for n in range(40)]
+    limits = train_safety.find_limits([*some(), *chinese])
+    assert seen == [{"b", "c", "d"}], "every fourth writer is left out"
+    assert all(low <= high for low, high, _ in limits.values())
 
 
 def test_the_sentences_are_labelled_and_nothing_of_the_unseen_ones_is_among_them():
