@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,8 @@ from copilot.eeg.features import BANDS_HZ
 from copilot.eeg.states import REGIONS
 from copilot.emotions import EMOTIONS
 from copilot.facts import Fact, Facts
-from copilot.facts.signal import WHERE, name_level
+from copilot.facts.emotion import MEANS
+from copilot.facts.signal import BANDS_MEAN, WHERE, name_level
 from copilot.i18n import N_, Translator, messages
 from copilot.i18n.terms import term
 from copilot.text import percent
@@ -37,8 +39,6 @@ ANSWERED_BY = {
     "absent_channels": ("channels.absent", "channels.estimated"),
     "rhythm": ("rhythm",),
     "where": ("where", "rhythm"),
-    "compared_with": ("compared_with",),
-    "better": ("better",),
     "words": ("words",),
     "person": ("person", "words"),
     "model": ("model",),
@@ -50,6 +50,9 @@ ANSWERED_BY = {
     "notes": ("notes",),
     "diagnosis": ("purpose",),
     "enough_channels": ("channels",),
+    "errors": ("quality",),
+    "earlier": ("compared_with",),
+    "text_by": ("model",),
 }
 
 STATES = {"eyes": "state.eyes", "effort": "state.effort", "sleep": "state.sleep"}
@@ -137,7 +140,8 @@ def find_reply(asked: Asked, facts: Facts) -> Reply:
     if topic is None:
         return Reply()
     told = {fact.sentence: fact for fact in reversed(list(find_facts(asked.intent, asked.slots, facts)))}
-    return Reply(tuple(reversed(told.values())), topic.texts)
+    texts = () if told and asked.intent in ("what_are_bands", "simple") else topic.texts
+    return Reply(tuple(reversed(told.values())), texts)
 
 
 def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[Fact]:
@@ -147,6 +151,8 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
     """
     named = facts["emotion"].value != "none"
     result = ("emotion", "reliability") if named else ("why",)
+    named_emotions = [slots[name] for name in ("emotion", "emotion2") if slots.get(name) in EMOTIONS]
+    named_bands = [slots[name] for name in ("band", "band2") if slots.get(name) in BANDS_HZ]
     ranks = [facts[f"rank.{slots[name]}"] for name in ("rank", "rank2") if f"rank.{slots.get(name)}" in facts]
     if intent == "compare" and len(ranks) == 1 and "emotion" not in slots:
         ranks = [facts["rank.1"], *ranks]
@@ -164,16 +170,25 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             yield from _take(facts, "why", *(("compared_with",) if named else ()))
         case "meaning":
             yield from _take(facts, "meaning", *(("confidence.meaning",) if named else ()))
+        case "better":
+            yield from _take(facts, "better", *(name for name in ("bad_channels", "mains") if facts[name].value))
+        case "compared_with":
+            yield from _take(facts, "compared_with")
+            if "band" in slots:
+                yield from find_facts("band", slots, facts)
+        case "what_are_bands" | "simple":
+            yield from (Fact(f"meaning.{band}", None, "", BANDS_MEAN[band]) for band in named_bands)
+        case "what_is_emotion":
+            yield from (Fact(f"meaning.{name}", None, "", MEANS[name]) for name in named_emotions)
         case "channels":
             estimated = ("channels.estimated",) if facts["channels.estimated"].value else ()
             yield from _take(facts, "channels", "channels.absent", *estimated)
         case "rank":
             yield ranks[0] if ranks else facts["order"]
         case "probability" | "compare":
-            asked_for = [slots[name] for name in ("emotion", "emotion2") if slots.get(name) in EMOTIONS]
-            if len(set(asked_for)) == 2:
-                yield from compare(facts, *asked_for)
-            yield from _take(facts, *([f"probability.{name}" for name in asked_for] or ["order"]))
+            if len(set(named_emotions)) == 2:
+                yield from compare(facts, *named_emotions)
+            yield from _take(facts, *([f"probability.{name}" for name in named_emotions] or ["order"]))
         case "reliability":
             told = (key for key in STATES.values() if facts[key].value not in (None, "unclear"))
             yield from _take(facts, "reliability", *(f"{key}.reliability" for key in told))
@@ -184,14 +199,14 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             one = f"bad.{slots.get('electrode')}"
             yield from [facts[one]] if one in facts else _take(facts, "bad_channels", "bad.")
         case "band":
-            region = slots.get("region")
-            bands = [slots[name] for name in ("band", "band2") if slots.get(name) in BANDS_HZ]
-            for band in bands:
-                if region in REGIONS:
-                    yield facts[f"band.{region}.{band}"]
-                else:
+            regions = [slots[name] for name in ("region", "region2") if slots.get(name) in REGIONS]
+            together = zip if len(regions) == len(named_bands) else product  # "frontal theta and parietal alpha"
+            for region, band in together(regions, named_bands):
+                yield facts[f"band.{region}.{band}"]
+            if not regions:
+                for band in named_bands:
                     yield from describe_band(facts, band)
-            if not bands:
+            if not named_bands:
                 yield facts["rhythm"]
         case _:
             yield from _take(facts, *ANSWERED_BY.get(intent, ()))

@@ -29,7 +29,7 @@ READ = 1000
 #: Parts of a message that are understood one by one.
 MAX_PARTS = 6
 #: How much less probable than the whole the parts of a message may be on average, for each further part.
-GAIN = 0.05
+GAIN = 0.06
 #: Probability from which a part of a message counts as a question of its own.
 SURE = 0.7
 #: Misspelled words of a question that are corrected.
@@ -46,7 +46,8 @@ FOLLOW_UPS = ("next", *ABOUT_ANSWER)
 #: What "why?" asks right after an answer that is not about the emotion.
 WHY = {
     **{state: state for state in ("eyes", "effort", "sleep", "band")},
-    **{"quality": "bad_channels", "usable_seconds": "bad_channels", "reliability": "is_it_true", "rhythm": "band"},
+    **{"quality": "bad_channels", "usable_seconds": "bad_channels", "bad_channels": "bad_channels"},
+    **{"reliability": "is_it_true", "rhythm": "band"},
 }
 
 ELECTRODES = (
@@ -79,7 +80,7 @@ class Asked:
         text: the part of the message that asks it.
         probability: of the intent, as measured on questions that the classifier had not seen.
         slots: what it is about: ``emotion``, ``rank`` (``"1"`` to ``"9"``), ``band``, ``region``, ``electrode``; a
-            second one as ``emotion2``, ``rank2``, ``band2``; ``language`` (``en``, ``zh``) where said.
+            second one as ``emotion2``, ``rank2``, ``band2``, ``region2``; ``language`` (``en``, ``zh``) where said.
         sure: false for both of two intents that this part may ask, and for ``outside`` where it may be none.
     """
 
@@ -160,6 +161,8 @@ def understand(text: str, before: Sequence[Asked] = ()) -> list[Asked]:
     text = text[:READ]
     parts = _split_into_questions(text)
     asked = [one for part in parts for one in _understand_part(part)]
+    if len(parts) > 1:  # "Fine." before a question asks nothing
+        asked = [one for one in asked if one.intent in SMALL_TALK or len(extract_words(one.text)) > 1] or asked
     others = [one for one in asked if one.intent not in (*SMALL_TALK, OUTSIDE)]
     kept = others or [one for one in asked if one.intent != OUTSIDE] or asked[:1]
     resolved: list[Asked] = []
@@ -321,7 +324,7 @@ def _read_chinese(text: str) -> tuple[list[str], list[str]]:
 
 
 def _add_slot(slots: dict[str, str], slot: str, value: str) -> None:
-    if slot in ("emotion", "rank", "band") and slots.get(slot, value) != value:
+    if slot in ("emotion", "rank", "band", "region") and slots.get(slot, value) != value:
         slots.setdefault(f"{slot}2", value)
     else:
         slots.setdefault(slot, value)

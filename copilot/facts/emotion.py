@@ -13,6 +13,19 @@ from copilot.text import percent
 
 ALL_EQUAL = N_("Each of the nine emotions has 11.1 %, the same as by guessing: there is no order among them.")
 
+#: What is meant by each emotion.
+MEANS = {
+    "anger": N_("Anger here means being upset about something that seems wrong or unfair."),
+    "disgust": N_("Disgust here means a strong dislike of something repulsive."),
+    "fear": N_("Fear here means feeling threatened by something dangerous."),
+    "sadness": N_("Sadness here means being unhappy about a loss or misfortune."),
+    "neutral": N_("Neutral here means no particular feeling."),
+    "amusement": N_("Amusement here means finding something funny."),
+    "inspiration": N_("Inspiration here means being lifted up and encouraged, as by a great deed."),
+    "joy": N_("Joy here means being happy about something good."),
+    "tenderness": N_("Tenderness here means a warm, caring feeling, as towards a child."),
+}
+
 #: Why no emotion is named, and what would help: the assessment's sentences, or others that stand by themselves.
 REASONS: dict[str, tuple[Message, Message]] = assessment.REASONS | {
     "short": (

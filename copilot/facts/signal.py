@@ -26,6 +26,29 @@ WHERE = {
     "parietal": N_("at the upper back of the head"),
     "occipital": N_("at the back of the head"),
 }
+#: What each rhythm goes with; its limits in Hz are ``BANDS_HZ``.
+BANDS_MEAN = {
+    "delta": N_(
+        "Delta is the slowest rhythm (1 to 4 waves a second). It is strong in deep sleep; awake, eye movements and "
+        "sweat easily look like it."
+    ),
+    "theta": N_(
+        "Theta is a slow rhythm (4 to 8 waves a second). It grows with drowsiness, and at the front of the head often "
+        "with mental effort."
+    ),
+    "alpha": N_(
+        "Alpha is a rhythm of about ten waves a second (8 to 14). It is usually strongest at the back of the head when "
+        "an awake person closes the eyes, and weaker with open eyes and in drowsiness; some people hardly have it."
+    ),
+    "beta": N_(
+        "Beta is a fast rhythm (14 to 30 waves a second) of people who are awake. It is weak and easily mixed up with "
+        "tense muscles; some medicines make it stronger."
+    ),
+    "gamma": N_(
+        "Gamma is the fastest rhythm here (30 to 47 waves a second). On the skin of the head most of it comes from "
+        "muscles, so it has to be read with care."
+    ),
+}
 #: Other faults that a channel can have; ``terms`` has their short names.
 FAULTS = {
     "flat": N_("it gave no signal"),

@@ -66,10 +66,11 @@ class Translator:
         """
         if not isinstance(text, Message):
             return _fill(text, values, self)
-        template = text.template
-        if self.language != "en":
-            template = read_catalogue(self.language).get((text.context, template), template)
-        return _fill(template, {**text.values, **values}, self)
+        if self.language == "en":
+            return _fill(text.template, {**text.values, **values}, self)
+        template = read_catalogue(self.language).get((text.context, text.template), text.template)
+        filled = _fill(template, {**text.values, **values}, self)
+        return filled.replace(" %", "%") if self.language == "zh" else filled
 
     def join(self, sentences: Iterable[str]) -> str:
         """Return sentences one after the other, translated; Chinese has no spaces between them."""

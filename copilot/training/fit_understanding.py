@@ -43,7 +43,7 @@ TEMPERATURES = np.geomspace(0.05, 1, 40)
 #: Share of the held-out questions of no intent that are to be found; many of them share words with an intent.
 OUTSIDE_FOUND = 0.9
 #: An intent that is less probable is not answered alone, however many questions of no intent are found without it.
-LEAST = 0.4
+LEAST = 0.45
 FILLERS = {
     "en": ("please", "hey", "so", "hi", "ok", "um", "well", "can you tell me", "i want to know", "just", "btw"),
     "zh": ("请问", "那", "嗯", "我想知道", "请", "麻烦", "您好，", "话说", "就是", "谢谢"),

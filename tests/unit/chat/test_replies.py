@@ -34,8 +34,13 @@ FROM_TEXTS = re.findall(
     "alcohol_drugs exercise breathing stress sad angry afraid lonely feel_good tired advice how_to_record repeat "
     "children intelligence mind_reading future harmless normal disagree law work_school who_made_you are_you_ai "
     "capabilities share delete greeting thanks goodbye insult compliment language moments "
-    "enough_channels validated",
+    "enough_channels validated record errors anonymity earlier peers what_is_bad_channel simple what_is_emotion "
+    "same_result clinical text_by",
 )
+#: Answered from facts and a text.
+FROM_BOTH = re.findall(r"\w+", "mains better diagnosis disagree enough_channels errors earlier text_by")
+#: Answered from facts where the question names a rhythm or an emotion.
+FROM_NAMES = ("what_are_bands", "what_is_emotion", "simple")
 #: An example of each slot.
 SLOTS = {"emotion": "joy", "emotion2": "fear", "rank": "2", "band": "alpha", "region": "occipital"}
 
@@ -109,15 +114,32 @@ def test_every_question_is_answered_from_real_facts_or_texts(real_facts: Facts, 
     for intent in FROM_FACTS:
         reply = find_reply(Asked(intent, slots), real_facts)
         assert reply.facts, intent
-        assert reply.choices == (), intent
+        assert bool(reply.choices) == (intent in FROM_BOTH), intent
     for intent in FROM_TEXTS:
         reply = find_reply(Asked(intent, slots), real_facts)
-        assert 2 <= len(reply.choices) <= 4, intent
-        assert bool(reply.facts) == (intent in ("diagnosis", "disagree", "enough_channels")), intent
+        assert len(reply.choices) <= 4, intent
+        assert reply.choices or (slots and intent in ("what_are_bands", "simple")), intent
+        assert bool(reply.facts) == (intent in FROM_BOTH or (bool(slots) and intent in FROM_NAMES)), intent
 
 
 def test_what_is_no_topic_has_no_reply() -> None:
     assert find_reply(Asked("outside"), make_facts()) == Reply() == find_reply(Asked("rank.1"), make_facts())
+
+
+def test_a_rhythm_or_an_emotion_that_is_named_is_explained() -> None:
+    (said,) = sentences("what_are_bands", band="theta")
+    assert "4 to 8 waves a second" in said
+    assert find_reply(Asked("what_are_bands", {"band": "theta"}), make_facts()).choices == ()
+    assert sentences("what_is_emotion", emotion="amusement") == ["Amusement here means finding something funny."]
+
+
+def test_a_better_recording_begins_with_what_was_bad() -> None:
+    assert keys("better") == ["better", "bad_channels", "mains"]
+    assert keys("better", make_facts(bad_channels=(), mains=None)) == ["better"]
+
+
+def test_the_comparison_of_a_rhythm_states_the_rhythm() -> None:
+    assert keys("compared_with", band="alpha", region="temporal") == ["compared_with", "band.temporal.alpha"]
 
 
 def test_a_diagnosis_is_met_by_the_purpose() -> None:
@@ -175,6 +197,11 @@ def test_a_comparison_without_two_emotions_or_numbers_compares_nothing() -> None
 def test_a_band_is_described_where_it_was_asked_for_or_everywhere() -> None:
     assert keys("band", band="alpha", region="occipital") == ["band.occipital.alpha"]
     assert keys("band") == keys("band", region="frontal") == ["rhythm"]
+    two = {"band": "alpha", "band2": "beta", "region": "frontal"}
+    assert keys("band", **two) == ["band.frontal.alpha", "band.frontal.beta"]
+    assert keys("band", **two, region2="parietal") == ["band.frontal.alpha", "band.parietal.beta"]
+    both = ["band.frontal.alpha", "band.parietal.alpha"]
+    assert keys("band", band="alpha", region="frontal", region2="parietal") == both
     everywhere, compared_with = sentences("band", band="alpha")
     assert everywhere == (
         "Alpha, in standard deviations from what it is compared with: about as usual at the front of the head (+0.2), "

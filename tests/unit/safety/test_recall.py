@@ -19,9 +19,9 @@ ENDINGS = (
     *("today", "tomorrow", "forever", "on purpose", "at home", "at all", "at night", "any more", "again"),
     *("in this world", "with everything", "up here", "for me", "of course"),
 )
-#: Writers of safety_unseen.jsonl: L and FF English, P and GG Chinese, RR short English notes of clinics and studies, most
-#: of them veiled; what is found at least, and falsely at most.
-UNSEEN = [("L", 0.955, 0.03), ("FF", 0.94, 0.05), ("P", 0.94, 0.02), ("GG", 0.95, 0.03), ("RR", 0.78, 0.06)]
+#: Writers of safety_unseen.jsonl: L and FF English, P and GG Chinese, RR short English notes of clinics and studies,
+#: most of them veiled; what is found at least, and falsely at most.
+UNSEEN = [("L", 0.95, 0.03), ("FF", 0.925, 0.045), ("P", 0.95, 0.02), ("GG", 0.95, 0.025), ("RR", 0.81, 0.05)]
 
 
 def sentences(group):
@@ -111,11 +111,13 @@ def test_what_writers_said_whom_nothing_was_fitted_to_is_found_as_often_as_the_r
 def test_questions_to_the_chat_are_answered_and_seldom_get_help_beside_the_answer(language):
     """By writers to whose questions nothing was fitted."""
     lines = (DATA / f"questions_unseen_{language}.jsonl").read_text(encoding="utf-8").splitlines()
-    texts = [row["text"] for row in map(json.loads, lines) if TROUBLED.isdisjoint(row["intents"])]
-    assert len(texts) > 400
-    found = {text: there for text in texts if (there := find_help(text))}
-    assert [text for text, there in found.items() if there.certain] == []
-    assert len(found) <= 0.02 * len(texts)
+    rows = [row for row in map(json.loads, lines) if TROUBLED.isdisjoint(row["intents"])]
+    for close, number, share in ((False, 700, 0.01), (True, 200, 0.06)):
+        texts = [row["text"] for row in rows if ("close" in row) == close]
+        assert len(texts) > number
+        found = {text: there for text in texts if (there := find_help(text))}
+        assert [text for text, there in found.items() if there.certain] == []
+        assert len(found) <= share * len(texts)
 
 
 @pytest.mark.parametrize(
