@@ -21,6 +21,10 @@ NOT_UNDERSTOOD = N_(
     "I can answer questions about this reading, the recording, how it was done and what may help. I am not sure that I "
     "understood this one. Did you mean one of these?"
 )
+BESIDE_HELP = N_(
+    "An EEG cannot show this; what you say yourself counts for more, so please tell somebody you trust. If you asked "
+    "something else, did you mean one of these?"
+)
 NOT_ABOUT = N_("I cannot answer that: I only know about this reading and what may help. You can ask for example:")
 EITHER = N_("I am not sure what you ask; this may answer it.")
 #: Intents whose questions are offered where a message is about something else.
@@ -113,7 +117,7 @@ def ask(
 
     # 3. The answer
     if engine.info.trained_for_eeg or found:
-        used = yield from _answer_from_facts(engine, opening, asked, facts, translate)
+        used = yield from _answer_from_facts(engine, opening, asked, facts, translate, BESIDE_HELP if found else "")
     else:
         used = yield from _answer_freely(engine, question, asked, facts, turns, translate)
     outside = [one for one in asked if one.intent == OUTSIDE]
@@ -137,16 +141,24 @@ def _resolve(understood: Sequence[Asked], before: Sequence[Asked], facts: Facts)
 
 
 def _answer_from_facts(
-    engine: Engine, opening: Sequence[Message], asked: Sequence[Asked], facts: Facts, translate: Translator
+    engine: Engine,
+    opening: Sequence[Message],
+    asked: Sequence[Asked],
+    facts: Facts,
+    translate: Translator,
+    otherwise: str,
 ) -> Generator[Event, None, tuple[Fact, ...]]:
-    """State the facts that are asked for, and reviewed texts; return the facts. Arguments are as of ``ask``."""
+    """State the facts that are asked for, and reviewed texts; return the facts.
+
+    Arguments are as of ``ask``, and what to say where nothing is understood; empty for the usual.
+    """
     used: dict[str, Fact] = {}
     told = set[str]()
     if any(one.intent != OUTSIDE and not one.sure for one in asked):
         yield FixedText(f"{translate(EITHER)}\n\n")
     for place, one in enumerate(asked):
         if one.intent == OUTSIDE:
-            yield FixedText(translate(NOT_ABOUT if one.sure else NOT_UNDERSTOOD))
+            yield FixedText(translate(otherwise or (NOT_ABOUT if one.sure else NOT_UNDERSTOOD)))
             continue
         reply = find_reply(one, facts)
         stated = [sentence for fact in reply.facts if (sentence := translate(fact.sentence)) not in told]

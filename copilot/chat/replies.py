@@ -168,6 +168,11 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             if slots.get("emotion") in EMOTIONS:
                 yield from _take(facts, f"probability.{slots['emotion']}", "rank.1")
             yield from _take(facts, "why", *(("compared_with",) if named else ()))
+        case "meaning" | "normal" if named_bands:
+            yield from find_facts("band", slots, facts)
+            yield from find_facts("what_are_bands", slots, facts)
+        case "normal":
+            yield from _take(facts, *(f"probability.{name}" for name in named_emotions))
         case "meaning":
             yield from _take(facts, "meaning", *(("confidence.meaning",) if named else ()))
         case "better":

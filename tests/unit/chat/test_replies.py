@@ -40,7 +40,7 @@ FROM_TEXTS = re.findall(
 #: Answered from facts and a text.
 FROM_BOTH = re.findall(r"\w+", "mains better diagnosis disagree enough_channels errors earlier text_by")
 #: Answered from facts where the question names a rhythm or an emotion.
-FROM_NAMES = ("what_are_bands", "what_is_emotion", "simple")
+FROM_NAMES = ("what_are_bands", "what_is_emotion", "simple", "normal")
 #: An example of each slot.
 SLOTS = {"emotion": "joy", "emotion2": "fear", "rank": "2", "band": "alpha", "region": "occipital"}
 
@@ -131,6 +131,13 @@ def test_a_rhythm_or_an_emotion_that_is_named_is_explained() -> None:
     assert "4 to 8 waves a second" in said
     assert find_reply(Asked("what_are_bands", {"band": "theta"}), make_facts()).choices == ()
     assert sentences("what_is_emotion", emotion="amusement") == ["Amusement here means finding something funny."]
+
+
+def test_what_a_high_rhythm_or_emotion_means_begins_with_whether_it_was_high() -> None:
+    named = {"band": "alpha", "region": "frontal"}
+    assert keys("meaning", **named) == keys("normal", **named) == ["band.frontal.alpha", "meaning.alpha"]
+    assert keys("normal", emotion="fear") == ["probability.fear"]
+    assert keys("normal") == []
 
 
 def test_a_better_recording_begins_with_what_was_bad() -> None:
