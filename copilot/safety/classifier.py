@@ -32,9 +32,10 @@ _PIECE, _LARGER_PIECE = (
     re.compile(rf".{{1,{least}}}.{{0,{300 - least}}}?(?:[.!?\u3002\uff01\uff1f;\uff1b\n]+\s*|$)|.{{1,300}}", re.DOTALL)
     for least in (25, 100)
 )
-#: HTML tags, images in Markdown and addresses, which are no words of a person.
+#: HTML tags, images in Markdown, addresses and more than 40 letters without a space, which are no words of a person.
 _MARKUP = re.compile(
     r"</?[a-zA-Z][\w-]{0,30}(?:\s[^<>]{0,200}=[^<>]{0,200})?/?>|!\[[^\[\]]{0,200}\]\([^()\s]{0,300}\)|https?://\S{1,500}"
+    r"|[!-~]{41,1000}"
 )
 _in_use = Lock()
 

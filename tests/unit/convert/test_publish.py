@@ -23,7 +23,7 @@ from convert.publish import hub as client
 from convert.publish.allow_list import Upload
 from convert.publish.model_card import BEGIN, NOTICE
 from copilot import child_process
-from copilot.safety.classifier import ENGLISH, WEIGHTS
+from copilot.safety.classifier import MODEL, WEIGHTS
 from copilot.settings import ROOT, Settings
 from tests.helpers.hub_stand_in import TOKEN, running_hub
 from tests.helpers.tiny_model import write_tiny_gguf
@@ -678,7 +678,7 @@ def test_a_space_holds_the_app_and_the_model_and_nothing_else(space, hub):
         *("README.md", "LICENSE", "app.py", "requirements.txt", "copilot", "models")
     }
     assert not [path for path in repo.files if "training" in path or "test" in path or "__pycache__" in path]
-    for default in (Settings().model, Settings().decoder, ENGLISH, WEIGHTS):
+    for default in (Settings().model, Settings().decoder, MODEL, WEIGHTS):
         assert repo.files[default.relative_to(ROOT).as_posix()] == default.read_bytes()
     card = front_matter(repo.files["README.md"].decode())
     assert f"gradio=={card['sdk_version']}\n" in repo.files["requirements.txt"].decode()

@@ -146,6 +146,11 @@ def test_a_question_is_not_answered_with_help_alone(text):
     assert not ((found := find_help(text)) and found.certain)
 
 
+@pytest.mark.parametrize("text", ["x" * 601, "." * 2000, "=" * 80 + " hello", "QUJD" * 200, "哈" * 500])
+def test_what_has_no_words_is_left_alone(text):
+    assert find_help(text) is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
