@@ -165,8 +165,8 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
         case "everything":
             yield from _take(facts, *result, "states", "quality", "better")
         case "why":
-            if slots.get("emotion") in EMOTIONS:
-                yield from _take(facts, f"probability.{slots['emotion']}", "rank.1")
+            if named_emotions:
+                yield from _take(facts, f"probability.{named_emotions[0]}", "rank.1")
             yield from _take(facts, "why", *(("compared_with",) if named else ()))
         case "meaning" | "normal" if named_bands:
             yield from find_facts("band", slots, facts)
@@ -179,7 +179,7 @@ def find_facts(intent: str, slots: Mapping[str, str], facts: Facts) -> Iterator[
             yield from _take(facts, "better", *(name for name in ("bad_channels", "mains") if facts[name].value))
         case "compared_with":
             yield from _take(facts, "compared_with")
-            if "band" in slots:
+            if named_bands:
                 yield from find_facts("band", slots, facts)
         case "what_are_bands" | "simple":
             yield from (Fact(f"meaning.{band}", None, "", BANDS_MEAN[band]) for band in named_bands)
